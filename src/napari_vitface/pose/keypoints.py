@@ -1,0 +1,129 @@
+"""Keypoint sets: which points a model predicts and how they are named, joined and coloured."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class KeypointSet:
+    """Ordered keypoint names with their skeleton, left/right pairs and colours.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keypoint names in the order of the model's outputs and of the table's columns. Unique, not
+        empty; names may hold spaces, as DeepLabCut's do.
+    skeleton : sequence of (str, str)
+        Edges drawn between keypoints.
+    swaps : sequence of (str, str)
+        Left/right pairs that change places when an image is mirrored.
+    colours : sequence of str, optional
+        One ``#rrggbb`` a keypoint; spread around the colour circle where not given.
+    """
+
+    names: tuple[str, ...]
+    skeleton: tuple[tuple[str, str], ...] = ()
+    swaps: tuple[tuple[str, str], ...] = ()
+    colours: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = tuple(str(name) for name in self.names)
+        if not names or len(set(names)) != len(names) or not all(name.strip() for name in names):
+            raise ValueError(f"keypoint names must be unique and not empty, got {list(names)}")
+        object.__setattr__(self, "names", names)
+        for field in ("skeleton", "swaps"):
+            pairs = tuple((str(a), str(b)) for a, b in getattr(self, field))
+            unknown = sorted({name for pair in pairs for name in pair} - set(names))
+            if unknown:
+                raise ValueError(f"{field} names keypoints that are not in the set: {unknown}")
+            object.__setattr__(self, field, pairs)
+        colours = tuple(self.colours) or distinct_colours(len(names))
+        if len(colours) != len(names):
+            raise ValueError(f"{len(names)} keypoints but {len(colours)} colours")
+        object.__setattr__(self, "colours", colours)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Position of a keypoint; `KeyError` naming the known keypoints if it is not in the set."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise KeyError(f"no keypoint {name!r}; there are: {', '.join(self.names)}") from None
+
+    def edges(self) -> list[tuple[int, int]]:
+        """Skeleton edges as pairs of positions."""
+        return [(self.index(a), self.index(b)) for a, b in self.skeleton]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain lists and strings, for JSON."""
+        return {
+            "names": list(self.names),
+            "skeleton": [list(pair) for pair in self.skeleton],
+            "swaps": [list(pair) for pair in self.swaps],
+            "colours": list(self.colours),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> KeypointSet:
+        """Inverse of `to_dict`."""
+        return cls(
+            names=tuple(data["names"]),
+            skeleton=tuple((a, b) for a, b in data.get("skeleton", ())),
+            swaps=tuple((a, b) for a, b in data.get("swaps", ())),
+            colours=tuple(data.get("colours", ())),
+        )
+
+
+def distinct_colours(count: int) -> tuple[str, ...]:
+    """`count` saturated colours as ``#rrggbb``, neighbours far apart, readable on grey video."""
+    golden_ratio = 0.61803398875
+    colours = []
+    for k in range(count):
+        hue = (0.02 + k * golden_ratio) % 1.0
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.75 if k % 2 else 0.6, 1.0)
+        colours.append(f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}")
+    return tuple(colours)
+
+
+def as_keypoint_set(keypoints: KeypointSet | Sequence[str]) -> KeypointSet:
+    """A `KeypointSet` from itself or from bare names."""
+    if isinstance(keypoints, KeypointSet):
+        return keypoints
+    return KeypointSet(tuple(keypoints))
+
+
+#: The twelve keypoints of the ViT_facemap recordings, mouse face in side view.
+MOUSE_FACE = KeypointSet(
+    names=(
+        "eye top",
+        "eye front",
+        "eye bottom",
+        "eye back",
+        "nose top",
+        "nose tip",
+        "nose bottom",
+        "whisker 1",
+        "whisker 2",
+        "whisker 3",
+        "mouth",
+        "lip",
+    ),
+    skeleton=(
+        ("eye top", "eye front"),
+        ("eye front", "eye bottom"),
+        ("eye bottom", "eye back"),
+        ("eye back", "eye top"),
+        ("nose top", "nose tip"),
+        ("nose tip", "nose bottom"),
+        ("whisker 1", "whisker 2"),
+        ("whisker 1", "whisker 3"),
+        ("whisker 2", "whisker 3"),
+        ("mouth", "lip"),
+    ),
+)

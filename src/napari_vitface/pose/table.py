@@ -61,10 +61,8 @@ class PoseTable:
                 f"xy must have the shape (frames, {len(keypoints)}, 2), not {self.xy.shape}"
             )
         present = np.isfinite(self.xy).all(axis=-1)
-        self.confidence: NDArray[np.float32] = (
-            present.astype(np.float32)
-            if confidence is None
-            else np.asarray(confidence, dtype=np.float32)
+        self.confidence: NDArray[np.float32] = np.asarray(
+            present if confidence is None else confidence, dtype=np.float32
         )
         self.state: NDArray[np.uint8] = (
             np.where(present, PointState.PREDICTED, PointState.ABSENT).astype(np.uint8)

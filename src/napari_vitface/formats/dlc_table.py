@@ -1,0 +1,209 @@
+"""DeepLabCut's tables as they stand in files: header rows, row labels and numbers, CSV or HDF5.
+
+Both labels (``CollectedData_*``) and predictions have one column for each scorer, body part and
+coordinate (with an *individuals* level between scorer and body part in projects of several
+animals). Labels name an image in each row, predictions a frame number.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+
+_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+
+
+@dataclass(frozen=True)
+class DlcTable:
+    """One animal's table.
+
+    Attributes
+    ----------
+    path : Path
+        The file it was read from.
+    scorer : str
+    names : tuple of str
+        Body parts, in the order of the columns.
+    index : list of tuple
+        The label of each row: (frame number,), (image path,) or (folder, video, image).
+    xy : (rows, K, 2) array of float64
+        NaN where there is no point.
+    likelihood : (rows, K) array of float64 or None
+        None if the table has no such column.
+    """
+
+    path: Path
+    scorer: str
+    names: tuple[str, ...]
+    index: list[tuple[Any, ...]]
+    xy: NDArray[np.float64]
+    likelihood: NDArray[np.float64] | None
+
+
+def read_dlc_table(path: Path) -> DlcTable:
+    """Read a DeepLabCut table; `LabelError` with one sentence if it is none."""
+    if not path.is_file():
+        raise LabelError(f"There is no file {path}.")
+    suffix = path.suffix.lower()
+    if suffix in (".h5", ".hdf5", ".hdf"):
+        from napari_vitface.formats.pandas_hdf import read_hdf_frame
+
+        frame = read_hdf_frame(path)
+        return _one_animal(path, frame.columns, frame.index, frame.values)
+    if suffix == ".csv":
+        return _one_animal(path, *_read_csv(path))
+    raise LabelError(f"{path} is neither a .csv nor a .h5 file, so it is not read as a table.")
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def _read_csv(
+    path: Path,
+) -> tuple[list[tuple[str, ...]], list[tuple[Any, ...]], NDArray[np.float64]]:
+    header, index_width, body_start = _read_header(path)
+    columns = list(zip(*(row[index_width:] for row in header), strict=True))
+    # pandas' reader is many times faster than the csv module on a table of a million frames.
+    import pandas as pd
+
+    try:
+        body = pd.read_csv(
+            path,
+            header=None,
+            skiprows=body_start,
+            dtype=dict.fromkeys(range(index_width), str),
+            encoding="utf-8-sig",
+            keep_default_na=True,
+        )
+    except pd.errors.EmptyDataError:
+        return columns, [], np.empty((0, len(columns)))
+    except (pd.errors.ParserError, ValueError) as error:
+        raise LabelError(f"{path} cannot be read as a table ({error}).") from error
+    if body.shape[1] != index_width + len(columns):
+        raise LabelError(
+            f"{path} has {body.shape[1]} columns in its rows but {index_width + len(columns)} in "
+            "its header."
+        )
+    try:
+        values = body.iloc[:, index_width:].to_numpy(dtype=np.float64)
+    except ValueError as error:
+        raise LabelError(f"{path} holds something that is not a number ({error}).") from None
+    labels = body.iloc[:, :index_width].fillna("").to_numpy(dtype=object).tolist()
+    index = [tuple(row) for row in labels]
+    if index and np.isnan(values[0]).all() and not _names_a_row(index[0][-1]):
+        # pandas writes a line with the names of the row labels where these have names.
+        return columns, index[1:], values[1:]
+    return columns, index, values
+
+
+def _names_a_row(label: str) -> bool:
+    return label.strip().isdigit() or bool(Path(label).suffix)
+
+
+def _read_header(path: Path) -> tuple[list[list[str]], int, int]:
+    """Header rows, how many columns are row labels, and the number of physical lines to skip."""
+    header: list[list[str]] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                if not row or row[0] not in _LEVELS:
+                    break
+                header.append(row)
+            else:
+                row = []
+            lines = reader.line_num
+            following = row
+            body_start = lines - 1 if following else lines
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelError(f"{path} is not a CSV text file ({error}).") from None
+    levels = tuple(row[0] for row in header)
+    if levels not in (_LEVELS, ("scorer", "bodyparts", "coords")):
+        raise LabelError(
+            f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords)."
+        )
+    if len({len(row) for row in header}) != 1:
+        raise LabelError(f"The header rows of {path} differ in length.")
+    # Columns of row labels have no scorer: DeepLabCut's three-level rows leave two cells empty.
+    index_width = 1
+    while index_width < len(header[0]) and not header[0][index_width]:
+        index_width += 1
+    return header, index_width, body_start
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _one_animal(
+    path: Path,
+    columns: list[tuple[str, ...]],
+    index: list[tuple[Any, ...]],
+    values: NDArray[np.float64],
+) -> DlcTable:
+    """Sort columns (scorer[, individual], body part, coordinate) into arrays of one animal."""
+    if not columns or len(columns[0]) not in (3, 4):
+        raise LabelError(
+            f"The columns of {path} are not DeepLabCut's scorer, bodyparts and coords."
+        )
+    scorers = list(dict.fromkeys(column[0] for column in columns))
+    if len(scorers) > 1:
+        raise LabelError(
+            f"{path} holds the labels of several scorers ({', '.join(scorers)}); keep one in a "
+            "file."
+        )
+    if len(columns[0]) == 4:
+        columns, values = _drop_individuals(path, columns, values)
+    place = {(part, coord): i for i, (_, part, coord) in enumerate(columns)}
+    if len(place) != len(columns):
+        raise LabelError(f"{path} names the same body part twice.")
+    names = tuple(dict.fromkeys(part for _, part, _ in columns))
+    for name in names:
+        for coord in ("x", "y"):
+            if (name, coord) not in place:
+                raise LabelError(f"{path} has no {coord} column for {name!r}.")
+    xy = np.stack(
+        [values[:, [place[name, coord] for name in names]] for coord in ("x", "y")], axis=-1
+    )
+    # Half a point is no point.
+    xy[~np.isfinite(xy).all(axis=-1)] = np.nan
+    likelihood = None
+    if all((name, "likelihood") in place for name in names):
+        likelihood = values[:, [place[name, "likelihood"] for name in names]]
+    return DlcTable(path, scorers[0], names, index, xy, likelihood)
+
+
+def _drop_individuals(
+    path: Path, columns: list[tuple[str, ...]], values: NDArray[np.float64]
+) -> tuple[list[tuple[str, ...]], NDArray[np.float64]]:
+    """Take the *individuals* level away; refuse tables with points of more than one animal.
+
+    DeepLabCut keeps body parts that are no animal's under the individual "single"; these go with
+    the one animal.
+    """
+    parts_of: dict[str, set[str]] = {}
+    for _, animal, part, _ in columns:
+        parts_of.setdefault(animal, set()).add(part)
+    with_points = {
+        column[1]
+        for i, column in enumerate(columns)
+        if column[3] in ("x", "y") and np.isfinite(values[:, i]).any()
+    }
+    kept = [a for a in parts_of if a in with_points] or list(parts_of)[:1]
+    animals = [a for a in kept if a != "single"]
+    shared = len(kept) != 1 and sum(map(len, map(parts_of.get, kept))) != len(  # type: ignore[arg-type]
+        set().union(*(parts_of[a] for a in kept))
+    )
+    if len(animals) > 1 or shared:
+        raise LabelError(
+            f"{path} holds points of several animals ({', '.join(kept)}); napari-vitface works "
+            "with one animal a video."
+        )
+    chosen = [i for i, column in enumerate(columns) if column[1] in kept]
+    return [(columns[i][0], columns[i][2], columns[i][3]) for i in chosen], values[:, chosen]

@@ -1,0 +1,269 @@
+"""Reading pandas' HDF5 tables without pickle.
+
+`pandas.read_hdf` goes through PyTables, which unpickles every attribute that looks like a pickle,
+so that opening a file from somebody else can run that person's code. The tables of DeepLabCut are
+plain arrays and a few labels; this module takes these through h5py and refuses everything else.
+
+Two layouts are read, both as pandas has written them since version 0.15:
+
+*fixed* (DeepLabCut's labels)
+    ``axis0*`` holds the column labels, ``axis1*`` the row labels, ``block<i>_values`` the values.
+*table* (DeepLabCut's predictions, and ours)
+    A compound dataset ``table``. The column labels of its blocks are found only in attributes
+    that hold pickled lists of strings; `_plain_data` reads such lists token by token. It knows no
+    way to import, call or build anything, and refuses what is not a list, tuple, string or number.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+
+
+@dataclass(frozen=True)
+class HdfFrame:
+    """A data frame as plain values.
+
+    Attributes
+    ----------
+    columns : list of tuple of str
+        One tuple a column, with one entry a level.
+    level_names : tuple of str or None
+        Names of the column levels, where the file gives them.
+    index : list of tuple
+        One tuple a row, with one entry (int or str) a level.
+    values : (rows, columns) array of float64
+    """
+
+    columns: list[tuple[str, ...]]
+    level_names: tuple[str | None, ...]
+    index: list[tuple[Any, ...]]
+    values: NDArray[np.float64]
+
+
+class _NotPlain(Exception):
+    """The file holds something that cannot be read without pickle; the text says what."""
+
+
+def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
+    """The data frame in an HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+    key : str, optional
+        Which table; needed only if the file holds several and none is ``df_with_missing``.
+
+    Raises
+    ------
+    LabelError
+        If the file is no HDF5 file, holds no table or several, or a table that only pickle reads.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            group = _find_frame(file, path, key)
+            kind = _text(group.attrs["pandas_type"])
+            return _read_fixed(group) if kind == "frame" else _read_table(group)
+    except _NotPlain as error:
+        raise LabelError(
+            f"{path} is not read because {error}, which could run a program hidden in the file; "
+            "save the table as CSV instead."
+        ) from None
+    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise LabelError(
+            f"{path} cannot be read as a DeepLabCut HDF5 table ({error}); "
+            "if there is a CSV file of the same name, use that."
+        ) from error
+
+
+def _find_frame(file: h5py.File, path: Path, key: str | None) -> h5py.Group:
+    found: dict[str, h5py.Group] = {}
+
+    def visit(name: str, item: Any) -> None:
+        kind = _text(item.attrs.get("pandas_type", b""))
+        if isinstance(item, h5py.Group) and kind in ("frame", "frame_table"):
+            found[name] = item
+
+    file.visititems(visit)
+    if key is None:
+        key = "df_with_missing" if "df_with_missing" in found else next(iter(found), "")
+        if len(found) > 1 and key != "df_with_missing":
+            raise LabelError(
+                f"{path} holds several tables ({', '.join(sorted(found))}); keep one in a file."
+            )
+    if key not in found:
+        raise LabelError(f"{path} holds no table that pandas wrote.")
+    return found[key]
+
+
+# --- fixed format ---------------------------------------------------------------------------------
+
+
+def _read_fixed(group: h5py.Group) -> HdfFrame:
+    columns, names = _fixed_axis(group, "axis0")
+    index, _ = _fixed_axis(group, "axis1")
+    values = np.full((len(index), len(columns)), np.nan)
+    place = {column: i for i, column in enumerate(columns)}
+    for block in range(int(group.attrs["nblocks"])):
+        items, _ = _fixed_axis(group, f"block{block}_items")
+        array = _fixed_array(group[f"block{block}_values"])
+        if len(items) and len(index):
+            values[:, [place[item] for item in items]] = array
+    return HdfFrame([tuple(map(str, column)) for column in columns], names, index, values)
+
+
+def _fixed_axis(group: h5py.Group, name: str) -> tuple[list[tuple[Any, ...]], tuple[Any, ...]]:
+    """Labels of an axis as tuples, and the names of its levels."""
+    if _text(group.attrs.get(f"{name}_variety", b"regular")) == "regular":
+        values, label = _fixed_labels(group[name])
+        return [(value,) for value in values], (label,)
+    levels = []
+    names = []
+    for i in range(int(group.attrs[f"{name}_nlevels"])):
+        values, label = _fixed_labels(group[f"{name}_level{i}"])
+        codes = _fixed_array(group[f"{name}_label{i}"]).astype(int)
+        levels.append([values[code] if code >= 0 else "" for code in codes])
+        names.append(label)
+    return list(zip(*levels, strict=True)), tuple(names)
+
+
+def _fixed_labels(dataset: h5py.Dataset) -> tuple[list[Any], str | None]:
+    values = _fixed_array(dataset)
+    kind = _text(dataset.attrs.get("kind", b""))
+    if kind not in ("string", "integer"):
+        raise _NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
+    name = dataset.attrs.get("name")
+    # A nameless level has the pickle of None as its name; nothing needs to be decoded for that.
+    label = None if name is None or _text(name) == "N." else _text(name)
+    return _plain_labels(values), label
+
+
+def _fixed_array(dataset: h5py.Dataset) -> NDArray[Any]:
+    if _text(dataset.attrs.get("CLASS", b"")) == "VLARRAY":
+        raise _NotPlain(f"{dataset.name} holds pickled objects")
+    if "shape" in dataset.attrs:
+        # pandas stores an array without elements as a placeholder of one element.
+        return np.empty(0)
+    array = np.asarray(dataset[()])
+    return array if array.ndim < 2 or dataset.attrs.get("transposed", 0) else array.T
+
+
+# --- table format ---------------------------------------------------------------------------------
+
+
+def _read_table(group: h5py.Group) -> HdfFrame:
+    table_type = _text(group.attrs.get("table_type", b""))
+    if table_type != "appendable_frame":
+        raise _NotPlain(f"it is a table of the kind {table_type!r}")
+    rows = group["table"][()]
+    attributes = group["table"].attrs
+    ((_, order),) = _plain_data(group.attrs["non_index_axes"])
+    columns = [label if isinstance(label, tuple) else (label,) for label in order]
+    place = {column: i for i, column in enumerate(columns)}
+    values = np.full((len(rows), len(columns)), np.nan)
+    for field in _plain_data(group.attrs["values_cols"]):
+        labels = _plain_data(attributes[f"{field}_kind"])
+        if not np.issubdtype(rows[field].dtype, np.number):
+            raise _NotPlain(f"the columns {labels} do not hold numbers")
+        block = rows[field].reshape(len(rows), -1)
+        positions = [place[x if isinstance(x, tuple) else (x,)] for x in labels]
+        values[:, positions] = block
+    if _text(attributes.get("index_kind", b"")) not in ("string", "integer"):
+        raise _NotPlain("its row labels are neither numbers nor names")
+    index = [(label,) for label in _plain_labels(rows["index"])]
+    return HdfFrame(
+        [tuple(map(str, column)) for column in columns], _table_level_names(group), index, values
+    )
+
+
+def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
+    info = _plain_data(group.attrs["info"])
+    axis = info.get(1, {}) if isinstance(info, dict) else {}
+    return tuple(axis.get("names", ()))
+
+
+def _plain_data(attribute: Any) -> Any:
+    """The lists, tuples, dicts, strings and numbers in a pickled attribute of PyTables.
+
+    Reads the tokens of `pickletools.genops`, which runs nothing. Tokens that import, call or build
+    objects are refused, so this cannot do more than put plain values into lists.
+    """
+    stack: list[Any] = []
+    marks: list[int] = []
+    memo: dict[Any, Any] = {}
+    content = bytes(attribute)
+    for opcode, argument, position in pickletools.genops(content):
+        name = opcode.name
+        if name == "MARK":
+            marks.append(len(stack))
+        elif name in _PUSHES:
+            stack.append(_PUSHES[name](argument))
+        elif name in ("LIST", "TUPLE", "DICT"):
+            items = stack[(start := marks.pop()) :]
+            del stack[start:]
+            made: Any = items if name == "LIST" else tuple(items)
+            stack.append(
+                dict(zip(items[::2], items[1::2], strict=True)) if name == "DICT" else made
+            )
+        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            size = int(name[-1])
+            items = stack[-size:]
+            del stack[-size:]
+            stack.append(tuple(items))
+        elif name == "APPEND":
+            item = stack.pop()
+            stack[-1].append(item)
+        elif name == "APPENDS":
+            items = stack[(start := marks.pop()) :]
+            del stack[start:]
+            stack[-1].extend(items)
+        elif name == "SETITEM":
+            item = stack.pop()
+            stack[-2][stack.pop()] = item
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            memo[argument] = stack[-1]
+        elif name == "MEMOIZE":
+            memo[len(memo)] = stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+        elif name == "STOP":
+            return stack.pop()
+        elif name not in ("PROTO", "FRAME"):
+            raise _NotPlain(f"an attribute holds the pickle instruction {name} at byte {position}")
+    raise ValueError("an attribute is cut off")
+
+
+_PUSHES: dict[str, Any] = {
+    **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), str),
+    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), str),
+    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"), lambda value: value),
+    **dict.fromkeys(("FLOAT", "BINFLOAT"), float),
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "EMPTY_LIST": lambda _: [],
+    "EMPTY_TUPLE": lambda _: (),
+    "EMPTY_DICT": lambda _: {},
+}
+
+
+def _plain_labels(values: NDArray[Any]) -> list[Any]:
+    if values.dtype.kind == "S":
+        return [value.decode("utf-8") for value in values.tolist()]
+    if values.dtype.kind in "iu" or values.size == 0:
+        return values.tolist()
+    raise _NotPlain("its labels are neither numbers nor names")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if isinstance(value, h5py.Empty) else str(value)

@@ -1,0 +1,177 @@
+"""How far predicted keypoints are from labelled ones.
+
+Everything is in the pixels of the video unless it says otherwise. A keypoint that a person did not
+label is not judged: its error is NaN. One that is labelled but was not predicted has an infinite
+error, so that leaving out hard points never makes a model look better.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Side of the square that the seed project squashed its frames to, in pixels.
+SEED_SIDE = 224
+
+
+def pixel_errors(predicted: ArrayLike, truth: ArrayLike) -> NDArray[np.float64]:
+    """Euclidean distance of each predicted keypoint from its label.
+
+    Parameters
+    ----------
+    predicted, truth : (N, K, 2) array of float
+        x, y in pixels, NaN where there is no point. `predicted` may also be (K, 2): one pose that
+        is compared with every row, as the mean pose is.
+
+    Returns
+    -------
+    (N, K) array of float64
+        NaN where there is no label, infinity where there is a label but no prediction.
+    """
+    truth = np.asarray(truth, dtype=np.float64)
+    predicted = np.broadcast_to(np.asarray(predicted, dtype=np.float64), truth.shape)
+    errors = np.hypot(*np.moveaxis(predicted - truth, -1, 0))
+    labelled = np.isfinite(truth).all(axis=-1)
+    found = np.isfinite(predicted).all(axis=-1)
+    errors[labelled & ~found] = np.inf
+    errors[~labelled] = np.nan
+    return errors
+
+
+def mean_pose(xy: ArrayLike) -> NDArray[np.float64]:
+    """Mean position of each keypoint over the frames where it is labelled.
+
+    The constant that every model has to beat.
+
+    Parameters
+    ----------
+    xy : (N, K, 2) array of float
+        NaN where there is no point.
+
+    Returns
+    -------
+    (K, 2) array of float64
+        NaN for a keypoint that is labelled nowhere.
+    """
+    xy = np.asarray(xy, dtype=np.float64)
+    labelled = np.isfinite(xy).all(axis=-1, keepdims=True)
+    count = labelled.sum(axis=0)
+    total = np.where(labelled, xy, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def summary(errors: ArrayLike) -> dict[str, Any]:
+    """Mean, median and root mean square of pixel errors, with the number of points behind them.
+
+    Parameters
+    ----------
+    errors : array of float, any shape
+        As from `pixel_errors`.
+
+    Returns
+    -------
+    dict
+        ``points`` (labelled points judged), ``missed`` (of these, not predicted at all), and
+        ``mean``, ``median``, ``rmse`` in pixels. Missed points count in the median as infinitely
+        far; the mean and the RMSE are those of the points that were predicted. None where there
+        is nothing to take a figure of, and for a median that is infinite.
+    """
+    errors = np.asarray(errors, dtype=np.float64)
+    judged = errors[~np.isnan(errors)]
+    found = judged[np.isfinite(judged)]
+    middle = float(np.median(judged)) if judged.size else np.inf
+    return {
+        "points": int(judged.size),
+        "missed": int(judged.size - found.size),
+        "mean": float(found.mean()) if found.size else None,
+        "median": middle if np.isfinite(middle) else None,
+        "rmse": float(np.sqrt(np.mean(found**2))) if found.size else None,
+    }
+
+
+def pck(errors: ArrayLike, threshold: ArrayLike) -> float | None:
+    """Share of labelled keypoints that lie nearer than `threshold` to their label.
+
+    Parameters
+    ----------
+    errors : (N, K) array of float
+        As from `pixel_errors`.
+    threshold : float or array that broadcasts against `errors`
+        In pixels; (N, 1) for one threshold a frame. Points with a NaN threshold are not judged.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None if there is no point to judge.
+    """
+    errors = np.asarray(errors, dtype=np.float64)
+    limits = np.broadcast_to(np.asarray(threshold, dtype=np.float64), errors.shape)
+    judged = ~np.isnan(errors) & ~np.isnan(limits)
+    if not judged.any():
+        return None
+    return float((errors[judged] < limits[judged]).mean())
+
+
+def seed_rmse(errors: ArrayLike) -> float | None:
+    """RMSE as ViT_facemap defines it: that of each image, averaged over the images.
+
+    Parameters
+    ----------
+    errors : (N, K) array of float
+        As from `pixel_errors`. Images without a judged point are left out.
+    """
+    errors = np.asarray(errors, dtype=np.float64)
+    judged = np.isfinite(errors)
+    count = judged.sum(axis=1)
+    squares = np.where(judged, errors, 0.0) ** 2
+    images = np.sqrt(squares.sum(axis=1)[count > 0] / count[count > 0])
+    return float(images.mean()) if images.size else None
+
+
+def seed_pck(
+    predicted: ArrayLike, truth: ArrayLike, front: int, back: int, alpha: float = 0.1
+) -> float | None:
+    """PCK as ViT_facemap defines it: the unit is the eye's width in the same image.
+
+    Parameters
+    ----------
+    predicted, truth : (N, K, 2) array of float
+    front, back : int
+        Positions of "eye front" and "eye back" among the keypoints. Images in which either is not
+        labelled have no unit and are not judged.
+    alpha : float
+        A keypoint counts when nearer than alpha times the eye's width.
+    """
+    truth = np.asarray(truth, dtype=np.float64)
+    width = np.hypot(*(truth[:, front] - truth[:, back]).T)
+    return pck(pixel_errors(predicted, truth), alpha * width[:, None])
+
+
+def seed_accuracy(
+    predicted: ArrayLike, truth: ArrayLike, frame_size: ArrayLike, within: float = 4.0
+) -> float | None:
+    """Accuracy as ViT_facemap defines it: share of coordinates within 4 px of a 224-px square.
+
+    The seed squashed its frames to 224 x 224, so x and y are scaled differently, and it counted x
+    and y on their own.
+
+    Parameters
+    ----------
+    predicted, truth : (N, K, 2) array of float
+        Video pixels.
+    frame_size : (height, width) or (N, 2) array of these
+        Size of the frames in pixels.
+    within : float
+        Largest distance that counts, in pixels of the square.
+    """
+    truth = np.asarray(truth, dtype=np.float64)
+    predicted = np.broadcast_to(np.asarray(predicted, dtype=np.float64), truth.shape)
+    sizes = np.broadcast_to(np.asarray(frame_size, dtype=np.float64), (len(truth), 2))
+    scale = SEED_SIDE / sizes[:, ::-1]
+    distances = np.abs(predicted - truth) * scale[:, None, :]
+    judged = np.isfinite(truth).all(axis=-1)
+    if not judged.any():
+        return None
+    return float((distances[judged] <= within).mean())

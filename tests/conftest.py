@@ -1,0 +1,105 @@
+"""Shared by all tests: a private home, a display for window tests, the real data."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# Set before anything reads them: no test sees or changes the settings and caches of who runs it.
+_HOME = Path(tempfile.mkdtemp(prefix="vitface-home-"))
+for _variable in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
+    os.environ[_variable] = str(_HOME)
+for _variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+    os.environ[_variable] = str(_HOME / _variable.lower())
+os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")
+# Nothing is fetched from a model hub in a test.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Window tests come last and get a display.
+
+    Last, because importing timm (which imports triton) after software OpenGL has drawn in the same
+    process crashes it; the other order is safe.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("window") is not None)
+    for item in items:
+        if item.get_closest_marker("window") is not None:
+            item.fixturenames.insert(0, "display")  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[None]:
+    """A display that a napari window can open on: the one that is there, else Xvfb on Linux."""
+    if not sys.platform.startswith("linux") or _display_answers():
+        yield
+        return
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        pytest.fail("No display and no Xvfb: install it with apt-get install xvfb", pytrace=False)
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        [xvfb, "-displayfd", str(writer), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        # Xvfb writes the number of the display once it takes connections.
+        ready, _, _ = select.select([reader], [], [], 60)
+        number = os.read(reader, 16).decode().strip() if ready else ""
+        if not number:
+            pytest.fail("Xvfb did not start within a minute", pytrace=False)
+        os.environ["DISPLAY"] = f":{number}"
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+        os.environ["LIBGL_ALWAYS_SOFTWARE"] = "1"
+        yield
+    finally:
+        os.close(reader)
+        server.terminate()
+        server.wait(10)
+
+
+def _display_answers() -> bool:
+    """Whether ``DISPLAY`` names an X server that takes connections."""
+    name = os.environ.get("DISPLAY")
+    if not name:
+        return False
+    import ctypes
+
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return False
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    connection = x11.XOpenDisplay(name.encode())
+    if connection:
+        x11.XCloseDisplay(ctypes.c_void_p(connection))
+    return bool(connection)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with the real recordings; not part of the repository, so many machines have none."""
+    named = os.environ.get("VITFACE_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "mouse_face").is_dir():
+        pytest.skip(f"no real recordings at {folder}; name their folder in VITFACE_DATA")
+    return folder

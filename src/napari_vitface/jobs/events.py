@@ -114,3 +114,14 @@ class Failed(Event):
     job: str
     message: str
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """A request to the engine was cancelled, or replaced by a newer one, before it was done.
+
+    Jobs do not yield it (they are closed); the engine sends it as the last event of the request.
+    """
+
+    job: str
+    message: str = ""

@@ -1,0 +1,142 @@
+"""The engine process: reads requests from its standard input, steps jobs, writes their events.
+
+It ends when its input ends, which happens when the process that started it closes the pipe or
+dies. Its standard output carries messages only: what libraries print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, BinaryIO
+
+from napari_vitface.engine.scheduler import Scheduler
+from napari_vitface.engine.wire import WireError, read_message, write_message
+from napari_vitface.errors import EngineError
+from napari_vitface.jobs.events import Event
+
+#: The jobs that the engine knows by name. "module:function" names any other.
+JOBS = {
+    "describe": "napari_vitface.jobs.describe:describe",
+    "evaluate": "napari_vitface.jobs.evaluate:evaluate",
+    "explain": "napari_vitface.jobs.explain:explain",
+    "models": "napari_vitface.jobs.models:models",
+    "predict": "napari_vitface.jobs.predict:predict",
+}
+
+#: Seconds that a job gets to put its files in order after the window is gone.
+_GRACE = 10.0
+
+
+def main(parent: int | None = None) -> int:
+    """Serve requests until the input ends; `parent` is the process id to outlive no longer."""
+    requests, answers = _claim_pipes()
+    inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    # Ctrl-C in the terminal reaches this process too. It must not cut a write in two: cancel.
+    signal.signal(signal.SIGINT, lambda *_: inbox.put({"type": "cancel all"}))
+    threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
+    if parent is not None and os.name == "posix":
+        threading.Thread(target=_watch_parent, args=(parent, inbox), daemon=True).start()
+    # The window being gone is noticed at the next event that cannot be sent.
+    with contextlib.suppress(BrokenPipeError):
+        _serve(inbox, answers)
+    return 0
+
+
+def start_job(job: str, arguments: dict[str, Any], **context: Any) -> Iterator[Event]:
+    """The generator of a job, by its name in `JOBS` or as ``module:function``.
+
+    `context` holds what the process shares between jobs; a job gets the parts it has a parameter
+    for.
+    """
+    target = JOBS.get(job, job)
+    module, colon, function = target.partition(":")
+    if not colon:
+        raise EngineError(f"The engine has no job {job!r}; it has: {', '.join(sorted(JOBS))}.")
+    generator_function = getattr(importlib.import_module(module), function)
+    accepted = inspect.signature(generator_function).parameters
+    shared = {name: value for name, value in context.items() if name in accepted}
+    return generator_function(**arguments, **shared)
+
+
+def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
+    from napari_vitface.jobs.resources import Resources
+
+    resources = Resources()
+
+    def start(job: str, arguments: dict[str, Any]) -> Iterator[Event]:
+        return start_job(job, arguments, resources=resources)
+
+    def emit(number: int, event: Event) -> None:
+        write_message(answers, {"type": "event", "number": number, "event": event})
+
+    scheduler = Scheduler(start, emit)
+    write_message(answers, {"type": "ready", "pid": os.getpid()})
+    while True:
+        while True:
+            try:
+                message = inbox.get(block=scheduler.idle)
+            except Empty:
+                break
+            match message["type"]:
+                case "submit":
+                    scheduler.submit(
+                        message["number"],
+                        message["job"],
+                        message["arguments"],
+                        urgent=message["urgent"],
+                        replaces=message["replaces"],
+                    )
+                case "cancel":
+                    scheduler.cancel(message["number"])
+                case "cancel all":
+                    scheduler.cancel_all()
+                case "close":
+                    threading.Thread(target=_exit_after_grace, daemon=True).start()
+                    scheduler.cancel_all()
+                    resources.close()
+                    return
+        scheduler.step()
+
+
+def _read(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]]) -> None:
+    try:
+        while True:
+            inbox.put(read_message(requests))
+    except (EOFError, OSError, WireError):
+        inbox.put({"type": "close"})
+        # The main thread may be inside a step that takes for ever.
+        _exit_after_grace()
+
+
+def _watch_parent(parent: int, inbox: SimpleQueue[dict[str, Any]]) -> None:
+    # A process that the parent forked may hold the pipe open after the parent's death.
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    inbox.put({"type": "close"})
+    _exit_after_grace()
+
+
+def _exit_after_grace() -> None:
+    time.sleep(_GRACE)
+    os._exit(1)
+
+
+def _claim_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take standard input and output for messages and point everyone else elsewhere."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return requests, answers

@@ -1,0 +1,131 @@
+"""Loaded models and open videos that several jobs use one after the other.
+
+A job that is given a `Resources` borrows from it; without one it loads and closes its own. The
+engine process holds one, so that the attention of the next frame does not load the model again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.video import Video
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Held(Generic[T]):
+    value: T
+    borrowers: int = 0
+
+
+class _Shelf(Generic[T]):
+    """Keeps the `capacity` last used values; never lets go of one that is borrowed."""
+
+    def __init__(self, capacity: int, dispose: Callable[[T], None]) -> None:
+        self.capacity = capacity
+        self._dispose = dispose
+        self._held: OrderedDict[Hashable, _Held[T]] = OrderedDict()
+
+    @contextmanager
+    def borrow(self, key: Hashable, make: Callable[[], T]) -> Iterator[T]:
+        held = self._held.get(key)
+        if held is None:
+            self._trim(self.capacity - 1)
+            held = self._held[key] = _Held(make())
+        self._held.move_to_end(key)
+        held.borrowers += 1
+        try:
+            yield held.value
+        finally:
+            held.borrowers -= 1
+            self._trim(self.capacity)
+
+    def clear(self) -> None:
+        for held in self._held.values():
+            self._dispose(held.value)
+        self._held.clear()
+
+    def _trim(self, size: int) -> None:
+        for key in list(self._held):
+            if len(self._held) <= size:
+                return
+            if self._held[key].borrowers == 0:
+                self._dispose(self._held.pop(key).value)
+
+
+class Resources:
+    """Models and videos kept open, the least recently used ones given up first.
+
+    Parameters
+    ----------
+    models, videos : int
+        How many to keep at most (more only while more are in use).
+    """
+
+    def __init__(self, models: int = 2, videos: int = 4) -> None:
+        self._models: _Shelf[KeypointModel] = _Shelf(models, lambda model: None)
+        self._videos: _Shelf[Video] = _Shelf(videos, lambda video: video.close())
+
+    @contextmanager
+    def model(
+        self, name: str | Path, *, device: str = "auto", precision: str = "auto"
+    ) -> Iterator[KeypointModel]:
+        """A loaded model; a file that changed on disk is loaded anew."""
+        from napari_vitface.model.checkpoint import load_model
+
+        key = (str(name), device, precision, _stamp(model_path(name)))
+        with self._models.borrow(
+            key, lambda: load_model(name, device=device, precision=precision)
+        ) as model:
+            yield model
+
+    @contextmanager
+    def video(self, path: str | Path) -> Iterator[Video]:
+        """An open video; a file that changed on disk is opened anew."""
+        from napari_vitface.video import open_video
+
+        path = Path(path)
+        key = (str(path.absolute()), _stamp(path))
+        with self._videos.borrow(key, lambda: open_video(path)) as video:
+            yield video
+
+    def close(self) -> None:
+        """Close every video and let go of every model."""
+        self._models.clear()
+        self._videos.clear()
+
+
+@contextmanager
+def shared_or_own(resources: Resources | None) -> Iterator[Resources]:
+    """`resources` itself, or one of our own that is closed at the end."""
+    if resources is not None:
+        yield resources
+        return
+    own = Resources(models=1, videos=1)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+def model_path(name: str | Path) -> Path:
+    """The file of a model: that of a bundled one by its name, otherwise the path itself."""
+    from napari_vitface.model.checkpoint import bundled_models
+
+    return bundled_models().get(str(name), Path(name))
+
+
+def _stamp(path: Path) -> Any:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

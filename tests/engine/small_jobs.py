@@ -1,0 +1,87 @@
+"""Jobs for the engine's tests; the engine process imports this module by name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from napari_vitface.errors import VideoError
+from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Progress, Started
+
+
+def count(steps: int = 3, seconds: float = 0.0, closed: str | None = None) -> Iterator[Event]:
+    """Count, resting `seconds` at each step; writes the file `closed` when it is cancelled."""
+    yield Started("count", steps)
+    try:
+        for i in range(steps):
+            time.sleep(seconds)
+            yield Progress(i + 1, steps)
+    except GeneratorExit:
+        if closed:
+            Path(closed).write_text("closed")
+        raise
+    yield Finished("count", {"steps": steps})
+
+
+def one_step(seconds: float) -> Iterator[Event]:
+    """Rest for `seconds` without giving the engine a chance to look up."""
+    time.sleep(seconds)
+    yield Finished("one_step")
+
+
+def echo(**arguments: object) -> Iterator[Event]:
+    yield Finished("echo", dict(arguments))
+
+
+def poses(frames: int, keypoints: int) -> Iterator[Event]:
+    xy = np.random.default_rng(0).normal(size=(frames, keypoints, 2)).astype(np.float32)
+    xy[0, 0] = np.nan
+    yield PosesPredicted(np.arange(frames), xy, np.zeros((frames, keypoints), np.float32))
+    yield Finished("poses")
+
+
+def shout() -> Iterator[Event]:
+    """Print in all the ways in which libraries print."""
+    print("from print")
+    sys.__stdout__.write("from the first stdout\n")
+    sys.__stdout__.flush()
+    os.write(1, b"from file descriptor 1\n")
+    if os.name == "posix":
+        ctypes.CDLL(None).puts(b"from C")
+        ctypes.CDLL(None).fflush(None)
+    yield Finished("shout", {"input": sys.stdin.read()})
+
+
+def bad_video() -> Iterator[Event]:
+    raise VideoError("mouse.mp4 is cut off at frame 12; record it again.")
+    yield
+
+
+def bug() -> Iterator[Event]:
+    yield Started("bug", 1)
+    raise ZeroDivisionError("one over nothing")
+
+
+def out_of_memory() -> Iterator[Event]:
+    yield Started("out_of_memory", 1)
+    np.empty(1 << 62, dtype=np.uint8)
+
+
+def leave() -> Iterator[Event]:
+    yield Started("leave", 1)
+    print("about to leave", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+def no_result() -> Iterator[Event]:
+    yield Started("no_result", 1)
+
+
+def pid() -> Iterator[Event]:
+    yield Finished("pid", {"pid": os.getpid(), "torch": "torch" in sys.modules})

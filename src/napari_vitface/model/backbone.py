@@ -1,0 +1,271 @@
+"""Any timm Vision Transformer as backbone, and the reason why where one cannot serve."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from napari_vitface.errors import BackboneError
+from napari_vitface.model.grey import fold_grey
+from napari_vitface.model.probe import probe_attention
+
+
+class Backbone(nn.Module):
+    """A timm ViT that gives its prefix tokens and its patch tokens as a map.
+
+    Made by `create_backbone`; not by hand.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The timm model.
+    timm_name : str
+        Architecture and, where it has one, tag of the weights: ``vit_tiny_patch16_224.augreg_...``.
+    timm_args : dict
+        Further arguments of `timm.create_model`, enough to build the same architecture again.
+    input_size : (H, W)
+    channels : int
+        Channels of the images given to `forward`, 1 or 3.
+    grid : (gh, gw)
+        Patches along the height and the width.
+    patch_size : (ph, pw)
+        Input pixels a patch.
+    num_prefix_tokens : int
+        Class, distillation and register tokens before the patch tokens.
+    embed_dim : int
+        Channels of a token.
+    mean, std : tuple of float
+        Normalisation that the weights expect, for pixel values in 0..1, one a channel.
+    """
+
+    grey_scale: Tensor | None
+    grey_shift: Tensor | None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        timm_name: str,
+        timm_args: dict[str, Any],
+        input_size: tuple[int, int],
+        channels: int,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.timm_name = timm_name
+        self.timm_args = timm_args
+        self.input_size = input_size
+        self.channels = channels
+        config = getattr(model, "pretrained_cfg", None) or {}
+        mean = tuple(float(value) for value in config.get("mean", (0.5,) * 3))
+        std = tuple(float(value) for value in config.get("std", (0.5,) * 3))
+        self.mean: tuple[float, ...] = mean if channels == 3 else (sum(mean) / len(mean),)
+        self.std: tuple[float, ...] = std if channels == 3 else (sum(std) / len(std),)
+        self.embed_dim = int(model.num_features)  # type: ignore[arg-type]
+        self.num_prefix_tokens = int(getattr(model, "num_prefix_tokens", 0))
+        grid = model.patch_embed.dynamic_feat_size(input_size)  # type: ignore[union-attr,operator]
+        self.grid: tuple[int, int] = (int(grid[0]), int(grid[1]))
+        self.patch_size = (input_size[0] // self.grid[0], input_size[1] // self.grid[1])
+        # How a normalised grey image becomes the three channels of the stem; see `fold_grey`.
+        expands = self.stem_channels == 3 and channels == 1
+        self.register_buffer("grey_scale", torch.ones(1, 3, 1, 1) if expands else None)
+        self.register_buffer("grey_shift", torch.zeros(1, 3, 1, 1) if expands else None)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The transformer blocks, first to last."""
+        return list(self.model.blocks)  # type: ignore[arg-type]
+
+    @property
+    def class_token(self) -> int | None:
+        """Position of the class token among the prefix tokens; None where there is none."""
+        return None if getattr(self.model, "cls_token", None) is None else 0
+
+    @property
+    def stem_channels(self) -> int:
+        """Channels that the timm model takes; 3 for some grey models, see `fold_grey`."""
+        return int(self.timm_args.get("in_chans", self.channels))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens of normalised images (B, channels, H, W).
+
+        Returns
+        -------
+        prefix : (B, P, C)
+        patches : (B, C, gh, gw)
+        """
+        if self.grey_scale is not None and self.grey_shift is not None:
+            images = images * self.grey_scale + self.grey_shift
+        tokens = self.model.forward_features(images)  # type: ignore[operator]
+        prefix = tokens[:, : self.num_prefix_tokens]
+        patches = tokens[:, self.num_prefix_tokens :].transpose(1, 2)
+        return prefix, patches.unflatten(2, self.grid)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `create_backbone` needs to build the same architecture, for JSON."""
+        return {
+            "timm_name": self.timm_name,
+            "input_size": list(self.input_size),
+            "channels": self.channels,
+            "timm_args": dict(self.timm_args),
+        }
+
+
+def create_backbone(
+    timm_name: str,
+    input_size: tuple[int, int],
+    channels: int = 1,
+    pretrained: bool = False,
+    **timm_args: Any,
+) -> Backbone:
+    """Build a timm ViT for images of one size.
+
+    Parameters
+    ----------
+    timm_name : str
+        A name that timm knows, with or without a tag of weights.
+    input_size : (H, W)
+        Input size in pixels; multiples of the patch size (see `nearest_input_size`). Position
+        embeddings are resampled to it.
+    channels : 1 or 3
+        Grey or RGB images. With `pretrained`, grey is folded in exactly: the model gives what the
+        RGB model gives for three equal channels.
+    pretrained : bool
+        Load timm's weights (downloads them on first use).
+    **timm_args
+        Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, ...
+
+    Raises
+    ------
+    BackboneError
+        timm has no such model, it is no ViT whose blocks give attention maps, the size does not
+        fit, or the weights cannot be loaded; the text is one sentence with the reason.
+    """
+    size = (int(input_size[0]), int(input_size[1]))
+    require_known(timm_name)
+    load_args: dict[str, Any] = {
+        key: timm_args.pop(key)
+        for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+        if key in timm_args
+    }
+    stem_channels = int(timm_args.pop("in_chans", 3 if pretrained else channels))
+    kwargs: dict[str, Any] = {
+        **timm_args,
+        "img_size": size,
+        "in_chans": stem_channels,
+        "num_classes": 0,
+    }
+    model = _create(timm_name, size, pretrained, {**kwargs, **load_args})
+    if stem_channels != channels:
+        timm_args["in_chans"] = stem_channels
+    config = getattr(model, "pretrained_cfg", None) or {}
+    bare = timm_name.split("/")[-1].partition(".")[0]
+    full_name = f"{bare}.{config['tag']}" if config.get("tag") else bare
+    require_blocks(timm_name, model)
+    backbone = Backbone(model, full_name, timm_args, size, channels)
+    if pretrained and channels == 1:
+        fold_grey(backbone)
+    reason = probe_attention(backbone)
+    if reason:
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.")
+    return backbone
+
+
+def nearest_input_size(timm_name: str, size: tuple[int, int]) -> tuple[int, int]:
+    """The size (H, W) nearest to `size` that a backbone takes: multiples of its patch size."""
+    require_known(timm_name)
+    with torch.device("meta"):
+        model = _create(timm_name, None, False, {"num_classes": 0})
+    require_blocks(timm_name, model)
+    patch_h, patch_w = _patch_size(model)
+    return (
+        max(1, round(size[0] / patch_h)) * patch_h,
+        max(1, round(size[1] / patch_w)) * patch_w,
+    )
+
+
+def require_known(timm_name: str) -> None:
+    """Raise `BackboneError` with the closest names if timm has no model `timm_name`."""
+    bare = timm_name.split("/")[-1].partition(".")[0]
+    if timm.is_model(bare):
+        tag = timm_name.partition(".")[2]
+        tags = {name.partition(".")[2] for name in timm.list_pretrained(f"{bare}.*")}
+        if tag and "/" not in timm_name and tag not in tags:
+            raise BackboneError(
+                f"timm knows {bare} but no weights {tag!r} of it; there are: "
+                f"{', '.join(sorted(tags)) or 'none'}."
+            )
+        return
+    close = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(close)}?" if close else "."
+    raise BackboneError(f"timm {timm.__version__} has no model named {timm_name!r}{hint}")
+
+
+def require_blocks(timm_name: str, model: nn.Module) -> None:
+    """Raise `BackboneError` unless `model` has one patch grid and one list of blocks."""
+    reason = ""
+    blocks = getattr(model, "blocks", None)
+    if not isinstance(blocks, nn.Sequential | nn.ModuleList) or not len(blocks):
+        reason = "it is no plain Vision Transformer (it has no single list of blocks)"
+    elif not hasattr(getattr(model, "patch_embed", None), "dynamic_feat_size"):
+        reason = "it does not cut the image into one grid of patches"
+    elif not hasattr(model, "forward_features"):
+        reason = "it does not give patch tokens"
+    if reason:
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.")
+
+
+def _create(
+    timm_name: str, size: tuple[int, int] | None, pretrained: bool, kwargs: dict[str, Any]
+) -> nn.Module:
+    """`timm.create_model` whose failures are sentences."""
+    try:
+        return timm.create_model(timm_name, pretrained=pretrained, **kwargs)
+    except BackboneError:
+        raise
+    except TypeError as error:
+        if "img_size" in str(error):
+            reason = "it is no Vision Transformer (it takes no image size)"
+        else:
+            reason = f"timm refuses its arguments ({_first_line(error)})"
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.") from error
+    except (AssertionError, ValueError, RuntimeError) as error:
+        if pretrained and not isinstance(error, AssertionError):
+            raise _no_weights(timm_name, error) from error
+        raise BackboneError(
+            f"{timm_name} cannot be built for images of {size}: {_first_line(error)}."
+        ) from error
+    except Exception as error:
+        # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
+        if pretrained:
+            raise _no_weights(timm_name, error) from error
+        raise
+
+
+def _no_weights(timm_name: str, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"The pretrained weights of {timm_name} could not be loaded ({_first_line(error)}); "
+        "connect to the internet once so that timm can download them, or train from scratch."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:200].rstrip(".")
+
+
+def _patch_size(model: nn.Module) -> tuple[int, int]:
+    """Input pixels a patch, stem included."""
+    embed: Any = model.patch_embed
+    ratio = embed.feat_ratio(as_scalar=False) if _takes_as_scalar(embed) else embed.feat_ratio()
+    if isinstance(ratio, int):
+        return ratio, ratio
+    return int(ratio[0]), int(ratio[1])
+
+
+def _takes_as_scalar(embed: Any) -> bool:
+    return "as_scalar" in inspect.signature(embed.feat_ratio).parameters

@@ -1,0 +1,294 @@
+"""Checkpoints: one safetensors file with the weights and, as JSON, all that is needed to use them.
+
+The safetensors metadata entry ``napari_vitface`` holds a JSON object with the keys ``format``,
+``network`` (backbone with timm name and arguments, head, keypoints), ``preprocessing``,
+``calibration`` and ``training``. No pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import BackboneError, CheckpointError
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_vitface.model.network import KeypointNetwork
+    from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.model.preprocessing import Preprocessing
+
+FORMAT = 1
+KEY = "napari_vitface"
+DEFAULT_MODEL = "mouse-face"
+_REQUIRED = ("network", "preprocessing", "training")
+_LARGEST_HEADER = 100_000_000  # as in the safetensors reference implementation
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str],
+    network: KeypointNetwork,
+    preprocessing: Preprocessing,
+    *,
+    training: Mapping[str, Any],
+    calibration: Mapping[str, Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write a network with all that is needed to use it, in one step or not at all.
+
+    Parameters
+    ----------
+    path
+        The ``.safetensors`` file; replaced if it is there.
+    network : KeypointNetwork
+    preprocessing : Preprocessing
+    training : mapping
+        Plain data for JSON: what it was trained on, licence and citations, held-out metrics and
+        the mean pose's on the same frames.
+    calibration : mapping, optional
+        See `napari_vitface.model.calibration.calibrate`.
+    dtype : torch.dtype, optional
+        Storage type of the weights, float16 by default. A tensor with values that float16 cannot
+        hold is stored as it is.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from napari_vitface.model.calibration import check_calibration
+
+    if preprocessing.input_size != network.input_size:
+        raise ValueError(
+            f"preprocessing makes inputs of {preprocessing.input_size}, the network takes "
+            f"{network.input_size}"
+        )
+    if preprocessing.channels != network.backbone.channels:
+        raise ValueError("preprocessing and network differ in their channels")
+    check_calibration(calibration, len(network.keypoints))
+    storage = torch.float16 if dtype is None else dtype
+    tensors = {
+        name: _stored(tensor.detach().cpu(), storage)
+        for name, tensor in network.state_dict().items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "network": network.to_dict(),
+        "preprocessing": preprocessing.to_dict(),
+        "calibration": None if calibration is None else dict(calibration),
+        "training": dict(training),
+    }
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target) as temporary:
+        save_file(tensors, temporary, metadata={KEY: json.dumps(metadata, allow_nan=False)})
+
+
+def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A contiguous copy in the storage type, or unchanged where that would overflow."""
+    import torch
+
+    if tensor.is_floating_point():
+        lower = tensor.to(dtype)
+        if bool(torch.isfinite(lower).all()):
+            return lower.clone().contiguous()
+    return tensor.clone().contiguous()
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The metadata of a checkpoint, from its header alone: quick, and without torch.
+
+    Raises
+    ------
+    CheckpointError
+        One sentence: the file is missing, no safetensors file, cut off, not ours, from a newer
+        format, or incomplete.
+    """
+    file = Path(path)
+    header, data_start = _read_header(file)
+    ends = [
+        entry["data_offsets"][1]
+        for name, entry in header.items()
+        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry
+    ]
+    size = file.stat().st_size
+    if ends and size < data_start + max(ends):
+        raise CheckpointError(
+            f"{file} is cut off ({size} of {data_start + max(ends)} bytes); copy or download it "
+            "again."
+        )
+    text = (header.get("__metadata__") or {}).get(KEY)
+    if text is None:
+        raise CheckpointError(
+            f"{file} is a safetensors file, but no napari-vitface checkpoint; choose a model that "
+            "napari-vitface trained."
+        )
+    try:
+        metadata = json.loads(text)
+        version = int(metadata["format"])
+    except (ValueError, TypeError, KeyError):
+        raise CheckpointError(f"The metadata of {file} is damaged; copy the file again.") from None
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{file} has checkpoint format {version}, and this napari-vitface reads up to "
+            f"{FORMAT}; update napari-vitface."
+        )
+    missing = [key for key in _REQUIRED if key not in metadata]
+    if missing:
+        raise CheckpointError(
+            f"The metadata of {file} lacks {', '.join(missing)}; train or export the model again."
+        )
+    return metadata
+
+
+def _read_header(file: Path) -> tuple[dict[str, Any], int]:
+    """The JSON header of a safetensors file and the position where the tensors begin."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+            body = stream.read(length) if 0 < length <= _LARGEST_HEADER else b""
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no model file {file}.") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"The model file {file} cannot be read ({error.strerror or error})."
+        ) from None
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+        raise CheckpointError(
+            f"{file} is a PyTorch pickle, which can run any code when it is read and is therefore "
+            "never opened; napari-vitface reads .safetensors checkpoints."
+        )
+    if len(body) == length and body[:1] == b"{":
+        try:
+            header = json.loads(body)
+        except ValueError:
+            header = None
+        if isinstance(header, dict):
+            return header, 8 + length
+    if body[:2] == b'{"' and len(body) < length:
+        raise CheckpointError(f"{file} is cut off; copy or download it again.")
+    raise CheckpointError(
+        f"{file} is no safetensors file; napari-vitface reads .safetensors checkpoints."
+    )
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    folder = Path(__file__).parent.parent / "bundled"
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+
+
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a bundled model's name or of a path.
+
+    Raises
+    ------
+    CheckpointError
+        There is neither.
+    """
+    name = os.fspath(name_or_path)
+    bundled = bundled_models()
+    if name in bundled:
+        return bundled[name]
+    file = Path(name).expanduser()
+    if file.is_dir():
+        raise CheckpointError(f"{file} is a folder; choose a .safetensors model file in it.")
+    if file.exists() or file.suffix or len(file.parts) > 1:
+        return file
+    close = difflib.get_close_matches(name, bundled, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(bundled) or 'none'}."
+    raise CheckpointError(f"There is no model named {name!r} and no such file; {hint}")
+
+
+def load_network(
+    path: str | os.PathLike[str],
+) -> tuple[KeypointNetwork, Preprocessing, dict[str, Any]]:
+    """The network (fp32, on the CPU, in eval mode), preprocessing and metadata of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_metadata`; and where the weights do not fit the architecture.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from napari_vitface.model.network import KeypointNetwork
+    from napari_vitface.model.preprocessing import Preprocessing
+
+    metadata = read_metadata(path)
+    try:
+        network = KeypointNetwork.from_dict(metadata["network"])
+        preprocessing = Preprocessing.from_dict(metadata["preprocessing"])
+    except BackboneError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The metadata of {path} does not describe a model ({type(error).__name__}: {error}); "
+            "train or export the model again."
+        ) from error
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"The weights in {path} cannot be read ({error}); copy or download it again."
+        ) from error
+    expected = network.state_dict()
+    odd = sorted(set(expected) ^ set(tensors))
+    odd += [
+        name
+        for name, tensor in expected.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if odd:
+        raise CheckpointError(
+            f"The weights in {path} do not fit the model that its metadata describes "
+            f"({len(odd)} differ, first {odd[0]}); train or export the model again."
+        )
+    network.load_state_dict(tensors)
+    network.requires_grad_(False)
+    return network.float().eval(), preprocessing, metadata
+
+
+def load_model(
+    name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+) -> KeypointModel:
+    """A model that predicts, by the name of a bundled one or from a checkpoint file.
+
+    Parameters
+    ----------
+    name_or_path
+        See `bundled_models`; or a ``.safetensors`` file.
+    device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        ``auto`` measures on this device and takes the fastest that gives the same points.
+    batch_size : int or "auto"
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the model or the device cannot be used, and why.
+    """
+    from napari_vitface.model.predictor import KeypointModel
+
+    file = find_model(name_or_path)
+    network, preprocessing, metadata = load_network(file)
+    return KeypointModel(
+        network,
+        preprocessing,
+        metadata,
+        name=file.stem,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+    )

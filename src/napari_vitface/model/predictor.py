@@ -1,0 +1,236 @@
+"""A loaded model that predicts: network, preprocessing, device, precision and batch size."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.model.calibration import calibrate
+from napari_vitface.model.device import (
+    DTYPES,
+    Trial,
+    choose_batch_size,
+    choose_device,
+    choose_precision,
+    is_out_of_memory,
+    largest_move,
+    seconds_per_run,
+)
+from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.pose.keypoints import KeypointSet
+
+
+class KeypointModel:
+    """A network ready to predict, with the choices that were made for this machine.
+
+    Parameters
+    ----------
+    network : KeypointNetwork
+        In fp32; moved to the device and precision.
+    preprocessing : Preprocessing
+    metadata : dict
+        The checkpoint's, see `napari_vitface.model.checkpoint`.
+    name : str
+    device, precision, batch_size
+        ``"auto"`` or a value, see `napari_vitface.model.checkpoint.load_model`.
+
+    Attributes
+    ----------
+    device : torch.device
+    precision : {"fp32", "bf16", "fp16"}
+    why : str
+        One sentence on why this precision.
+    batch_size : int
+        Images a forward pass; halved for good when the device runs out of memory.
+    on_notice : callable taking a str, optional
+        Called with a sentence when the batch is halved.
+    notices : list of str
+        The same sentences, for callers that look afterwards.
+    """
+
+    def __init__(
+        self,
+        network: KeypointNetwork,
+        preprocessing: Preprocessing,
+        metadata: dict[str, Any] | None = None,
+        *,
+        name: str = "model",
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | str = "auto",
+    ) -> None:
+        if precision not in ("auto", *DTYPES):
+            raise VitFaceError(
+                f"There is no precision {precision!r}; choose auto, {', '.join(DTYPES)}."
+            )
+        if batch_size != "auto" and int(batch_size) < 1:
+            raise VitFaceError(f"The batch size must be at least 1, not {batch_size}.")
+        self.preprocessing = preprocessing
+        self.metadata = metadata or {}
+        self.calibration: dict[str, Any] | None = self.metadata.get("calibration")
+        self.name = name
+        self.device = choose_device(device)
+        self.on_notice: Callable[[str], None] | None = None
+        self.notices: list[str] = []
+        self.network = network.to(self.device).eval()
+        if precision == "auto":
+            self.precision, self.why = self._measure_precision()
+        else:
+            self.precision, self.why = precision, f"{precision} on {self.device}, as asked for."
+        self.network = self.network.to(DTYPES[self.precision])
+        self.batch_size = self._measure_batch_size() if batch_size == "auto" else int(batch_size)
+
+    @property
+    def keypoints(self) -> KeypointSet:
+        """The keypoints that the model finds, in the order of its outputs."""
+        return self.network.keypoints
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the network computes in."""
+        return DTYPES[self.precision]
+
+    def predict(
+        self, canvas: NDArray[np.uint8] | Tensor
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Keypoints of model inputs, of any number: they are cut into batches.
+
+        Parameters
+        ----------
+        canvas : (B, C, H, W) uint8
+            From `View.pad`.
+
+        Returns
+        -------
+        xy : (B, K, 2) float32
+            Input pixels; `View.to_frame` takes them to the video.
+        confidence : (B, K) float32
+            In [0, 1], calibrated if the checkpoint has a calibration.
+        """
+        images = (
+            canvas if isinstance(canvas, Tensor) else torch.from_numpy(np.ascontiguousarray(canvas))
+        )
+        count = len(self.keypoints)
+        xy = np.empty((len(images), count, 2), dtype=np.float32)
+        confidence = np.empty((len(images), count), dtype=np.float32)
+        start = 0
+        while start < len(images):
+            part = slice(start, min(start + self.batch_size, len(images)))
+            try:
+                found, sure = self._forward(images[part])
+                xy[part], confidence[part] = found.cpu().numpy(), sure.cpu().numpy()
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or part.stop - part.start == 1:
+                    raise self._explain(error) from error
+                self._halve(part.stop - part.start)
+                continue
+            start = part.stop
+        return xy, calibrate(confidence, self.calibration)
+
+    def predict_images(
+        self, images: Iterable[NDArray[Any]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Keypoints of frames (H, W) or (H, W, 3), in pixels of the frames; sizes may differ.
+
+        Returns
+        -------
+        xy : (N, K, 2) float32
+        confidence : (N, K) float32
+        """
+        from napari_vitface.video import scale_image
+
+        points, sure = [], []
+        for image in images:
+            view = self.preprocessing.view((image.shape[0], image.shape[1]))
+            xy, confidence = self.predict(view.pad(scale_image(image, view.scale)[None]))
+            points.append(view.to_frame(xy)[0].astype(np.float32))
+            sure.append(confidence[0])
+        count = len(self.keypoints)
+        return (
+            np.array(points, dtype=np.float32).reshape(-1, count, 2),
+            np.array(sure, dtype=np.float32).reshape(-1, count),
+        )
+
+    def to_images(self, canvas: Tensor) -> Tensor:
+        """A uint8 canvas on any device as what the network takes."""
+        canvas = canvas.to(self.device, non_blocking=True)
+        return self.preprocessing.normalise(canvas).to(self.dtype)
+
+    @torch.inference_mode()
+    def _forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.decode(self.network(self.to_images(canvas)))
+
+    def _halve(self, size: int) -> None:
+        """Go on with half of the batch that did not fit, and say so."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+        self.batch_size = max(1, size // 2)
+        notice = (
+            f"{self.device} ran out of memory with {size} frames at a time; "
+            f"going on with {self.batch_size}."
+        )
+        self.notices.append(notice)
+        if self.on_notice is not None:
+            self.on_notice(notice)
+
+    def _explain(self, error: RuntimeError) -> Exception:
+        if not is_out_of_memory(error):
+            return error
+        return VitFaceError(
+            f"{self.device} has too little memory for the model {self.name} even one frame at a "
+            "time; close other programs that use it, or choose the device cpu."
+        )
+
+    def _trial_canvas(self, count: int) -> Tensor:
+        """Smooth blobs on a gradient: nothing a model knows, but no noise either."""
+        height, width = self.network.input_size
+        generator = torch.Generator().manual_seed(0)
+        coarse = torch.rand(count, self.preprocessing.channels, 6, 8, generator=generator) * 255
+        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
+        return smooth.clamp(0, 255).byte()
+
+    def _measure_precision(self) -> tuple[str, str]:
+        """Time fp32 and the lower precisions on inputs of the real size, and compare points."""
+        names = ["fp32", "bf16", "fp16"] if self.device.type == "cuda" else ["fp32", "bf16"]
+        if self.device.type == "mps":
+            names = ["fp32", "fp16"]
+        canvas = self._trial_canvas(4 if self.device.type == "cpu" else 8)
+        whole = self.network
+        trials: list[Trial] = []
+        reference: tuple[Tensor, Tensor] | None = None
+        for name in names:
+            self.precision = name
+            self.network = whole if name == "fp32" else copy.deepcopy(whole).to(DTYPES[name])
+            try:
+                result = self._forward(canvas)
+                seconds = seconds_per_run(partial(self._forward, canvas), self.device) / len(canvas)
+            except RuntimeError as error:
+                if is_out_of_memory(error) and len(canvas) > 1:
+                    canvas = canvas[:1]
+                if name == "fp32":
+                    raise self._explain(error) from error
+                continue  # this device cannot compute in it
+            reference = reference or result
+            trials.append(Trial(name, seconds, largest_move(reference, result)))
+        self.network = whole
+        return choose_precision(trials, self.device)
+
+    def _measure_batch_size(self) -> int:
+        if self.device.type != "cuda":
+            return choose_batch_size(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        self._forward(self._trial_canvas(4))
+        used = torch.cuda.max_memory_allocated(self.device) - before
+        return choose_batch_size(self.device, used // 4)

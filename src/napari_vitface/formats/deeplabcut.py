@@ -219,7 +219,7 @@ def _read_one(files: list[Path], problems: list[str]) -> DlcTable:
 def _same(one: DlcTable, other: DlcTable) -> bool:
     return (
         one.names == other.names
-        and [row[-1] for row in one.index] == [row[-1] for row in other.index]
+        and one.index[:, -1].tolist() == other.index[:, -1].tolist()
         and np.allclose(one.xy, other.xy, rtol=0, atol=1e-3, equal_nan=True)
     )
 
@@ -260,7 +260,7 @@ def _join(
     )
 
 
-def _find_image(table: Path, label: tuple[Any, ...]) -> tuple[Path, str]:
+def _find_image(table: Path, label: NDArray[Any]) -> tuple[Path, str]:
     """The image that a row names, and its video.
 
     DeepLabCut's tables stand beside their images; Lightning Pose keeps one table at the top of the

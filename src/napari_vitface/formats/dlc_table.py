@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 
@@ -31,20 +32,33 @@ class DlcTable:
     scorer : str
     names : tuple of str
         Body parts, in the order of the columns.
-    index : list of tuple
-        The label of each row: (frame number,), (image path,) or (folder, video, image).
-    xy : (rows, K, 2) array of float64
-        NaN where there is no point.
-    likelihood : (rows, K) array of float64 or None
+    index : (rows, levels) array of int64 or object
+        The label of each row: frame number, image path, or folder, video and image.
+    xy : (rows, K, 2) array of float
+        NaN where there is no point; float64 unless the file holds float32.
+    likelihood : (rows, K) array of float or None
         None if the table has no such column.
     """
 
     path: Path
     scorer: str
     names: tuple[str, ...]
-    index: list[tuple[Any, ...]]
-    xy: NDArray[np.float64]
-    likelihood: NDArray[np.float64] | None
+    index: NDArray[Any]
+    xy: NDArray[Any]
+    likelihood: NDArray[Any] | None
+
+    @property
+    def keypoints(self) -> KeypointSet:
+        """The body parts as keypoints, with the skeleton of `MOUSE_FACE` where they are its own."""
+        return MOUSE_FACE if self.names == MOUSE_FACE.names else KeypointSet(self.names)
+
+    def frame_numbers(self) -> NDArray[np.int64] | None:
+        """The row labels as (rows,) frame numbers, or None if they are something else."""
+        if len(self.index) == 0:
+            return np.empty(0, np.int64)
+        if self.index.shape[1] != 1 or self.index.dtype.kind not in "iu":
+            return None
+        return self.index[:, 0].astype(np.int64)
 
 
 def read_dlc_table(path: Path) -> DlcTable:
@@ -65,77 +79,67 @@ def read_dlc_table(path: Path) -> DlcTable:
 # --- CSV ------------------------------------------------------------------------------------------
 
 
-def _read_csv(
-    path: Path,
-) -> tuple[list[tuple[str, ...]], list[tuple[Any, ...]], NDArray[np.float64]]:
-    header, index_width, body_start = _read_header(path)
-    columns = list(zip(*(row[index_width:] for row in header), strict=True))
+def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], NDArray[Any], NDArray[Any]]:
+    """Columns, row labels and values of a CSV file."""
+    header = _read_header(path)
+    # Columns of row labels have no scorer: DeepLabCut's three-level rows leave two cells empty.
+    levels = 1
+    while levels < len(header[0]) and not header[0][levels]:
+        levels += 1
+    columns = list(zip(*(row[levels:] for row in header), strict=True))
     # pandas' reader is many times faster than the csv module on a table of a million frames.
     import pandas as pd
 
     try:
-        body = pd.read_csv(
-            path,
-            header=None,
-            skiprows=body_start,
-            dtype=dict.fromkeys(range(index_width), str),
-            encoding="utf-8-sig",
-            keep_default_na=True,
-        )
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            # Read past the header by records, for a quoted name may run over a line's end.
+            reader = csv.reader(file)
+            for _ in header:
+                next(reader)
+            body = pd.read_csv(
+                file, header=None, dtype=dict.fromkeys(range(levels), str) if levels > 1 else None
+            )
     except pd.errors.EmptyDataError:
-        return columns, [], np.empty((0, len(columns)))
-    except (pd.errors.ParserError, ValueError) as error:
+        return columns, np.empty((0, levels), np.int64), np.empty((0, len(columns)))
+    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
         raise LabelError(f"{path} cannot be read as a table ({error}).") from error
-    if body.shape[1] != index_width + len(columns):
+    if body.shape[1] != levels + len(columns):
         raise LabelError(
-            f"{path} has {body.shape[1]} columns in its rows but {index_width + len(columns)} in "
-            "its header."
+            f"{path} has {body.shape[1]} columns in its rows but {levels + len(columns)} in its "
+            "header."
         )
     try:
-        values = body.iloc[:, index_width:].to_numpy(dtype=np.float64)
+        values = body.iloc[:, levels:].to_numpy(dtype=np.float64)
     except ValueError as error:
         raise LabelError(f"{path} holds something that is not a number ({error}).") from None
-    labels = body.iloc[:, :index_width].fillna("").to_numpy(dtype=object).tolist()
-    index = [tuple(row) for row in labels]
-    if index and np.isnan(values[0]).all() and not _names_a_row(index[0][-1]):
+    labels = body.iloc[:, :levels]
+    if levels == 1 and pd.api.types.is_integer_dtype(labels[0]):
+        return columns, labels.to_numpy(dtype=np.int64), values
+    index = labels.fillna("").astype(str).to_numpy(dtype=object)
+    if len(index) and np.isnan(values[0]).all() and not Path(index[0, -1]).suffix:
         # pandas writes a line with the names of the row labels where these have names.
         return columns, index[1:], values[1:]
     return columns, index, values
 
 
-def _names_a_row(label: str) -> bool:
-    return label.strip().isdigit() or bool(Path(label).suffix)
-
-
-def _read_header(path: Path) -> tuple[list[list[str]], int, int]:
-    """Header rows, how many columns are row labels, and the number of physical lines to skip."""
+def _read_header(path: Path) -> list[list[str]]:
+    """The header rows of a CSV file."""
     header: list[list[str]] = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for row in reader:
-                if not row or row[0] not in _LEVELS:
+            for row in csv.reader(file):
+                if not row or row[0] not in _LEVELS or len(header) == len(_LEVELS):
                     break
                 header.append(row)
-            else:
-                row = []
-            lines = reader.line_num
-            following = row
-            body_start = lines - 1 if following else lines
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path} is not a CSV text file ({error}).") from None
-    levels = tuple(row[0] for row in header)
-    if levels not in (_LEVELS, ("scorer", "bodyparts", "coords")):
+    if tuple(row[0] for row in header) not in (_LEVELS, ("scorer", "bodyparts", "coords")):
         raise LabelError(
             f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords)."
         )
     if len({len(row) for row in header}) != 1:
         raise LabelError(f"The header rows of {path} differ in length.")
-    # Columns of row labels have no scorer: DeepLabCut's three-level rows leave two cells empty.
-    index_width = 1
-    while index_width < len(header[0]) and not header[0][index_width]:
-        index_width += 1
-    return header, index_width, body_start
+    return header
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -144,8 +148,8 @@ def _read_header(path: Path) -> tuple[list[list[str]], int, int]:
 def _one_animal(
     path: Path,
     columns: list[tuple[str, ...]],
-    index: list[tuple[Any, ...]],
-    values: NDArray[np.float64],
+    index: NDArray[Any],
+    values: NDArray[Any],
 ) -> DlcTable:
     """Sort columns (scorer[, individual], body part, coordinate) into arrays of one animal."""
     if not columns or len(columns[0]) not in (3, 4):
@@ -180,8 +184,8 @@ def _one_animal(
 
 
 def _drop_individuals(
-    path: Path, columns: list[tuple[str, ...]], values: NDArray[np.float64]
-) -> tuple[list[tuple[str, ...]], NDArray[np.float64]]:
+    path: Path, columns: list[tuple[str, ...]], values: NDArray[Any]
+) -> tuple[list[tuple[str, ...]], NDArray[Any]]:
     """Take the *individuals* level away; refuse tables with points of more than one animal.
 
     DeepLabCut keeps body parts that are no animal's under the individual "single"; these go with
@@ -195,12 +199,9 @@ def _drop_individuals(
         for i, column in enumerate(columns)
         if column[3] in ("x", "y") and np.isfinite(values[:, i]).any()
     }
-    kept = [a for a in parts_of if a in with_points] or list(parts_of)[:1]
-    animals = [a for a in kept if a != "single"]
-    shared = len(kept) != 1 and sum(map(len, map(parts_of.get, kept))) != len(  # type: ignore[arg-type]
-        set().union(*(parts_of[a] for a in kept))
-    )
-    if len(animals) > 1 or shared:
+    kept = [animal for animal in parts_of if animal in with_points] or list(parts_of)[:1]
+    parts = [part for animal in kept for part in parts_of[animal]]
+    if len([animal for animal in kept if animal != "single"]) > 1 or len(set(parts)) < len(parts):
         raise LabelError(
             f"{path} holds points of several animals ({', '.join(kept)}); napari-vitface works "
             "with one animal a video."

@@ -38,15 +38,16 @@ class HdfFrame:
         One tuple a column, with one entry a level.
     level_names : tuple of str or None
         Names of the column levels, where the file gives them.
-    index : list of tuple
-        One tuple a row, with one entry (int or str) a level.
-    values : (rows, columns) array of float64
+    index : (rows, levels) array of int64 or object (str)
+        The row labels.
+    values : (rows, columns) array of float
+        float32 if all of it is in the file, else float64.
     """
 
     columns: list[tuple[str, ...]]
     level_names: tuple[str | None, ...]
-    index: list[tuple[Any, ...]]
-    values: NDArray[np.float64]
+    index: NDArray[Any]
+    values: NDArray[Any]
 
 
 class _NotPlain(Exception):
@@ -110,32 +111,36 @@ def _find_frame(file: h5py.File, path: Path, key: str | None) -> h5py.Group:
 def _read_fixed(group: h5py.Group) -> HdfFrame:
     columns, names = _fixed_axis(group, "axis0")
     index, _ = _fixed_axis(group, "axis1")
-    values = np.full((len(index), len(columns)), np.nan)
-    place = {column: i for i, column in enumerate(columns)}
+    blocks = []
     for block in range(int(group.attrs["nblocks"])):
         items, _ = _fixed_axis(group, f"block{block}_items")
-        array = _fixed_array(group[f"block{block}_values"])
-        if len(items) and len(index):
-            values[:, [place[item] for item in items]] = array
-    return HdfFrame([tuple(map(str, column)) for column in columns], names, index, values)
+        values = _fixed_array(group[f"block{block}_values"])
+        blocks.append((_tuples(items), values.reshape(len(index), len(items))))
+    labels = _tuples(columns)
+    return HdfFrame(_strings(labels), names, index, _assemble(labels, blocks, len(index)))
 
 
-def _fixed_axis(group: h5py.Group, name: str) -> tuple[list[tuple[Any, ...]], tuple[Any, ...]]:
-    """Labels of an axis as tuples, and the names of its levels."""
+def _fixed_axis(group: h5py.Group, name: str) -> tuple[NDArray[Any], tuple[str | None, ...]]:
+    """Labels of an axis (labels, levels), and the names of its levels."""
     if _text(group.attrs.get(f"{name}_variety", b"regular")) == "regular":
         values, label = _fixed_labels(group[name])
-        return [(value,) for value in values], (label,)
+        return values[:, None], (label,)
     levels = []
     names = []
     for i in range(int(group.attrs[f"{name}_nlevels"])):
         values, label = _fixed_labels(group[f"{name}_level{i}"])
         codes = _fixed_array(group[f"{name}_label{i}"]).astype(int)
-        levels.append([values[code] if code >= 0 else "" for code in codes])
+        # -1 stands for a missing label.
+        levels.append(np.append(values.astype(object), "")[codes])
         names.append(label)
-    return list(zip(*levels, strict=True)), tuple(names)
+    return np.stack(levels, axis=1), tuple(names)
 
 
-def _fixed_labels(dataset: h5py.Dataset) -> tuple[list[Any], str | None]:
+def _tuples(labels: NDArray[Any]) -> list[tuple[Any, ...]]:
+    return [tuple(label) for label in labels.tolist()]
+
+
+def _fixed_labels(dataset: h5py.Dataset) -> tuple[NDArray[Any], str | None]:
     values = _fixed_array(dataset)
     kind = _text(dataset.attrs.get("kind", b""))
     if kind not in ("string", "integer"):
@@ -165,23 +170,21 @@ def _read_table(group: h5py.Group) -> HdfFrame:
         raise _NotPlain(f"it is a table of the kind {table_type!r}")
     rows = group["table"][()]
     attributes = group["table"].attrs
-    ((_, order),) = _plain_data(group.attrs["non_index_axes"])
-    columns = [label if isinstance(label, tuple) else (label,) for label in order]
-    place = {column: i for i, column in enumerate(columns)}
-    values = np.full((len(rows), len(columns)), np.nan)
-    for field in _plain_data(group.attrs["values_cols"]):
-        labels = _plain_data(attributes[f"{field}_kind"])
-        if not np.issubdtype(rows[field].dtype, np.number):
-            raise _NotPlain(f"the columns {labels} do not hold numbers")
-        block = rows[field].reshape(len(rows), -1)
-        positions = [place[x if isinstance(x, tuple) else (x,)] for x in labels]
-        values[:, positions] = block
     if _text(attributes.get("index_kind", b"")) not in ("string", "integer"):
         raise _NotPlain("its row labels are neither numbers nor names")
-    index = [(label,) for label in _plain_labels(rows["index"])]
-    return HdfFrame(
-        [tuple(map(str, column)) for column in columns], _table_level_names(group), index, values
-    )
+    ((_, order),) = _plain_data(group.attrs["non_index_axes"])
+    blocks = []
+    for field in _plain_data(group.attrs["values_cols"]):
+        labels = _table_columns(_plain_data(attributes[f"{field}_kind"]))
+        blocks.append((labels, rows[field].reshape(len(rows), len(labels))))
+    columns = _table_columns(order)
+    index = _plain_labels(rows["index"])[:, None]
+    values = _assemble(columns, blocks, len(rows))
+    return HdfFrame(_strings(columns), _table_level_names(group), index, values)
+
+
+def _table_columns(labels: list[Any]) -> list[tuple[Any, ...]]:
+    return [label if isinstance(label, tuple) else (label,) for label in labels]
 
 
 def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
@@ -255,12 +258,37 @@ _PUSHES: dict[str, Any] = {
 }
 
 
-def _plain_labels(values: NDArray[Any]) -> list[Any]:
+# --- both -----------------------------------------------------------------------------------------
+
+
+def _assemble(
+    columns: list[tuple[Any, ...]],
+    blocks: list[tuple[list[tuple[Any, ...]], NDArray[Any]]],
+    count: int,
+) -> NDArray[Any]:
+    """Put the blocks, which pandas keeps by data type, into the order of the columns."""
+    for labels, block in blocks:
+        if block.dtype.kind not in "fiub":
+            raise _NotPlain(f"the columns {_strings(labels)} do not hold numbers")
+    single = all(block.dtype == np.float32 for _, block in blocks)
+    values = np.full((count, len(columns)), np.nan, np.float32 if single else np.float64)
+    place = {column: i for i, column in enumerate(columns)}
+    for labels, block in blocks:
+        values[:, [place[label] for label in labels]] = block
+    return values
+
+
+def _plain_labels(values: NDArray[Any]) -> NDArray[Any]:
+    """Row or column labels as integers or as an object array of str."""
     if values.dtype.kind == "S":
-        return [value.decode("utf-8") for value in values.tolist()]
+        return np.array([value.decode("utf-8") for value in values.tolist()], dtype=object)
     if values.dtype.kind in "iu" or values.size == 0:
-        return values.tolist()
+        return values.astype(np.int64)
     raise _NotPlain("its labels are neither numbers nor names")
+
+
+def _strings(labels: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
+    return [tuple(map(str, label)) for label in labels]
 
 
 def _text(value: Any) -> str:

@@ -165,6 +165,11 @@ class KeypointModel:
         canvas = canvas.to(self.device, non_blocking=True)
         return self.preprocessing.normalise(canvas).to(self.dtype)
 
+    def finish(self, output: Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Input pixels (B, K, 2) and calibrated confidence (B, K) of the network's output."""
+        xy, confidence = self.network.decode(output)
+        return xy.cpu().numpy(), calibrate(confidence.cpu().numpy(), self.calibration)
+
     @torch.inference_mode()
     def _forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
         return self.network.decode(self.network(self.to_images(canvas)))

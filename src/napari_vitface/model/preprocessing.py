@@ -156,7 +156,9 @@ class View:
         """What the video reader is to do: crop, resize, grey or RGB."""
         from napari_vitface.video import Scale
 
-        return Scale(crop=self.preprocessing.crop, size=self.resized, grey=self.preprocessing.channels == 1)
+        return Scale(
+            crop=self.preprocessing.crop, size=self.resized, grey=self.preprocessing.channels == 1
+        )
 
     @property
     def offset(self) -> tuple[int, int]:

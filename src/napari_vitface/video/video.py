@@ -1,0 +1,285 @@
+"""`open_video`: any video, folder of images or TIFF stack as one lazy, thread-safe array."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import EllipsisType, TracebackType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VideoError
+from napari_vitface.video.ahead import decode_ahead
+from napari_vitface.video.scale import Scale
+from napari_vitface.video.suffixes import IMAGE_SUFFIXES, TIFF_SUFFIXES, VIDEO_SUFFIXES
+
+OnBroken = Literal["raise", "blank"]
+
+
+class Source(Protocol):
+    """Where a `Video` has its frames from."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    white: int
+    times: NDArray[np.float64]
+    frame_rate: float
+    promised: int | None
+    problems: tuple[str, ...]
+
+    def read(self, frame: int, spare: int) -> Iterator[tuple[int, NDArray[Any] | None]]: ...
+
+    def stream(
+        self, frames: Iterable[int], scale: Scale | None
+    ) -> Iterator[tuple[int, NDArray[Any] | None]]: ...
+
+    def name_of(self, frame: int) -> str: ...
+
+    def close(self) -> None: ...
+
+
+def open_video(
+    path: str | os.PathLike[str],
+    *,
+    cache_bytes: int = 256 << 20,
+    on_broken: OnBroken = "raise",
+) -> Video:
+    """Open a video file, a folder of images, a TIFF stack or a single image.
+
+    Parameters
+    ----------
+    path : path
+        A file with one of `VIDEO_SUFFIXES` or `IMAGE_SUFFIXES`, or a folder of images, which are
+        taken in natural order of their names.
+    cache_bytes : int
+        Decoded frames kept in memory.
+    on_broken : {"raise", "blank"}
+        What indexing a frame that cannot be decoded does: raise `VideoError`, or give a black
+        frame (for a window that has to show something).
+
+    Returns
+    -------
+    Video
+
+    Raises
+    ------
+    VideoError
+        One sentence: what is wrong with the file and what to do.
+    """
+    return Video(_open_source(Path(path)), cache_bytes=cache_bytes, on_broken=on_broken)
+
+
+def _open_source(path: Path) -> Source:
+    if path.is_dir():
+        from napari_vitface.video.images import ImageFolderSource
+
+        return ImageFolderSource(path)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise VideoError(f"{path} does not exist: check the name, and that its disk is connected.")
+    if suffix in TIFF_SUFFIXES:
+        from napari_vitface.video.tiff import TiffSource
+
+        return TiffSource(path)
+    if suffix in IMAGE_SUFFIXES:
+        from napari_vitface.video.images import ImageFolderSource
+
+        return ImageFolderSource(path)
+    if suffix in VIDEO_SUFFIXES:
+        from napari_vitface.video.encoded import EncodedSource
+
+        return EncodedSource(path)
+    raise VideoError(
+        f"{path} is not a kind of video that is known here: open one of "
+        f"{', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)} or a folder of images."
+    )
+
+
+class Video:
+    """Frames of a video as an array that is read when it is indexed. Thread-safe.
+
+    Index i is the i-th decodable frame in presentation order. A frame that is damaged in the
+    middle keeps its index: see `on_broken` of `open_video`, and `frames`.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        Name of the file without its suffix.
+    shape : tuple of int
+        (T, H, W) for grey, (T, H, W, 3) for RGB, upright.
+    dtype : uint8 or uint16
+    white : int
+        The value of the brightest white: 255, 65535, or for instance 4095 for 12-bit grey.
+    times : (T,) float64
+        Presentation times in seconds from the first frame.
+    frame_rate : float
+        Frames per second; 0 where unknown.
+    promised : int or None
+        Frames that the container claims to hold.
+    problems : tuple of str
+        Sentences for the user about what is wrong with the file although it can be read.
+    """
+
+    def __init__(
+        self, source: Source, *, cache_bytes: int = 256 << 20, on_broken: OnBroken = "raise"
+    ) -> None:
+        self._source = source
+        self._lock = threading.RLock()
+        self.path = source.path
+        self.name = source.path.stem if source.path.suffix else source.path.name
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self.white = source.white
+        self.times = source.times
+        self.frame_rate = source.frame_rate
+        self.promised = source.promised
+        self.problems = source.problems
+        self.on_broken = on_broken
+        frame_bytes = max(1, math.prod(self.shape[1:]) * self.dtype.itemsize)
+        self._capacity = max(1, cache_bytes // frame_bytes)
+        self._cache: OrderedDict[int, NDArray[Any] | None] = OrderedDict()
+        self._closed = False
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Video({str(self.path)!r}, shape={self.shape}, dtype={self.dtype})"
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        first, rest = self._split(key)
+        if isinstance(first, slice):
+            numbers = range(*first.indices(len(self)))
+            # The slices of the other axes are applied frame by frame, so that the result is all
+            # that is held.
+            frames = [self._frame(number)[rest] for number in numbers]
+            if frames:
+                return np.stack(frames)
+            return np.empty((0, *np.empty(self.shape[1:], self.dtype)[rest].shape), self.dtype)
+        if isinstance(first, np.ndarray):
+            return np.stack([self._frame(int(number)) for number in first])[(slice(None), *rest)]
+        return self._frame(first)[rest].copy()
+
+    def _split(self, key: Any) -> tuple[Any, tuple[Any, ...]]:
+        """The index of the first axis and those of the others, as numpy understands `key`."""
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(part, EllipsisType) for part in keys):
+            position = next(i for i, part in enumerate(keys) if isinstance(part, EllipsisType))
+            fill = (slice(None),) * (self.ndim - len(keys) + 1)
+            keys = (*keys[:position], *fill, *keys[position + 1 :])
+        if len(keys) > self.ndim:
+            raise IndexError(f"{len(keys)} indices for a video of {self.ndim} dimensions")
+        first, rest = (keys[0], keys[1:]) if keys else (slice(None), ())
+        if isinstance(first, slice):
+            return first, rest
+        if isinstance(first, (list, np.ndarray)) and np.ndim(first) == 1:
+            numbers = np.asarray(first)
+            if numbers.dtype == bool:
+                numbers = np.flatnonzero(numbers)
+            return np.array([self._number(number) for number in numbers], dtype=np.int64), rest
+        return self._number(first), rest
+
+    def _number(self, index: Any) -> int:
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"frame {number} of a video of {len(self)} frames")
+        return number % len(self)
+
+    def _frame(self, number: int) -> NDArray[Any]:
+        with self._lock:
+            if number in self._cache:
+                self._cache.move_to_end(number)
+                frame = self._cache[number]
+            else:
+                frame = self._read(number)
+        if frame is not None:
+            return frame
+        if self.on_broken == "blank":
+            return np.zeros(self.shape[1:], self.dtype)
+        raise VideoError(
+            f"{self._source.name_of(number)} cannot be decoded because the file is damaged there: "
+            "use another frame."
+        )
+
+    def _read(self, number: int) -> NDArray[Any] | None:
+        if self._closed:
+            raise VideoError(f"{self.path} was closed: open it again.")
+        result = None
+        for other, frame in self._source.read(number, self._capacity - 1):
+            if frame is not None:
+                frame.flags.writeable = False
+            self._cache[other] = frame
+            self._cache.move_to_end(other)
+            while len(self._cache) > self._capacity:
+                self._cache.popitem(last=False)
+            if other == number:
+                result = frame
+        return result
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def frames(
+        self, indices: range | None = None, *, scale: Scale | None = None, ahead: int = 64
+    ) -> Iterator[tuple[int, NDArray[Any] | None]]:
+        """Iterate over frames that a thread of its own decodes ahead.
+
+        Parameters
+        ----------
+        indices : range, optional
+            Which frames, in this order; default all. Frames in between are decoded where they must
+            be, but not converted.
+        scale : Scale, optional
+            Give uint8 frames of this crop, size and colour instead of whole ones.
+        ahead : int
+            Frames decoded before they are asked for, at most.
+
+        Yields
+        ------
+        index : int
+        frame : array or None
+            None for a frame that cannot be decoded; the iteration goes on after it.
+
+        Notes
+        -----
+        Closing the iterator, or dropping it, ends the thread.
+        """
+        numbers = range(len(self)) if indices is None else indices
+        if len(numbers) and (min(numbers) < 0 or max(numbers) >= len(self)):
+            raise IndexError(f"{numbers} reaches beyond a video of {len(self)} frames")
+        return decode_ahead(lambda: self._source.stream(numbers, scale), ahead)
+
+    def close(self) -> None:
+        """Give back the file and the memory; a closed video keeps its shape, times and name."""
+        with self._lock:
+            self._closed = True
+            self._cache.clear()
+            self._source.close()
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

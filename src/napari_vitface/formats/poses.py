@@ -3,7 +3,7 @@
 Columns are (scorer, bodyparts, coords) with x, y and likelihood for each body part; the row label
 is the frame number. The HDF5 form is a pandas table under the key ``df_with_missing``, as
 DeepLabCut writes its own predictions; the CSV form has the same three header rows. Values are
-float32 and come back exactly.
+float32 and come back exactly. The HDF5 file also holds SLEAP's analysis arrays for sleap-io.
 
 A frame or keypoint without a point is empty (NaN) in x and y and has likelihood 0, so that a
 threshold on the likelihood, which every reader of these tables has, leaves it out. Of a point's
@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import read_dlc_table
+from napari_vitface.formats.sleap import add_analysis_arrays
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -241,6 +242,8 @@ class _HdfSink:
     def __init__(self, path: Path, keypoints: KeypointSet, scorer: str) -> None:
         import pandas as pd
 
+        self._path = path
+        self._keypoints = keypoints
         self._columns = pd.MultiIndex.from_tuples(
             _columns(keypoints, scorer), names=["scorer", "bodyparts", "coords"]
         )
@@ -261,6 +264,7 @@ class _HdfSink:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
                 self._store.put(HDF_KEY, self._frame(np.empty(0, np.int64), np.empty(0)))
             self._store.close()
+        add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
 
     def _frame(self, frames: NDArray[np.int64], values: NDArray[Any]) -> Any:
         import pandas as pd

@@ -44,9 +44,7 @@ def test_a_library_that_is_not_there_is_missing(monkeypatch: pytest.MonkeyPatch)
 
 
 @linux_only
-def test_a_virtual_display_needs_xvfb(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_virtual_display_needs_xvfb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert system_libraries.missing_libraries(virtual_display=True)["Xvfb"] == "xvfb"
     assert "Xvfb" not in system_libraries.missing_libraries()

@@ -22,7 +22,7 @@ USAGE = "usage: python3 start.py demo [ARGUMENTS] | test"
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036, this file is what meets an old Python
         sys.exit(f"napari-vitface needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     if not arguments or arguments[0] not in ("demo", "test"):
         sys.exit(USAGE)
@@ -40,7 +40,8 @@ def provide_libraries(environment: str) -> str | None:
         return None  # the demo writes files instead of opening a window
     path = ROOT / "src" / "napari_vitface" / "system_libraries.py"
     spec = importlib.util.spec_from_file_location("system_libraries", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.provide_libraries(virtual_display=tests)

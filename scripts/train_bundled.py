@@ -1,0 +1,165 @@
+"""Train the model that ships with napari-vitface, and write what was measured into its metadata.
+
+    python scripts/train_bundled.py --labels ../shared/data/mouse_face
+
+One block of time of the real recording (a quarter, the last by default) is held out: it is used
+neither for training nor for choosing anything, only for the figures in the metadata. With
+``--judge`` an existing checkpoint is judged in the same way instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.io import imread
+
+from napari_vitface.formats.deeplabcut import Labels, read_labels
+from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.checkpoint import load_network, save_checkpoint
+from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
+from napari_vitface.sample import random_face
+from napari_vitface.training.fit import FitSettings, fit, predict_inputs
+from napari_vitface.training.frames import TrainingFrames
+
+OUTPUT = Path(__file__).parent.parent / "src/napari_vitface/bundled/mouse-face.safetensors"
+INPUT_SIZE = (192, 256)
+RENDERING_SIZE = (288, 384)
+#: Renderings that judge are drawn with seeds from here on, those that train below.
+JUDGING_SEED = 1_000_000
+
+PROVENANCE = {
+    "licence": "BSD-3-Clause (weights); the training frames are MIT, (c) 2024 Anna Stuckert",
+    "citations": [
+        "Stuckert, A. ViT_facemap (2024). https://github.com/AnnaStuckert/ViT_facemap",
+        "Syeda, A. et al. Facemap: a framework for modeling neural activity based on orofacial "
+        "tracking. Nature Neuroscience 27, 187-195 (2024).",
+    ],
+}
+
+
+def block_of_time(count: int, block: int, blocks: int = 4) -> NDArray[np.intp]:
+    """Positions of one of `blocks` equal stretches of frames in the order of time."""
+    bounds = np.linspace(0, count, blocks + 1).round().astype(int)
+    return np.arange(bounds[block], bounds[block + 1])
+
+
+def labelled_images(labels: Labels) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+    """Frames with their keypoints in pixels."""
+    for path, xy in zip(labels.images, labels.xy, strict=True):
+        yield imread(path), xy.astype(np.float32)
+
+
+def renderings(count: int, first_seed: int) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+    """Faces of the sample's renderer, each of another animal under another light."""
+    for seed in range(first_seed, first_seed + count):
+        yield random_face(np.random.default_rng(seed), RENDERING_SIZE)
+
+
+def judge(
+    network: KeypointNetwork,
+    preprocessing: Preprocessing,
+    real: TrainingFrames,
+    real_mean_pose: NDArray[np.float64],
+    rendered: TrainingFrames,
+) -> dict[str, Any]:
+    """Errors on the held-out real frames, beside the mean pose's, and on new renderings."""
+    errors = real.errors(predict_inputs(network, preprocessing, real)[0])
+    constant = real.errors(np.broadcast_to(real_mean_pose, real.xy.shape).astype(np.float32))
+    on_renderings = rendered.errors(predict_inputs(network, preprocessing, rendered)[0])
+    width = RENDERING_SIZE[1]
+    return {
+        "real": summary(errors),
+        "real_mean_pose": summary(constant),
+        "real_per_keypoint": {
+            name: summary(errors[:, k]) for k, name in enumerate(network.keypoints.names)
+        },
+        "renderings": {
+            **summary(on_renderings),
+            "median_percent_of_width": float(np.nanmedian(on_renderings)) / width * 100,
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--labels", type=Path, default=Path("../shared/data/mouse_face"))
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--block", type=int, default=3, help="quarter that is held out, 0 to 3")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--renderings", type=int, default=4000)
+    parser.add_argument("--real-share", type=float, default=0.5, help="of each batch")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
+    parser.add_argument("--judge", action="store_true", help="judge --output, train nothing")
+    arguments = parser.parse_args()
+
+    labels = read_labels(arguments.labels)
+    labels = labels.take(np.argsort(labels.frames))
+    held = block_of_time(len(labels), arguments.block)
+    kept = np.setdiff1d(np.arange(len(labels)), held)
+    if arguments.judge:
+        network, preprocessing, _ = load_network(arguments.output)
+    else:
+        torch.manual_seed(arguments.seed)
+        backbone = create_backbone(
+            "vit_tiny_patch16_224", INPUT_SIZE, channels=1, drop_path_rate=0.05
+        )
+        network = KeypointNetwork(backbone, MOUSE_FACE)
+        preprocessing = Preprocessing(INPUT_SIZE, channels=1, mean=backbone.mean, std=backbone.std)
+    frames = TrainingFrames.from_images(labelled_images(labels), preprocessing)
+    train, held_out = frames.subset(kept), frames.subset(held)
+    new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
+
+    if not arguments.judge:
+        started = time.perf_counter()
+        faces = TrainingFrames.from_images(renderings(arguments.renderings, 0), preprocessing)
+        print(f"{len(faces)} renderings in {time.perf_counter() - started:.0f} s", flush=True)
+        settings = FitSettings(steps=arguments.steps, seed=arguments.seed, bf16=arguments.bf16)
+        shares = [(train, arguments.real_share), (faces, 1 - arguments.real_share)]
+        # The held-out frames are printed while it runs; nothing is chosen by them.
+        for progress in fit(network, preprocessing, shares, held_out, settings):
+            print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
+
+    metrics = judge(network, preprocessing, held_out, np.nanmean(train.xy, axis=0), new_faces)
+    baseline = summary(pixel_errors(mean_pose(labels.xy[kept]), labels.xy[held]))
+    print(json.dumps(metrics, indent=1))
+    print("mean pose in video pixels:", baseline)
+    if arguments.judge:
+        return
+    height, width = imread(labels.images[0]).shape[:2]
+    training = {
+        "summary": f"{len(kept)} frames of one recording and {arguments.renderings} renderings",
+        "script": "scripts/train_bundled.py",
+        "steps": arguments.steps,
+        "batch_size": settings.batch_size,
+        "seed": arguments.seed,
+        "trained_on": [
+            f"{len(kept)} labelled frames of cam1_G7c1_1 of ViT_facemap",
+            f"{arguments.renderings} renderings of napari_vitface.sample",
+        ],
+        "held_out": {
+            "video": str(labels.videos[0]),
+            "frames": [int(frame) for frame in labels.frames[held]],
+        },
+        "metrics": metrics,
+        "mean_pose": mean_pose(labels.xy[kept]).tolist(),
+        "mean_pose_frame_size": [height, width],
+        **PROVENANCE,
+    }
+    save_checkpoint(arguments.output, network, preprocessing, training=training)
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

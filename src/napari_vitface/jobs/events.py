@@ -76,7 +76,7 @@ class AttentionComputed(Event):
     names : tuple of str
         What each map explains: a keypoint's name or ``"global"``.
     maps : (M, gh, gw) float32
-        Attention on the patch grid; with its prefix share each map sums to 1.
+        Attention on the patch grid; with its prefix and own share each rollout map sums to 1.
     prefix_share : (M,) float32
         Share of attention taken by prefix tokens (class token, registers), not in `maps`.
     scale, translate : (y, x) float
@@ -86,6 +86,8 @@ class AttentionComputed(Event):
         The pose predicted in the same forward pass.
     settings : dict
         Exactly what was computed (method, layers, head fusion, discard, model).
+    own_share : (M,) float32 or None
+        Share of the keypoint's own patches that "hide self" took out of `maps`.
     """
 
     frame: int
@@ -97,6 +99,7 @@ class AttentionComputed(Event):
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     settings: dict[str, Any] = field(default_factory=dict)
+    own_share: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

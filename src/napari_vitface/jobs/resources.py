@@ -6,6 +6,7 @@ engine process holds one, so that the attention of the next frame does not load 
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -76,19 +77,27 @@ class Resources:
 
     @contextmanager
     def model(
-        self, name: str | Path, *, device: str = "auto", precision: str = "auto"
+        self,
+        name: str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | str = "auto",
     ) -> Iterator[KeypointModel]:
         """A loaded model; a file that changed on disk is loaded anew."""
-        from napari_vitface.model.checkpoint import load_model
+        from napari_vitface.model.checkpoint import find_model, load_model
 
-        key = (str(name), device, precision, _stamp(model_path(name)))
-        with self._models.borrow(
-            key, lambda: load_model(name, device=device, precision=precision)
-        ) as model:
+        path = find_model(name)
+        key = (str(path.absolute()), _stamp(path), device, precision, batch_size)
+
+        def load() -> KeypointModel:
+            return load_model(path, device=device, precision=precision, batch_size=batch_size)
+
+        with self._models.borrow(key, load) as model:
             yield model
 
     @contextmanager
-    def video(self, path: str | Path) -> Iterator[Video]:
+    def video(self, path: str | os.PathLike[str]) -> Iterator[Video]:
         """An open video; a file that changed on disk is opened anew."""
         from napari_vitface.video import open_video
 
@@ -114,13 +123,6 @@ def shared_or_own(resources: Resources | None) -> Iterator[Resources]:
         yield own
     finally:
         own.close()
-
-
-def model_path(name: str | Path) -> Path:
-    """The file of a model: that of a bundled one by its name, otherwise the path itself."""
-    from napari_vitface.model.checkpoint import bundled_models
-
-    return bundled_models().get(str(name), Path(name))
 
 
 def _stamp(path: Path) -> Any:

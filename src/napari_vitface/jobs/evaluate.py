@@ -1,0 +1,261 @@
+"""Judge a model on labelled frames, beside what a constant would get on the same frames."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.resources import Resources, shared_or_own
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.model.predictor import KeypointModel
+
+#: Images that are held in memory as model inputs.
+_IMAGES_AT_ONCE = 32
+
+
+def evaluate(
+    model: str | os.PathLike[str],
+    labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    held_out: bool = False,
+    frames: Collection[int] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Measure the error of a model in pixels of the labelled images.
+
+    Parameters
+    ----------
+    model : str or path
+        Name of a bundled model or a ``.safetensors`` file.
+    labels : Labels, path or sequence of paths
+        What `napari_vitface.read_labels` takes.
+    held_out : bool
+        Judge only the frames that the model's training kept apart, as its checkpoint names them.
+    frames : collection of int, optional
+        Judge only these frame numbers.
+    device, precision, batch_size
+        See `napari_vitface.jobs.predict.predict`.
+    resources : Resources, optional
+        Where to borrow the model from.
+
+    Yields
+    ------
+    Started
+        `total` images.
+    Progress, Notice
+    Finished
+        Its result holds the figures of `napari_vitface.pose.metrics.figures` (``points``,
+        ``missed``, ``mean``, ``median``, ``rmse``, ``pck``, ``seed_rmse``, ``seed_pck``,
+        ``seed_accuracy``, ``per_keypoint``); ``mean_pose`` with the same figures for the mean pose
+        of the labels that the model was trained on, or None if the checkpoint does not hold it;
+        ``calibration_error`` with ``calibration_radius`` in pixels, None if the model says nothing
+        about where a sure point lies; ``model``, ``images``, ``frames`` (video -> the frames that
+        were judged), ``keypoints`` (those judged) and ``held_out``.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the model or the labels cannot be used, or have nothing in common.
+    """
+    from napari_vitface.formats.deeplabcut import Labels, read_labels
+
+    chosen = labels if isinstance(labels, Labels) else read_labels(labels)
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        network = stack.enter_context(
+            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        )
+        training = network.metadata.get("training") or {}
+        if held_out:
+            chosen = _kept_apart(chosen, training, network.name)
+        if frames is not None:
+            chosen = chosen.take(np.isin(chosen.frames, list(frames)))
+        names = [name for name in network.keypoints.names if name in chosen.keypoints.names]
+        _refuse_if_nothing(chosen, names, network)
+        settings = {
+            "model": network.name,
+            "device": str(network.device),
+            "precision": network.precision,
+            "held_out": held_out,
+        }
+        yield Started("evaluate", len(chosen), settings=settings)
+        for problem in chosen.problems:
+            yield Notice(problem)
+        yield from _what_is_left_out(chosen, names, network)
+        if not held_out:
+            yield from _perhaps_trained_on(chosen, training, network.name)
+
+        found = _Predictions(chosen, network)
+        yield from found.run()
+
+        columns = [network.keypoints.index(name) for name in names]
+        truth = chosen.xy[:, [chosen.keypoints.index(name) for name in names]]
+        result = _result(network, chosen, names, truth, found, columns)
+        if result["mean_pose"] is None:
+            yield Notice(
+                f"The model {network.name} does not hold the mean pose of its training labels, so "
+                "there is no constant to compare it with."
+            )
+        yield Finished("evaluate", {**result, "held_out": held_out})
+
+
+class _Predictions:
+    """The model's points in the labelled images.
+
+    Attributes
+    ----------
+    xy : (N, K, 2) float64
+        Image pixels.
+    confidence : (N, K) float32
+    sizes : (N, 2) int64
+        Height and width of each image.
+    """
+
+    def __init__(self, labels: Labels, model: KeypointModel) -> None:
+        self._images = labels.images
+        self._model = model
+        count = len(model.keypoints)
+        self.xy = np.full((len(labels), count, 2), np.nan)
+        self.confidence = np.zeros((len(labels), count), dtype=np.float32)
+        self.sizes = np.zeros((len(labels), 2), dtype=np.int64)
+
+    def run(self) -> Iterator[Event]:
+        """Predict all images, some at a time."""
+        from napari_vitface.video.images import read_image
+        from napari_vitface.video.scale import scale_image
+
+        began = time.monotonic()
+        total = len(self._images)
+        for start in range(0, total, _IMAGES_AT_ONCE):
+            rows = range(start, min(start + _IMAGES_AT_ONCE, total))
+            views, canvas = [], []
+            for row in rows:
+                image = read_image(self._images[row])
+                self.sizes[row] = image.shape[:2]
+                view = self._model.preprocessing.view((image.shape[0], image.shape[1]))
+                views.append(view)
+                canvas.append(view.pad(scale_image(image, view.scale)[None])[0])
+            xy, self.confidence[rows.start : rows.stop] = self._model.predict(np.stack(canvas))
+            for row, view, points in zip(rows, views, xy, strict=True):
+                self.xy[row] = view.to_frame(points)
+            left = (time.monotonic() - began) / rows.stop * (total - rows.stop)
+            yield Progress(rows.stop, total, left)
+
+
+def _result(
+    network: KeypointModel,
+    labels: Labels,
+    names: list[str],
+    truth: NDArray[np.float64],
+    found: _Predictions,
+    columns: list[int],
+) -> dict[str, Any]:
+    from napari_vitface.pose.metrics import calibration_error, figures, pixel_errors
+
+    predicted = found.xy[:, columns]
+    constant = _mean_pose(network, found.sizes, columns)
+    radius = (network.calibration or {}).get("radius")
+    calibration = None
+    if radius is not None:
+        errors = pixel_errors(predicted, truth)
+        judged = ~np.isnan(errors)
+        calibration = calibration_error(
+            found.confidence[:, columns][judged], errors[judged] <= float(radius)
+        )
+    judged_frames: dict[str, list[int]] = {}
+    for video, frame in zip(labels.videos.tolist(), labels.frames.tolist(), strict=True):
+        judged_frames.setdefault(video, []).append(frame)
+    return {
+        "model": network.name,
+        "images": len(labels),
+        **figures(predicted, truth, names, found.sizes),
+        "mean_pose": None if constant is None else figures(constant, truth, names, found.sizes),
+        "calibration_error": calibration,
+        "calibration_radius": radius,
+        "keypoints": names,
+        "frames": judged_frames,
+    }
+
+
+def _mean_pose(
+    network: KeypointModel, sizes: NDArray[np.int64], columns: list[int]
+) -> NDArray[np.float64] | None:
+    """The mean pose of the training labels (N, K, 2), scaled to the size of each image."""
+    training = network.metadata.get("training") or {}
+    if training.get("mean_pose") is None:
+        return None
+    # Keypoints that no training frame had are null in JSON.
+    pose = np.array(training["mean_pose"], dtype=np.float64)[columns]
+    size = np.array(training.get("mean_pose_frame_size") or sizes[0], dtype=np.float64)
+    scale = (sizes / size)[:, None, ::-1]
+    return (pose + 0.5) * scale - 0.5
+
+
+def _kept_apart(labels: Labels, training: dict[str, Any], model: str) -> Labels:
+    """The labels of the frames that training held out."""
+    held = training.get("held_out")
+    if not held:
+        raise LabelError(
+            f"The model {model} does not say which frames its training kept apart; judge it on all "
+            "frames of a recording that it was not trained on."
+        )
+    rows = np.zeros(len(labels), dtype=bool)
+    for part in held if isinstance(held, list) else [held]:
+        rows |= (labels.videos == part["video"]) & np.isin(labels.frames, part["frames"])
+    if not rows.any():
+        videos = ", ".join(part["video"] for part in (held if isinstance(held, list) else [held]))
+        raise LabelError(
+            f"The labels hold none of the frames that the training of {model} kept apart "
+            f"(recording {videos}); judge it on all of them."
+        )
+    return labels.take(rows)
+
+
+def _perhaps_trained_on(labels: Labels, training: dict[str, Any], model: str) -> Iterator[Event]:
+    """Say it if frames are judged that belong to a recording the model was trained on."""
+    held = training.get("held_out") or []
+    for part in held if isinstance(held, list) else [held]:
+        same = labels.videos == part["video"]
+        seen = int((same & ~np.isin(labels.frames, part["frames"])).sum())
+        if seen:
+            yield Notice(
+                f"{seen} of the {len(labels)} frames are of the recording {part['video']} that "
+                f"{model} was trained on and were not kept apart then; judge the frames kept apart "
+                "(held out) for an error that holds for new frames."
+            )
+
+
+def _refuse_if_nothing(labels: Labels, names: list[str], network: KeypointModel) -> None:
+    if not names:
+        raise LabelError(
+            f"The labels ({', '.join(labels.keypoints.names)}) and the model {network.name} "
+            f"({', '.join(network.keypoints.names)}) have no keypoint in common."
+        )
+    if len(labels) == 0:
+        raise LabelError("None of the labelled frames was chosen, so there is nothing to judge.")
+    truth = labels.xy[:, [labels.keypoints.index(name) for name in names]]
+    if not np.isfinite(truth).all(axis=-1).any():
+        raise LabelError("No point is labelled in the chosen frames, so there is nothing to judge.")
+
+
+def _what_is_left_out(labels: Labels, names: list[str], network: KeypointModel) -> Iterator[Event]:
+    for whose, those in (
+        ("labelled but not found by the model", labels.keypoints.names),
+        ("found by the model but not labelled", network.keypoints.names),
+    ):
+        missing = [name for name in those if name not in names]
+        if missing:
+            yield Notice(f"Not judged, because {whose}: {', '.join(missing)}.")

@@ -1,0 +1,72 @@
+"""The models that can be used, with what is known about each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import Event, Finished, Notice
+
+
+def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
+    """List the bundled models and those of a project.
+
+    Parameters
+    ----------
+    folder : path, optional
+        A project folder (with ``vitface/models``) or a folder of ``.safetensors`` files.
+
+    Yields
+    ------
+    Notice
+        For each file that is no usable checkpoint.
+    Finished
+        Its result holds ``models``: for each a dict with ``name``, ``path``, ``bundled``,
+        ``megabytes``, ``backbone``, ``head``, ``keypoints`` (names), ``input_size`` (height,
+        width) and ``training`` (what the checkpoint says about its training and accuracy).
+
+    Raises
+    ------
+    VitFaceError
+        If there is no such folder.
+    """
+    from napari_vitface.model.checkpoint import bundled_models
+
+    files = [(path, True) for path in bundled_models().values()]
+    if folder is not None:
+        files += [(path, False) for path in _in_folder(Path(folder))]
+    found = []
+    for path, bundled in files:
+        try:
+            found.append(_describe(path, bundled))
+        except VitFaceError as error:
+            yield Notice(str(error))
+    yield Finished("models", {"models": found})
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise VitFaceError(f"There is no folder {folder}; name a project folder.")
+    project = folder / "vitface" / "models"
+    return sorted((project if project.is_dir() else folder).glob("*.safetensors"))
+
+
+def _describe(path: Path, bundled: bool) -> dict[str, Any]:
+    from napari_vitface.model.checkpoint import read_metadata
+
+    metadata = read_metadata(path)
+    network = metadata["network"]
+    return {
+        "name": path.stem,
+        "path": str(path),
+        "bundled": bundled,
+        "megabytes": round(path.stat().st_size / 1e6, 2),
+        "backbone": network["backbone"],
+        "head": network["head"],
+        "keypoints": list(network["keypoints"]["names"]),
+        "input_size": list(metadata["preprocessing"]["input_size"]),
+        "training": metadata["training"],
+    }

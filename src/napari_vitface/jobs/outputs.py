@@ -1,0 +1,88 @@
+"""The files that a prediction leaves beside its video, and when they may be written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_vitface.errors import VitFaceError
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Names of the files of one run.
+
+    Attributes
+    ----------
+    h5, csv : Path
+        The table of poses, twice.
+    overlay : Path or None
+        The labelled video, if one is wanted.
+    part : Path
+        What is predicted so far, while the run is not done.
+    """
+
+    h5: Path
+    csv: Path
+    overlay: Path | None
+    part: Path
+
+    @classmethod
+    def beside(
+        cls, video: Path, model: str, *, folder: Path | None = None, overlay: bool = False
+    ) -> Outputs:
+        """``<video>_vitface_<model>.*`` in `folder`, by default the folder that the video is in.
+
+        Raises
+        ------
+        VitFaceError
+            If the folder is not there and cannot be made.
+        """
+        folder = video.parent if folder is None else folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VitFaceError(
+                f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
+            ) from error
+        # A folder of images is named as it stands; its name may hold dots.
+        stem = video.name if video.is_dir() else video.stem
+        name = f"{stem}_vitface_{model}"
+        return cls(
+            h5=folder / f"{name}.h5",
+            csv=folder / f"{name}.csv",
+            overlay=folder / f"{name}_overlay.mp4" if overlay else None,
+            part=folder / f"{name}.part",
+        )
+
+    def existing(self) -> list[Path]:
+        """Those of the wanted files that are there already."""
+        wanted = [self.h5, self.csv, *([self.overlay] if self.overlay else [])]
+        return [path for path in wanted if path.exists()]
+
+    def refuse_if_existing(self) -> None:
+        """Raise `VitFaceError` if a file would be overwritten."""
+        there = self.existing()
+        if there:
+            names = " and ".join(path.name for path in there)
+            exist = "exists" if len(there) == 1 else "exist"
+            raise VitFaceError(
+                f"{names} already {exist} in {there[0].parent}; choose to overwrite "
+                "(--overwrite), or another output folder."
+            )
+
+    def remove_leftovers(self) -> None:
+        """Delete temporary files of a run of the same name that was killed.
+
+        Only to be called by who holds the lock of the part file: nobody else writes these then.
+        """
+        for path in (self.h5, self.csv, self.overlay):
+            if path is None:
+                continue
+            pattern = re.compile(
+                re.escape(f".{path.stem}.") + "[a-z0-9_]{8}" + re.escape(path.suffix)
+            )
+            for other in path.parent.glob(f".*{path.suffix}"):
+                if pattern.fullmatch(other.name):
+                    other.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""The file of a run in progress: what is predicted so far, safe against a crash at any moment.
+
+It stands beside the outputs as ``<video>_vitface_<model>.part``: one line of text, one line of JSON
+(the fingerprint of the run), and then one record a frame, only ever appended. A record that was cut
+off by a crash is dropped when the file is opened again. Confidence is NaN in the records of frames
+that could not be decoded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VitFaceError
+
+_MAGIC = b"napari-vitface part 1\n"
+
+
+class PartFile:
+    """Append-only records of predicted frames, for one run at a time.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is not there. Locked against other processes until `leave` or `remove`.
+    fingerprint : dict
+        Plain data that says what was asked for; a file with another one is begun anew.
+    keypoints : int
+        Number of keypoints in a record.
+    frames : range
+        The frames that the run goes through, in this order.
+
+    Attributes
+    ----------
+    count : int
+        Records in the file.
+    mismatch : tuple of str or None
+        Keys of the fingerprint in which the file that was found differed from this run (it was
+        begun anew then); None if there was none or it fitted.
+
+    Raises
+    ------
+    VitFaceError
+        If the folder cannot be written to, or another process has the file.
+    """
+
+    def __init__(
+        self, path: Path, fingerprint: dict[str, Any], keypoints: int, frames: range
+    ) -> None:
+        self.path = path
+        self.dtype = record_type(keypoints)
+        self.mismatch: tuple[str, ...] | None = None
+        try:
+            # Unbuffered: a record is with the system as soon as it is appended.
+            self._file: BinaryIO = path.open("a+b", buffering=0)  # type: ignore[assignment]
+        except OSError as error:
+            raise VitFaceError(
+                f"Nothing can be written to the folder {path.parent} ({error.strerror}); choose "
+                "another output folder."
+            ) from error
+        try:
+            self._lock()
+            self._header = _MAGIC + json.dumps(fingerprint, sort_keys=True).encode("ascii") + b"\n"
+            self.count = self._continue(fingerprint, frames)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, rows: NDArray[np.void]) -> None:
+        """Add records. After an error (full disk) the file holds whole records only."""
+        data = memoryview(np.ascontiguousarray(rows).view(np.uint8).reshape(-1))
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._offset(self.count))
+            raise
+        self.count += len(rows)
+
+    def sync(self) -> None:
+        """Have the system put everything on the disk."""
+        os.fsync(self._file.fileno())
+
+    def rows(self, start: int = 0, size: int = 4096) -> Iterator[NDArray[np.void]]:
+        """The records from number `start` on, in pieces of up to `size`."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset(start))
+            position = start
+            while position < self.count:
+                rows = np.fromfile(file, self.dtype, min(size, self.count - position))
+                if len(rows) == 0:
+                    return
+                position += len(rows)
+                yield rows
+
+    def leave(self) -> None:
+        """Let go of the file. It stays for a later run, unless there is nothing in it."""
+        if not self._file.closed:
+            self._file.close()
+            if self.count == 0:
+                self.path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Close and delete the file: its content stands in the outputs."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _offset(self, record: int) -> int:
+        return len(self._header) + record * self.dtype.itemsize
+
+    def _continue(self, fingerprint: dict[str, Any], frames: range) -> int:
+        """Number of records that can be kept; the file is cut to these."""
+        self._file.seek(0)
+        magic = self._file.read(len(_MAGIC))
+        count = 0
+        if magic == _MAGIC:
+            found = _read_line(self._file)
+            if found == self._header[len(_MAGIC) :]:
+                count = self._whole_records(frames)
+            else:
+                self.mismatch = _difference(found, fingerprint)
+        elif magic:
+            self.mismatch = ("format",)
+        if count == 0:
+            self._file.truncate(0)
+            try:
+                self._file.write(self._header)
+            except OSError as error:
+                raise VitFaceError(
+                    f"Nothing can be written to {self.path} ({error.strerror}); make room on the "
+                    "disk or choose another output folder."
+                ) from error
+        elif os.fstat(self._file.fileno()).st_size != self._offset(count):
+            self._file.truncate(self._offset(count))
+        return count
+
+    def _whole_records(self, frames: range) -> int:
+        size = os.fstat(self._file.fileno()).st_size
+        self.count = min((size - len(self._header)) // self.dtype.itemsize, len(frames))
+        position = 0
+        for rows in self.rows():
+            expected = np.asarray(frames[position : position + len(rows)])
+            wrong = np.flatnonzero(rows["frame"] != expected)
+            # After a power failure the end of a file may be zeros or older bytes.
+            if len(wrong):
+                return position + int(wrong[0])
+            position += len(rows)
+        return position
+
+    def _lock(self) -> None:
+        try:
+            if os.name == "posix":
+                import fcntl
+
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                import msvcrt
+
+                # A byte far behind the end, because Windows' locks also keep readers out.
+                self._file.seek(1 << 40)
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+                raise VitFaceError(
+                    f"Another run is writing {self.path}; wait for it or cancel it."
+                ) from error
+            # The file system has no locks (some network drives): go on without.
+
+
+def record_type(keypoints: int) -> np.dtype[np.void]:
+    """One frame: its number, xy in video pixels and confidence."""
+    return np.dtype(
+        [("frame", "<i8"), ("xy", "<f4", (keypoints, 2)), ("confidence", "<f4", (keypoints,))]
+    )
+
+
+def is_broken(rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which records are of frames that could not be decoded."""
+    return np.isnan(rows["confidence"][:, 0])
+
+
+def _read_line(file: BinaryIO, longest: int = 1 << 20) -> bytes:
+    start = file.tell()
+    line, newline, _ = file.read(longest).partition(b"\n")
+    file.seek(start + len(line) + len(newline))
+    return line + newline
+
+
+def _difference(found: bytes, wanted: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        old = json.loads(found)
+        return tuple(key for key in wanted if old.get(key) != wanted[key]) or ("format",)
+    except (ValueError, AttributeError):
+        return ("format",)

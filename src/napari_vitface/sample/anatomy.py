@@ -26,8 +26,8 @@ OUTLINE = np.array(
         (352, 22), (292, 62), (232, 100), (176, 131), (147, 150), (130, 170), (128, 194),
         (138, 222), (153, 246), (160, 270), (168, 300), (184, 330), (212, 355), (250, 375),
         (284, 387), (303, 389), (309, 391), (316, 401), (332, 414), (352, 421), (384, 431),
-        (424, 446), (470, 460), (520, 474), (570, 492), (622, 520), (672, 560), (716, 604), (758, 650),
-        (800, 704), (850, 790), (900, 900),
+        (424, 446), (470, 460), (520, 474), (570, 492), (622, 520), (672, 560), (716, 604),
+        (758, 650), (800, 704), (850, 790), (900, 900),
     ],
     dtype=np.float64,
 )  # fmt: skip
@@ -84,9 +84,9 @@ class EyeShape:
     length: float = 142.0
     tilt: float = 0.329
     top: float = 66.0
-    bottom: float = 41.0
+    bottom: float = 42.0
     skew_top: float = -0.09
-    skew_bottom: float = -0.29
+    skew_bottom: float = -0.17
     exponent: float = 1.9
 
 
@@ -174,10 +174,12 @@ class Eyelids:
         """Distance inside the opening in reference units (negative outside), good near the rim."""
         s, v = self.local(x, y)
         p = self.shape.exponent
+        # The lower lid runs almost straight up to the back corner.
+        q = 2 - 0.65 * np.clip(-v / 12, 0, 1) * (s > 0)
         height = np.where(v > 0, self.top, self.bottom)
         s_abs, h = np.abs(s) + 1e-6, np.abs(v) / height + 1e-6
-        value = 1 - s_abs**2 - h**p
-        slope = np.hypot(2 * s_abs / self.half, p * h ** (p - 1) / height)
+        value = 1 - s_abs**q - h**p
+        slope = np.hypot(q * s_abs ** (q - 1) / self.half, p * h ** (p - 1) / height)
         return np.asarray(value / np.maximum(slope, 1 / self.half), dtype=np.float32)
 
     def keypoints(self) -> NDArray[np.float64]:
@@ -252,7 +254,7 @@ class Placement:
         straight = reference.copy()
         for _ in range(60):
             step = reference + self.displacement(straight) - straight
-            straight = straight + 0.8 * step
+            straight = straight + step
             if np.abs(step).max() < 1e-4:
                 break
         return straight

@@ -68,7 +68,7 @@ def draw_eye(
     front = np.exp(-(((s + 0.90) / 0.05) ** 2) - ((v - 8) / 5) ** 2)
     back = np.exp(-(((depth - 2) / 3) ** 2) - ((s - 0.93) / 0.12) ** 2) * (v > 4)
     low = np.exp(-(((depth + 2) / 2.5) ** 2)) * (v < 0) * 0.22
-    tears = look.wet * (1.3 * front + 0.7 * back * rough + low * rough)
+    tears = look.wet * (1.2 * front + 0.6 * back * rough + low * rough)
     closed = min(1.0, (lids.top + lids.bottom) / 40)
     tears = tears * closed
     return np.asarray(skin * (1 - inside) + ball * inside + tears, dtype=np.float32)

@@ -1,8 +1,8 @@
 """The coat: hairs laid along a flow over the reference face, baked once into look-up fields.
 
-A coat holds, on the reference face, how hairs lighten and darken the skin, the hairs that stand out
-beyond the silhouette, and the distance to the silhouette. Frames only look these up through the
-warp, so the cost of drawing thousands of hairs is paid once for each coat.
+A coat holds, on the reference face, how hairs lighten and darken the skin, what face and hairs
+cover, and how the skin curves away at the silhouette. Frames only look these up through the warp,
+so the cost of drawing thousands of hairs is paid once for each coat.
 """
 
 from __future__ import annotations
@@ -49,17 +49,16 @@ class Coat:
 
     Attributes
     ----------
-    fur : relief of the hairs, mean 0 and standard deviation about 1
-    fringe : opacity of hairs beyond the silhouette, 0 to 1
-    depth : distance inside the silhouette in reference units, negative outside
+    fur : relief of the hairs, mean about 0 and standard deviation about 1, with single bright
+        hairs near the silhouette
+    cover : opacity of face and of the hairs that stand out beyond it, 0 to 1
     tilt : (2, 2, h, w) sideways part of the surface normal where the face curves away at its
         silhouette, for a narrow and a broad rounding; 1 at a straight edge, 0 deep inside
     scale : pixels for each reference unit
     """
 
     fur: Array
-    fringe: Array
-    depth: Array
+    cover: Array
     tilt: Array
     scale: float
 
@@ -87,8 +86,7 @@ def _level(number: int, level: int) -> Coat:
     finer = _level(number, level - 1)
     return Coat(
         fur=_halve(finer.fur),
-        fringe=_halve(finer.fringe),
-        depth=_halve(finer.depth),
+        cover=_halve(finer.cover),
         tilt=np.stack([[_halve(part) for part in pair] for pair in finer.tilt]),
         scale=finer.scale / 2,
     )
@@ -103,8 +101,7 @@ def _bake(number: int) -> Coat:
     rng = np.random.default_rng([7301, number])
     depth, tilt = _silhouette()
     flow = _flow(rng)
-    shape = depth.shape
-    length = rng.uniform(17, 25)
+    length = rng.uniform(23, 33)
 
     fine, _ = _lay_hairs(rng, flow, depth, count=70000, length=length, inside=(-4, 1e9))
     broad, _ = _lay_hairs(rng, flow, depth, count=6000, length=1.3 * length, inside=(-4, 1e9))
@@ -115,12 +112,12 @@ def _bake(number: int) -> Coat:
     fur = np.clip(fur / fur.std(), -2.2, 3.0)
 
     _, short = _lay_hairs(rng, flow, depth, count=5200, length=0.75 * length, inside=(-2, 12))
-    _, long = _lay_hairs(rng, flow, depth, count=520, length=2.2 * length, inside=(0, 22))
-    fringe = 1 - np.exp(-0.9 * short - 1.0 * long)
+    _, long = _lay_hairs(rng, flow, depth, count=900, length=1.9 * length, inside=(0, 45))
+    hairs = 1 - np.exp(-0.9 * short - 1.0 * long)
+    skin = np.clip(depth * RESOLUTION + 0.5, 0, 1)
     return Coat(
-        fur=fur.astype(np.float32).reshape(shape),
-        fringe=fringe.astype(np.float32),
-        depth=depth,
+        fur=(fur + 2.5 * hairs * skin).astype(np.float32),
+        cover=(1 - (1 - skin) * (1 - hairs)).astype(np.float32),
         tilt=tilt,
         scale=RESOLUTION,
     )
@@ -186,7 +183,7 @@ def _lay_hairs(
     count: int,
     length: float,
     inside: tuple[float, float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Array, Array]:
     """Draw hairs that follow the flow from random roots; signed and absolute sum of their tones."""
     height, width = depth.shape
     low, high = inside
@@ -217,10 +214,13 @@ def _lay_hairs(
             tones.append(weight * share * tone)
             strengths.append(weight * share * strength)
     index = np.concatenate(places)
-    pixels = height * width
-    signed = np.bincount(index, np.concatenate(tones), minlength=pixels)
-    absolute = np.bincount(index, np.concatenate(strengths), minlength=pixels)
-    return signed.reshape(height, width), absolute.reshape(height, width)
+    signed, absolute = (
+        np.bincount(index, np.concatenate(values), minlength=height * width)
+        .reshape(height, width)
+        .astype(np.float32)
+        for values in (tones, strengths)
+    )
+    return signed, absolute
 
 
 def bilinear(

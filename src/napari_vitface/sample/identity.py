@@ -27,25 +27,23 @@ _VARIATION = {
 }  # fmt: skip
 
 
-def random_identity(
-    rng: np.random.Generator, size: tuple[int, int], variety: float = 1.0
-) -> FaceParameters:
-    """A mouse in a set-up, at rest, with all keypoints inside the frame.
+def random_identity(rng: np.random.Generator, variety: float = 1.0) -> FaceParameters:
+    """A mouse in a set-up, at rest; `fit_inside` brings its keypoints into a frame.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-    size : (int, int)
-        Height and width of the images it will be drawn in.
     variety : float
         0 is the reference face, 1 the full range used for training.
     """
-    parameters = FaceParameters(
+    return FaceParameters(
         shape=_shape(rng, variety),
         fur=FurLook(
             coat=int(rng.integers(COATS)),
-            relief=float(0.17 * np.exp(variety * rng.normal(0, 0.35))),
-            fringe=float(1 - rng.uniform(0.05, 0.2 + 0.4 * variety)),
+            relief=float(min(0.17 * np.exp(variety * rng.normal(0, 0.3)), 0.3)),
+            thin=float(rng.uniform(0, 0.5 + 0.5 * variety)),
+            cap=float(rng.uniform(0.3, 1)) if rng.uniform() < 0.4 else 0.0,
+            cap_at=(float(rng.uniform(720, 860)), float(rng.uniform(-30, 30))),
         ),
         eye=_eye_look(rng, variety),
         whiskers=_whisker_look(rng, variety),
@@ -53,13 +51,12 @@ def random_identity(
         background=_background(rng, variety),
         camera=_camera(rng, variety),
     )
-    return parameters
 
 
 def random_pose(rng: np.random.Generator) -> FacePose:
     """A pose as a single frame of a movie might show it."""
     licking = rng.uniform() < 0.12
-    closing = rng.uniform() < 0.3
+    closing = rng.uniform() < 0.22
     return FacePose(
         blink=float(rng.uniform(0, 1) if closing else rng.uniform(0, 0.1)),
         gaze=_pair(rng, 4, 3),
@@ -67,7 +64,8 @@ def random_pose(rng: np.random.Generator) -> FacePose:
         nose=_pair(rng, 13, 9),
         pad=_pair(rng, 13, 6),
         jaw=(float(rng.normal(0, 4)), float(rng.normal(1, 4) + licking * rng.uniform(3, 16))),
-        whisk=float(rng.uniform(0, 1)),
+        # Whiskers rest held back or brought forward more often than half way.
+        whisk=float(rng.beta(0.65, 0.65)),
         tongue=float(licking * rng.uniform(0, 1)),
         drift=_pair(rng, 4, 4),
         roll=float(rng.normal(0, 0.008)),
@@ -167,11 +165,11 @@ def _whisker_look(rng: np.random.Generator, variety: float) -> WhiskerLook:
 
 def _light(rng: np.random.Generator, variety: float) -> Light:
     plain = Light()
-    turn = float(variety * rng.normal(0, 0.45))
+    turn = float(variety * rng.normal(-0.15, 0.5))
     # Some set-ups light the face evenly from the camera instead of from the nose.
     even = bool(rng.uniform() < 0.25 * variety)
     strength = float(np.exp(variety * rng.normal(-0.1, 0.35))) * (0.25 if even else 1.0)
-    fill = float(plain.fill * np.exp(variety * rng.normal(0.15, 0.45))) * (2.8 if even else 1.0)
+    fill = float(plain.fill * np.exp(variety * rng.normal(0.2, 0.45))) * (2.8 if even else 1.0)
     own = tuple(
         Patch(
             float(rng.uniform(150, 900)), float(rng.uniform(0, 600)),
@@ -191,16 +189,16 @@ def _light(rng: np.random.Generator, variety: float) -> Light:
     )
     return Light(
         key=plain.key * strength,
-        key_position=(165 + variety * float(rng.normal(0, 35)),
-                      265 + variety * float(rng.normal(0, 45))),
+        key_position=(plain.key_position[0] + variety * float(rng.normal(0, 35)),
+                      plain.key_position[1] + variety * float(rng.normal(0, 40))),
         key_range=plain.key_range * float(np.exp(variety * rng.normal(0, 0.25))),
-        key_direction=_turned(plain.key_direction, turn, float(variety * rng.normal(0.05, 0.15))),
+        key_direction=_turned(plain.key_direction, turn, float(variety * rng.normal(0.1, 0.25))),
         spot=plain.spot * float(np.exp(variety * rng.normal(0, 0.4))),
         rim=plain.rim * float(rng.uniform(1 - variety, 1 + 0.6 * variety)),
         rim_direction=_turned(plain.rim_direction, 0.6 * turn, 0.0),
         edge=plain.edge * float(rng.uniform(1 - 0.8 * variety, 1 + 0.5 * variety)),
         fill=fill,
-        roundness=float(np.clip(plain.roundness + variety * rng.normal(0, 0.2), 0.1, 1)),
+        roundness=float(np.clip(plain.roundness + variety * rng.normal(-0.15, 0.25), 0.1, 1)),
         markings=common + own,
     )  # fmt: skip
 
@@ -216,17 +214,18 @@ def _turned(
 
 
 def _background(rng: np.random.Generator, variety: float) -> Background:
-    dark = rng.uniform() < 1 - 0.45 * variety
-    level = float(rng.uniform(0, 4) if dark else np.exp(rng.uniform(np.log(5), np.log(120))))
-    slope = 3.0 if dark else 0.6 * level
+    dark = rng.uniform() < 1 - 0.4 * variety
+    level = float(rng.uniform(0, 3) if dark else np.exp(rng.uniform(np.log(4), np.log(95))))
+    slope = 3.0 if dark else 0.7 * level
     width, height = REFERENCE_SIZE
+    # Paws, chest and wheel are out of focus below the face.
     patches = tuple(
         Patch(
-            float(rng.uniform(0, width)), float(rng.uniform(0.5 * height, 1.1 * height)),
-            float(rng.uniform(25, 140)), float(rng.uniform(40, 200)),
-            float(rng.normal(0, 0.3)), float(rng.uniform(5, 20 + 40 * variety)),
+            float(rng.uniform(0.3 * width, width)), float(rng.uniform(0.7 * height, 1.1 * height)),
+            float(rng.uniform(40, 130)), float(rng.uniform(60, 180)),
+            float(rng.normal(0, 0.3)), float(rng.uniform(8, 45 + 30 * variety)),
         )
-        for _ in range(int(rng.integers(0, 4)))
+        for _ in range(int(rng.integers(1, 4)))
     )  # fmt: skip
     bars = tuple(
         (
@@ -248,8 +247,8 @@ def _camera(rng: np.random.Generator, variety: float) -> Camera:
     return Camera(
         gain=float(np.exp(variety * rng.normal(0, 0.3))),
         gamma=float(np.exp(variety * rng.normal(0, 0.2))),
-        offset=float(rng.uniform(-2, 1 + 9 * variety)),
-        blur=float(rng.uniform(0.6, 1.2 + 1.2 * variety)),
+        offset=float(rng.uniform(-3, 0.5 + 8 * variety)),
+        blur=float(rng.uniform(0.7, 1.4 + 1.1 * variety)),
         shot_noise=float(rng.uniform(2, 4 + 8 * variety)),
         read_noise=float(rng.uniform(0.3, 1.0 + 2.5 * variety)),
         vignette=float(variety * rng.uniform(0, 0.35)),

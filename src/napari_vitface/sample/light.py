@@ -17,6 +17,7 @@ _MARKINGS = (
     (490.0, 90.0, 30.0, 38.0, 0.6, 0.55),  # in front of the eye
     (770.0, 128.0, 50.0, 34.0, 0.25, 0.9),  # behind the eye
     (560.0, 35.0, 120.0, 30.0, 0.0, -0.15),
+    (147.0, 231.0, 11.0, 5.0, 0.6, -0.6),  # nostril
 )
 
 
@@ -62,16 +63,16 @@ class Light:
     markings : patches of lighter or darker skin
     """
 
-    key: float = 330.0
-    key_position: tuple[float, float] = (165.0, 265.0)
-    key_range: float = 230.0
-    key_direction: tuple[float, float, float] = (-0.85, 0.50, 0.15)
-    spot: float = 78.0
-    rim: float = 120.0
-    rim_direction: tuple[float, float, float] = (-0.30, 0.95, 0.05)
-    edge: float = 85.0
-    fill: float = 21.0
-    roundness: float = 0.6
+    key: float = 250.0
+    key_position: tuple[float, float] = (250.0, 246.0)
+    key_range: float = 140.0
+    key_direction: tuple[float, float, float] = (-0.90, -0.22, -0.37)
+    spot: float = 75.0
+    rim: float = 126.0
+    rim_direction: tuple[float, float, float] = (-0.33, 0.90, 0.29)
+    edge: float = 154.0
+    fill: float = 18.0
+    roundness: float = 0.9
     markings: tuple[Patch, ...] = MARKINGS
 
 
@@ -110,7 +111,7 @@ class Background:
     ----------
     level : grey level
     slope : change of grey level across the width and the height of the frame
-    patches : in frame coordinates where the width is 864
+    patches : in frame units, of which the reference width and height are 864 and 646
     bars : (x, y, angle, width, softness, level) of posts behind the face
     """
 
@@ -149,7 +150,7 @@ class Camera:
     gain: float = 1.0
     gamma: float = 1.0
     offset: float = 0.0
-    blur: float = 0.9
+    blur: float = 1.1
     shot_noise: float = 5.0
     read_noise: float = 1.2
     vignette: float = 0.0

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from napari_vitface.sample.anatomy import Array, FacePose, Placement
 from napari_vitface.sample.light import Light
 
-_CORNER = np.array([309.0, 391.0])
-_INSIDE = np.array([368.0, 399.0])
+_OUTSIDE = np.array([296.0, 394.0])
+_INSIDE = np.array([364.0, 398.0])
 _TONGUE_DIRECTION = np.array([-0.62, 0.78])
 
 
 def draw_gap(face: Array, pose: FacePose, x: Array, y: Array, placement: Placement) -> Array:
     """The face with the dark gap of an open mouth."""
-    opening = max(0.0, pose.jaw[1]) * 0.5 + 7 * pose.tongue
+    opening = max(0.0, pose.jaw[1]) * 0.35 + 4 * pose.tongue
     if opening < 0.5:
         return face
-    box = _box(placement, np.stack([_CORNER, _INSIDE]), 25.0, face.shape)
-    distance, along = _capsule(x[box], y[box], _CORNER, _INSIDE)
+    box = _box(placement, np.stack([_OUTSIDE, _INSIDE]), 25.0, face.shape)
+    distance, along = _capsule(x[box], y[box], _OUTSIDE, _INSIDE)
     share = np.clip((opening * (1 - along) - distance) / 3 + 0.5, 0, 1) * min(1.0, opening / 4)
     face = face.copy()
     face[box] *= 1 - 0.93 * share
@@ -36,7 +36,7 @@ def draw_tongue(
     tip = root + _TONGUE_DIRECTION * (8 + 46 * pose.tongue)
     box = _box(placement, np.stack([root, tip]), 30.0, image.shape)
     distance, along = _capsule(x[box], y[box], root, tip)
-    radius = 12 - 3.5 * along
+    radius = 13 - 2.5 * along
     share = np.clip((radius - distance) / 2 + 0.5, 0, 1)
     level = 0.42 * light.key + 0.5 * light.spot + light.fill
     tone = level * (0.75 + 0.35 * np.cos(np.clip(distance / radius, 0, 1) * 1.4) - 0.25 * along)

@@ -31,12 +31,16 @@ class FurLook:
     ----------
     coat : which of the baked coats
     relief : how much hairs lighten and darken the skin
-    fringe : opacity of the hairs beyond the silhouette
+    thin : 0 a full fringe of hairs beyond the silhouette, 1 only the thickest of them
+    cap : opacity of the speckled cement of a head cap at the upper right
+    cap_at : its middle on the reference face
     """
 
     coat: int = 0
     relief: float = 0.17
-    fringe: float = 0.8
+    thin: float = 0.3
+    cap: float = 0.0
+    cap_at: tuple[float, float] = (800.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,11 @@ def render(
     image = _behind(parameters.background, grid, nodes, placement)
     image = draw_whiskers(image, parameters.whiskers, shape, pose, placement, behind=True)
     face = _face(parameters, hairs, grid, reference, x, y, placement)
-    depth = hairs.look_up(hairs.depth, x, y)
-    soft = 0.7 / placement.scale
-    cover = np.clip(depth / (2 * soft) + 0.5, 0, 1)
-    fringe = hairs.look_up(hairs.fringe, x, y) * np.float32(parameters.fur.fringe)
-    cover = np.maximum(cover, np.clip(fringe, 0, 1))
+    cover = hairs.look_up(hairs.cover, x, y)
+    thin = np.float32(parameters.fur.thin)
+    cover *= 1 - thin + thin * cover
     image = draw_tongue(image, pose, parameters.light, x, y, placement)
-    image = image * (1 - cover) + face * cover
+    image += (face - image) * cover
     image = draw_whiskers(image, parameters.whiskers, shape, pose, placement, behind=False)
     xy = placement.project(reference_keypoints(shape, pose)).astype(np.float32)
     return expose(parameters.camera, image, placement.scale, rng), xy
@@ -113,7 +115,8 @@ def _face(
     parameters: FaceParameters, hairs: Coat, grid: SmoothGrid, reference: Array, x: Array,
     y: Array, placement: Placement,
 ) -> Array:  # fmt: skip
-    coarse = coat(parameters.fur.coat, 0.1)
+    look = parameters.fur
+    coarse = coat(look.coat, 0.1)
     nx, ny = reference[..., 0], reference[..., 1]
     skin = grid.expand(
         shade(
@@ -124,10 +127,21 @@ def _face(
         )
     )
     fur = hairs.look_up(hairs.fur, x, y)
-    # Short hair lies flat on the muzzle and shows less there.
-    relief = parameters.fur.relief * (1 - 0.6 * np.exp(-(((nx - 200) / 170) ** 2)))
-    face = np.maximum(skin, 0) * np.maximum(1 + grid.expand(relief) * fur, 0.05)
-
+    # Short hair lies flat on the muzzle and shows less there; on the forehead it stands up.
+    relief = look.relief * (
+        1
+        - 0.6 * np.exp(-(((nx - 200) / 170) ** 2) - ((ny - 270) / 130) ** 2)
+        + 0.6 * np.exp(-(((nx - 360) / 130) ** 2) - ((ny - 60) / 70) ** 2)
+    )
+    face = grid.expand(relief) * fur
+    face += 1
+    face = np.asarray(np.maximum(face, 0.05) * np.maximum(skin, 0), dtype=np.float32)
+    if look.cap > 0:
+        dx, dy = nx - look.cap_at[0], ny - look.cap_at[1]
+        share = grid.expand(look.cap * np.clip(1.6 - np.hypot(dx / 95, dy / 48), 0, 1))
+        grain = hairs.look_up(hairs.fur, 1.7 * y + 60, 0.9 * x - 200)
+        cement = parameters.light.fill * (0.25 + 4.5 * np.maximum(grain - 1.1, 0))
+        face += (cement - face) * share
     face = draw_gap(face, parameters.pose, x, y, placement)
     lids = Eyelids(parameters.shape.eye, parameters.pose.blink)
     around = placement.project(lids.keypoints())

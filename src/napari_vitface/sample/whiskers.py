@@ -115,7 +115,7 @@ def _near(
         lip, np.stack([np.cos(angle), np.sin(angle)], axis=1),
         np.stack([-0.12 * size, 0.05 * size], axis=1) * rng.uniform(0, 2, (n, 1)),
         size, look.width * rng.uniform(0.5, 1.1, n) * np.where(size > 80, 1.2, 0.7),
-        look.bright * rng.uniform(0.6, 2.2, n), np.full(n, 0.0),
+        look.bright * rng.uniform(0.6, 2.4, n), np.full(n, 0.0),
     )  # fmt: skip
 
     n = look.stubble
@@ -127,7 +127,7 @@ def _near(
     short = _Strands(
         middle + outward * distance[:, None] * np.array([1.0, 0.85]),
         outward + rng.normal(0, 0.25, (n, 2)), np.zeros((n, 2)), size,
-        look.width * rng.uniform(0.3, 0.75, n),
+        look.width * rng.uniform(0.25, 0.6, n),
         np.where(rng.uniform(size=n) < 0.75, look.dark, 1.2 * look.bright), np.full(n, 0.0),
     )  # fmt: skip
     return [short, large, fine]
@@ -171,7 +171,7 @@ def _draw(image: Array, groups: list[_Strands], placement: Placement) -> Array:
     for group in groups:
         root = placement.straighten(group.root)
         reach = float((group.length * np.hypot(*group.direction.T)).max()) * scale
-        count = int(np.clip(reach / 0.8, 6, 500))
+        count = int(np.clip(reach, 6, 400))
         t = (np.arange(count) + 0.5) / count
         path = (
             root[:, None]
@@ -188,7 +188,7 @@ def _draw(image: Array, groups: list[_Strands], placement: Placement) -> Array:
         lit = _ramp(along / np.maximum(group.dark[:, None], 1e-3))
         bright = lit * group.tone[:, None] + (1 - lit) * 8.0
         # Strands wider than a pixel are laid as several thin ones side by side.
-        strands = int(np.clip(np.ceil(thick.max() / 1.2), 1, 7))
+        strands = int(np.clip(np.ceil(thick.max() / 1.5), 1, 5))
         tangent = np.gradient(xy, axis=1)
         normal = np.stack([-tangent[..., 1], tangent[..., 0]], axis=-1)
         normal /= np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9
@@ -206,10 +206,14 @@ def _draw(image: Array, groups: list[_Strands], placement: Placement) -> Array:
     index = np.concatenate(places)
     cover = np.bincount(index, np.concatenate(covers), minlength=height * width)
     tone = np.bincount(index, np.concatenate(tones), minlength=height * width)
+    # Only pixels that a whisker touches are blended.
+    touched = np.flatnonzero(cover)
+    cover, tone = cover[touched], tone[touched]
     opacity = 1 - np.exp(-1.3 * cover)
-    colour = tone / np.maximum(cover, 1e-6)
-    opacity, colour = opacity.reshape(height, width), colour.reshape(height, width)
-    return np.asarray(image * (1 - opacity) + colour * opacity, dtype=np.float32)
+    image = image.copy()
+    flat = image.reshape(-1)
+    flat[touched] += opacity * (tone / cover - flat[touched])
+    return image
 
 
 def _ramp(t: NDArray[np.float64]) -> NDArray[np.float64]:

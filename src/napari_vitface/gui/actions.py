@@ -1,0 +1,38 @@
+"""What napari's own menus call: the work of the dock's buttons, with the dock opened for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+# At run time too: napari fills the parameters of menu actions by their annotated types.
+from napari.viewer import Viewer
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.dock import ViTFaceDock
+
+
+def open_dock(viewer: Viewer) -> ViTFaceDock:
+    """The ViT Face dock of a viewer, opened and brought to the front."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", "ViT Face")
+    holder.show()
+    holder.raise_()
+    return dock
+
+
+def open_video_with_dialog(viewer: Viewer) -> None:
+    """File > IO Utilities: choose a video and open it."""
+    open_dock(viewer).video_section.choose_file()
+
+
+def show_prediction(viewer: Viewer) -> None:
+    """Layers > Track: open the dock at its Predict section."""
+    open_dock(viewer).open_section("predict")
+
+
+def show_attention(viewer: Viewer) -> None:
+    """Layers > Visualize: open the dock at its Attention section and switch attention on."""
+    dock = open_dock(viewer)
+    dock.open_section("attention")
+    if dock.session.current is not None:
+        dock.session.attention.enabled = True

@@ -1,0 +1,145 @@
+"""The ViT Face dock: its sections in the order of work, in one scrolling column."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.attention_section import AttentionSection
+from napari_vitface.gui.main_thread import MainThread
+from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
+from napari_vitface.gui.predict_section import PredictSection
+from napari_vitface.gui.section import Note, Section
+from napari_vitface.gui.session import session_of
+from napari_vitface.gui.style import style_sheet
+from napari_vitface.gui.video_section import VideoSection
+from napari_vitface.jobs.events import Event, Finished
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+
+class _Column(QWidget):
+    """What scrolls: as narrow as the dock is, whatever its parts would like."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+
+class ViTFaceDock(QWidget):
+    """The dock of one viewer. Closing it lets go of the viewer; hiding it changes nothing."""
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.setObjectName("vitface")
+        self._main_thread = MainThread(self)
+        self.session = session_of(viewer, self._main_thread.post)
+        self.note = Note()
+        self.video_section = VideoSection(self.session)
+        self.predict_section = PredictSection(self.session)
+        self.attention_section = AttentionSection(self.session)
+        column = _Column()
+        inside = QVBoxLayout(column)
+        inside.setContentsMargins(2, 2, 2, 6)
+        inside.setSpacing(8)
+        inside.addWidget(self.note)
+        for section in self.sections.values():
+            inside.addWidget(section)
+        inside.addStretch(1)
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setWidget(column)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.scroll_area)
+        self.setMinimumWidth(310)
+        self._viewer = weakref.ref(viewer)
+        self._restyle()
+        viewer.events.theme.connect(self._restyle)
+        self.session.told.connect(self._on_told)
+        self.session.video_changed.connect(self._on_video)
+        # The widget's end, however it comes, is the session's end.
+        session = self.session
+        self.destroyed.connect(lambda *_: session.close())
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(session.close)
+        self.predict_section.set_models([ModelInfo(name) for name in bundled_names()])
+        # After the dock is on screen: the engine takes seconds to load torch.
+        QTimer.singleShot(0, self._meet_engine)
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """The sections by name, from top to bottom."""
+        return {
+            "video": self.video_section,
+            "predict": self.predict_section,
+            "attention": self.attention_section,
+        }
+
+    def open_section(self, name: str) -> None:
+        """Unfold a section and bring it into view."""
+        section = self.sections[name]
+        section.set_open(True)
+        QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(section, 0, 20))
+
+    def sizeHint(self) -> QSize:
+        return QSize(340, 700)
+
+    def event(self, event: QEvent) -> bool:
+        # napari takes the widget out of its dock when the user closes that.
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_session()
+        return bool(super().event(event))
+
+    def close_session(self) -> None:
+        """Let go of the viewer and end the engine; the dock is of no use afterwards."""
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.events.theme.disconnect(self._restyle)
+        self.session.close()
+
+    def _restyle(self, event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None:
+            self.setStyleSheet(style_sheet(viewer))
+
+    def _on_told(self, text: str, level: str) -> None:
+        from napari.utils.notifications import show_error, show_info, show_warning
+
+        self.note.say(text, level)
+        self.scroll_area.verticalScrollBar().setValue(0)
+        {"error": show_error, "warning": show_warning}.get(level, show_info)(text)
+
+    def _on_video(self) -> None:
+        self.note.say("")
+
+    def _meet_engine(self) -> None:
+        """Start the engine and ask what there is, long before the first run needs it."""
+
+        def on_models(event: Event) -> None:
+            if isinstance(event, Finished):
+                self.predict_section.set_models(
+                    [model_info(entry) for entry in event.result["models"]]
+                )
+
+        def on_description(event: Event) -> None:
+            if isinstance(event, Finished):
+                names = event.result.get("device_names", ())
+                pairs = zip(event.result["devices"], names, strict=False)
+                self.predict_section.form.set_devices(
+                    [(f"{device} ({name})" if name else device, device) for device, name in pairs]
+                )
+
+        try:
+            self.session.submit("models", {}, on_models)
+            self.session.submit("describe", {}, on_description)
+        except VitFaceError as error:
+            self.session.tell(str(error), "error")

@@ -1,0 +1,161 @@
+"""From poses and attention maps to what napari layers hold: arrays in, arrays out, no window.
+
+napari orders coordinates (y, x); pose tables order them (x, y). Both put integer coordinates on
+pixel centres, so nothing is shifted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PointState, PoseTable
+
+#: What an attention map can explain besides a keypoint's name.
+GLOBAL = "global"
+ALL_KEYPOINTS = "all"
+
+#: A point of confidence 0 is still to be seen, faintly.
+_FAINTEST = 0.12
+
+
+@dataclass(frozen=True)
+class PointRows:
+    """The K rows of the Points layer for one frame; row k is keypoint k.
+
+    Attributes
+    ----------
+    positions : (K, 2) float32
+        y, x in video pixels; (0, 0) for a keypoint that the frame does not have.
+    shown : (K,) bool
+        Whether the frame has the keypoint.
+    colours : (K, 4) float32
+        Red, green, blue of the keypoint and alpha of its confidence.
+    confidence : (K,) float32
+    states : tuple of str
+        "absent", "predicted", "labelled" or "occluded".
+    """
+
+    positions: NDArray[np.float32]
+    shown: NDArray[np.bool_]
+    colours: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    states: tuple[str, ...]
+
+
+def point_rows(table: PoseTable, frame: int) -> PointRows:
+    """The Points rows of a video frame; all absent if the table has no such frame."""
+    count = len(table.keypoints)
+    row = table.row(frame)
+    if row is None:
+        positions = np.zeros((count, 2), np.float32)
+        shown = np.zeros(count, bool)
+        confidence = np.zeros(count, np.float32)
+        state = np.full(count, PointState.ABSENT, np.uint8)
+    else:
+        xy = table.xy[row]
+        shown = np.isfinite(xy).all(axis=-1)
+        positions = np.where(shown[:, None], xy[:, ::-1], np.float32(0.0))
+        confidence = np.nan_to_num(table.confidence[row]).clip(0.0, 1.0)
+        state = table.state[row]
+    colours = keypoint_colours(table.keypoints)
+    # A point that a person placed is not a guess: no fading.
+    certain = np.where(state == PointState.LABELLED, np.float32(1.0), confidence)
+    colours[:, 3] = _FAINTEST + (1.0 - _FAINTEST) * certain
+    states = tuple(PointState(int(value)).name.lower() for value in state)
+    return PointRows(positions, shown, colours, confidence, states)
+
+
+def keypoint_colours(keypoints: KeypointSet) -> NDArray[np.float32]:
+    """(K, 4) opaque colours of the keypoints, 0 to 1."""
+    colours = np.ones((len(keypoints), 4), np.float32)
+    for k, text in enumerate(keypoints.colours):
+        colours[k, :3] = [int(text[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
+    return colours
+
+
+def skeleton_vectors(
+    rows: PointRows, keypoints: KeypointSet
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The skeleton of one frame for a Vectors layer.
+
+    Returns
+    -------
+    vectors : (E, 2, 2) float32
+        Start (y, x) and direction of each edge whose two keypoints are there.
+    colours : (E, 4) float32
+        White, as faint as the fainter end.
+    """
+    edges = [(a, b) for a, b in keypoints.edges() if rows.shown[a] and rows.shown[b]]
+    vectors = np.zeros((len(edges), 2, 2), np.float32)
+    colours = np.ones((len(edges), 4), np.float32)
+    for row, (a, b) in enumerate(edges):
+        vectors[row] = rows.positions[a], rows.positions[b] - rows.positions[a]
+        colours[row, 3] = 0.8 * min(rows.colours[a, 3], rows.colours[b, 3])
+    return vectors, colours
+
+
+def point_size(frame_size: tuple[int, int]) -> float:
+    """Diameter of a point in video pixels that suits a frame of (height, width)."""
+    return max(3.0, 0.014 * float(np.hypot(*frame_size)))
+
+
+@dataclass(frozen=True)
+class AttentionPicture:
+    """One attention map as an Image layer takes it.
+
+    Attributes
+    ----------
+    data : (gh, gw) float32
+        Attention as a multiple of an even spread over the grid: 1 is what every patch would get
+        if the network looked everywhere alike.
+    scale, translate : (y, x) float
+        Of the layer, in video pixels.
+    prefix_share : float
+        Share of attention that went to class token and registers, which have no place to draw.
+    """
+
+    data: NDArray[np.float32]
+    scale: tuple[float, float]
+    translate: tuple[float, float]
+    prefix_share: float
+
+
+def attention_picture(computed: AttentionComputed, target: str) -> AttentionPicture:
+    """The map of `target`, a name in ``computed.names``, or the mean of all for ``"all"``.
+
+    Raises
+    ------
+    KeyError
+        If no such map was computed.
+    """
+    if target == ALL_KEYPOINTS:
+        rows = [i for i, name in enumerate(computed.names) if name != GLOBAL]
+        data = computed.maps[rows].mean(axis=0)
+        share = float(computed.prefix_share[rows].mean())
+    elif target in computed.names:
+        index = computed.names.index(target)
+        data = computed.maps[index]
+        share = float(computed.prefix_share[index])
+    else:
+        raise KeyError(f"no attention map of {target!r}; there are: {', '.join(computed.names)}")
+    even = np.float32(data.size)
+    return AttentionPicture(
+        np.ascontiguousarray(data, np.float32) * even,
+        (float(computed.scale[0]), float(computed.scale[1])),
+        (float(computed.translate[0]), float(computed.translate[1])),
+        share,
+    )
+
+
+def colour_limit(picture: AttentionPicture) -> float:
+    """A round upper colour limit for maps like this one, to be kept for all frames."""
+    peak = float(np.nanmax(picture.data, initial=0.0))
+    if not np.isfinite(peak) or peak <= 0.0:
+        return 1.0
+    step = 10.0 ** np.floor(np.log10(peak)) / 2.0
+    return float(np.ceil(peak / step) * step)

@@ -1,0 +1,27 @@
+"""From the engine's reader thread to Qt's main thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from qtpy.QtCore import QObject, Qt, Signal
+
+
+class MainThread(QObject):
+    """Runs functions on the thread that made it, in the order in which they were posted."""
+
+    _posted = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run `function` soon; may be called from any thread."""
+        # The window may be gone while the engine is still talking.
+        with contextlib.suppress(RuntimeError):
+            self._posted.emit(function)
+
+    def _run(self, function: Callable[[], None]) -> None:
+        function()

@@ -1,0 +1,57 @@
+"""What the dock says about a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model to choose.
+
+    Attributes
+    ----------
+    choice : str
+        What jobs take: a bundled model's name or a checkpoint's path.
+    summary : str
+        One or two sentences on what it finds and how well.
+    """
+
+    choice: str
+    summary: str = ""
+
+
+def bundled_names() -> list[str]:
+    """Names of the models that come with the package."""
+    folder = Path(__file__).parent.parent / "bundled"
+    return sorted(file.stem for file in folder.glob("*.safetensors"))
+
+
+def model_info(entry: Mapping[str, Any]) -> ModelInfo:
+    """What the ``models`` job says about one model, in words for the user."""
+    choice = str(entry["name"] if entry.get("bundled") else entry["path"])
+    keypoints = len(entry.get("keypoints", ()))
+    sentences = [f"Finds {keypoints} keypoints."]
+    metrics = entry.get("training", {}).get("metrics") or {}
+    # The bundled model is judged on real frames and on renderings; only the real ones count here.
+    model = metrics.get("real", metrics)
+    constant = metrics.get("real_mean_pose", metrics.get("mean_pose")) or {}
+    if _number(model.get("median")) and _number(model.get("mean")):
+        text = (
+            f"On held-out frames it errs by {model['median']:.1f} px (median), "
+            f"{model['mean']:.1f} px (mean)"
+        )
+        if _number(constant.get("median")) and _number(constant.get("mean")):
+            text += (
+                f"; always guessing the mean pose errs by {constant['median']:.1f} and "
+                f"{constant['mean']:.1f} px"
+            )
+        sentences.append(text + ".")
+    return ModelInfo(choice, " ".join(sentences))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float)

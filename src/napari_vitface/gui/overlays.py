@@ -1,0 +1,339 @@
+"""The layers that show the frame on screen: keypoints, skeleton and attention.
+
+Each layer holds one frame only, so a slider step costs the same in a video of a million frames.
+The layers are the user's: a renamed one is still found, a removed one stays away until it is
+asked for again (`Overlays.show`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Layer, Points, Vectors
+from napari.utils import Colormap
+from psygnal import Signal
+
+from napari_vitface.gui.layers import (
+    AttentionPicture,
+    PointRows,
+    keypoint_colours,
+    point_rows,
+    point_size,
+    skeleton_vectors,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_vitface.pose.table import PoseTable
+
+KEYPOINTS, SKELETON, ATTENTION = "keypoints", "skeleton", "attention"
+
+#: Names of the colour maps offered for attention; each fades out towards no attention.
+ATTENTION_COLOURS = ("inferno", "viridis", "turbo", "magma", "red")
+
+
+def attention_colormap(name: str) -> Colormap:
+    """A napari colour map whose low end is transparent, so that the video shows through."""
+    from napari.utils.colormaps import ensure_colormap
+
+    source = ensure_colormap(name)
+    levels = np.linspace(0.0, 1.0, 64)
+    colours = np.asarray(source.map(levels), dtype=np.float32).copy()
+    colours[:, 3] = np.clip(levels * 1.6, 0.0, 1.0)
+    return Colormap(colours, name=f"attention {name}", display_name=name)
+
+
+class Overlays:
+    """Keypoints, skeleton and attention on one video layer of one viewer.
+
+    Parameters
+    ----------
+    viewer : napari viewer or its model
+        Held weakly.
+    """
+
+    #: (what, wanted): the user removed a layer, or it was asked for again.
+    wanted_changed = Signal(str, bool)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._layers: dict[str, Layer] = {}
+        self._wanted = {KEYPOINTS: True, SKELETON: True, ATTENTION: True}
+        self._names_visible = True
+        self._colours = ATTENTION_COLOURS[0]
+        self._opacity = 0.7
+        self._removing = False
+        self._last_pose: tuple[PoseTable | None, int, Image | None] = (None, 0, None)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    # ----------------------------------------------------------------- what is wanted
+
+    def wants(self, what: str) -> bool:
+        """Whether this overlay is drawn when there is something to draw."""
+        return self._wanted[what]
+
+    def show(self, what: str, wanted: bool = True) -> None:
+        """Draw an overlay, or take its layer away."""
+        if self._wanted[what] == wanted:
+            return
+        self._wanted[what] = wanted
+        if not wanted:
+            self._remove(what)
+        elif what != ATTENTION:
+            self.draw_pose(*self._last_pose)
+        self.wanted_changed.emit(what, wanted)
+
+    @property
+    def names_visible(self) -> bool:
+        """Whether the keypoints' names are written beside them."""
+        return self._names_visible
+
+    @names_visible.setter
+    def names_visible(self, visible: bool) -> None:
+        self._names_visible = visible
+        layer = self.layer(KEYPOINTS)
+        if isinstance(layer, Points):
+            layer.text.visible = visible
+
+    @property
+    def attention_colours(self) -> str:
+        """Name of the attention colour map, one of `ATTENTION_COLOURS`."""
+        return self._colours
+
+    @attention_colours.setter
+    def attention_colours(self, name: str) -> None:
+        self._colours = name
+        layer = self.layer(ATTENTION)
+        if isinstance(layer, Image):
+            layer.colormap = attention_colormap(name)
+
+    @property
+    def attention_opacity(self) -> float:
+        """Opacity of the attention layer, 0 to 1."""
+        return self._opacity
+
+    @attention_opacity.setter
+    def attention_opacity(self, opacity: float) -> None:
+        self._opacity = opacity
+        layer = self.layer(ATTENTION)
+        if layer is not None:
+            layer.opacity = opacity
+
+    def layer(self, what: str) -> Layer | None:
+        """The napari layer of an overlay, if it is there."""
+        return self._layers.get(what)
+
+    # ----------------------------------------------------------------- drawing
+
+    def draw_pose(self, table: PoseTable | None, frame: int, video: Image | None) -> None:
+        """Show the keypoints and the skeleton of a frame on a video layer; None takes them away."""
+        self._last_pose = (table, frame, video)
+        viewer = self._viewer()
+        if viewer is None or table is None or video is None:
+            self._remove(SKELETON)
+            self._remove(KEYPOINTS)
+            return
+        rows = point_rows(table, frame)
+        if self._wanted[SKELETON] and table.keypoints.skeleton:
+            self._draw_skeleton(viewer, table, rows, video)
+        if self._wanted[KEYPOINTS]:
+            self._draw_points(viewer, table, rows, video)
+
+    def draw_attention(
+        self, picture: AttentionPicture | None, limit: float, video: Image | None
+    ) -> None:
+        """Show an attention map; None shows an empty map (nothing is known about this frame)."""
+        viewer = self._viewer()
+        layer = self.layer(ATTENTION)
+        if viewer is None or video is None or (not self._wanted[ATTENTION]):
+            return
+        if picture is None:
+            if isinstance(layer, Image) and np.any(layer.data):
+                with _quietly(layer):
+                    layer.data = np.zeros_like(layer.data)
+            return
+        place = _on_video(video, picture.scale, picture.translate)
+        if isinstance(layer, Image):
+            for name, value in place.items():
+                if not np.allclose(getattr(layer, name), value):
+                    setattr(layer, name, value)
+            with _quietly(layer, extent=layer.data.shape == picture.data.shape):
+                layer.data = picture.data
+            if tuple(layer.contrast_limits_range) != (0.0, limit):
+                layer.contrast_limits_range = (0.0, limit)
+                layer.contrast_limits = (0.0, limit)
+            return
+        layer = Image(
+            picture.data,
+            name=ATTENTION,
+            colormap=attention_colormap(self._colours),
+            contrast_limits=(0.0, limit),
+            opacity=self._opacity,
+            blending="translucent_no_depth",
+            interpolation2d="linear",
+            **place,
+        )
+        self._add(viewer, ATTENTION, layer, above=video)
+
+    def remove(self) -> None:
+        """Take all overlays away; what is wanted stays as it was."""
+        for what in (ATTENTION, SKELETON, KEYPOINTS):
+            self._remove(what)
+
+    def close(self) -> None:
+        """Take all overlays away and stop listening to the viewer."""
+        self.remove()
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _draw_points(
+        self, viewer: ViewerModel, table: PoseTable, rows: PointRows, video: Image
+    ) -> None:
+        layer = self.layer(KEYPOINTS)
+        names = list(table.keypoints.names)
+        if not isinstance(layer, Points) or list(layer.features["name"]) != names:
+            self._remove(KEYPOINTS)
+            layer = Points(
+                rows.positions,
+                name=KEYPOINTS,
+                features=_features(names, rows),
+                face_color=rows.colours,
+                shown=rows.shown,
+                size=point_size(frame_size(video)),
+                border_width=0.0,
+                canvas_size_limits=(6, 40),
+                text={
+                    "string": "{label}",
+                    "size": 8,
+                    "anchor": "upper_left",
+                    "color": keypoint_colours(table.keypoints),
+                    "translation": [0.0, 0.6 * point_size(frame_size(video))],
+                    "visible": self._names_visible,
+                },
+                **_on_video(video),
+            )
+            # Shown, not edited: what is dragged here would be lost at the next frame.
+            layer.editable = False
+            self._add(viewer, KEYPOINTS, layer)
+            return
+        # One redraw for all that changed: the data setter below makes it.
+        with layer.events.blocker_all():
+            if not np.array_equal(layer.face_color, rows.colours):
+                layer.face_color = rows.colours
+            if not np.array_equal(layer.shown, rows.shown):
+                layer.shown = rows.shown
+                # All features at once: the names on the canvas are made anew of them.
+                layer.features = _features(names, rows)
+        layer.features["confidence"] = rows.confidence
+        layer.features["state"] = list(rows.states)
+        with _quietly(layer):
+            layer.data = rows.positions
+
+    def _draw_skeleton(
+        self, viewer: ViewerModel, table: PoseTable, rows: PointRows, video: Image
+    ) -> None:
+        vectors, colours = skeleton_vectors(rows, table.keypoints)
+        layer = self.layer(SKELETON)
+        if not isinstance(layer, Vectors):
+            layer = Vectors(
+                vectors,
+                ndim=2,
+                name=SKELETON,
+                edge_width=0.18 * point_size(frame_size(video)),
+                edge_color=colours if len(colours) else "white",
+                vector_style="line",
+                **_on_video(video),
+            )
+            self._add(viewer, SKELETON, layer, below=self.layer(KEYPOINTS))
+            return
+        with _quietly(layer):
+            with layer.events.edge_color.blocker():
+                layer.data = vectors
+            if len(colours):
+                layer.edge_color = colours
+
+    # ----------------------------------------------------------------- layers come and go
+
+    def _add(
+        self,
+        viewer: ViewerModel,
+        what: str,
+        layer: Layer,
+        *,
+        above: Layer | None = None,
+        below: Layer | None = None,
+    ) -> None:
+        self._layers[what] = layer
+        selected = set(viewer.layers.selection)
+        if above in viewer.layers:
+            viewer.layers.insert(viewer.layers.index(above) + 1, layer)
+        elif below in viewer.layers:
+            viewer.layers.insert(viewer.layers.index(below), layer)
+        else:
+            viewer.layers.append(layer)
+        # napari selects what is added; the user's own choice is to stay.
+        viewer.layers.selection = selected & set(viewer.layers)
+
+    def _remove(self, what: str) -> None:
+        layer = self._layers.pop(what, None)
+        viewer = self._viewer()
+        if viewer is not None and layer is not None and layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    def _on_removed(self, event: Any) -> None:
+        for what, layer in list(self._layers.items()):
+            if layer is event.value:
+                # Not by us (`_remove` forgets the layer first): the user does not want to see it.
+                del self._layers[what]
+                self._wanted[what] = False
+                self.wanted_changed.emit(what, False)
+
+
+def frame_size(video: Image) -> tuple[int, int]:
+    """Height and width of a video layer's frames."""
+    shape = video.data.shape[:-1] if video.rgb else video.data.shape
+    return int(shape[-2]), int(shape[-1])
+
+
+def _features(names: list[str], rows: PointRows) -> dict[str, Any]:
+    # napari writes the text of hidden points too, so theirs is empty.
+    labels = [name if shown else "" for name, shown in zip(names, rows.shown, strict=True)]
+    return {
+        "name": names,
+        "confidence": rows.confidence,
+        "state": list(rows.states),
+        "label": labels,
+    }
+
+
+def _on_video(
+    video: Image,
+    scale: tuple[float, float] = (1.0, 1.0),
+    translate: tuple[float, float] = (0.0, 0.0),
+) -> dict[str, Any]:
+    """Layer arguments that put video pixels, scaled and moved, where the video layer draws them."""
+    video_scale = np.asarray(video.scale[-2:])
+    return {
+        "scale": video_scale * scale,
+        "translate": np.asarray(video.translate[-2:]) + video_scale * translate,
+    }
+
+
+@contextmanager
+def _quietly(layer: Layer, *, extent: bool = True) -> Iterator[None]:
+    """Change a layer's data without the viewer going through the ranges of all its layers.
+
+    The overlays lie within the video, so the ranges stay; working them out anew is most of the
+    cost of a step.
+    """
+    if extent:
+        with layer.events.extent.blocker():
+            yield
+    else:
+        yield

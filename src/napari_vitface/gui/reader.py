@@ -1,0 +1,60 @@
+"""napari's File > Open and drag-and-drop: videos, folders of images and image stacks, lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.errors import VideoError
+from napari_vitface.video import Video, open_video
+
+LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """The reader of a path, or None for several paths at once (napari then opens one by one)."""
+    if isinstance(path, str | Path):
+        return read
+    return read if len(path) == 1 else None
+
+
+def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
+    """One lazy Image layer of a video; nothing, and a sentence on screen, if it cannot be read."""
+    from napari_vitface.gui.waiting import run_waiting
+
+    (one,) = (path,) if isinstance(path, str | Path) else path
+    try:
+        return [video_layer(run_waiting(lambda: open_for_window(one), opening(one)))]
+    except VideoError as error:
+        from napari.utils.notifications import show_error
+
+        # Raised, it would reach the user as a traceback.
+        show_error(str(error))
+        return [(None,)]
+
+
+def open_for_window(path: str | Path) -> Video:
+    """`open_video` for showing: a frame that cannot be decoded is black rather than an error."""
+    return open_video(path, on_broken="blank")
+
+
+def opening(path: str | Path) -> str:
+    """What to say while a video is being opened."""
+    return f"Opening {Path(path).name} …"
+
+
+def video_layer(video: Video) -> LayerData:
+    """A video as napari's layer data: lazy, with contrast limits so that napari need not look."""
+    colour = video.ndim == 4
+    options: dict[str, Any] = {
+        "name": video.name,
+        "rgb": colour,
+        "axis_labels": ("frame", "y", "x"),
+        "metadata": {"path": str(video.path), "frame_rate": video.frame_rate},
+    }
+    if not colour:
+        options["contrast_limits"] = (0.0, float(video.white))
+        options["colormap"] = "gray"
+    return video, options, "image"

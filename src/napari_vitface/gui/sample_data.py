@@ -1,0 +1,41 @@
+"""File > Open Sample > ViT Face: the rendered mouse face, as a video file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from napari_vitface.gui.reader import LayerData, open_for_window, video_layer
+
+DRAWING = "Drawing the sample video (only this once) …"
+
+
+def mouse_face() -> list[LayerData]:
+    """The sample video, rendered once and then kept in the user's cache folder."""
+    from napari_vitface.gui.waiting import run_waiting
+
+    path = run_waiting(sample_video, DRAWING)
+    return [video_layer(open_for_window(path))]
+
+
+def sample_video() -> Path:
+    """Path of the sample video; written if it is not there yet."""
+    from napari_vitface.sample import write_sample_video
+
+    path = cache_folder() / "mouse-face.mp4"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_sample_video(path)
+    return path
+
+
+def cache_folder() -> Path:
+    """Where files go that can be made again."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "napari-vitface"

@@ -1,0 +1,203 @@
+"""The dock's building blocks: a numbered section that folds, a line of explanation, a note."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+
+def set_role(widget: QWidget, role: str) -> QWidget:
+    """Give a widget one of the looks of `style.style_sheet`."""
+    widget.setProperty("role", role)
+    return widget
+
+
+def set_property(widget: QWidget, name: str, value: str) -> None:
+    """Set a property that the style sheet looks at, and repaint if it changed."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def labelled_rows(*rows: tuple[str, Any]) -> tuple[QGridLayout, list[QLabel]]:
+    """Labelled fields below each other, and the labels."""
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(8)
+    grid.setVerticalSpacing(5)
+    grid.setColumnStretch(1, 1)
+    labels = [QLabel(text) for text, _ in rows]
+    for row, (_, field) in enumerate(rows):
+        grid.addWidget(labels[row], row, 0)
+        if isinstance(field, QWidget):
+            field.setSizePolicy(QSizePolicy.Policy.Ignored, field.sizePolicy().verticalPolicy())
+            grid.addWidget(field, row, 1)
+        else:
+            grid.addLayout(field, row, 1)
+    return grid, labels
+
+
+class WrappedLabel(QLabel):
+    """Text over as many lines as it needs, never cut off; hidden while it is empty."""
+
+    def __init__(self, text: str = "", role: str = "hint", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        set_role(self, role)
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        if text != self.text():
+            super().setText(text)
+        self.setVisible(bool(text))
+
+
+class Note(WrappedLabel):
+    """A coloured box with one sentence: an error, a warning or a piece of information."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("", "note", parent)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def say(self, text: str, level: str = "warning") -> None:
+        """Show a sentence; the empty one hides the box."""
+        set_property(self, "level", level)
+        self.setText(text)
+
+
+class Fold(QWidget):
+    """A line that opens and closes what is below it."""
+
+    def __init__(self, title: str, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = title
+        self._summary = ""
+        self.content = content
+        self.button = QPushButton()
+        self.button.setCheckable(True)
+        self.button.setCursor(Qt.CursorShape.PointingHandCursor)
+        set_role(self.button, "fold")
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.button.setSizePolicy(policy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.button)
+        layout.addWidget(content)
+        content.setVisible(False)
+        self.button.toggled.connect(self._toggle)
+        self._toggle(False)
+
+    def set_summary(self, summary: str) -> None:
+        """What the folded part holds, in a few words."""
+        self._summary = summary
+        self._toggle(self.button.isChecked())
+
+    def _toggle(self, is_open: bool) -> None:
+        arrow = "▾" if is_open else "▸"
+        summary = f": {self._summary}" if self._summary and not is_open else ""
+        self.button.setText(f"{arrow}  {self._title}{summary}")
+        self.content.setVisible(is_open)
+
+
+class _Header(QPushButton):
+    """A button that is as large as the layout on it."""
+
+    def sizeHint(self) -> QSize:
+        layout = self.layout()
+        return layout.sizeHint() if layout is not None else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(60, self.sizeHint().height())
+
+
+class Section(QFrame):
+    """A numbered part of the dock: header with status, one line on what to do, content.
+
+    Parameters
+    ----------
+    number : int
+        Its place in the order of work.
+    title : str
+    """
+
+    def __init__(self, number: int, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.header = _Header()
+        self.header.setCheckable(True)
+        self.header.setChecked(True)
+        self.header.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.header.setAccessibleName(title)
+        set_role(self.header, "header")
+        self._badge = QLabel(str(number))
+        self._badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        set_role(self._badge, "badge")
+        self._title = QLabel(title)
+        set_role(self._title, "title")
+        self._status = QElidingLabel("")
+        set_role(self._status, "hint")
+        self._status.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._arrow = QLabel("▾")
+        set_role(self._arrow, "hint")
+        line = QHBoxLayout(self.header)
+        line.setContentsMargins(7, 5, 8, 5)
+        line.setSpacing(8)
+        line.addWidget(self._badge)
+        line.addWidget(self._title)
+        line.addWidget(self._status, 1)
+        line.addWidget(self._arrow)
+        for part in (self._badge, self._title, self._status, self._arrow):
+            part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+        self._body = QWidget()
+        self.content = QVBoxLayout(self._body)
+        self.content.setContentsMargins(8, 4, 8, 8)
+        self.content.setSpacing(7)
+        self.hint = WrappedLabel()
+        self.content.addWidget(self.hint)
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self.header)
+        layout.addWidget(self._body)
+        self.header.toggled.connect(self._toggle)
+
+    @property
+    def status(self) -> str:
+        """A few words at the right of the header, to be seen when folded too."""
+        return str(self._status.text())
+
+    @status.setter
+    def status(self, text: str) -> None:
+        if text != self._status.text():
+            self._status.setText(text)
+            self._status.setToolTip(text)
+
+    def set_waiting(self, waits: bool) -> None:
+        """Whether the section cannot be used yet: its number loses its colour."""
+        set_property(self._badge, "waits", "true" if waits else "false")
+
+    def set_open(self, is_open: bool) -> None:
+        """Unfold or fold the section."""
+        self.header.setChecked(is_open)
+
+    def _toggle(self, is_open: bool) -> None:
+        self._body.setVisible(is_open)
+        self._arrow.setText("▾" if is_open else "▸")

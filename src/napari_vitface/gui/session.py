@@ -1,0 +1,330 @@
+"""What the dock works on: one session a viewer, with its videos, poses, model and engine.
+
+Knows napari's viewer model but no widget and no Qt: the widgets call it and listen to its signals,
+and tests drive it without a window. Everything here runs on the main thread; what other threads
+have to say goes through `post`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from psygnal import Signal
+
+from napari_vitface.engine import Engine, Request
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.attention import AttentionFollower
+from napari_vitface.gui.overlays import Overlays
+from napari_vitface.gui.prediction import Prediction
+from napari_vitface.gui.saved import find_predictions
+from napari_vitface.video import Video
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_vitface.gui.crop import Crop
+    from napari_vitface.jobs.events import Event
+    from napari_vitface.pose.table import PoseTable
+
+_log = logging.getLogger(__name__)
+
+#: Runs a function on the main thread, soon; may be called from any thread.
+Post = Callable[[Callable[[], None]], None]
+
+DEFAULT_MODEL = "mouse-face"
+
+
+@dataclass(eq=False)
+class OpenVideo:
+    """A video with its layer and the poses known of it.
+
+    Attributes
+    ----------
+    poses : PoseTable or None
+        Row i is frame i. None: no prediction of the chosen model is known.
+    model : str
+        Name of the model that the poses come from.
+    saved : Path or None
+        The table on disk that the poses were read from or are written to.
+    crop : (x, y, width, height) or None
+        Part of the frame that models are to look at; None for all of it.
+    """
+
+    video: Video
+    layer: Image
+    poses: PoseTable | None = None
+    model: str = ""
+    saved: Path | None = None
+    crop: Crop | None = None
+
+    @property
+    def path(self) -> Path:
+        return Path(self.video.path)
+
+
+class Session:
+    """The state behind one dock. `close` lets go of everything it holds in the viewer.
+
+    Parameters
+    ----------
+    viewer : napari viewer or its model
+        Held weakly.
+    post : callable
+        Runs a function on the main thread.
+    """
+
+    video_changed = Signal()
+    frame_changed = Signal(int)
+    poses_changed = Signal()
+    model_changed = Signal()
+    crop_changed = Signal()
+    #: (text, level) for the user; level is "error", "warning" or "info".
+    told = Signal(str, str)
+
+    def __init__(self, viewer: ViewerModel, post: Post) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._post = post
+        self._closed = False
+        self._videos: dict[Image, OpenVideo] = {}
+        self.current: OpenVideo | None = None
+        self.model = DEFAULT_MODEL
+        self.device = "auto"
+        self.precision = "auto"
+        self.engine = Engine()
+        self.overlays = Overlays(viewer)
+        self.prediction = Prediction(self)
+        self.attention = AttentionFollower(self)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        viewer.dims.events.point.connect(self._on_dims)
+        for layer in viewer.layers:
+            self._adopt(layer)
+
+    @property
+    def viewer(self) -> ViewerModel | None:
+        return self._viewer()
+
+    # ----------------------------------------------------------------- videos
+
+    @property
+    def frame(self) -> int:
+        """Index of the frame on screen in the current video; 0 without one."""
+        viewer = self._viewer()
+        if viewer is None or self.current is None:
+            return 0
+        layer = self.current.layer
+        position = layer.world_to_data(viewer.dims.point)[0]
+        return int(np.clip(round(float(position)), 0, len(self.current.video) - 1))
+
+    def go_to(self, frame: int) -> None:
+        """Move the slider to a frame of the current video."""
+        viewer = self._viewer()
+        if viewer is None or self.current is None:
+            return
+        layer = self.current.layer
+        world = layer.data_to_world((frame, *([0] * (layer.ndim - 1))))
+        axis = viewer.dims.ndim - layer.ndim
+        viewer.dims.set_point(axis, world[0])
+
+    def add_video(self, video: Video) -> OpenVideo:
+        """Show a video in the viewer and work on it."""
+        viewer = self._viewer()
+        assert viewer is not None
+        from napari_vitface.gui.reader import video_layer
+
+        data, options, _ = video_layer(video)
+        viewer.add_layer(Image(data, **options))
+        assert self.current is not None
+        return self.current
+
+    def set_crop(self, crop: Crop | None) -> None:
+        """Let models look at a part of the current video's frames only."""
+        if self.current is None or self.current.crop == crop:
+            return
+        self.current.crop = crop
+        self.crop_changed.emit()
+        self.attention.update()
+
+    def choose_model(self, model: str) -> None:
+        """Work with another model: a bundled one's name or a checkpoint's path.
+
+        The poses shown are always those of the chosen model: its predictions of this video are
+        read from disk if there are any.
+        """
+        if model == self.model:
+            return
+        self.model = model
+        self.model_changed.emit()
+        if self.current is not None:
+            self._read_saved(self.current)
+        self.attention.update()
+
+    @property
+    def model_name(self) -> str:
+        """The chosen model's name as files carry it."""
+        path = Path(self.model)
+        return path.stem if path.suffix == ".safetensors" else self.model
+
+    def set_poses(self, opened: OpenVideo, poses: PoseTable | None, model: str) -> None:
+        """Give a video its poses and draw them if it is the one on screen."""
+        opened.poses, opened.model = poses, model
+        if opened is self.current:
+            self.draw_pose()
+            self.poses_changed.emit()
+
+    def draw_pose(self) -> None:
+        """Draw the poses of the frame on screen."""
+        opened = self.current
+        if opened is None:
+            self.overlays.draw_pose(None, 0, None)
+        else:
+            self.overlays.draw_pose(opened.poses, self.frame, opened.layer)
+
+    # ----------------------------------------------------------------- engine and threads
+
+    def submit(
+        self, job: str, arguments: dict[str, Any], on_event: Callable[[Event], None], **options: Any
+    ) -> Request:
+        """Give the engine a job whose events arrive on the main thread."""
+
+        def arrived(event: Event) -> None:
+            self._post(lambda: None if self._closed else on_event(event))
+
+        return self.engine.submit(job, arguments, on_event=arrived, **options)
+
+    def in_background(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Run `work` on a thread and `then` with its result, or its error, on the main thread."""
+
+        def run() -> None:
+            result: Any
+            try:
+                result = work()
+            except Exception as error:
+                result = error
+            self._post(lambda: None if self._closed else then(result))
+
+        threading.Thread(target=run, name="vitface-background", daemon=True).start()
+
+    def tell(self, text: str, level: str = "info") -> None:
+        """Say something to the user."""
+        self.told.emit(text, level)
+
+    def close(self) -> None:
+        """Stop all work, take the overlays away and disconnect from the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.inserted.disconnect(self._on_inserted)
+            viewer.layers.events.removed.disconnect(self._on_removed)
+            viewer.layers.selection.events.active.disconnect(self._on_active)
+            viewer.dims.events.point.disconnect(self._on_dims)
+            if _sessions.get(viewer) is self:
+                del _sessions[viewer]
+        self.overlays.close()
+        # Ending the process can take seconds; a run in progress saves what it has.
+        threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
+        self._videos.clear()
+        self.current = None
+
+    # ----------------------------------------------------------------- what the viewer does
+
+    def _adopt(self, layer: Any) -> None:
+        if isinstance(layer, Image) and isinstance(layer.data, Video) and len(layer.data):
+            first = not self._videos
+            self._videos.setdefault(layer, OpenVideo(layer.data, layer))
+            self._make_current(self._videos[layer])
+            if first:
+                # napari goes to the middle of what is opened; a video begins at its start.
+                self.go_to(0)
+
+    def _make_current(self, opened: OpenVideo | None) -> None:
+        if opened is self.current:
+            return
+        before, self.current = self.current, opened
+        if opened is not None and before is not None and before.layer is not opened.layer:
+            # Two videos on top of each other help nobody; the other one is an eye click away.
+            before.layer.visible = False
+            opened.layer.visible = True
+        self.draw_pose()
+        self.video_changed.emit()
+        if opened is not None:
+            if opened.poses is None or opened.model != self.model_name:
+                self._read_saved(opened)
+            self.frame_changed.emit(self.frame)
+        self.attention.update()
+
+    def _on_inserted(self, event: Any) -> None:
+        self._adopt(event.value)
+
+    def _on_removed(self, event: Any) -> None:
+        removed = self._videos.pop(event.value, None)
+        if removed is None:
+            return
+        self.prediction.cancel(removed)
+        if removed is self.current:
+            others = list(self._videos.values())
+            self._make_current(others[-1] if others else None)
+
+    def _on_active(self, event: Any) -> None:
+        opened = self._videos.get(event.value)
+        if opened is not None:
+            self._make_current(opened)
+
+    def _on_dims(self, event: Any = None) -> None:
+        if self.current is None:
+            return
+        self.draw_pose()
+        self.frame_changed.emit(self.frame)
+        self.attention.update()
+
+    def _read_saved(self, opened: OpenVideo) -> None:
+        """Show the chosen model's predictions that stand beside the video, if there are any."""
+        model = self.model_name
+        if self.prediction.is_filling(opened):
+            return
+        self.set_poses(opened, None, model)
+        opened.saved = None
+        path = find_predictions(opened.path, model)
+        if path is None:
+            return
+
+        def read() -> PoseTable:
+            from napari_vitface.formats.poses import read_poses
+
+            return read_poses(path).dense(len(opened.video))
+
+        def show(result: PoseTable | Exception) -> None:
+            if model != self.model_name or opened.poses is not None:
+                return
+            if isinstance(result, Exception):
+                text = str(result) if isinstance(result, VitFaceError) else f"{path}: {result}"
+                _log.info("cannot read %s", path, exc_info=result)
+                self.tell(text, "warning")
+                return
+            opened.saved = path
+            self.set_poses(opened, result, model)
+
+        self.in_background(read, show)
+
+
+_sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: ViewerModel, post: Post) -> Session:
+    """The session of a viewer, made if there is none (or it was closed)."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    session = _sessions.get(viewer)
+    if session is None:
+        session = _sessions[viewer] = Session(viewer, post)
+    return session

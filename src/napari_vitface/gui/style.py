@@ -1,0 +1,84 @@
+"""Colours of the dock, taken from the viewer's theme, and words for numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.theme import get_theme
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+def style_sheet(viewer: ViewerModel) -> str:
+    """Qt style of the dock in the colours of the viewer's theme."""
+    theme = get_theme(viewer.theme)
+    text = theme.text.as_rgb_tuple()[:3]
+    back = theme.background.as_rgb_tuple()[:3]
+
+    def mix(share: float) -> str:
+        return "rgb({}, {}, {})".format(
+            *(round(share * t + (1 - share) * b) for t, b in zip(text, back, strict=True))
+        )
+
+    accent = _hex(theme.current)
+    warning = theme.warning.as_rgb_tuple()[:3]
+    error = theme.error.as_rgb_tuple()[:3]
+    return f"""
+    QLabel[role="hint"] {{ color: {mix(0.68)}; }}
+    QLabel[role="value"] {{ color: {mix(1.0)}; }}
+    QLabel[role="strong"] {{ color: {mix(1.0)}; font-weight: 600; }}
+    QLabel[role="title"] {{ color: {mix(1.0)}; font-weight: 600; font-size: 11pt; }}
+    QLabel[role="badge"] {{
+        background: {accent}; color: white; font-weight: 600;
+        border-radius: 10px; min-width: 20px; max-width: 20px; min-height: 20px; max-height: 20px;
+    }}
+    QLabel[role="badge"][waits="true"] {{ background: {mix(0.3)}; }}
+    QLabel[role="note"] {{
+        background: rgba({warning[0]}, {warning[1]}, {warning[2]}, 40);
+        border-left: 3px solid rgb({warning[0]}, {warning[1]}, {warning[2]});
+        padding: 5px 6px; color: {mix(1.0)};
+    }}
+    QLabel[role="note"][level="error"] {{
+        background: rgba({error[0]}, {error[1]}, {error[2]}, 70);
+        border-left: 3px solid rgb({error[0]}, {error[1]}, {error[2]});
+    }}
+    QLabel[role="note"][level="info"] {{
+        background: {mix(0.08)}; border-left: 3px solid {accent};
+    }}
+    QPushButton[role="primary"] {{
+        background: {accent}; color: white; font-weight: 600; padding: 6px 10px;
+    }}
+    QPushButton[role="primary"]:disabled {{ background: {mix(0.14)}; color: {mix(0.45)}; }}
+    QPushButton[role="header"] {{
+        background: {mix(0.07)}; border: none; border-radius: 3px; padding: 0; text-align: left;
+    }}
+    QPushButton[role="header"]:hover {{ background: {mix(0.13)}; }}
+    QPushButton[role="fold"] {{
+        background: transparent; border: none; padding: 2px 0; text-align: left;
+        color: {mix(0.8)};
+    }}
+    QPushButton[role="fold"]:hover {{ color: {mix(1.0)}; }}
+    """
+
+
+def _hex(colour: object) -> str:
+    return colour.as_hex()  # type: ignore[attr-defined, no-any-return]
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 8 s, 2 min 5 s, 1 h 3 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
+    hours, rest = divmod(whole // 60, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: 1 frame, 1 000 frames (thin space between thousands)."""
+    digits = f"{number:,}".replace(",", " ")
+    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"

@@ -1,0 +1,141 @@
+"""Section 1: open a video and see what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.section import Note, Section, WrappedLabel, set_property, set_role
+from napari_vitface.gui.session import OpenVideo, Session
+from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
+
+
+class VideoSection(Section):
+    """Open a video, a folder of images or the sample; name, size, rate, problems, frame."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(1, "Video", parent)
+        self._session = session
+        self.name = WrappedLabel("", "strong")
+        self.facts = WrappedLabel("", "value")
+        self.frame = WrappedLabel("", "hint")
+        self.problems = Note()
+        self.open_button = QPushButton("Open video…")
+        self.open_button.setToolTip("Open a video file or an image stack")
+        self.open_button.clicked.connect(lambda: self.choose_file())
+        self.folder_button = QPushButton("Folder…")
+        self.folder_button.setToolTip("Open a folder of images as one video")
+        self.folder_button.clicked.connect(lambda: self.choose_folder())
+        self.sample_button = QPushButton("Sample")
+        self.sample_button.setToolTip("Open a rendered video of a mouse face, to try things out")
+        self.sample_button.clicked.connect(lambda: self.open_sample())
+        buttons = QHBoxLayout()
+        buttons.setSpacing(5)
+        for button, stretch in (
+            (self.open_button, 3),
+            (self.folder_button, 2),
+            (self.sample_button, 2),
+        ):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            buttons.addWidget(button, stretch)
+        self.content.addWidget(self.name)
+        self.content.addWidget(self.facts)
+        self.content.addWidget(self.frame)
+        self.content.addWidget(self.problems)
+        self.content.addLayout(buttons)
+        session.video_changed.connect(self._on_video)
+        session.frame_changed.connect(self._on_frame)
+        self._on_video()
+
+    def choose_file(self) -> None:
+        """Ask for a file and open it."""
+        videos = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
+        images = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
+        path, _ = QFileDialog.getOpenFileName(
+            self,
+            "Open video",
+            self._start_folder(),
+            f"Videos ({videos});;Image stacks and images ({images});;All files (*)",
+        )
+        if path:
+            self.open(path)
+
+    def choose_folder(self) -> None:
+        """Ask for a folder of images and open it."""
+        path = QFileDialog.getExistingDirectory(self, "Open images", self._start_folder())
+        if path:
+            self.open(path)
+
+    def open(self, path: str | Path) -> OpenVideo | None:
+        """Open a video and show it; if it cannot be read, say why in this section."""
+        return self._open(lambda: open_for_window(path), opening(path))
+
+    def open_sample(self) -> OpenVideo | None:
+        """Open the rendered sample, made on first use."""
+        from napari_vitface.gui.sample_data import DRAWING, sample_video
+
+        return self._open(lambda: open_for_window(sample_video()), DRAWING)
+
+    def _open(self, work: Callable[[], Video], message: str) -> OpenVideo | None:
+        try:
+            return self._session.add_video(run_waiting(work, message))
+        except (VitFaceError, OSError) as error:
+            self.problems.say(str(error), "error")
+            return None
+
+    def _start_folder(self) -> str:
+        opened = self._session.current
+        return str(opened.path.parent) if opened is not None else ""
+
+    def _on_video(self) -> None:
+        opened = self._session.current
+        if opened is None:
+            self.name.setText("")
+            self.facts.setText("")
+            self.frame.setText("")
+            self.problems.say("")
+            self.hint.setText("Open a video of a mouse's face, or drop one on the canvas.")
+            self.status = ""
+            self._primary(True)
+            return
+        video = opened.video
+        self.hint.setText("")
+        self.name.setText(opened.path.name)
+        self.name.setToolTip(str(opened.path))
+        self.facts.setText(facts(video))
+        self.problems.say("\n".join(video.problems))
+        self.status = count(len(video), "frame")
+        self._primary(False)
+        self._on_frame(self._session.frame)
+
+    def _on_frame(self, frame: int) -> None:
+        opened = self._session.current
+        if opened is None:
+            return
+        text = f"Frame {frame} of 0–{len(opened.video) - 1}"
+        if opened.video.frame_rate > 0:
+            text += f"  ·  {float(opened.video.times[frame]):.3f} s"
+        self.frame.setText(text)
+
+    def _primary(self, primary: bool) -> None:
+        set_role(self.open_button, "primary" if primary else "")
+        set_property(self.open_button, "emphasis", "yes" if primary else "no")
+
+
+def facts(video: Video) -> str:
+    """Size, frames, rate and length of a video in one line."""
+    height, width = video.shape[1:3]
+    parts = [f"{width} × {height} px", count(len(video), "frame")]
+    if video.frame_rate > 0:
+        parts.append(f"{video.frame_rate:.4g} fps")
+        seconds = len(video) / video.frame_rate
+        parts.append(duration(seconds) if seconds >= 60 else f"{seconds:.3g} s")
+    if video.dtype.itemsize > 1:
+        parts.append(f"{video.dtype.itemsize * 8} bit")
+    return "  ·  ".join(parts)

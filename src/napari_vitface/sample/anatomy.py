@@ -8,9 +8,11 @@ at that position therefore meet in the image, whatever the identity, pose and ca
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
@@ -240,8 +242,10 @@ class Placement:
 
     def displacement(self, straight: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far the face at a position (..., 2) has moved away from the reference there."""
-        offset = straight[..., None, :] - (_BUMP_CENTRES + self._moves)
-        weight = np.exp(-(offset**2).sum(-1) / (2 * _BUMP_RADII**2))
+        centres = _BUMP_CENTRES + self._moves
+        dx = straight[..., 0, None] - centres[:, 0]
+        dy = straight[..., 1, None] - centres[:, 1]
+        weight = np.exp((dx * dx + dy * dy) * (-0.5 / _BUMP_RADII**2))
         return np.asarray(weight @ self._moves)
 
     def reference(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -280,10 +284,14 @@ class SmoothGrid:
 
     def expand(self, values: NDArray[np.float64] | Array) -> Array:
         """Values at the nodes (h, w) -> values at all pixels (H, W)."""
-        return np.asarray(self._up_y @ values.astype(np.float32) @ self._up_x.T)
+        # Sparse products: fewer operations than dense ones, and no BLAS threads that would compete
+        # with whatever renders many frames in parallel.
+        wide = np.ascontiguousarray((self._up_x @ values.T.astype(np.float32)).T)
+        return np.asarray(self._up_y @ wide)
 
 
-def _interpolation(length: int, step: float) -> tuple[NDArray[np.float64], Array]:
+@lru_cache(maxsize=32)
+def _interpolation(length: int, step: float) -> tuple[NDArray[np.float64], sparse.csr_array]:
     """Nodes that cover 0..length-1 and the matrix (length, nodes) of Catmull-Rom weights."""
     count = max(4, int(np.ceil((length - 1) / step)) + 3)
     spacing = (length - 1) / (count - 3)
@@ -302,4 +310,4 @@ def _interpolation(length: int, step: float) -> tuple[NDArray[np.float64], Array
     matrix = np.zeros((length, count), dtype=np.float32)
     for k in range(4):
         matrix[np.arange(length), base + k - 1] = weights[k]
-    return np.asarray(nodes, dtype=np.float64), matrix
+    return np.asarray(nodes, dtype=np.float64), sparse.csr_array(matrix)

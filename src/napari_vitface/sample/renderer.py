@@ -85,7 +85,7 @@ def render(
     """
     shape, pose = parameters.shape, parameters.pose
     placement = Placement(shape, pose, size)
-    grid = SmoothGrid(size, step=float(np.clip(6 * placement.scale, 2, 8)))
+    grid = SmoothGrid(size, step=float(np.clip(7 * placement.scale, 2.5, 8)))
     nodes = grid.pixels()
     reference = placement.reference(nodes).astype(np.float32)
     x, y = grid.expand(reference[..., 0]), grid.expand(reference[..., 1])

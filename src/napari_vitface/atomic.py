@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,22 +16,34 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The temporary file keeps the suffix of `path` (writers choose their format by it), stands in
     the same folder (a rename is atomic only within one file system) and is removed if the block
-    raises, so that `path` holds either what it held before or all of the new content.
+    raises, so that `path` holds either what it held before or all of the new content. A file that
+    is replaced passes its permissions on; a link is followed, not replaced.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.stem[:60]}.", suffix=target.suffix, dir=target.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    target = Path(path).resolve()
+    name = f".{target.stem[:60]}.{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(name)
+    # Made here and not by the writer, so that a folder that cannot be written to is seen at once.
+    with temporary.open("xb"):
+        pass
     try:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes private files; the result gets the rights that open() would give.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        with suppress(FileNotFoundError):
+            shutil.copymode(target, temporary)
         temporary.replace(target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name on the disk too; where a system or network drive cannot, go on."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -7,10 +7,14 @@ error, so that leaving out hard points never makes a model look better.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+#: Thresholds in video pixels at which `figures` gives the PCK.
+PCK_THRESHOLDS = (2, 4, 6, 8, 10, 15, 20)
 
 #: Side of the square that the seed project squashed its frames to, in pixels.
 SEED_SIDE = 224
@@ -175,3 +179,68 @@ def seed_accuracy(
     if not judged.any():
         return None
     return float((distances[judged] <= within).mean())
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> float | None:
+    """Expected calibration error: how far confidence is from the share of points that are right.
+
+    The points are put into `bins` equal intervals of confidence; the result is the difference
+    between mean confidence and share of right points in each, averaged with the number of points
+    (Guo et al., "On calibration of modern neural networks", 2017).
+
+    Parameters
+    ----------
+    confidence : array of float in [0, 1]
+    right : array of bool of the same shape
+        Whether each point lies where confidence says it probably does.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None without points.
+    """
+    confidence = np.asarray(confidence, dtype=np.float64).ravel()
+    right = np.asarray(right, dtype=np.float64).ravel()
+    if not confidence.size:
+        return None
+    place = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    surplus = np.bincount(place, weights=confidence - right, minlength=bins)
+    return float(np.abs(surplus).sum() / confidence.size)
+
+
+def figures(
+    predicted: ArrayLike, truth: ArrayLike, names: Sequence[str], frame_size: ArrayLike
+) -> dict[str, Any]:
+    """Every figure that a model is judged by, as plain data.
+
+    Parameters
+    ----------
+    predicted : (N, K, 2) or (K, 2) array of float
+        Video pixels; one pose is compared with every frame.
+    truth : (N, K, 2) array of float
+        Labels, NaN where there is none.
+    names : sequence of K str
+        "eye front" and "eye back" among them are the unit of the seed project's PCK.
+    frame_size : (height, width) or (N, 2) array of these
+        Size of the frames in pixels.
+
+    Returns
+    -------
+    dict
+        That of `summary`, and ``pck`` (threshold in pixels -> share), ``seed_rmse``, ``seed_pck``,
+        ``seed_accuracy`` (each None where it has nothing to judge by) and ``per_keypoint``
+        (name -> `summary`).
+    """
+    errors = pixel_errors(predicted, truth)
+    whole = np.broadcast_to(np.asarray(predicted, dtype=np.float64), np.shape(truth))
+    share = None
+    if "eye front" in names and "eye back" in names:
+        share = seed_pck(whole, truth, names.index("eye front"), names.index("eye back"))
+    return {
+        **summary(errors),
+        "pck": {str(threshold): pck(errors, threshold) for threshold in PCK_THRESHOLDS},
+        "seed_rmse": seed_rmse(errors),
+        "seed_pck": share,
+        "seed_accuracy": seed_accuracy(whole, truth, frame_size),
+        "per_keypoint": {name: summary(errors[:, k]) for k, name in enumerate(names)},
+    }

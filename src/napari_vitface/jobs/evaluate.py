@@ -206,17 +206,17 @@ def _mean_pose(
 
 def _kept_apart(labels: Labels, training: dict[str, Any], model: str) -> Labels:
     """The labels of the frames that training held out."""
-    held = training.get("held_out")
+    held = _held_parts(training)
     if not held:
         raise LabelError(
             f"The model {model} does not say which frames its training kept apart; judge it on all "
             "frames of a recording that it was not trained on."
         )
     rows = np.zeros(len(labels), dtype=bool)
-    for part in held if isinstance(held, list) else [held]:
+    for part in held:
         rows |= (labels.videos == part["video"]) & np.isin(labels.frames, part["frames"])
     if not rows.any():
-        videos = ", ".join(part["video"] for part in (held if isinstance(held, list) else [held]))
+        videos = ", ".join(str(part["video"]) for part in held)
         raise LabelError(
             f"The labels hold none of the frames that the training of {model} kept apart "
             f"(recording {videos}); judge it on all of them."
@@ -224,10 +224,15 @@ def _kept_apart(labels: Labels, training: dict[str, Any], model: str) -> Labels:
     return labels.take(rows)
 
 
+def _held_parts(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """``training["held_out"]`` as a list of {"video": name, "frames": numbers}, one a recording."""
+    held = training.get("held_out") or []
+    return held if isinstance(held, list) else [held]
+
+
 def _perhaps_trained_on(labels: Labels, training: dict[str, Any], model: str) -> Iterator[Event]:
     """Say it if frames are judged that belong to a recording the model was trained on."""
-    held = training.get("held_out") or []
-    for part in held if isinstance(held, list) else [held]:
+    for part in _held_parts(training):
         same = labels.videos == part["video"]
         seen = int((same & ~np.isin(labels.frames, part["frames"])).sum())
         if seen:

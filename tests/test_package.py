@@ -1,0 +1,156 @@
+"""What is installed, what it promises in writing, and that both agree."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+import napari_vitface
+
+PACKAGE = Path(napari_vitface.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
+
+
+def page(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def test_one_version_everywhere() -> None:
+    version = napari_vitface.__version__
+    assert metadata.version("napari-vitface") == version
+    assert yaml.safe_load(page("CITATION.cff"))["version"] == version
+
+
+@pytest.mark.parametrize("name", napari_vitface.__all__)
+def test_public_names_resolve(name: str) -> None:
+    assert callable(getattr(napari_vitface, name))
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        _ = napari_vitface.no_such_thing
+
+
+def test_files_that_are_not_code_are_installed() -> None:
+    files = resources.files(napari_vitface)
+    assert files.joinpath("napari.yaml").is_file()
+    assert files.joinpath("py.typed").is_file()
+    assert any(path.name.endswith(".safetensors") for path in files.joinpath("bundled").iterdir())
+
+
+def test_no_file_of_the_package_is_over_15_megabytes() -> None:
+    large = [path for path in PACKAGE.rglob("*") if path.stat().st_size > 15e6]
+    assert not large
+
+
+def test_no_pickle_is_read() -> None:
+    reading = re.compile(r"\b(pickle\.loads?|torch\.load|allow_pickle=True|read_pickle)\b")
+    found = [path for path in PACKAGE.rglob("*.py") if reading.search(path.read_text("utf-8"))]
+    assert not found
+
+
+def test_npe2_validates_the_manifest_and_its_imports() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "npe2", "validate", "napari-vitface", "--imports"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "valid" in run.stdout
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """Subcommand -> its parser."""
+    from napari_vitface.cli.parser import build_parser
+
+    for action in build_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    raise AssertionError("the command line has no subcommands")
+
+
+def options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from (text for text in action.option_strings if text not in ("-h", "--help"))
+
+
+def test_the_command_line_page_has_every_command_and_option() -> None:
+    common, *rest = re.split(r"^## (\S+)$", page("docs/command-line.md"), flags=re.M)
+    sections = dict(zip(rest[::2], rest[1::2], strict=True))
+    assert set(sections) == set(commands())
+    missing = [
+        f"{name} {option}"
+        for name, parser in commands().items()
+        for option in options(parser)
+        if option not in sections[name] + common
+    ]
+    assert not missing
+
+
+def documented_commands(text: str) -> list[tuple[str, str]]:
+    """Each ``napari-vitface COMMAND`` in backticks or in a block, and what follows it there."""
+    found = re.findall(r"`napari-vitface ([a-z]+)([^`]*)`", text)
+    for block in re.findall(r"^```console\n(.*?)^```", text, flags=re.M | re.S):
+        found += re.findall(r"^napari-vitface ([a-z]+)(.*(?:\n    .*)*)", block, flags=re.M)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", *(str(p.relative_to(REPOSITORY)) for p in REPOSITORY.glob("docs/*.md"))]
+)
+def test_commands_in_the_documentation_exist(name: str) -> None:
+    known = commands()
+    for command, rest in documented_commands(page(name)):
+        assert command in known, f"{name} names napari-vitface {command}"
+        for option in re.findall(r"(?<!\S)\[?(--[a-z-]+)", rest):
+            assert option in set(options(known[command])), f"{name}: {command} {option}"
+
+
+def test_commands_are_found_in_the_documentation() -> None:
+    found = {command for command, _ in documented_commands(page("docs/command-line.md"))}
+    assert found == set(commands())
+
+
+def test_the_two_commands_of_the_readme_are_environments() -> None:
+    environments = re.findall(r"^\[testenv:(\w+)\]", page("tox.ini"), flags=re.M)
+    named = re.findall(r"python3 start\.py (\w+)", page("README.md"))
+    assert set(named) == {"demo", "test"}
+    assert set(named) <= set(environments)
+
+
+def test_start_refuses_what_it_does_not_know() -> None:
+    start = REPOSITORY / "start.py"
+    run = subprocess.run(
+        [sys.executable, str(start), "tset"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode != 0
+    assert "demo" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_map_of_the_code_names_every_folder_and_root_module() -> None:
+    drawn = page("docs/map.md")
+    parts = {path.name + "/" for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__/"}
+    parts |= {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    assert not [part for part in sorted(parts) if f"─ {part}" not in drawn]
+    tree = drawn.partition("```text")[2].partition("```")[0]
+    listed = set(re.findall(r"─ (\S+)", tree))
+    assert listed == parts
+
+
+def test_the_installing_page_lists_the_packages_that_are_installed() -> None:
+    from napari_vitface import system_libraries
+
+    text = page("docs/installing.md")
+    packages = set(system_libraries.LIBRARIES.values())
+    packages |= set(system_libraries.VIRTUAL_DISPLAY_LIBRARIES.values()) | {"xvfb"}
+    assert not [package for package in sorted(packages) if package not in text]

@@ -1,8 +1,8 @@
-"""The errors that users see: each message is one sentence that says what happened and what to do."""
+"""The errors that users see: each is one sentence that says what happened and what to do."""
 
 
 class VitFaceError(Exception):
-    """Base of all errors that are the user's to mend; its text is shown as it is, without a traceback."""
+    """Base of all errors that are the user's to mend; shown as it is, without a traceback."""
 
 
 class VideoError(VitFaceError):

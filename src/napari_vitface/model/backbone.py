@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from napari_vitface.errors import BackboneError
 from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
+from napari_vitface.model.reasons import first_line
+
+#: timm's modules whose models take ``weight_init="skip"``.
+_SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")
 
 
 class Backbone(nn.Module):
@@ -120,6 +124,8 @@ def create_backbone(
     input_size: tuple[int, int],
     channels: int = 1,
     pretrained: bool = False,
+    *,
+    initialise: bool = True,
     **timm_args: Any,
 ) -> Backbone:
     """Build a timm ViT for images of one size.
@@ -136,6 +142,8 @@ def create_backbone(
         RGB model gives for three equal channels.
     pretrained : bool
         Load timm's weights (downloads them on first use).
+    initialise : bool
+        False skips the random start where timm can, for weights that are replaced anyway.
     **timm_args
         Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, ...
 
@@ -152,6 +160,8 @@ def create_backbone(
         for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
         if key in timm_args
     }
+    if not initialise and timm.models.is_model_in_modules(_bare(timm_name), _SKIP_MODULES):
+        load_args["weight_init"] = "skip"
     stem_channels = int(timm_args.pop("in_chans", 3 if pretrained else channels))
     kwargs: dict[str, Any] = {
         **timm_args,
@@ -163,7 +173,7 @@ def create_backbone(
     if stem_channels != channels:
         timm_args["in_chans"] = stem_channels
     config = getattr(model, "pretrained_cfg", None) or {}
-    bare = timm_name.split("/")[-1].partition(".")[0]
+    bare = _bare(timm_name)
     full_name = f"{bare}.{config['tag']}" if config.get("tag") else bare
     require_blocks(timm_name, model)
     backbone = Backbone(model, full_name, timm_args, size, channels)
@@ -188,9 +198,19 @@ def nearest_input_size(timm_name: str, size: tuple[int, int]) -> tuple[int, int]
     )
 
 
+def known_name(timm_name: str) -> str:
+    """`timm_name`, without its tag where this timm does not know the tag.
+
+    For checkpoints, which bring their own weights: tags come and go between releases of timm.
+    """
+    bare = _bare(timm_name)
+    tagged = timm.list_pretrained(f"{bare}.*") if timm.is_model(bare) else []
+    return timm_name if timm_name in tagged else bare
+
+
 def require_known(timm_name: str) -> None:
     """Raise `BackboneError` with the closest names if timm has no model `timm_name`."""
-    bare = timm_name.split("/")[-1].partition(".")[0]
+    bare = _bare(timm_name)
     if timm.is_model(bare):
         tag = timm_name.partition(".")[2]
         tags = {name.partition(".")[2] for name in timm.list_pretrained(f"{bare}.*")}
@@ -231,13 +251,13 @@ def _create(
         if "img_size" in str(error):
             reason = "it is no Vision Transformer (it takes no image size)"
         else:
-            reason = f"timm refuses its arguments ({_first_line(error)})"
+            reason = f"timm refuses its arguments ({first_line(error)})"
         raise BackboneError(f"{timm_name} cannot be used: {reason}.") from error
     except (AssertionError, ValueError, RuntimeError) as error:
         if pretrained and not isinstance(error, AssertionError):
             raise _no_weights(timm_name, error) from error
         raise BackboneError(
-            f"{timm_name} cannot be built for images of {size}: {_first_line(error)}."
+            f"{timm_name} cannot be built for images of {size}: {first_line(error)}."
         ) from error
     except Exception as error:
         # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
@@ -248,14 +268,14 @@ def _create(
 
 def _no_weights(timm_name: str, error: Exception) -> BackboneError:
     return BackboneError(
-        f"The pretrained weights of {timm_name} could not be loaded ({_first_line(error)}); "
+        f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
         "connect to the internet once so that timm can download them, or train from scratch."
     )
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:200].rstrip(".")
+def _bare(timm_name: str) -> str:
+    """The architecture's name, without hub and tag of weights."""
+    return timm_name.split("/")[-1].partition(".")[0]
 
 
 def _patch_size(model: nn.Module) -> tuple[int, int]:

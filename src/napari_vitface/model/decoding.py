@@ -103,6 +103,21 @@ def decode_heatmaps(
     return xy, confidence.reshape(batch, count)
 
 
+def mean_position(logits: Tensor, stride: tuple[float, float] | float = 4.0) -> Tensor:
+    """Mean of each map's distribution over positions, (B, K, 2) in input pixels.
+
+    No estimate of a keypoint (a map with two peaks has its mean between them), but one number
+    that changes little when the logits do.
+    """
+    stride_y, stride_x = (stride, stride) if isinstance(stride, int | float) else stride
+    probability = torch.softmax(logits.float().flatten(2), dim=2).unflatten(2, logits.shape[2:])
+    rows = torch.arange(logits.shape[2], device=logits.device, dtype=torch.float32)
+    columns = torch.arange(logits.shape[3], device=logits.device, dtype=torch.float32)
+    x = (probability.sum(dim=2) @ columns + 0.5) * stride_x - 0.5
+    y = (probability.sum(dim=3) @ rows + 0.5) * stride_y - 0.5
+    return torch.stack([x, y], dim=-1)
+
+
 def _refine(
     log_p: Tensor, peak_y: Tensor, peak_x: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_vitface.model.backbone import Backbone, create_backbone
+from napari_vitface.model.backbone import Backbone, create_backbone, known_name
 from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import (
     RegressionHead,
@@ -93,12 +93,13 @@ class KeypointNetwork(nn.Module):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> KeypointNetwork:
-        """An untrained network of the architecture that `to_dict` described."""
+        """The network that `to_dict` described, its weights still to be loaded."""
         spec = data["backbone"]
         backbone = create_backbone(
-            spec["timm_name"],
+            known_name(spec["timm_name"]),
             (spec["input_size"][0], spec["input_size"][1]),
             spec["channels"],
+            initialise=False,
             **spec["timm_args"],
         )
         head = data["head"]

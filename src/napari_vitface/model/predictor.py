@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +12,11 @@ from torch import Tensor
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.calibration import calibrate
-from napari_vitface.model.device import (
-    DTYPES,
-    Trial,
-    choose_batch_size,
-    choose_device,
-    choose_precision,
-    is_out_of_memory,
-    largest_move,
-    seconds_per_run,
-)
+from napari_vitface.model.device import DTYPES, is_out_of_memory, release_memory
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.model.reasons import first_line
+from napari_vitface.model.trial import choose_by_trial, measure_batch_size
 from napari_vitface.pose.keypoints import KeypointSet
 
 
@@ -68,26 +59,32 @@ class KeypointModel:
         precision: str = "auto",
         batch_size: int | str = "auto",
     ) -> None:
-        if precision not in ("auto", *DTYPES):
-            raise VitFaceError(
-                f"There is no precision {precision!r}; choose auto, {', '.join(DTYPES)}."
-            )
         if batch_size != "auto" and int(batch_size) < 1:
             raise VitFaceError(f"The batch size must be at least 1, not {batch_size}.")
         self.preprocessing = preprocessing
         self.metadata = metadata or {}
         self.calibration: dict[str, Any] | None = self.metadata.get("calibration")
         self.name = name
-        self.device = choose_device(device)
         self.on_notice: Callable[[str], None] | None = None
         self.notices: list[str] = []
-        self.network = network.to(self.device).eval()
-        if precision == "auto":
-            self.precision, self.why = self._measure_precision()
-        else:
-            self.precision, self.why = precision, f"{precision} on {self.device}, as asked for."
-        self.network = self.network.to(DTYPES[self.precision])
-        self.batch_size = self._measure_batch_size() if batch_size == "auto" else int(batch_size)
+        self.network = network.eval()
+        try:
+            chosen, self.why = choose_by_trial(self.network, preprocessing, device, precision)
+            self.device, self.precision = chosen.device, chosen.precision
+            self.network.to(self.device, self.dtype)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise VitFaceError(
+                f"The model {name} does not fit into the memory of device {device} "
+                f"({first_line(error)}); close other programs that use it, or choose the device "
+                "cpu."
+            ) from error
+        self.batch_size = (
+            measure_batch_size(self.network, preprocessing, self.device)
+            if batch_size == "auto"
+            else int(batch_size)
+        )
 
     @property
     def keypoints(self) -> KeypointSet:
@@ -128,12 +125,13 @@ class KeypointModel:
             try:
                 found, sure = self._forward(images[part])
                 xy[part], confidence[part] = found.cpu().numpy(), sure.cpu().numpy()
-            except RuntimeError as error:
-                if not is_out_of_memory(error) or part.stop - part.start == 1:
-                    raise self._explain(error) from error
-                self._halve(part.stop - part.start)
+                start = part.stop
                 continue
-            start = part.stop
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside of the except block: the error's traceback would keep the tensors alive.
+            self._halve(part.stop - part.start)
         return xy, calibrate(confidence, self.calibration)
 
     def predict_images(
@@ -176,11 +174,13 @@ class KeypointModel:
 
     def _halve(self, size: int) -> None:
         """Go on with half of the batch that did not fit, and say so."""
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        elif self.device.type == "mps":
-            torch.mps.empty_cache()
-        self.batch_size = max(1, size // 2)
+        release_memory(self.device)
+        if size == 1:
+            raise VitFaceError(
+                f"{self.device} has too little memory for the model {self.name} even with one "
+                "frame at a time; close other programs that use it, or choose the device cpu."
+            )
+        self.batch_size = size // 2
         notice = (
             f"{self.device} ran out of memory with {size} frames at a time; "
             f"going on with {self.batch_size}."
@@ -188,54 +188,3 @@ class KeypointModel:
         self.notices.append(notice)
         if self.on_notice is not None:
             self.on_notice(notice)
-
-    def _explain(self, error: RuntimeError) -> Exception:
-        if not is_out_of_memory(error):
-            return error
-        return VitFaceError(
-            f"{self.device} has too little memory for the model {self.name} even one frame at a "
-            "time; close other programs that use it, or choose the device cpu."
-        )
-
-    def _trial_canvas(self, count: int) -> Tensor:
-        """Smooth blobs on a gradient: nothing a model knows, but no noise either."""
-        height, width = self.network.input_size
-        generator = torch.Generator().manual_seed(0)
-        coarse = torch.rand(count, self.preprocessing.channels, 6, 8, generator=generator) * 255
-        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
-        return smooth.clamp(0, 255).byte()
-
-    def _measure_precision(self) -> tuple[str, str]:
-        """Time fp32 and the lower precisions on inputs of the real size, and compare points."""
-        names = ["fp32", "bf16", "fp16"] if self.device.type == "cuda" else ["fp32", "bf16"]
-        if self.device.type == "mps":
-            names = ["fp32", "fp16"]
-        canvas = self._trial_canvas(4 if self.device.type == "cpu" else 8)
-        whole = self.network
-        trials: list[Trial] = []
-        reference: tuple[Tensor, Tensor] | None = None
-        for name in names:
-            self.precision = name
-            self.network = whole if name == "fp32" else copy.deepcopy(whole).to(DTYPES[name])
-            try:
-                result = self._forward(canvas)
-                seconds = seconds_per_run(partial(self._forward, canvas), self.device) / len(canvas)
-            except RuntimeError as error:
-                if is_out_of_memory(error) and len(canvas) > 1:
-                    canvas = canvas[:1]
-                if name == "fp32":
-                    raise self._explain(error) from error
-                continue  # this device cannot compute in it
-            reference = reference or result
-            trials.append(Trial(name, seconds, largest_move(reference, result)))
-        self.network = whole
-        return choose_precision(trials, self.device)
-
-    def _measure_batch_size(self) -> int:
-        if self.device.type != "cuda":
-            return choose_batch_size(self.device)
-        torch.cuda.reset_peak_memory_stats(self.device)
-        before = torch.cuda.memory_allocated(self.device)
-        self._forward(self._trial_canvas(4))
-        used = torch.cuda.max_memory_allocated(self.device) - before
-        return choose_batch_size(self.device, used // 4)

@@ -262,7 +262,8 @@ class _HdfSink:
         with _PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
-                self._store.put(HDF_KEY, self._frame(np.empty(0, np.int64), np.empty(0)))
+                rows = self._frame(np.empty(0, np.int64), np.empty(0))
+                self._store.put(HDF_KEY, rows, track_times=False)
             self._store.close()
         add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
 

@@ -70,10 +70,10 @@ def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
             places = frames[start:stop] - first
             values[places] = rows.fields("values_block_0")[start:stop].reshape(-1, size, 3)
             found = np.isfinite(values[..., 0])
-            scores = np.where(found, values[..., 2], 0.0)
+            scores = np.where(found, values[..., 2], 0.0).sum(axis=1)
             arrays["tracks"][0, :, :, first:last] = values[..., :2].transpose(2, 1, 0)
-            arrays["point_scores"][0, :, first:last] = scores.T
-            arrays["instance_scores"][0, first:last] = scores.sum(1) / np.maximum(found.sum(1), 1)
+            arrays["point_scores"][0, :, first:last] = values[..., 2].T
+            arrays["instance_scores"][0, first:last] = scores / np.maximum(found.sum(axis=1), 1)
             arrays["track_occupancy"][first:last, 0] = found.any(axis=1)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from napari_vitface.model.probe import attention_of, unfused
+
 
 @contextmanager
 def capture_attention(
@@ -22,8 +24,7 @@ def capture_attention(
     Fused attention never writes the weights out; it is switched off for these blocks and, like
     the hooks, put back as it was, whatever happens within.
     """
-    attentions: list[Any] = [block.attn for block in blocks]
-    fused = [getattr(attention, "fused_attn", None) for attention in attentions]
+    attentions: list[Any] = [attention_of(block) for block in blocks]
     kept: list[Tensor] = []
 
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -31,14 +32,10 @@ def capture_attention(
 
     hooks = []
     try:
-        for attention, was in zip(attentions, fused, strict=True):
-            if was is not None:
-                attention.fused_attn = False
+        for attention in attentions:
             hooks.append(attention.attn_drop.register_forward_pre_hook(hook))
-        yield kept
+        with unfused(attentions):
+            yield kept
     finally:
         for handle in hooks:
             handle.remove()
-        for attention, was in zip(attentions, fused, strict=True):
-            if was is not None:
-                attention.fused_attn = was

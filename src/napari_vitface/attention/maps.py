@@ -18,6 +18,7 @@ from napari_vitface.model.decoding import heatmap_mass
 from napari_vitface.model.heads import RegressionHead
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
+from napari_vitface.model.probe import attention_of
 
 METHODS = ("rollout", "raw")
 #: The map that no keypoint explains: the class token's row.
@@ -257,7 +258,7 @@ def _check(
     if not 0 <= discard < 1:
         raise VitFaceError(f"The discard ratio must be at least 0 and below 1, not {discard}.")
     if head is not None:
-        attention: Any = network.backbone.blocks[0].attn
+        attention: Any = attention_of(network.backbone.blocks[0])
         heads = int(attention.num_heads)
         if not 0 <= head < heads:
             raise VitFaceError(f"The model has heads 0 to {heads - 1}, not {head}.")

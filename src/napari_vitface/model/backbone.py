@@ -101,10 +101,18 @@ class Backbone(nn.Module):
         -------
         prefix : (B, P, C)
         patches : (B, C, gh, gw)
+
+        Raises
+        ------
+        BackboneError
+            The model gives something else than these tokens.
         """
         if self.grey_scale is not None and self.grey_shift is not None:
             images = images * self.grey_scale + self.grey_shift
         tokens = self.model.forward_features(images)  # type: ignore[operator]
+        count = self.num_prefix_tokens + self.grid[0] * self.grid[1]
+        if not isinstance(tokens, Tensor) or tokens.ndim != 3 or tokens.shape[1] != count:
+            raise BackboneError("its features are not one sequence of prefix and patch tokens")
         prefix = tokens[:, : self.num_prefix_tokens]
         patches = tokens[:, self.num_prefix_tokens :].transpose(1, 2)
         return prefix, patches.unflatten(2, self.grid)

@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_vitface.errors import BackboneError
+from napari_vitface.model.reasons import first_line
+
 if TYPE_CHECKING:
     from napari_vitface.model.backbone import Backbone
+
+
+def attention_of(block: nn.Module) -> nn.Module | None:
+    """The module of a timm block that computes attention weights and passes them to `attn_drop`.
+
+    That is the block itself where attention and MLP run in parallel (`ParallelScalingBlock`).
+    None where there is no such module.
+    """
+    for module in (getattr(block, "attn", None), block):
+        if isinstance(getattr(module, "attn_drop", None), nn.Module):
+            return module
+    return None
+
+
+@contextmanager
+def unfused(attentions: list[nn.Module]) -> Iterator[None]:
+    """Let attention modules write their weights out, which fused kernels never do."""
+    before = [getattr(attention, "fused_attn", None) for attention in attentions]
+    try:
+        for attention, was in zip(attentions, before, strict=True):
+            if was is not None:
+                attention.fused_attn = False  # type: ignore[assignment]
+        yield
+    finally:
+        for attention, was in zip(attentions, before, strict=True):
+            if was is not None:
+                attention.fused_attn = was
 
 
 def probe_attention(backbone: Backbone) -> str:
@@ -17,67 +49,62 @@ def probe_attention(backbone: Backbone) -> str:
     One dummy image passes through the first block and through one block of every further kind;
     each must give one map of (1, heads, N, N) with N = prefix tokens + patches, without negatives
     and with rows that sum to 1. Only these blocks run, so that a large model is judged in a
-    fraction of a second; the others must be of the same kinds.
+    fraction of a second; the others are of the same kinds.
     """
-    blocks = backbone.blocks
-    attentions = [getattr(block, "attn", None) for block in blocks]
-    drops = [getattr(attention, "attn_drop", None) for attention in attentions]
-    if any(not isinstance(drop, nn.Module) for drop in drops):
-        return "its blocks do not show their attention weights (no attn.attn_drop)"
-    chosen: dict[Any, int] = {}
-    for index, (block, attention) in enumerate(zip(blocks, attentions, strict=True)):
-        window = getattr(block, "window_size", None)
-        chosen.setdefault((type(block), type(attention), window), index)
-    maps: list[Tensor] = []
+    kinds: dict[Any, tuple[nn.Module, nn.Module]] = {}
+    for block in backbone.blocks:
+        attention = attention_of(block)
+        if attention is None:
+            return "its blocks do not show their attention weights (no single attn.attn_drop)"
+        kind = (type(block), type(attention), getattr(block, "window_size", None))
+        kinds.setdefault(kind, (block, attention))
+    try:
+        tokens, maps = _trial(backbone, list(kinds.values()))
+    except BackboneError as error:
+        return str(error)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        return f"a trial image does not pass through it ({first_line(error)})"
+    if len(maps) != len(kinds):
+        return f"{len(kinds)} of its blocks were tried and gave {len(maps)} attention maps"
+    for attention_map in maps:
+        shape = tuple(attention_map.shape)
+        if len(shape) != 4 or shape[0] != 1 or shape[2:] != (tokens, tokens):
+            return (
+                f"its attention is not over all tokens (a map of {shape} where {tokens} tokens "
+                "attend to each other)"
+            )
+        sums = attention_map.sum(dim=-1)
+        if bool((attention_map < 0).any()) or float((sums - 1).abs().max()) > 1e-4:
+            return "what its blocks give are not attention weights (rows do not sum to 1)"
+    return ""
+
+
+@torch.no_grad()
+def _trial(
+    backbone: Backbone, chosen: list[tuple[nn.Module, nn.Module]]
+) -> tuple[int, list[Tensor]]:
+    """The number of tokens, and the attention weights of the chosen blocks alone."""
     model: Any = backbone.model
-    all_blocks, training = model.blocks, model.training
-    fused = [getattr(attentions[index], "fused_attn", None) for index in chosen.values()]
+    blocks, training = model.blocks, model.training
     parameter = next(model.parameters())
-    dummy = torch.linspace(-1, 1, backbone.input_size[0] * backbone.input_size[1])
-    images = dummy.view(1, 1, *backbone.input_size).expand(1, backbone.channels, -1, -1)
+    ramp = torch.linspace(-1, 1, backbone.input_size[0] * backbone.input_size[1])
+    image = ramp.view(1, 1, *backbone.input_size).expand(1, backbone.channels, -1, -1)
+    maps: list[Tensor] = []
     hooks = []
     try:
-        model.blocks = (
-            type(all_blocks)([blocks[index] for index in chosen.values()])
-            if isinstance(all_blocks, nn.ModuleList)
-            else nn.Sequential(*[blocks[index] for index in chosen.values()])
-        )
+        few = [block for block, _ in chosen]
+        model.blocks = nn.Sequential(*few) if type(blocks) is nn.Sequential else type(blocks)(few)
         model.eval()
-        for index in chosen.values():
-            if hasattr(attentions[index], "fused_attn"):
-                attentions[index].fused_attn = False  # type: ignore[union-attr,assignment]
+        for _, attention in chosen:
+            drop: Any = attention.attn_drop
             hooks.append(
-                drops[index].register_forward_pre_hook(  # type: ignore[union-attr]
-                    lambda _, inputs: maps.append(inputs[0].detach().float())
-                )
+                drop.register_forward_pre_hook(lambda _, inputs: maps.append(inputs[0].float()))
             )
-        with torch.no_grad():
-            prefix, patches = backbone(images.to(parameter.device, parameter.dtype))
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        text = str(error).strip().splitlines()
-        return (
-            f"a trial image does not pass through it ({(text or [type(error).__name__])[0][:160]})"
-        )
+        with unfused([attention for _, attention in chosen]):
+            prefix, patches = backbone(image.to(parameter.device, parameter.dtype))
     finally:
         for hook in hooks:
             hook.remove()
-        model.blocks = all_blocks
+        model.blocks = blocks
         model.train(training)
-        for index, value in zip(chosen.values(), fused, strict=True):
-            if value is not None:
-                attentions[index].fused_attn = value  # type: ignore[union-attr,assignment]
-    tokens = backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1]
-    if prefix.shape[1] + patches.shape[2] * patches.shape[3] != tokens:
-        return "its tokens are not the prefix tokens and the patches of the image"
-    if len(maps) != len(chosen):
-        return f"{len(chosen)} of its blocks were tried and gave {len(maps)} attention maps"
-    for attention in maps:
-        if attention.ndim != 4 or attention.shape[0] != 1 or attention.shape[2:] != (tokens,) * 2:
-            return (
-                f"its attention is not over all tokens (a map of {tuple(attention.shape)} "
-                f"where {tokens} tokens attend to each other)"
-            )
-        sums = attention.sum(dim=-1)
-        if bool((attention < 0).any()) or float((sums - 1).abs().max()) > 1e-4:
-            return "what its blocks give are not attention weights (rows do not sum to 1)"
-    return ""
+    return prefix.shape[1] + patches.shape[2] * patches.shape[3], maps

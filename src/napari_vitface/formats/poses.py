@@ -13,7 +13,9 @@ state only that much is kept: read back, a point is predicted or absent.
 from __future__ import annotations
 
 import csv
+import errno
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -36,6 +38,9 @@ HDF_KEY = "df_with_missing"
 
 #: Rows gathered before they are written. Appending to an HDF5 table costs milliseconds a call.
 _ROWS_AT_ONCE = 4096
+
+#: Bytes that stay free on the disk: what HDF5 writes late, and other programs.
+_SPARE = 1 << 20
 
 #: PyTables must not be entered by two threads at a time.
 _PYTABLES = threading.Lock()
@@ -181,7 +186,7 @@ class PoseWriter:
         for sink in self._sinks:
             # The file goes away, so it does not matter if it cannot be flushed (full disk).
             with suppress(Exception):
-                sink.close()
+                sink.abort()
         self._files.__exit__(_Aborted, _Aborted(), None)
 
     def __enter__(self) -> Self:
@@ -236,6 +241,7 @@ class _Sink(Protocol):
     def __init__(self, path: Path, keypoints: KeypointSet, scorer: str) -> None: ...
     def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None: ...
     def close(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class _HdfSink:
@@ -244,6 +250,8 @@ class _HdfSink:
 
         self._path = path
         self._keypoints = keypoints
+        self._rows = 0
+        _require_room(path, 0)
         self._columns = pd.MultiIndex.from_tuples(
             _columns(keypoints, scorer), names=["scorer", "bodyparts", "coords"]
         )
@@ -253,19 +261,30 @@ class _HdfSink:
 
     def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         rows = self._frame(frames, values)
+        _require_room(self._path, values.nbytes + frames.nbytes)
         with _PYTABLES:
             # No search index over the row labels: readers take the whole table.
             self._store.append(HDF_KEY, rows, format="table", index=False)
         self._empty = False
+        self._rows = int(frames[-1]) + 1
 
     def close(self) -> None:
+        # Every frame has x, y and a score for each keypoint in the arrays, and three scores.
+        _require_room(self._path, self._rows * 4 * (3 * len(self._keypoints) + 3))
         with _PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
                 rows = self._frame(np.empty(0, np.int64), np.empty(0))
                 self._store.put(HDF_KEY, rows, track_times=False)
+            # The version of the layout. pandas 3.1 leaves it out, and then pandas 1 and 2, which
+            # DeepLabCut needs, cannot read the table.
+            self._store.get_node(HDF_KEY)._v_attrs["pandas_version"] = "0.15.2"
             self._store.close()
         add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
+
+    def abort(self) -> None:
+        with _PYTABLES:
+            self._store.close()
 
     def _frame(self, frames: NDArray[np.int64], values: NDArray[Any]) -> Any:
         import pandas as pd
@@ -291,6 +310,18 @@ class _CsvSink:
 
     def close(self) -> None:
         self._file.close()
+
+    abort = close
+
+
+def _require_room(path: Path, size: int) -> None:
+    """Raise `OSError` if `size` bytes and some to spare do not fit on the disk.
+
+    HDF5 cannot be left to find that out: when it closes a file that it cannot flush, it crashes
+    the process (seen with HDF5 2.0).
+    """
+    if shutil.disk_usage(path.parent).free < size + _SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 _SINKS: dict[str, type[_Sink]] = {".h5": _HdfSink, ".csv": _CsvSink}

@@ -91,7 +91,12 @@ def test_the_real_labels_are_those_that_pandas_reads(real_data: Path) -> None:
     labels = read_labels(folder)
     for table in (
         pd.read_hdf(folder / "CollectedData_AVS.h5"),
-        pd.read_csv(folder / "CollectedData_AVS.csv", header=[0, 1, 2], index_col=[0, 1, 2]),
+        pd.read_csv(
+            folder / "CollectedData_AVS.csv",
+            header=[0, 1, 2],
+            index_col=[0, 1, 2],
+            float_precision="round_trip",
+        ),
     ):
         np.testing.assert_array_equal(labels.xy.reshape(119, 24), table.to_numpy())
         assert [image.name for image in labels.images] == [row[2] for row in table.index]

@@ -97,7 +97,11 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], NDArray[Any], NDArray[
             for _ in header:
                 next(reader)
             body = pd.read_csv(
-                file, header=None, dtype=dict.fromkeys(range(levels), str) if levels > 1 else None
+                file,
+                header=None,
+                dtype=dict.fromkeys(range(levels), str) if levels > 1 else None,
+                # The number that is written, to the last bit; pandas 2 rounds by default.
+                float_precision="round_trip",
             )
     except pd.errors.EmptyDataError:
         return columns, np.empty((0, levels), np.int64), np.empty((0, len(columns)))

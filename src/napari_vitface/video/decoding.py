@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.video.index import NO_TIME, FrameIndex
+from napari_vitface.video.index import FrameIndex
+from napari_vitface.video.packet_table import NO_TIME
 from napari_vitface.video.packets import PacketDecoder
 
 if TYPE_CHECKING:
@@ -15,46 +16,69 @@ if TYPE_CHECKING:
 #: Decoding this many frames forward is cheaper than emptying the decoder and seeking.
 NEAR = 12
 
-#: How many key frames to go back when the one before a frame is broken itself.
-MAX_STEPS_BACK = 3
+#: Key frames tried, going back, where the container does not find the nearest one.
+SEEKS = 4
 
 
 class FrameDecoder:
-    """Decodes frames of one file by number, in one thread. Not thread-safe."""
+    """Decodes frames of one file by number. Not thread-safe.
+
+    A frame is broken, and comes as None, if its packet gives no picture or one that FFmpeg flags as
+    corrupt. Frames after a broken one are given as FFmpeg makes them up to the next key frame,
+    whichever way they are reached.
+    """
 
     def __init__(self, path: Path, index: FrameIndex, *, careful: bool = False) -> None:
         self._path = path
         self._index = index
-        self._careful = careful
+        self._careful = careful  # one packet at a time, so that an error costs no neighbours
         self._packets = PacketDecoder(path, threads=not careful)
         self._next = 0  # no frame below this number will come before the next seek
+        self._entered = -1  # frame number of the key frame that was sought, -1: file start
         self._waiting: tuple[int, VideoFrame] | None = None
         self._second: FrameDecoder | None = None
         self._broken: set[int] = set()
+        self._bad_entries: set[int] = set()
+
+    def frame(self, frame: int) -> VideoFrame | None:
+        """Decode one frame; None if it is broken."""
+        result = None
+        for number, decoded in self.advance(frame):
+            if number == frame:
+                result = decoded
+        return result
 
     def advance(self, frame: int) -> Iterator[tuple[int, VideoFrame | None]]:
-        """Decode up to `frame`; gives it last, and the frames that had to be decoded on the way.
-
-        A frame that cannot be decoded comes as None.
-        """
-        entry = self._index.entry(frame)
+        """Decode up to `frame`; gives it last, and the frames that had to be decoded on the way."""
+        entry = self._entry(frame)
         start = int(self._index.key_frames[entry]) if entry >= 0 else 0
         reached = self._waiting[0] if self._waiting else self._next
-        if not (self._next <= frame and (start <= self._next or frame - reached <= NEAR)):
+        if self._next > frame or (start > self._next and frame - reached > NEAR):
             self._go_to(entry)
-            self._next = max(start, 0)
         while self._next <= frame:
             number, picture = self._take()
-            stop = frame + 1 if number is None else min(number, frame + 1)
-            missing = range(self._next, stop)
-            if missing:
-                yield from self._second_try(missing)
-            self._next = stop
-            if number is not None and number <= frame:
+            missing = range(self._next, frame + 1 if number is None else min(number, frame + 1))
+            if missing and missing.start == self._entered:
+                # The key frame itself is broken: what follows it depends on frames before it.
+                self._bad_entries.add(self._index.entry(self._entered))
+                self._go_to(self._entry(self._entered))
+                continue
+            yield from self._second_try(missing)
+            self._next = missing.stop
+            if number is None or picture is None:
+                continue
+            if number <= frame:
                 yield number, picture
                 self._next = number + 1
-            elif number is not None and picture is not None:
+            else:
                 self._waiting = number, picture
+
+    def _entry(self, frame: int) -> int:
+        """The last key frame not after `frame` that is not known to be broken."""
+        entry = self._index.entry(frame)
+        while entry in self._bad_entries:
+            entry -= 1
+        return entry
 
     def _take(self) -> tuple[int | None, VideoFrame | None]:
         """The next sound frame in presentation order, or None, None at the end."""
@@ -72,36 +96,43 @@ class FrameDecoder:
     def _go_to(self, entry: int) -> None:
         index = self._index
         self._waiting = None
-        if entry >= 0 and index.key_packets[entry] > 0:
-            number = int(index.key_packets[entry])
+        for earlier in range(entry, max(-1, entry - SEEKS), -1):
+            number = int(index.key_packets[earlier])
             pts, dts = (
-                None if stamps[entry] == NO_TIME else int(stamps[entry])
+                None if stamps[earlier] == NO_TIME else int(stamps[earlier])
                 for stamps in (index.key_pts, index.key_dts)
             )
             time = pts if index.by_pts or dts is None else dts
-            if time is not None and self._packets.seek(number, time, pts, dts):
+            if earlier in self._bad_entries or number == 0 or time is None:
+                continue
+            if self._packets.seek(number, time, pts, dts):
+                self._entered = int(index.key_frames[earlier])
+                self._next = max(self._entered, 0)
                 return
         self._packets.rewind()
+        self._entered = -1
+        self._next = 0
 
     def _second_try(self, missing: range) -> Iterator[tuple[int, VideoFrame | None]]:
         """Frames that did not come out: decode them again, one packet at a time."""
-        if self._careful:
-            yield from self._from_earlier(missing)
-            return
-        if all(number in self._broken for number in missing):
+        if self._careful or all(number in self._broken for number in missing):
             yield from ((number, None) for number in missing)
             return
         if self._second is None:
             self._second = FrameDecoder(self._path, self._index, careful=True)
         for wanted in missing:
-            for number, picture in self._second.advance(wanted):
-                if number == wanted:
-                    if picture is None:
-                        self._broken.add(number)
-                    yield number, picture
+            picture = self._second.frame(wanted)
+            if picture is None:
+                self._broken.add(wanted)
+            yield wanted, picture
 
-    def _from_earlier(self, missing: range) -> Iterator[tuple[int, VideoFrame | None]]:
-        yield from ((number, None) for number in missing)
+    def renumbered(self) -> None:
+        """Start afresh after the index was given other numbers."""
+        self._go_to(-1)
+        self._broken.clear()
+        self._bad_entries.clear()
+        if self._second is not None:
+            self._second.renumbered()
 
     def close(self) -> None:
         self._packets.close()

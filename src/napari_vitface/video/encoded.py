@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
+from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.decoding import FrameDecoder
-from napari_vitface.video.index import FrameIndex, build_index, reindex_by_decoding
-from napari_vitface.video.packets import PacketDecoder, open_container
+from napari_vitface.video.index import FrameIndex, build_index, lost_to_errors
+from napari_vitface.video.packets import PacketDecoder
 from napari_vitface.video.picture import Picture, PictureConverter, describe
 from napari_vitface.video.scale import Scale
 
@@ -23,42 +24,59 @@ if TYPE_CHECKING:
 #: Frames decoded at the start to see that packets and frames go together.
 HEAD = 32
 
-#: Longest run after the last key frame that is decoded at opening where nothing looks damaged.
-TAIL = 600
+#: Pixels decoded at the end to see that the last frames are there, where nothing looks damaged.
+TAIL_PIXELS = 100_000_000
 
 #: Places in the video where it is judged whether it has colour.
 COLOUR_SAMPLES = 8
 
 
 class EncodedSource:
-    """Frames of a video file."""
+    """Frames of a video file.
 
-    def __init__(self, path: Path) -> None:
+    The cache holds frames as they are decoded: they take less room than RGB, and those that are
+    only on the way to the wanted one cost no conversion, which makes stepping back through a long
+    group of pictures cheap.
+    """
+
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self.path = path
         index = build_index(path)
         if not _starts_as_indexed(path, index):
-            index = reindex_by_decoding(path)
+            index = build_index(path, by_decoding=True)
         indexed = len(index)
-        _trim(path, index)
+        decoder = FrameDecoder(path, index)
+        try:
+            first = _first_sound(path, index, decoder)
+            stop = _end_of_sound(path, index, decoder, first)
+            if (first, stop) != (0, indexed):
+                index.keep(first, stop)
+                decoder.renumbered()
+            self.picture = _look(index, decoder)
+        except BaseException:
+            decoder.close()
+            raise
         self.index = index
-        self.picture = _look(path, index)
+        self._decoder = decoder
+        self._convert = PictureConverter(self.picture)
+        self._cache: FrameCache[VideoFrame] = FrameCache(cache_bytes)
         self.shape = (len(index), *self.picture.shape)
         self.dtype = self.picture.dtype
         self.white = self.picture.white
         self.times = index.times
-        self.frame_rate = _frame_rate(path, index)
+        self.frame_rate = _frame_rate(index)
         self.promised = index.promised
-        self.problems = _problems(path, index, indexed)
-        self._decoder: FrameDecoder | None = None
-        self._convert = PictureConverter(self.picture)
+        self.problems = _problems(path, index, indexed, self.frame_rate)
 
-    def read(self, frame: int, spare: int) -> Iterator[tuple[int, NDArray[Any] | None]]:
-        """Decode a frame; also gives up to `spare` of the frames decoded on the way to it."""
-        if self._decoder is None:
-            self._decoder = FrameDecoder(self.path, self.index)
-        for number, decoded in self._decoder.advance(frame):
-            if number >= frame - spare:
-                yield number, None if decoded is None else self._convert(decoded)
+    def read(self, frame: int) -> NDArray[Any] | None:
+        """One frame; None if it is broken."""
+        if frame in self._cache:
+            decoded = self._cache.get(frame)
+        else:
+            for number, decoded in self._decoder.advance(frame):
+                size = 0 if decoded is None else sum(p.buffer_size for p in decoded.planes)
+                self._cache.put(number, decoded, size)
+        return None if decoded is None else self._convert(decoded)
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
@@ -68,9 +86,8 @@ class EncodedSource:
         decoder = FrameDecoder(self.path, self.index)
         try:
             for frame in frames:
-                for number, decoded in decoder.advance(frame):
-                    if number == frame:
-                        yield number, None if decoded is None else convert(decoded)
+                decoded = decoder.frame(frame)
+                yield frame, None if decoded is None else convert(decoded)
         finally:
             decoder.close()
 
@@ -78,129 +95,106 @@ class EncodedSource:
         return f"Frame {frame} of {self.path}"
 
     def close(self) -> None:
-        if self._decoder is not None:
-            self._decoder.close()
-            self._decoder = None
+        self._cache.clear()
+        self._decoder.close()
 
 
 def _starts_as_indexed(path: Path, index: FrameIndex) -> bool:
     """Whether the first frames come out in the indexed order, one for each packet.
 
     Not so where the container's times are wrong, or where two packets make one frame (interlaced
-    fields). Packets that are damaged or precede the first key frame do not speak against it.
+    fields). Frames that fail because of damage do not speak against it, nor do those before the
+    first key frame.
     """
     for threads in (True, False):
         decoder = PacketDecoder(path, threads=threads)
-        ranks: list[int] = []
         try:
-            for number, _ in decoder:
-                if number < len(index.rank):
-                    ranks.append(int(index.rank[number]))
-                if len(ranks) >= HEAD:
-                    break
+            numbers = [number for number, _ in islice(decoder, HEAD)]
         finally:
             decoder.close()
-        shown = [rank for rank in ranks if rank >= 0]
-        if any(later <= earlier for earlier, later in pairwise(shown)):
+        if any(number >= len(index.rank) for number in numbers):
             return False
-        damaged = {int(index.rank[number]) for number in decoder.errors if number < len(index.rank)}
-        silent = set(range(shown[0], shown[-1])) - set(shown) - damaged if shown else set()
-        if not silent and len(shown) == len(ranks):
+        ranks = index.rank[numbers].tolist()
+        if any(rank < 0 for rank in ranks) or any(b <= a for a, b in pairwise(ranks)):
+            return False
+        if _without_gaps(index, numbers, decoder.errors):
             return True
     return False
 
 
-def _trim(path: Path, index: FrameIndex) -> None:
-    """Leave out frames at both ends that cannot be decoded, so that the count is the true one."""
-    decoder = FrameDecoder(path, index, careful=True)
-    try:
-        first = next(
-            (
-                number
-                for number, decoded in _decoded(decoder, range(len(index)))
-                if decoded is not None
-            ),
-            None,
-        )
-    finally:
-        decoder.close()
-    if first is None:
-        raise VideoError(f"None of the frames of {path} can be decoded: the file is damaged.")
+def _without_gaps(index: FrameIndex, numbers: list[int], errors: set[int]) -> bool:
+    """Whether every shown packet between those decoded gave a frame or was lost to an error."""
+    ranks = index.rank[numbers]
+    between = (index.rank >= ranks.min(initial=0)) & (index.rank < ranks.max(initial=0))
+    between[numbers] = False
+    silent = np.flatnonzero(between)
+    return len(lost_to_errors(silent, errors, index.key_packets)) == len(silent)
+
+
+def _first_sound(path: Path, index: FrameIndex, decoder: FrameDecoder) -> int:
+    """The first frame that can be decoded: a recording cut out of another may begin without."""
+    for frame in range(len(index)):
+        if decoder.frame(frame) is not None:
+            return frame
+    raise VideoError(f"None of the frames of {path} can be decoded: the file is damaged.")
+
+
+def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: int) -> int:
+    """One past the last frame that can be decoded."""
     stop = len(index)
-    decoder = FrameDecoder(path, index)
-    try:
-        entry = index.entry(stop - 1)
-        while True:
-            start = max(first, int(index.key_frames[entry])) if entry >= 0 else first
-            if not index.damaged and stop - start > TAIL:
-                break
-            sound = [
-                number
-                for number, decoded in _decoded(decoder, range(start, stop))
-                if decoded is not None
-            ]
-            stop = max(sound) + 1 if sound else start
-            if sound or entry < 0 or start <= first:
-                break
-            entry -= 1
-    finally:
-        decoder.close()
-    index.keep(first, max(stop, first + 1))
+    sample = decoder.frame(first)
+    pixels = 0 if sample is None else sample.width * sample.height
+    entry = index.entry(stop - 1)
+    while stop > first + 1:
+        start = max(first, int(index.key_frames[entry])) if entry >= 0 else first
+        if not index.damaged and (stop - start) * pixels > TAIL_PIXELS:
+            break
+        sound = [frame for frame in range(start, stop) if decoder.frame(frame) is not None]
+        if sound:
+            return sound[-1] + 1
+        stop, entry = start, entry - 1
+    return max(stop, first + 1)
 
 
-def _decoded(decoder: FrameDecoder, frames: range) -> Iterator[tuple[int, VideoFrame | None]]:
-    for frame in frames:
-        for number, decoded in decoder.advance(frame):
-            if number == frame:
-                yield number, decoded
-
-
-def _look(path: Path, index: FrameIndex) -> Picture:
+def _look(index: FrameIndex, decoder: FrameDecoder) -> Picture:
     """Describe the pictures from the first frame and key frames spread over the video."""
-    count = len(index)
     frames = {0}
-    if len(index.key_frames):
-        spread = np.linspace(0, len(index.key_frames) - 1, COLOUR_SAMPLES).round().astype(int)
-        frames.update(int(number) for number in index.key_frames[spread] if 0 <= number < count)
-    decoder = FrameDecoder(path, index)
-    try:
-        samples = [
-            decoded
-            for frame in sorted(frames)
-            for _, decoded in _decoded(decoder, range(frame, frame + 1))
-        ]
-        return describe(decoded for decoded in samples if decoded is not None)
-    finally:
-        decoder.close()
+    keys = index.key_frames[index.key_frames >= 0]
+    if len(keys):
+        spread = np.linspace(0, len(keys) - 1, COLOUR_SAMPLES).round().astype(int)
+        frames.update(keys[spread].tolist())
+    samples = [decoder.frame(frame) for frame in sorted(frames)]
+    return describe(sample for sample in samples if sample is not None)
 
 
-def _frame_rate(path: Path, index: FrameIndex) -> float:
+def _frame_rate(index: FrameIndex) -> float:
     """Frames per second: the container's figure unless the frames' times say otherwise."""
-    container, stream = open_container(path)
-    claimed = float(stream.average_rate or stream.guessed_rate or 0)
-    container.close()
     span = float(index.times[-1])
     measured = (len(index) - 1) / span if span > 0 else 0.0
-    if claimed and (not measured or abs(measured / claimed - 1) < 0.01):
-        return claimed
+    if index.rate and (not measured or abs(measured / index.rate - 1) < 0.01):
+        return index.rate
     return measured
 
 
-def _problems(path: Path, index: FrameIndex, indexed: int) -> tuple[str, ...]:
+def _problems(path: Path, index: FrameIndex, indexed: int, rate: float) -> tuple[str, ...]:
     count = len(index)
-    problems = []
-    if index.promised is not None and index.promised > index.packets:
-        problems.append(
-            f"{path.name} promises {index.promised} frames but holds {count}: it was cut off or "
-            "damaged; the frames that are there can be used."
+    lasts = float(index.times[-1]) + (1 / rate if rate else 0.0)
+    if index.promised is not None and index.promised > index.seen:
+        return (
+            f"{path.name} promises {index.promised} frames but holds {count}: it was cut off or is "
+            "damaged. The frames that are there can be used.",
         )
-    elif indexed > count:
-        problems.append(
-            f"{indexed - count} frames at the ends of {path.name} cannot be decoded and are left "
-            f"out; {count} can be used."
+    if index.claimed_seconds > max(1.05 * lasts, lasts + 0.5):
+        return (
+            f"{path.name} promises {index.claimed_seconds:.1f} s of video but holds {lasts:.1f} s "
+            f"({count} frames): it was cut off or is damaged. The frames that are there can be "
+            "used.",
         )
-    elif index.damaged:
-        problems.append(
-            f"{path.name} is damaged in places; frames that cannot be decoded have no picture."
+    if indexed > count:
+        return (
+            f"{path.name} is cut off or damaged: {indexed - count} of its {indexed} frames, at the "
+            f"ends, cannot be decoded and are left out; the other {count} can be used.",
         )
-    return tuple(problems)
+    if index.damaged:
+        return (f"{path.name} is damaged in places: some of its frames may not be readable.",)
+    return ()

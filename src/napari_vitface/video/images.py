@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
+from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale
 from napari_vitface.video.suffixes import IMAGE_SUFFIXES
 
@@ -24,8 +25,9 @@ CHECKED = 5000
 class ImageFolderSource:
     """One frame an image file: a folder in natural order of names, or a single file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self.path = path
+        self._cache: FrameCache[NDArray[Any]] = FrameCache(cache_bytes)
         self.files = image_files(path) if path.is_dir() else [path]
         if not self.files:
             raise VideoError(
@@ -61,8 +63,13 @@ class ImageFolderSource:
         self._check_size(file, image.shape[:2])
         return as_kind(image, len(self.frame_shape) == 3, self.dtype)
 
-    def read(self, frame: int, spare: int) -> Iterator[tuple[int, NDArray[Any] | None]]:
-        yield frame, self._image(frame)
+    def read(self, frame: int) -> NDArray[Any] | None:
+        """One image; None if its file is broken."""
+        if frame not in self._cache:
+            image = self._image(frame)
+            self._cache.put(frame, image, 0 if image is None else image.nbytes)
+        image = self._cache.get(frame)
+        return None if image is None else image.copy()
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
@@ -78,7 +85,7 @@ class ImageFolderSource:
         return f"Frame {frame} ({self.files[frame]})"
 
     def close(self) -> None:
-        pass
+        self._cache.clear()
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -110,8 +117,11 @@ def _open(file: Path) -> Image:
 
 def image_size(file: Path) -> tuple[int, int]:
     """Height and width, upright, from the header alone."""
+    from PIL import Image
+
     with _open(file) as image:
-        turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        # Not the method of PNG images, which decodes the whole picture in search of Exif data.
+        turned = Image.Image.getexif(image).get(0x0112, 1) in (5, 6, 7, 8)
         return (image.width, image.height) if turned else (image.height, image.width)
 
 

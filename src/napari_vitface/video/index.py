@@ -1,16 +1,13 @@
 """The index of a video file: which packet is which frame, when it shows, where to start decoding.
 
-Built by reading the packets once, without decoding them. A frame's number is its rank by
-presentation time among the packets that hold a frame; packets that hold none do not count (hidden
-by an edit list, alternate references of VP8, empty ones). A packet damaged in the middle keeps its
-number, so that the frames after it keep theirs.
+A frame's number is its rank by presentation time among the packets that hold a frame. A packet that
+is damaged in the middle keeps its number, so that the frames after it keep theirs.
 """
 
 from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,21 +17,16 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
-from napari_vitface.video.packets import PacketDecoder, ReadLog, open_container, read_packets
+from napari_vitface.video.packet_table import (
+    NO_TIME,
+    REORDERING,
+    PacketTable,
+    read_packet_table,
+)
+from napari_vitface.video.packets import PacketDecoder, open_container, read_packets
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.packet import Packet
-    from av.video.stream import VideoStream
-
-#: Stands for a missing time stamp in arrays.
-NO_TIME = np.iinfo(np.int64).min
-
-#: Codecs whose packets may be shown in another order than they are stored in.
-REORDERING = {"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "wmv3", "av1"}
-
-#: An MPEG-4 packet this small may be a placeholder of a packed B-frame, which holds no frame.
-SMALLEST_MPEG4 = 16
 
 
 @dataclass
@@ -48,17 +40,11 @@ class FrameIndex:
     times : (frames,) float64
         Presentation times in seconds from the first frame.
     key_frames : (keys,) int64
-        Frame numbers at which decoding can start, increasing.
+        Frame numbers at which decoding can start, increasing; negative before the first frame.
     key_packets, key_pts, key_dts : (keys,) int64
         Their packet numbers and time stamps (`NO_TIME` where missing).
-    by_pts : bool
-        Whether the container seeks by presentation times (Matroska) or by decoding times.
-    promised : int or None
-        Frames that the container claims.
-    packets : int
-        Packets read, hidden and empty ones included.
-    damaged : bool
-        Whether reading met errors, corrupt packets, or fewer packets than promised.
+    by_pts, rate, promised, claimed_seconds, seen, damaged
+        As in `PacketTable`.
     """
 
     rank: NDArray[np.int32]
@@ -68,8 +54,10 @@ class FrameIndex:
     key_pts: NDArray[np.int64]
     key_dts: NDArray[np.int64]
     by_pts: bool
+    rate: float
     promised: int | None
-    packets: int
+    claimed_seconds: float
+    seen: int
     damaged: bool
 
     def __len__(self) -> int:
@@ -93,119 +81,52 @@ class FrameIndex:
         self.key_frames = self.key_frames - first
 
 
-def build_index(path: Path) -> FrameIndex:
-    """Read all packets of a video file and order them by presentation time."""
-    container, stream = open_container(path)
-    try:
-        table = _PacketTable(container, stream)
-    finally:
-        container.close()
-    if not len(table.pts):
+def build_index(path: Path, *, by_decoding: bool = False) -> FrameIndex:
+    """Number the frames of a video file by presentation time.
+
+    With `by_decoding` everything is decoded: slow, for the rare files whose packets do not tell
+    which of them hold a frame, or in which order they are shown.
+    """
+    table = read_packet_table(path)
+    if not len(table):
         raise VideoError(f"{path} holds no frames: its recording was cut off at the very start.")
-    order = table.presentation_order(path)
+    order = None if by_decoding else _presentation_order(path, table)
     if order is None:
-        order = decoded_order(path)
-    return table.index(order)
+        order = _decoded_order(path, table)
+    rank = np.full(len(table), -1, dtype=np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    keys = np.flatnonzero(table.key & (rank >= 0))
+    keys = keys[np.argsort(rank[keys], kind="stable")]
+    return FrameIndex(
+        rank=rank,
+        times=_times(table, order),
+        key_frames=rank[keys].astype(np.int64),
+        key_packets=keys,
+        key_pts=table.pts[keys],
+        key_dts=table.dts[keys],
+        by_pts=table.by_pts,
+        rate=table.rate,
+        promised=table.promised,
+        claimed_seconds=table.claimed_seconds,
+        seen=table.seen,
+        damaged=table.damaged,
+    )
 
 
-def reindex_by_decoding(path: Path) -> FrameIndex:
-    """Index by decoding everything: slow, for the rare files whose packets do not tell."""
-    container, stream = open_container(path)
-    try:
-        table = _PacketTable(container, stream)
-    finally:
-        container.close()
-    return table.index(decoded_order(path))
-
-
-def decoded_order(path: Path) -> NDArray[np.int64]:
-    """Packet numbers in the order in which the decoder puts out their frames."""
-    decoder = PacketDecoder(path, threads=True)
-    try:
-        numbers = array("q", (number for number, _ in decoder))
-    finally:
-        decoder.close()
-    if not numbers:
-        raise VideoError(f"None of the frames of {path} can be decoded.")
-    _, first_use = np.unique(np.asarray(numbers), return_index=True)
-    return np.asarray(numbers)[np.sort(first_use)]
-
-
-class _PacketTable:
-    """Time stamps and flags of all packets, in file order."""
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        pts, dts = array("q"), array("q")
-        key, shown = bytearray(), bytearray()
-        smallest, corrupt = 1 << 62, False
-        codec = stream.codec_context.name
-        log = ReadLog()
-        for packet in read_packets(container, stream, log):
-            pts.append(NO_TIME if packet.pts is None else packet.pts)
-            dts.append(NO_TIME if packet.dts is None else packet.dts)
-            key.append(packet.is_keyframe)
-            shown.append(not packet.is_discard and _is_shown(packet, codec))
-            smallest = min(smallest, packet.size)
-            corrupt = corrupt or packet.is_corrupt
-        self.pts = np.array(pts, dtype=np.int64)
-        self.dts = np.array(dts, dtype=np.int64)
-        self.key = np.frombuffer(bytes(key), dtype=bool)
-        self.shown = np.frombuffer(bytes(shown), dtype=bool)
-        self.codec = codec
-        self.packed = codec == "mpeg4" and smallest <= SMALLEST_MPEG4
-        self.seen = len(pts) + log.empty
-        self.promised = stream.frames or None
-        self.damaged = bool(
-            log.errors or corrupt or (self.promised is not None and self.promised > self.seen)
-        )
-        self.time_base = stream.time_base or Fraction(1, 1000)
-        self.rate = stream.average_rate or stream.guessed_rate
-        self.by_pts = "matroska" in container.format.name
-
-    def presentation_order(self, path: Path) -> NDArray[np.int64] | None:
-        """Numbers of the shown packets by presentation time; None if only decoding can tell."""
-        if self.packed:
+def _presentation_order(path: Path, table: PacketTable) -> NDArray[np.int64] | None:
+    """Numbers of the shown packets by presentation time; None if only decoding can tell."""
+    if table.unclear:
+        return None
+    numbers = np.flatnonzero(table.shown)
+    pts = table.pts[numbers]
+    if (pts == NO_TIME).any():
+        if table.codec not in REORDERING:
+            return numbers
+        inferred = _infer_pts(path)
+        if inferred is None or len(inferred) != len(table):
             return None
-        numbers = np.flatnonzero(self.shown)
-        pts = self.pts[numbers]
-        if (pts == NO_TIME).any():
-            if self.codec not in REORDERING:
-                return numbers
-            inferred = _infer_pts(path)
-            if inferred is None or len(inferred) != len(self.pts):
-                return None
-            self.display = inferred
-            pts = inferred[numbers]
-        return numbers[np.argsort(pts, kind="stable")]
-
-    def index(self, order: NDArray[np.int64]) -> FrameIndex:
-        rank = np.full(len(self.pts), -1, dtype=np.int32)
-        rank[order] = np.arange(len(order), dtype=np.int32)
-        keys = np.flatnonzero(self.key & (rank >= 0))
-        keys = keys[np.argsort(rank[keys], kind="stable")]
-        return FrameIndex(
-            rank=rank,
-            times=self._times(order),
-            key_frames=rank[keys].astype(np.int64),
-            key_packets=keys,
-            key_pts=self.pts[keys],
-            key_dts=self.dts[keys],
-            by_pts=self.by_pts,
-            promised=self.promised,
-            packets=self.seen,
-            damaged=self.damaged,
-        )
-
-    def _times(self, order: NDArray[np.int64]) -> NDArray[np.float64]:
-        for stamps in (self.pts[order], np.sort(self.dts[order])):
-            if (stamps != NO_TIME).all() and (np.diff(stamps) >= 0).all():
-                return (stamps - stamps[0]) * float(self.time_base)
-        return np.arange(len(order)) / float(self.rate or 25)
-
-
-def _is_shown(packet: Packet, codec: str) -> bool:
-    """False for VP8's alternate references: bit 4 of a frame's first byte is `show_frame`."""
-    return codec != "vp8" or bool(memoryview(packet)[0] & 0x10)  # type: ignore[arg-type]
+        pts = inferred[numbers]
+    return numbers[np.argsort(pts, kind="stable")]
 
 
 def _infer_pts(path: Path) -> NDArray[np.int64] | None:
@@ -230,3 +151,63 @@ def _infer_pts(path: Path) -> NDArray[np.int64] | None:
 
 def _stamps(packets: list[Packet]) -> list[int]:
     return [NO_TIME if packet.pts is None else packet.pts for packet in packets]
+
+
+def _decoded_order(path: Path, table: PacketTable) -> NDArray[np.int64]:
+    """Packet numbers in the order in which the decoder puts out their frames.
+
+    Packets that are lost to damage are put in where they stand in the file.
+    """
+    for threads in (True, False):
+        decoder = PacketDecoder(path, threads=threads)
+        try:
+            numbers = np.array(array("q", (number for number, _ in decoder)), dtype=np.int64)
+        finally:
+            decoder.close()
+        if not decoder.errors:
+            break
+    if not len(numbers):
+        raise VideoError(f"None of the frames of {path} can be decoded: the file is damaged.")
+    _, first_use = np.unique(numbers, return_index=True)
+    numbers = numbers[np.sort(first_use)]
+    silent = np.setdiff1d(np.flatnonzero(table.shown), numbers)
+    lost = lost_to_errors(silent, decoder.errors, np.flatnonzero(table.key))
+    holding = np.union1d(numbers, lost)
+    order = np.empty(len(holding), dtype=np.int64)
+    is_lost = np.isin(holding, lost)
+    order[is_lost] = holding[is_lost]
+    order[~is_lost] = numbers
+    return order
+
+
+def lost_to_errors(
+    silent: NDArray[np.int64], errors: set[int], keys: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Those packets without a frame that an error explains.
+
+    A packet that cannot be decoded can cost the frames of all packets up to the next key frame.
+
+    Parameters
+    ----------
+    silent : (N,) array of int
+        Numbers of packets that gave no frame.
+    errors : set of int
+        Numbers of packets that raised an error.
+    keys : (M,) array of int
+        Numbers of key packets.
+    """
+    failed = np.sort(np.fromiter(errors, dtype=np.int64, count=len(errors)))
+    if not len(failed):
+        return silent[:0]
+    keys = np.sort(keys)
+    last_error = failed[np.maximum(np.searchsorted(failed, silent, side="right") - 1, 0)]
+    last_key = np.searchsorted(keys, silent, side="right") - 1
+    since = np.where(last_key >= 0, keys[last_key] if len(keys) else 0, 0)
+    return silent[(last_error <= silent) & (last_error >= since)]
+
+
+def _times(table: PacketTable, order: NDArray[np.int64]) -> NDArray[np.float64]:
+    for stamps in (table.pts[order], np.sort(table.dts[order])):
+        if (stamps != NO_TIME).all() and (np.diff(stamps) >= 0).all():
+            return (stamps - stamps[0]) * float(table.time_base)
+    return np.arange(len(order)) / (table.rate or 25.0)

@@ -72,7 +72,7 @@ def draw_poses(
         raise ValueError(f"xy must have the shape ({len(keypoints)}, 2), not {points.shape}")
     radius = default_radius(canvas.shape[:2]) if radius is None else float(radius)
     width = max(1.0, radius * 0.5)
-    shown = np.isfinite(points).all(axis=1)
+    shown: list[int] = np.flatnonzero(np.isfinite(points).all(axis=1)).tolist()
     certain = np.ones(len(points)) if confidence is None else np.asarray(confidence, np.float64)
     opacity = FAINTEST + (1 - FAINTEST) * np.clip(np.nan_to_num(certain), 0, 1)
     colours = [_rgb(colour) for colour in keypoints.colours]
@@ -83,16 +83,16 @@ def draw_poses(
             _draw_trail(canvas, past[:, k], width, colour, float(opacity[k]))
     if skeleton:
         for a, b in keypoints.edges():
-            if shown[a] and shown[b]:
+            if a in shown and b in shown:
                 mean = (colours[a] + colours[b]) / 2
                 alpha = 0.8 * float(min(opacity[a], opacity[b]))
                 _draw_lines(
                     canvas, points[a][None], points[b][None], width, mean, np.array([alpha])
                 )
-    for k in np.flatnonzero(shown):
+    for k in shown:
         _draw_disc(canvas, points[k], radius, colours[k], float(opacity[k]))
     if names:
-        for k in np.flatnonzero(shown):
+        for k in shown:
             _draw_name(canvas, points[k], radius, keypoints.names[k], colours[k], float(opacity[k]))
     return canvas
 
@@ -151,7 +151,7 @@ def _draw_lines(
     colour: NDArray[np.float64],
     opacity: NDArray[np.float64],
 ) -> None:
-    """Line segments (N, 2) to (N, 2) with opacities (N,); where they overlap the stronger counts."""
+    """Line segments (N, 2) to (N, 2) of opacities (N,); where they overlap the stronger counts."""
     corners = np.concatenate([starts, ends])
     window = _window(canvas, corners.min(axis=0) - width - 1, corners.max(axis=0) + width + 1)
     rows, columns = np.ogrid[window]

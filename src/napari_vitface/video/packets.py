@@ -55,7 +55,14 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
         holds = " only sound" if container.streams.audio else " no video stream"
         container.close()
         raise VideoError(f"{path} holds{holds}, so there are no frames to read.")
-    return container, container.streams.video[0]
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        container.close()
+        raise VideoError(
+            f"{path} holds video of a kind that cannot be decoded here, or was cut off at its "
+            "start: convert it with FFmpeg, or record it again."
+        )
+    return container, stream
 
 
 @dataclass
@@ -109,6 +116,9 @@ class PacketDecoder:
         if not self._threads:
             self.stream.codec_context.thread_count = 1
         self._start(0)
+        # QuickTime gives a palette with the first packet alone, and a decoder that seeks before it
+        # has seen that one would draw all in black.
+        self._needs_first = self.stream.codec_context.pix_fmt == "pal8"
 
     def _start(self, number: int) -> None:
         self._packets = read_packets(self.container, self.stream)
@@ -126,6 +136,10 @@ class PacketDecoder:
 
         After False the position is undefined: seek again or rewind.
         """
+        if self._needs_first:
+            self.rewind()
+            next(self, None)
+            self._needs_first = False
         try:
             self.container.seek(time, stream=self.stream, backward=True)
         except FFmpegError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.video.scale import ImageScaler, Scale, frame_to_array
+from napari_vitface.video.scale import FILTER, ImageScaler, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ def describe(frames: Iterable[VideoFrame]) -> Picture:
     """
     samples = list(frames)
     first = samples[0]
-    depth = max(component.bits for component in first.format.components)
+    depth = min(16, max(component.bits for component in first.format.components))
     grey_format = first.format.name.startswith(("gray", "mono", "ya"))
     colour = not grey_format and not all(_is_neutral(frame) for frame in samples)
     if not grey_format and depth > 8:
@@ -88,10 +88,9 @@ def _is_neutral(frame: VideoFrame) -> bool:
     if not frame.format.name.startswith("yuv") or len(frame.planes) != 3:
         return False
     depth = frame.format.components[0].bits
-    kind = np.dtype(np.uint8 if depth == 8 else ">u2" if frame.format.is_big_endian else "<u2")
     middle, tolerance = 1 << (depth - 1), NEUTRAL << (depth - 8)
     for plane in (frame.planes[1], frame.planes[2]):
-        values = np.frombuffer(plane, dtype=kind)  # type: ignore[call-overload]
+        values = np.frombuffer(plane, dtype=_stored_dtype(frame))  # type: ignore[call-overload]
         values = values.reshape(plane.height, -1)[:, : plane.width]
         if int(values.max()) > middle + tolerance or int(values.min()) < middle - tolerance:
             return False
@@ -117,7 +116,7 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
 
 
 class PictureConverter:
-    """Turns decoded frames into arrays. Keeps the filter's tables; not thread-safe."""
+    """Turns decoded frames into arrays, whole or scaled. Keeps filter tables; not thread-safe."""
 
     def __init__(self, picture: Picture, scale: Scale | None = None) -> None:
         from av.video.reformatter import VideoReformatter
@@ -125,42 +124,80 @@ class PictureConverter:
         self.picture = picture
         self._reformatter = VideoReformatter()
         self._scaler = None if scale is None else ImageScaler(scale)
-        # One pass of swscale, where nothing has to be done between decoding and resizing.
+        # Grey frames that need no crop, turn or depth go from one filter to the next as they are.
         self._direct = (
             scale is not None
             and scale.crop is None
-            and picture.depth == 8
+            and scale.grey
+            and picture.layout == "gray"
             and picture.turns == 0
             and not picture.mirrored
-            and (picture.colour or scale.grey)
         )
 
     def __call__(self, frame: VideoFrame) -> NDArray[Any]:
         if self._scaler is None:
             return self.upright(frame)
-        if self._direct:
-            return self._scaler.frame(frame)
+        if self._direct and not self._is_stored_so(frame):
+            return self._scaler.resized_frame(self._converted(frame))
         return self._scaler(self.upright(frame), white=self.picture.white)
 
     def upright(self, frame: VideoFrame) -> NDArray[Any]:
         """The frame as `Video` gives it."""
         picture = self.picture
-        if 8 < picture.depth < 16 and not picture.colour and frame.format.name.startswith("gray"):
-            image = _raw_grey(frame)
-        else:
-            image = frame_to_array(
-                frame, self._reformatter, picture.layout, picture.width, picture.height
-            )
+        stored = self._is_stored_so(frame)
+        image = _plane(frame) if stored else self._converted(frame).to_ndarray()
         if picture.turns:
             image = np.rot90(image, picture.turns)
         if picture.mirrored:
             image = image[:, ::-1]
         return np.ascontiguousarray(image)
 
+    def _is_stored_so(self, frame: VideoFrame) -> bool:
+        """Whether the first plane of the frame already is the picture."""
+        picture = self.picture
+        if picture.colour or (frame.width, frame.height) != (picture.width, picture.height):
+            return False
+        if not frame.format.name.startswith(("gray", "yuv")) or not _is_full_range(frame):
+            return False
+        return frame.format.components[0].bits == picture.depth
 
-def _raw_grey(frame: VideoFrame) -> NDArray[np.uint16]:
-    """Values of 9 to 14 bits as they are stored, which swscale would spread over 16."""
+    def _converted(self, frame: VideoFrame) -> VideoFrame:
+        """In the layout of the arrays, with the full range of values.
+
+        A stream that changes its size on the way is brought back to the size that it began with.
+        """
+        from av.video.reformatter import ColorRange
+
+        return self._reformatter.reformat(
+            frame,
+            width=self.picture.width,
+            height=self.picture.height,
+            format=self.picture.layout,
+            interpolation=FILTER,
+            # Naming the target's range too would make PyAV before 17 ignore both.
+            src_color_range=ColorRange.JPEG if _is_full_range(frame) else ColorRange.MPEG,
+        )
+
+
+def _is_full_range(frame: VideoFrame) -> bool:
+    """Whether black is 0 and white the largest value, rather than 16 and 235 of 255."""
+    from av.video.reformatter import ColorRange
+
+    name = frame.format.name
+    if not name.startswith("yuv") or name.startswith("yuvj"):
+        return True
+    return bool(frame.color_range == ColorRange.JPEG)
+
+
+def _plane(frame: VideoFrame) -> NDArray[Any]:
+    """A copy of the grey values of a frame, as they are stored."""
     plane = frame.planes[0]
-    kind = ">u2" if frame.format.is_big_endian else "<u2"
-    values = np.frombuffer(plane, dtype=kind)  # type: ignore[call-overload]
-    return values.reshape(plane.height, -1)[:, : plane.width].astype(np.uint16)
+    values = np.frombuffer(plane, dtype=_stored_dtype(frame))  # type: ignore[call-overload]
+    values = values.reshape(plane.height, -1)[:, : plane.width]
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def _stored_dtype(frame: VideoFrame) -> np.dtype[Any]:
+    if frame.format.components[0].bits == 8:
+        return np.dtype(np.uint8)
+    return np.dtype(">u2" if frame.format.is_big_endian else "<u2")

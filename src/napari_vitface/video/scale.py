@@ -2,7 +2,9 @@
 
 Training, prediction and attention all resample here, so that a model sees the same pixels in each.
 The filter is swscale's bilinear one, which widens to a triangle over all source pixels when it
-reduces (so it does not alias) and keeps pixel centres: x goes to ``(x + 0.5) * s - 0.5``.
+reduces (so it does not alias) and keeps pixel centres: x goes to ``(x + 0.5) * s - 0.5``. It always
+works on the finished grey or RGB frame; letting it convert colours in the same pass is faster but
+gives other pixels (it drops half of the colour samples).
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
-    from av.video.reformatter import VideoReformatter
 
 #: Name of swscale's filter in PyAV.
 FILTER = "BILINEAR"
@@ -49,7 +50,7 @@ class Scale:
 def scale_image(
     image: NDArray[Any], scale: Scale, *, white: int | None = None
 ) -> NDArray[np.uint8]:
-    """Crop, resize and convert one frame as `Video.frames` does with the same `scale`.
+    """Crop, resize and convert one frame exactly as `Video.frames` does with the same `scale`.
 
     Parameters
     ----------
@@ -79,49 +80,46 @@ class ImageScaler:
         from av.video.reformatter import VideoReformatter
 
         self.scale = scale
-        self._reformatter: VideoReformatter = VideoReformatter()
+        self._reformatter = VideoReformatter()
 
     def __call__(self, image: NDArray[Any], *, white: int | None = None) -> NDArray[np.uint8]:
-        from av.video.frame import VideoFrame
-
         image = np.asarray(image)
         if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
             raise ValueError(f"a frame is (H, W) or (H, W, 3), not {image.shape}")
         if self.scale.crop is not None:
             image = cropped(image, self.scale.crop)
         image = as_uint8(image, white)
-        if image.shape[:2] == self.scale.size and (image.ndim == 2) == self.scale.grey:
-            return np.ascontiguousarray(image)
-        layout = "gray" if image.ndim == 2 else "rgb24"
-        return self.frame(VideoFrame.from_ndarray(np.ascontiguousarray(image), format=layout))
+        if image.ndim == 2:
+            grey = self._resized(image)
+            return grey if self.scale.grey else np.repeat(grey[..., None], 3, axis=2)
+        if self.scale.grey:
+            return self._resized(luma(image))
+        # Plane by plane: swscale takes packed RGB through YUV and back, and loses a level by it.
+        return np.stack([self._resized(image[..., channel]) for channel in range(3)], axis=-1)
 
-    def frame(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """A whole decoded frame, straight to the size and colours; the crop is not applied."""
+    def _resized(self, plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        from av.video.frame import VideoFrame
+
+        plane = np.ascontiguousarray(plane)
+        if plane.shape == self.scale.size:
+            return plane
+        return self.resized_frame(VideoFrame.from_ndarray(plane, format="gray"))
+
+    def resized_frame(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """The same for a frame of FFmpeg's format ``gray``, without crop."""
         height, width = self.scale.size
-        return frame_to_array(
-            frame, self._reformatter, "gray" if self.scale.grey else "rgb24", width, height
-        )
+        if (frame.height, frame.width) != (height, width):
+            frame = self._reformatter.reformat(
+                frame, width=width, height=height, format="gray", interpolation=FILTER
+            )
+        return np.ascontiguousarray(frame.to_ndarray())
 
 
-def frame_to_array(
-    frame: VideoFrame, reformatter: VideoReformatter, layout: str, width: int, height: int
-) -> NDArray[Any]:
-    """Convert a decoded frame to a packed full-range layout and copy it out."""
-    from av.video.reformatter import ColorRange
-
-    limited = frame.format.name.startswith("yuv") and not frame.format.name.startswith("yuvj")
-    if limited and frame.color_range == ColorRange.JPEG:
-        limited = False
-    changed = reformatter.reformat(
-        frame,
-        width=width,
-        height=height,
-        format=layout,
-        interpolation=FILTER,
-        src_color_range=ColorRange.MPEG if limited else ColorRange.JPEG,
-        dst_color_range=ColorRange.JPEG,
-    )
-    return np.ascontiguousarray(changed.to_ndarray())
+def luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brightness of an (H, W, 3) RGB image: the weights of BT.601, as cameras and FFmpeg use."""
+    red, green, blue = (image[..., channel].astype(np.uint32) for channel in range(3))
+    # In 1/65536; the weights add up to 65536, so grey keeps its value.
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)
 
 
 def cropped(image: NDArray[Any], crop: tuple[int, int, int, int]) -> NDArray[Any]:
@@ -136,11 +134,11 @@ def cropped(image: NDArray[Any], crop: tuple[int, int, int, int]) -> NDArray[Any
 
 
 def as_uint8(image: NDArray[Any], white: int | None = None) -> NDArray[np.uint8]:
-    """8-bit grey levels of an unsigned image; `white` becomes 255, what is above it too."""
+    """8-bit grey levels of an unsigned image; `white` becomes 255, and so does what is above."""
     if image.dtype == np.uint8 and white in (None, 255):
         return image
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"a frame is uint8 or uint16, not {image.dtype}")
-    white = int(np.iinfo(image.dtype).max) if white is None else white
-    levels = np.arange(np.iinfo(image.dtype).max + 1, dtype=np.float64) * (255 / white)
+    top = int(np.iinfo(image.dtype).max)
+    levels = np.arange(top + 1, dtype=np.float64) * (255 / (top if white is None else white))
     return np.minimum(levels + 0.5, 255).astype(np.uint8)[image]

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
+from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale
 
 
 class TiffSource:
     """Pages of a TIFF file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self.path = path
+        self._cache: FrameCache[NDArray[Any]] = FrameCache(cache_bytes)
         if not path.stat().st_size:
             raise VideoError(f"{path} is empty (0 bytes): copy or record it again.")
         self._pages = TiffPages(path)
@@ -29,8 +31,13 @@ class TiffSource:
         self.promised: int | None = None
         self.problems: tuple[str, ...] = ()
 
-    def read(self, frame: int, spare: int) -> Iterator[tuple[int, NDArray[Any] | None]]:
-        yield frame, self._pages.read(frame)
+    def read(self, frame: int) -> NDArray[Any] | None:
+        """One page; None if it is broken."""
+        if frame not in self._cache:
+            image = self._pages.read(frame)
+            self._cache.put(frame, image, 0 if image is None else image.nbytes)
+        image = self._cache.get(frame)
+        return None if image is None else image.copy()
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
@@ -50,6 +57,7 @@ class TiffSource:
         return f"Frame {frame} of {self.path}"
 
     def close(self) -> None:
+        self._cache.clear()
         self._pages.close()
 
 

@@ -6,10 +6,9 @@ import math
 import operator
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import EllipsisType, TracebackType
+from types import TracebackType
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -35,7 +34,7 @@ class Source(Protocol):
     promised: int | None
     problems: tuple[str, ...]
 
-    def read(self, frame: int, spare: int) -> Iterator[tuple[int, NDArray[Any] | None]]: ...
+    def read(self, frame: int) -> NDArray[Any] | None: ...
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
@@ -74,29 +73,29 @@ def open_video(
     VideoError
         One sentence: what is wrong with the file and what to do.
     """
-    return Video(_open_source(Path(path)), cache_bytes=cache_bytes, on_broken=on_broken)
+    return Video(_open_source(Path(path), cache_bytes), on_broken=on_broken)
 
 
-def _open_source(path: Path) -> Source:
+def _open_source(path: Path, cache_bytes: int) -> Source:
     if path.is_dir():
         from napari_vitface.video.images import ImageFolderSource
 
-        return ImageFolderSource(path)
+        return ImageFolderSource(path, cache_bytes)
     suffix = path.suffix.lower()
     if not path.exists():
         raise VideoError(f"{path} does not exist: check the name, and that its disk is connected.")
     if suffix in TIFF_SUFFIXES:
         from napari_vitface.video.tiff import TiffSource
 
-        return TiffSource(path)
+        return TiffSource(path, cache_bytes)
     if suffix in IMAGE_SUFFIXES:
         from napari_vitface.video.images import ImageFolderSource
 
-        return ImageFolderSource(path)
+        return ImageFolderSource(path, cache_bytes)
     if suffix in VIDEO_SUFFIXES:
         from napari_vitface.video.encoded import EncodedSource
 
-        return EncodedSource(path)
+        return EncodedSource(path, cache_bytes)
     raise VideoError(
         f"{path} is not a kind of video that is known here: open one of "
         f"{', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)} or a folder of images."
@@ -129,11 +128,10 @@ class Video:
         Sentences for the user about what is wrong with the file although it can be read.
     """
 
-    def __init__(
-        self, source: Source, *, cache_bytes: int = 256 << 20, on_broken: OnBroken = "raise"
-    ) -> None:
+    def __init__(self, source: Source, *, on_broken: OnBroken = "raise") -> None:
         self._source = source
         self._lock = threading.RLock()
+        self._closed = False
         self.path = source.path
         self.name = source.path.stem if source.path.suffix else source.path.name
         self.shape = source.shape
@@ -144,10 +142,6 @@ class Video:
         self.promised = source.promised
         self.problems = source.problems
         self.on_broken = on_broken
-        frame_bytes = max(1, math.prod(self.shape[1:]) * self.dtype.itemsize)
-        self._capacity = max(1, cache_bytes // frame_bytes)
-        self._cache: OrderedDict[int, NDArray[Any] | None] = OrderedDict()
-        self._closed = False
 
     @property
     def ndim(self) -> int:
@@ -165,35 +159,36 @@ class Video:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         first, rest = self._split(key)
-        if isinstance(first, slice):
-            numbers = range(*first.indices(len(self)))
-            # The slices of the other axes are applied frame by frame, so that the result is all
-            # that is held.
-            frames = [self._frame(number)[rest] for number in numbers]
-            if frames:
-                return np.stack(frames)
-            return np.empty((0, *np.empty(self.shape[1:], self.dtype)[rest].shape), self.dtype)
-        if isinstance(first, np.ndarray):
-            return np.stack([self._frame(int(number)) for number in first])[(slice(None), *rest)]
-        return self._frame(first)[rest].copy()
+        if isinstance(first, int):
+            return self._frame(first)[rest]
+        # Filled frame by frame, with the other axes cut at once, so that no more than the result
+        # is held.
+        inner = np.broadcast_to(np.empty((), self.dtype), self.shape[1:])[rest].shape
+        result = np.empty((len(first), *inner), self.dtype)
+        for position, number in enumerate(first):
+            result[position] = self._frame(number)[rest]
+        return result
 
-    def _split(self, key: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The index of the first axis and those of the others, as numpy understands `key`."""
-        keys = key if isinstance(key, tuple) else (key,)
-        if any(isinstance(part, EllipsisType) for part in keys):
-            position = next(i for i, part in enumerate(keys) if isinstance(part, EllipsisType))
-            fill = (slice(None),) * (self.ndim - len(keys) + 1)
-            keys = (*keys[:position], *fill, *keys[position + 1 :])
+    def _split(self, key: Any) -> tuple[int | Sequence[int], tuple[Any, ...]]:
+        """Frame number or numbers, and the index of the other axes, as numpy understands `key`."""
+        keys = list(key) if isinstance(key, tuple) else [key]
+        dots = [i for i, part in enumerate(keys) if part is Ellipsis]
+        if len(dots) > 1:
+            raise IndexError("an index can only have a single ellipsis ('...')")
+        if dots:
+            keys[dots[0] : dots[0] + 1] = [slice(None)] * (self.ndim - len(keys) + 1)
         if len(keys) > self.ndim:
             raise IndexError(f"{len(keys)} indices for a video of {self.ndim} dimensions")
-        first, rest = (keys[0], keys[1:]) if keys else (slice(None), ())
+        if not all(isinstance(part, slice) or np.ndim(part) == 0 for part in keys[1:]):
+            raise IndexError("only the first axis of a video takes a list of indices")
+        first, rest = (keys[0], tuple(keys[1:])) if keys else (slice(None), ())
         if isinstance(first, slice):
-            return first, rest
-        if isinstance(first, (list, np.ndarray)) and np.ndim(first) == 1:
+            return range(*first.indices(len(self))), rest
+        if np.ndim(first) == 1:
             numbers = np.asarray(first)
-            if numbers.dtype == bool:
+            if numbers.dtype == bool and len(numbers) == len(self):
                 numbers = np.flatnonzero(numbers)
-            return np.array([self._number(number) for number in numbers], dtype=np.int64), rest
+            return [self._number(number) for number in numbers], rest
         return self._number(first), rest
 
     def _number(self, index: Any) -> int:
@@ -203,12 +198,11 @@ class Video:
         return number % len(self)
 
     def _frame(self, number: int) -> NDArray[Any]:
+        """A copy of one frame, that the caller may change."""
         with self._lock:
-            if number in self._cache:
-                self._cache.move_to_end(number)
-                frame = self._cache[number]
-            else:
-                frame = self._read(number)
+            if self._closed:
+                raise VideoError(f"{self.path} was closed: open it again.")
+            frame = self._source.read(number)
         if frame is not None:
             return frame
         if self.on_broken == "blank":
@@ -217,21 +211,6 @@ class Video:
             f"{self._source.name_of(number)} cannot be decoded because the file is damaged there: "
             "use another frame."
         )
-
-    def _read(self, number: int) -> NDArray[Any] | None:
-        if self._closed:
-            raise VideoError(f"{self.path} was closed: open it again.")
-        result = None
-        for other, frame in self._source.read(number, self._capacity - 1):
-            if frame is not None:
-                frame.flags.writeable = False
-            self._cache[other] = frame
-            self._cache.move_to_end(other)
-            while len(self._cache) > self._capacity:
-                self._cache.popitem(last=False)
-            if other == number:
-                result = frame
-        return result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype=dtype)
@@ -269,9 +248,9 @@ class Video:
     def close(self) -> None:
         """Give back the file and the memory; a closed video keeps its shape, times and name."""
         with self._lock:
-            self._closed = True
-            self._cache.clear()
-            self._source.close()
+            if not self._closed:
+                self._closed = True
+                self._source.close()
 
     def __enter__(self) -> Video:
         return self

@@ -79,6 +79,12 @@ def read_dlc_table(path: Path) -> DlcTable:
 # --- CSV ------------------------------------------------------------------------------------------
 
 
+def _exact_numbers(pandas_version: str) -> dict[str, Any]:
+    """With what pandas reads a number as it is written; from 3.1 on it does so without asking."""
+    release = tuple(int(part) for part in pandas_version.split(".")[:2])
+    return {} if release >= (3, 1) else {"float_precision": "round_trip"}
+
+
 def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], NDArray[Any], NDArray[Any]]:
     """Columns, row labels and values of a CSV file."""
     header = _read_header(path)
@@ -100,8 +106,8 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], NDArray[Any], NDArray[
                 file,
                 header=None,
                 dtype=dict.fromkeys(range(levels), str) if levels > 1 else None,
-                # The number that is written, to the last bit; pandas 2 rounds by default.
-                float_precision="round_trip",
+                # The number that is written, to the last bit: the default since pandas 3.1.
+                float_precision="round_trip" if _release(pd.__version__) < (3, 1) else None,
             )
     except pd.errors.EmptyDataError:
         return columns, np.empty((0, levels), np.int64), np.empty((0, len(columns)))
@@ -124,6 +130,11 @@ def _read_csv(path: Path) -> tuple[list[tuple[str, ...]], NDArray[Any], NDArray[
         # pandas writes a line with the names of the row labels where these have names.
         return columns, index[1:], values[1:]
     return columns, index, values
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def _read_header(path: Path) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """A procedural mouse face: drawn frames with the exact positions of the twelve keypoints.
 
-It is napari's sample data, the test fixture and extra training data. Needs numpy and scikit-image.
+It is napari's sample data, the test fixture and extra training data. Needs numpy and scipy.
 """
 
 from __future__ import annotations

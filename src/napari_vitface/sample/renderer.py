@@ -31,7 +31,7 @@ class FurLook:
     ----------
     coat : which of the baked coats
     relief : how much hairs lighten and darken the skin
-    thin : 0 a full fringe of hairs beyond the silhouette, 1 only the thickest of them
+    thin : 0 a full fringe of hairs beyond the silhouette, 1 only thick tufts, above 1 shaven
     cap : opacity of the speckled cement of a head cap at the upper right
     cap_at : its middle on the reference face
     """
@@ -96,7 +96,7 @@ def render(
     face = _face(parameters, hairs, grid, reference, x, y, placement)
     cover = hairs.look_up(hairs.cover, x, y)
     thin = np.float32(parameters.fur.thin)
-    cover *= 1 - thin + thin * cover
+    cover *= np.maximum(1 - thin + thin * cover, 0)
     image = draw_tongue(image, pose, parameters.light, x, y, placement)
     image += (face - image) * cover
     image = draw_whiskers(image, parameters.whiskers, shape, pose, placement, behind=False)

@@ -86,20 +86,22 @@ def _near(
     root = (top + low) / 2 + row[:, None] * spread + column[:, None] * np.array([-30.0, 1.5])
     root[:, 0] -= 5 * row**2
     root += scatter * 4
-    marked: dict[str, int] = {}
-    for name, point, wanted in (("1", first, 0.0), ("2", top, -1.0), ("3", low, 1.0)):
-        k = int(np.argmin(np.abs(row - wanted) + 10 * column + 100 * np.isin(
-            np.arange(len(row)), list(marked.values()))))  # fmt: skip
-        marked[name] = k
-        root[k] = point
-        angle_scatter[k] *= 0.4
-        length_scatter[k] = 0.95
+    # The whisker of the last column that stands nearest takes the place of each keypoint.
+    marked: list[int] = []
+    for point, wanted in ((first, 0.0), (top, -1.0), (low, 1.0)):
+        free = [k for k in np.flatnonzero(column == 0) if k not in marked]
+        if free:
+            k = int(min(free, key=lambda k: abs(row[k] - wanted)))
+            marked.append(k)
+            root[k] = point
+            angle_scatter[k] *= 0.4
+            length_scatter[k] = 0.95
     azimuth = 32 + look.swing * pose.whisk + 9 * column + angle_scatter[:, 0]
     elevation = 4 + 33 * row + angle_scatter[:, 1]
     direction = _direction(azimuth, np.clip(elevation, -78, 78))
     length = look.length * length_scatter * (1 - 0.13 * column)
     width = look.width * (1 - 0.09 * column)
-    width[list(marked.values())] *= 1.35
+    width[marked] *= 1.35
     bend = np.stack([-0.05 * length, 0.10 * length + 0.12 * length * (row > 0)], axis=1)
     dark = rng.uniform(30, 60, len(row))
     large = _Strands(root, direction, bend, length, width, look.bright * tone_scatter, dark)
@@ -146,7 +148,7 @@ def _far(rng: np.random.Generator, look: WhiskerLook, pose: FacePose) -> list[_S
         np.stack([np.zeros(n), 0.1 * size], axis=1), size,
         look.width * rng.uniform(0.5, 1.3, n), look.bright * rng.uniform(0.15, 0.8, n), np.zeros(n),
     )  # fmt: skip
-    n = max(2, look.lips // 4)
+    n = max(2, look.lips // 4) if look.lips else 0
     root = np.stack([rng.uniform(180, 380, n), rng.uniform(330, 400, n)], axis=1)
     angle = np.deg2rad(100 + 25 * (pose.whisk - 0.5) + rng.normal(0, 10, n))
     size = rng.uniform(150, 330, n)
@@ -169,6 +171,8 @@ def _draw(image: Array, groups: list[_Strands], placement: Placement) -> Array:
     places, covers, tones = [], [], []
     scale = placement.scale
     for group in groups:
+        if not len(group.root):
+            continue
         root = placement.straighten(group.root)
         reach = float((group.length * np.hypot(*group.direction.T)).max()) * scale
         count = int(np.clip(reach, 6, 400))
@@ -203,6 +207,8 @@ def _draw(image: Array, groups: list[_Strands], placement: Placement) -> Array:
                 places.append(index)
                 covers.append(weight)
                 tones.append(weight * bright.ravel())
+    if not places:
+        return image
     index = np.concatenate(places)
     cover = np.bincount(index, np.concatenate(covers), minlength=height * width)
     tone = np.bincount(index, np.concatenate(tones), minlength=height * width)

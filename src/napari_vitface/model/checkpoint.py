@@ -159,7 +159,8 @@ def _read_header(file: Path) -> tuple[dict[str, Any], int]:
         raise CheckpointError(
             f"The model file {file} cannot be read ({error.strerror or error})."
         ) from None
-    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+    # A header of 128, 384, ... bytes begins with the byte of a pickle too, but a brace follows.
+    if body[:1] != b"{" and (start[:4] == b"PK\x03\x04" or start[:1] == b"\x80"):
         raise CheckpointError(
             f"{file} is a PyTorch pickle, which can run any code when it is read and is therefore "
             "never opened; napari-vitface reads .safetensors checkpoints."

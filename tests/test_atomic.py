@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vitface.atomic import atomic_write
+from napari_vitface.atomic import atomic_write, leftovers
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights and links as POSIX has them")
 
@@ -59,6 +59,19 @@ def test_a_killed_process_leaves_what_was_there(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", script, str(target)], check=False)
     assert run.returncode == 9
     assert target.read_text() == "old"
+    (left,) = leftovers(target)
+    assert left.read_text() == "half"
+    assert names_in(tmp_path) == sorted([left.name, "table.csv"])
+
+
+@pytest.mark.parametrize("name", ["table.csv", "a" * 200 + ".csv", "odd [name].1.csv"])
+def test_leftovers_are_those_of_one_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / "table.csv").touch()
+    (tmp_path / ".other.0123abcd.csv").touch()
+    (tmp_path / ".table.notes.csv").touch()
+    with atomic_write(tmp_path / name) as temporary:
+        assert leftovers(tmp_path / name) == [temporary]
+    assert leftovers(tmp_path / name) == []
 
 
 def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path: Path) -> None:

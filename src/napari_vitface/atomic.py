@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -20,8 +21,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     is replaced passes its permissions on; a link is followed, not replaced.
     """
     target = Path(path).resolve()
-    name = f".{target.stem[:60]}.{secrets.token_hex(4)}{target.suffix}"
-    temporary = target.with_name(name)
+    temporary = target.with_name(_name_start(target) + secrets.token_hex(4) + target.suffix)
     # Made here and not by the writer, so that a folder that cannot be written to is seen at once.
     with temporary.open("xb"):
         pass
@@ -35,6 +35,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(path: str | os.PathLike[str]) -> list[Path]:
+    """Temporary files for `path` of processes that were killed, or that are writing it now."""
+    target = Path(path).resolve()
+    start = _name_start(target)
+    pattern = re.compile(re.escape(start) + "[0-9a-f]{8}" + re.escape(target.suffix))
+    return [other for other in target.parent.iterdir() if pattern.fullmatch(other.name)]
+
+
+def _name_start(target: Path) -> str:
+    # Short enough that the whole stays below the 255 bytes that file systems allow.
+    return f".{target.stem[:40]}."
 
 
 def _sync_folder(folder: Path) -> None:

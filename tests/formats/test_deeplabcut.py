@@ -234,6 +234,11 @@ def test_rows_are_taken_by_position_slice_or_mask(project: Project) -> None:
         np.testing.assert_array_equal(taken.xy, labels.xy[[0, 2]])
 
 
+def test_frame_numbers_come_from_the_names_of_the_images(project: Project) -> None:
+    names = ["img0051.png", "img7_cam2.png", "cam2_frame_00012.png", "face.png"]
+    assert read_labels(project(label_frame(names))).frames.tolist() == [51, 7, 12, -1]
+
+
 def test_the_labels_of_a_video_are_a_table_in_the_order_of_time(project: Project) -> None:
     table = label_frame(["img20.png", "img3.png", "other.png"])
     labels = read_labels(project(table))

@@ -281,5 +281,7 @@ def _find_image(table: Path, label: NDArray[Any]) -> tuple[Path, str]:
 
 
 def _frame_number(image_name: str) -> int:
-    numbers = re.findall(r"\d+", Path(image_name).stem)
-    return int(numbers[-1]) if numbers else -1
+    stem = Path(image_name).stem
+    # DeepLabCut's own names first; then the last number, as other tools take it.
+    found = re.search(r"img(\d+)", stem) or re.search(r"(\d+)\D*$", stem)
+    return int(found[1]) if found else -1

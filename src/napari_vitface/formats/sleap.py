@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_vitface.pose.keypoints import KeypointSet
 
@@ -35,7 +36,7 @@ def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
     size = len(keypoints)
     with h5py.File(path, "r+") as file:
         rows = file.get(f"{key}/table")
-        frames = np.empty(0, np.int64) if rows is None else rows.fields("index")[:]
+        frames = np.empty(0, np.int64) if rows is None else _frame_numbers(rows)
         count = int(frames[-1]) + 1 if len(frames) else 0
         arrays = {}
         for name, (dtype, dims) in _ARRAYS.items():
@@ -75,6 +76,15 @@ def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
             arrays["point_scores"][0, :, first:last] = values[..., 2].T
             arrays["instance_scores"][0, first:last] = scores / np.maximum(found.sum(axis=1), 1)
             arrays["track_occupancy"][first:last, 0] = found.any(axis=1)
+
+
+def _frame_numbers(rows: h5py.Dataset) -> NDArray[np.int64]:
+    """The frame of each row, read in pieces: h5py reads whole rows to give one of their fields."""
+    column = rows.fields("index")
+    frames = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _FRAMES_AT_ONCE):
+        frames[start : start + _FRAMES_AT_ONCE] = column[start : start + _FRAMES_AT_ONCE]
+    return frames
 
 
 #: Type and dimensions of each array, in the order that SLEAP itself writes.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_vitface.atomic import leftovers
 from napari_vitface.errors import VitFaceError
 
 
@@ -46,9 +46,7 @@ class Outputs:
             raise VitFaceError(
                 f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
             ) from error
-        # A folder of images is named as it stands; its name may hold dots.
-        stem = video.name if video.is_dir() else video.stem
-        name = f"{stem}_vitface_{model}"
+        name = f"{output_stem(video)}_vitface_{model}"
         return cls(
             h5=folder / f"{name}.h5",
             csv=folder / f"{name}.csv",
@@ -78,11 +76,11 @@ class Outputs:
         Only to be called by who holds the lock of the part file: nobody else writes these then.
         """
         for path in (self.h5, self.csv, self.overlay):
-            if path is None:
-                continue
-            pattern = re.compile(
-                re.escape(f".{path.stem}.") + "[a-z0-9_]{8}" + re.escape(path.suffix)
-            )
-            for other in path.parent.glob(f".*{path.suffix}"):
-                if pattern.fullmatch(other.name):
-                    other.unlink(missing_ok=True)
+            for other in [] if path is None else leftovers(path):
+                other.unlink(missing_ok=True)
+
+
+def output_stem(video: Path) -> str:
+    """What the names of a video's outputs begin with."""
+    # A folder of images is named as it stands; its name may hold dots.
+    return video.resolve().name if video.is_dir() else video.stem

@@ -74,6 +74,13 @@ def test_leftovers_are_those_of_one_file(tmp_path: Path, name: str) -> None:
     assert leftovers(tmp_path / name) == []
 
 
+def test_files_whose_long_names_begin_alike_are_told_apart(tmp_path: Path) -> None:
+    start = "2026-01-31_mouse_12_session_3_left_camera_part_"
+    with atomic_write(tmp_path / f"{start}1.csv") as temporary:
+        assert leftovers(tmp_path / f"{start}1.csv") == [temporary]
+        assert leftovers(tmp_path / f"{start}2.csv") == []
+
+
 def test_two_writers_of_one_file_do_not_share_a_temporary_file(tmp_path: Path) -> None:
     target = tmp_path / "table.csv"
     with atomic_write(target) as one, atomic_write(target) as other:

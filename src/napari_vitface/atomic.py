@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,8 +47,12 @@ def leftovers(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def _name_start(target: Path) -> str:
-    # Short enough that the whole stays below the 255 bytes that file systems allow.
-    return f".{target.stem[:40]}."
+    # Short enough that the whole stays below the 255 bytes that file systems allow, and different
+    # for names that begin alike: the temporary file of another video's table is not a leftover.
+    name = target.stem
+    if len(name) > 40:
+        name = f"{name[:40]}.{zlib.crc32(os.fsencode(target.name)):08x}"
+    return f".{name}."
 
 
 def _sync_folder(folder: Path) -> None:

@@ -275,13 +275,14 @@ def test_start_brings_up_the_process_and_the_first_request_uses_it(engine):
 
 
 PARENT = """
-import sys, time
+import sys, threading, time
 from napari_vitface.engine import Engine
 engine = Engine()
-arguments = {"steps": 10000, "seconds": 0.01, "closed": sys.argv[1]}
-request = engine.submit("small_jobs:count", arguments)
+arguments = {"steps": 10000, "seconds": 0.02, "closed": sys.argv[1]}
+running = threading.Event()
+request = engine.submit("small_jobs:count", arguments, on_event=lambda event: running.set())
+running.wait()
 print(engine.pid, flush=True)
-time.sleep(1.5)
 if sys.argv[2] == "fork":
     import os
     if os.fork() == 0:
@@ -300,7 +301,7 @@ def test_the_process_ends_with_the_one_that_started_it(tmp_path, how):
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
         if how != "exit":
-            time.sleep(2.5)
+            time.sleep(0.5)
             children = psutil.Process(parent.pid).children()
             parent.kill()
         assert gone(pid)

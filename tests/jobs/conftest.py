@@ -14,6 +14,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a very small untrained ViT: its points mean nothing but are the same."""
     import torch
 
+    # The model is so small that more threads would only wait for each other.
+    torch.set_num_threads(1)
     from napari_vitface.model.backbone import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork

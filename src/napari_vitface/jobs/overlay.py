@@ -24,6 +24,7 @@ TRAIL = 12
 #: Frames per second where the source has no times (a folder of images).
 _DEFAULT_RATE = 25.0
 _PROGRESS_EVERY = 0.2
+_STAGE = "Writing the labelled video"
 
 
 def write_overlay(
@@ -41,6 +42,7 @@ def write_overlay(
     """
     from napari_vitface.video import Scale, VideoWriter, draw_poses
 
+    yield Progress(0, len(frames), None, _STAGE)
     size = (video.shape[1], video.shape[2])
     # Straight to 8 bits, whatever the video has.
     whole = Scale(crop=None, size=size, grey=len(video.shape) == 3)
@@ -64,8 +66,7 @@ def write_overlay(
                 now = time.monotonic()
                 if now - told >= _PROGRESS_EVERY:
                     told = now
-                    left = pace.seconds_left(total - done)
-                    yield Progress(done, total, left, "Writing the labelled video")
+                    yield Progress(done, total, pace.seconds_left(total - done), _STAGE)
     except OSError as error:
         raise VitFaceError(
             f"{path} could not be written ({error.strerror or error}); the tables are complete. "
@@ -73,6 +74,7 @@ def write_overlay(
         ) from error
     finally:
         images.close()  # type: ignore[attr-defined]
+    yield Progress(total, total, 0.0, _STAGE)
 
 
 def _with_trails(

@@ -104,7 +104,7 @@ class Recorder:
                 self._error = error
         try:
             self._part.sync()
-        except OSError as error:
+        except BaseException as error:
             self._error = self._error or error
 
     def _open_tables(self) -> None:
@@ -125,8 +125,10 @@ class Recorder:
             return
         if isinstance(error, VitFaceError | OSError):
             reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+            done = self._part.count
+            kept = f"; they are kept in {self._part.path.name}" if done else ""
             raise VitFaceError(
-                f"Writing stopped after {self._part.count} frames ({reason}); they are kept in "
-                f"{self._part.path}: make room and run the same again, and it goes on from there."
+                f"Writing to {self._part.path.parent} stopped after {done} frames ({reason}){kept}:"
+                f" make room and run the same again{', and it goes on from there' * bool(done)}."
             ) from error
         raise error

@@ -1,0 +1,225 @@
+"""Showing a job's events on a terminal, or as JSON lines for another program."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from napari_vitface.jobs.events import (
+    AttentionComputed,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    PosesPredicted,
+    Progress,
+    Started,
+)
+from napari_vitface.jobs.failure import describe_failure
+
+
+class Cancelled(Exception):
+    """The user pressed Ctrl-C; the job was closed and kept what it had."""
+
+
+class Reporter:
+    """Tells the user what happens: a bar and sentences on standard error, or JSON lines.
+
+    Parameters
+    ----------
+    json_lines : bool
+        Write every event to standard output as one JSON object a line, and nothing else there.
+    """
+
+    def __init__(self, *, json_lines: bool = False) -> None:
+        self.json_lines = json_lines
+        self._bar: Any = None
+        self._stage = ""
+        self._interrupted = False
+
+    def run(
+        self,
+        job: Iterator[Event],
+        *,
+        title: str = "",
+        on_event: Callable[[Event], None] | None = None,
+    ) -> dict[str, Any]:
+        """Go through a job and return the result of its `Finished`.
+
+        `on_event` gets each event before it is shown.
+
+        Raises
+        ------
+        Cancelled
+            After Ctrl-C, when the job has been closed. A second Ctrl-C is a `KeyboardInterrupt`.
+        """
+        result: dict[str, Any] = {}
+        if self._interrupted:
+            raise Cancelled
+        with _listening_for_ctrl_c() as interrupted, contextlib.closing(job):  # type: ignore[type-var]
+            try:
+                for event in job:
+                    if on_event is not None:
+                        on_event(event)
+                    self.show(event, title)
+                    if isinstance(event, Finished):
+                        result = event.result
+                    elif interrupted.is_set():
+                        raise Cancelled
+            finally:
+                self._close_bar()
+            # It came too late to cancel this job, but not the next one.
+            self._interrupted = interrupted.is_set()
+        return result
+
+    def show(self, event: Event, title: str = "") -> None:
+        """Show one event."""
+        if self.json_lines:
+            print(json.dumps(as_plain(event), allow_nan=False), flush=True)
+            return
+        match event:
+            case Notice(message):
+                self.say(message)
+            case Started():
+                self._start(event, title)
+            case Progress() if self._bar is not None:
+                self._advance(event)
+
+    def say(self, sentence: str) -> None:
+        """A sentence on standard error, above the bar."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(sentence, file=sys.stderr, flush=True)
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def result(self, text: str) -> None:
+        """What the user asked for, on standard output; with JSON lines, nothing."""
+        if not self.json_lines:
+            print(text, flush=True)
+
+    def failed(self, job: str, error: BaseException, *, debug: bool = False) -> None:
+        """The one sentence about an error, and its traceback if `debug`."""
+        self._close_bar()
+        failed = describe_failure(job, error)
+        if self.json_lines:
+            with contextlib.suppress(BrokenPipeError):
+                print(json.dumps(as_plain(Failed(job, failed.message))), flush=True)
+        if debug:
+            print(failed.detail, file=sys.stderr, end="")
+        print(f"napari-vitface: {failed.message}", file=sys.stderr, flush=True)
+
+    def cancelled(self, job: str) -> None:
+        """Say that the job was cancelled."""
+        self._close_bar()
+        if self.json_lines:
+            with contextlib.suppress(BrokenPipeError):
+                print(json.dumps({"event": "Cancelled", "job": job}), flush=True)
+        hint = ""
+        if job == "predict":
+            hint = " What is done is kept; the same command goes on from there."
+        print(f"napari-vitface: cancelled.{hint}", file=sys.stderr, flush=True)
+
+    def _start(self, event: Started, title: str) -> None:
+        from tqdm import tqdm
+
+        settings = event.settings
+        if "why" in settings:
+            self.say(f"{settings['model']}: {settings['why']}")
+        resumed = settings.get("fresh_from", 0)
+        if resumed:
+            self.say(f"Going on from frame {resumed} of {event.total} of an earlier run.")
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=event.total,
+            initial=resumed,
+            desc=title or event.job,
+            unit=" frames",
+            file=sys.stderr,
+            # In a log file a line every now and then is enough.
+            mininterval=0.1 if terminal else 10.0,
+            dynamic_ncols=terminal,
+            smoothing=0.1,
+        )
+        self._stage = ""
+
+    def _advance(self, event: Progress) -> None:
+        if event.message != self._stage:
+            # A new stage (the labelled video) counts from the start again.
+            self._stage = event.message
+            self._bar.reset(event.total)
+            self._bar.set_description(event.message)
+        self._bar.update(event.done - self._bar.n)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+@contextlib.contextmanager
+def _listening_for_ctrl_c() -> Iterator[threading.Event]:
+    """The first Ctrl-C sets the event, so that no write is cut in two; a second one interrupts."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def listen(number: int, frame: object) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    before = signal.signal(signal.SIGINT, listen)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def as_plain(event: Event) -> dict[str, Any]:
+    """An event as what JSON can hold: arrays are left to the files, their extent is told."""
+    match event:
+        case PosesPredicted(frames=frames):
+            content: dict[str, Any] = {
+                "first": int(frames[0]) if len(frames) else None,
+                "last": int(frames[-1]) if len(frames) else None,
+                "count": len(frames),
+            }
+        case AttentionComputed():
+            content = {
+                "frame": event.frame,
+                "names": list(event.names),
+                "grid": list(event.maps.shape[1:]),
+                "prefix_share": event.prefix_share.tolist(),
+                "scale": list(event.scale),
+                "translate": list(event.translate),
+                "settings": event.settings,
+            }
+        case _:
+            content = {
+                field.name: getattr(event, field.name) for field in dataclasses.fields(event)
+            }
+    return {"event": type(event).__name__, **_finite(content)}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null in their place."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _finite(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

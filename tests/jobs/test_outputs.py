@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.outputs import Outputs
+
+
+def test_files_stand_beside_the_video_under_its_name_and_the_model_s(tmp_path):
+    outputs = Outputs.beside(tmp_path / "mouse.1.avi", "mouse-face", overlay=True)
+    assert outputs.h5 == tmp_path / "mouse.1_vitface_mouse-face.h5"
+    assert outputs.csv.name == "mouse.1_vitface_mouse-face.csv"
+    assert outputs.overlay.name == "mouse.1_vitface_mouse-face_overlay.mp4"
+    assert outputs.part.name == "mouse.1_vitface_mouse-face.part"
+
+
+def test_a_folder_of_images_keeps_its_whole_name(tmp_path):
+    folder = tmp_path / "session 2.5"
+    folder.mkdir()
+    outputs = Outputs.beside(folder, "m")
+    assert outputs.h5 == tmp_path / "session 2.5_vitface_m.h5"
+    assert outputs.overlay is None
+
+
+def test_another_folder_is_made(tmp_path):
+    outputs = Outputs.beside(Path("mouse.mp4"), "m", folder=tmp_path / "a" / "b")
+    assert outputs.csv.parent == tmp_path / "a" / "b"
+    assert outputs.csv.parent.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(VitFaceError, match=r"output folder .*file.out cannot be made"):
+        Outputs.beside(Path("mouse.mp4"), "m", folder=tmp_path / "file" / "out")
+
+
+def test_existing_files_are_refused_by_name(tmp_path):
+    outputs = Outputs.beside(tmp_path / "mouse.mp4", "m", overlay=True)
+    outputs.refuse_if_existing()
+    outputs.csv.touch()
+    with pytest.raises(VitFaceError, match=r"mouse_vitface_m\.csv already exists"):
+        outputs.refuse_if_existing()
+    outputs.overlay.touch()
+    with pytest.raises(VitFaceError, match=r"csv and .*overlay\.mp4 already exist in"):
+        outputs.refuse_if_existing()
+    # Without the wish for an overlay, its file is nobody's concern.
+    outputs.csv.unlink()
+    Outputs.beside(tmp_path / "mouse.mp4", "m").refuse_if_existing()
+
+
+def test_only_temporary_files_of_this_very_output_are_removed(tmp_path):
+    outputs = Outputs.beside(tmp_path / "mouse.mp4", "m")
+    ours = tmp_path / ".mouse_vitface_m.a1b2c3d4.h5"
+    others = [
+        tmp_path / name
+        for name in (
+            ".mouse_vitface_m2.a1b2c3d4.h5",
+            ".mouse_vitface_m.notes.h5",
+            "mouse_vitface_m.a1b2c3d4.h5",
+            ".mouse_vitface_m.a1b2c3d4.txt",
+        )
+    ]
+    for path in (ours, *others):
+        path.touch()
+    outputs.remove_leftovers()
+    assert sorted(tmp_path.iterdir()) == sorted(others)

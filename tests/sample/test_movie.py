@@ -96,6 +96,14 @@ def test_everything_that_should_move_does(seed):
     assert np.ptp(mouth) > 3
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_default_movie_shows_a_blink_and_a_lick(seed):
+    movie = MouseFaceSample(seed=seed)
+    poses = [movie.parameters(i).pose for i in range(len(movie))]
+    assert max(pose.blink for pose in poses) > 0.9
+    assert max(pose.tongue for pose in poses) > 0.4
+
+
 def test_moved_keypoints_take_the_picture_with_them():
     """The patch about the nose tip is the same in two frames in which the nose is elsewhere."""
     movie = MouseFaceSample(seed=2, frames=200, size=(480, 640))

@@ -62,7 +62,7 @@ def draw_eye(
     ball = ball + look.glint * _step(look.glint_radius - np.hypot(gx, gy), 1.0)
 
     # Dark rim outside, and tears that glitter on it at both corners and along the lower lid.
-    rim = np.exp(-np.maximum(-depth, 0) / look.rim)
+    rim = np.exp(-np.maximum(-depth, 0) / look.rim - 15 * np.maximum(np.abs(s) - 1.02, 0))
     skin = face * (1 - 0.92 * rim)
     rough = np.clip(0.6 + 0.5 * texture, 0, 2.5)
     front = np.exp(-(((s + 0.90) / 0.05) ** 2) - ((v - 8) / 5) ** 2)

@@ -61,7 +61,7 @@ class FaceMotion:
         blink = sum(_pulse(time, start, 0.16) for start in self._events(time, "blink"))
         lick = 0.0
         for start in self._events(time, "lick"):
-            bout = _pulse(time, start, 0.9)
+            bout = _pulse(time, start, 0.7)
             lick += bout * (0.5 - 0.5 * np.cos(2 * np.pi * self._lick_rate * (time - start)))
         return FacePose(
             blink=float(min(1.0, blink)),
@@ -77,13 +77,16 @@ class FaceMotion:
         )
 
     def _events(self, time: float, kind: str) -> list[float]:
-        """Times at which a blink or a bout of licking near `time` starts, one in each period."""
-        period, offset = {"blink": (1.6, 2), "lick": (3.2, 3)}[kind]
+        """Times at which a blink or a bout of licking near `time` starts, one in each period.
+
+        The periods are short enough for two seconds of movie to show both.
+        """
+        period, offset = {"blink": (1.6, 2), "lick": (2.0, 3)}[kind]
         number = int(np.floor(time / period))
         starts = []
         for k in (number - 1, number):
             if k >= 0:
-                late = np.random.default_rng([self._rng_seed, offset, k]).uniform(0.15, 0.75)
+                late = np.random.default_rng([self._rng_seed, offset, k]).uniform(0.1, 0.6)
                 starts.append((k + float(late)) * period)
         return starts
 

@@ -18,19 +18,21 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+# What is asked for -> environments of tox.ini.
+ENVIRONMENTS = {"demo": "demo", "test": "interop,test"}
 USAGE = "usage: python3 start.py demo [ARGUMENTS] | test"
 
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036, this file is what meets an old Python
         sys.exit(f"napari-vitface needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
-    if not arguments or arguments[0] not in ("demo", "test"):
+    if not arguments or arguments[0] not in ENVIRONMENTS:
         sys.exit(USAGE)
     environment, *rest = arguments
     if problem := provide_libraries(environment):
         print(problem, file=sys.stderr)
-    command = [str(install_tox()), "run", "-e", environment, *(["--", *rest] if rest else [])]
-    return subprocess.call(command, cwd=ROOT)
+    command = [str(install_tox()), "run", "-e", ENVIRONMENTS[environment]]
+    return subprocess.call([*command, *(["--", *rest] if rest else [])], cwd=ROOT)
 
 
 def provide_libraries(environment: str) -> str | None:

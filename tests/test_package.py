@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,10 +122,10 @@ def test_commands_are_found_in_the_documentation() -> None:
 
 
 def test_the_two_commands_of_the_readme_are_environments() -> None:
-    environments = re.findall(r"^\[testenv:(\w+)\]", page("tox.ini"), flags=re.M)
-    named = re.findall(r"python3 start\.py (\w+)", page("README.md"))
-    assert set(named) == {"demo", "test"}
-    assert set(named) <= set(environments)
+    start = runpy.run_path(str(REPOSITORY / "start.py"))["ENVIRONMENTS"]
+    assert set(re.findall(r"python3 start\.py (\w+)", page("README.md"))) == set(start)
+    environments = set(re.findall(r"^\[testenv:(\w+)\]", page("tox.ini"), flags=re.M))
+    assert set(",".join(start.values()).split(",")) <= environments
 
 
 def test_start_refuses_what_it_does_not_know() -> None:

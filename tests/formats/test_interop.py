@@ -22,9 +22,9 @@ from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 PROGRAMS = ("movement", "sleap_io", "napari_deeplabcut")
-PYTHON = os.environ.get("VITFACE_INTEROP_PYTHON") or (
-    sys.executable if all(map(find_spec, PROGRAMS)) else None
-)
+NAMED = os.environ.get("VITFACE_INTEROP_PYTHON", "")
+HERE = sys.executable if all(map(find_spec, PROGRAMS)) else None
+PYTHON = NAMED if Path(NAMED).is_file() else HERE
 pytestmark = pytest.mark.skipif(
     not PYTHON,
     reason="no movement, sleap-io and napari-deeplabcut here; name their Python in "

@@ -251,6 +251,20 @@ def test_held_out_frames_that_are_not_there_get_one_sentence(
         run(model, labels, held_out=True)
 
 
+def test_the_bundled_model_is_as_good_on_unseen_real_frames_as_it_says(real_data: Path) -> None:
+    from napari_vitface.model.checkpoint import find_model, read_metadata
+
+    training = read_metadata(find_model("mouse-face"))["training"]
+    result = outcome(run("mouse-face", real_data / "mouse_face", held_out=True))
+    assert result["points"] > 300
+    assert result["missed"] == 0
+    for figure in ("mean", "median"):
+        assert result[figure] == pytest.approx(training["metrics"]["real"][figure], rel=0.02)
+    assert result["median"] <= 6
+    assert result["mean"] <= 0.75 * result["mean_pose"]["mean"]
+    assert result["mean_pose"]["median"] > 6
+
+
 # --- what cannot be judged ------------------------------------------------------------------------
 
 

@@ -183,8 +183,8 @@ def test_the_seed_s_pck_measures_in_eye_widths() -> None:
 def test_the_seed_s_accuracy_counts_x_and_y_in_a_squashed_square() -> None:
     # 4 px of the 224-px square are 8 px of a frame 448 wide and 2 px of one 112 high.
     truth = np.array([[[100.0, 50.0], [200.0, 60.0]]])
-    predicted = truth + np.array([[[7.9, 2.1], [8.1, 1.9]]])
-    assert seed_accuracy(predicted, truth, (112, 448)) == 0.5
+    predicted = truth + np.array([[[7.9, 1.9], [8.1, 1.9]]])
+    assert seed_accuracy(predicted, truth, (112, 448)) == 0.75
     assert seed_accuracy(truth, truth, (112, 448)) == 1
 
 

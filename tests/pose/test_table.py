@@ -31,7 +31,7 @@ def test_a_dense_table_has_a_row_for_every_frame() -> None:
         np.arange(12).reshape(3, 2, 2),
         confidence=np.full((3, 2), 0.5),
         state=np.full((3, 2), PointState.LABELLED),
-        frames=[1, 3, 8],
+        frames=[1, 3, 4],
     )
     dense = table.dense(4)
     assert dense.frames.tolist() == [0, 1, 2, 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import runpy
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import napari_vitface
 
@@ -50,6 +52,28 @@ def test_files_that_are_not_code_are_installed() -> None:
 def test_no_file_of_the_package_is_over_15_megabytes() -> None:
     large = [path for path in PACKAGE.rglob("*") if path.stat().st_size > 15e6]
     assert not large
+
+
+def test_what_is_imported_is_declared_and_nothing_else() -> None:
+    imported = {
+        name.partition(".")[0]
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    imported -= set(sys.stdlib_module_names) | {"napari_vitface"}
+    by_module = metadata.packages_distributions()
+    needed = {by_module[name][0].lower() for name in imported}
+    requirements = map(Requirement, metadata.requires("napari-vitface") or [])
+    declared = {one.name.lower() for one in requirements if one.marker is None}
+    # pandas imports PyTables, and timm torchvision.
+    assert needed | {"tables", "torchvision"} == declared
 
 
 def test_no_pickle_is_read() -> None:

@@ -46,12 +46,18 @@ class PacketTable:
 
     Attributes
     ----------
+    by_pts : bool
+        Whether FFmpeg seeks by presentation times in this container, rather than by decoding times.
     pts, dts : (packets,) int64
         Presentation and decoding times; `NO_TIME` where the container has none.
     key : (packets,) bool
         Whether decoding can start here.
     shown : (packets,) bool
         False for what is decoded but never shown: cut by an edit list, alternate references of VP8.
+    promised : int or None
+        Packets that the container claims.
+    claimed_seconds : float
+        Duration that the container claims, where it claims no number; 0 if neither.
     seen : int
         Packets, empty ones included.
     damaged : bool
@@ -96,18 +102,23 @@ def read_packet_table(path: Path) -> PacketTable:
 
 
 def _common(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
-    lone = len(container.streams) == 1
-    if stream.duration is not None and stream.time_base is not None:
+    entries = getattr(stream, "index_entries", None)  # PyAV 17 and later
+    promised = stream.frames or None
+    if promised and entries and "mp4" in container.format.name:
+        # An edit list leaves whole groups of pictures out of the table.
+        promised = min(promised, len(entries))
+    claimed = 0.0
+    if promised is None and stream.duration is not None and stream.time_base is not None:
         claimed = float(stream.duration * stream.time_base)
-    else:
-        # The longest stream's, which may be the sound's.
-        claimed = (container.duration or 0) / av.time_base if lone else 0.0
+    elif promised is None and len(container.streams) == 1:
+        # With sound this would be the longer of the two.
+        claimed = (container.duration or 0) / av.time_base
     return {
         "codec": stream.codec_context.name,
         "time_base": stream.time_base or Fraction(1, 1000),
         "rate": float(stream.average_rate or stream.guessed_rate or 0),
-        "by_pts": "matroska" in container.format.name,
-        "promised": stream.frames or None,
+        "by_pts": any(kind in container.format.name for kind in ("matroska", "mp4")),
+        "promised": promised,
         "claimed_seconds": claimed,
     }
 
@@ -150,7 +161,7 @@ def _from_container(
     path: Path, container: InputContainer, stream: VideoStream
 ) -> PacketTable | None:
     """The container's own table, if it has one that is complete and agrees with the packets."""
-    entries = getattr(stream, "index_entries", None)  # PyAV 17 and later
+    entries = getattr(stream, "index_entries", None)
     common = _common(container, stream)
     codec, promised = common["codec"], common["promised"]
     mp4, avi = "mp4" in container.format.name, container.format.name == "avi"
@@ -201,7 +212,8 @@ def _agrees(table: PacketTable, container: InputContainer, stream: VideoStream) 
     for start in sorted(starts):
         if start > 0:
             try:
-                container.seek(int(table.dts[start]), stream=stream, backward=True)
+                stamps = table.pts if table.by_pts else table.dts
+                container.seek(int(stamps[start]), stream=stream, backward=True)
             except FFmpegError:
                 return False
         packets = list(itertools.islice(read_packets(container, stream), COMPARED))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.video.scale import FILTER, ImageScaler, Scale
+from napari_vitface.video.scale import ImageScaler, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,7 +173,7 @@ class PictureConverter:
             width=self.picture.width,
             height=self.picture.height,
             format=self.picture.layout,
-            interpolation=FILTER,
+            interpolation="BILINEAR",
             # Naming the target's range too would make PyAV before 17 ignore both.
             src_color_range=ColorRange.JPEG if _is_full_range(frame) else ColorRange.MPEG,
         )

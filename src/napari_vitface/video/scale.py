@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-#: Name of swscale's filter in PyAV.
-FILTER = "BILINEAR"
+#: swscale's SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT: without accurate rounding, filters of
+#: more than a few rows lose whole grey levels; exact bits are the same on every processor. The
+#: number itself, because PyAV before 18 has no names for the last two.
+FILTER = 2 | 0x40000 | 0x80000
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,13 @@ class TiffSource:
         self.white = int(np.iinfo(self.dtype).max)
         self.times = np.zeros(self.shape[0])
         self.frame_rate = 0.0
-        self.promised: int | None = None
+        self.promised: int | None = self._pages.promised
         self.problems: tuple[str, ...] = ()
+        if self._pages.promised > len(self.times):
+            self.problems = (
+                f"{path.name} promises {self.promised} frames but holds {len(self.times)}: it was "
+                "cut off. The frames that are there can be used.",
+            )
 
     def read(self, frame: int) -> NDArray[Any] | None:
         """One page; None if it is broken."""
@@ -70,54 +76,99 @@ class TiffPages:
         self.path = path
         try:
             self._file = tifffile.TiffFile(path)
-            series = self._file.series[0]
+            series: Any = self._file.series[0]
         except (tifffile.TiffFileError, OSError, IndexError, ValueError) as error:
             raise VideoError(f"{path} cannot be read as TIFF ({error}): is it complete?") from error
-        shape, axes = series.shape, series.axes
-        self.dtype = np.dtype(series.dtype)
-        if self.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
+        self.dtype = np.dtype(series.dtype).newbyteorder("=")
+        if self.dtype not in (np.uint8, np.uint16):
             raise VideoError(f"{path} holds {self.dtype} values: save it in 8 or 16 bits unsigned.")
-        self.dtype = self.dtype.newbyteorder("=")
-        self._axes = axes[-3:] if axes[-1] in "SC" and shape[-1] in (3, 4) else axes[-2:]
-        if len(axes) > 2 and axes[-3] == "S":
-            self._axes = axes[-3:]
-        inner = len(self._axes)
-        outer = [n for n in shape[:-inner] if n != 1]
-        if len(outer) > 1 or self._axes.replace("S", "").replace("C", "") != "YX":
-            raise VideoError(
-                f"{path} has the axes {axes} with sizes {shape}: save it as one stack of frames."
-            )
-        self._series: Any = series
-        count = outer[0] if outer else 1
-        height, width = series.shape[axes.index("Y")], series.shape[axes.index("X")]
-        self.shape: tuple[int, ...] = (
-            (count, height, width, 3) if inner == 3 else (count, height, width)
-        )
-        self._inner_shape = shape[-inner:]
-        # Stacks that are written in one piece (ImageJ's) may have a single page entry.
-        self._memory = None
-        if series.dataoffset is not None:
-            self._memory = np.memmap(
-                path, series.dtype, "r", series.dataoffset, (count, *self._inner_shape)
-            )
+        shape, axes = series.shape, series.axes
+        count, self._planar, colour = _frame_axes(path, shape, axes)
+        self._inner_shape = shape[-3:] if colour else shape[-2:]
+        self._memory: NDArray[Any] | None = None
+        self._pages: Any = series.pages
         self._pages_a_frame = max(1, len(series.pages) // count)
+        self.promised = count
+        if series.dataoffset is not None:
+            # Written in one piece, perhaps with an entry for the first page alone, as ImageJ does.
+            if self._file.imagej_metadata and not colour:
+                self.promised = max(count, int(self._file.imagej_metadata.get("images", 1)))
+            count = self._map(path, series.dataoffset)
+        elif count == 1 and len(self._file.series) > 1:
+            # Pages that were written one by one, without a word on how they belong together.
+            self._pages = self._file.pages
+            alike = [page.shape == self._pages[0].shape for page in self._pages]
+            self.promised = count = alike.index(False) if False in alike else len(alike)
+        height, width = shape[axes.index("Y")], shape[axes.index("X")]
+        self.shape: tuple[int, ...] = (count, height, width, *((3,) if colour else ()))
+        self._pillow = self._memory is None and not self._can_decode()
+
+    def _map(self, path: Path, offset: int) -> int:
+        """Map the frames from `offset` on that are all there; their number."""
+        frame_bytes = math.prod(self._inner_shape) * self.dtype.itemsize
+        count = min(self.promised, (path.stat().st_size - offset) // frame_bytes)
+        if count < 1:
+            raise VideoError(
+                f"{path} was cut off before the end of its first frame: copy it again."
+            )
+        stored = self.dtype.newbyteorder(self._file.byteorder)
+        self._memory = np.memmap(path, stored, "r", offset, (count, *self._inner_shape))
+        return count
+
+    def _can_decode(self) -> bool:
+        """Whether tifffile has the codec; LZW and JPEG need a package that Pillow does without."""
+        try:
+            self._pages[0].asarray()
+        except (ValueError, KeyError) as error:
+            return "imagecodecs" not in str(error)
+        except Exception:  # damaged pages are told when they are read
+            return True
+        return True
 
     def read(self, frame: int) -> NDArray[Any] | None:
+        """One frame; None if its pages are damaged or missing."""
         try:
             if self._memory is not None:
                 image = np.array(self._memory[frame])
+            elif self._pillow:
+                image = _read_by_pillow(self.path, frame * self._pages_a_frame)
             else:
-                step = self._pages_a_frame
-                pages = [self._series.pages[frame * step + k].asarray() for k in range(step)]
+                first = frame * self._pages_a_frame
+                pages = [self._pages[first + k].asarray() for k in range(self._pages_a_frame)]
                 image = np.stack(pages).reshape(self._inner_shape)
-        except (OSError, ValueError, IndexError, AttributeError):
+        except Exception:  # tifffile raises errors of many kinds over damaged pages
             return None
-        if len(self._axes) == 3:
-            if self._axes[0] in "SC":
-                image = np.moveaxis(image, 0, -1)
+        if self._planar and not self._pillow:
+            image = np.moveaxis(image, 0, -1)
+        if len(self.shape) == 4:
             image = image[..., :3]
         return np.ascontiguousarray(image, dtype=self.dtype)
 
     def close(self) -> None:
         self._memory = None
         self._file.close()
+
+
+def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, bool, bool]:
+    """Number of frames, whether colours are planes, and whether there are colours.
+
+    Raises `VideoError` for stacks of more than one dimension beside the picture's own.
+    """
+    planar = axes[-3:-2] in ("S", "C") and axes[-2:] == "YX" and shape[-3] in (3, 4)
+    colour = planar or (axes[-3:] in ("YXS", "YXC") and shape[-1] in (3, 4))
+    inner = 3 if colour else 2
+    outer = [size for size in shape[:-inner] if size != 1]
+    if len(outer) > 1 or not (planar or axes[-inner:].startswith("YX")):
+        sizes = " x ".join(str(size) for size in shape)
+        raise VideoError(
+            f"{path} has {len(shape)} dimensions ({axes}, {sizes}): save it as one stack of frames."
+        )
+    return (outer[0] if outer else 1), planar, colour
+
+
+def _read_by_pillow(path: Path, page: int) -> NDArray[Any]:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.seek(page)
+        return np.array(image)

@@ -133,7 +133,7 @@ class Video:
         self._lock = threading.RLock()
         self._closed = False
         self.path = source.path
-        self.name = source.path.stem if source.path.suffix else source.path.name
+        self.name = source.path.name if source.path.is_dir() else source.path.stem
         self.shape = source.shape
         self.dtype = source.dtype
         self.white = source.white

@@ -30,8 +30,9 @@ ENCODERS = {
     "av1": ("libsvtav1", "libaom-av1"),
 }
 
-#: Time base for frames that come with times of their own: divides the usual frame rates.
-TICKS = 90_000
+#: Ticks a second for frames that come at times of their own: the usual frame rates divide it, and
+#: MPEG-4, which has room for 16 bits, takes it.
+TICKS = 60_000
 
 
 class VideoWriter:
@@ -47,8 +48,8 @@ class VideoWriter:
     size : (H, W)
         Of the frames. Odd sizes are padded by repeating the last row or column where the pixel
         format needs even ones, so coordinates stay what they are.
-    frame_rate : float
-        Frames per second.
+    frame_rate : float or None
+        Frames per second; None for frames that are written with times of their own.
     codec : str
         ``"h264"`` or another of `ENCODERS`, or FFmpeg's name of an encoder.
     pixel_format : str
@@ -68,7 +69,7 @@ class VideoWriter:
         self,
         path: str | os.PathLike[str],
         size: tuple[int, int],
-        frame_rate: float,
+        frame_rate: float | None,
         *,
         codec: str = "h264",
         pixel_format: str = "yuv420p",
@@ -83,7 +84,8 @@ class VideoWriter:
         try:
             self._temporary = self._exit.enter_context(atomic_write(self.path))
             self._container = av.open(str(self._temporary), "w")
-            rate = Fraction(frame_rate).limit_denominator(1001)
+            rate = Fraction(30 if frame_rate is None else frame_rate).limit_denominator(1001)
+            self._tick = Fraction(1, TICKS) if frame_rate is None else 1 / rate
             self._stream = cast(VideoStream, self._container.add_stream(_encoder(codec), rate=rate))
             even = "420" in pixel_format or "422" in pixel_format
             height, width = size
@@ -95,7 +97,8 @@ class VideoWriter:
                 self._stream.codec_context.gop_size = keyframe_interval
             if options:
                 self._stream.codec_context.options = dict(options)
-            self._rate = rate
+            self._stream.codec_context.time_base = self._tick
+            self._timed = frame_rate is None
         except (FFmpegError, OSError, ValueError) as error:
             self._abandon(error)
             raise VideoError(f"{self.path} cannot be written as video: {error}.") from error
@@ -103,8 +106,10 @@ class VideoWriter:
     def write(self, frame: NDArray[Any], *, time: float | None = None) -> None:
         """Add one frame: (H, W) grey or (H, W, 3) RGB, uint8; uint16 for deeper pixel formats.
 
-        `time` in seconds, for frames that do not come at the frame rate; increasing.
+        `time` in seconds, increasing, if and only if the video has no frame rate.
         """
+        if (time is None) == self._timed:
+            raise ValueError("frames have times of their own if the video has no frame rate")
         frame = np.asarray(frame)
         if frame.shape[:2] != tuple(self.size):
             raise ValueError(f"a frame of {frame.shape[:2]} in a video of {self.size}")
@@ -119,13 +124,12 @@ class VideoWriter:
             else ("gray16le" if deep else "gray")
         )
         picture = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format=layout)
-        picture = self._reformatter.reformat(picture, format=self._stream.pix_fmt)
-        if time is None:
-            picture.pts = self._count
-            picture.time_base = 1 / self._rate
-        else:
-            picture.pts = round(time * TICKS)
-            picture.time_base = Fraction(1, TICKS)
+        try:
+            picture = self._reformatter.reformat(picture, format=self._stream.pix_fmt)
+        except (FFmpegError, OSError) as error:
+            raise VideoError(f"{self.path} cannot be written as video: {error}.") from error
+        picture.pts = self._count if time is None else round(time * TICKS)
+        picture.time_base = self._tick
         self._count += 1
         self._encode(picture)
 
@@ -139,6 +143,8 @@ class VideoWriter:
     def close(self) -> None:
         """Finish the file and give it its name."""
         try:
+            if not self._count:
+                raise VideoError(f"{self.path} was not written: it was given no frame.")
             self._encode(None)
             self._container.close()
         except BaseException as error:

@@ -1,0 +1,221 @@
+"""Folders of images, TIFF stacks and single images are videos too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_vitface.errors import VideoError
+from napari_vitface.video import Scale, open_video, scale_image
+
+
+def images(count: int, dtype: Any = np.uint8, colour: bool = False) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    shape = (count, 40, 60, 3) if colour else (count, 40, 60)
+    return generator.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+def test_a_folder_is_read_in_the_natural_order_of_names(tmp_path: Path) -> None:
+    stack = images(12)
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / f"img{number}.png")
+    (tmp_path / ".img3.png").write_bytes(b"left by a file manager")
+    (tmp_path / "labels.csv").write_text("not an image")
+    with open_video(tmp_path) as video:
+        assert video.shape == (12, 40, 60)
+        assert (video.name, video.frame_rate) == (tmp_path.name, 0.0)
+        np.testing.assert_array_equal(video[:], stack)
+        np.testing.assert_array_equal(video[10], stack[10])
+        scale = Scale((3, 4, 50, 30), (20, 25), True)
+        for i, frame in video.frames(scale=scale):
+            np.testing.assert_array_equal(frame, scale_image(stack[i], scale))
+
+
+def test_a_folder_whose_name_has_a_dot_keeps_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "cam1.2023"
+    folder.mkdir()
+    Image.fromarray(images(1)[0]).save(folder / "a.png")
+    with open_video(folder) as video:
+        assert video.name == "cam1.2023"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".jpg", ".JPEG"])
+def test_a_single_image_is_a_video_of_one_frame(tmp_path: Path, suffix: str) -> None:
+    image = images(1, colour=True)[0]
+    path = tmp_path / f"image{suffix}"
+    Image.fromarray(image).save(path, quality=95)
+    with open_video(path) as video:
+        assert video.shape == (1, 40, 60, 3)
+        if suffix.lower() not in (".jpg", ".jpeg"):
+            np.testing.assert_array_equal(video[0], image)
+
+
+def test_sixteen_bit_images(tmp_path: Path) -> None:
+    stack = images(3, np.uint16)
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    with open_video(tmp_path) as video:
+        assert video.dtype == np.uint16
+        np.testing.assert_array_equal(video[:], stack)
+
+
+def test_transparency_palettes_and_bits_become_plain_pictures(tmp_path: Path) -> None:
+    rgba = np.concatenate([images(1, colour=True)[0], np.full((40, 60, 1), 128, np.uint8)], axis=2)
+    Image.fromarray(rgba).save(tmp_path / "alpha.png")
+    Image.fromarray(rgba).convert("RGB").quantize(16).save(tmp_path / "palette.png")
+    Image.fromarray(images(1)[0] > 128).save(tmp_path / "bits.png")
+    with open_video(tmp_path / "alpha.png") as video:
+        np.testing.assert_array_equal(video[0], rgba[..., :3])
+    with open_video(tmp_path / "palette.png") as video:
+        assert video.shape == (1, 40, 60, 3)
+    with open_video(tmp_path / "bits.png") as video:
+        assert video.shape == (1, 40, 60)
+        assert set(np.unique(video[0])) == {0, 255}
+
+
+def test_the_cameras_orientation_is_applied(tmp_path: Path) -> None:
+    image = Image.fromarray(images(1)[0])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "image.png", exif=exif)
+    with open_video(tmp_path / "image.png") as video:
+        np.testing.assert_array_equal(video[0], np.rot90(np.asarray(image), -1))
+
+
+def test_images_of_another_size_are_named(tmp_path: Path) -> None:
+    Image.fromarray(images(1)[0]).save(tmp_path / "a.png")
+    Image.fromarray(images(1)[0][:30]).save(tmp_path / "b.png")
+    with pytest.raises(VideoError, match=r"b\.png has 60 x 30 pixels but a\.png has 60 x 40"):
+        open_video(tmp_path)
+
+
+def test_a_broken_image_in_the_middle_is_a_frame_without_picture(tmp_path: Path) -> None:
+    stack = images(5)
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    data = (tmp_path / "2.png").read_bytes()
+    (tmp_path / "2.png").write_bytes(data[: len(data) // 2])
+    with open_video(tmp_path) as video:
+        assert [i for i, frame in video.frames() if frame is None] == [2]
+        with pytest.raises(VideoError, match=r"Frame 2 .*2\.png"):
+            video[2]
+
+
+def test_grey_among_colour_takes_the_kind_of_the_first(tmp_path: Path) -> None:
+    Image.fromarray(images(1, colour=True)[0]).save(tmp_path / "a.png")
+    Image.fromarray(images(1)[0]).save(tmp_path / "b.png")
+    with open_video(tmp_path) as video:
+        assert video.shape == (2, 40, 60, 3)
+        np.testing.assert_array_equal(video[1], np.repeat(images(1)[0][..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"imagej": True},
+        {"compression": "zlib"},
+        {"bigtiff": True, "byteorder": ">"},
+        {"rowsperstrip": 7},
+        {"metadata": None},
+    ],
+)
+@pytest.mark.parametrize("kind", ["grey", "grey16", "colour"])
+def test_tiff_stacks(tmp_path: Path, options: dict[str, Any], kind: str) -> None:
+    stack = images(9, np.uint16 if kind == "grey16" else np.uint8, kind == "colour")
+    photometric = "rgb" if kind == "colour" else "minisblack"
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, stack, photometric=photometric, **options)
+    with open_video(path) as video:
+        assert video.shape == stack.shape
+        assert video.dtype == stack.dtype
+        for i in (8, 0, 5):
+            np.testing.assert_array_equal(video[i], stack[i])
+        np.testing.assert_array_equal(video[2:8:3], stack[2:8:3])
+        for i, frame in video.frames():
+            np.testing.assert_array_equal(frame, stack[i])
+
+
+def test_tiff_in_planes(tmp_path: Path) -> None:
+    stack = images(4, colour=True)
+    path = tmp_path / "stack.tif"
+    planes = np.ascontiguousarray(stack.transpose(0, 3, 1, 2))
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
+    with open_video(path) as video:
+        assert video.shape == stack.shape
+        np.testing.assert_array_equal(video[:], stack)
+
+
+def test_tiff_written_page_by_page_as_cameras_do(tmp_path: Path) -> None:
+    stack = images(6)
+    path = tmp_path / "stack.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for image in stack:
+            writer.write(image, contiguous=False, metadata=None)
+    with open_video(path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+
+
+def test_tiff_with_lzw_needs_no_further_package(tmp_path: Path) -> None:
+    stack = images(5)
+    path = tmp_path / "stack.tif"
+    first, *rest = [Image.fromarray(image) for image in stack]
+    first.save(path, save_all=True, append_images=rest, compression="tiff_lzw")
+    with open_video(path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+        assert [i for i, frame in video.frames() if frame is not None] == list(range(5))
+
+
+def test_tiff_that_is_no_stack_of_pictures_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "float.tif", np.zeros((4, 20, 20), np.float32), photometric="minisblack"
+    )
+    with pytest.raises(VideoError, match="float32"):
+        open_video(tmp_path / "float.tif")
+    tifffile.imwrite(
+        tmp_path / "volume.tif",
+        np.zeros((3, 5, 20, 20), np.uint8),
+        photometric="minisblack",
+        metadata={"axes": "TZYX"},
+    )
+    with pytest.raises(VideoError, match="one stack of frames"):
+        open_video(tmp_path / "volume.tif")
+
+
+@pytest.mark.parametrize("options", [{"compression": "zlib"}, {}, {"imagej": True}])
+def test_a_tiff_stack_that_is_cut_off_gives_what_is_there(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    stack = images(8)
+    path = tmp_path / "stack.tif"
+    if "compression" in options:
+        with tifffile.TiffWriter(path) as writer:
+            for image in stack:
+                writer.write(image, contiguous=False, **options)
+    else:
+        tifffile.imwrite(path, stack, photometric="minisblack", **options)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 5 // 8])
+    with open_video(path) as video:
+        readable = [i for i, frame in video.frames() if frame is not None]
+        assert readable[:4] == [0, 1, 2, 3]
+        for i in readable:
+            np.testing.assert_array_equal(video[i], stack[i])
+        assert len(video) <= 5
+        if (
+            "compression" not in options
+        ):  # in one piece: the file says how many frames it should have
+            assert video.promised == 8
+            assert "promises 8 frames but holds" in video.problems[0]
+
+
+def test_the_real_frames(real_data: Path) -> None:
+    folder = real_data / "mouse_face" / "labeled-data" / "cam1_G7c1_1"
+    with open_video(folder) as video:
+        assert video.shape == (119, 646, 864)
+        assert video[118].std() > 5

@@ -106,6 +106,18 @@ def test_new_files_get_the_rights_that_open_would_give(tmp_path: Path) -> None:
 
 
 @posix
+def test_the_new_file_takes_the_place_of_the_old_in_one_step(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with target.open() as reader:
+        with atomic_write(target) as temporary:
+            temporary.write_text("new")
+        # Who had the old file open still reads the whole old file, never a part of the new one.
+        assert reader.read() == "old"
+    assert target.read_text() == "new"
+
+
+@posix
 def test_a_replaced_file_keeps_its_rights(tmp_path: Path) -> None:
     target = tmp_path / "shared.csv"
     target.touch()

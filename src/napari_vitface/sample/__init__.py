@@ -1,6 +1,7 @@
 """A procedural mouse face: drawn frames with the exact positions of the twelve keypoints.
 
-It is napari's sample data, the test fixture and extra training data. Needs numpy and scipy.
+It is napari's sample data, the test fixture and extra training data. Needs numpy, scipy and
+scikit-image.
 """
 
 from __future__ import annotations

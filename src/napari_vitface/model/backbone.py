@@ -184,6 +184,10 @@ def create_backbone(
     bare = _bare(timm_name)
     full_name = f"{bare}.{config['tag']}" if config.get("tag") else bare
     require_blocks(timm_name, model)
+    patch = _patch_size(model)
+    if size[0] % patch[0] or size[1] % patch[1]:
+        # timm would leave the rest of the image out without a word.
+        raise _odd_size(timm_name, size, patch)
     backbone = Backbone(model, full_name, timm_args, size, channels)
     if pretrained and channels == 1:
         fold_grey(backbone)
@@ -199,11 +203,7 @@ def nearest_input_size(timm_name: str, size: tuple[int, int]) -> tuple[int, int]
     with torch.device("meta"):
         model = _create(timm_name, None, False, {"num_classes": 0})
     require_blocks(timm_name, model)
-    patch_h, patch_w = _patch_size(model)
-    return (
-        max(1, round(size[0] / patch_h)) * patch_h,
-        max(1, round(size[1] / patch_w)) * patch_w,
-    )
+    return _nearest(size, _patch_size(model))
 
 
 def known_name(timm_name: str) -> str:
@@ -261,12 +261,20 @@ def _create(
         else:
             reason = f"timm refuses its arguments ({first_line(error)})"
         raise BackboneError(f"{timm_name} cannot be used: {reason}.") from error
-    except (AssertionError, ValueError, RuntimeError) as error:
-        if pretrained and not isinstance(error, AssertionError):
-            raise _no_weights(timm_name, error) from error
+    except AssertionError as error:
         raise BackboneError(
-            f"{timm_name} cannot be built for images of {size}: {first_line(error)}."
+            f"{timm_name} cannot be built for images of {size} ({first_line(error)})."
         ) from error
+    except RuntimeError as error:
+        if pretrained and "loading state_dict" in str(error):
+            raise BackboneError(
+                f"The pretrained weights of {timm_name} do not fit the model with these arguments "
+                f"({first_line(ValueError(str(error).partition(':')[2]))}); leave the arguments "
+                "that change its shape out, or train from scratch."
+            ) from error
+        if pretrained:
+            raise _no_weights(timm_name, error) from error
+        raise
     except Exception as error:
         # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
         if pretrained:
@@ -278,6 +286,21 @@ def _no_weights(timm_name: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
         "connect to the internet once so that timm can download them, or train from scratch."
+    )
+
+
+def _nearest(size: tuple[int, int], patch: tuple[int, int]) -> tuple[int, int]:
+    return (
+        max(1, round(size[0] / patch[0])) * patch[0],
+        max(1, round(size[1] / patch[1])) * patch[1],
+    )
+
+
+def _odd_size(timm_name: str, size: tuple[int, int], patch: tuple[int, int]) -> BackboneError:
+    nearest = _nearest(size, patch)
+    return BackboneError(
+        f"{timm_name} cuts images into patches of {patch[0]} x {patch[1]} pixels, which do not "
+        f"fill {size[0]} x {size[1]}; the nearest size that fits is {nearest[0]} x {nearest[1]}."
     )
 
 

@@ -85,16 +85,35 @@ def create_head(
     embed_dim: int,
     keypoints: int,
     patch_size: tuple[int, int],
-    class_token: int | None,
+    backbone_token: int | None,
     **args: Any,
 ) -> HeatmapHead | RegressionHead:
-    """A head by name, ``"heatmap"`` (default size: maps at stride about 4) or ``"regression"``."""
+    """A head by name: ``"heatmap"``, by default with maps at stride about 4, or ``"regression"``.
+
+    Parameters
+    ----------
+    name : str
+    embed_dim : int
+        Channels of a token.
+    keypoints : int
+        K.
+    patch_size : (ph, pw)
+        Input pixels a patch.
+    backbone_token : int or None
+        Position of the backbone's class token.
+    **args
+        Arguments of the head's class, over the defaults.
+
+    Raises
+    ------
+    CheckpointError
+        There is no head of that name.
+    """
     if name == "heatmap":
-        args.setdefault("upsample", max(1, round(max(patch_size) / 4)))
-        return HeatmapHead(embed_dim, keypoints, **args)
+        upsample = max(1, round(max(patch_size) / 4))
+        return HeatmapHead(embed_dim, keypoints, **({"upsample": upsample} | args))
     if name == "regression":
-        args.setdefault("class_token", class_token)
-        return RegressionHead(embed_dim, keypoints, **args)
+        return RegressionHead(embed_dim, keypoints, **({"class_token": backbone_token} | args))
     raise CheckpointError(f"There is no head named {name!r}; there are: {', '.join(HEADS)}.")
 
 

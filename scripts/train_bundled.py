@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skimage.io import imread
+from timm.layers import resample_abs_pos_embed
 
 from napari_vitface.formats.deeplabcut import Labels, read_labels
 from napari_vitface.model.backbone import create_backbone
@@ -29,11 +30,13 @@ from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
 from napari_vitface.sample import random_face
+from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
 
 OUTPUT = Path(__file__).parent.parent / "src/napari_vitface/bundled/mouse-face.safetensors"
-INPUT_SIZE = (192, 256)
+#: Input size of the first stage, and of the second, which is that of the model that ships.
+FIRST_SIZE, FINAL_SIZE = (192, 256), (240, 320)
 RENDERING_SIZE = (288, 384)
 #: Renderings that judge are drawn with seeds from here on, those that train below.
 JUDGING_SEED = 1_000_000
@@ -66,6 +69,57 @@ def renderings(count: int, first_seed: int) -> Iterator[tuple[NDArray[Any], NDAr
         yield random_face(np.random.default_rng(seed), RENDERING_SIZE)
 
 
+def new_network() -> KeypointNetwork:
+    """The architecture, from random weights."""
+    backbone = create_backbone("vit_tiny_patch16_224", FIRST_SIZE, channels=1, drop_path_rate=0.05)
+    return KeypointNetwork(backbone, MOUSE_FACE)
+
+
+def at_size(network: KeypointNetwork, size: tuple[int, int]) -> KeypointNetwork:
+    """The same network for inputs of another size, its position embedding resampled."""
+    description = network.to_dict()
+    description["backbone"]["input_size"] = list(size)
+    resized = KeypointNetwork.from_dict(description)
+    weights = network.state_dict()
+    name = "backbone.model.pos_embed"
+    weights[name] = resample_abs_pos_embed(
+        weights[name],
+        new_size=list(resized.backbone.grid),
+        old_size=list(network.backbone.grid),
+        num_prefix_tokens=network.backbone.num_prefix_tokens,
+    )
+    resized.load_state_dict(weights)
+    return resized
+
+
+def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tuple[int, int]]]:
+    """Settings of each stage, the share of real frames in its batches, and its input size.
+
+    First everything, strongly varied, in small inputs, so that the model carries over to other
+    cameras; then, for precision, mostly real frames in larger inputs with narrower targets, varied
+    as little as a camera that stands still does.
+    """
+    first = FitSettings(steps=arguments.steps, seed=arguments.seed, bf16=arguments.bf16)
+    refine = FitSettings(
+        steps=arguments.refine_steps,
+        seed=arguments.seed + 1,
+        bf16=arguments.bf16,
+        learning_rate=3e-4,
+        sigma=1.5,
+        augmentation=Augmentation(
+            rotation=6, scale=0.07, translation=0.03, contrast=0.25, gamma=0.25, erase=0.2
+        ),
+    )
+    both = [(first, 0.55, FIRST_SIZE), (refine, 0.8, FINAL_SIZE)]
+    return both[1:] if arguments.start_from else both
+
+
+def preprocessing_of(network: KeypointNetwork) -> Preprocessing:
+    """Whole frames in grey, normalised as timm does for this backbone."""
+    backbone = network.backbone
+    return Preprocessing(network.input_size, channels=1, mean=backbone.mean, std=backbone.std)
+
+
 def judge(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
@@ -96,9 +150,12 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, default=Path("../shared/data/mouse_face"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--block", type=int, default=3, help="quarter that is held out, 0 to 3")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--renderings", type=int, default=4000)
-    parser.add_argument("--real-share", type=float, default=0.5, help="of each batch")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--refine-steps", type=int, default=1300)
+    parser.add_argument("--renderings", type=int, default=3000)
+    parser.add_argument(
+        "--start-from", type=Path, help="refine this checkpoint, skip the first stage"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
     parser.add_argument("--judge", action="store_true", help="judge --output, train nothing")
@@ -108,30 +165,28 @@ def main() -> None:
     labels = labels.take(np.argsort(labels.frames))
     held = block_of_time(len(labels), arguments.block)
     kept = np.setdiff1d(np.arange(len(labels)), held)
-    if arguments.judge:
-        network, preprocessing, _ = load_network(arguments.output)
-    else:
-        torch.manual_seed(arguments.seed)
-        backbone = create_backbone(
-            "vit_tiny_patch16_224", INPUT_SIZE, channels=1, drop_path_rate=0.05
-        )
-        network = KeypointNetwork(backbone, MOUSE_FACE)
-        preprocessing = Preprocessing(INPUT_SIZE, channels=1, mean=backbone.mean, std=backbone.std)
-    frames = TrainingFrames.from_images(labelled_images(labels), preprocessing)
-    train, held_out = frames.subset(kept), frames.subset(held)
-    new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
-
-    if not arguments.judge:
-        started = time.perf_counter()
+    images = list(labelled_images(labels))
+    given = arguments.output if arguments.judge else arguments.start_from
+    torch.manual_seed(arguments.seed)
+    network = load_network(given)[0].requires_grad_(True) if given else new_network()
+    started = time.perf_counter()
+    settings = FitSettings()
+    for settings, real_share, size in [] if arguments.judge else stages(arguments):
+        network = at_size(network, size)
+        preprocessing = preprocessing_of(network)
+        real = TrainingFrames.from_images(images, preprocessing)
         faces = TrainingFrames.from_images(renderings(arguments.renderings, 0), preprocessing)
-        print(f"{len(faces)} renderings in {time.perf_counter() - started:.0f} s", flush=True)
-        settings = FitSettings(steps=arguments.steps, seed=arguments.seed, bf16=arguments.bf16)
-        shares = [(train, arguments.real_share), (faces, 1 - arguments.real_share)]
-        # The held-out frames are printed while it runs; nothing is chosen by them.
-        for progress in fit(network, preprocessing, shares, held_out, settings):
+        print(f"{time.perf_counter() - started:.0f} s, {len(faces)} renderings", flush=True)
+        shares = [(real.subset(kept), real_share), (faces, 1 - real_share)]
+        # The held-out error is printed while it runs; nothing is chosen by it.
+        for progress in fit(network, preprocessing, shares, real.subset(held), settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
 
-    metrics = judge(network, preprocessing, held_out, np.nanmean(train.xy, axis=0), new_faces)
+    preprocessing = preprocessing_of(network)
+    real = TrainingFrames.from_images(images, preprocessing)
+    new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
+    constant = np.nanmean(real.subset(kept).xy, axis=0)
+    metrics = judge(network, preprocessing, real.subset(held), constant, new_faces)
     baseline = summary(pixel_errors(mean_pose(labels.xy[kept]), labels.xy[held]))
     print(json.dumps(metrics, indent=1))
     print("mean pose in video pixels:", baseline)
@@ -141,7 +196,7 @@ def main() -> None:
     training = {
         "summary": f"{len(kept)} frames of one recording and {arguments.renderings} renderings",
         "script": "scripts/train_bundled.py",
-        "steps": arguments.steps,
+        "steps": [arguments.steps, arguments.refine_steps],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,
         "trained_on": [

@@ -1,0 +1,130 @@
+"""The model that ships finds real and rendered faces; a constant or a broken crop does not pass."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_vitface.formats.deeplabcut import Labels, read_labels
+from napari_vitface.formats.poses import read_poses
+from napari_vitface.jobs.events import Finished
+from napari_vitface.jobs.predict import predict
+from napari_vitface.model.checkpoint import bundled_models, load_model, read_metadata
+from napari_vitface.model.predictor import KeypointModel
+from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
+from napari_vitface.sample import random_face
+from napari_vitface.video import VideoWriter, open_video
+
+NAME = "mouse-face"
+
+
+@pytest.fixture(scope="module")
+def model() -> KeypointModel:
+    return load_model(NAME, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def labels(real_data: Path) -> Labels:
+    labels = read_labels(real_data / "mouse_face")
+    return labels.take(np.argsort(labels.frames))
+
+
+@pytest.fixture(scope="module")
+def held_out(labels: Labels) -> np.ndarray:
+    """Which of the labelled frames the model was not trained on."""
+    held = read_metadata(bundled_models()[NAME])["training"]["held_out"]
+    return np.isin(labels.frames, held["frames"]) & (labels.videos == held["video"])
+
+
+@pytest.fixture(scope="module")
+def real_video(labels: Labels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real frames as H.264 video, in the order of time."""
+    path = tmp_path_factory.mktemp("real") / "cam1.mp4"
+    frames = [open_video(image)[0] for image in labels.images]
+    with VideoWriter(path, size=frames[0].shape[:2], frame_rate=30) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+def good_on_real(errors: np.ndarray, constant: np.ndarray) -> bool:
+    """What is promised on a block of time that the model never saw."""
+    found, mean = summary(errors), summary(constant)
+    assert found["points"] == mean["points"] > 300
+    return found["missed"] == 0 and found["median"] <= 6.0 and found["mean"] <= 0.75 * mean["mean"]
+
+
+def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
+    *_, last = predict(video, NAME, output_dir=folder, device="cpu", **options)
+    assert isinstance(last, Finished)
+    table = read_poses(last.result["h5"])
+    assert table.keypoints.names == MOUSE_FACE.names
+    return table.xy
+
+
+def test_a_block_of_time_it_never_saw_predicted_from_video(
+    real_video: Path, labels: Labels, held_out: np.ndarray, tmp_path: Path
+) -> None:
+    assert 25 <= held_out.sum() <= len(labels) / 3
+    constant = pixel_errors(mean_pose(labels.xy[~held_out]), labels.xy[held_out])
+    truth = labels.xy[held_out]
+
+    whole = predicted(real_video, tmp_path)
+    assert good_on_real(pixel_errors(whole[held_out], truth), constant)
+
+    # The same judgement must fail a constant and a crop that cuts the face.
+    assert not good_on_real(constant, constant)
+    height, width = open_video(real_video).shape[1:3]
+    broken = tmp_path / "crop"
+    broken.mkdir()
+    cropped = predicted(real_video, broken, crop=(0, 0, width // 2, height))
+    assert not good_on_real(pixel_errors(cropped[held_out], truth), constant)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (240, 320)])
+def test_new_renderings(model: KeypointModel, size: tuple[int, int]) -> None:
+    # The script that trained it drew its renderings with other seeds.
+    faces = [random_face(np.random.default_rng(5_000_000 + i), size) for i in range(40)]
+    truth = np.stack([xy for _, xy in faces])
+    xy, confidence = model.predict_images([image for image, _ in faces])
+    allowed = 0.02 * size[1]
+    errors = pixel_errors(xy, truth)
+    constant = pixel_errors(mean_pose(truth), truth)
+    assert np.median(errors) <= allowed < np.median(constant)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+
+
+def test_it_is_less_sure_where_it_is_wrong(model: KeypointModel) -> None:
+    faces = [random_face(np.random.default_rng(6_000_000 + i), (240, 320)) for i in range(40)]
+    xy, confidence = model.predict_images([image for image, _ in faces])
+    errors = pixel_errors(xy, np.stack([xy for _, xy in faces]))
+    worst = errors > np.quantile(errors, 0.9)
+    assert confidence[worst].mean() < confidence[~worst].mean()
+
+
+def test_its_file_says_what_it_is() -> None:
+    path = bundled_models()[NAME]
+    assert path.stat().st_size <= 15_000_000
+    training = read_metadata(path)["training"]
+    assert "MIT" in training["licence"]
+    assert any("ViT_facemap" in entry for entry in training["citations"])
+    assert any("Facemap:" in entry for entry in training["citations"])
+    assert training["metrics"]["real"]["points"] > 300
+    assert training["metrics"]["real"]["median"] <= 6
+    assert len(training["held_out"]["frames"]) >= 25
+
+
+def test_the_stated_accuracy_is_what_is_measured(
+    model: KeypointModel, labels: Labels, held_out: np.ndarray
+) -> None:
+    stated = read_metadata(bundled_models()[NAME])["training"]["metrics"]["real"]
+    images = [
+        open_video(path)[0] for path, held in zip(labels.images, held_out, strict=True) if held
+    ]
+    xy, _ = model.predict_images(images)
+    measured = summary(pixel_errors(xy, labels.xy[held_out]))
+    assert measured["points"] == stated["points"]
+    assert measured["median"] == pytest.approx(stated["median"], abs=0.2)
+    assert measured["mean"] == pytest.approx(stated["mean"], abs=0.3)

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import read_dlc_table
-from napari_vitface.formats.sleap import add_analysis_arrays
+from napari_vitface.formats.sleap import FRAMES_AT_ONCE, add_analysis_arrays
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -250,7 +250,7 @@ class _HdfSink:
 
         self._path = path
         self._keypoints = keypoints
-        self._rows = 0
+        self._windows: set[int] = set()
         _require_room(path, 0)
         self._columns = pd.MultiIndex.from_tuples(
             _columns(keypoints, scorer), names=["scorer", "bodyparts", "coords"]
@@ -266,11 +266,12 @@ class _HdfSink:
             # No search index over the row labels: readers take the whole table.
             self._store.append(HDF_KEY, rows, format="table", index=False)
         self._empty = False
-        self._rows = int(frames[-1]) + 1
+        self._windows.update(np.unique(frames // FRAMES_AT_ONCE).tolist())
 
     def close(self) -> None:
-        # Every frame has x, y and a score for each keypoint in the arrays, and three scores.
-        _require_room(self._path, self._rows * 4 * (3 * len(self._keypoints) + 3))
+        # Every frame of a window has x, y and a score for each keypoint, and three scores.
+        frames = len(self._windows) * FRAMES_AT_ONCE
+        _require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
         with _PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.

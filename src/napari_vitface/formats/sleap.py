@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from napari_vitface.pose.keypoints import KeypointSet
 
-#: Frames that are held in memory, and the chunk along the time axis.
-_FRAMES_AT_ONCE = 4096
+#: Frames of a window: held in memory together, and one chunk along the time axis.
+FRAMES_AT_ONCE = 4096
 
 
 def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
@@ -41,7 +41,7 @@ def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
         arrays = {}
         for name, (dtype, dims) in _ARRAYS.items():
             lengths = {"track": 1, "xy": 2, "node": size, "frame": count}
-            at_once = {**lengths, "frame": min(count, _FRAMES_AT_ONCE)}
+            at_once = {**lengths, "frame": min(count, FRAMES_AT_ONCE)}
             arrays[name] = file.create_dataset(
                 name,
                 shape=tuple(lengths[dim] for dim in dims),
@@ -61,12 +61,12 @@ def add_analysis_arrays(path: Path, keypoints: KeypointSet, key: str) -> None:
         if rows is None:
             return
         # One window of frames after the other, and only those that hold any.
-        windows, starts = np.unique(frames // _FRAMES_AT_ONCE, return_index=True)
+        windows, starts = np.unique(frames // FRAMES_AT_ONCE, return_index=True)
         for window, start, stop in zip(
             windows.tolist(), starts.tolist(), [*starts[1:].tolist(), len(frames)], strict=True
         ):
-            first = window * _FRAMES_AT_ONCE
-            last = min(first + _FRAMES_AT_ONCE, count)
+            first = window * FRAMES_AT_ONCE
+            last = min(first + FRAMES_AT_ONCE, count)
             values = np.full((last - first, size, 3), np.nan, dtype=np.float32)
             places = frames[start:stop] - first
             values[places] = rows.fields("values_block_0")[start:stop].reshape(-1, size, 3)
@@ -82,8 +82,8 @@ def _frame_numbers(rows: h5py.Dataset) -> NDArray[np.int64]:
     """The frame of each row, read in pieces: h5py reads whole rows to give one of their fields."""
     column = rows.fields("index")
     frames = np.empty(len(rows), dtype=np.int64)
-    for start in range(0, len(rows), _FRAMES_AT_ONCE):
-        frames[start : start + _FRAMES_AT_ONCE] = column[start : start + _FRAMES_AT_ONCE]
+    for start in range(0, len(rows), FRAMES_AT_ONCE):
+        frames[start : start + FRAMES_AT_ONCE] = column[start : start + FRAMES_AT_ONCE]
     return frames
 
 

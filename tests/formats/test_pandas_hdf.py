@@ -65,6 +65,13 @@ def test_labels_with_rows_of_three_levels(tmp_path: Path) -> None:
     assert_same(write(labels(), tmp_path / "l.h5", "fixed"), labels())
 
 
+def test_a_missing_row_label_is_empty(tmp_path: Path) -> None:
+    rows = [(np.nan if i == 2 else "labeled-data", "cam1", f"img{i}.png") for i in range(5)]
+    table = labels().set_index(pd.MultiIndex.from_tuples(rows))
+    frame = read_hdf_frame(write(table, tmp_path / "l.h5", "fixed"))
+    assert frame.index[:, 0].tolist() == ["labeled-data"] * 2 + [""] + ["labeled-data"] * 2
+
+
 @pytest.mark.parametrize("form", ["fixed", "table"])
 def test_labels_with_rows_of_one_level(tmp_path: Path, form: str) -> None:
     table = labels()

@@ -26,8 +26,12 @@ from napari_vitface.model.reasons import first_line
 
 #: A lower precision, or another device, must be this much faster to be chosen.
 WORTH = 1.15
-#: ... and a lower precision must move no point of the trial images by more input pixels than this.
+#: ... and a lower precision must move three in four points of the trial images by no more input
+#: pixels than this. Not all of them: the images hold no face, so some peaks there are a toss-up in
+#: any precision. (The bundled model on real frames: half move by 0.06 in bf16, one in twenty by
+#: more than 0.2.)
 AGREEMENT = 0.5
+QUANTILE = 0.75
 #: An accelerator that needs less time an image than this is not compared with the CPU.
 FAST_ENOUGH = 0.01
 #: Points at least this sure in the reference are compared where they are decoded.
@@ -45,8 +49,8 @@ class Trial:
     seconds : float
         Time an image.
     moved : float
-        Farthest, in input pixels, that a point of the trial images moved against the first
-        precision tried on this device.
+        How far, in input pixels, points of the trial images moved against the first precision
+        tried on this device; three in four moved no farther.
     """
 
     device: torch.device
@@ -146,9 +150,9 @@ def choose_trial(trials: Sequence[Trial]) -> tuple[Trial, str]:
         if trial is not best:
             text += f", {trial} {trial.seconds * 1e3:.1f} ms"
             if trial not in agreeing:
-                text += f" (which moves points by {trial.moved:.1f} input pixels)"
+                text += f" (which moves one point in four by over {trial.moved:.1f} input pixels)"
     if best.precision != "fp32":
-        text += f"; points move by at most {best.moved:.2f} input pixels against fp32"
+        text += f"; three points in four move by under {best.moved:.2f} input pixels against fp32"
     return best, text + "."
 
 
@@ -194,11 +198,13 @@ class Points:
         return cls(decoded, confidence, mean_position(output, network.stride).cpu())
 
     def moved_from(self, reference: Points) -> float:
-        """Farthest move in input pixels: of sure points, and of the mean of every heatmap.
+        """How far three in four points moved, in input pixels, at most.
 
+        For a sure point it is the larger of its own move and that of its heatmap's mean.
         A flat map's highest pixel is chance in any precision, so where the reference is not sure
         only the mean counts.
         """
         decoded = (self.decoded - reference.decoded).norm(dim=-1)
         mean = (self.mean - reference.mean).norm(dim=-1)
-        return float(torch.where(reference.confidence >= SURE, decoded, 0.0).maximum(mean).max())
+        moves = torch.where(reference.confidence >= SURE, decoded, 0.0).maximum(mean)
+        return float(moves.flatten().quantile(QUANTILE, interpolation="higher"))

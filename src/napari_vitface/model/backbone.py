@@ -182,7 +182,8 @@ def create_backbone(
         timm_args["in_chans"] = stem_channels
     config = getattr(model, "pretrained_cfg", None) or {}
     bare = _bare(timm_name)
-    full_name = f"{bare}.{config['tag']}" if config.get("tag") else bare
+    # Only weights that were loaded are named: a tag on a random start would claim pretraining.
+    full_name = f"{bare}.{config['tag']}" if pretrained and config.get("tag") else timm_name
     require_blocks(timm_name, model)
     patch = _patch_size(model)
     if size[0] % patch[0] or size[1] % patch[1]:

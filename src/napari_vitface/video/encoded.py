@@ -60,6 +60,7 @@ class EncodedSource:
         self._decoder = decoder
         self._convert = PictureConverter(self.picture)
         self._cache: FrameCache[VideoFrame] = FrameCache(cache_bytes)
+        self._frame_bytes = 0
         self.shape = (len(index), *self.picture.shape)
         self.dtype = self.picture.dtype
         self.white = self.picture.white
@@ -74,8 +75,9 @@ class EncodedSource:
             decoded = self._cache.get(frame)
         else:
             for number, decoded in self._decoder.advance(frame):
-                size = 0 if decoded is None else sum(p.buffer_size for p in decoded.planes)
-                self._cache.put(number, decoded, size)
+                if decoded is not None and not self._frame_bytes:
+                    self._frame_bytes = sum(plane.buffer_size for plane in decoded.planes)
+                self._cache.put(number, decoded, 0 if decoded is None else self._frame_bytes)
         return None if decoded is None else self._convert(decoded)
 
     def stream(

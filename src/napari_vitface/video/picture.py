@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.video.scale import ImageScaler, Scale
+from napari_vitface.video.scale import ImageScaler, Scale, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,6 +123,7 @@ class PictureConverter:
 
         self.picture = picture
         self._reformatter = VideoReformatter()
+        self._one_thread = one_thread()
         self._scaler = None if scale is None else ImageScaler(scale)
         # Grey frames that need no crop, turn or depth go from one filter to the next as they are.
         self._direct = (
@@ -176,6 +177,7 @@ class PictureConverter:
             interpolation="BILINEAR",
             # Naming the target's range too would make PyAV before 17 ignore both.
             src_color_range=ColorRange.JPEG if _is_full_range(frame) else ColorRange.MPEG,
+            **self._one_thread,
         )
 
 

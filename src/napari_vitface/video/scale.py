@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 FILTER = 2 | 0x40000 | 0x80000
 
 
+def one_thread() -> dict[str, Any]:
+    """Arguments of `VideoReformatter.reformat` that keep it on the calling thread.
+
+    PyAV 17 and later start a thread for each processor, which takes longer than converting a frame.
+    """
+    import av
+
+    return {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
+
+
 @dataclass(frozen=True)
 class Scale:
     """What a model wants of a frame: a crop, then a size without padding, then grey or RGB.
@@ -83,6 +93,7 @@ class ImageScaler:
 
         self.scale = scale
         self._reformatter = VideoReformatter()
+        self._one_thread = one_thread()
 
     def __call__(self, image: NDArray[Any], *, white: int | None = None) -> NDArray[np.uint8]:
         image = np.asarray(image)
@@ -112,7 +123,12 @@ class ImageScaler:
         height, width = self.scale.size
         if (frame.height, frame.width) != (height, width):
             frame = self._reformatter.reformat(
-                frame, width=width, height=height, format="gray", interpolation=FILTER
+                frame,
+                width=width,
+                height=height,
+                format="gray",
+                interpolation=FILTER,
+                **self._one_thread,
             )
         return np.ascontiguousarray(frame.to_ndarray())
 

@@ -142,11 +142,11 @@ class AttentionFollower:
         elif key != self._awaited:
             self._ask(key, opened)
 
-    def forget(self) -> None:
-        """Drop all kept maps and colour limits."""
-        self._cache.clear()
-        self._limits.clear()
-        self.update()
+    def close(self) -> None:
+        """Ask for nothing more."""
+        self._enabled = False
+        self._awaited = None
+        self._cancel()
 
     def _key(self, opened: OpenVideo) -> _Key:
         chosen = self._settings

@@ -61,7 +61,10 @@ class AttentionSection(Section):
         self.label = WrappedLabel("", "value")
         self.problem = Note()
 
-        main, main_labels = labelled_rows(("Of", self.target), ("Opacity", self.opacity))
+        main, _ = labelled_rows(("Of", self.target), ("Opacity", self.opacity))
+        main.setContentsMargins(0, 0, 0, 0)
+        self.choices = QWidget()
+        self.choices.setLayout(main)
         layers = QHBoxLayout()
         layers.setSpacing(5)
         for widget in (self.first, self.to_label, self.last):
@@ -80,11 +83,10 @@ class AttentionSection(Section):
         form.setLayout(grid)
         self.settings = Fold("Settings", form)
         self.content.addWidget(self.switch)
-        self.content.addLayout(main)
+        self.content.addWidget(self.choices)
         self.content.addWidget(self.settings)
         self.content.addWidget(self.label)
         self.content.addWidget(self.problem)
-        self._when_on: list[QWidget] = [*main_labels, self.target, self.opacity, self.settings]
 
         follower = self._follower
         self.switch.toggled.connect(lambda on: setattr(follower, "enabled", on))
@@ -129,8 +131,8 @@ class AttentionSection(Section):
         self.set_waiting(opened is None)
         _set(self.switch, follower.enabled)
         self.switch.setEnabled(opened is not None or follower.enabled)
-        for widget in self._when_on:
-            widget.setVisible(follower.enabled)
+        self.choices.setVisible(follower.enabled)
+        self.settings.setVisible(follower.enabled)
         chosen = follower.settings
         _set(self.hide_self, chosen.hide_self)
         self.method.setToolTip(method_help(chosen.method))
@@ -141,7 +143,7 @@ class AttentionSection(Section):
                 self.hint.setText("Waits for a video.")
                 self.status = ""
             case "off":
-                self.hint.setText("Heat on the frame on screen; follows the slider.")
+                self.hint.setText("Tick to see it as heat on the frame on screen.")
                 self.status = "off"
             case "waiting":
                 self.hint.setText("Waits for a video.")

@@ -33,9 +33,15 @@ def describe_map(
     discard = float(settings.get("discard", 0.0))
     if discard:
         how += f", lowest {100 * discard:.0f} % discarded"
+    start = settings.get("start", {}).get(GLOBAL if target == GLOBAL else "keypoint")
+    if start:
+        how += f", starting from {start}"
     lines = [f"{how}."]
     if settings.get("hide_self") and target != GLOBAL:
-        lines.append("The keypoint's own patches are left out.")
+        own = "The keypoint's own patches are left out"
+        if computed.own_share is not None and target in computed.names:
+            own += f" ({100 * float(computed.own_share[computed.names.index(target)]):.0f} %)"
+        lines.append(f"{own}.")
     if picture.prefix_share >= 0.005:
         lines.append(
             f"{100 * picture.prefix_share:.0f} % went to class or register tokens, which have no "

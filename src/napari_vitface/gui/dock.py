@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vitface.errors import VitFaceError
@@ -60,11 +62,13 @@ class ViTFaceDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.scroll_area)
         self.setMinimumWidth(310)
+        self.setAcceptDrops(True)
         self._viewer = weakref.ref(viewer)
         self._restyle()
         viewer.events.theme.connect(self._restyle)
         self.session.told.connect(self._on_told)
-        self.session.video_changed.connect(self._on_video)
+        self.session.video_changed.connect(self._clear_note)
+        self.session.prediction.started.connect(self._clear_note)
         # The widget's end, however it comes, is the session's end.
         session = self.session
         self.destroyed.connect(lambda *_: session.close())
@@ -93,6 +97,18 @@ class ViTFaceDock(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(340, 700)
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what is dropped on the dock; on the canvas, napari asks which reader to use."""
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.video_section.open(Path(url.toLocalFile()))
+        event.acceptProposedAction()
+
     def event(self, event: QEvent) -> bool:
         # napari takes the widget out of its dock when the user closes that.
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
@@ -118,11 +134,14 @@ class ViTFaceDock(QWidget):
         self.scroll_area.verticalScrollBar().setValue(0)
         {"error": show_error, "warning": show_warning}.get(level, show_info)(text)
 
-    def _on_video(self) -> None:
+    def _clear_note(self) -> None:
         self.note.say("")
 
     def _meet_engine(self) -> None:
         """Start the engine and ask what there is, long before the first run needs it."""
+
+        if self.session.closed:
+            return
 
         def on_models(event: Event) -> None:
             if isinstance(event, Finished):

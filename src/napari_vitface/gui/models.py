@@ -34,20 +34,20 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
     """What the ``models`` job says about one model, in words for the user."""
     choice = str(entry["name"] if entry.get("bundled") else entry["path"])
     keypoints = len(entry.get("keypoints", ()))
-    sentences = [f"Finds {keypoints} keypoints."]
+    sentences = [f"{keypoints} keypoints."]
     metrics = entry.get("training", {}).get("metrics") or {}
     # The bundled model is judged on real frames and on renderings; only the real ones count here.
     model = metrics.get("real", metrics)
     constant = metrics.get("real_mean_pose", metrics.get("mean_pose")) or {}
     if _number(model.get("median")) and _number(model.get("mean")):
         text = (
-            f"On held-out frames it errs by {model['median']:.1f} px (median), "
-            f"{model['mean']:.1f} px (mean)"
+            f"Error on held-out frames: median {model['median']:.1f} px, "
+            f"mean {model['mean']:.1f} px"
         )
         if _number(constant.get("median")) and _number(constant.get("mean")):
             text += (
-                f"; always guessing the mean pose errs by {constant['median']:.1f} and "
-                f"{constant['mean']:.1f} px"
+                f" (always guessing the mean pose: {constant['median']:.1f} and "
+                f"{constant['mean']:.1f} px)"
             )
         sentences.append(text + ".")
     return ModelInfo(choice, " ".join(sentences))

@@ -213,7 +213,7 @@ class Overlays:
                     "size": 8,
                     "anchor": "upper_left",
                     "color": keypoint_colours(table.keypoints),
-                    "translation": [0.0, 0.6 * point_size(frame_size(video))],
+                    "translation": [0.0, 0.8 * point_size(frame_size(video))],
                     "visible": self._names_visible,
                 },
                 **_on_video(video),

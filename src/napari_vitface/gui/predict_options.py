@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
-from napari.layers import Shapes
 from psygnal import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle
-from napari_vitface.gui.overlays import frame_size
 from napari_vitface.gui.prediction import PredictOptions
 from napari_vitface.gui.section import WrappedLabel, labelled_rows
 from napari_vitface.gui.session import Session
@@ -30,7 +25,6 @@ class PredictOptionsForm(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._crop_layer: Shapes | None = None
         self.first = SpinBox(min=0, max=0, value=0)
         self.last = SpinBox(min=0, max=0, value=0)
         self.step = SpinBox(min=1, max=10000, value=1)
@@ -52,9 +46,9 @@ class PredictOptionsForm(QWidget):
         self.crop_text = WrappedLabel("", "hint")
         self.draw_button = QPushButton("Draw crop")
         self.draw_button.setToolTip("Draw a rectangle; models look at nothing outside it")
-        self.draw_button.clicked.connect(lambda: self.draw_crop())
+        self.draw_button.clicked.connect(lambda: session.crop_tool.draw())
         self.clear_button = QPushButton("Whole frame")
-        self.clear_button.clicked.connect(lambda: self.clear_crop())
+        self.clear_button.clicked.connect(lambda: session.crop_tool.clear())
         buttons = QHBoxLayout()
         buttons.addWidget(self.draw_button)
         buttons.addWidget(self.clear_button)
@@ -82,6 +76,7 @@ class PredictOptionsForm(QWidget):
         self.precision.changed.connect(self._on_computing)
         session.video_changed.connect(self._on_video)
         session.crop_changed.connect(self._on_crop)
+        session.crop_tool.changed.connect(self._on_crop)
         self._on_video()
 
     def options(self, *, overwrite: bool = False) -> PredictOptions:
@@ -132,55 +127,6 @@ class PredictOptionsForm(QWidget):
             parts.append("labelled video")
         return ", ".join(parts)
 
-    def draw_crop(self) -> None:
-        """Add a layer to draw the crop in, with the rectangle tool in hand."""
-        viewer, opened = self._session.viewer, self._session.current
-        if viewer is None or opened is None:
-            return
-        if self._crop_layer is None or self._crop_layer not in viewer.layers:
-            layer = Shapes(
-                ndim=2,
-                name="crop",
-                face_color="transparent",
-                edge_color="#ffd54a",
-                edge_width=max(1.0, 0.004 * max(frame_size(opened.layer))),
-                scale=opened.layer.scale[-2:],
-                translate=opened.layer.translate[-2:],
-            )
-            viewer.layers.append(layer)
-            layer.events.data.connect(self._on_rectangle)
-            self._crop_layer = layer
-        viewer.layers.selection.active = self._crop_layer
-        self._crop_layer.mode = "add_rectangle"
-        self._on_crop()
-
-    def clear_crop(self) -> None:
-        """Look at the whole frame again."""
-        viewer = self._session.viewer
-        layer, self._crop_layer = self._crop_layer, None
-        if viewer is not None and layer is not None and layer in viewer.layers:
-            viewer.layers.remove(layer)
-        self._session.set_crop(None)
-        self._on_crop()
-
-    def _on_rectangle(self, event: Any) -> None:
-        layer, opened = self._crop_layer, self._session.current
-        # While the mouse draws, napari says so many times a second; the last one counts.
-        if layer is None or opened is None or str(event.action) not in _SETTLED:
-            return
-        if len(layer.data) > 1:
-            with layer.events.data.blocker(self._on_rectangle):
-                layer.data = [np.asarray(layer.data[-1])]
-        crop = crop_of_rectangle(layer.data[0], frame_size(opened.layer)) if layer.data else None
-        self._session.set_crop(crop)
-        if layer.data and crop is None:
-            self.crop_text.setText(
-                f"That rectangle is smaller than {SMALLEST} pixels inside the frame; "
-                "draw a larger one."
-            )
-        elif crop is not None:
-            layer.mode = "select"
-
     def _on_video(self) -> None:
         opened = self._session.current
         last = len(opened.video) - 1 if opened is not None else 0
@@ -201,25 +147,15 @@ class PredictOptionsForm(QWidget):
         self.changed.emit()
 
     def _on_crop(self) -> None:
-        opened = self._session.current
+        opened, tool = self._session.current, self._session.crop_tool
         self.draw_button.setEnabled(opened is not None)
-        self.clear_button.setEnabled(
-            opened is not None and (opened.crop is not None or self._crop_layer is not None)
-        )
-        if opened is None or opened.crop is None:
-            drawing = self._crop_layer is not None
-            self.crop_text.setText(
-                "Drag a rectangle around the face on the canvas."
-                if drawing
-                else "The model looks at the whole frame."
-            )
-        else:
+        self.clear_button.setEnabled(opened is not None and bool(opened.crop or tool.drawing))
+        if opened is not None and opened.crop is not None:
             x, y, width, height = opened.crop
-            self.crop_text.setText(
-                f"The model looks at {width} × {height} px from x {x}, y {y} only."
-            )
+            text = f"The model looks at {width} × {height} px from x {x}, y {y} only."
+        elif tool.drawing:
+            text = tool.problem or "Drag a rectangle around the face on the canvas."
+        else:
+            text = "The model looks at the whole frame."
+        self.crop_text.setText(text)
         self.changed.emit()
-
-
-#: Shapes' data events after which the rectangle stays as it is.
-_SETTLED = ("added", "changed", "removed", "ActionType.ADDED", "ActionType.CHANGED")

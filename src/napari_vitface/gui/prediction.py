@@ -19,7 +19,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet, as_keypoint_set
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Run:
 class Prediction:
     """Runs the predict job for a session; one run at a time."""
 
+    started = Signal()
     #: The run made progress or ended.
     changed = Signal()
 
@@ -115,6 +116,7 @@ class Prediction:
             "overwrite": options.overwrite,
         }
         run = self.run
+        self.started.emit()
         try:
             self._request = session.submit(
                 "predict", arguments, lambda event: self._on_event(run, event)
@@ -174,10 +176,11 @@ class Prediction:
         return run.model == self._session.model
 
     def _prepare_table(self, run: Run) -> None:
-        keypoints = _keypoints(run.settings)
+        keypoints = KeypointSet.from_dict(run.settings["keypoints"])
+        self._session.keypoint_sets[keypoints.names] = keypoints
         opened = run.opened
         known = opened.poses
-        if not self._shows(run) or keypoints is None:
+        if not self._shows(run):
             return
         # Frames that an earlier run did stay; a run from scratch wipes them as it passes.
         if known is None or known.keypoints.names != keypoints.names:
@@ -188,11 +191,9 @@ class Prediction:
         if not self._shows(run):
             return
         opened = run.opened
-        if opened.poses is None or len(opened.poses.keypoints) != event.xy.shape[1]:
-            names = [f"point {k + 1}" for k in range(event.xy.shape[1])]
-            keypoints = MOUSE_FACE if len(names) == len(MOUSE_FACE) else as_keypoint_set(names)
-            table = PoseTable.empty(keypoints, len(opened.video))
-            self._session.set_poses(opened, table, self._session.model_name)
+        if opened.poses is None:
+            # The user chose another model meanwhile and came back to this one.
+            self._prepare_table(run)
         assert opened.poses is not None
         inside = event.frames < len(opened.poses)
         rows = event.frames[inside]
@@ -203,14 +204,3 @@ class Prediction:
         opened.poses.state[rows] = present * PointState.PREDICTED
         if opened is self._session.current and self._session.frame in rows:
             self._session.draw_pose()
-
-
-def _keypoints(settings: dict[str, Any]) -> KeypointSet | None:
-    """The keypoint set that the engine says a run has, however it says it."""
-    said = settings.get("keypoints")
-    if isinstance(said, dict):
-        return KeypointSet.from_dict(said)
-    if isinstance(said, list | tuple) and said:
-        names = tuple(str(name) for name in said)
-        return MOUSE_FACE if names == MOUSE_FACE.names else KeypointSet(names)
-    return None

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from napari_vitface import __version__
 from napari_vitface.gui.reader import LayerData, open_for_window, video_layer
 
 DRAWING = "Drawing the sample video (only this once) …"
@@ -23,7 +24,8 @@ def sample_video() -> Path:
     """Path of the sample video; written if it is not there yet."""
     from napari_vitface.sample import write_sample_video
 
-    path = cache_folder() / "mouse-face.mp4"
+    # One a version: another version's renderer draws another mouse.
+    path = cache_folder() / __version__ / "mouse-face.mp4"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sample_video(path)

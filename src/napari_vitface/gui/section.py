@@ -24,6 +24,11 @@ def set_role(widget: QWidget, role: str) -> QWidget:
     return widget
 
 
+def set_look(button: QWidget, role: str) -> None:
+    """Make a button the one to press next ("primary"), or one of many ("")."""
+    set_property(button, "role", role)
+
+
 def set_property(widget: QWidget, name: str, value: str) -> None:
     """Set a property that the style sheet looks at, and repaint if it changed."""
     if widget.property(name) != value:

@@ -22,9 +22,11 @@ from psygnal import Signal
 from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention import AttentionFollower
+from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.prediction import Prediction
 from napari_vitface.gui.saved import find_predictions
+from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
@@ -98,16 +100,24 @@ class Session:
         self.model = DEFAULT_MODEL
         self.device = "auto"
         self.precision = "auto"
+        #: Keypoint sets that are known, by their names.
+        self.keypoint_sets: dict[tuple[str, ...], KeypointSet] = {MOUSE_FACE.names: MOUSE_FACE}
         self.engine = Engine()
         self.overlays = Overlays(viewer)
         self.prediction = Prediction(self)
         self.attention = AttentionFollower(self)
+        self.crop_tool = CropTool(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_active)
         viewer.dims.events.point.connect(self._on_dims)
         for layer in viewer.layers:
             self._adopt(layer)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     @property
     def viewer(self) -> ViewerModel | None:
@@ -231,6 +241,9 @@ class Session:
             viewer.dims.events.point.disconnect(self._on_dims)
             if _sessions.get(viewer) is self:
                 del _sessions[viewer]
+        self.prediction.cancel()
+        self.attention.close()
+        self.crop_tool.close()
         self.overlays.close()
         # Ending the process can take seconds; a run in progress saves what it has.
         threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
@@ -302,7 +315,10 @@ class Session:
         def read() -> PoseTable:
             from napari_vitface.formats.poses import read_poses
 
-            return read_poses(path).dense(len(opened.video))
+            poses = read_poses(path).dense(len(opened.video))
+            # The table knows names only; the set of these names knows skeleton and colours.
+            poses.keypoints = self.keypoint_sets.get(poses.keypoints.names, poses.keypoints)
+            return poses
 
         def show(result: PoseTable | Exception) -> None:
             if model != self.model_name or opened.poses is not None:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, Q
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.reader import open_for_window, opening
-from napari_vitface.gui.section import Note, Section, WrappedLabel, set_property, set_role
+from napari_vitface.gui.section import Note, Section, WrappedLabel, set_look
 from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.waiting import run_waiting
@@ -100,9 +100,9 @@ class VideoSection(Section):
             self.facts.setText("")
             self.frame.setText("")
             self.problems.say("")
-            self.hint.setText("Open a video of a mouse's face, or drop one on the canvas.")
+            self.hint.setText("Open a video of a mouse's face, or drop one here.")
             self.status = ""
-            self._primary(True)
+            set_look(self.open_button, "primary")
             return
         video = opened.video
         self.hint.setText("")
@@ -111,7 +111,7 @@ class VideoSection(Section):
         self.facts.setText(facts(video))
         self.problems.say("\n".join(video.problems))
         self.status = count(len(video), "frame")
-        self._primary(False)
+        set_look(self.open_button, "")
         self._on_frame(self._session.frame)
 
     def _on_frame(self, frame: int) -> None:
@@ -122,10 +122,6 @@ class VideoSection(Section):
         if opened.video.frame_rate > 0:
             text += f"  ·  {float(opened.video.times[frame]):.3f} s"
         self.frame.setText(text)
-
-    def _primary(self, primary: bool) -> None:
-        set_role(self.open_button, "primary" if primary else "")
-        set_property(self.open_button, "emphasis", "yes" if primary else "no")
 
 
 def facts(video: Video) -> str:

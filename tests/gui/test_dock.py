@@ -1,0 +1,450 @@
+"""The dock in a real napari window."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+
+from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
+from napari_vitface.gui.prediction import PredictOptions
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_vitface.gui.dock import ViTFaceDock
+
+pytestmark = pytest.mark.window
+
+WAIT = 120_000
+DOCK_NAME = "ViT Face (napari-vitface)"
+
+
+def viewer_of(dock: ViTFaceDock) -> Any:
+    return dock.session.viewer
+
+
+def action_of(dock: ViTFaceDock, name: str) -> Any:
+    """The entry of a command in napari's menus."""
+    from napari._app_model import get_app_model
+
+    return get_app_model().commands[name]
+
+
+def test_the_plugin_menu_opens_the_dock_and_shows_it_once(
+    make_napari_viewer: Any, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+
+    def choose() -> None:
+        viewer.window.plugins_menu.aboutToShow.emit()
+        actions = viewer.window.plugins_menu.actions()
+        next(action for action in actions if action.text().startswith("ViT Face")).trigger()
+
+    choose()
+    dock = viewer.window.dock_widgets[DOCK_NAME]
+    qtbot.waitUntil(dock.isVisible)
+    # The same entry hides it and shows it again, with what it holds.
+    choose()
+    qtbot.waitUntil(lambda: not dock.isVisible())
+    choose()
+    assert viewer.window.dock_widgets[DOCK_NAME] is dock
+    qtbot.waitUntil(dock.isVisible)
+    dock.close_session()
+
+
+@pytest.mark.parametrize(
+    ("menu", "command"),
+    [
+        ("napari/layers/track", "napari-vitface.predict"),
+        ("napari/layers/visualize", "napari-vitface.attention"),
+        ("napari/file/io_utilities", "napari-vitface.open_video"),
+    ],
+)
+def test_naparis_own_menus_have_the_entries(dock: ViTFaceDock, menu: str, command: str) -> None:
+    from napari._app_model import get_app_model
+
+    entries = [
+        item.command.id for item in get_app_model().menus.get_menu(menu) if hasattr(item, "command")
+    ]
+    assert command in entries
+
+
+def test_the_menu_entries_open_the_dock(make_napari_viewer: Any, qtbot: Any) -> None:
+    from napari._app_model import get_app_model
+
+    viewer = make_napari_viewer(show=True)
+    get_app_model().commands.execute_command("napari-vitface.attention").result()
+    dock = viewer.window.dock_widgets[DOCK_NAME]
+    assert dock.isVisible()
+    get_app_model().commands.execute_command("napari-vitface.predict").result()
+    assert viewer.window.dock_widgets[DOCK_NAME] is dock
+    dock.close_session()
+
+
+def test_without_a_video_the_sections_say_what_they_wait_for(dock: ViTFaceDock) -> None:
+    assert "Open a video" in dock.video_section.hint.text()
+    assert dock.predict_section.hint.text() == "Waits for a video."
+    assert dock.attention_section.hint.text() == "Waits for a video."
+    assert not dock.predict_section.predict_button.isEnabled()
+    assert not dock.attention_section.switch.isEnabled()
+
+
+def test_the_video_section_describes_the_video(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path
+) -> None:
+    dock.video_section.open(video_path)
+    section = dock.video_section
+    assert section.name.text() == "mouse.mp4"
+    for part in ("128 × 96 px", "40 frames", "50 fps", "0.8 s"):
+        assert part in section.facts.text()
+    viewer_of(dock).dims.set_point(0, 10)
+    assert "Frame 10" in section.frame.text()
+    assert "0.200 s" in section.frame.text()
+    assert dock.predict_section.predict_button.isEnabled()
+
+
+def test_a_cut_off_video_says_so_and_can_be_used(dock: ViTFaceDock, tmp_path: Path) -> None:
+    from napari_vitface.video import VideoWriter
+
+    whole, part = tmp_path / "whole.avi", tmp_path / "part.avi"
+    rng = np.random.default_rng(0)
+    with VideoWriter(whole, (96, 128), 50.0, codec="mpeg4") as writer:
+        for _ in range(40):
+            writer.write(rng.integers(0, 255, (96, 128)).astype(np.uint8))
+    data = whole.read_bytes()
+    part.write_bytes(data[: len(data) // 2])
+    opened = dock.video_section.open(part)
+    assert opened is not None
+    assert 0 < len(opened.video) < 40
+    assert dock.video_section.problems.isVisible()
+    assert "part.avi" in dock.video_section.problems.text()
+
+
+def test_a_file_that_is_no_video_gets_a_sentence(dock: ViTFaceDock, tmp_path: Path) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_text("not a video")
+    assert dock.video_section.open(path) is None
+    assert "notes.mp4" in dock.video_section.problems.text()
+    assert "Traceback" not in dock.video_section.problems.text()
+    assert dock.session.current is None
+
+
+@pytest.mark.parametrize("where", ["dock", "canvas"])
+def test_a_dropped_file_is_opened(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, where: str
+) -> None:
+    from napari.settings import get_settings
+
+    # On the canvas napari asks which reader to use, as its own claims videos too; this is the
+    # answer, kept.
+    get_settings().plugins.extension2reader = {"*.mp4": "napari-vitface"}
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(video_path))])
+    target = dock if where == "dock" else viewer_of(dock).window._qt_viewer
+    event = QDropEvent(
+        QPointF(10, 10),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    target.dropEvent(event)
+    assert dock.session.current is not None
+    assert dock.session.current.path == video_path
+
+
+def camera_of(viewer: Any) -> Any:
+    # napari 0.9 moved it.
+    return getattr(viewer, "scene", viewer).camera
+
+
+def canvas(dock: ViTFaceDock) -> np.ndarray:
+    QApplication.processEvents()
+    return viewer_of(dock).screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
+
+
+def centre_of(weights: np.ndarray) -> np.ndarray:
+    y, x = np.mgrid[: weights.shape[0], : weights.shape[1]]
+    return np.array([(y * weights).sum(), (x * weights).sum()]) / weights.sum()
+
+
+def test_a_point_is_drawn_on_the_pixel_that_it_names(
+    dock: ViTFaceDock,
+    qtbot: Any,
+    video_path: Path,
+    spot_at: Callable[[int], tuple[float, float]],
+) -> None:
+    opened = dock.video_section.open(video_path)
+    viewer = viewer_of(dock)
+    frame = 13
+    viewer.dims.set_point(0, frame)
+    picture = canvas(dock).mean(axis=-1)
+    spot = centre_of(np.where(picture > 60, picture, 0))
+    keypoints = KeypointSet(("dot",), colours=("#ff0000",))
+    xy = np.array([[spot_at(i)] for i in range(40)])
+    dock.predict_section.names.setChecked(False)
+    dock.session.set_poses(opened, PoseTable(keypoints, xy), dock.session.model_name)
+    opened.layer.visible = False
+    picture = canvas(dock)
+    red = np.where(picture[..., 0] - picture[..., 1] > 60, picture[..., 0], 0)
+    point = centre_of(red)
+    # To half a video pixel, on the canvas.
+    assert np.abs(spot - point).max() < 0.5 * camera_of(viewer).zoom
+
+
+def test_attention_is_drawn_on_the_patch_that_it_names(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path
+) -> None:
+    from napari_vitface.gui.layers import AttentionPicture
+
+    opened = dock.video_section.open(video_path)
+    maps = np.zeros((3, 4), np.float32)
+    maps[1, 2] = 4.0
+    # The grid of patches of 16 pixels on a crop at x 30, y 20.
+    picture = AttentionPicture(maps, (16.0, 16.0), (20 + 7.5, 30 + 7.5), 0.0)
+    dock.session.overlays.draw_attention(picture, 4.0, opened.layer)
+    viewer = viewer_of(dock)
+    viewer.layers[ATTENTION].interpolation2d = "nearest"
+    viewer.layers[ATTENTION].opacity = 1.0
+    opened.layer.visible = False
+    bright = canvas(dock).mean(axis=-1) > 60
+    seen_y, seen_x = np.nonzero(bright)
+    size = np.array(bright.shape)
+    # Canvas position of a video pixel: the camera's centre is the canvas' centre.
+    camera = camera_of(viewer)
+    centre = np.array(camera.center[-2:])
+
+    def on_canvas(y: float, x: float) -> np.ndarray:
+        return size / 2 + (np.array([y, x]) - centre) * camera.zoom
+
+    top, left = on_canvas(20 + 16 - 0.5, 30 + 32 - 0.5)
+    bottom, right = on_canvas(20 + 32 - 0.5, 30 + 48 - 0.5)
+    np.testing.assert_allclose(
+        [seen_y.min(), seen_x.min(), seen_y.max() + 1, seen_x.max() + 1],
+        [top, left, bottom, right],
+        atol=2,
+    )
+
+
+def test_a_session_from_video_to_table(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
+) -> None:
+    dock.video_section.open_button.setFocus()
+    dock.video_section.open(video_path)
+    dock.predict_section.use_model(tiny_model)
+    prediction, attention = dock.session.prediction, dock.session.attention
+    dock.attention_section.switch.setChecked(True)
+    qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+    label = dock.attention_section.label.text()
+    assert "frame 0" in label
+    assert "rollout" in label
+    qtbot.mouseClick(dock.predict_section.predict_button, Qt.MouseButton.LeftButton)
+    assert dock.predict_section.cancel_button.isVisible()
+    qtbot.waitUntil(lambda: not prediction.active, timeout=WAIT)
+    assert prediction.run.status == "done", prediction.run.message
+    assert "mouse_vitface_tiny.h5" in dock.predict_section.result.text()
+    assert video_path.with_name("mouse_vitface_tiny.h5").is_file()
+    names = [layer.name for layer in viewer_of(dock).layers]
+    assert names == ["mouse", ATTENTION, SKELETON, KEYPOINTS]
+    viewer_of(dock).dims.set_point(0, 22)
+    assert "Computing frame 22" in dock.attention_section.label.text()
+    qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+    assert "·  frame 22" in dock.attention_section.label.text()
+    dock.attention_section.target.setCurrentIndex(
+        dock.attention_section.target.findData("nose tip")
+    )
+    dock.attention_section.target.activated.emit(dock.attention_section.target.currentIndex())
+    assert "Nose tip" in dock.attention_section.label.text()
+    # Predicting again replaces the table that this run wrote, and says so.
+    assert "Replaces" in dock.predict_section.predict_button.toolTip()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_the_window_survives_the_engine(
+    dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "long.mp4"
+    shutil.copy(long_video, copy)
+    dock.video_section.open(copy)
+    dock.predict_section.use_model(tiny_model)
+    session, prediction = dock.session, dock.session.prediction
+    prediction.start(PredictOptions(batch_size=1))
+    qtbot.waitUntil(lambda: prediction.run.done > 40, timeout=WAIT)
+    os.kill(session.engine.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: not prediction.active, timeout=WAIT)
+    assert dock.note.isVisible()
+    assert "engine" in dock.note.text()
+    assert dock.predict_section.predict_button.isEnabled()
+    viewer_of(dock).dims.set_point(0, 500)
+    assert session.frame == 500
+    qtbot.mouseClick(dock.predict_section.predict_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not prediction.active, timeout=WAIT)
+    assert prediction.run.status == "done", prediction.run.message
+    assert not dock.note.isVisible()
+
+
+def test_cancel_keeps_what_is_done(
+    dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "long.mp4"
+    shutil.copy(long_video, copy)
+    dock.video_section.open(copy)
+    dock.predict_section.use_model(tiny_model)
+    prediction = dock.session.prediction
+    prediction.start(PredictOptions(batch_size=1))
+    qtbot.waitUntil(lambda: prediction.run.done > 40, timeout=WAIT)
+    qtbot.mouseClick(dock.predict_section.cancel_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not prediction.active, timeout=WAIT)
+    assert prediction.run.status == "cancelled"
+    assert dock.predict_section.predict_button.text().startswith("Go on")
+    assert KEYPOINTS in viewer_of(dock).layers
+
+
+def test_a_crop_is_drawn_as_a_rectangle_and_cleared(dock: ViTFaceDock, video_path: Path) -> None:
+    opened = dock.video_section.open(video_path)
+    form = dock.predict_section.form
+    dock.session.crop_tool.draw()
+    layer = viewer_of(dock).layers["crop"]
+    assert str(layer.mode) == "add_rectangle"
+    layer.add_rectangles([[10, 20], [10, 83], [57, 83], [57, 20]])
+    assert opened.crop == (20, 10, 64, 48)
+    assert "64 × 48" in form.crop_text.text()
+    assert "cropped" in form.summary()
+    layer.add_rectangles([[0, 0], [0, 4], [4, 4], [4, 0]])
+    assert opened.crop is None
+    assert "larger one" in form.crop_text.text()
+    form.clear_button.click()
+    assert "crop" not in viewer_of(dock).layers
+    assert "whole frame" in form.crop_text.text()
+
+
+def test_a_crop_layer_that_the_user_removed_is_no_crop_any_more(
+    dock: ViTFaceDock, video_path: Path
+) -> None:
+    opened = dock.video_section.open(video_path)
+    dock.session.crop_tool.draw()
+    viewer_of(dock).layers["crop"].add_rectangles([[10, 20], [10, 83], [57, 83], [57, 20]])
+    viewer_of(dock).layers.remove("crop")
+    assert opened.crop is None
+
+
+def test_boxes_follow_layers_that_the_user_removes(dock: ViTFaceDock, video_path: Path) -> None:
+    opened = dock.video_section.open(video_path)
+    table = PoseTable(KeypointSet(("a", "b"), (("a", "b"),)), np.full((40, 2, 2), 30.0))
+    dock.session.set_poses(opened, table, dock.session.model_name)
+    section, layers = dock.predict_section, viewer_of(dock).layers
+    layers.remove(KEYPOINTS)
+    assert not section.points.isChecked()
+    section.points.setChecked(True)
+    assert KEYPOINTS in layers
+    section.skeleton.setChecked(False)
+    assert SKELETON not in layers
+    section.names.setChecked(False)
+    assert not layers[KEYPOINTS].text.visible
+
+
+def test_closing_the_dock_lets_go_of_everything(
+    make_napari_viewer: Any, qtbot: Any, video_path: Path
+) -> None:
+    from napari_vitface.gui.actions import open_dock
+
+    viewer = make_napari_viewer(show=True)
+    dock = open_dock(viewer)
+    opened = dock.video_section.open(video_path)
+    session, engine = dock.session, dock.session.engine
+    table = PoseTable(KeypointSet(("a", "b")), np.full((40, 2, 2), 30.0))
+    session.set_poses(opened, table, session.model_name)
+    session.crop_tool.draw()
+    engine.start()
+    assert engine.pid is not None
+    viewer.window.dock_widgets[DOCK_NAME].parent().destroyOnClose()
+    assert session.closed
+    # The video stays; what would no longer follow the slider goes.
+    assert [layer.name for layer in viewer.layers] == ["mouse"]
+    qtbot.waitUntil(lambda: engine.pid is None, timeout=WAIT)
+    viewer.dims.set_point(0, 5)
+    again = open_dock(viewer)
+    assert again.session is not session
+    assert again.session.current is not None
+    again.close_session()
+
+
+def test_closing_the_window_ends_the_engine(
+    make_napari_viewer: Any, qtbot: Any, video_path: Path
+) -> None:
+    from napari_vitface.gui.actions import open_dock
+
+    viewer = make_napari_viewer(show=True)
+    dock = open_dock(viewer)
+    engine = dock.session.engine
+    engine.start()
+    viewer.close()
+    qtbot.waitUntil(lambda: engine.pid is None, timeout=WAIT)
+
+
+def test_two_viewers_do_not_meet(make_napari_viewer: Any, qtbot: Any, video_path: Path) -> None:
+    from napari_vitface.gui.actions import open_dock
+
+    docks = [open_dock(make_napari_viewer(show=True)) for _ in range(2)]
+    docks[0].video_section.open(video_path)
+    assert docks[0].session is not docks[1].session
+    assert docks[1].session.current is None
+    for dock in docks:
+        dock.close_session()
+
+
+def test_nothing_is_cut_off_at_the_usual_width(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
+) -> None:
+    dock.video_section.open(video_path)
+    dock.predict_section.use_model(tiny_model)
+    dock.session.attention.enabled = True
+    dock.predict_section.options.button.setChecked(True)
+    dock.attention_section.settings.button.setChecked(True)
+    qtbot.waitUntil(lambda: dock.session.attention.status == "shown", timeout=WAIT)
+    QApplication.processEvents()
+    width = dock.scroll_area.viewport().width()
+    assert dock.width() <= 380
+    cut = []
+    for widget in dock.findChildren(QWidget):
+        if not widget.isVisible():
+            continue
+        right = widget.mapTo(dock.scroll_area.viewport(), widget.rect().topRight()).x()
+        if dock.scroll_area.widget().isAncestorOf(widget) and right > width:
+            cut.append((type(widget).__name__, right))
+        # A button or a plain label must be as wide as its text.
+        if isinstance(widget, QPushButton | QLabel) and widget.text():
+            wraps = isinstance(widget, QLabel) and widget.wordWrap()
+            needed = widget.fontMetrics().horizontalAdvance(widget.text().replace("&", ""))
+            elides = type(widget).__name__ == "QElidingLabel"
+            if not wraps and not elides and needed > widget.width():
+                cut.append((type(widget).__name__, widget.text(), needed, widget.width()))
+    assert cut == []
+
+
+def test_the_demo_opens_with_points_and_attention_on(
+    qtbot: Any, make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch, video_path: Path
+) -> None:
+    import napari
+
+    from napari_vitface.gui.demo import open_demo
+
+    viewer = make_napari_viewer(show=True)
+    monkeypatch.setattr(napari, "Viewer", lambda **_: viewer)
+    assert open_demo(video_path, block=False) is viewer
+    dock = viewer.window.dock_widgets[DOCK_NAME]
+    assert dock.session.current.path == video_path
+    assert dock.session.attention.enabled
+    assert dock.session.prediction.run is not None
+    dock.close_session()

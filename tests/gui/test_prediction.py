@@ -1,0 +1,186 @@
+"""Prediction runs in a session, with the real engine and no window."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_vitface.formats.poses import read_poses
+from napari_vitface.gui.overlays import KEYPOINTS
+from napari_vitface.gui.prediction import PredictOptions
+from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.session import Session
+
+if TYPE_CHECKING:
+    from conftest import Pump
+
+SMALL_STEPS = PredictOptions(batch_size=1)
+
+
+@pytest.fixture
+def ready(session: Session, tiny_model: Path, video_path: Path) -> Session:
+    session.choose_model(str(tiny_model))
+    session.add_video(open_for_window(video_path))
+    return session
+
+
+@pytest.fixture
+def long_run(session: Session, tiny_model: Path, long_video: Path, tmp_path: Path) -> Session:
+    """A session on a video that takes a while."""
+    session.choose_model(str(tiny_model))
+    copy = tmp_path / "long.mp4"
+    shutil.copy(long_video, copy)
+    session.add_video(open_for_window(copy))
+    return session
+
+
+def test_a_run_shows_and_saves_the_points(
+    ready: Session, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    opened, prediction = ready.current, ready.prediction
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: not prediction.active)
+    run = prediction.run
+    assert run.status == "done", run.message
+    assert run.done == run.total == 40
+    saved = read_poses(run.result["h5"])
+    assert opened.saved == Path(run.result["h5"])
+    assert opened.saved.parent == opened.path.parent
+    np.testing.assert_allclose(opened.poses.xy, saved.xy)
+    np.testing.assert_allclose(opened.poses.confidence, saved.confidence)
+    assert (opened.poses.state == 1).all()
+    ready.go_to(11)
+    np.testing.assert_allclose(viewer_model.layers[KEYPOINTS].data, saved.xy[11, :, ::-1])
+    assert opened.poses.keypoints.skeleton == (("eye", "nose tip"),)
+    assert run.settings["device"]
+    assert run.settings["precision"]
+
+
+def test_points_appear_while_the_run_goes_on(
+    long_run: Session, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    prediction = long_run.prediction
+    prediction.start(SMALL_STEPS)
+    pump.until(
+        lambda: KEYPOINTS in viewer_model.layers and viewer_model.layers[KEYPOINTS].shown.all()
+    )
+    assert prediction.active
+    assert np.isnan(long_run.current.poses.xy[-1]).all()
+    pump.until(lambda: prediction.run.seconds_left is not None)
+    prediction.cancel()
+    pump.until(lambda: not prediction.active)
+
+
+def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Session, pump: Pump) -> None:
+    prediction = long_run.prediction
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: prediction.run.done > 100)
+    prediction.cancel()
+    pump.until(lambda: not prediction.active)
+    assert prediction.run.status == "cancelled"
+    done = int(np.isfinite(long_run.current.poses.xy).all(axis=(1, 2)).sum())
+    assert 100 < done < 600
+    prediction.start(PredictOptions())
+    pump.until(lambda: not prediction.active)
+    assert prediction.run.status == "done", prediction.run.message
+    assert prediction.run.settings["fresh_from"] >= 100
+    assert np.isfinite(long_run.current.poses.xy).all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_killed_engine_leaves_a_message_and_the_next_run_works(
+    long_run: Session, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    told: list[tuple[str, str]] = []
+    long_run.told.connect(lambda *what: told.append(what))
+    prediction = long_run.prediction
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: prediction.run.done > 40)
+    os.kill(long_run.engine.pid, signal.SIGKILL)
+    pump.until(lambda: not prediction.active)
+    assert prediction.run.status == "failed"
+    ((text, level),) = told
+    assert level == "error"
+    assert "engine" in text
+    assert "Traceback" not in text
+    # What came before is still on screen.
+    assert viewer_model.layers[KEYPOINTS].shown.all()
+    prediction.start(PredictOptions())
+    pump.until(lambda: not prediction.active)
+    assert prediction.run.status == "done", prediction.run.message
+    assert np.isfinite(long_run.current.poses.xy).all()
+
+
+def test_a_range_of_frames_and_a_crop(ready: Session, pump: Pump) -> None:
+    ready.set_crop((20, 10, 64, 48))
+    ready.prediction.start(PredictOptions(frames=range(4, 20, 5)))
+    pump.until(lambda: not ready.prediction.active)
+    run = ready.prediction.run
+    assert run.status == "done", run.message
+    assert run.settings["crop"] == [20, 10, 64, 48]
+    poses = ready.current.poses
+    there = np.flatnonzero(np.isfinite(poses.xy).all(axis=(1, 2)))
+    assert there.tolist() == [4, 9, 14, 19]
+    assert (poses.xy[there] >= (19.5, 9.5)).all()
+    assert (poses.xy[there] <= (83.5, 57.5)).all()
+
+
+def test_a_wrong_model_file_is_one_sentence(ready: Session, pump: Pump, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"nothing")
+    told: list[tuple[str, str]] = []
+    ready.told.connect(lambda *what: told.append(what))
+    ready.choose_model(str(wrong))
+    ready.prediction.start(PredictOptions())
+    pump.until(lambda: not ready.prediction.active)
+    assert ready.prediction.run.status == "failed"
+    assert "wrong.safetensors" in told[0][0]
+    assert "\n" not in told[0][0]
+
+
+def test_removing_the_video_stops_its_run(
+    long_run: Session, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    long_run.prediction.start(SMALL_STEPS)
+    pump.until(lambda: long_run.prediction.run.done > 8)
+    viewer_model.layers.clear()
+    pump.until(lambda: not long_run.prediction.active)
+    assert long_run.prediction.run.status == "cancelled"
+
+
+def test_another_video_can_be_looked_at_during_a_run(
+    long_run: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+) -> None:
+    first = long_run.current
+    long_run.prediction.start(SMALL_STEPS)
+    pump.until(lambda: first.poses is not None)
+    second = long_run.add_video(open_for_window(video_path))
+    before = long_run.prediction.run.done
+    pump.until(lambda: long_run.prediction.run.done > before + 40)
+    assert second.poses is None
+    assert KEYPOINTS not in viewer_model.layers
+    viewer_model.layers.selection.active = first.layer
+    assert KEYPOINTS in viewer_model.layers
+    long_run.prediction.cancel()
+    pump.until(lambda: not long_run.prediction.active)
+
+
+def test_attention_is_answered_in_the_middle_of_a_run(
+    long_run: Session, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    long_run.prediction.start(SMALL_STEPS)
+    pump.until(lambda: long_run.prediction.run.done > 8)
+    long_run.attention.enabled = True
+    viewer_model.dims.set_point(0, 550)
+    pump.until(lambda: long_run.attention.status == "shown")
+    assert long_run.attention.shown.frame == 550
+    assert long_run.prediction.active
+    long_run.prediction.cancel()
+    pump.until(lambda: not long_run.prediction.active)

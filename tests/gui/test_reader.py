@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from npe2 import PluginManifest
+
+from napari_vitface.gui.reader import get_reader, read
+from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
+
+MANIFEST = Path(__file__).parents[2] / "src" / "napari_vitface" / "napari.yaml"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What napari is asked to show as an error."""
+    messages: list[str] = []
+    monkeypatch.setattr("napari.utils.notifications.show_error", messages.append)
+    return messages
+
+
+def test_the_manifest_offers_every_kind_of_video() -> None:
+    (reader,) = PluginManifest.from_file(MANIFEST).contributions.readers
+    assert reader.accepts_directories
+    offered = {pattern.removeprefix("*") for pattern in reader.filename_patterns}
+    assert offered == {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES}
+
+
+def test_every_command_of_the_manifest_can_be_called() -> None:
+    manifest = PluginManifest.from_file(MANIFEST)
+    manifest.validate_imports()
+
+
+def test_a_video_becomes_a_lazy_layer_with_contrast_limits(video_path: Path) -> None:
+    ((data, options, kind),) = read(str(video_path))
+    assert isinstance(data, Video)
+    assert kind == "image"
+    assert options["contrast_limits"] == (0.0, 255.0)
+    assert options["name"] == "mouse"
+    assert not options["rgb"]
+
+
+def test_viewer_open_shows_the_frame_of_the_slider(
+    viewer_model: ViewerModel, video_path: Path
+) -> None:
+    (layer,) = viewer_model.open(video_path, plugin="napari-vitface")
+    assert isinstance(layer.data, Video)
+    for frame in (7, 0, 39):
+        viewer_model.dims.set_point(0, frame)
+        np.testing.assert_array_equal(layer._slice.image.raw, layer.data[frame])
+
+
+def test_a_colour_video_is_shown_in_colour(viewer_model: ViewerModel, tmp_path: Path) -> None:
+    from napari_vitface.video import VideoWriter
+
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:, :24] = 220, 30, 30
+    picture[:, 24:] = 30, 30, 220
+    path = tmp_path / "colour.mp4"
+    with VideoWriter(path, (32, 48), 10) as writer:
+        for _ in range(3):
+            writer.write(picture)
+    (layer,) = viewer_model.open(path, plugin="napari-vitface")
+    assert layer.rgb
+    assert layer.data.shape == (3, 32, 48, 3)
+
+
+def test_a_folder_of_images_a_stack_and_one_image_open(
+    viewer_model: ViewerModel, tmp_path: Path
+) -> None:
+    import tifffile
+    from skimage.io import imsave
+
+    frames = np.random.default_rng(0).integers(0, 255, (4, 24, 32), dtype=np.uint8)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, frame in enumerate(frames):
+        imsave(folder / f"img{i}.png", frame, check_contrast=False)
+    stack = tmp_path / "stack.tif"
+    tifffile.imwrite(stack, frames.astype(np.uint16) * 16, photometric="minisblack")
+    for path, count, white in ((folder, 4, 255), (stack, 4, 65535), (folder / "img2.png", 1, 255)):
+        (layer,) = viewer_model.open(path, plugin="napari-vitface")
+        assert isinstance(layer.data, Video)
+        assert layer.data.shape == (count, 24, 32)
+        assert layer.contrast_limits[1] <= white
+    np.testing.assert_array_equal(layer.data[0], frames[2])
+
+
+def test_a_broken_file_gets_a_sentence_and_no_layer(
+    viewer_model: ViewerModel, tmp_path: Path, told: list[str]
+) -> None:
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(b"this is no video" * 100)
+    assert viewer_model.open(path, plugin="napari-vitface") == []
+    (message,) = told
+    assert "broken.mp4" in message
+    assert "\n" not in message
+    assert "Traceback" not in message
+
+
+def test_several_paths_at_once_are_left_to_napari(tmp_path: Path) -> None:
+    assert get_reader(["a.mp4", "b.mp4"]) is None
+    assert get_reader("a.mp4") is not None
+
+
+def test_a_damaged_frame_is_black_on_screen(
+    monkeypatch: pytest.MonkeyPatch, video_path: Path, write_video: Callable[..., Any]
+) -> None:
+    ((data, _, _),) = read(str(video_path))
+    assert data.on_broken == "blank"

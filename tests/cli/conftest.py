@@ -58,28 +58,19 @@ def vitface(
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a very small untrained ViT."""
-    import torch
+def judged_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with what a trained one knows about itself: accuracy and mean pose."""
+    from napari_vitface.model.checkpoint import load_network, save_checkpoint
 
-    torch.set_num_threads(1)
-    from napari_vitface.model.backbone import create_backbone
-    from napari_vitface.model.checkpoint import save_checkpoint
-    from napari_vitface.model.network import KeypointNetwork
-    from napari_vitface.model.preprocessing import Preprocessing
-    from napari_vitface.pose.keypoints import MOUSE_FACE
-
-    torch.manual_seed(0)
-    backbone = create_backbone(
-        "vit_tiny_patch16_224", (64, 80), 1, depth=2, embed_dim=48, num_heads=3
-    )
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    metrics = {"real": {"points": 12, "mean": 30.5, "median": 22.25}}
-    training = {"summary": "nothing", "licence": "none", "metrics": metrics}
-    training["mean_pose"] = [[40.0 + k, 30.0] for k in range(12)]
-    save_checkpoint(
-        path, KeypointNetwork(backbone, MOUSE_FACE), Preprocessing((64, 80)), training=training
-    )
+    network, preprocessing, _ = load_network(tiny_model)
+    path = tmp_path_factory.mktemp("models") / "mine.safetensors"
+    training = {
+        "summary": "nothing",
+        "licence": "none",
+        "metrics": {"real": {"points": 12, "mean": 30.5, "median": 22.25}},
+        "mean_pose": [[40.0 + k, 30.0] for k in range(3)],
+    }
+    save_checkpoint(path, network, preprocessing, training=training)
     return path
 
 

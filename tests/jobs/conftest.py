@@ -10,34 +10,6 @@ SIZE = (96, 128)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a very small untrained ViT: its points mean nothing but are the same."""
-    import torch
-
-    # The model is so small that more threads would only wait for each other.
-    torch.set_num_threads(1)
-    from napari_vitface.model.backbone import create_backbone
-    from napari_vitface.model.checkpoint import save_checkpoint
-    from napari_vitface.model.network import KeypointNetwork
-    from napari_vitface.model.preprocessing import Preprocessing
-    from napari_vitface.pose.keypoints import KeypointSet
-
-    torch.manual_seed(0)
-    backbone = create_backbone(
-        "vit_tiny_patch16_224", (64, 80), 1, depth=2, embed_dim=48, num_heads=3
-    )
-    keypoints = KeypointSet(("eye", "nose tip", "mouth"), skeleton=(("eye", "nose tip"),))
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    save_checkpoint(
-        path,
-        KeypointNetwork(backbone, keypoints),
-        Preprocessing((64, 80)),
-        training={"data": "none", "licence": "none"},
-    )
-    return path
-
-
-@pytest.fixture(scope="session")
 def write_video() -> Callable[..., Path]:
     """Write a grey video of a bright spot that wanders over noise."""
 

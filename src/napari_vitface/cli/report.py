@@ -156,8 +156,8 @@ class Reporter:
         if event.message != self._stage:
             # A new stage (the labelled video) counts from the start again.
             self._stage = event.message
+            self._bar.set_description(event.message, refresh=False)
             self._bar.reset(event.total)
-            self._bar.set_description(event.message)
         self._bar.update(event.done - self._bar.n)
 
     def _close_bar(self) -> None:

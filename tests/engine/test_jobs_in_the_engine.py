@@ -1,0 +1,124 @@
+"""The real jobs in the real process: prediction and attention of one video, and a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_vitface.engine import Engine
+from napari_vitface.formats.poses import read_poses
+from napari_vitface.jobs.events import (
+    AttentionComputed,
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    PosesPredicted,
+    Started,
+)
+
+FRAMES = 4000
+
+
+@pytest.fixture(scope="module")
+def real_engine() -> Iterator[Engine]:
+    with Engine({"OMP_NUM_THREADS": "1"}) as engine:
+        yield engine
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    from napari_vitface.video import VideoWriter
+
+    path = tmp_path / "mouse.mp4"
+    pictures = np.random.default_rng(0).integers(0, 255, (10, 48, 64), dtype=np.uint8)
+    with VideoWriter(path, (48, 64), 30.0, options={"preset": "ultrafast"}) as writer:
+        for i in range(FRAMES):
+            writer.write(pictures[i % 10])
+    return path
+
+
+def wait_until(true: object, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_attention_is_answered_within_a_few_batches_of_a_running_prediction(
+    real_engine, video, tiny_model
+):
+    heard: list[Event] = []
+    run = real_engine.submit(
+        "predict", {"video": video, "model": tiny_model, "precision": "fp32"}, on_event=heard.append
+    )
+    wait_until(lambda: any(isinstance(event, PosesPredicted) for event in heard))
+    arguments = {"source": video, "model": tiny_model, "precision": "fp32"}
+    for frame in (5, 3900, 1):
+        maps: list[Event] = []
+        before = len(heard)
+        answer = real_engine.submit(
+            "explain", {**arguments, "frame": frame}, urgent=True, on_event=maps.append
+        )
+        assert isinstance(answer.wait(60), Finished)
+        assert isinstance(maps[0], AttentionComputed)
+        assert maps[0].frame == frame
+        assert maps[0].maps.shape == (4, 4, 5)
+        if not run.done:
+            # Some events of the long run came in between, but it did not have to end.
+            assert len(heard) - before < 100
+    run.cancel()
+    assert isinstance(run.wait(60), Cancelled | Finished)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_after_a_kill_the_next_run_goes_on_where_the_killed_one_was(real_engine, video, tiny_model):
+    arguments = {"video": video, "model": tiny_model, "precision": "fp32"}
+    heard: list[Event] = []
+    run = real_engine.submit("predict", arguments, on_event=heard.append)
+    wait_until(lambda: sum(isinstance(event, PosesPredicted) for event in heard) > 20)
+    os.kill(real_engine.pid, signal.SIGKILL)
+    failed = run.wait(30)
+    assert isinstance(failed, Failed)
+    assert "SIGKILL" in failed.message
+
+    again: list[Event] = []
+    finished = real_engine.submit("predict", arguments, on_event=again.append).wait(120)
+    assert isinstance(finished, Finished)
+    assert isinstance(again[0], Started)
+    assert 100 < again[0].settings["fresh_from"] < FRAMES
+    shown = np.concatenate([event.frames for event in again if isinstance(event, PosesPredicted)])
+    np.testing.assert_array_equal(shown, np.arange(FRAMES))
+    table = read_poses(finished.result["h5"])
+    first = next(event for event in heard if isinstance(event, PosesPredicted))
+    np.testing.assert_array_equal(table.xy[: len(first.frames)], first.xy)
+    # Neither the part file nor a temporary file of the killed run stays.
+    assert sorted(path.name for path in video.parent.iterdir()) == [
+        "mouse.mp4",
+        "mouse_vitface_tiny.csv",
+        "mouse_vitface_tiny.h5",
+    ]
+
+
+def test_the_model_stays_loaded_between_requests(tiny_model, tmp_path):
+    from PIL import Image
+
+    image = tmp_path / "face.png"
+    Image.fromarray(np.full((48, 64), 90, np.uint8)).save(image)
+    arguments = {"source": image, "frame": 0, "model": tiny_model, "precision": "fp32"}
+    seconds = []
+    with Engine({"OMP_NUM_THREADS": "1"}) as engine:
+        for _ in range(3):
+            began = time.monotonic()
+            assert isinstance(engine.submit("explain", arguments).wait(120), Finished)
+            seconds.append(time.monotonic() - began)
+    # The first request loads torch and the model, which takes seconds.
+    assert min(seconds[1:]) < seconds[0] / 4

@@ -196,6 +196,7 @@ def main() -> None:
     training = {
         "summary": f"{len(kept)} frames of one recording and {arguments.renderings} renderings",
         "script": "scripts/train_bundled.py",
+        "started_from": "random weights",
         "steps": [arguments.steps, arguments.refine_steps],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,

@@ -127,7 +127,7 @@ def attention_maps(
         begin = rows[:, :, prefix:]
         strongest = begin.amax(dim=2, keepdim=True).clamp(min=1e-12)
         explained = torch.tensor([name != GLOBAL for name in names], device=own.device)
-        own = result[:, :, prefix:] * begin / strongest * explained[:, None]
+        own = result[:, :, prefix:] * ((begin / strongest) * explained[:, None])
     maps = result[:, :, prefix:] - own
     return AttentionMaps(
         names=names,

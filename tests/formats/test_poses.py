@@ -255,19 +255,24 @@ def test_frames_only_go_forward(tmp_path: Path, frames: list[int]) -> None:
 
 def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     script = """
-import resource, sys
+import sys
 import numpy as np
 from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
+def peak():
+    # Not ru_maxrss, which begins with the peak of the process that started this one.
+    lines = dict(line.split(":") for line in open("/proc/self/status"))
+    return int(lines["VmHWM"].split()[0])
 xy, confidence = np.ones((500, 12, 2)), np.ones((500, 12))
 def write(count):
     with PoseWriter(sys.argv[1], keypoints=MOUSE_FACE, scorer="s") as writer:
         for start in range(0, count, 500):
             writer.append(np.arange(start, start + 500), xy, confidence)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-small = write(10_000)
-print((write(200_000) - small) / 1024)
+    return peak()
+write(100_000)  # fills the caches of HDF5
+small = peak()
+print((write(400_000) - small) / 1024)
 """
     if sys.platform != "linux":
         pytest.skip("peak memory is measured as Linux counts it")
@@ -275,8 +280,8 @@ print((write(200_000) - small) / 1024)
         [sys.executable, "-c", script, str(tmp_path / "p.h5")], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
-    # 200 000 rows are 29 MB.
-    assert float(run.stdout) < 15
+    # 300 000 rows more are 46 MB.
+    assert float(run.stdout) < 25
 
 
 # --- what cannot be written or read ---------------------------------------------------------------

@@ -134,9 +134,7 @@ def _find_tables(path: Path, scorer: str | None) -> list[list[Path]]:
     found_below = [
         files
         for child in sorted(folder.iterdir())
-        # DeepLabCut keeps pictures for checking in folders that end like this, without tables.
-        if child.is_dir() and not child.name.endswith("_labeled")
-        if (files := _tables_in(child, scorer))
+        if child.is_dir() and (files := _tables_in(child, scorer))
     ]
     if not found_below:
         raise LabelError(

@@ -171,6 +171,7 @@ def test_frames_cut_by_an_edit_list_do_not_count(numbered: Any, tmp_path: Path) 
     edit = data.index(b"elst") + 12  # first entry: duration, media time, rate
     start = int.from_bytes(data[edit + 4 : edit + 8], "big")
     unit = start // 2  # two frames of delay for B-frames
+    data[edit : edit + 4] = (53 * 40).to_bytes(4, "big")
     data[edit + 4 : edit + 8] = (start + 37 * unit).to_bytes(4, "big")
     path.write_bytes(data)
     expected = numbered.decode(path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ CONSTANT_RATE = {"b": "200k", "minrate": "200k", "maxrate": "200k", "bufsize": "
 @pytest.fixture(scope="module")
 def long_video(numbered: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
     """H.264 with B-frames: eight groups of pictures, strung together in random order."""
+    if int(av.__version__.split(".")[0]) < 15:
+        pytest.skip("PyAV before 15 writes broken files when it copies packets")
     folder = tmp_path_factory.mktemp("long")
     short = numbered.write(
         folder / "short.mp4",
@@ -36,25 +38,18 @@ def long_video(numbered: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple
     )
     order = random.Random(0).choices(range(GROUPS), k=COUNT // GOP)
     path = folder / "long.mp4"
-    with av.open(str(short)) as source:
+    with av.open(str(short)) as source, av.open(str(path), "w") as output:
         stream = source.streams.video[0]
-        packets = [
-            (bytes(packet), packet.pts, packet.dts, packet.is_keyframe)
-            for packet in source.demux(stream)
-            if packet.size
-        ]
-        step = packets[1][2] - packets[0][2]
-        with av.open(str(path), "w") as output:
-            copy: Any = output.add_stream_from_template(stream)
-            for slot, group in enumerate(order):
-                shift = (slot - group) * GOP * step
-                for data, pts, dts, key in packets[group * GOP : (group + 1) * GOP]:
-                    packet = av.Packet(data)
-                    packet.stream = copy
-                    packet.time_base = stream.time_base or Fraction(1, 25)
-                    packet.pts, packet.dts = pts + shift, dts + shift
-                    packet.is_keyframe = key
-                    output.mux(packet)
+        copy: Any = output.add_stream_from_template(stream)
+        starts = [packet.pts for packet in source.demux(stream) if packet.is_keyframe]
+        step = (starts[1] - starts[0]) // GOP
+        for slot, group in enumerate(order):
+            source.seek(starts[group], stream=stream)
+            for packet in itertools.islice(source.demux(stream), GOP):
+                packet.pts += (slot - group) * GOP * step
+                packet.dts += (slot - group) * GOP * step
+                packet.stream = copy
+                output.mux(packet)
     expected = [group * GOP + k for group in order for k in range(GOP)]
     return path, expected
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path: Path) ->
         with pytest.raises(VideoError, match="cannot be written as video"):
             VideoWriter(path, (64, 96), 30, codec=codec)
     with pytest.raises(VideoError, match="cannot be written"):  # noqa: SIM117
-        with VideoWriter(tmp_path / "v.mp4", (64, 96), 30, pixel_format="pal8") as writer:
+        with VideoWriter(tmp_path / "v.mp4", (64, 96), 30, pixel_format="rgb48le") as writer:
             writer.write(np.zeros((64, 96), np.uint8))
     assert list(tmp_path.iterdir()) == []
 

@@ -149,7 +149,8 @@ def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: i
     entry = index.entry(stop - 1)
     while stop > first + 1:
         start = max(first, int(index.key_frames[entry])) if entry >= 0 else first
-        if not index.damaged and (stop - start) * pixels > TAIL_PIXELS:
+        suspect = index.damaged or (index.promised or 0) > index.seen
+        if not suspect and (stop - start) * pixels > TAIL_PIXELS:
             break
         sound = [frame for frame in range(start, stop) if decoder.frame(frame) is not None]
         if sound:
@@ -186,7 +187,7 @@ def _problems(path: Path, index: FrameIndex, indexed: int, rate: float) -> tuple
             f"{path.name} promises {index.promised} frames but holds {count}: it was cut off or is "
             "damaged. The frames that are there can be used.",
         )
-    if index.claimed_seconds > max(1.05 * lasts, lasts + 0.5):
+    if index.promised is None and index.claimed_seconds > max(1.05 * lasts, lasts + 0.5):
         return (
             f"{path.name} promises {index.claimed_seconds:.1f} s of video but holds {lasts:.1f} s "
             f"({count} frames): it was cut off or is damaged. The frames that are there can be "

@@ -57,11 +57,11 @@ class PacketTable:
     promised : int or None
         Packets that the container claims.
     claimed_seconds : float
-        Duration that the container claims, where it claims no number; 0 if neither.
+        Duration that the container claims; 0 if it does not.
     seen : int
         Packets, empty ones included.
     damaged : bool
-        Reading met errors or corrupt packets, or the file ends early.
+        Reading met errors or corrupt packets.
     unclear : bool
         Only decoding can tell which packets hold a frame.
     """
@@ -108,9 +108,9 @@ def _common(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
         # An edit list leaves whole groups of pictures out of the table.
         promised = min(promised, len(entries))
     claimed = 0.0
-    if promised is None and stream.duration is not None and stream.time_base is not None:
+    if stream.duration is not None and stream.time_base is not None:
         claimed = float(stream.duration * stream.time_base)
-    elif promised is None and len(container.streams) == 1:
+    elif len(container.streams) == 1:
         # With sound this would be the longer of the two.
         claimed = (container.duration or 0) / av.time_base
     return {
@@ -138,7 +138,11 @@ def _by_reading(container: InputContainer, stream: VideoStream) -> PacketTable:
         smallest = min(smallest, packet.size)
         corrupt = corrupt or packet.is_corrupt
     seen = len(pts) + log.empty
-    promised = common["promised"]
+    if "mp4" in container.format.name and common["promised"] and pts:
+        # Before PyAV 17 only the duration tells packets that an edit list leaves out.
+        lasts = (max(pts) - max(0, min(pts))) * common["time_base"] + 1.5 / (common["rate"] or 25)
+        if common["claimed_seconds"] <= lasts:
+            common["promised"] = min(common["promised"], seen)
     return PacketTable(
         **common,
         pts=np.array(pts, dtype=np.int64),
@@ -146,7 +150,7 @@ def _by_reading(container: InputContainer, stream: VideoStream) -> PacketTable:
         key=np.frombuffer(bytes(key), dtype=bool),
         shown=np.frombuffer(bytes(shown), dtype=bool),
         seen=seen,
-        damaged=bool(log.errors or corrupt or (promised is not None and promised > seen)),
+        damaged=bool(log.errors or corrupt),
         unclear=common["codec"] == "mpeg4" and smallest <= SMALLEST_MPEG4,
     )
 
@@ -193,7 +197,7 @@ def _from_container(
         key=(rows[:, 1] & 1) > 0,
         shown=(rows[:, 1] & 2) == 0,
         seen=stop,
-        damaged=stop < promised,
+        damaged=False,
         unclear=codec == "mpeg4" and int(rows[:, 3].min()) <= SMALLEST_MPEG4,
     )
     return table if _agrees(table, container, stream) else None

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vitface.model.decoding import (
+    _paraboloid_fit,
     decode_heatmaps,
     encode_heatmaps,
     heatmap_mass,
@@ -133,3 +134,12 @@ def test_the_mean_of_a_single_peak_is_the_peak() -> None:
     xy = torch.tensor([[[100.0, 80.0], [60.0, 90.0]]])
     maps = logits_of(encode_heatmaps(xy, (48, 64)))
     torch.testing.assert_close(mean_position(maps), xy, atol=0.02, rtol=0)
+
+
+def test_decoding_in_inference_mode_does_not_keep_it_from_gradients_later() -> None:
+    logits = torch.randn(1, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    _paraboloid_fit.cache_clear()
+    with torch.inference_mode():
+        decode_heatmaps(logits)
+    xy, _ = decode_heatmaps(logits.clone().requires_grad_())
+    xy.sum().backward()

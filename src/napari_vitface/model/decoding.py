@@ -154,10 +154,12 @@ def _refine(
 @lru_cache(maxsize=4)
 def _paraboloid_fit(radius: int) -> Tensor:
     """Least squares as a matrix (5, window): slopes y, x, curvatures y, x, and the mixed term."""
-    steps = torch.arange(-radius, radius + 1, dtype=torch.float64)
-    y, x = (axis.flatten() for axis in torch.meshgrid(steps, steps, indexing="ij"))
-    design = torch.stack([torch.ones_like(x), y, x, y * y, x * x, x * y], dim=1)
-    return torch.linalg.pinv(design)[1:].float()
+    # It is kept: made under inference mode, it could not be used where gradients are wanted later.
+    with torch.inference_mode(False):
+        steps = torch.arange(-radius, radius + 1, dtype=torch.float64)
+        y, x = (axis.flatten() for axis in torch.meshgrid(steps, steps, indexing="ij"))
+        design = torch.stack([torch.ones_like(x), y, x, y * y, x * x, x * y], dim=1)
+        return torch.linalg.pinv(design)[1:].float()
 
 
 def _window(peak: Tensor, length: int, radius: int) -> tuple[Tensor, Tensor]:

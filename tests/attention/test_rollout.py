@@ -152,7 +152,7 @@ def agrees_with_the_full_product(
     assert np.abs(found.maps - maps).max() <= 1e-4 * maps.max()
     np.testing.assert_allclose(found.prefix_share, rows[:, :, :prefix].sum(axis=2), atol=1e-5)
     # The maps are not all alike, or agreeing would mean little.
-    assert maps.max() > 1.5 / maps[0, 0].size
+    assert maps.max() > 1.2 / maps[0, 0].size
     assert np.abs(maps[:, 0] - maps[:, -1]).max() > 1e-3
 
 

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "KeypointSet": "napari_vitface.pose.keypoints",
     "PoseTable": "napari_vitface.pose.table",
+    "evaluate": "napari_vitface.jobs.evaluate",
     "explain": "napari_vitface.jobs.explain",
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
@@ -24,6 +25,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from napari_vitface.formats.deeplabcut import read_labels
     from napari_vitface.formats.poses import read_poses, write_poses
+    from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explain import explain
     from napari_vitface.jobs.predict import predict
     from napari_vitface.model.checkpoint import load_model
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KeypointSet",
     "PoseTable",
+    "evaluate",
     "explain",
     "load_model",
     "open_video",

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.error import FFmpegError
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 #: Reading goes on after an error in the container, but not for ever.
 MAX_READ_ERRORS = 100
+#: Titles and comments may be in any encoding; before PyAV 19 that was an error unless ignored.
+_ANY_METADATA: dict[str, Any] = (
+    {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 
 
 def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -42,7 +46,7 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): copy or record it again.")
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(str(path), **_ANY_METADATA)
     except (FFmpegError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise VideoError(f"{path} may not be read: ask for the right to read it.") from error
@@ -51,11 +55,11 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
             f"{path} cannot be read as a video ({reason}): it is another kind of file, or was cut "
             "off before its index was written."
         ) from error
-    if not container.streams.video:
+    stream = container.streams.best("video")  # not a cover picture
+    if stream is None:
         holds = " only sound" if container.streams.audio else " no video stream"
         container.close()
         raise VideoError(f"{path} holds{holds}, so there are no frames to read.")
-    stream = container.streams.video[0]
     if stream.codec_context is None:
         container.close()
         raise VideoError(

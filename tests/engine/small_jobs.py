@@ -17,8 +17,8 @@ from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Progress
 
 def count(steps: int = 3, seconds: float = 0.0, closed: str | None = None) -> Iterator[Event]:
     """Count, resting `seconds` at each step; writes the file `closed` when it is cancelled."""
-    yield Started("count", steps)
     try:
+        yield Started("count", steps)
         for i in range(steps):
             time.sleep(seconds)
             yield Progress(i + 1, steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import random
 import threading
@@ -74,6 +75,7 @@ def test_indexing_is_numpys(path: Path) -> None:
         for wrong in (COUNT, -COUNT - 1, (0, 0, 0, 0), (0, 99), 1.5, "a"):
             with pytest.raises((IndexError, TypeError)):
                 video[wrong]
+        assert copy.deepcopy(video) is video
         frame = video[3]
         frame[:] = 0
         np.testing.assert_array_equal(video[3], array[3])

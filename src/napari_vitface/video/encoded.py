@@ -160,13 +160,17 @@ def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: i
 
 
 def _look(index: FrameIndex, decoder: FrameDecoder) -> Picture:
-    """Describe the pictures from the first frame and key frames spread over the video."""
+    """Describe the pictures from the first frame and key frames spread over the video.
+
+    Should colour first appear between those places, the video is still read as grey: its shape
+    cannot change once it is open.
+    """
     frames = {0}
     keys = index.key_frames[index.key_frames >= 0]
     if len(keys):
         spread = np.linspace(0, len(keys) - 1, COLOUR_SAMPLES).round().astype(int)
         frames.update(keys[spread].tolist())
-    samples = [decoder.frame(frame) for frame in sorted(frames)]
+    samples = (decoder.frame(frame) for frame in sorted(frames))
     return describe(sample for sample in samples if sample is not None)
 
 

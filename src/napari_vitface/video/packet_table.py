@@ -174,9 +174,10 @@ def _from_container(
         return None
     if promised != len(entries):
         return None
-    rows = np.array(
-        [(entry.timestamp, entry.flags, entry.pos, entry.size) for entry in entries],
-        dtype=np.int64,
+    rows: NDArray[np.int64] = np.fromiter(
+        ((entry.timestamp, entry.flags, entry.pos, entry.size) for entry in entries),
+        dtype=np.dtype((np.int64, 4)),
+        count=len(entries),
     )
     offsets = (
         composition_offsets(path, stream.id, len(rows)) if mp4 else np.zeros(len(rows), np.int64)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +14,6 @@ from numpy.typing import NDArray
 from napari_vitface.video.scale import ImageScaler, Scale, one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from av.video.frame import VideoFrame
 
 #: Chroma this near to neutral cannot be seen; lossy codecs leave no more of a grey camera's.
@@ -70,13 +70,14 @@ class Picture:
 def describe(frames: Iterable[VideoFrame]) -> Picture:
     """Choose size, colours and depth from some decoded frames of a video, the first one first.
 
-    Grey recordings are often stored as colour; they are read as grey if all these frames are.
+    Grey recordings are often stored as colour; they are read as grey if all these frames are. No
+    more frames are taken than it needs.
     """
-    samples = list(frames)
-    first = samples[0]
+    samples = iter(frames)
+    first = next(samples)
     depth = min(16, max(component.bits for component in first.format.components))
     grey_format = first.format.name.startswith(("gray", "mono", "ya"))
-    colour = not grey_format and not all(_is_neutral(frame) for frame in samples)
+    colour = not grey_format and not all(_is_neutral(frame) for frame in chain([first], samples))
     if not grey_format and depth > 8:
         depth = 16  # swscale spreads colours over all 16 bits
     turns, mirrored = orientation(first)

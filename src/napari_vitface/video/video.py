@@ -106,7 +106,11 @@ class Video:
     """Frames of a video as an array that is read when it is indexed. Thread-safe.
 
     Index i is the i-th decodable frame in presentation order. A frame that is damaged in the
-    middle keeps its index: see `on_broken` of `open_video`, and `frames`.
+    middle keeps its index: see `on_broken` of `open_video`, and `frames`. What follows it is given
+    as the decoder makes it, which may be distorted up to the next key frame.
+
+    Colour video whose frames are all grey, as many cameras record it, is grey here; a few frames
+    spread over the video decide.
 
     Attributes
     ----------
@@ -244,6 +248,10 @@ class Video:
         if len(numbers) and (min(numbers) < 0 or max(numbers) >= len(self)):
             raise IndexError(f"{numbers} reaches beyond a video of {len(self)} frames")
         return decode_ahead(lambda: self._source.stream(numbers, scale), ahead)
+
+    def __deepcopy__(self, memo: object) -> Video:
+        """The video itself, which nothing can change: napari copies the data of a copied layer."""
+        return self
 
     def close(self) -> None:
         """Give back the file and the memory; a closed video keeps its shape, times and name."""

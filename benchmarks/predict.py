@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Row = tuple[str, str, float | None, str]
 
 _NAME = "predict end to end / forward"
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 def run() -> list[Row]:
@@ -60,7 +60,7 @@ def _measure(label: str, path: Path, device: str, precision: str, folder: Path) 
         resources.model("mouse-face", device=device, precision=precision) as model,
         resources.video(path) as video,
     ):
-        frames = range(min(len(video), 200 if device == "cpu" else 5000))
+        frames = range(min(len(video), 160 if device == "cpu" else 5000))
         decoding = _decode_only(video, model, frames)
         canvas = _batch(video, model)
         ratios, speeds = [], []

@@ -29,9 +29,9 @@ from napari_vitface.pose.keypoints import MOUSE_FACE
 
 Row = tuple[str, str, float | None, str]
 
-#: Name, input size: 193, 785, 197 and 785 tokens.
+#: Name, input size: 301 (as the bundled model), 785, 197 and 785 tokens.
 MODELS = [
-    ("vit_tiny_patch16_224", (192, 256)),
+    ("vit_tiny_patch16_224", (240, 320)),
     ("vit_tiny_patch16_224", (448, 448)),
     ("vit_small_patch16_224", (224, 224)),
     ("vit_small_patch16_224", (448, 448)),

@@ -1,0 +1,221 @@
+"""A slider step in a real napari window with the overlays on, against the image alone.
+
+The frames come from memory, so that decoding, which both would pay, does not hide the difference. A
+step is moving the slider and letting the window draw. Rounds with and without overlays alternate,
+and the median over rounds of their ratio is reported. The answers to attention requests are ready
+made: what counts is what the window does with them, as it never waits for them.
+
+Under software OpenGL (Xvfb) the share of drawing is much larger than with a graphics card.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import Session
+    from napari_vitface.video import Video
+
+Row = tuple[str, str, float | None, str]
+
+_NAME = "slider step with overlay / image alone"
+_SIZE = (480, 640)
+_LENGTHS = (1_000, 1_000_000)
+_ROUNDS = 7
+_STEPS = 30
+_GRID = (12, 16)
+
+
+def run() -> list[Row]:
+    """Rows for points alone and for all overlays at each length, and across lengths."""
+    with _display() as there:
+        if not there:
+            return [(_NAME, "no window", None, "no display and no Xvfb")]
+        from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
+
+        rows: list[Row] = []
+        cost: dict[tuple[str, int], float] = {}
+        overlays = {
+            "points, names, skeleton": (KEYPOINTS, SKELETON),
+            "points, names, skeleton, attention": (KEYPOINTS, SKELETON, ATTENTION),
+        }
+        for length in _LENGTHS:
+            with _session(length) as (session, step):
+                for title, wanted in overlays.items():
+                    alone, with_overlay = _compare(session, step, wanted, length)
+                    ratios = [b / a for a, b in zip(alone, with_overlay, strict=True)]
+                    a, b = statistics.median(alone), statistics.median(with_overlay)
+                    cost[title, length] = b
+                    note = f"{b * 1e3:.1f} against {a * 1e3:.1f} ms a step"
+                    case = f"{title}; {length:,} frames".replace(",0", " 0")
+                    rows.append((_NAME, case, statistics.median(ratios), note))
+        for title in overlays:
+            few, many = (cost[title, length] for length in _LENGTHS)
+            note = f"{many * 1e3:.1f} against {few * 1e3:.1f} ms a step"
+            rows.append(("slider step at 1 000 000 / at 1 000 frames", title, many / few, note))
+        return rows
+
+
+def _compare(
+    session: Session, step: Callable[[int], None], wanted: Iterable[str], length: int
+) -> tuple[list[float], list[float]]:
+    """Seconds a step in each round, image alone and with the overlays in `wanted`."""
+    from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
+
+    rng = np.random.default_rng(0)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_ROUNDS):
+        frames = rng.integers(0, length, _STEPS + 3)
+        for on in (False, True):
+            for what in (KEYPOINTS, SKELETON):
+                session.overlays.show(what, on and what in wanted)
+            session.attention.enabled = on and ATTENTION in wanted
+            for frame in frames[:3]:
+                step(int(frame))
+            began = time.perf_counter()
+            for frame in frames[3:]:
+                step(int(frame))
+            seconds[on].append((time.perf_counter() - began) / _STEPS)
+    return seconds
+
+
+@contextmanager
+def _session(length: int) -> Iterator[tuple[Session, Callable[[int], None]]]:
+    """A window on a video of `length` frames with poses, and what a slider step is."""
+    import napari
+    from qtpy.QtWidgets import QApplication
+
+    from napari_vitface.gui.actions import open_dock
+    from napari_vitface.pose.keypoints import MOUSE_FACE
+    from napari_vitface.pose.table import PoseTable
+
+    viewer = napari.Viewer(show=True)
+    try:
+        dock = open_dock(viewer)
+        session = dock.session
+        session.submit = _answer_at_once  # type: ignore[method-assign, assignment]
+        opened = session.add_video(_video(length))
+        rng = np.random.default_rng(1)
+        xy = rng.uniform(40, 440, (length, len(MOUSE_FACE), 2)).astype(np.float32)
+        confidence = rng.uniform(0, 1, xy.shape[:2]).astype(np.float32)
+        session.set_poses(opened, PoseTable(MOUSE_FACE, xy, confidence), session.model_name)
+
+        def step(frame: int) -> None:
+            viewer.dims.set_current_step(0, frame)
+            QApplication.processEvents()
+
+        yield session, step
+    finally:
+        viewer.close()
+
+
+class _Request:
+    done = True
+
+    def cancel(self) -> None:
+        pass
+
+
+def _answer_at_once(
+    job: str, arguments: dict[str, Any], on_event: Callable[[Any], None], **_: Any
+) -> _Request:
+    from napari_vitface.jobs.events import AttentionComputed
+
+    if job == "explain":
+        from napari_vitface.pose.keypoints import MOUSE_FACE
+
+        frame = arguments["frame"]
+        rng = np.random.default_rng(frame)
+        maps = rng.random((len(MOUSE_FACE) + 1, *_GRID), dtype=np.float32) / np.prod(_GRID)
+        patch = _SIZE[0] / _GRID[0]
+        place = (patch - 1) / 2
+        event = AttentionComputed(
+            frame,
+            (*MOUSE_FACE.names, "global"),
+            maps,
+            np.zeros(len(maps), np.float32),
+            (patch, patch),
+            (place, place),
+            np.zeros((len(MOUSE_FACE), 2), np.float32),
+            np.ones(len(MOUSE_FACE), np.float32),
+            {"method": "rollout", "layers": [0, 12], "head_fusion": "mean", "model": "none"},
+        )
+        on_event(event)
+    return _Request()
+
+
+def _video(length: int) -> Video:
+    """A video of noise that is held in memory, eight different frames over and over."""
+    from napari_vitface.video import Video
+
+    class Noise(Video):
+        def __init__(self) -> None:
+            self.path = Path("noise.mp4")
+            self.name = "noise"
+            self.shape = (length, *_SIZE)
+            self.dtype = np.dtype(np.uint8)
+            self.white = 255
+            self.times = np.arange(length) / 100.0
+            self.frame_rate = 100.0
+            self.promised = None
+            self.problems = ()
+            rng = np.random.default_rng(2)
+            self._frames = rng.integers(0, 255, (8, *_SIZE), dtype=np.uint8)
+
+        def __getitem__(self, key: Any) -> np.ndarray:
+            first, *rest = key if isinstance(key, tuple) else (key,)
+            if isinstance(first, slice):
+                frames = self._frames[np.arange(*first.indices(length)) % len(self._frames)]
+                return frames[(slice(None), *rest)]
+            return self._frames[int(first) % len(self._frames)][tuple(rest)].copy()
+
+    return Noise()
+
+
+@contextmanager
+def _display() -> Iterator[bool]:
+    """A display to open a window on: the one that is there, else Xvfb."""
+    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
+        yield True
+        return
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        yield False
+        return
+    reader, writer = os.pipe()
+    server = subprocess.Popen(
+        [xvfb, "-displayfd", str(writer), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        ready, _, _ = select.select([reader], [], [], 60)
+        os.environ["DISPLAY"] = ":" + os.read(reader, 16).decode().strip() if ready else ""
+        yield bool(ready)
+    finally:
+        os.close(reader)
+        server.terminate()
+        server.wait(10)
+
+
+def main() -> None:
+    """Print the rows."""
+    for name, case, ratio, note in run():
+        print(f"{name}: {case}: {'-' if ratio is None else f'{ratio:.3f}'} ({note})")
+
+
+if __name__ == "__main__":
+    main()

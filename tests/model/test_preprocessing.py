@@ -109,13 +109,22 @@ def test_the_grid_lies_on_the_video_as_its_cells_lie_on_the_input(
     np.testing.assert_allclose(placed, view.to_frame(centre), atol=1e-6)
 
 
-def test_padding_is_even_and_holds_the_pad_value() -> None:
-    view = Preprocessing((64, 96), pad_value=7).view((100, 100))
+@pytest.mark.parametrize(
+    ("frame_size", "filled"),
+    [
+        ((100, 100), (slice(None), slice(16, 80))),
+        ((100, 300), (slice(16, 48), slice(None))),
+        ((101, 300), (slice(16, 48), slice(None))),
+    ],
+)
+def test_padding_is_even_and_holds_the_pad_value(
+    frame_size: tuple[int, int], filled: tuple[slice, slice]
+) -> None:
+    view = Preprocessing((64, 96), pad_value=7).view(frame_size)
     canvas = view.pad(np.full((2, *view.resized), 200, np.uint8))
-    assert canvas.shape == (2, 1, 64, 96)
-    assert (canvas[..., :16] == 7).all()
-    assert (canvas[..., 80:] == 7).all()
-    assert (canvas[..., 16:80] == 200).all()
+    expected = np.full((2, 1, 64, 96), 7)
+    expected[(..., *filled)] = 200
+    np.testing.assert_array_equal(canvas, expected)
 
 
 def test_rgb_images_become_channels_first() -> None:

@@ -22,11 +22,13 @@ BELOW: dict[str, set[str]] = {
     "video": {"pose"},
     "formats": {"video", "pose"},
     "sample": {"video", "pose"},
+    "kinematics": {"pose"},
+    "project": {"formats", "kinematics", "video", "pose"},
     "model": {"formats", "sample", "video", "pose"},
     "attention": {"model", "formats", "sample", "video", "pose"},
     "training": {"model", "formats", "sample", "video", "pose"},
-    "jobs": {"training", "attention", "model", "formats", "sample", "video", "pose"},
 }
+BELOW["jobs"] = {"training", "attention", "model", "sample", "project"} | BELOW["project"]
 BELOW["engine"] = {"jobs"} | BELOW["jobs"]
 BELOW["cli"] = {"engine"} | BELOW["engine"]
 # The window reaches models only through the engine.

@@ -1,0 +1,265 @@
+"""Edits with an inverse, and the history that undoes and redoes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from napari_vitface.errors import LabelError
+from napari_vitface.pose.labels import FrameLabels, Point
+
+
+class PointChange(NamedTuple):
+    """One point before and after an edit; the keypoint by its position."""
+
+    frame: int
+    keypoint: int
+    before: Point
+    after: Point
+
+
+@dataclass(frozen=True)
+class LabelEdit:
+    """Something that changed labels, as one step of undo.
+
+    Attributes
+    ----------
+    what : str
+        What the user did, as it follows "Undo": "move nose tip".
+    changes : tuple of PointChange
+        No point twice.
+    """
+
+    what: str
+    changes: tuple[PointChange, ...]
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frames that it touches, sorted."""
+        return tuple(sorted({change.frame for change in self.changes}))
+
+    def inverse(self) -> LabelEdit:
+        """The edit that takes this one back."""
+        changes = [PointChange(f, k, after, before) for f, k, before, after in self.changes]
+        return LabelEdit(self.what, tuple(reversed(changes)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {
+            "what": self.what,
+            "changes": [
+                [change.frame, change.keypoint, change.before.to_json(), change.after.to_json()]
+                for change in self.changes
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class PredictionEdit:
+    """Something done to predictions, such as smoothing, as one step of undo.
+
+    Predictions on disk are never changed by it: those shown are the ones on disk with the
+    operations that are done applied to them, in order.
+
+    Attributes
+    ----------
+    what : str
+        What the user did, as it follows "Undo": "smooth whisker 1".
+    operation : dict
+        Plain JSON data that says what to do.
+    """
+
+    what: str
+    operation: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return {"what": self.what, "operation": self.operation}
+
+
+Edit = LabelEdit | PredictionEdit
+
+
+def edit_from_json(data: Any) -> Edit:
+    """Inverse of the edits' `to_json`; `ValueError` if `data` is nothing of the kind."""
+    match data:
+        case {"what": str() as what, "operation": dict() as operation}:
+            return PredictionEdit(what, operation)
+        case {"what": str() as what, "changes": list() as changes}:
+            return LabelEdit(what, tuple(map(_change_from_json, changes)))
+    raise ValueError(f"{data!r} is no edit")
+
+
+def _change_from_json(data: Any) -> PointChange:
+    match data:
+        case [int() as frame, int() as keypoint, before, after]:
+            return PointChange(frame, keypoint, Point.from_json(before), Point.from_json(after))
+    raise ValueError(f"{data!r} is no change of a point")
+
+
+def make_edit(
+    labels: FrameLabels, what: str, points: Mapping[tuple[int, int], Point]
+) -> LabelEdit | None:
+    """The edit that gives points of `labels` new values.
+
+    Parameters
+    ----------
+    labels : FrameLabels
+        As they are now; not changed.
+    what : str
+        What the user does, as it follows "Undo": "move nose tip".
+    points : mapping of (frame, keypoint position) to Point
+
+    Returns
+    -------
+    LabelEdit or None
+        None if every point has its new value already.
+    """
+    changes = tuple(
+        PointChange(int(frame), int(keypoint), before, after)
+        for (frame, keypoint), after in points.items()
+        if (before := labels.point(frame, keypoint)) != after
+    )
+    return LabelEdit(what, changes) if changes else None
+
+
+@dataclass
+class EditHistory:
+    """Undo and redo without limit.
+
+    Parameters
+    ----------
+    labels : FrameLabels
+        What `LabelEdit`s change.
+    record : callable
+        Called with one line of plain JSON data, ``{"do" | "undo" | "redo": edit}``, before
+        anything is changed. If it raises, nothing is.
+
+    Attributes
+    ----------
+    operations : list of dict
+        Operations on predictions that are done, in order.
+    done, undone : list of Edit
+        What `undo` and `redo` take from, the next one last.
+    changed : list of callables
+        Each is called with the edit after it was done or redone, and with it again after it was
+        undone.
+    """
+
+    labels: FrameLabels
+    record: Callable[[dict[str, Any]], None] = field(default=lambda line: None)
+    operations: list[dict[str, Any]] = field(default_factory=list)
+    done: list[Edit] = field(default_factory=list)
+    undone: list[Edit] = field(default_factory=list)
+    changed: list[Callable[[Edit], None]] = field(default_factory=list)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self.done)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self.undone)
+
+    @property
+    def undo_text(self) -> str:
+        """What `undo` would take back: "move nose tip"; empty if there is nothing."""
+        return self.done[-1].what if self.done else ""
+
+    @property
+    def redo_text(self) -> str:
+        """What `redo` would do again; empty if there is nothing."""
+        return self.undone[-1].what if self.undone else ""
+
+    def do(self, edit: Edit) -> None:
+        """Carry out an edit; what was undone before can then no longer be redone.
+
+        Raises
+        ------
+        LabelError
+            If it was made from labels that are not the present ones.
+        """
+        self._check(edit)
+        self.record({"do": edit.to_json()})
+        self.replay_do(edit)
+        self._notify(edit)
+
+    def undo(self) -> Edit | None:
+        """Take back the last edit and return it; None if there is none."""
+        if not self.done:
+            return None
+        edit = self.done[-1]
+        self.record({"undo": edit.to_json()})
+        self.replay_undo(edit)
+        self._notify(edit)
+        return edit
+
+    def redo(self) -> Edit | None:
+        """Do again what was undone last and return it; None if there is nothing."""
+        if not self.undone:
+            return None
+        edit = self.undone[-1]
+        self.record({"redo": edit.to_json()})
+        self.replay_redo(edit)
+        self._notify(edit)
+        return edit
+
+    # What follows changes memory alone: it is how a journal is read back.
+
+    def replay_do(self, edit: Edit) -> None:
+        """`do` without recording it or telling anybody."""
+        self._apply(edit)
+        self.done.append(edit)
+        self.undone.clear()
+
+    def replay_undo(self, edit: Edit) -> None:
+        """`undo` of an edit that may have been done before the history began."""
+        self._take_back(edit)
+        if self.done:
+            self.done.pop()
+        self.undone.append(edit)
+
+    def replay_redo(self, edit: Edit) -> None:
+        """`redo` of an edit that may have been undone before the history began."""
+        self._apply(edit)
+        if self.undone:
+            self.undone.pop()
+        self.done.append(edit)
+
+    def _check(self, edit: Edit) -> None:
+        if isinstance(edit, PredictionEdit):
+            # It goes to disk and comes back: what is kept in memory is what would come back.
+            if json.loads(json.dumps(edit.operation)) != edit.operation:
+                raise ValueError(f"{edit.operation!r} is not plain JSON data")
+            return
+        points = {(change.frame, change.keypoint) for change in edit.changes}
+        if not points or len(points) < len(edit.changes):
+            raise ValueError(f"an edit changes at least one point, and each once: {edit}")
+        for frame, keypoint, before, _ in edit.changes:
+            if self.labels.point(frame, keypoint) != before:
+                name = self.labels.keypoints.names[keypoint]
+                raise LabelError(
+                    f"“{edit.what}” was not done: the label of {name} in frame {frame} has "
+                    "changed in the meantime."
+                )
+
+    def _apply(self, edit: Edit) -> None:
+        if isinstance(edit, PredictionEdit):
+            self.operations.append(edit.operation)
+            return
+        for frame, keypoint, _, after in edit.changes:
+            self.labels.set(frame, keypoint, after)
+
+    def _take_back(self, edit: Edit) -> None:
+        if isinstance(edit, PredictionEdit):
+            # The last operation done is the one to take back, for undoing goes in order.
+            if self.operations:
+                self.operations.pop()
+            return
+        self._apply(edit.inverse())
+
+    def _notify(self, edit: Edit) -> None:
+        for callback in tuple(self.changed):
+            callback(edit)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.config import read_config
 from napari_vitface.formats.dlc_table import DlcTable, read_dlc_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
@@ -169,13 +170,7 @@ def _project_config(path: Path) -> dict[str, Any]:
     for candidate in candidates:
         file = candidate / "config.yaml"
         if file.is_file():
-            import yaml
-
-            try:
-                data = yaml.safe_load(file.read_text(encoding="utf-8"))
-            except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-                raise LabelError(f"{file} cannot be read ({error}).") from error
-            return data if isinstance(data, dict) else {}
+            return read_config(file)
     return {}
 
 
@@ -237,7 +232,11 @@ def _join(
     seen: set[Path] = set()
     for table in tables:
         xy = np.full((len(table.index), len(names), 2), np.nan)
-        xy[:, [names.index(name) for name in table.names]] = table.xy
+        seen_at = table.xy.copy()
+        if table.visible is not None:
+            # The place of an occluded point is a guess, not something to learn from.
+            seen_at[table.visible != 2] = np.nan
+        xy[:, [names.index(name) for name in table.names]] = seen_at
         blocks.append(xy)
         for label in table.index:
             image, video = _find_image(table.path, label)
@@ -252,7 +251,7 @@ def _join(
         np.concatenate(blocks) if blocks else np.empty((0, len(names), 2)),
         tuple(images),
         np.array(videos, dtype=np.str_),
-        np.array([_frame_number(image.name) for image in images], dtype=np.int64),
+        np.array([frame_number(image.name) for image in images], dtype=np.int64),
         ", ".join(scorers),
         tuple(problems),
     )
@@ -278,7 +277,8 @@ def _find_image(table: Path, label: NDArray[Any]) -> tuple[Path, str]:
     )
 
 
-def _frame_number(image_name: str) -> int:
+def frame_number(image_name: str) -> int:
+    """The frame of a video that an image shows, by its name; -1 where the name holds no number."""
     stem = Path(image_name).stem
     # DeepLabCut's own names first; then the last number, as other tools take it.
     found = re.search(r"img(\d+)", stem) or re.search(r"(\d+)\D*$", stem)

@@ -40,6 +40,8 @@ class HdfFrame:
         Names of the column levels, where the file gives them.
     index : (rows, levels) array of int64 or object (str)
         The row labels.
+    index_names : tuple of (str or None)
+        Names of the levels of the row labels.
     values : (rows, columns) array of float
         float32 if all of it is in the file, else float64.
     """
@@ -47,6 +49,7 @@ class HdfFrame:
     columns: list[tuple[str, ...]]
     level_names: tuple[str | None, ...]
     index: NDArray[Any]
+    index_names: tuple[str | None, ...]
     values: NDArray[Any]
 
 
@@ -110,14 +113,15 @@ def _find_frame(file: h5py.File, path: Path, key: str | None) -> h5py.Group:
 
 def _read_fixed(group: h5py.Group) -> HdfFrame:
     columns, names = _fixed_axis(group, "axis0")
-    index, _ = _fixed_axis(group, "axis1")
+    index, index_names = _fixed_axis(group, "axis1")
     blocks = []
     for block in range(int(group.attrs["nblocks"])):
         items, _ = _fixed_axis(group, f"block{block}_items")
         values = _fixed_array(group[f"block{block}_values"])
         blocks.append((_tuples(items), values.reshape(len(index), len(items))))
     labels = _tuples(columns)
-    return HdfFrame(_strings(labels), names, index, _assemble(labels, blocks, len(index)))
+    values = _assemble(labels, blocks, len(index))
+    return HdfFrame(_strings(labels), names, index, index_names, values)
 
 
 def _fixed_axis(group: h5py.Group, name: str) -> tuple[NDArray[Any], tuple[str | None, ...]]:
@@ -180,7 +184,7 @@ def _read_table(group: h5py.Group) -> HdfFrame:
     columns = _table_columns(order)
     index = _plain_labels(rows["index"])[:, None]
     values = _assemble(columns, blocks, len(rows))
-    return HdfFrame(_strings(columns), _table_level_names(group), index, values)
+    return HdfFrame(_strings(columns), _table_level_names(group), index, (None,), values)
 
 
 def _table_columns(labels: list[Any]) -> list[tuple[Any, ...]]:

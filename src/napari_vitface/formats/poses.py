@@ -16,7 +16,6 @@ import csv
 import errno
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -29,21 +28,16 @@ from numpy.typing import ArrayLike, NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import read_dlc_table
+from napari_vitface.formats.header_table import HDF_KEY, PYTABLES
 from napari_vitface.formats.sleap import FRAMES_AT_ONCE, add_analysis_arrays
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
-
-#: The key that DeepLabCut gives its tables.
-HDF_KEY = "df_with_missing"
 
 #: Rows gathered before they are written. Appending to an HDF5 table costs milliseconds a call.
 _ROWS_AT_ONCE = 4096
 
 #: Bytes that stay free on the disk: what HDF5 writes late, and other programs.
 _SPARE = 1 << 20
-
-#: PyTables must not be entered by two threads at a time.
-_PYTABLES = threading.Lock()
 
 
 def read_poses(path: str | os.PathLike[str]) -> PoseTable:
@@ -255,14 +249,14 @@ class _HdfSink:
         self._columns = pd.MultiIndex.from_tuples(
             _columns(keypoints, scorer), names=["scorer", "bodyparts", "coords"]
         )
-        with _PYTABLES:
+        with PYTABLES:
             self._store: Any = pd.HDFStore(path, mode="w")
         self._empty = True
 
     def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         rows = self._frame(frames, values)
         _require_room(self._path, values.nbytes + frames.nbytes)
-        with _PYTABLES:
+        with PYTABLES:
             # No search index over the row labels: readers take the whole table.
             self._store.append(HDF_KEY, rows, format="table", index=False)
         self._empty = False
@@ -272,7 +266,7 @@ class _HdfSink:
         # Every frame of a window has x, y and a score for each keypoint, and three scores.
         frames = len(self._windows) * FRAMES_AT_ONCE
         _require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
-        with _PYTABLES:
+        with PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
                 rows = self._frame(np.empty(0, np.int64), np.empty(0))
@@ -284,7 +278,7 @@ class _HdfSink:
         add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
 
     def abort(self) -> None:
-        with _PYTABLES:
+        with PYTABLES:
             self._store.close()
 
     def _frame(self, frames: NDArray[np.int64], values: NDArray[Any]) -> Any:

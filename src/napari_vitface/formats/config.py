@@ -51,10 +51,15 @@ def write_config(path: Path, data: dict[str, Any]) -> None:
 
 def _yaml() -> Any:
     from ruamel.yaml import YAML
+    from ruamel.yaml.emitter import Emitter
+
+    class LongKeys(Emitter):
+        # Paths of videos are keys; up to YAML's own limit they stay on their line.
+        MAX_SIMPLE_KEY_LENGTH = 1024
 
     # Round trip: knows plain data only, so nothing in the file can run.
     yaml = YAML()
+    yaml.Emitter = LongKeys
     yaml.preserve_quotes = True
-    # Paths of videos are keys, and longer than a line: never fold them.
     yaml.width = 100_000
     return yaml

@@ -10,11 +10,13 @@ from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
     GLOBAL,
     AttentionPicture,
+    PointRows,
     attention_picture,
     colour_limit,
     point_rows,
     skeleton_vectors,
 )
+from napari_vitface.gui.shown import shown_pose
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
@@ -28,30 +30,34 @@ def table() -> PoseTable:
     return PoseTable(KEYPOINTS, xy, [[0.9, 0.5, 0.1], [1.0, 0.0, 0.2]])
 
 
+def rows_of(table: PoseTable, frame: int) -> PointRows:
+    return point_rows(shown_pose(table.keypoints, frame, predictions=table))
+
+
 def test_rows_are_keypoints_with_y_before_x() -> None:
-    rows = point_rows(table(), 0)
+    rows = rows_of(table(), 0)
     np.testing.assert_array_equal(rows.positions, [[20, 10], [40, 30], [60, 50]])
     assert rows.shown.all()
     assert rows.states == ("predicted",) * 3
 
 
 def test_a_missing_keypoint_keeps_its_row_but_is_not_shown() -> None:
-    rows = point_rows(table(), 1)
+    rows = rows_of(table(), 1)
     assert rows.shown.tolist() == [True, False, True]
     assert np.isfinite(rows.positions).all()
     assert rows.states[1] == "absent"
 
 
 def test_a_frame_without_a_row_shows_nothing() -> None:
-    rows = point_rows(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), frames=[7]), 3)
+    rows = rows_of(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), frames=[7]), 3)
     assert not rows.shown.any()
     assert len(rows.positions) == 3
-    assert point_rows(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), frames=[7]), 7).shown.all()
+    assert rows_of(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), frames=[7]), 7).shown.all()
 
 
 @given(hnp.arrays(np.float32, 3, elements=st.floats(0, 1, width=32)))
 def test_points_fade_with_confidence_and_never_vanish(confidence: np.ndarray) -> None:
-    rows = point_rows(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), confidence[None]), 0)
+    rows = rows_of(PoseTable(KEYPOINTS, np.ones((1, 3, 2)), confidence[None]), 0)
     alpha = rows.colours[:, 3]
     assert ((alpha > 0.1) & (alpha <= 1)).all()
     for a in range(3):
@@ -64,21 +70,21 @@ def test_a_point_that_a_person_placed_does_not_fade() -> None:
     poses = PoseTable(
         KEYPOINTS, np.ones((1, 3, 2)), np.zeros((1, 3)), np.full((1, 3), PointState.LABELLED)
     )
-    assert (point_rows(poses, 0).colours[:, 3] == 1).all()
+    assert (rows_of(poses, 0).colours[:, 3] == 1).all()
 
 
 def test_each_keypoint_has_its_own_colour() -> None:
-    colours = point_rows(table(), 0).colours[:, :3]
+    colours = rows_of(table(), 0).colours[:, :3]
     assert len(np.unique(colours.round(3), axis=0)) == 3
 
 
 def test_the_skeleton_joins_keypoints_that_are_there() -> None:
-    vectors, colours = skeleton_vectors(point_rows(table(), 0), KEYPOINTS)
+    vectors, colours = skeleton_vectors(rows_of(table(), 0), KEYPOINTS)
     np.testing.assert_array_equal(vectors[:, 0], [[20, 10], [40, 30]])
     np.testing.assert_array_equal(vectors.sum(axis=1), [[40, 30], [60, 50]])
     # As faint as the fainter end.
     assert colours[1, 3] < colours[0, 3] < 1
-    vectors, _ = skeleton_vectors(point_rows(table(), 1), KEYPOINTS)
+    vectors, _ = skeleton_vectors(rows_of(table(), 1), KEYPOINTS)
     assert len(vectors) == 0
 
 

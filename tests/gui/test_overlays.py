@@ -14,6 +14,7 @@ from napari_vitface.gui.overlays import (
     Overlays,
     attention_colormap,
 )
+from napari_vitface.gui.shown import shown_pose
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -35,6 +36,10 @@ def poses(frames: int = 10) -> PoseTable:
     return PoseTable(MOUSE_FACE, xy, rng.uniform(0, 1, (frames, 12)))
 
 
+def draw(overlays: Overlays, table: PoseTable, frame: int, video: Image) -> None:
+    overlays.draw_pose(shown_pose(table.keypoints, frame, predictions=table), video)
+
+
 def picture(value: float = 2.0) -> AttentionPicture:
     return AttentionPicture(np.full((3, 4), value, np.float32), (20.0, 20.0), (9.5, 9.5), 0.1)
 
@@ -43,11 +48,11 @@ def test_the_points_layer_holds_the_keypoints_of_one_frame(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
     table = poses()
-    overlays.draw_pose(table, 2, video)
+    draw(overlays, table, 2, video)
     layer = viewer_model.layers[KEYPOINTS]
     np.testing.assert_array_equal(layer.data, table.xy[2, :, ::-1])
     assert list(layer.features["name"]) == list(MOUSE_FACE.names)
-    overlays.draw_pose(table, 3, video)
+    draw(overlays, table, 3, video)
     assert layer is viewer_model.layers[KEYPOINTS]
     assert len(layer.data) == 12
     assert layer.shown.tolist() == [k != 5 for k in range(12)]
@@ -56,7 +61,7 @@ def test_the_points_layer_holds_the_keypoints_of_one_frame(
     # The name of a keypoint that is not there is not written either.
     assert layer.text.values[5] == ""
     assert layer.text.values[4] == MOUSE_FACE.names[4]
-    overlays.draw_pose(table, 4, video)
+    draw(overlays, table, 4, video)
     assert layer.text.values[5] == MOUSE_FACE.names[5]
 
 
@@ -64,10 +69,10 @@ def test_colours_follow_confidence_from_frame_to_frame(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
     table = poses()
-    overlays.draw_pose(table, 0, video)
+    draw(overlays, table, 0, video)
     layer = viewer_model.layers[KEYPOINTS]
     for frame in (1, 2):
-        overlays.draw_pose(table, frame, video)
+        draw(overlays, table, frame, video)
         order = np.argsort(table.confidence[frame])
         assert (np.diff(layer.face_color[order, 3]) >= 0).all()
 
@@ -77,7 +82,7 @@ def test_the_skeleton_has_an_edge_for_each_pair_that_is_there(
 ) -> None:
     table = poses()
     for frame, edges in ((2, 10), (3, 8), (4, 10)):
-        overlays.draw_pose(table, frame, video)
+        draw(overlays, table, frame, video)
         layer = viewer_model.layers[SKELETON]
         assert len(layer.data) == edges
         assert len(layer.edge_color) == edges
@@ -86,9 +91,9 @@ def test_the_skeleton_has_an_edge_for_each_pair_that_is_there(
 def test_another_models_keypoints_replace_the_layer(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
-    overlays.draw_pose(poses(), 0, video)
+    draw(overlays, poses(), 0, video)
     other = PoseTable(KeypointSet(("ear", "paw")), np.ones((10, 2, 2)))
-    overlays.draw_pose(other, 0, video)
+    draw(overlays, other, 0, video)
     assert [layer.name for layer in viewer_model.layers].count(KEYPOINTS) == 1
     assert list(viewer_model.layers[KEYPOINTS].features["name"]) == ["ear", "paw"]
 
@@ -100,7 +105,7 @@ def test_overlays_lie_on_a_video_that_is_scaled_and_moved(
         np.zeros((10, 60, 80), np.uint8), scale=(1, 0.5, 0.25), translate=(0, 7, -3)
     )
     table = PoseTable(KeypointSet(("ear",)), [[[12, 34]]] * 10)
-    overlays.draw_pose(table, 0, video)
+    draw(overlays, table, 0, video)
     overlays.draw_attention(picture(), 4.0, video)
     world = viewer_model.layers[KEYPOINTS].data_to_world((34, 12))
     np.testing.assert_allclose(world, video.data_to_world((0, 34, 12))[1:])
@@ -112,7 +117,7 @@ def test_overlays_lie_on_a_video_that_is_scaled_and_moved(
 def test_attention_lies_below_the_points_and_above_the_video(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
-    overlays.draw_pose(poses(), 0, video)
+    draw(overlays, poses(), 0, video)
     overlays.draw_attention(picture(), 4.0, video)
     names = [layer.name for layer in viewer_model.layers]
     assert names == ["video", ATTENTION, SKELETON, KEYPOINTS]
@@ -149,9 +154,9 @@ def test_a_layer_that_the_user_removed_stays_away_until_asked_for(
     heard = []
     overlays.wanted_changed.connect(lambda *change: heard.append(change))
     table = poses()
-    overlays.draw_pose(table, 0, video)
+    draw(overlays, table, 0, video)
     viewer_model.layers.remove(KEYPOINTS)
-    overlays.draw_pose(table, 1, video)
+    draw(overlays, table, 1, video)
     assert KEYPOINTS not in viewer_model.layers
     assert SKELETON in viewer_model.layers
     overlays.show(KEYPOINTS)
@@ -163,9 +168,9 @@ def test_a_renamed_layer_is_still_the_same(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
     table = poses()
-    overlays.draw_pose(table, 0, video)
+    draw(overlays, table, 0, video)
     viewer_model.layers[KEYPOINTS].name = "mine"
-    overlays.draw_pose(table, 1, video)
+    draw(overlays, table, 1, video)
     assert KEYPOINTS not in viewer_model.layers
     np.testing.assert_array_equal(viewer_model.layers["mine"].data, table.xy[1, :, ::-1])
 
@@ -175,25 +180,18 @@ def test_overlays_leave_the_selection_and_the_slider_alone(
 ) -> None:
     viewer_model.layers.selection.active = video
     viewer_model.dims.set_point(0, 4)
-    overlays.draw_pose(poses(), 4, video)
+    draw(overlays, poses(), 4, video)
     overlays.draw_attention(picture(), 4.0, video)
     assert viewer_model.layers.selection.active is video
     assert viewer_model.dims.point[0] == 4
     assert viewer_model.dims.range[1].step == 1
 
 
-def test_points_cannot_be_dragged_away(
-    viewer_model: ViewerModel, video: Image, overlays: Overlays
-) -> None:
-    overlays.draw_pose(poses(), 0, video)
-    assert not viewer_model.layers[KEYPOINTS].editable
-
-
 def test_closing_takes_the_overlays_away_and_stops_listening(
     viewer_model: ViewerModel, video: Image, overlays: Overlays
 ) -> None:
     before = len(viewer_model.layers.events.removed.callbacks)
-    overlays.draw_pose(poses(), 0, video)
+    draw(overlays, poses(), 0, video)
     overlays.draw_attention(picture(), 4.0, video)
     overlays.close()
     assert [layer.name for layer in viewer_model.layers] == ["video"]

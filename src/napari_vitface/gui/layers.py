@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.gui.shown import ShownPose
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.pose.table import PointState
 
 #: What an attention map can explain besides a keypoint's name.
 GLOBAL = "global"
@@ -22,14 +23,26 @@ ALL_KEYPOINTS = "all"
 #: A point of confidence 0 is still to be seen, faintly.
 _FAINTEST = 0.12
 
+#: Shape, relative diameter and width of the ring of a point, by what it is.
+_LOOKS = {
+    PointState.ABSENT: ("disc", 1.0, 0.0),
+    PointState.PREDICTED: ("disc", 1.0, 0.0),
+    PointState.LABELLED: ("disc", 1.25, 0.22),
+    PointState.OCCLUDED: ("x", 1.25, 0.1),
+}
+
 
 @dataclass(frozen=True)
 class PointRows:
     """The K rows of the Points layer for one frame; row k is keypoint k.
 
+    How a point looks says what it is, by shape and not by colour alone: a disc that fades with
+    confidence is a prediction, a larger full disc in a white ring was placed by a person, and a
+    cross is where a person thinks that a hidden point is.
+
     Attributes
     ----------
-    positions : (K, 2) float32
+    positions : (K, 2) float64
         y, x in video pixels; (0, 0) for a keypoint that the frame does not have.
     shown : (K,) bool
         Whether the frame has the keypoint.
@@ -38,36 +51,43 @@ class PointRows:
     confidence : (K,) float32
     states : tuple of str
         "absent", "predicted", "labelled" or "occluded".
+    symbols : tuple of str
+        napari's names of the shapes.
+    scale : (K,) float32
+        Diameter, as a multiple of a prediction's.
+    ring : (K,) float32
+        Width of the white ring as a share of the diameter.
     """
 
-    positions: NDArray[np.float32]
+    positions: NDArray[np.float64]
     shown: NDArray[np.bool_]
     colours: NDArray[np.float32]
     confidence: NDArray[np.float32]
     states: tuple[str, ...]
+    symbols: tuple[str, ...]
+    scale: NDArray[np.float32]
+    ring: NDArray[np.float32]
 
 
-def point_rows(table: PoseTable, frame: int) -> PointRows:
-    """The Points rows of a video frame; all absent if the table has no such frame."""
-    count = len(table.keypoints)
-    row = table.row(frame)
-    if row is None:
-        positions = np.zeros((count, 2), np.float32)
-        shown = np.zeros(count, bool)
-        confidence = np.zeros(count, np.float32)
-        state = np.full(count, PointState.ABSENT, np.uint8)
-    else:
-        xy = table.xy[row]
-        shown = np.isfinite(xy).all(axis=-1)
-        positions = np.where(shown[:, None], xy[:, ::-1], np.float32(0.0))
-        confidence = np.nan_to_num(table.confidence[row]).clip(0.0, 1.0)
-        state = table.state[row]
-    colours = keypoint_colours(table.keypoints)
-    # A point that a person placed is not a guess: no fading.
-    certain = np.where(state == PointState.LABELLED, np.float32(1.0), confidence)
+def point_rows(pose: ShownPose) -> PointRows:
+    """The Points rows of the frame on screen."""
+    shown = pose.drawn
+    positions = np.where(shown[:, None], pose.xy[:, ::-1], 0.0)
+    colours = keypoint_colours(pose.keypoints)
+    # What a person placed is not a guess: no fading.
+    certain = np.where(pose.said, np.float32(1.0), pose.confidence)
     colours[:, 3] = _FAINTEST + (1.0 - _FAINTEST) * certain
-    states = tuple(PointState(int(value)).name.lower() for value in state)
-    return PointRows(positions, shown, colours, confidence, states)
+    looks = [_LOOKS[PointState(int(value))] for value in pose.state]
+    return PointRows(
+        positions,
+        shown,
+        colours,
+        pose.confidence,
+        tuple(PointState(int(value)).name.lower() for value in pose.state),
+        tuple(symbol for symbol, _, _ in looks),
+        np.array([scale for _, scale, _ in looks], np.float32),
+        np.array([ring for _, _, ring in looks], np.float32),
+    )
 
 
 def keypoint_colours(keypoints: KeypointSet) -> NDArray[np.float32]:

@@ -29,7 +29,8 @@ from napari_vitface.gui.layers import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_vitface.pose.table import PoseTable
+    from napari_vitface.gui.shown import ShownPose
+    from napari_vitface.pose.keypoints import KeypointSet
 
 KEYPOINTS, SKELETON, ATTENTION = "keypoints", "skeleton", "attention"
 
@@ -59,6 +60,8 @@ class Overlays:
 
     #: (what, wanted): the user removed a layer, or it was asked for again.
     wanted_changed = Signal(str, bool)
+    #: The Points layer of the keypoints was made.
+    points_made = Signal(object)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = weakref.ref(viewer)
@@ -67,8 +70,9 @@ class Overlays:
         self._names_visible = True
         self._colours = ATTENTION_COLOURS[0]
         self._opacity = 0.7
-        self._removing = False
-        self._last_pose: tuple[PoseTable | None, int, Image | None] = (None, 0, None)
+        self._last_pose: tuple[ShownPose | None, Image | None] = (None, None)
+        #: Whether what happens to the Points layer is our doing and not the user's.
+        self.drawing = False
         viewer.layers.events.removed.connect(self._on_removed)
 
     # ----------------------------------------------------------------- what is wanted
@@ -130,19 +134,25 @@ class Overlays:
 
     # ----------------------------------------------------------------- drawing
 
-    def draw_pose(self, table: PoseTable | None, frame: int, video: Image | None) -> None:
+    def draw_pose(self, pose: ShownPose | None, video: Image | None) -> None:
         """Show the keypoints and the skeleton of a frame on a video layer; None takes them away."""
-        self._last_pose = (table, frame, video)
+        self._last_pose = (pose, video)
         viewer = self._viewer()
-        if viewer is None or table is None or video is None:
+        if viewer is None or pose is None or video is None:
             self._remove(SKELETON)
             self._remove(KEYPOINTS)
             return
-        rows = point_rows(table, frame)
-        if self._wanted[SKELETON] and table.keypoints.skeleton:
-            self._draw_skeleton(viewer, table, rows, video)
-        if self._wanted[KEYPOINTS]:
-            self._draw_points(viewer, table, rows, video)
+        rows = point_rows(pose)
+        self.drawing = True
+        try:
+            if not pose.keypoints.skeleton:
+                self._remove(SKELETON)
+            elif self._wanted[SKELETON]:
+                self._draw_skeleton(viewer, pose.keypoints, rows, video)
+            if self._wanted[KEYPOINTS]:
+                self._draw_points(viewer, pose.keypoints, rows, video)
+        finally:
+            self.drawing = False
 
     def draw_attention(
         self, picture: AttentionPicture | None, limit: float, video: Image | None
@@ -193,11 +203,15 @@ class Overlays:
             viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _draw_points(
-        self, viewer: ViewerModel, table: PoseTable, rows: PointRows, video: Image
+        self, viewer: ViewerModel, keypoints: KeypointSet, rows: PointRows, video: Image
     ) -> None:
         layer = self.layer(KEYPOINTS)
-        names = list(table.keypoints.names)
-        if not isinstance(layer, Points) or list(layer.features["name"]) != names:
+        names = list(keypoints.names)
+        size = point_size(frame_size(video))
+        text = _text(keypoints, size, self._names_visible)
+        known = layer.metadata.get(_SET) if isinstance(layer, Points) else None
+        if not isinstance(layer, Points) or known != keypoints:
+            was_active = layer is not None and viewer.layers.selection.active is layer
             self._remove(KEYPOINTS)
             layer = Points(
                 rows.positions,
@@ -205,27 +219,38 @@ class Overlays:
                 features=_features(names, rows),
                 face_color=rows.colours,
                 shown=rows.shown,
-                size=point_size(frame_size(video)),
-                border_width=0.0,
+                symbol=list(rows.symbols),
+                size=size * rows.scale,
+                border_width=rows.ring,
+                border_color="white",
                 canvas_size_limits=(6, 40),
-                text={
-                    "string": "{label}",
-                    "size": 8,
-                    "anchor": "upper_left",
-                    "color": keypoint_colours(table.keypoints),
-                    "translation": [0.0, 0.8 * point_size(frame_size(video))],
-                    "visible": self._names_visible,
-                },
+                text=text,
+                metadata={_SET: keypoints},
                 **_on_video(video),
             )
-            # Shown, not edited: what is dragged here would be lost at the next frame.
-            layer.editable = False
             self._add(viewer, KEYPOINTS, layer)
+            if was_active:
+                viewer.layers.selection.active = layer
+            self.points_made.emit(layer)
             return
+        _keep_in_place(layer, video)
         # One redraw for all that changed: the data setter below makes it.
         with layer.events.blocker_all():
-            if not np.array_equal(layer.face_color, rows.colours):
-                layer.face_color = rows.colours
+            if len(layer.data) != len(names):
+                # Rows were added, removed or pasted; rows are keypoints, so there are K again.
+                layer.selected_data = {k for k in layer.selected_data if k < len(names)}
+                layer.data = rows.positions
+                layer.features = _features(names, rows)
+                layer.text = text
+                layer.border_color = "white"
+            _set_where_different(
+                layer,
+                face_color=rows.colours,
+                size=size * rows.scale,
+                border_width=rows.ring,
+            )
+            if [str(symbol) for symbol in layer.symbol] != list(rows.symbols):
+                layer.symbol = list(rows.symbols)
             if not np.array_equal(layer.shown, rows.shown):
                 layer.shown = rows.shown
                 # All features at once: the names on the canvas are made anew of them.
@@ -233,12 +258,13 @@ class Overlays:
         layer.features["confidence"] = rows.confidence
         layer.features["state"] = list(rows.states)
         with _quietly(layer):
-            layer.data = rows.positions
+            # A copy: napari moves the points of this array while one is dragged.
+            layer.data = rows.positions.copy()
 
     def _draw_skeleton(
-        self, viewer: ViewerModel, table: PoseTable, rows: PointRows, video: Image
+        self, viewer: ViewerModel, keypoints: KeypointSet, rows: PointRows, video: Image
     ) -> None:
-        vectors, colours = skeleton_vectors(rows, table.keypoints)
+        vectors, colours = skeleton_vectors(rows, keypoints)
         layer = self.layer(SKELETON)
         if not isinstance(layer, Vectors):
             layer = Vectors(
@@ -299,6 +325,39 @@ def frame_size(video: Image) -> tuple[int, int]:
     """Height and width of a video layer's frames."""
     shape = video.data.shape[:-1] if video.rgb else video.data.shape
     return int(shape[-2]), int(shape[-1])
+
+
+#: Key of the keypoint set in the Points layer's metadata.
+_SET = "keypoint set"
+
+
+def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
+    """Names beside the points, as napari takes them."""
+    return {
+        "string": "{label}",
+        "size": 8,
+        "anchor": "upper_left",
+        "color": keypoint_colours(keypoints),
+        "translation": [0.0, 0.8 * size],
+        "visible": visible,
+    }
+
+
+def _set_where_different(layer: Points, **values: Any) -> None:
+    for name, value in values.items():
+        if not np.array_equal(getattr(layer, name), value):
+            setattr(layer, name, value)
+
+
+def _keep_in_place(layer: Points, video: Image) -> None:
+    """Undo what napari's transform tool did to the layer: points lie where they say they do."""
+    for name, value in _on_video(video).items():
+        if not np.allclose(getattr(layer, name), value):
+            setattr(layer, name, value)
+    if not np.allclose(layer.affine.affine_matrix, np.eye(3)):
+        layer.affine = np.eye(3)
+    if not np.allclose(layer.rotate, np.eye(2)):
+        layer.rotate = 0.0
 
 
 def _features(names: list[str], rows: PointRows) -> dict[str, Any]:

@@ -23,9 +23,12 @@ from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention import AttentionFollower
 from napari_vitface.gui.crop_tool import CropTool
+from napari_vitface.gui.labelling import Labelling
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.prediction import Prediction
 from napari_vitface.gui.saved import find_predictions
+from napari_vitface.gui.shown import ShownPose, shown_pose
+from napari_vitface.kinematics.operations import apply_operations, operations_for
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
@@ -43,6 +46,9 @@ Post = Callable[[Callable[[], None]], None]
 
 DEFAULT_MODEL = "mouse-face"
 
+#: Operations on the predictions of so many frames are done while the user waits.
+_AT_ONCE = 20_000
+
 
 @dataclass(eq=False)
 class OpenVideo:
@@ -51,7 +57,8 @@ class OpenVideo:
     Attributes
     ----------
     poses : PoseTable or None
-        Row i is frame i. None: no prediction of the chosen model is known.
+        As the model gave them; row i is frame i. None: no prediction of the chosen model is known.
+        What is shown of them is `Session.predictions`.
     model : str
         Name of the model that the poses come from.
     saved : Path or None
@@ -66,6 +73,7 @@ class OpenVideo:
     model: str = ""
     saved: Path | None = None
     crop: Crop | None = None
+    _edited: tuple[PoseTable, list[dict[str, Any]], PoseTable] | None = None
 
     @property
     def path(self) -> Path:
@@ -107,6 +115,8 @@ class Session:
         self.prediction = Prediction(self)
         self.attention = AttentionFollower(self)
         self.crop_tool = CropTool(self)
+        self.labelling = Labelling(self)
+        self.marks = _marks(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_active)
@@ -187,17 +197,76 @@ class Session:
     def set_poses(self, opened: OpenVideo, poses: PoseTable | None, model: str) -> None:
         """Give a video its poses and draw them if it is the one on screen."""
         opened.poses, opened.model = poses, model
+        opened._edited = None
         if opened is self.current:
-            self.draw_pose()
-            self.poses_changed.emit()
+            self.refresh_predictions()
 
-    def draw_pose(self) -> None:
-        """Draw the poses of the frame on screen."""
+    @property
+    def predictions(self) -> PoseTable | None:
+        """Predictions of the current video as they are shown: with operations on them done."""
+        opened = self.current
+        if opened is None or opened.poses is None or opened._edited is None:
+            return opened.poses if opened is not None else None
+        poses, _, edited = opened._edited
+        return edited if poses is opened.poses else opened.poses
+
+    def refresh_predictions(self) -> None:
+        """Do the operations of the current document on the predictions, and show the result."""
         opened = self.current
         if opened is None:
-            self.overlays.draw_pose(None, 0, None)
+            return
+        poses, operations = opened.poses, self._operations(opened)
+        if poses is None or not operations or self.prediction.is_filling(opened):
+            opened._edited = None
+            self._show_predictions(opened)
+            return
+
+        def done(result: PoseTable | Exception) -> None:
+            if poses is not opened.poses or operations != self._operations(opened):
+                return
+            if isinstance(result, Exception):
+                self.tell(str(result), "error")
+                return
+            opened._edited = (poses, operations, result)
+            self._show_predictions(opened)
+
+        def work() -> PoseTable:
+            return apply_operations(poses, operations)
+
+        if len(poses) <= _AT_ONCE:
+            try:
+                done(work())
+            except VitFaceError as error:
+                done(error)
         else:
-            self.overlays.draw_pose(opened.poses, self.frame, opened.layer)
+            self.in_background(work, done)
+
+    def _operations(self, opened: OpenVideo) -> list[Any]:
+        document = self.labelling.files.document_of(opened)
+        return operations_for(document.operations, opened.model) if document is not None else []
+
+    def _show_predictions(self, opened: OpenVideo) -> None:
+        if opened is self.current:
+            self.poses_changed.emit()
+            self.draw_pose()
+
+    def shown_pose(self, frame: int) -> ShownPose | None:
+        """A frame of the current video as it is shown: labels win over predictions."""
+        keypoints = self.labelling.keypoints
+        if self.current is None or keypoints is None:
+            return None
+        return shown_pose(keypoints, frame, self.labelling.labels, self.predictions)
+
+    def draw_pose(self) -> None:
+        """Draw the points of the frame on screen, unless the user is dragging one there."""
+        if self.labelling.canvas.dragging:
+            return
+        layer = self.current.layer if self.current is not None else None
+        self.overlays.draw_pose(self.shown_pose(self.frame), layer)
+
+    def end_drag(self) -> None:
+        """Let a drag in progress count up to here."""
+        self.labelling.canvas.end_drag()
 
     # ----------------------------------------------------------------- engine and threads
 
@@ -224,6 +293,10 @@ class Session:
 
         threading.Thread(target=run, name="vitface-background", daemon=True).start()
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Run `work` on the main thread after what is going on now."""
+        self._post(lambda: None if self._closed else work())
+
     def tell(self, text: str, level: str = "info") -> None:
         """Say something to the user."""
         self.told.emit(text, level)
@@ -244,6 +317,7 @@ class Session:
         self.prediction.cancel()
         self.attention.close()
         self.crop_tool.close()
+        self.labelling.close()
         self.overlays.close()
         # Ending the process can take seconds; a run in progress saves what it has.
         threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
@@ -264,6 +338,7 @@ class Session:
     def _make_current(self, opened: OpenVideo | None) -> None:
         if opened is self.current:
             return
+        self.end_drag()
         before, self.current = self.current, opened
         if opened is not None and before is not None and before.layer is not opened.layer:
             # Two videos on top of each other help nobody; the other one is an eye click away.
@@ -297,6 +372,9 @@ class Session:
     def _on_dims(self, event: Any = None) -> None:
         if self.current is None:
             return
+        if self.labelling.canvas.drag_frame not in (None, self.frame):
+            # Points that are being dragged belong to the frame that is being left.
+            self.end_drag()
         self.draw_pose()
         self.frame_changed.emit(self.frame)
         self.attention.update()
@@ -332,6 +410,14 @@ class Session:
             self.set_poses(opened, result, model)
 
         self.in_background(read, show)
+
+
+def _marks(session: Session) -> Any:
+    try:
+        from napari_vitface.gui.marks import FrameMarks
+    except ImportError:
+        return None
+    return FrameMarks(session)
 
 
 _sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()

@@ -1,0 +1,214 @@
+"""Every key of the window in one table: what it does, in which words, and how it is bound.
+
+One hand stays on the mouse, so nearly all keys lie under the other one, the left. None is a key of
+napari's own, on the viewer or on a layer that shows a video or its points; those that matter for
+correcting are in the table too, so that the list that the user sees is whole.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app_model.types import KeyBinding
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.key_bindings import KeymapProvider
+
+
+@dataclass(frozen=True)
+class Key:
+    """One line of the table.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        As napari writes them: ``"Shift-F"``.
+    command : str
+        Method of `Labelling` that the key calls; empty for a key of napari's own.
+    words : str
+        What it does.
+    repeats : bool
+        Whether holding the key down does it again and again.
+    """
+
+    keys: tuple[str, ...]
+    command: str
+    words: str
+    repeats: bool = False
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """The keys as napari's keymaps write them: ``Shift+F``."""
+        return tuple(str(KeyBinding.from_str(key.replace("-", "+"))) for key in self.keys)
+
+    @property
+    def text(self) -> str:
+        """The keys as people read them: ``Shift+F``."""
+        return " or ".join(key.replace("-", "+") for key in self.keys)
+
+
+_NUDGE = "nudge the selected points by a pixel"
+
+#: The table, by what the keys are for.
+KEYS: dict[str, tuple[Key, ...]] = {
+    "Frames": (
+        Key(("F",), "next_frame", "next frame", True),
+        Key(("D",), "previous_frame", "previous frame", True),
+        Key(("Shift-F",), "next_labelled", "next labelled frame"),
+        Key(("Shift-D",), "previous_labelled", "previous labelled frame"),
+        Key(("R",), "next_suggested", "next suggested frame"),
+        Key(("E",), "previous_suggested", "previous suggested frame"),
+        Key(("Shift-R",), "next_low_confidence", "next frame of low confidence"),
+        Key(("Shift-E",), "previous_low_confidence", "previous frame of low confidence"),
+    ),
+    "Keypoints": (
+        Key(("T",), "switch_tool", "change between moving points and placing them by clicks"),
+        Key(("W",), "next_keypoint", "select the next keypoint"),
+        Key(("Q",), "previous_keypoint", "select the previous keypoint"),
+        Key(("G",), "accept_all", "accept all predictions of the frame"),
+        Key(("Shift-G",), "accept_selected", "accept the predictions of the selected points"),
+        Key(("B",), "occlude", "occluded: hidden, but about here (again: visible)"),
+        Key(("Shift-B", "Delete", "Backspace"), "delete", "not visible: nobody can say where"),
+        Key(("Shift-C",), "copy_previous", "copy what is missing from the labelled frame before"),
+        Key(("Shift-X",), "swap", "swap the two selected points, or left and right"),
+        Key(("Shift-T",), "forget", "take back what was said of the selected points"),
+        Key(("Ctrl-Shift-Left",), "nudge_left", _NUDGE, True),
+        Key(("Ctrl-Shift-Right",), "nudge_right", _NUDGE, True),
+        Key(("Ctrl-Shift-Up",), "nudge_up", _NUDGE, True),
+        Key(("Ctrl-Shift-Down",), "nudge_down", _NUDGE, True),
+    ),
+    "Edits": (
+        Key(("Ctrl-Z",), "undo", "undo, on whichever frame it was", True),
+        Key(("Ctrl-Shift-Z",), "redo", "redo", True),
+        Key(("Shift-S",), "save", "save the labels"),
+    ),
+    "Keys of napari, with the keypoints layer selected": (
+        Key(("3", "S"), "", "move points: drag one, or a box around several"),
+        Key(("2", "P"), "", "place points by clicks"),
+        Key(("4", "Z"), "", "move the picture"),
+        Key(("1", "Delete"), "", "the selected points are not visible"),
+        Key(("A",), "", "select all points of the frame"),
+        Key(("Left", "Right"), "", "previous and next frame"),
+        Key(("Space",), "", "held: move the picture for a moment"),
+    ),
+}
+
+
+def commands() -> dict[str, Key]:
+    """Our keys by the command that they call."""
+    return {key.command: key for group in KEYS.values() for key in group if key.command}
+
+
+def words_with_key(command: str, words: str) -> str:
+    """A tool tip that ends with the key of a command."""
+    return f"{words}  ({commands()[command].text})"
+
+
+class KeyBinder:
+    """Binds the table to a viewer and to the keypoints layer, and lets go of them again.
+
+    On the viewer, so that a key works whichever layer is selected and when the focus is in a dock;
+    on the layer too, so that it works there whatever else is bound to the viewer. A key that
+    something else has bound stays with that.
+
+    Parameters
+    ----------
+    run : callable
+        Carries out a command of the table, given by its name.
+    """
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        self._run = run
+        self._functions = {key.command: self._function(key) for key in commands().values()}
+        self._providers: list[weakref.ref[KeymapProvider]] = []
+        self._viewer: weakref.ref[ViewerModel] | None = None
+        self._pressed: Any = None
+
+    def bind(self, provider: KeymapProvider) -> None:
+        """Bind all keys on a viewer or a layer."""
+        taken = {str(binding) for binding in _keymap(provider)}
+        for command, key in commands().items():
+            for binding in key.bindings:
+                if binding not in taken:
+                    provider.bind_key(binding, self._functions[command])
+        self._providers.append(weakref.ref(provider))
+
+    def unbind(self, provider: KeymapProvider | None = None) -> None:
+        """Take our keys off a viewer or layer, or off all of them."""
+        kept = []
+        for reference in self._providers:
+            owner = reference()
+            if owner is None:
+                continue
+            if provider is not None and owner is not provider:
+                kept.append(reference)
+                continue
+            ours = set(self._functions.values())
+            for binding in [b for b, function in owner.keymap.items() if function in ours]:
+                owner.bind_key(binding, None)
+        self._providers = kept
+        if provider is None and self._pressed is not None:
+            self._pressed.disconnect(self._on_press)
+            self._pressed = None
+
+    def repeat(self, viewer: ViewerModel) -> None:
+        """Let keys that repeat do so while they are held down, if the viewer has a canvas.
+
+        napari passes on the repeats of its own keys alone.
+        """
+        window = getattr(viewer, "window", None)
+        canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
+        scene = getattr(canvas, "_scene_canvas", None)
+        if scene is not None and self._pressed is None:
+            self._viewer = weakref.ref(viewer)
+            self._pressed = scene.events.key_press
+            self._pressed.connect(self._on_press)
+
+    def _function(self, key: Key) -> Callable[[Any], None]:
+        run = self._run
+
+        def press(_: Any) -> None:
+            run(key.command)
+
+        press.__name__ = f"vitface_{key.command}"
+        press.__doc__ = key.words
+        return press
+
+    def _on_press(self, event: Any) -> None:
+        viewer = self._viewer() if self._viewer is not None else None
+        native = getattr(event, "native", None)
+        if viewer is None or event.key is None or native is None or not native.isAutoRepeat():
+            return
+        pressed = _binding_of(event)
+        for command, key in commands().items():
+            if key.repeats and pressed in key.bindings:
+                # What the key does now: another layer's own use of it goes before ours.
+                for provider in (viewer.layers.selection.active, viewer):
+                    keymap = {str(b): f for b, f in _keymap(provider).items()}
+                    if pressed in keymap:
+                        if keymap[pressed] is self._functions[command]:
+                            self._run(command)
+                        return
+
+
+def _keymap(provider: KeymapProvider | None) -> dict[Any, Any]:
+    """The keys of a viewer or layer: its own and those of its classes."""
+    if provider is None:
+        return {}
+    keymap: dict[Any, Any] = {}
+    for cls in reversed(type(provider).__mro__):
+        keymap.update(getattr(cls, "class_keymap", {}))
+    keymap.update(provider.keymap)
+    return keymap
+
+
+def _binding_of(event: Any) -> str:
+    """A key event of the canvas as the table's bindings are written."""
+    held = [name for name in ("Control", "Shift", "Alt", "Meta") if name in event.modifiers]
+    name = event.key.name
+    parts = ["Ctrl" if mod == "Control" else mod for mod in held if mod != name]
+    return "+".join([*parts, name.upper() if len(name) == 1 else name])

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks._display import display
+
 Row = tuple[str, str, float | None, str]
 
 FOLDER = Path(__file__).parent
@@ -26,13 +28,15 @@ def names() -> list[str]:
 
 def measure(name: str) -> list[Row]:
     """Rows of one benchmark, run in a fresh process: none sees threads or caches of another."""
-    process = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--rows-of", name],
-        cwd=FOLDER.parent,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    with display() as environment:
+        process = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "--rows-of", name],
+            cwd=FOLDER.parent,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     if process.returncode != 0:
         raise RuntimeError(f"benchmark {name} ended with status {process.returncode}")
     return [tuple(row) for row in json.loads(process.stdout.splitlines()[-1])]

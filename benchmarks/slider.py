@@ -10,12 +10,7 @@ Under software OpenGL (Xvfb) the share of drawing is much larger than with a gra
 
 from __future__ import annotations
 
-import os
-import select
-import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from benchmarks._display import can_open_windows
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -40,32 +37,31 @@ _GRID = (12, 16)
 
 def run() -> list[Row]:
     """Rows for points alone and for all overlays at each length, and across lengths."""
-    with _display() as there:
-        if not there:
-            return [(_NAME, "no window", None, "no display and no Xvfb")]
-        from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
+    if not can_open_windows():
+        return [(_NAME, "no window", None, "no display and no Xvfb")]
+    from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 
-        rows: list[Row] = []
-        cost: dict[tuple[str, int], float] = {}
-        overlays = {
-            "points, names, skeleton": (KEYPOINTS, SKELETON),
-            "points, names, skeleton, attention": (KEYPOINTS, SKELETON, ATTENTION),
-        }
-        for length in _LENGTHS:
-            with _session(length) as (session, step):
-                for title, wanted in overlays.items():
-                    alone, with_overlay = _compare(session, step, wanted, length)
-                    ratios = [b / a for a, b in zip(alone, with_overlay, strict=True)]
-                    a, b = statistics.median(alone), statistics.median(with_overlay)
-                    cost[title, length] = b
-                    note = f"{b * 1e3:.1f} against {a * 1e3:.1f} ms a step"
-                    case = f"{title}; {length:,} frames".replace(",0", " 0")
-                    rows.append((_NAME, case, statistics.median(ratios), note))
-        for title in overlays:
-            few, many = (cost[title, length] for length in _LENGTHS)
-            note = f"{many * 1e3:.1f} against {few * 1e3:.1f} ms a step"
-            rows.append(("slider step at 1 000 000 / at 1 000 frames", title, many / few, note))
-        return rows
+    rows: list[Row] = []
+    cost: dict[tuple[str, int], float] = {}
+    overlays = {
+        "points, names, skeleton": (KEYPOINTS, SKELETON),
+        "points, names, skeleton, attention": (KEYPOINTS, SKELETON, ATTENTION),
+    }
+    for length in _LENGTHS:
+        with _session(length) as (session, step):
+            for title, wanted in overlays.items():
+                alone, with_overlay = _compare(session, step, wanted, length)
+                ratios = [b / a for a, b in zip(alone, with_overlay, strict=True)]
+                a, b = statistics.median(alone), statistics.median(with_overlay)
+                cost[title, length] = b
+                note = f"{b * 1e3:.1f} against {a * 1e3:.1f} ms a step"
+                case = f"{title}; {length:,} frames".replace(",0", " 0")
+                rows.append((_NAME, case, statistics.median(ratios), note))
+    for title in overlays:
+        few, many = (cost[title, length] for length in _LENGTHS)
+        note = f"{many * 1e3:.1f} against {few * 1e3:.1f} ms a step"
+        rows.append(("slider step at 1 000 000 / at 1 000 frames", title, many / few, note))
+    return rows
 
 
 def _compare(
@@ -182,33 +178,6 @@ def _video(length: int) -> Video:
             return self._frames[int(first) % len(self._frames)][tuple(rest)].copy()
 
     return Noise()
-
-
-@contextmanager
-def _display() -> Iterator[bool]:
-    """A display to open a window on: the one that is there, else Xvfb."""
-    if not sys.platform.startswith("linux") or os.environ.get("DISPLAY"):
-        yield True
-        return
-    xvfb = shutil.which("Xvfb")
-    if xvfb is None:
-        yield False
-        return
-    reader, writer = os.pipe()
-    server = subprocess.Popen(
-        [xvfb, "-displayfd", str(writer), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    try:
-        ready, _, _ = select.select([reader], [], [], 60)
-        os.environ["DISPLAY"] = ":" + os.read(reader, 16).decode().strip() if ready else ""
-        yield bool(ready)
-    finally:
-        os.close(reader)
-        server.terminate()
-        server.wait(10)
 
 
 def main() -> None:

@@ -76,6 +76,8 @@ class Prediction:
     started = Signal()
     #: The run made progress or ended.
     changed = Signal()
+    #: First and last frame (exclusive) between which the current video's poses were filled in.
+    filled = Signal(int, int)
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -202,5 +204,8 @@ class Prediction:
         opened.poses.xy[rows] = xy
         opened.poses.confidence[rows] = event.confidence[inside]
         opened.poses.state[rows] = present * PointState.PREDICTED
-        if opened is self._session.current and self._session.frame in rows:
+        if opened is not self._session.current or not len(rows):
+            return
+        self.filled.emit(int(rows.min()), int(rows.max()) + 1)
+        if self._session.frame in rows:
             self._session.draw_pose()

@@ -28,7 +28,7 @@ from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.prediction import Prediction
 from napari_vitface.gui.saved import find_predictions
 from napari_vitface.gui.shown import ShownPose, shown_pose
-from napari_vitface.kinematics.operations import apply_operations, operations_for
+from napari_vitface.gui.trajectory_filters import Filters
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
@@ -45,9 +45,6 @@ _log = logging.getLogger(__name__)
 Post = Callable[[Callable[[], None]], None]
 
 DEFAULT_MODEL = "mouse-face"
-
-#: Operations on the predictions of so many frames are done while the user waits.
-_AT_ONCE = 20_000
 
 
 @dataclass(eq=False)
@@ -73,7 +70,6 @@ class OpenVideo:
     model: str = ""
     saved: Path | None = None
     crop: Crop | None = None
-    _edited: tuple[PoseTable, list[dict[str, Any]], PoseTable] | None = None
 
     @property
     def path(self) -> Path:
@@ -96,6 +92,8 @@ class Session:
     poses_changed = Signal()
     model_changed = Signal()
     crop_changed = Signal()
+    #: The session was closed; nothing more comes from it.
+    ended = Signal()
     #: (text, level) for the user; level is "error", "warning" or "info".
     told = Signal(str, str)
 
@@ -108,6 +106,8 @@ class Session:
         self.model = DEFAULT_MODEL
         self.device = "auto"
         self.precision = "auto"
+        #: Names of the keypoints of each model that has been looked at.
+        self.known_models: dict[str, tuple[str, ...]] = {}
         #: Keypoint sets that are known, by their names.
         self.keypoint_sets: dict[tuple[str, ...], KeypointSet] = {MOUSE_FACE.names: MOUSE_FACE}
         self.engine = Engine()
@@ -116,6 +116,7 @@ class Session:
         self.attention = AttentionFollower(self)
         self.crop_tool = CropTool(self)
         self.labelling = Labelling(self)
+        self.filters = Filters(self)
         self.marks = _marks(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -166,6 +167,23 @@ class Session:
         assert self.current is not None
         return self.current
 
+    def show_video(self, path: Path, open_it: Callable[[], Video]) -> OpenVideo:
+        """Work on a video that may be open already; `open_it` opens it if not."""
+        viewer = self._viewer()
+        for opened in self._videos.values():
+            if opened.path.resolve() == path.resolve() and viewer is not None:
+                viewer.layers.selection.active = opened.layer
+                return opened
+        return self.add_video(open_it())
+
+    @property
+    def model_keypoints(self) -> KeypointSet | None:
+        """The keypoints of the chosen model, as far as is known."""
+        names = self.known_models.get(self.model)
+        if names is None:
+            return MOUSE_FACE if self.model == DEFAULT_MODEL else None
+        return self.keypoint_sets.get(names) or KeypointSet(names)
+
     def set_crop(self, crop: Crop | None) -> None:
         """Let models look at a part of the current video's frames only."""
         if self.current is None or self.current.crop == crop:
@@ -197,58 +215,18 @@ class Session:
     def set_poses(self, opened: OpenVideo, poses: PoseTable | None, model: str) -> None:
         """Give a video its poses and draw them if it is the one on screen."""
         opened.poses, opened.model = poses, model
-        opened._edited = None
         if opened is self.current:
-            self.refresh_predictions()
+            self.filters.refresh(new=True)
 
     @property
     def predictions(self) -> PoseTable | None:
         """Predictions of the current video as they are shown: with operations on them done."""
         opened = self.current
-        if opened is None or opened.poses is None or opened._edited is None:
-            return opened.poses if opened is not None else None
-        poses, _, edited = opened._edited
-        return edited if poses is opened.poses else opened.poses
+        return self.filters.predictions(opened) if opened is not None else None
 
     def refresh_predictions(self) -> None:
-        """Do the operations of the current document on the predictions, and show the result."""
-        opened = self.current
-        if opened is None:
-            return
-        poses, operations = opened.poses, self._operations(opened)
-        if poses is None or not operations or self.prediction.is_filling(opened):
-            opened._edited = None
-            self._show_predictions(opened)
-            return
-
-        def done(result: PoseTable | Exception) -> None:
-            if poses is not opened.poses or operations != self._operations(opened):
-                return
-            if isinstance(result, Exception):
-                self.tell(str(result), "error")
-                return
-            opened._edited = (poses, operations, result)
-            self._show_predictions(opened)
-
-        def work() -> PoseTable:
-            return apply_operations(poses, operations)
-
-        if len(poses) <= _AT_ONCE:
-            try:
-                done(work())
-            except VitFaceError as error:
-                done(error)
-        else:
-            self.in_background(work, done)
-
-    def _operations(self, opened: OpenVideo) -> list[Any]:
-        document = self.labelling.files.document_of(opened)
-        return operations_for(document.operations, opened.model) if document is not None else []
-
-    def _show_predictions(self, opened: OpenVideo) -> None:
-        if opened is self.current:
-            self.poses_changed.emit()
-            self.draw_pose()
+        """Do the operations on the current video's predictions, and show the result."""
+        self.filters.refresh()
 
     def shown_pose(self, frame: int) -> ShownPose | None:
         """A frame of the current video as it is shown: labels win over predictions."""
@@ -323,6 +301,7 @@ class Session:
         threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
         self._videos.clear()
         self.current = None
+        self.ended.emit()
 
     # ----------------------------------------------------------------- what the viewer does
 
@@ -360,6 +339,8 @@ class Session:
         if removed is None:
             return
         self.prediction.cancel(removed)
+        if all(other.path != removed.path for other in self._videos.values()):
+            self.labelling.documents.release(removed)
         if removed is self.current:
             others = list(self._videos.values())
             self._make_current(others[-1] if others else None)

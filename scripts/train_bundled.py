@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from skimage.io import imread
-from timm.layers import resample_abs_pos_embed
 
 from napari_vitface.formats.deeplabcut import Labels, read_labels
 from napari_vitface.model.backbone import create_backbone
@@ -33,6 +32,7 @@ from napari_vitface.sample import random_face
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.start import adapt
 
 OUTPUT = Path(__file__).parent.parent / "src/napari_vitface/bundled/mouse-face.safetensors"
 #: Input size of the first stage, and of the second, which is that of the model that ships.
@@ -75,23 +75,6 @@ def new_network() -> KeypointNetwork:
     return KeypointNetwork(backbone, MOUSE_FACE)
 
 
-def at_size(network: KeypointNetwork, size: tuple[int, int]) -> KeypointNetwork:
-    """The same network for inputs of another size, its position embedding resampled."""
-    description = network.to_dict()
-    description["backbone"]["input_size"] = list(size)
-    resized = KeypointNetwork.from_dict(description)
-    weights = network.state_dict()
-    name = "backbone.model.pos_embed"
-    weights[name] = resample_abs_pos_embed(
-        weights[name],
-        new_size=list(resized.backbone.grid),
-        old_size=list(network.backbone.grid),
-        num_prefix_tokens=network.backbone.num_prefix_tokens,
-    )
-    resized.load_state_dict(weights)
-    return resized
-
-
 def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tuple[int, int]]]:
     """Settings of each stage, the share of real frames in its batches, and its input size.
 
@@ -99,11 +82,12 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
     cameras; then, for precision, mostly real frames in larger inputs with narrower targets, varied
     as little as a camera that stands still does.
     """
-    first = FitSettings(steps=arguments.steps, seed=arguments.seed, bf16=arguments.bf16)
+    precision = "bf16" if arguments.bf16 else "fp32"
+    first = FitSettings(steps=arguments.steps, seed=arguments.seed, precision=precision)
     refine = FitSettings(
         steps=arguments.refine_steps,
         seed=arguments.seed + 1,
-        bf16=arguments.bf16,
+        precision=precision,
         learning_rate=3e-4,
         sigma=1.5,
         augmentation=Augmentation(
@@ -172,7 +156,7 @@ def main() -> None:
     started = time.perf_counter()
     settings = FitSettings()
     for settings, real_share, size in [] if arguments.judge else stages(arguments):
-        network = at_size(network, size)
+        network = adapt(network, MOUSE_FACE, size)
         preprocessing = preprocessing_of(network)
         real = TrainingFrames.from_images(images, preprocessing)
         faces = TrainingFrames.from_images(renderings(arguments.renderings, 0), preprocessing)

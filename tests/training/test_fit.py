@@ -1,5 +1,7 @@
 """The training loop learns what can be learnt, and nothing where there is nothing to learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,7 +47,7 @@ def train(*, shuffled: bool = False, steps: int = 200) -> tuple[float, float]:
     frames = TrainingFrames.from_images(spots(150, seed=1), preprocessing)
     if shuffled:
         order = np.random.default_rng(0).permutation(len(frames))
-        frames = TrainingFrames(frames.inputs, frames.xy[order], frames.pixel_size)
+        frames = replace(frames, xy=frames.xy[order])
     held_out = TrainingFrames.from_images(spots(40, seed=2), preprocessing)
     settings = FitSettings(
         steps=steps,
@@ -80,7 +82,6 @@ def test_shuffled_labels_teach_no_more_than_a_constant() -> None:
 def test_a_regression_model_can_learn_a_few_frames_by_heart() -> None:
     network, preprocessing = small_network("regression")
     frames = TrainingFrames.from_images(spots(6, seed=5), preprocessing)
-    still = Augmentation(0, 0, 0, 0, 0, 0, 0, 0, 0)
     settings = FitSettings(
         steps=150,
         batch_size=6,
@@ -88,7 +89,7 @@ def test_a_regression_model_can_learn_a_few_frames_by_heart() -> None:
         warm_up=10,
         ema_decay=0.9,
         judge_every=150,
-        augmentation=still,
+        augmentation=Augmentation.none(),
     )
     (report,) = fit(network, preprocessing, [(frames, 1.0)], frames, settings)
     constant = np.broadcast_to(frames.xy.mean(axis=0), frames.xy.shape)

@@ -208,6 +208,54 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -
     return float(np.abs(surplus).sum() / confidence.size)
 
 
+def confidence_bins(
+    confidence: ArrayLike, errors: ArrayLike, radius: float | None = None, bins: int = 10
+) -> list[dict[str, Any]]:
+    """Error against confidence, in equal intervals of confidence.
+
+    Parameters
+    ----------
+    confidence : (N, K) array of float in [0, 1]
+    errors : (N, K) array of float
+        As from `pixel_errors`.
+    radius : float or (N, 1) array, optional
+        Distance in pixels within which a point is right.
+
+    Returns
+    -------
+    list of dict
+        For each interval with points: ``low``, ``high``, ``points``, the mean ``confidence``, the
+        ``median`` and ``mean`` error (of points that were predicted), and the share ``right``
+        (None without a radius).
+    """
+    sure = np.asarray(confidence, dtype=np.float64)
+    errors = np.asarray(errors, dtype=np.float64)
+    judged = ~np.isnan(errors)
+    place = np.clip((sure * bins).astype(int), 0, bins - 1)
+    rows: list[dict[str, Any]] = []
+    for k in range(bins):
+        here = judged & (place == k)
+        if not here.any():
+            continue
+        right = None
+        if radius is not None:
+            limit = np.broadcast_to(np.asarray(radius, dtype=np.float64), errors.shape)
+            right = float((errors[here] <= limit[here]).mean())
+        found = summary(errors[here])
+        rows.append(
+            {
+                "low": k / bins,
+                "high": (k + 1) / bins,
+                "points": found["points"],
+                "confidence": float(sure[here].mean()),
+                "median": found["median"],
+                "mean": found["mean"],
+                "right": right,
+            }
+        )
+    return rows
+
+
 def figures(
     predicted: ArrayLike, truth: ArrayLike, names: Sequence[str], frame_size: ArrayLike
 ) -> dict[str, Any]:

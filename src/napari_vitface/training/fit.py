@@ -1,22 +1,40 @@
-"""The training loop."""
+"""The training loop, one step at a time."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.utils import ModelEmaV3
-from torch import nn
+from torch import Tensor, nn
 
+from napari_vitface.errors import VitFaceError
+from napari_vitface.model.device import is_out_of_memory, release_memory
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.training.augmentation import Augmentation
+from napari_vitface.training.batches import (
+    Batch,
+    Batches,
+    ImageBatches,
+    Judged,
+    JudgedImages,
+    Sources,
+    seed_of,
+)
 from napari_vitface.training.frames import TrainingFrames
-from napari_vitface.training.loss import coordinate_loss, heatmap_loss
+from napari_vitface.training.loss import coordinate_loss, heatmap_loss, points_taught
+from napari_vitface.training.optimiser import backbone_rate, parameter_groups, rate
+from napari_vitface.training.precision import autocast
+
+#: A judgement counts as better if the error fell by this share.
+_WORTH = 0.005
+#: Frames judged at a time.
+_JUDGED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -28,49 +46,359 @@ class FitSettings:
     steps : int
         Optimiser steps.
     batch_size : int
-        Frames a step.
+        Frames that go through the network together.
+    accumulate : int
+        Batches whose gradients make one step.
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up over `warm_up` steps and falls along a cosine to 1 % of itself.
+    layer_decay : float
+        Factor of the rate from each block of the backbone to the one before it; 1: no decay.
+    frozen_steps : int
+        Steps at the beginning in which the backbone is left as it is.
     sigma : float
         Spread of the heatmap targets, in heatmap cells.
+    gradient_clip : float
+        Largest norm of the gradient.
     ema_decay : float
         Decay of the moving average of the weights, which is what is kept.
-    bf16 : bool
-        Run the network under bf16 autocast.
+    precision : {"fp32", "bf16", "fp16"}
+        What the network computes in; weights and optimiser are always in fp32.
     judge_every : int
         Steps between judgements on the held-out frames.
+    patience : int
+        Judgements without a better one after which training stops and the best weights are kept;
+        0: train to the end and keep the last.
+    seed : int
+    augmentation : Augmentation
     """
 
     steps: int = 2000
     batch_size: int = 16
+    accumulate: int = 1
     learning_rate: float = 5e-4
     weight_decay: float = 0.05
+    layer_decay: float = 1.0
     warm_up: int = 100
+    frozen_steps: int = 0
     sigma: float = 2.0
     gradient_clip: float = 1.0
     ema_decay: float = 0.998
-    bf16: bool = False
+    precision: str = "fp32"
     judge_every: int = 200
+    patience: int = 0
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FitSettings:
+        """Inverse of `to_dict`."""
+        return cls(**{**data, "augmentation": Augmentation(**data["augmentation"])})
 
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Where training stands: the mean loss since the last report, and the held-out error in
-    video pixels of the averaged weights (None without held-out frames)."""
+    """Where training stands at a judgement.
+
+    Attributes
+    ----------
+    step, steps : int
+    loss : float
+        Mean since the last judgement.
+    median_error, mean_error : float or None
+        Of the averaged weights on the held-out frames, in video pixels; None without any.
+    best : bool
+        Whether no earlier judgement was as good.
+    """
 
     step: int
     steps: int
     loss: float
     median_error: float | None
     mean_error: float | None
+    best: bool = True
+
+
+class Fit:
+    """A training that can be looked at, stored and taken up again between any two steps.
+
+    Parameters
+    ----------
+    network : KeypointNetwork
+        On the device where training is to run; trained in place.
+    module : nn.Module
+        What is trained: the network, or its head alone.
+    batches : Batches
+        Of inputs of `module`.
+    judged : Judged or None
+        Held-out frames by which `patience` decides.
+    settings : FitSettings
+
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    batch_size, accumulate : int
+        As in the settings, until the memory runs out; then the batch is halved.
+    notices : list of str
+        Sentences about that.
+    latest : (xy, confidence) or None
+        Predictions for the judged frames at the last judgement: (N, K, 2) input pixels and (N, K).
+    """
+
+    def __init__(
+        self,
+        network: KeypointNetwork,
+        module: nn.Module,
+        batches: Batches,
+        judged: Judged | None,
+        settings: FitSettings,
+    ) -> None:
+        self.network = network
+        self.module = module
+        self.batches = batches
+        self.judged = judged
+        self.settings = settings
+        self.device = next(network.parameters()).device
+        self.step = 0
+        self.batch_size, self.accumulate = settings.batch_size, settings.accumulate
+        self.notices: list[str] = []
+        self.latest: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        module.requires_grad_(True)
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(module, settings.weight_decay, settings.layer_decay),
+            lr=settings.learning_rate,
+        )
+        self.average = ModelEmaV3(module, decay=settings.ema_decay, use_warmup=True)
+        self._scaler = torch.amp.GradScaler(  # type: ignore[attr-defined]
+            self.device.type, enabled=settings.precision == "fp16"
+        )
+        self._loss_sum, self._loss_count = 0.0, 0
+        self._best: dict[str, Tensor] | None = None
+        self._best_error = float("inf")
+        self._not_better = 0
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Whether the last step is done."""
+        return self.step >= self.settings.steps or self.no_longer_better
+
+    @property
+    def no_longer_better(self) -> bool:
+        """Whether the held-out error has not fallen for as long as `patience` waits."""
+        return 0 < self.settings.patience <= self._not_better
+
+    @property
+    def judgement_is_due(self) -> bool:
+        """Whether the held-out frames are to be judged before the next step."""
+        return self._loss_count > 0 and (
+            self.step % self.settings.judge_every == 0 or self.step == self.settings.steps
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the head, in the last step."""
+        return self.settings.learning_rate * rate(
+            max(1, self.step), self.settings.steps, self.settings.warm_up
+        )
+
+    def advance(self) -> float:
+        """Take one step and return its loss.
+
+        Raises
+        ------
+        VitFaceError
+            There is too little memory for one frame.
+        """
+        step = self.step + 1
+        self._set_rates(step)
+        batch = self.batches.at(step, self.settings.batch_size * self.settings.accumulate)
+        while True:
+            try:
+                loss = self._descend(batch, step)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not isinstance(error, MemoryError) and not is_out_of_memory(error):
+                    raise
+            # Outside of the except block: the error's traceback would keep the tensors alive.
+            self._halve()
+        self.average.update(self.module, step)
+        self.step = step
+        self._loss_sum, self._loss_count = self._loss_sum + loss, self._loss_count + 1
+        return loss
+
+    def _set_rates(self, step: int) -> None:
+        settings = self.settings
+        share = rate(step, settings.steps, settings.warm_up)
+        backbone = backbone_rate(step, settings.frozen_steps, settings.warm_up)
+        for group in self.optimiser.param_groups:
+            factor = backbone if group["part"] == "backbone" else 1.0
+            group["lr"] = settings.learning_rate * share * factor * group["lr_scale"]
+
+    def _descend(self, batch: Batch, step: int) -> float:
+        settings, network = self.settings, self.network
+        # Drop path and dropout use the global generator.
+        torch.manual_seed(seed_of(settings.seed, step))
+        self.module.train()
+        frozen = self.module is network and step <= settings.frozen_steps
+        network.backbone.requires_grad_(self.module is network and not frozen)
+        network.backbone.train(self.module is network and not frozen)
+        self.optimiser.zero_grad(set_to_none=True)
+        count = points_taught(batch.xy, batch.occluded, heatmap=network.heatmap_size is not None)
+        total = 0.0
+        for start in range(0, len(batch), self.batch_size):
+            part = batch.part(slice(start, start + self.batch_size))
+            with autocast(self.device, self.settings.precision):
+                output = self.module(*part.inputs)
+            loss = self._loss(output, part) / max(1, count)
+            if loss.requires_grad:
+                self._scaler.scale(loss).backward()
+            total += float(loss.detach())
+        self._scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.module.parameters(), settings.gradient_clip)
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
+        return total
+
+    def _loss(self, output: Tensor, part: Batch) -> Tensor:
+        if self.network.heatmap_size is None:
+            size = self.network.input_size
+            return coordinate_loss(output, part.xy, size, part.occluded, reduction="sum")
+        stride, sigma = self.network.stride, self.settings.sigma
+        return heatmap_loss(output, part.xy, stride, sigma, part.occluded, reduction="sum")
+
+    def _halve(self) -> None:
+        release_memory(self.device)
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.batch_size == 1:
+            raise VitFaceError(
+                f"{self.device} has too little memory to train this model even with one frame at a "
+                "time; close other programs that use it, choose a smaller image size or model, or "
+                "the device cpu."
+            )
+        before = self.batch_size
+        self.batch_size = (before + 1) // 2
+        self.accumulate = -(-self.settings.batch_size * self.settings.accumulate // self.batch_size)
+        self.notices.append(
+            f"{self.device} ran out of memory with {before} frames at a time; going on with "
+            f"{self.batch_size} ({self.accumulate} batches a step, so that the result is the same)."
+        )
+
+    # --- judging ----------------------------------------------------------------------------------
+
+    def judge(self) -> Iterator[FitProgress | None]:
+        """Judge the averaged weights on the held-out frames.
+
+        Yields
+        ------
+        None or FitProgress
+            None after each batch but the last; then what came of it.
+        """
+        errors = None
+        if self.judged is not None:
+            found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+            for start in range(0, len(self.judged.frames), _JUDGED_AT_ONCE):
+                if found:
+                    yield None
+                found.append(self._predict(slice(start, start + _JUDGED_AT_ONCE)))
+            xy, confidence = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+            self.latest = xy, confidence
+            errors = self.judged.frames.errors(xy)
+        best = self._note(errors)
+        loss = self._loss_sum / max(1, self._loss_count)
+        self._loss_sum, self._loss_count = 0.0, 0
+        yield FitProgress(
+            step=self.step,
+            steps=self.settings.steps,
+            loss=loss,
+            median_error=None if errors is None else float(np.nanmedian(errors)),
+            mean_error=None if errors is None else float(np.nanmean(errors)),
+            best=best,
+        )
+
+    @torch.inference_mode()
+    def _predict(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        assert self.judged is not None
+        with autocast(self.device, self.settings.precision):
+            output = self.average.module(*self.judged.inputs(rows))
+        xy, confidence = self.network.decode(output.float())
+        return xy.cpu().numpy(), confidence.cpu().numpy()
+
+    def _note(self, errors: NDArray[np.float32] | None) -> bool:
+        """Remember the weights if they are the best so far, and say whether they are."""
+        error = float("nan") if errors is None else float(np.nanmean(errors))
+        if error < self._best_error * (1 - _WORTH):
+            self._best_error, self._not_better = error, 0
+            if self.settings.patience:
+                self._best = {k: v.clone() for k, v in self.average.module.state_dict().items()}
+            return True
+        # While the backbone is frozen, the error says little about what is to come.
+        if self.step > self.settings.frozen_steps:
+            self._not_better += 1
+        return errors is None
+
+    def finish(self) -> None:
+        """Put the weights that are kept into the network."""
+        kept = self.average.module.state_dict() if self._best is None else self._best
+        self.module.load_state_dict(kept)
+        self.network.requires_grad_(False).eval()
+
+    # --- storing ----------------------------------------------------------------------------------
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that is needed to go on, as tensors and as plain data."""
+        tensors = {f"weights.{k}": v for k, v in self.module.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.module.state_dict().items()}
+        if self._best is not None:
+            tensors |= {f"best.{k}": v for k, v in self._best.items()}
+        for index, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{k}": v for k, v in moments.items()}
+        numbers = {
+            "step": self.step,
+            "batch_size": self.batch_size,
+            "accumulate": self.accumulate,
+            "loss_sum": self._loss_sum,
+            "loss_count": self._loss_count,
+            "best_error": None if np.isinf(self._best_error) else self._best_error,
+            "not_better": self._not_better,
+            "scaler": self._scaler.state_dict(),
+        }
+        return tensors, numbers
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Go on from a `state` of the same network and settings."""
+
+        def named(prefix: str) -> dict[str, Tensor]:
+            start = len(prefix) + 1
+            return {k[start:]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
+
+        self.module.load_state_dict(named("weights"))
+        self.average.module.load_state_dict(named("average"))
+        self._best = {k: v.to(self.device) for k, v in named("best").items()} or None
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in named("optimiser").items():
+            index, _, name = key.partition(".")
+            moments.setdefault(int(index), {})[name] = tensor
+        stored = self.optimiser.state_dict()
+        self.optimiser.load_state_dict({"state": moments, "param_groups": stored["param_groups"]})
+        self.step = int(numbers["step"])
+        self.batch_size, self.accumulate = int(numbers["batch_size"]), int(numbers["accumulate"])
+        self._loss_sum, self._loss_count = numbers["loss_sum"], numbers["loss_count"]
+        best = numbers["best_error"]
+        self._best_error = float("inf") if best is None else float(best)
+        self._not_better = int(numbers["not_better"])
+        self._scaler.load_state_dict(numbers["scaler"])
 
 
 def fit(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
-    sources: Sequence[tuple[TrainingFrames, float]],
+    sources: Sources,
     held_out: TrainingFrames | None,
     settings: FitSettings,
 ) -> Iterator[FitProgress]:
@@ -91,116 +419,43 @@ def fit(
     Yields
     ------
     FitProgress
-        Every `settings.judge_every` steps and at the end, with the held-out error of the averaged
-        weights in video pixels.
+        Every `settings.judge_every` steps and at the end.
     """
     device = next(network.parameters()).device
-    noise = torch.Generator().manual_seed(settings.seed)
-    draw = np.random.default_rng(settings.seed)
-    torch.manual_seed(settings.seed)  # drop path and dropout use the global generator
-    optimiser = torch.optim.AdamW(
-        _decayed_and_not(network, settings.weight_decay), lr=settings.learning_rate
+    keypoints = network.keypoints
+    swaps = [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
+    batches = ImageBatches(
+        sources, preprocessing, settings.augmentation, swaps, settings.seed, device
     )
-    average = ModelEmaV3(network, decay=settings.ema_decay, use_warmup=True)
-    counts = _batch_shares([share for _, share in sources], settings.batch_size)
-    loss_sum, loss_count = 0.0, 0
-    for step in range(1, settings.steps + 1):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step, settings)
-        inputs, xy = _batch([frames for frames, _ in sources], counts, draw)
-        images, points = settings.augmentation(inputs.to(device), xy.to(device), noise)
-        network.train()
-        with _autocast(device, settings.bf16):
-            output = network(preprocessing.normalise(images))
-        loss = (
-            heatmap_loss(output, points, network.stride, settings.sigma)
-            if output.ndim == 4
-            else coordinate_loss(output, points, preprocessing.input_size)
-        )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
-        optimiser.step()
-        average.update(network, step)
-        loss_sum, loss_count = loss_sum + loss.item(), loss_count + 1
-        if step % settings.judge_every == 0 or step == settings.steps:
-            errors = (
-                None
-                if held_out is None
-                else held_out.errors(
-                    predict_inputs(average.module, preprocessing, held_out, bf16=settings.bf16)[0]
-                )
-            )
-            yield FitProgress(
-                step=step,
-                steps=settings.steps,
-                loss=loss_sum / loss_count,
-                median_error=None if errors is None else float(np.nanmedian(errors)),
-                mean_error=None if errors is None else float(np.nanmean(errors)),
-            )
-            loss_sum, loss_count = 0.0, 0
-    network.load_state_dict(average.module.state_dict())
-    network.eval()
+    judged = None if held_out is None else JudgedImages(held_out, preprocessing, device)
+    training = Fit(network, network, batches, judged, settings)
+    while not training.over:
+        training.advance()
+        if training.judgement_is_due:
+            yield from (progress for progress in training.judge() if progress is not None)
+    training.finish()
 
 
 @torch.inference_mode()
-def predict_inputs(
+def predictions(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
     frames: TrainingFrames,
     *,
-    bf16: bool = False,
-    batch_size: int = 32,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (N, K, 2) in input pixels and confidences (N, K) of a network in training."""
+    batch_size: int = _JUDGED_AT_ONCE,
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Keypoints (n, K, 2) in input pixels and raw confidences (n, K), batch by batch."""
     network.eval()
     device = next(network.parameters()).device
-    points, confidences = [], []
     for start in range(0, len(frames), batch_size):
         images = torch.from_numpy(frames.inputs[start : start + batch_size]).to(device)
-        with _autocast(device, bf16):
-            output = network(preprocessing.normalise(images))
-        xy, confidence = network.decode(output.float())
-        points.append(xy.cpu().numpy())
-        confidences.append(confidence.cpu().numpy())
+        xy, confidence = network.decode(network(preprocessing.normalise(images)).float())
+        yield xy.cpu().numpy(), confidence.cpu().numpy()
+
+
+def predict_inputs(
+    network: KeypointNetwork, preprocessing: Preprocessing, frames: TrainingFrames
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Keypoints (N, K, 2) in input pixels and raw confidences (N, K) of a network in training."""
+    points, confidences = zip(*predictions(network, preprocessing, frames), strict=True)
     return np.concatenate(points), np.concatenate(confidences)
-
-
-def _autocast(device: torch.device, bf16: bool) -> contextlib.AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
-
-
-def _schedule(step: int, settings: FitSettings) -> float:
-    if step < settings.warm_up:
-        return step / settings.warm_up
-    done = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
-    return 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
-
-
-def _decayed_and_not(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Biases, norms and position embeddings are not decayed, as usual for transformers."""
-    decayed: list[nn.Parameter] = []
-    free: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        lone = parameter.ndim <= 1 or name.endswith(("pos_embed", "cls_token", "reg_token"))
-        (free if lone else decayed).append(parameter)
-    return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-
-
-def _batch_shares(shares: Sequence[float], batch_size: int) -> list[int]:
-    counts = [round(batch_size * share / sum(shares)) for share in shares]
-    counts[0] += batch_size - sum(counts)
-    return counts
-
-
-def _batch(
-    sources: Sequence[TrainingFrames], counts: Sequence[int], draw: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    picks = [draw.integers(len(frames), size=n) for frames, n in zip(sources, counts, strict=True)]
-    pairs = list(zip(sources, picks, strict=True))
-    inputs = np.concatenate([frames.inputs[pick] for frames, pick in pairs])
-    xy = np.concatenate([frames.xy[pick] for frames, pick in pairs])
-    return torch.from_numpy(inputs), torch.from_numpy(xy)

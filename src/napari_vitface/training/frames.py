@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.video import scale_image
@@ -23,13 +23,21 @@ class TrainingFrames:
         Frames as `Preprocessing` makes them.
     xy : (N, K, 2) float32
         Keypoints in input pixels, NaN where unlabelled.
-    pixel_size : (N, 2) float32
-        Video pixels that one input pixel covers, along x and y: errors are judged in video pixels.
+    occluded : (N, K) bool
+        Keypoints that a person marked as not to be seen.
+    pixel_size, origin : (N, 2) float32
+        Video pixels that one input pixel covers, along x and y, and the place in the video of the
+        centre of the first one: errors are judged in video pixels.
+    frame_size : (N, 2) int64
+        Height and width of each frame of the video.
     """
 
     inputs: NDArray[np.uint8]
     xy: NDArray[np.float32]
+    occluded: NDArray[np.bool_]
     pixel_size: NDArray[np.float32]
+    origin: NDArray[np.float32]
+    frame_size: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -37,27 +45,67 @@ class TrainingFrames:
     @classmethod
     def from_images(
         cls,
-        images: Iterable[tuple[NDArray[Any], NDArray[np.float32]]],
+        images: Iterable[
+            tuple[NDArray[Any], ArrayLike] | tuple[NDArray[Any], ArrayLike, ArrayLike]
+        ],
         preprocessing: Preprocessing,
     ) -> TrainingFrames:
-        """Turn pairs of a frame and its keypoints in video pixels into inputs, one at a time."""
-        inputs, points, sizes = [], [], []
-        for image, xy in images:
-            view = preprocessing.view(image.shape[:2])
-            inputs.append(view.pad(scale_image(image, view.scale)[None])[0])
-            points.append(view.to_input(xy))
-            sizes.append(1 / np.array(view.input_per_frame))
+        """Turn frames with their keypoints into inputs, one at a time.
+
+        Parameters
+        ----------
+        images : iterable of (frame, xy) or (frame, xy, occluded)
+            Keypoints (K, 2) in video pixels; (K,) bool, by default none.
+        preprocessing : Preprocessing
+
+        Raises
+        ------
+        VitFaceError
+            The crop does not lie within a frame.
+        """
+        return cls.joined([cls.from_image(*image, preprocessing=preprocessing) for image in images])
+
+    @classmethod
+    def from_image(
+        cls,
+        image: NDArray[Any],
+        xy: ArrayLike,
+        occluded: ArrayLike | None = None,
+        *,
+        preprocessing: Preprocessing,
+    ) -> TrainingFrames:
+        """One frame; see `from_images`."""
+        view = preprocessing.view((image.shape[0], image.shape[1]))
+        points = view.to_input(xy)[None].astype(np.float32)
+        hidden = np.zeros(points.shape[:2], bool) if occluded is None else np.asarray(occluded)
         return cls(
-            np.stack(inputs),
-            np.stack(points).astype(np.float32),
-            np.stack(sizes).astype(np.float32),
+            view.pad(scale_image(image, view.scale)[None]),
+            points,
+            hidden.reshape(points.shape[:2]).astype(bool),
+            np.array([1 / np.array(view.input_per_frame)], dtype=np.float32),
+            view.to_frame(np.zeros((1, 2))).astype(np.float32),
+            np.array([image.shape[:2]], dtype=np.int64),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[TrainingFrames]) -> TrainingFrames:
+        """The frames of several sets (at least one), in order."""
+        return cls(
+            *(
+                np.concatenate([getattr(part, field.name) for part in parts])
+                for field in fields(cls)
+            )
         )
 
     def errors(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distances in video pixels (N, K) of predictions in input pixels; NaN where unlabelled."""
         return np.linalg.norm((xy - self.xy) * self.pixel_size[:, None], axis=-1)
 
+    def to_video(self, xy: NDArray[Any]) -> NDArray[np.float64]:
+        """Input pixels (N, K, 2) to video pixels."""
+        return xy * self.pixel_size[:, None].astype(np.float64) + self.origin[:, None]
+
     def subset(self, indices: Sequence[int] | NDArray[np.intp]) -> TrainingFrames:
         """The frames at `indices`."""
-        indices = np.asarray(indices, dtype=np.intp)
-        return TrainingFrames(self.inputs[indices], self.xy[indices], self.pixel_size[indices])
+        rows = np.asarray(indices, dtype=np.intp)
+        return TrainingFrames(*(getattr(self, field.name)[rows] for field in fields(self)))

@@ -1,0 +1,29 @@
+"""Defaults that depend on how many frames there are to learn from.
+
+The figures were chosen on drawn faces and on one real recording; see docs/fine-tuning.md.
+"""
+
+from __future__ import annotations
+
+#: Optimiser steps of a training of the whole network: so many, and so many more a frame.
+_STEPS, _STEPS_A_FRAME, _MOST_STEPS = 150, 8, 1500
+#: From random weights there is everything to learn.
+_STEPS_SCRATCH, _STEPS_SCRATCH_A_FRAME, _MOST_STEPS_SCRATCH = 800, 12, 6000
+#: Of the head alone, on features that are computed once.
+_STEPS_QUICK = 300
+#: Inputs that quick training computes features of, and the most variants of one frame.
+_QUICK_INPUTS, _MOST_VARIANTS = 240, 8
+
+
+def default_steps(frames: int, *, quick: bool, scratch: bool) -> int:
+    """Optimiser steps for a number of frames to train on."""
+    if quick:
+        return _STEPS_QUICK
+    if scratch:
+        return min(_MOST_STEPS_SCRATCH, _STEPS_SCRATCH + _STEPS_SCRATCH_A_FRAME * frames)
+    return min(_MOST_STEPS, _STEPS + _STEPS_A_FRAME * frames)
+
+
+def quick_variants(frames: int) -> int:
+    """How often quick training computes the features of each frame, differently varied."""
+    return max(2, min(_MOST_VARIANTS, _QUICK_INPUTS // max(1, frames)))

@@ -1,0 +1,246 @@
+"""What a training starts from: another model, weights of timm, or random ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor
+
+from napari_vitface.errors import BackboneError, VitFaceError
+from napari_vitface.model.backbone import create_backbone, nearest_input_size
+from napari_vitface.model.checkpoint import find_model, load_network
+from napari_vitface.model.heads import HeatmapHead, head_name
+from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.pose.keypoints import KeypointSet
+
+#: Backbone of a training from random weights: small enough for two CPU cores.
+DEFAULT_BACKBONE = "vit_tiny_patch16_224"
+#: Pixels of the input unless a size is asked for; its sides are chosen by the shape of the frames.
+DEFAULT_AREA = 240 * 320
+#: Drop path of a new backbone. More (0.1 to 0.3) helps large ones against learning by heart.
+_DROP_PATH = 0.05
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network to be trained, and where it comes from.
+
+    Attributes
+    ----------
+    network : KeypointNetwork
+        In fp32, on the CPU.
+    preprocessing : Preprocessing
+    init : str
+        Name of the model, ``timm:NAME`` or ``scratch``.
+    metadata : dict or None
+        Of the checkpoint that it comes from.
+    kept, fresh : tuple of str
+        Keypoints whose head comes along, and those whose head is new.
+    """
+
+    network: KeypointNetwork
+    preprocessing: Preprocessing
+    init: str
+    metadata: dict[str, Any] | None
+    kept: tuple[str, ...]
+    fresh: tuple[str, ...]
+
+
+def start_from(
+    init: str | os.PathLike[str],
+    keypoints: KeypointSet,
+    frame_size: tuple[int, int],
+    *,
+    backbone: str | None = None,
+    head: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    timm_args: dict[str, Any] | None = None,
+) -> Start:
+    """Build the network that is to be trained.
+
+    Parameters
+    ----------
+    init : str or path
+        Name of a bundled model, a ``.safetensors`` file, ``"timm:NAME"`` (pretrained weights of
+        timm) or ``"scratch"``.
+    keypoints : KeypointSet
+        Those that are to be learnt. Heads of names that a checkpoint knows come along.
+    frame_size : (H, W)
+        Of the labelled frames, or of the crop: the shape of the default image size.
+    backbone : str, optional
+        timm name, for ``"scratch"`` only.
+    head : {"heatmap", "regression"}, optional
+        Default: that of the checkpoint, or heatmap.
+    image_size : (H, W), optional
+        Default: that of the checkpoint, or about as many pixels as 240 x 320.
+    crop : (x, y, w, h), optional
+        Part of the frames to look at; default: that of the checkpoint, or all.
+    channels : 1 or 3, optional
+        Grey or RGB inputs of a new network (default 1).
+    seed : int
+        Of random weights.
+    timm_args : dict, optional
+        Further arguments of `timm.create_model`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: no such model, no such weights, or they cannot be had.
+    """
+    name = os.fspath(init)
+    torch.manual_seed(seed)
+    if name == "scratch" or name.startswith("timm:"):
+        return _new(
+            name, keypoints, frame_size, backbone, head or "heatmap", image_size, crop,
+            channels or 1, timm_args or {},
+        )  # fmt: skip
+    file = find_model(name)
+    network, preprocessing, metadata = load_network(file)
+    known = network.backbone.timm_name
+    if backbone is not None and backbone.partition(".")[0] != known.partition(".")[0]:
+        raise VitFaceError(
+            f"The model {file.stem} has the backbone {known}, so it cannot be trained as "
+            f"{backbone}; start from scratch or from timm:{backbone} instead."
+        )
+    if channels is not None and channels != network.backbone.channels:
+        raise VitFaceError(
+            f"The model {file.stem} takes images of {network.backbone.channels} channels, not "
+            f"{channels}; start from scratch or from timm weights instead."
+        )
+    size = image_size or network.input_size
+    adapted = adapt(network, keypoints, size, head or head_name(network.head))
+    kept = _kept_names(network, adapted)
+    preprocessing = replace(preprocessing, input_size=size, crop=crop or preprocessing.crop)
+    fresh = tuple(point for point in keypoints.names if point not in kept)
+    return Start(adapted, preprocessing, file.stem, metadata, kept, fresh)
+
+
+def _new(
+    name: str,
+    keypoints: KeypointSet,
+    frame_size: tuple[int, int],
+    backbone: str | None,
+    head: str,
+    image_size: tuple[int, int] | None,
+    crop: tuple[int, int, int, int] | None,
+    channels: int,
+    timm_args: dict[str, Any],
+) -> Start:
+    pretrained = name.startswith("timm:")
+    timm_name = name[5:] if pretrained else backbone or DEFAULT_BACKBONE
+    if pretrained and backbone not in (None, timm_name):
+        raise VitFaceError(f"{name} names the backbone already; leave out {backbone}.")
+    size = image_size or nearest_input_size(timm_name, _like(frame_size))
+    built = create_backbone(
+        timm_name, size, channels, pretrained, **{"drop_path_rate": _DROP_PATH, **timm_args}
+    )
+    network = KeypointNetwork(built, keypoints, head)
+    preprocessing = Preprocessing(size, channels, mean=built.mean, std=built.std, crop=crop)
+    return Start(network, preprocessing, name, None, (), keypoints.names)
+
+
+def adapt(
+    network: KeypointNetwork,
+    keypoints: KeypointSet,
+    size: tuple[int, int] | None = None,
+    head: str | None = None,
+) -> KeypointNetwork:
+    """The same network for other keypoints or another input size.
+
+    The backbone comes along, its position embedding resampled; so does the head as far as it
+    serves keypoints of the same name. What is new starts from random weights.
+
+    Raises
+    ------
+    BackboneError
+        The backbone is bound to its input size, or cannot have the new one.
+    """
+    size = size or network.input_size
+    head = head or head_name(network.head)
+    description = network.to_dict()
+    description["backbone"]["input_size"] = list(size)
+    description["keypoints"] = keypoints.to_dict()
+    if head != head_name(network.head):
+        description["head"] = {"name": head, "args": {}}
+    adapted = KeypointNetwork.from_dict(description)
+    _copy_backbone(network, adapted)
+    if type(adapted.head) is type(network.head):
+        _copy_head(network, adapted)
+    return adapted
+
+
+def _copy_backbone(old: KeypointNetwork, new: KeypointNetwork) -> None:
+    weights = old.backbone.state_dict()
+    expected = new.backbone.state_dict()
+    name = "model.pos_embed"
+    if name in weights and weights[name].shape != expected[name].shape:
+        weights[name] = resample_abs_pos_embed(
+            weights[name],
+            new_size=list(new.backbone.grid),
+            old_size=list(old.backbone.grid),
+            num_prefix_tokens=_embedded_prefix(old, weights[name]),
+        )
+    # Tables of relative positions and of angles that a backbone computes from its size itself are
+    # kept as they were made.
+    computed = [
+        key
+        for key, tensor in weights.items()
+        if key in expected and tensor.shape != expected[key].shape
+    ]
+    learnt = dict(new.backbone.named_parameters())
+    if any(key in learnt for key in computed) or set(weights) != set(expected):
+        raise BackboneError(
+            f"{old.backbone.timm_name} is bound to its image size of {old.input_size[0]} x "
+            f"{old.input_size[1]}; leave the image size as it is."
+        )
+    for key in computed:
+        weights[key] = expected[key]
+    new.backbone.load_state_dict(weights)
+
+
+def _embedded_prefix(network: KeypointNetwork, embedding: Tensor) -> int:
+    """Prefix tokens that have a position embedding: all or none, by the model."""
+    grid = network.backbone.grid
+    return int(embedding.shape[1]) - grid[0] * grid[1]
+
+
+@torch.no_grad()
+def _copy_head(old: KeypointNetwork, new: KeypointNetwork) -> None:
+    shared = _shared(old.keypoints, new.keypoints)
+    if not shared:
+        return
+    final = "logits" if isinstance(new.head, HeatmapHead) else "coordinates"
+    weights, trunk = new.head.state_dict(), old.head.state_dict()
+    outputs = weights[f"{final}.bias"].shape[0] // len(new.keypoints)
+    for key, tensor in weights.items():
+        if not key.startswith(final + "."):
+            tensor.copy_(trunk[key])
+            continue
+        for position, before in shared:
+            rows = trunk[key][before * outputs : (before + 1) * outputs]
+            tensor[position * outputs : (position + 1) * outputs] = rows
+
+
+def _shared(old: KeypointSet, new: KeypointSet) -> list[tuple[int, int]]:
+    """(position in the new set, position in the old one) of names in both."""
+    return [(k, old.index(name)) for k, name in enumerate(new.names) if name in old.names]
+
+
+def _kept_names(old: KeypointNetwork, new: KeypointNetwork) -> tuple[str, ...]:
+    if type(old.head) is not type(new.head):
+        return ()
+    return tuple(new.keypoints.names[k] for k, _ in _shared(old.keypoints, new.keypoints))
+
+
+def _like(frame_size: tuple[int, int]) -> tuple[int, int]:
+    """A size of `DEFAULT_AREA` pixels with the shape of the frames."""
+    factor = (DEFAULT_AREA / (frame_size[0] * frame_size[1])) ** 0.5
+    return round(frame_size[0] * factor), round(frame_size[1] * factor)

@@ -144,4 +144,6 @@ def _columns_of_one_animal(table: HeaderTable) -> list[int]:
             f"{table.path} holds points of several animals ({', '.join(kept)}); napari-vitface "
             "works with one animal a video."
         )
+    if NO_ANIMAL not in kept and not parts_of.get(NO_ANIMAL, set(parts)) & set(parts):
+        kept.append(NO_ANIMAL)
     return [i for i, column in enumerate(table.columns) if column[1] in kept]

@@ -76,7 +76,11 @@ def table_bytes(table: HeaderTable) -> bytes:
     """
     if table.path.suffix.lower() in _HDF_SUFFIXES:
         return _hdf_bytes(table)
-    text: str = _data_frame(table).to_csv(lineterminator="\n")
+    frame = _data_frame(table)
+    # Lightning Pose's 0, 1 and 2 stay whole numbers.
+    flags = [column for column in table.columns if column[-1] == "visible"]
+    whole = [column for column in flags if frame[column].notna().all()]
+    text: str = frame.astype(dict.fromkeys(whole, np.int64)).to_csv(lineterminator="\n")
     return text.encode("utf-8")
 
 

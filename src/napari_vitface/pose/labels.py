@@ -205,13 +205,34 @@ class FrameLabels:
         place = bisect_left(self._order, frame)
         return self._order[place - 1] if place else None
 
-    def table(self) -> PoseTable:
-        """As a `PoseTable` with one row for each frame in which anything is said."""
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+        """Everything that is said: frames (N,), places (N, K, 2) and states (N, K), as copies."""
         rows = [self._rows[frame] for frame in self._order]
         size = len(self.keypoints)
         xy = np.array([row[0] for row in rows], dtype=np.float64).reshape(-1, size, 2)
         states = np.array([row[1] for row in rows], dtype=np.uint8).reshape(-1, size)
-        return PoseTable(self.keypoints, xy, None, states, self.frames())
+        return self.frames().copy(), xy, states
+
+    @classmethod
+    def from_arrays(
+        cls,
+        keypoints: KeypointSet,
+        frames: NDArray[np.int64],
+        xy: NDArray[np.float64],
+        states: NDArray[np.uint8],
+    ) -> FrameLabels:
+        """Inverse of `arrays`; frames in any order, each once, rows without a point left out."""
+        labels = cls(keypoints)
+        for frame, places, said in zip(frames.tolist(), xy, states, strict=True):
+            if said.any():
+                labels._rows[frame] = (places.astype(np.float64), said.astype(np.uint8))
+        labels._order = sorted(labels._rows)
+        return labels
+
+    def table(self) -> PoseTable:
+        """As a `PoseTable` with one row for each frame in which anything is said."""
+        frames, xy, states = self.arrays()
+        return PoseTable(self.keypoints, xy, None, states, frames)
 
     def rename_and_append(self, keypoints: KeypointSet) -> None:
         """Take a set whose first keypoints are the present ones, whatever their names.

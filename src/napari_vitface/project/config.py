@@ -1,0 +1,222 @@
+"""What a project's ``config.yaml`` says: DeepLabCut's keys, and one of ours that others ignore."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.formats.config import read_config, write_config
+from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
+
+#: Our key, with what DeepLabCut has no place for: swap pairs and colours.
+OWN_KEY = "vitface"
+
+#: What DeepLabCut writes in place of the body parts in projects of several animals.
+_SEVERAL = "MULTI!"
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_NEW = """\
+# Project
+Task:
+scorer:
+date:
+multianimalproject: false
+identity:
+
+# Where the project is (changes when it is moved)
+project_path:
+
+# The network library that DeepLabCut uses
+engine: pytorch
+
+# Videos, with the part of the picture that is used (x1, x2, y1, y2), and keypoints
+video_sets: {}
+bodyparts: []
+
+# Choosing frames to label: part of the video (0 to 1), and how many
+start: 0
+stop: 1
+numframes2pick: 20
+
+# Drawing
+skeleton: []
+skeleton_color: black
+pcutoff: 0.6
+dotsize: 12
+alphavalue: 0.7
+colormap: rainbow
+
+# Training, evaluation and analysis
+TrainingFraction:
+- 0.95
+iteration: 0
+default_net_type: resnet_50
+default_augmenter: default
+snapshotindex: -1
+detector_snapshotindex: -1
+batch_size: 8
+detector_batch_size: 1
+
+# Cropping for analysis
+cropping: false
+x1: 0
+x2: 640
+y1: 277
+y2: 624
+
+# Refining labels
+corner2move2:
+- 50
+- 50
+move2corner: true
+
+# What napari-vitface keeps here; other programs leave it alone
+vitface:
+  swaps: []
+  colours: []
+"""
+
+
+def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> None:
+    """Write the ``config.yaml`` of a new project."""
+    path = folder / "config.yaml"
+    # Made from text, so that it has comments as DeepLabCut's own has.
+    data = _parse(_NEW)
+    today = datetime.date.today()
+    data["Task"] = task
+    data["scorer"] = scorer
+    data["date"] = f"{_MONTHS[today.month - 1]}{today.day}"
+    data["project_path"] = str(folder)
+    set_keypoints(data, keypoints)
+    write_config(path, data)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+
+    data: dict[str, Any] = YAML().load(text)
+    return data
+
+
+def is_deeplabcut(data: dict[str, Any]) -> bool:
+    """Whether settings are those of a DeepLabCut project, and not, say, Lightning Pose's."""
+    return "bodyparts" in data or "multianimalbodyparts" in data
+
+
+def body_parts(data: dict[str, Any]) -> list[str]:
+    """The keypoints' names in order; those of no animal last."""
+    return [str(name) for key in _lists(data) for name in data[key]]
+
+
+def without_animal(data: dict[str, Any]) -> frozenset[str]:
+    """Keypoints that belong to no animal, in projects of several animals."""
+    if not data.get("multianimalproject"):
+        return frozenset()
+    return frozenset(map(str, data.get("uniquebodyparts") or ()))
+
+
+def animal(data: dict[str, Any]) -> str | None:
+    """The individual that our labels are of, in projects of several animals."""
+    if not data.get("multianimalproject"):
+        return None
+    individuals = data.get("individuals") or ()
+    return str(individuals[0]) if individuals else "individual1"
+
+
+def _lists(data: dict[str, Any]) -> list[str]:
+    """The keys of the lists that hold keypoints."""
+    if data.get("multianimalproject") or data.get("bodyparts") == _SEVERAL:
+        keys = ["multianimalbodyparts", "uniquebodyparts"]
+    else:
+        keys = ["bodyparts"]
+    return [key for key in keys if isinstance(data.get(key), list)]
+
+
+def keypoints_of(data: dict[str, Any], names: Iterable[str]) -> KeypointSet:
+    """A keypoint set of these names with the skeleton, swap pairs and colours of the settings.
+
+    What does not fit the names is left out.
+    """
+    names = tuple(names)
+    known = set(names)
+    own = data.get(OWN_KEY)
+    own = own if isinstance(own, dict) else {}
+    skeleton = _pairs(data.get("skeleton"), known)
+    colours = own.get("colours")
+    right = isinstance(colours, list) and len(colours) == len(names)
+    right = right and all(re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)) for colour in colours or ())
+    if names == MOUSE_FACE.names and not skeleton:
+        skeleton = MOUSE_FACE.skeleton
+    return KeypointSet(
+        names,
+        skeleton,
+        _pairs(own.get("swaps"), known),
+        tuple(str(colour) for colour in colours or ()) if right else (),
+    )
+
+
+def _pairs(data: Any, known: set[str]) -> tuple[tuple[str, str], ...]:
+    pairs = data if isinstance(data, list) else []
+    return tuple(
+        (str(pair[0]), str(pair[1]))
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) == 2 and known.issuperset(map(str, pair))
+    )
+
+
+def can_append(data: dict[str, Any]) -> bool:
+    """Whether keypoints can be added without giving others a new place in the order."""
+    return sum(1 for key in _lists(data) if data[key]) <= 1
+
+
+def set_keypoints(data: dict[str, Any], keypoints: KeypointSet) -> None:
+    """Put names (renamed or appended), skeleton, swap pairs and colours into settings.
+
+    Lists are changed in place where they can be, which keeps the comments in them. Skeleton edges
+    that name something else than keypoints stay.
+    """
+    before = body_parts(data)
+    position = 0
+    keys = _lists(data)
+    for key in keys:
+        for i in range(len(data[key])):
+            if str(data[key][i]) != keypoints.names[position]:
+                data[key][i] = keypoints.names[position]
+            position += 1
+    if position < len(keypoints):
+        filled = [key for key in keys if data[key]] or keys[:1]
+        data[filled[-1]].extend(keypoints.names[position:])
+    present = keypoints_of(data, keypoints.names)
+    if present.skeleton != keypoints.skeleton:
+        old = data.get("skeleton") if isinstance(data.get("skeleton"), list) else []
+        ours = {*before, *keypoints.names}
+        kept = [
+            edge
+            for edge in old or ()
+            if not (isinstance(edge, list) and len(edge) == 2 and ours.issuperset(map(str, edge)))
+        ]
+        data["skeleton"] = [*(list(edge) for edge in keypoints.skeleton), *kept]
+    if present.swaps != keypoints.swaps or present.colours != keypoints.colours:
+        own = data.get(OWN_KEY)
+        if not isinstance(own, dict):
+            data[OWN_KEY] = own = {}
+        own["swaps"] = [list(pair) for pair in keypoints.swaps]
+        own["colours"] = list(keypoints.colours)
+
+
+def videos_of(data: dict[str, Any]) -> list[str]:
+    """The paths in ``video_sets``, as they are written there."""
+    videos = data.get("video_sets")
+    return [str(path) for path in videos] if isinstance(videos, dict) else []
+
+
+def read_project_config(path: Path) -> dict[str, Any] | None:
+    """The settings of a DeepLabCut project; None if there is no such file or it is none."""
+    if not path.is_file():
+        return None
+    data = read_config(path)
+    return data if is_deeplabcut(data) else None

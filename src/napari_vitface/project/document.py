@@ -1,0 +1,569 @@
+"""The labels of one video: in memory, with undo and redo, in the journal and in the files.
+
+How nothing is lost
+-------------------
+Every edit is written to the journal and flushed before it counts (`Journal.append`). Opening reads
+the files and carries out the journal's edits on them, so a process may be killed between any two
+instructions:
+
+* before an entry is whole, the edit was never confirmed; after that it is found again;
+* while saving, the order is: images; the journal notes what each edited point was on disk and will
+  be; the tables and the visibility file are written under temporary names, flushed, and renamed one
+  after the other; last the journal begins anew. Killed anywhere in between, the journal still holds
+  every edit, and whichever of the files were renamed, each holds one of the values that the journal
+  noted. So opening knows that nobody else changed them, carries out the edits again, to the same
+  labels, and the next save completes the files. The order of the renames does not matter;
+* the journal begins anew by a rename, so it is the old or the new one.
+
+Saving is a three-way merge, see `merge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_vitface.errors import LabelError
+from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, edit_from_json, make_edit
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
+from napari_vitface.project.frame_names import FrameNames
+from napari_vitface.project.grid import Grid, Place
+from napari_vitface.project.images import FrameReader, missing_images, write_images
+from napari_vitface.project.journal import Journal, Line
+from napari_vitface.project.label_files import Kind, LabelFiles, Reading
+from napari_vitface.project.merge import Conflict, Merge, SaveConflict, merge
+
+#: What the undo line says of changes that another program made.
+ADOPTED = "take over what another program changed"
+#: Attempts to save while another program is writing the same files.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class SaveReport:
+    """What a save did.
+
+    Attributes
+    ----------
+    frames : int
+        Frames with labels, all in all.
+    files : tuple of Path
+        Label files that were written; none if the disk said the same already.
+    images : tuple of Path
+        Images of labelled frames that were written.
+    adopted : int
+        Points that another program had changed and that were taken over (one step of undo).
+    problems : tuple of str
+        Sentences about what is not as it should be although the labels are saved.
+    """
+
+    frames: int
+    files: tuple[Path, ...] = ()
+    images: tuple[Path, ...] = ()
+    adopted: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The CSV and the HDF5 file of the same labels are not the same, and a person has to choose.
+
+    Attributes
+    ----------
+    text : str
+        The sentence to show.
+    points : tuple of (frame, keypoint)
+        Where they differ; empty if one of them cannot be read.
+    readable : tuple of Kind
+        What may be chosen.
+    """
+
+    text: str
+    points: tuple[Place, ...]
+    readable: tuple[Kind, ...]
+
+
+class LabelDocument:
+    """The labels of one video, open for editing in this process alone.
+
+    Not for several threads at a time.
+
+    Attributes
+    ----------
+    name : str
+        Of the video.
+    labels : FrameLabels
+        As they are now. Read them; change them through `do`.
+    journal : Journal
+    history : EditHistory
+        Its `changed` callables hear of every edit.
+    disagreement : Disagreement or None
+        While there is one, the HDF5 file's labels are shown and nothing is saved.
+    problems : tuple of str
+        Sentences about what is odd on disk.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: LabelFiles,
+        names: FrameNames,
+        keypoints: KeypointSet,
+        journal: Journal,
+        frame_reader: FrameReader | None = None,
+        source: Path | None = None,
+        before_saving: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.name = name
+        self.files = files
+        self.frame_names = names
+        self.frame_reader = frame_reader
+        self.disagreement: Disagreement | None = None
+        self._source = source
+        self._before_saving = before_saving
+        self.journal = journal
+        self._overwritten: set[Kind] = set()
+        # Points edited since the disk was read -> what the disk may hold of them, base first.
+        self._touched: dict[Place, list[Point]] = {}
+        self._dirty: set[Place] = set()
+        reading = files.read(keypoints, names)
+        self.labels = _labels_of(reading, keypoints)
+        self._problems = [*reading.problems, *journal.content.problems]
+        operations = journal.content.header.get("operations", [])
+        self.history = EditHistory(self.labels, self._record, list(operations))
+        self._replay(journal.content.header, journal.content.entries)
+        self.history.changed.append(self._after)
+        journal.begin(self._header(operations))
+        if journal.refused:
+            self._problems.append(journal.refused)
+        outcome = merge(reading, self.labels, self._touched, settled=False)
+        self._find_disagreement(reading, outcome)
+        if self.disagreement is None and outcome.adopted and not journal.refused:
+            self._adopt(outcome.adopted)
+
+    # --- state ------------------------------------------------------------------------------------
+
+    @property
+    def keypoints(self) -> KeypointSet:
+        return self.labels.keypoints
+
+    @property
+    def scorer(self) -> str:
+        """In whose name the labels are saved."""
+        return self.files.scorer
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        """Operations on predictions that are done, in order."""
+        return self.history.operations
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the files do not hold all labels yet; the journal always does."""
+        return bool(self._dirty)
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be edited; empty if it can."""
+        return self.journal.refused
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        first = [self.disagreement.text] if self.disagreement else []
+        return (*first, *self._problems)
+
+    # --- editing ----------------------------------------------------------------------------------
+
+    def do(self, edit: Edit) -> None:
+        """Carry out an edit; it is on the disk when this returns.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be made safe, or was made from labels that have changed since. Then
+            nothing is changed.
+        """
+        self.history.do(edit)
+
+    def undo(self) -> Edit | None:
+        """Take back the last edit, as safely as `do`; None if there is none."""
+        return self.history.undo()
+
+    def redo(self) -> Edit | None:
+        """Do again what was undone last, as safely as `do`; None if there is nothing."""
+        return self.history.redo()
+
+    # --- saving -----------------------------------------------------------------------------------
+
+    def save(self) -> SaveReport:
+        """Write the labels to their files, merged into what is there now.
+
+        Raises
+        ------
+        SaveConflict
+            If another program changed points that were changed here: see `resolve`.
+        LabelError
+            If the files disagree with one another (`disagreement`) or cannot be written. Nothing
+            is lost: the labels stay in memory and the edits in the journal.
+        """
+        if self.journal.refused:
+            raise LabelError(self.journal.refused)
+        self._before_saving()
+        for _ in range(_ATTEMPTS):
+            reading = self._read_for_saving()
+            settled = self.disagreement is None
+            outcome = merge(reading, self.labels, self._touched, settled=settled)
+            self._find_disagreement(reading, outcome)
+            if self.disagreement is not None:
+                raise LabelError(self.disagreement.text)
+            if outcome.conflicts:
+                raise self._conflict(outcome.conflicts)
+            if outcome.adopted:
+                self._adopt(outcome.adopted)
+            report = self._write(reading, len(outcome.adopted))
+            if report is not None:
+                return report
+        raise LabelError(
+            f"The labels of {self.name} were not saved, because another program keeps writing to "
+            f"{self.files.images}: save again when it has finished."
+        )
+
+    def resolve(
+        self,
+        conflicts: SaveConflict | Conflict | Iterable[Conflict],
+        keep: Literal["ours", "theirs"],
+    ) -> None:
+        """Decide conflicts; the next `save` goes by it.
+
+        Parameters
+        ----------
+        conflicts : SaveConflict, Conflict or several
+        keep : "ours" or "theirs"
+            Keep what is in memory, or take what is on disk (one step of undo).
+
+        Raises
+        ------
+        LabelError
+            If the decision cannot be recorded.
+        """
+        if isinstance(conflicts, Conflict):
+            conflicts = [conflicts]
+        elif isinstance(conflicts, SaveConflict):
+            conflicts = conflicts.conflicts
+        theirs = {(c.frame, c.keypoint): c.theirs for c in conflicts}
+        if keep == "theirs":
+            self._adopt(theirs)
+        else:
+            self._accept({place: [point] for place, point in theirs.items()})
+
+    def choose(self, kind: Kind) -> None:
+        """Settle a disagreement: the labels of one file count.
+
+        The labels become those of that file, except points that were edited here since. The other
+        file is replaced with the next `save`; what it holds is copied to ``vitface/replaced``.
+
+        Raises
+        ------
+        LabelError
+            If the file cannot be read or the copy not be made.
+        """
+        if self.disagreement is None:
+            return
+        if kind not in self.disagreement.readable:
+            raise LabelError(f"{self.files.tables[kind]} cannot be read, so it cannot be chosen.")
+        reading = self.files.read(self.keypoints, self.frame_names)
+        for other, table in reading.tables.items():
+            if other != kind:
+                self._keep_copy(table.path)
+        known: dict[Place, list[Point]] = {}
+        taken: dict[Place, Point] = {}
+        for place in self.disagreement.points:
+            known[place] = [_said(reading, side, place) for side in reading.readable]
+            if place not in self._touched:
+                taken[place] = _said(reading, kind, place)
+        self._accept(known)
+        edit = make_edit(self.labels, f"take the labels of {reading.tables[kind].path.name}", taken)
+        if edit is not None:
+            self.history.do(edit)
+        self._overwritten.update(other for other in reading.unreadable)
+        self.disagreement = None
+
+    def close(self) -> None:
+        """Let other processes open the labels. Unsaved edits stay in the journal."""
+        if not self._touched and not self.operations and not self.journal.refused:
+            self.journal.remove()
+        self.journal.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `close` was not called yet."""
+        return self.journal.is_open
+
+    def tell(self, problems: Iterable[str]) -> None:
+        """Add sentences to `problems`."""
+        self._problems += problems
+
+    def rename_and_append(self, keypoints: KeypointSet) -> None:
+        """Take the project's new keypoints; called by `Project.change_keypoints`."""
+        self.labels.rename_and_append(keypoints)
+
+    # --- the journal ------------------------------------------------------------------------------
+
+    def _header(self, operations: Sequence[dict[str, Any]]) -> Line:
+        return {
+            "video": self.name,
+            "scorer": self.files.scorer,
+            "keypoints": list(self.keypoints.names),
+            "operations": list(operations),
+        }
+
+    def _record(self, line: Line) -> None:
+        ((kind, edit),) = line.items()
+        if "changes" in edit:
+            key = self.frame_names.key
+            changes = [[key(frame), *rest] for frame, *rest in edit["changes"]]
+            line = {kind: {**edit, "changes": changes}}
+        self.journal.append(line)
+
+    def _after(self, edit: Edit) -> None:
+        """Keep account of what is not in the files, after an edit was done or undone."""
+        if not isinstance(edit, LabelEdit):
+            return
+        for frame, keypoint, before, after in edit.changes:
+            now = self.labels.point(frame, keypoint)
+            self._touch((frame, keypoint), before if now == after else after)
+
+    def _touch(self, place: Place, before: Point) -> None:
+        known = self._touched.setdefault(place, [before])
+        if len(known) == 1 and known[0] == self.labels.point(*place):
+            self._dirty.discard(place)
+        else:
+            self._dirty.add(place)
+
+    def _accept(self, known: dict[Place, list[Point]]) -> None:
+        """Note, on disk first, what the files may hold without anybody else having changed it."""
+        if not known:
+            return
+        key = self.frame_names.key
+        self.journal.append(
+            {"accept": [[key(f), k, [p.to_json() for p in ps]] for (f, k), ps in known.items()]}
+        )
+        for place, points in known.items():
+            now = self.labels.point(*place)
+            accepted = self._touched.setdefault(place, [now])
+            accepted += [point for point in points if point not in accepted]
+            self._touch(place, now)
+
+    def _adopt(self, points: dict[Place, Point]) -> None:
+        """Take over what another program changed, as a step that can be undone."""
+        self._accept({place: [point] for place, point in points.items()})
+        edit = make_edit(self.labels, ADOPTED, points)
+        if edit is not None:
+            self.history.do(edit)
+        for place, point in points.items():
+            self._touched[place] = [point]
+            self._touch(place, point)
+
+    def _replay(self, header: Line, entries: Sequence[Line]) -> None:
+        """Carry out the edits of a journal on what is on disk."""
+        translate = _Translation(self.keypoints, self.frame_names, self.journal.path)
+        translate.names(header.get("keypoints"))
+        steps: list[tuple[str, Edit]] = []
+        noted: dict[Place, list[Point]] = {}
+        for entry in entries:
+            match entry:
+                case {"keypoints": list() as names}:
+                    translate.names(names)
+                case {"accept": list() as accepted}:
+                    for frame, keypoint, points in accepted:
+                        place = translate.place(frame, keypoint)
+                        noted.setdefault(place, []).extend(map(Point.from_json, points))
+                case {"do": edit} | {"undo": edit} | {"redo": edit}:
+                    steps.append((next(iter(entry)), translate.edit(edit)))
+        for kind, edit in steps:
+            if not isinstance(edit, LabelEdit):
+                continue
+            for frame, keypoint, before, after in edit.changes:
+                base = after if kind == "undo" else before
+                if (frame, keypoint) not in self._touched:
+                    self._touched[frame, keypoint] = [base]
+                    # The disk may hold what a save that was cut short has written.
+                    self.labels.set(frame, keypoint, base)
+        carry_out = {
+            "do": self.history.replay_do,
+            "undo": self.history.replay_undo,
+            "redo": self.history.replay_redo,
+        }
+        for kind, edit in steps:
+            carry_out[kind](edit)
+        for place, points in noted.items():
+            if place in self._touched:
+                known = self._touched[place]
+                known += [point for point in points if point not in known]
+        for place, known in self._touched.items():
+            self._touch(place, known[0])
+
+    # --- files ------------------------------------------------------------------------------------
+
+    def _read_for_saving(self) -> Reading:
+        if not self.files.images.parent.is_dir():
+            raise LabelError(
+                f"The labels of {self.name} were not saved, because {self.files.images.parent} is "
+                "not there: is its drive connected? They stay in memory."
+            )
+        return self.files.read(self.keypoints, self.frame_names)
+
+    def _find_disagreement(self, reading: Reading, outcome: Merge) -> None:
+        """See whether a person has to say which of two files counts."""
+        unreadable = [kind for kind in reading.unreadable if kind not in self._overwritten]
+        if unreadable:
+            table = reading.tables[unreadable[0]]
+            readable = tuple(reading.readable)
+            choice = (
+                f"choose {reading.tables[readable[0]].path.name} to replace it"
+                if readable
+                else "mend it or move it away"
+            )
+            text = f"{table.error.rstrip('.')}. Nothing is saved until it can be: {choice}."
+            self.disagreement = Disagreement(text, (), readable)
+        elif reading.visibility is not None and reading.visibility.error:
+            error = reading.visibility.error.rstrip(".")
+            text = f"{error}. Nothing is saved until it can be: mend it or move it away."
+            self.disagreement = Disagreement(text, (), ())
+        elif outcome.disagreeing:
+            text = (
+                f"{self.files.tables['h5'].name} and {self.files.tables['csv'].name} in "
+                f"{self.files.tables['csv'].parent} do not hold the same labels "
+                f"({len(outcome.disagreeing)} points differ); those of the .h5 file are shown, and "
+                "nothing is saved until you choose which file counts."
+            )
+            self.disagreement = Disagreement(
+                text, tuple(outcome.disagreeing), tuple(reading.readable)
+            )
+        else:
+            self.disagreement = None
+
+    def _conflict(self, conflicts: Sequence[Conflict]) -> SaveConflict:
+        first = conflicts[0]
+        more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+        return SaveConflict(
+            f"Another program changed labels of {self.name} that were changed here too: "
+            f"{first.name} in frame {first.frame}{more}. Nothing was saved; choose which to keep.",
+            tuple(conflicts),
+        )
+
+    def _write(self, reading: Reading, adopted: int) -> SaveReport | None:
+        """Bring the files to what the labels say; None if another program was faster."""
+        labels = Grid.of(self.labels)
+        files = self.files.plan(
+            reading, labels, set(self._touched), self.keypoints, self.frame_names
+        )
+        wanted = {frame: self.frame_names.name(frame) for frame in labels.frames.tolist()}
+        try:
+            if wanted:
+                self.files.images.mkdir(exist_ok=True)
+            missing = missing_images(self.files.images, wanted)
+            images, problems = write_images(
+                self.files.images, missing, self.frame_reader, self._source
+            )
+            if files:
+                self._note_what_is_written(reading)
+            if not self.files.write(files, reading):
+                return None
+        except OSError as error:
+            raise LabelError(
+                f"The labels of {self.name} were not saved to {self.files.images} "
+                f"({error.strerror or error}); they stay in memory and in the journal."
+            ) from error
+        self._touched.clear()
+        self._dirty.clear()
+        self._overwritten.clear()
+        try:
+            self.journal.restart(self._header(self.operations))
+        except LabelError as error:
+            # The files are complete; edits that the journal still holds are in them.
+            problems.append(str(error))
+        return SaveReport(
+            int(labels.states.any(axis=1).sum()),
+            tuple(files),
+            tuple(images),
+            adopted,
+            tuple(problems),
+        )
+
+    def _note_what_is_written(self, reading: Reading) -> None:
+        known = {}
+        for place in self._touched:
+            found = [_said(reading, kind, place) for kind in reading.readable] or [ABSENT]
+            known[place] = [*found, self.labels.point(*place)]
+        self._accept(known)
+
+    def _keep_copy(self, path: Path) -> None:
+        if not path.is_file():
+            return
+        folder = self.journal.path.parent.parent / "replaced"
+        stamp = path.stat().st_mtime_ns
+        try:
+            folder.mkdir(exist_ok=True)
+            copy = folder / f"{self.name}.{stamp}.{path.name}"
+            copy.write_bytes(path.read_bytes())
+        except OSError as error:
+            raise LabelError(
+                f"{path.name} is not replaced, because no copy of it can be kept in {folder} "
+                f"({error.strerror or error})."
+            ) from error
+
+
+class _Translation:
+    """From the frames and keypoints of a journal to those of the document."""
+
+    def __init__(self, keypoints: KeypointSet, frames: FrameNames, journal: Path) -> None:
+        self._keypoints = keypoints
+        self._frames = frames
+        self.journal = journal
+        self._positions = list(range(len(keypoints)))
+
+    def names(self, names: Any) -> None:
+        """From here on positions count in these names."""
+        if names is None:
+            return
+        unknown = [name for name in names if name not in self._keypoints.names]
+        if unknown:
+            raise LabelError(
+                f"{self.journal} holds unsaved edits of keypoints that the project does not have "
+                f"({', '.join(unknown)}): add them to its bodyparts, then open it again."
+            )
+        self._positions = [self._keypoints.names.index(name) for name in names]
+
+    def place(self, frame: int | str, keypoint: int) -> Place:
+        found = self._frames.frame_of_key(frame)
+        if found is None or not 0 <= keypoint < len(self._positions):
+            raise LabelError(f"{self.journal} speaks of {frame}, {keypoint}, which is nothing.")
+        return found, self._positions[keypoint]
+
+    def edit(self, data: Any) -> Edit:
+        if "changes" in data:
+            changes = [[*self.place(frame, k), *rest] for frame, k, *rest in data["changes"]]
+            data = {**data, "changes": changes}
+        try:
+            return edit_from_json(data)
+        except ValueError as error:
+            raise LabelError(f"{self.journal} holds an edit that is none ({error}).") from error
+
+
+def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
+    """The labels that the files hold; where two tables differ, those of the HDF5 file."""
+    kind: Kind = reading.readable[0] if reading.readable else "h5"
+    hidden = reading.visibility_grid()
+    frames = sorted({*reading.grid(kind).frames.tolist(), *hidden.frames.tolist()})
+    said = reading.says(kind, np.array(frames, np.int64))
+    return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
+
+
+def _said(reading: Reading, kind: Kind, place: Place) -> Point:
+    return reading.says(kind, np.array([place[0]], np.int64)).point(*place)

@@ -1,0 +1,239 @@
+"""Renaming and appending keypoints in a whole project, safe against a crash in the middle.
+
+An intent file says what is to become of the keypoints and, for each table, which names its columns
+have now. Then the journals note the new names, the tables are rewritten one by one, each in one
+step, then ``config.yaml``; last the intent goes. While it is there, opening the project and saving
+labels first do again whatever is not done yet. A table whose columns have the new names in the
+right order is done; the order matters because two keypoints may take each other's name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.config import read_config, write_config
+from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.project import config
+from napari_vitface.project.document import LabelDocument
+from napari_vitface.project.journal import Journal
+from napari_vitface.project.lock import FileLock
+
+_INTENT = "keypoints-change.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be changed.
+
+    Attributes
+    ----------
+    folder : Path
+        The project.
+    configured : bool
+        Whether it has a ``config.yaml``; else keypoints are kept in ``vitface/keypoints.yaml``.
+    settings : dict
+        What that file says.
+    tables : list of Path
+        Of all videos and scorers.
+    """
+
+    folder: Path
+    configured: bool
+    settings: dict[str, Any]
+    tables: list[Path]
+
+    @property
+    def intent(self) -> Path:
+        return self.folder / "vitface" / _INTENT
+
+
+def change(
+    target: Target,
+    old: KeypointSet,
+    new: KeypointSet,
+    renames: Mapping[str, str],
+    documents: Sequence[LabelDocument],
+) -> None:
+    """See `Project.change_keypoints`."""
+    _check(target, old, new, renames)
+    try:
+        target.intent.parent.mkdir(exist_ok=True)
+        if new.names == old.names:
+            _write_settings(target.folder, target.configured, new)
+        else:
+            with ExitStack() as held:
+                # Nobody else may edit meanwhile: they would save under the old names.
+                lock = FileLock(target.intent.with_suffix(".lock"), "the project's keypoints")
+                held.callback(lock.close)
+                journals = _journals(target.folder, documents, held)
+                _write_intent(target, old, new, renames)
+                # From here on it is decided, whether or not all of it can be written now.
+                for document in documents:
+                    document.rename_and_append(new)
+                _carry_out(target.intent, journals)
+    except OSError as error:
+        later = ""
+        if target.intent.is_file():
+            later = " It is completed when the project is opened or saved next."
+        raise LabelError(
+            f"The change of the keypoints cannot be written to {target.folder} "
+            f"({error.strerror or error}).{later}"
+        ) from error
+    if new.names == old.names:
+        for document in documents:
+            document.rename_and_append(new)
+
+
+def finish(folder: Path, documents: Sequence[LabelDocument] = ()) -> tuple[str, ...]:
+    """Complete a change that was cut short; sentences about what is odd.
+
+    Raises
+    ------
+    LabelError
+        If it still cannot be completed, or another process is at it.
+    """
+    intent = folder / "vitface" / _INTENT
+    if not intent.is_file():
+        return ()
+    try:
+        with ExitStack() as held:
+            lock = FileLock(intent.with_suffix(".lock"), "the project's keypoints")
+            held.callback(lock.close)
+            if not intent.is_file():
+                return ()
+            return _carry_out(intent, _journals(folder, documents, held))
+    except OSError as error:
+        raise LabelError(
+            f"A change of the keypoints of {folder} was cut short and cannot be completed "
+            f"({error.strerror or error}): make room there or make it writable."
+        ) from error
+
+
+def _check(target: Target, old: KeypointSet, new: KeypointSet, renames: Mapping[str, str]) -> None:
+    unknown = sorted(set(renames) - set(old.names))
+    if unknown:
+        raise LabelError(f"There is no keypoint {unknown[0]!r} to rename.")
+    expected = tuple(renames.get(name, name) for name in old.names)
+    if new.names[: len(old)] != expected:
+        raise LabelError(
+            "Keypoints can be renamed and added at the end; taking one away or changing their "
+            "order would give labels to other keypoints."
+        )
+    if len(new) > len(old) and not config.can_append(target.settings):
+        raise LabelError(
+            "This project of several animals has keypoints of animals and of no animal; add "
+            "keypoints to it in DeepLabCut."
+        )
+
+
+def _journals(folder: Path, documents: Sequence[LabelDocument], held: ExitStack) -> list[Journal]:
+    """Every journal of the project, locked; `LabelError` if one is open in another process."""
+    journals = [document.journal for document in documents]
+    known = {journal.path for journal in journals}
+    place = folder / "vitface" / "journal"
+    # A lock without a journal: labels that are open and not edited yet.
+    found = {path.with_suffix(".jsonl") for path in [*place.glob("*.lock"), *place.glob("*.jsonl")]}
+    for path in sorted(found - known):
+        journal = Journal(path, f"the labels of {path.stem}")
+        held.callback(journal.close)
+        journals.append(journal)
+    return journals
+
+
+def _write_intent(
+    target: Target, old: KeypointSet, new: KeypointSet, renames: Mapping[str, str]
+) -> None:
+    tables = {}
+    for table in target.tables:
+        # One that cannot be read stops the change before anything is touched.
+        tables[str(table.relative_to(target.folder))] = _names(read_header_table(table))
+    intent = {
+        "configured": target.configured,
+        "new": new.to_dict(),
+        "renames": {name: after for name, after in renames.items() if name != after},
+        "appended": list(new.names[len(old) :]),
+        "tables": tables,
+    }
+    with atomic_write(target.intent) as temporary:
+        temporary.write_text(json.dumps(intent), encoding="utf-8")
+
+
+def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
+    """Do what the intent says and is not done yet."""
+    folder = path.parent.parent
+    try:
+        intent = json.loads(path.read_text(encoding="utf-8"))
+        new = KeypointSet.from_dict(intent["new"])
+        configured, tables = intent["configured"], intent["tables"]
+        renames, appended = intent["renames"], intent["appended"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabelError(f"{path} cannot be read ({error}): move it away.") from error
+    for journal in journals:
+        journal.note_keypoints(new.names)
+    problems = []
+    for name, before in tables.items():
+        table_path = folder / name
+        if not table_path.is_file():
+            continue
+        table = read_header_table(table_path)
+        after = [*(renames.get(part, part) for part in before)]
+        after += [part for part in appended if part not in after]
+        if _names(table) == after:
+            continue
+        if _names(table) != before:
+            problems.append(
+                f"Another program changed the columns of {table_path} while keypoints were being "
+                "renamed; look through them."
+            )
+        with atomic_write(table_path) as temporary:
+            temporary.write_bytes(table_bytes(_changed(table, renames, appended)))
+    _write_settings(folder, configured, new)
+    path.unlink()
+    return tuple(problems)
+
+
+def _names(table: HeaderTable) -> list[str]:
+    """The keypoints of a table, of all animals, in the order of the columns."""
+    return list(dict.fromkeys(column[-2] for column in table.columns))
+
+
+def _changed(table: HeaderTable, renames: dict[str, str], appended: list[str]) -> HeaderTable:
+    """The table with the new names, and empty columns for new keypoints."""
+    names = _names(table)
+    if len({renames.get(name, name) for name in names}) < len(names):
+        # Somebody added a column under a new name: two of one name would be worse than none.
+        renames = {}
+    columns = [
+        (*column[:-2], renames.get(column[-2], column[-2]), column[-1]) for column in table.columns
+    ]
+    present = {column[-2] for column in columns}
+    coords = dict.fromkeys(column[-1] for column in columns)
+    new = [
+        (*columns[0][:-2], name, coord)
+        for name in appended
+        if name not in present and columns
+        for coord in coords
+    ]
+    values = np.full((len(table.values), len(new)), np.nan)
+    return replace(
+        table,
+        columns=[*columns, *new],
+        values=np.concatenate([table.values, values], axis=1),
+    )
+
+
+def _write_settings(folder: Path, configured: bool, new: KeypointSet) -> None:
+    path = folder / "config.yaml" if configured else folder / "vitface" / "keypoints.yaml"
+    data = read_config(path) if path.is_file() else {"bodyparts": []}
+    config.set_keypoints(data, new)
+    write_config(path, data)

@@ -1,0 +1,358 @@
+"""A project: a DeepLabCut project folder, or a part of one, with its videos and keypoints."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import weakref
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.config import read_config, write_config
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.project import config, keypoint_change
+from napari_vitface.project.document import LabelDocument
+from napari_vitface.project.frame_names import FrameNames, ListedFrames, NumberedFrames
+from napari_vitface.project.images import FrameReader
+from napari_vitface.project.journal import Journal
+from napari_vitface.project.label_files import LabelFiles
+from napari_vitface.project.place import (
+    Place,
+    VideoEntry,
+    find_place,
+    other_scorers,
+    video_name,
+)
+from napari_vitface.video.images import image_files
+from napari_vitface.video.suffixes import IMAGE_SUFFIXES
+
+__all__ = ["Project", "VideoEntry"]
+
+
+class Project:
+    """A project folder that is open.
+
+    Made by `create` or `open`.
+
+    Attributes
+    ----------
+    folder : Path
+    scorer : str
+        In whose name labels are saved.
+    task : str
+        Name of the project.
+    keypoints : KeypointSet
+    videos : list of VideoEntry
+    opened_video : str or None
+        The video whose folder or table was named when the project was opened.
+    problems : tuple of str
+        Sentences about what is odd.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.folder = place.root
+        self.opened_video = place.video
+        self._place = place
+        self._documents: weakref.WeakSet[LabelDocument] = weakref.WeakSet()
+        self.problems: tuple[str, ...] = ()
+        self.reload()
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | os.PathLike[str],
+        keypoints: KeypointSet,
+        scorer: str,
+        task: str | None = None,
+    ) -> Project:
+        """Make a new project, which DeepLabCut and napari-deeplabcut open too.
+
+        Parameters
+        ----------
+        folder : path
+            Made, with its parents; may be there if it holds no project.
+        keypoints : KeypointSet
+        scorer : str
+            Who labels: part of the names of the label files.
+        task : str, optional
+            Name of the project; default the folder's name.
+
+        Raises
+        ------
+        LabelError
+            If there is a project already, the scorer's name cannot be part of a file name, or the
+            folder cannot be written to.
+        """
+        root = Path(folder).expanduser().absolute()
+        scorer = scorer.strip()
+        if not re.fullmatch(r'[^\\/:*?"<>|\x00-\x1f]+', scorer) or scorer in (".", ".."):
+            raise LabelError(
+                f"{scorer!r} cannot be the scorer, because it is part of the names of files: use "
+                "letters and digits."
+            )
+        if (root / "config.yaml").exists():
+            raise LabelError(f"{root} holds a project already: open it, or choose another folder.")
+        try:
+            for name in ("labeled-data", "videos", "training-datasets", "dlc-models"):
+                (root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabelError(f"{root} cannot be made ({error.strerror or error}).") from error
+        config.new_config(root, task or root.name, scorer, keypoints)
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Project:
+        """Open a DeepLabCut project or a part of one; nothing is changed by that.
+
+        Parameters
+        ----------
+        path : path
+            A project folder, its ``config.yaml``, ``labeled-data`` or ``labeled-data/<video>`` in
+            it or on their own, a ``CollectedData`` file, or a folder of Lightning Pose.
+
+        Raises
+        ------
+        LabelError
+            If it is none of these.
+        """
+        return cls(find_place(Path(path).expanduser().absolute()))
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.folder)!r}, {len(self.videos)} videos)"
+
+    # --- folders ----------------------------------------------------------------------------------
+
+    @property
+    def own_folder(self) -> Path:
+        """Where napari-vitface keeps what other programs have no place for."""
+        return self.folder / "vitface"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.own_folder / "models"
+
+    @property
+    def runs_folder(self) -> Path:
+        return self.own_folder / "runs"
+
+    @property
+    def config_path(self) -> Path | None:
+        """``config.yaml``; None for label folders on their own."""
+        return self.folder / "config.yaml" if self._place.configured else None
+
+    # --- videos -----------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """Read the settings again, for another program may have changed them."""
+        self._finish_changes()
+        data = self._settings()
+        self.task = str(data.get("Task") or self.folder.name)
+        self.scorer = self._place.scorer or str(data.get("scorer") or "") or self._only_scorer()
+        names = config.body_parts(data) or self._place.names()
+        if not names:
+            raise LabelError(
+                f"{self.folder} names no keypoints: there is no table of labels and no config.yaml "
+                "with bodyparts. Create a project with keypoints of your choice."
+            )
+        self.keypoints = config.keypoints_of(data, names)
+        self.videos = self._place.videos(config.videos_of(data))
+
+    def video(self, video: str | os.PathLike[str]) -> VideoEntry | None:
+        """The entry of a video, by its name, its path, or the folder of its labels."""
+        wanted = Path(video)
+        for entry in self.videos:
+            if str(video) == entry.name:
+                return entry
+        for entry in self.videos:
+            known = [path.absolute() for path in (entry.path, entry.folder) if path is not None]
+            if wanted.absolute() in known:
+                return entry
+        for entry in self.videos:
+            # The same video in another place, as after moving a project.
+            if entry.path is None and len(wanted.parts) > 1 and video_name(wanted) == entry.name:
+                return replace(entry, path=wanted.absolute())
+        return None
+
+    def add_video(self, path: str | os.PathLike[str]) -> VideoEntry:
+        """Name a video (or folder of images) in the project; it stays where it is.
+
+        Raises
+        ------
+        LabelError
+            If another video of the project has the same name, or the project has no
+            ``config.yaml`` to name it in.
+        VideoError
+            If it cannot be read.
+        """
+        from napari_vitface.video import open_video
+
+        path = Path(path).expanduser().absolute()
+        self.reload()
+        entry = self.video(path)
+        if entry is not None and str(path) in config.videos_of(self._settings()):
+            return entry
+        if entry is not None and path.is_dir() and entry.folder.absolute() == path:
+            return entry
+        if any(other.name == video_name(path) and other.path not in (None, path)
+               for other in self.videos):  # fmt: skip
+            raise LabelError(
+                f"The project has another video named {video_name(path)}; rename one of them, "
+                "because DeepLabCut keeps labels by the name of the video."
+            )
+        if self.config_path is None:
+            raise LabelError(
+                f"{self.folder} has no config.yaml to name videos in: create a project for them."
+            )
+        with open_video(path) as video:
+            height, width = video.shape[1:3]
+        data = read_config(self.config_path)
+        if not isinstance(data.get("video_sets"), dict):
+            data["video_sets"] = {}
+        data["video_sets"][str(path)] = {"crop": f"0, {width}, 0, {height}"}
+        write_config(self.config_path, data)
+        self.reload()
+        added = self.video(path)
+        assert added is not None
+        return added
+
+    def document(
+        self,
+        video: str | os.PathLike[str],
+        frame_reader: FrameReader | None = None,
+        scorer: str | None = None,
+    ) -> LabelDocument:
+        """Open the labels of one video for editing.
+
+        Parameters
+        ----------
+        video : str or path
+            Name or path of one of the project's videos, or the folder of its labelled images: then
+            frames are counted in that folder.
+        frame_reader : callable, optional
+            Frame number -> (H, W) or (H, W, 3) array; used by `save` for the images of frames that
+            have none yet.
+        scorer : str, optional
+            Whose labels; default the project's scorer.
+
+        Raises
+        ------
+        LabelError
+            If the project does not have the video, or its labels are open elsewhere.
+        """
+        self.reload()
+        entry = self.video(video)
+        if entry is None:
+            raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
+        shown = Path(video).absolute() if str(video) != entry.name else entry.path
+        scorer = scorer or self.scorer
+        stem = entry.name if scorer == self.scorer else f"{entry.name}.{scorer}"
+        journal = Journal(
+            self.own_folder / "journal" / f"{stem}.jsonl", f"the labels of {entry.name}"
+        )
+        try:
+            owner = journal.content.header.get("scorer", scorer)
+            files = self._place.files(entry, owner, self._settings())
+            names, source = _frame_names(shown, files)
+            document = LabelDocument(
+                entry.name,
+                files,
+                names,
+                self.keypoints,
+                journal,
+                frame_reader,
+                source,
+                self._finish_changes,
+            )
+        except BaseException:
+            journal.close()
+            raise
+        document.tell(_about_scorers(files, scorer))
+        self._documents.add(document)
+        return document
+
+    # --- keypoints --------------------------------------------------------------------------------
+
+    def change_keypoints(self, new: KeypointSet, renames: Mapping[str, str] | None = None) -> None:
+        """Rename or append keypoints, or change skeleton, swap pairs and colours.
+
+        Every label in every video is kept, those of all scorers and those not yet saved. If the
+        process dies on the way, opening the project finishes it.
+
+        Parameters
+        ----------
+        new : KeypointSet
+            The present keypoints in their order, some perhaps with a new name, and after them any
+            that are added.
+        renames : mapping of str to str, optional
+            Old name -> new name.
+
+        Raises
+        ------
+        LabelError
+            If `new` is anything else, labels are open in another process, or a file cannot be
+            written.
+        """
+        self.reload()
+        target = keypoint_change.Target(
+            self.folder, self._place.configured, self._settings(), self._place.tables()
+        )
+        keypoint_change.change(
+            target, self.keypoints, new, dict(renames or {}), self._open_documents()
+        )
+        self.reload()
+
+    def _finish_changes(self) -> None:
+        self.problems += keypoint_change.finish(self.folder, self._open_documents())
+
+    def _open_documents(self) -> list[LabelDocument]:
+        return [document for document in self._documents if document.is_open]
+
+    def _only_scorer(self) -> str:
+        """Of label folders on their own: who made the tables."""
+        scorers = self._place.scorers()
+        if len(scorers) > 1:
+            raise LabelError(
+                f"{self.folder} holds labels of several scorers ({', '.join(scorers)}): open the "
+                "table to use."
+            )
+        return scorers[0] if scorers else _user()
+
+    def _settings(self) -> dict[str, Any]:
+        path = self.config_path or self.own_folder / "keypoints.yaml"
+        return read_config(path) if path.is_file() else {}
+
+
+def _frame_names(shown: Path | None, files: LabelFiles) -> tuple[FrameNames, Path | None]:
+    """How frames are named, and the folder of images that is the video, if it is another one."""
+    if shown is not None and shown.is_dir():
+        source = None if shown == files.images.absolute() else shown
+        return ListedFrames([image.name for image in image_files(shown)]), source
+    if shown is not None and shown.suffix.lower() in IMAGE_SUFFIXES:
+        return ListedFrames([shown.name]), shown.parent
+    return NumberedFrames(files.image_names()), None
+
+
+def _about_scorers(files: LabelFiles, wanted: str) -> list[str]:
+    if files.scorer != wanted:
+        return [
+            f"There are unsaved labels of {files.scorer}, so these are shown and not those of "
+            f"{wanted}: save them, then open the video again."
+        ]
+    others = other_scorers(files)
+    if others and not any(path.exists() for path in files.tables.values()):
+        return [
+            f"{files.images} holds labels of {', '.join(others)} and none of {wanted}; they are "
+            "left as they are and not shown."
+        ]
+    return []
+
+
+def _user() -> str:
+    try:
+        return re.sub(r"[^\w-]", "", getpass.getuser()) or "user"
+    except (OSError, KeyError, ImportError):
+        return "user"

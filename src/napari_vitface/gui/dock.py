@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidg
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention_section import AttentionSection
+from napari_vitface.gui.correct_section import CorrectSection
 from napari_vitface.gui.main_thread import MainThread
 from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
 from napari_vitface.gui.predict_section import PredictSection
@@ -45,6 +46,7 @@ class ViTFaceDock(QWidget):
         self.video_section = VideoSection(self.session)
         self.predict_section = PredictSection(self.session)
         self.attention_section = AttentionSection(self.session)
+        self.correct_section = CorrectSection(self.session)
         column = _Column()
         inside = QVBoxLayout(column)
         inside.setContentsMargins(2, 2, 2, 6)
@@ -86,6 +88,7 @@ class ViTFaceDock(QWidget):
             "video": self.video_section,
             "predict": self.predict_section,
             "attention": self.attention_section,
+            "correct": self.correct_section,
         }
 
     def open_section(self, name: str) -> None:
@@ -145,9 +148,9 @@ class ViTFaceDock(QWidget):
 
         def on_models(event: Event) -> None:
             if isinstance(event, Finished):
-                self.predict_section.set_models(
-                    [model_info(entry) for entry in event.result["models"]]
-                )
+                models = [model_info(entry) for entry in event.result["models"]]
+                self.session.known_models.update({m.choice: m.keypoints for m in models})
+                self.predict_section.set_models(models)
 
         def on_description(event: Event) -> None:
             if isinstance(event, Finished):

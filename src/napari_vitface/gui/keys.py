@@ -103,6 +103,23 @@ def commands() -> dict[str, Key]:
     return {key.command: key for group in KEYS.values() for key in group if key.command}
 
 
+def lines() -> dict[str, list[tuple[str, str]]]:
+    """The table as it is written for people: by group, keys and what they do.
+
+    Keys that do the same in four directions share a line.
+    """
+    table: dict[str, list[tuple[str, str]]] = {}
+    for group, keys in KEYS.items():
+        rows = table.setdefault(group, [])
+        for key in keys:
+            text = key.text
+            if key.words == _NUDGE:
+                text = f"{text.rpartition('+')[0]}+arrows"
+            if (text, key.words) not in rows:
+                rows.append((text, key.words))
+    return table
+
+
 def words_with_key(command: str, words: str) -> str:
     """A tool tip that ends with the key of a command."""
     return f"{words}  ({commands()[command].text})"

@@ -54,7 +54,7 @@ class LabelCanvas:
         self._keys.bind(viewer)
         self._keys.repeat(viewer)
         session.overlays.points_made.connect(self._on_made)
-        labelling.selection_changed.connect(self._show_selection)
+        labelling.selection_changed.connect(self.show_selection)
         viewer.layers.selection.events.active.connect(self._on_tool)
 
     # ----------------------------------------------------------------- tools
@@ -84,9 +84,10 @@ class LabelCanvas:
         if tool != LOOK:
             layer.visible = True
             viewer.layers.selection.active = layer
+        self._syncing = True
         layer.mode = _MODES.get(tool, "pan_zoom")
-        if tool == MOVE:
-            self._show_selection()
+        self._syncing = False
+        self.show_selection()
 
     def switch_tool(self) -> None:
         """Move points after placing them and the other way round."""
@@ -117,9 +118,7 @@ class LabelCanvas:
             return
         self._interrupted = True
         places = self._places(drag)
-        self._syncing = True
-        self._layer.selected_data = set()
-        self._syncing = False
+        self._select(set())
         self._labelling.move(places, drag.frame)
 
     def _places(self, drag: _Drag) -> dict[int, tuple[float, float]]:
@@ -143,7 +142,7 @@ class LabelCanvas:
         (getattr(events, "changed", None) or events.items_changed).connect(self._on_selected)
         layer.mouse_drag_callbacks.append(self._on_mouse)
         self._keys.bind(layer)
-        self._show_selection()
+        self.show_selection()
 
     def _on_data(self, event: Any) -> None:
         if self._session.overlays.drawing or self._layer is None:
@@ -178,12 +177,13 @@ class LabelCanvas:
         layer = self._layer
         if layer is None or self._syncing or self._session.overlays.drawing:
             return
-        count = len(self._labelling.keypoints or ())
         chosen = {int(k) for k in layer.selected_data}
-        if any(k >= count for k in chosen):
-            # Pasted rows are no keypoints.
+        there = {k for k in chosen if k < len(self._labelling.keypoints or ()) and layer.shown[k]}
+        if there != chosen:
+            # Pasted rows are no keypoints, and what is not drawn was not meant.
+            chosen = there
             self._session.draw_pose()
-            chosen = {k for k in chosen if k < count}
+            self._select(chosen)
         if not chosen and str(layer.mode) == "add":
             # The point tool lets go of the selection; the user did not.
             return
@@ -191,14 +191,18 @@ class LabelCanvas:
         self._labelling.select(chosen)
         self._syncing = False
 
-    def _show_selection(self) -> None:
+    def show_selection(self) -> None:
+        """Select on the layer what is selected and drawn."""
         layer = self._layer
-        if layer is None or self._syncing or self._interrupted or layer is not self.layer:
+        if layer is None or layer is not self.layer or self._syncing or self._interrupted:
             return
-        chosen = {k for k in self._labelling.selection if k < len(layer.data)}
-        if set(layer.selected_data) != chosen:
+        shown = set(np.flatnonzero(layer.shown).tolist())
+        self._select(shown.intersection(self._labelling.selection))
+
+    def _select(self, chosen: set[int]) -> None:
+        if self._layer is not None and set(self._layer.selected_data) != chosen:
             self._syncing = True
-            layer.selected_data = chosen
+            self._layer.selected_data = chosen
             self._syncing = False
 
     def _on_mouse(self, layer: Points, event: Any) -> Iterator[None]:
@@ -207,7 +211,7 @@ class LabelCanvas:
             yield
         if self._interrupted:
             self._interrupted = False
-            self._session.soon(self._show_selection)
+            self._session.soon(self.show_selection)
 
     def _on_tool(self, event: Any = None) -> None:
         layer = self.layer

@@ -58,7 +58,7 @@ def nudged(
 
 def not_visible(keypoints: Iterable[int]) -> Points:
     """Points of which nobody can say where they are; their predictions do not come back."""
-    return {k: NOT_VISIBLE for k in keypoints}
+    return dict.fromkeys(keypoints, NOT_VISIBLE)
 
 
 def occlusion_changed(pose: ShownPose, keypoints: Sequence[int]) -> Points:
@@ -66,7 +66,7 @@ def occlusion_changed(pose: ShownPose, keypoints: Sequence[int]) -> Points:
 
     One without a place becomes not visible.
     """
-    chosen = [k for k in keypoints]
+    chosen = list(keypoints)
     drawn = [k for k in chosen if pose.drawn[k]]
     if drawn and all(pose.state[k] == PointState.OCCLUDED for k in drawn):
         return {k: labelled(*pose.xy[k].tolist()) for k in drawn}
@@ -106,7 +106,7 @@ def swapped(pose: ShownPose, pairs: Iterable[tuple[int, int]]) -> Points:
 
 def forgotten(keypoints: Iterable[int]) -> Points:
     """Points of which nothing is said any more: predictions are shown again."""
-    return {k: ABSENT for k in keypoints}
+    return dict.fromkeys(keypoints, ABSENT)
 
 
 def swap_pairs(keypoints: KeypointSet, selected: Sequence[int]) -> list[tuple[int, int]]:

@@ -15,8 +15,8 @@ from psygnal import Signal
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui import label_edits
+from napari_vitface.gui.documents import Documents
 from napari_vitface.gui.label_canvas import LabelCanvas
-from napari_vitface.gui.label_files import LabelFiles
 from napari_vitface.gui.overlays import frame_size
 from napari_vitface.gui.shown import ShownPose
 from napari_vitface.gui.waiting import run_waiting
@@ -26,7 +26,7 @@ from napari_vitface.pose.labels import FrameLabels, Point
 if TYPE_CHECKING:
     from napari_vitface.gui.session import OpenVideo, Session
     from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.project import LabelDocument, Project, SaveConflict
+    from napari_vitface.project import LabelDocument, Project, SaveConflict, SaveReport
 
 _SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
 
@@ -60,14 +60,14 @@ class Labelling:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.files = LabelFiles(session)
+        self.documents = Documents(session)
         self.canvas = LabelCanvas(session, self)
         self._selection: tuple[int, ...] = ()
         self._choice: int | None = None
         self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
         self._shown_keypoints: KeypointSet | None = None
         self.conflict: SaveConflict | None = None
-        self.files.changed.connect(self._on_document)
+        self.documents.changed.connect(self._on_document)
         session.video_changed.connect(self._on_video)
         session.poses_changed.connect(self._on_keypoints)
 
@@ -76,12 +76,12 @@ class Labelling:
     @property
     def document(self) -> LabelDocument | None:
         """Labels of the current video; None while it is in no project."""
-        return self.files.document
+        return self.documents.document
 
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
-        return self.files.project
+        return self.documents.project
 
     @property
     def labels(self) -> FrameLabels | None:
@@ -164,11 +164,9 @@ class Labelling:
         if self.keypoints is None:
             return
         count = len(self.keypoints)
-        if self._selection:
-            start = self._selection[-1 if step > 0 else 0]
-        else:
-            start = -1 if step > 0 else 0
-        self.choose((start + step) % count)
+        # Without a selection, forwards from before the first and backwards from the first.
+        ends = self._selection or (0, -1)
+        self.choose((ends[-1 if step > 0 else 0] + step) % count)
 
     def switch_tool(self) -> None:
         """Change between moving points and placing them; the first time, take a tool in hand."""
@@ -337,20 +335,75 @@ class Labelling:
         if document is None:
             self.hint("There are no labels to save yet.")
             return False
+        return self._write(document.save)
+
+    def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
+        """Save after a conflict.
+
+        Parameters
+        ----------
+        keep : mapping of (frame, keypoint) to "ours" or "theirs"
+        """
+        document, conflict = self.document, self.conflict
+        if document is None or conflict is None:
+            return False
+
+        def work() -> SaveReport:
+            for side in ("ours", "theirs"):
+                chosen = [c for c in conflict.conflicts if keep.get((c.frame, c.keypoint)) == side]
+                if chosen:
+                    document.resolve(chosen, side)
+            return document.save()
+
+        return self._write(work)
+
+    def choose_file(self, kind: str) -> bool:
+        """Settle which of two files that disagree counts, and save.
+
+        Parameters
+        ----------
+        kind : "h5" or "csv"
+        """
+        document = self.document
+        if document is None:
+            return False
+
+        def work() -> SaveReport:
+            document.choose(kind)
+            return document.save()
+
+        return self._write(work)
+
+    def _write(self, work: Callable[[], SaveReport]) -> bool:
+        """Save on a thread; another program's changes that were taken over are shown."""
         from napari_vitface.project import SaveConflict
 
+        document = self.document
+        assert document is not None
         self.conflict = None
+        before = len(document.history.done)
         try:
-            run_waiting(document.save, "Saving the labels …")
+            report = run_waiting(work, "Saving the labels …")
         except SaveConflict as conflict:
             self.conflict = conflict
-            self.state_changed.emit()
             self.conflict_found.emit(conflict)
             return False
         except (VitFaceError, OSError) as error:
             self._fail(error)
             return False
-        self.state_changed.emit()
+        finally:
+            for edit in document.history.done[before:]:
+                self._tell_edit(edit, show=False)
+            self.state_changed.emit()
+        words = list(report.problems)
+        if report.adopted:
+            noun = "point" if report.adopted == 1 else "points"
+            words.append(
+                f"Another program had changed {report.adopted} {noun} on disk; they are as it left "
+                "them (Undo brings yours back)."
+            )
+        if words:
+            self._session.tell(" ".join(words), "warning")
         return True
 
     def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
@@ -388,7 +441,7 @@ class Labelling:
         if labels is None:
             named = {keypoints.names[k]: point for k, point in points.items()}
             self._waiting = (opened, frame, what, named)
-            if self.files.opening:
+            if self.documents.opening:
                 self.hint("The labels of this video are being opened …")
             else:
                 self.home_wanted.emit()
@@ -497,7 +550,7 @@ class Labelling:
     def close(self) -> None:
         """Let go of documents and keys; what is not saved is in the journal."""
         self.canvas.close()
-        self.files.close()
+        self.documents.close()
 
     def _chosen(self) -> tuple[int, ...]:
         if not self._selection:

@@ -23,6 +23,9 @@ ALL_KEYPOINTS = "all"
 #: A point of confidence 0 is still to be seen, faintly.
 _FAINTEST = 0.12
 
+#: Where napari keeps what is not drawn: the corner, which no mouse pointer is exactly on.
+_NOWHERE = -0.5
+
 #: Shape, relative diameter and width of the ring of a point, by what it is.
 _LOOKS = {
     PointState.ABSENT: ("disc", 1.0, 0.0),
@@ -43,7 +46,7 @@ class PointRows:
     Attributes
     ----------
     positions : (K, 2) float64
-        y, x in video pixels; (0, 0) for a keypoint that the frame does not have.
+        y, x in video pixels; the frame's corner for a keypoint that the frame does not have.
     shown : (K,) bool
         Whether the frame has the keypoint.
     colours : (K, 4) float32
@@ -54,7 +57,8 @@ class PointRows:
     symbols : tuple of str
         napari's names of the shapes.
     scale : (K,) float32
-        Diameter, as a multiple of a prediction's.
+        Diameter, as a multiple of a prediction's; 0 for a keypoint that the frame does not have,
+        as napari draws the points of a two-dimensional layer whether they are shown or not.
     ring : (K,) float32
         Width of the white ring as a share of the diameter.
     """
@@ -72,11 +76,11 @@ class PointRows:
 def point_rows(pose: ShownPose) -> PointRows:
     """The Points rows of the frame on screen."""
     shown = pose.drawn
-    positions = np.where(shown[:, None], pose.xy[:, ::-1], 0.0)
+    positions = np.where(shown[:, None], pose.xy[:, ::-1], _NOWHERE)
     colours = keypoint_colours(pose.keypoints)
     # What a person placed is not a guess: no fading.
     certain = np.where(pose.said, np.float32(1.0), pose.confidence)
-    colours[:, 3] = _FAINTEST + (1.0 - _FAINTEST) * certain
+    colours[:, 3] = np.where(shown, _FAINTEST + (1.0 - _FAINTEST) * certain, 0.0)
     looks = [_LOOKS[PointState(int(value))] for value in pose.state]
     return PointRows(
         positions,
@@ -85,8 +89,8 @@ def point_rows(pose: ShownPose) -> PointRows:
         pose.confidence,
         tuple(PointState(int(value)).name.lower() for value in pose.state),
         tuple(symbol for symbol, _, _ in looks),
-        np.array([scale for _, scale, _ in looks], np.float32),
-        np.array([ring for _, _, ring in looks], np.float32),
+        np.array([scale for _, scale, _ in looks], np.float32) * shown,
+        np.array([ring for _, _, ring in looks], np.float32) * shown,
     )
 
 
@@ -124,6 +128,10 @@ def point_size(frame_size: tuple[int, int]) -> float:
     return max(3.0, 0.014 * float(np.hypot(*frame_size)))
 
 
+#: Unit of maps that are shares of a whole.
+EVEN = "times an even spread"
+
+
 @dataclass(frozen=True)
 class AttentionPicture:
     """One attention map as an Image layer takes it.
@@ -131,38 +139,47 @@ class AttentionPicture:
     Attributes
     ----------
     data : (gh, gw) float32
-        Attention as a multiple of an even spread over the grid: 1 is what every patch would get
-        if the network looked everywhere alike.
+        For shares, a multiple of an even spread over the grid: 1 is what every patch would get if
+        the network looked everywhere alike.
     scale, translate : (y, x) float
         Of the layer, in video pixels.
     prefix_share : float
         Share of attention that went to class token and registers, which have no place to draw.
+    unit : str
+        What the numbers of `data` are, to be read after a number.
     """
 
     data: NDArray[np.float32]
     scale: tuple[float, float]
     translate: tuple[float, float]
     prefix_share: float
+    unit: str = EVEN
 
 
-def attention_picture(computed: AttentionComputed, target: str) -> AttentionPicture:
-    """The map of `target`, a name in ``computed.names``, or the mean of all for ``"all"``.
+def attention_rows(computed: AttentionComputed, target: str | tuple[str, ...]) -> list[int]:
+    """Which of the maps belong to `target`: a name in ``computed.names``, several, or ``"all"``.
 
     Raises
     ------
     KeyError
-        If no such map was computed.
+        If there is no such map.
     """
     if target == ALL_KEYPOINTS:
-        rows = [i for i, name in enumerate(computed.names) if name != GLOBAL]
-        data = computed.maps[rows].mean(axis=0)
-        share = float(computed.prefix_share[rows].mean())
-    elif target in computed.names:
-        index = computed.names.index(target)
-        data = computed.maps[index]
-        share = float(computed.prefix_share[index])
-    else:
-        raise KeyError(f"no attention map of {target!r}; there are: {', '.join(computed.names)}")
+        return [i for i, name in enumerate(computed.names) if name != GLOBAL]
+    wanted = (target,) if isinstance(target, str) else target
+    if missing := [name for name in wanted if name not in computed.names]:
+        there = ", ".join(computed.names)
+        raise KeyError(f"no attention map of {', '.join(missing)}; there are: {there}")
+    return [computed.names.index(name) for name in wanted]
+
+
+def attention_picture(
+    computed: AttentionComputed, target: str | tuple[str, ...]
+) -> AttentionPicture:
+    """The map of `target`, the mean of the maps where it names several; see `attention_rows`."""
+    rows = attention_rows(computed, target)
+    data = computed.maps[rows].mean(axis=0)
+    share = float(computed.prefix_share[rows].mean())
     even = np.float32(data.size)
     return AttentionPicture(
         np.ascontiguousarray(data, np.float32) * even,

@@ -18,10 +18,13 @@ class ModelInfo:
         What jobs take: a bundled model's name or a checkpoint's path.
     summary : str
         One or two sentences on what it finds and how well.
+    keypoints : tuple of str
+        Names of what it finds; empty until it was looked at.
     """
 
     choice: str
     summary: str = ""
+    keypoints: tuple[str, ...] = ()
 
 
 def bundled_names() -> list[str]:
@@ -50,7 +53,7 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
                 f"{constant['mean']:.1f} px)"
             )
         sentences.append(text + ".")
-    return ModelInfo(choice, " ".join(sentences))
+    return ModelInfo(choice, " ".join(sentences), tuple(entry.get("keypoints", ())))
 
 
 def _number(value: Any) -> bool:

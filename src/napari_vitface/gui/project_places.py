@@ -30,11 +30,18 @@ def candidates(video: Path) -> Iterator[Path]:
     # <project>/videos/<video> and <project>/labeled-data/<video>/ as DeepLabCut lays them out.
     above = list(video.parents)[:2]
     used = used_before(video)
+    # A folder of images may be a labelled one itself.
+    own = [video] if video.is_dir() else []
     seen = set()
-    for folder in [*used, beside, *above]:
-        if folder not in seen and (folder / "config.yaml").is_file():
+    for folder in [*used, beside, *above, *own]:
+        if folder not in seen and _holds_labels(folder):
             seen.add(folder)
             yield folder
+
+
+def _holds_labels(folder: Path) -> bool:
+    tables = folder.glob("CollectedData*")
+    return (folder / "config.yaml").is_file() or next(tables, None) is not None
 
 
 def used_before(video: Path) -> list[Path]:

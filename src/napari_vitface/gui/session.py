@@ -241,6 +241,7 @@ class Session:
             return
         layer = self.current.layer if self.current is not None else None
         self.overlays.draw_pose(self.shown_pose(self.frame), layer)
+        self.labelling.canvas.show_selection()
 
     def end_drag(self) -> None:
         """Let a drag in progress count up to here."""

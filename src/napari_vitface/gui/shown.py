@@ -36,12 +36,12 @@ class ShownPose:
     @property
     def drawn(self) -> NDArray[np.bool_]:
         """(K,) whether the keypoint has a place."""
-        return np.isfinite(self.xy).all(axis=-1)
+        return ~np.isnan(self.xy[:, 0] + self.xy[:, 1])
 
     @property
     def said(self) -> NDArray[np.bool_]:
         """(K,) whether a person said something about the keypoint."""
-        return (self.state == PointState.LABELLED) | (self.state == PointState.OCCLUDED)
+        return np.isin(self.state, (PointState.LABELLED, PointState.OCCLUDED))
 
 
 def shown_pose(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.gui import project_places
 
 if TYPE_CHECKING:
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project import LabelDocument, Project
 
+    _Found = tuple[Project, LabelDocument | None]
+
 _log = logging.getLogger(__name__)
 
 
-class LabelFiles:
+class Documents:
     """The document of each open video, and the project that it belongs to."""
 
     #: The document of the current video, or the project, changed.
@@ -34,10 +36,9 @@ class LabelFiles:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._documents: dict[OpenVideo, LabelDocument] = {}
-        self._projects: dict[OpenVideo, Project] = {}
+        self._open: dict[Path, tuple[Project, LabelDocument]] = {}
         self._last: Project | None = None
-        self._opening: set[OpenVideo] = set()
+        self._opening: set[Path] = set()
         #: What went wrong the last time that a project was opened or made; empty if nothing did.
         self.problem = ""
         session.video_changed.connect(self._on_video)
@@ -51,19 +52,19 @@ class LabelFiles:
 
     def document_of(self, opened: OpenVideo | None) -> LabelDocument | None:
         """Labels of an open video."""
-        return self._documents.get(opened) if opened is not None else None
+        entry = self._open.get(_key(opened))
+        return entry[1] if entry is not None else None
 
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
-        opened = self._session.current
-        own = self._projects.get(opened) if opened is not None else None
-        return own if own is not None else self._last
+        entry = self._open.get(_key(self._session.current))
+        return entry[0] if entry is not None else self._last
 
     @property
     def opening(self) -> bool:
         """Whether labels of the current video are being opened."""
-        return self._session.current in self._opening
+        return _key(self._session.current) in self._opening
 
     # ----------------------------------------------------------------- making and opening
 
@@ -71,19 +72,19 @@ class LabelFiles:
         """Make a project and put the current video into it."""
         from napari_vitface.project import Project
 
-        self._open(lambda: Project.create(folder, keypoints, scorer), add=True)
+        self._open_project(lambda: Project.create(folder, keypoints, scorer))
 
     def open(self, path: Path) -> None:
         """Open a project; the current video is put into it if it is not there yet."""
         from napari_vitface.project import Project
 
-        self._open(lambda: Project.open(path), add=True)
+        self._open_project(lambda: Project.open(path))
 
     def add_current(self) -> None:
         """Put the current video into the project used last."""
         project = self._last
         if project is not None:
-            self._open(lambda: project, add=True)
+            self._open_project(lambda: project)
 
     def change_keypoints(self, keypoints: KeypointSet, renames: Mapping[str, str]) -> bool:
         """Rename, append, join and pair the project's keypoints; labels stay."""
@@ -98,18 +99,25 @@ class LabelFiles:
         self.changed.emit()
         return True
 
+    def release(self, opened: OpenVideo) -> None:
+        """Let go of the labels of a video that is no longer open; its journal keeps the edits."""
+        entry = self._open.pop(_key(opened), None)
+        if entry is not None:
+            _close(entry[1])
+
     def close(self) -> None:
         """Let go of all documents; what is not saved is in their journals."""
-        for document in self._documents.values():
+        for _, document in self._open.values():
             _close(document)
-        self._documents.clear()
+        self._open.clear()
 
     # ----------------------------------------------------------------- how
 
     def _on_video(self) -> None:
         opened = self._session.current
         self.problem = ""
-        if opened is not None and opened not in self._documents and opened not in self._opening:
+        key = _key(opened)
+        if opened is not None and key not in self._open and key not in self._opening:
             self._find(opened)
         self.changed.emit()
 
@@ -117,40 +125,46 @@ class LabelFiles:
         """Open the labels of a video if a project that has it is to be found."""
         last, path = self._last, opened.path
 
-        def find() -> tuple[Project, LabelDocument] | None:
+        def find() -> _Found | None:
             if last is not None and last.video(path) is not None:
                 return last, _document(last, opened)
             for folder in project_places.candidates(path):
                 from napari_vitface.project import Project
 
-                project = Project.open(folder)
+                try:
+                    project = Project.open(folder)
+                except LabelError:
+                    # Another program's config.yaml, perhaps; nobody asked to open it.
+                    continue
                 if project.video(path) is not None:
                     return project, _document(project, opened)
             return None
 
         self._work(opened, find)
 
-    def _open(self, work: Callable[[], Project], *, add: bool) -> None:
+    def _open_project(self, work: Callable[[], Project]) -> None:
         opened = self._session.current
+        known = self._open.get(_key(opened))
 
-        def open_it() -> tuple[Project, LabelDocument | None]:
+        def open_it() -> _Found:
             project = work()
             if opened is None:
                 return project, None
-            if add and project.video(opened.path) is None:
+            if known is not None and known[0].folder == project.folder:
+                return known
+            if project.video(opened.path) is None:
                 project.add_video(opened.path)
             return project, _document(project, opened)
 
         self._work(opened, open_it)
 
-    def _work(self, opened: OpenVideo | None, work: Callable[[], Any]) -> None:
+    def _work(self, opened: OpenVideo | None, work: Callable[[], _Found | None]) -> None:
         self.problem = ""
         if opened is not None:
-            self._opening.add(opened)
+            self._opening.add(_key(opened))
 
         def done(result: Any) -> None:
-            if opened is not None:
-                self._opening.discard(opened)
+            self._opening.discard(_key(opened))
             if isinstance(result, Exception):
                 _log.info("cannot open labels", exc_info=result)
                 self.problem = _sentence(result)
@@ -168,12 +182,16 @@ class LabelFiles:
         self._last = project
         if opened is None or document is None:
             return
-        before = self._documents.pop(opened, None)
-        if before is not None:
-            _close(before)
-        self._documents[opened] = document
-        self._projects[opened] = project
+        before = self._open.get(_key(opened))
+        if before is not None and before[1] is not document:
+            _close(before[1])
+        self._open[_key(opened)] = (project, document)
         project_places.remember(opened.path, project.folder)
+
+
+def _key(opened: OpenVideo | None) -> Path:
+    """Documents belong to files: a video that is open twice has one."""
+    return opened.path.resolve() if opened is not None else Path()
 
 
 def _document(project: Project, opened: OpenVideo) -> LabelDocument:

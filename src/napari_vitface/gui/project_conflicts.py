@@ -1,0 +1,156 @@
+"""Points that another program changed on disk meanwhile: keep mine or keep theirs, for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QRadioButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count
+from napari_vitface.pose.table import PointState
+
+if TYPE_CHECKING:
+    from napari_vitface.pose.labels import Point
+    from napari_vitface.project import SaveConflict
+
+OURS, THEIRS = "ours", "theirs"
+
+#: More conflicts than these are decided together: nobody reads through hundreds of them.
+_LISTED = 50
+#: Height of the list in pixels before it scrolls.
+_HEIGHT = 260
+
+
+class ConflictPanel(QWidget):
+    """Hidden while there is no conflict. Nothing was overwritten; the choice is carried out.
+
+    Two files of the same labels that disagree are a conflict too, between the files.
+    """
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._shown: SaveConflict | None = None
+        self.groups: dict[tuple[int, int], QButtonGroup] = {}
+        self.note = Note()
+        self._rest = OURS
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self.mine_button = QPushButton("All mine")
+        self.mine_button.clicked.connect(lambda: self._choose_all(OURS))
+        self.theirs_button = QPushButton("All theirs")
+        self.theirs_button.clicked.connect(lambda: self._choose_all(THEIRS))
+        self.save_button = QPushButton("Save as chosen")
+        set_look(self.save_button, "primary")
+        self.save_button.clicked.connect(lambda: self.resolve())
+        buttons = QHBoxLayout()
+        buttons.setSpacing(5)
+        for button in (self.mine_button, self.theirs_button, self.save_button):
+            buttons.addWidget(button, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(self.note)
+        layout.addWidget(self._area)
+        layout.addLayout(buttons)
+        self.file_buttons = {kind: QPushButton(f"Use the .{kind} file") for kind in ("h5", "csv")}
+        files = QHBoxLayout()
+        files.setSpacing(5)
+        for kind, button in self.file_buttons.items():
+            button.setToolTip("The other file is replaced; a copy of it is kept")
+            button.clicked.connect(lambda _=False, k=kind: session.labelling.choose_file(k))
+            files.addWidget(button, 1)
+        layout.addLayout(files)
+        session.labelling.conflict_found.connect(lambda _: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the conflict of the last save, if it is not decided."""
+        labelling = self._session.labelling
+        conflict, document = labelling.conflict, labelling.document
+        disagreement = document.disagreement if document is not None else None
+        self.setVisible(conflict is not None or disagreement is not None)
+        readable = disagreement.readable if disagreement is not None else ()
+        for kind, button in self.file_buttons.items():
+            button.setVisible(kind in readable)
+        for widget in (self._area, self.mine_button, self.theirs_button, self.save_button):
+            widget.setVisible(disagreement is None)
+        if disagreement is not None:
+            self._shown = None
+            self.note.say(disagreement.text, "warning")
+        elif conflict is not self._shown:
+            self._show(conflict)
+
+    def _show(self, conflict: SaveConflict | None) -> None:
+        self._shown = conflict
+        self.groups.clear()
+        if conflict is None:
+            return
+        items = conflict.conflicts
+        points = count(len(items), "point")
+        self.note.say(
+            f"Not saved, and nothing was overwritten: another program changed {points} that you "
+            "changed too. Choose whose to keep.",
+            "warning",
+        )
+        rows = QWidget()
+        grid = QGridLayout(rows)
+        grid.setContentsMargins(4, 4, 4, 4)
+        grid.setColumnStretch(0, 1)
+        for item in items[:_LISTED]:
+            row = grid.rowCount()
+            go = QPushButton(f"Frame {item.frame}, {item.name}")
+            go.setToolTip("Go to this frame")
+            go.clicked.connect(lambda _=False, f=item.frame: self._session.go_to(f))
+            go.setProperty("role", "fold")
+            group = QButtonGroup(rows)
+            for place, (side, point) in enumerate(((OURS, item.ours), (THEIRS, item.theirs))):
+                title = "mine" if side == OURS else "theirs"
+                button = QRadioButton(f"{title}: {words(point)}")
+                button.setChecked(side == OURS)
+                group.addButton(button, place)
+                grid.addWidget(button, row + 1 + place, 0)
+            grid.addWidget(go, row, 0)
+            self.groups[item.frame, item.keypoint] = group
+        if len(items) > _LISTED:
+            more = f"… and {len(items) - _LISTED} more, which go with All mine or All theirs."
+            grid.addWidget(WrappedLabel(more, "hint"), grid.rowCount(), 0)
+        self._rest = OURS
+        self._area.setWidget(rows)
+        self._area.setFixedHeight(min(rows.sizeHint().height() + 4, _HEIGHT))
+
+    def resolve(self) -> None:
+        """Save with what is chosen."""
+        conflict = self._shown
+        if conflict is None:
+            return
+        keep = {(item.frame, item.keypoint): self._rest for item in conflict.conflicts}
+        for place, group in self.groups.items():
+            keep[place] = OURS if group.checkedId() == 0 else THEIRS
+        self._session.labelling.resolve(keep)
+
+    def _choose_all(self, side: str) -> None:
+        self._rest = side
+        for group in self.groups.values():
+            group.button(0 if side == OURS else 1).setChecked(True)
+
+
+def words(point: Point) -> str:
+    """A point in a few words."""
+    if point.state == PointState.ABSENT:
+        return "no label"
+    place = f"{point.x:.1f}, {point.y:.1f}" if point.placed else ""
+    if point.state == PointState.OCCLUDED:
+        return f"occluded at {place}" if place else "not visible"
+    return place

@@ -9,6 +9,7 @@ from napari.viewer import Viewer
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
+    from napari_vitface.gui.trajectories import TrajectoriesDock
 
 
 def open_dock(viewer: Viewer) -> ViTFaceDock:
@@ -36,3 +37,12 @@ def show_attention(viewer: Viewer) -> None:
     dock.open_section("attention")
     if dock.session.current is not None:
         dock.session.attention.enabled = True
+
+
+def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
+    """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", "ViT Face trajectories")
+    holder.show()
+    holder.raise_()
+    return dock

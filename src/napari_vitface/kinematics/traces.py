@@ -79,12 +79,8 @@ class Trace:
         return f"{self.kind} {joint.join(self.keypoints)}"
 
     def unit(self, timed: bool = True) -> str:
-        """Unit of its values; `timed` says whether the times of the frames are known."""
-        if self.kind == "speed":
-            return "px/s" if timed else "px/frame"
-        if self.kind == "confidence":
-            return ""
-        return "°" if self.kind in ("angle", "direction") else "px"
+        """Unit of its values; see `unit_of`."""
+        return unit_of(self.kind, timed)
 
     def renamed(self, renames: dict[str, str]) -> Trace:
         """The same of keypoints that have other names now."""
@@ -157,6 +153,15 @@ class Trace:
         else:
             raise ValueError(f"{self.kind} is not known from positions of one frame")
         return result.astype(np.float32)
+
+
+def unit_of(kind: Kind, timed: bool = True) -> str:
+    """Unit of a kind of trace; `timed` says whether the times of the frames are known."""
+    if kind == "speed":
+        return "px/s" if timed else "px/frame"
+    if kind == "confidence":
+        return ""
+    return "°" if kind in ("angle", "direction") else "px"
 
 
 def _speed(xy: NDArray[np.float32], times: NDArray[np.float64] | None) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.pose.edits import Edit
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project import LabelDocument, Project
 
@@ -36,7 +37,7 @@ class Documents:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._open: dict[Path, tuple[Project, LabelDocument]] = {}
+        self._open: dict[Path, _Entry] = {}
         self._last: Project | None = None
         self._opening: set[Path] = set()
         #: What went wrong the last time that a project was opened or made; empty if nothing did.
@@ -53,13 +54,25 @@ class Documents:
     def document_of(self, opened: OpenVideo | None) -> LabelDocument | None:
         """Labels of an open video."""
         entry = self._open.get(_key(opened))
-        return entry[1] if entry is not None else None
+        return entry.document if entry is not None else None
 
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
         entry = self._open.get(_key(self._session.current))
-        return entry[0] if entry is not None else self._last
+        return entry.project if entry is not None else self._last
+
+    @property
+    def edits(self) -> int:
+        """Edits of the current document since its last save."""
+        entry = self._open.get(_key(self._session.current))
+        return entry.edits if entry is not None else 0
+
+    def note_saved(self) -> None:
+        """Count the edits of the current document anew."""
+        entry = self._open.get(_key(self._session.current))
+        if entry is not None:
+            entry.edits = 0
 
     @property
     def opening(self) -> bool:
@@ -103,12 +116,12 @@ class Documents:
         """Let go of the labels of a video that is no longer open; its journal keeps the edits."""
         entry = self._open.pop(_key(opened), None)
         if entry is not None:
-            _close(entry[1])
+            _close(entry.document)
 
     def close(self) -> None:
         """Let go of all documents; what is not saved is in their journals."""
-        for _, document in self._open.values():
-            _close(document)
+        for entry in self._open.values():
+            _close(entry.document)
         self._open.clear()
 
     # ----------------------------------------------------------------- how
@@ -150,8 +163,8 @@ class Documents:
             project = work()
             if opened is None:
                 return project, None
-            if known is not None and known[0].folder == project.folder:
-                return known
+            if known is not None and known.project.folder == project.folder:
+                return known.project, known.document
             if project.video(opened.path) is None:
                 project.add_video(opened.path)
             return project, _document(project, opened)
@@ -173,7 +186,14 @@ class Documents:
                 self._take(opened, *result)
             self.changed.emit()
 
-        self._session.in_background(work, done)
+        def work_if_open() -> _Found | None:
+            found = work()
+            if self._session.closed and found is not None and found[1] is not None:
+                # Nobody is there to close it later.
+                _close(found[1])
+            return found
+
+        self._session.in_background(work_if_open, done)
         self.changed.emit()
 
     def _take(
@@ -183,10 +203,32 @@ class Documents:
         if opened is None or document is None:
             return
         before = self._open.get(_key(opened))
-        if before is not None and before[1] is not document:
-            _close(before[1])
-        self._open[_key(opened)] = (project, document)
+        if before is not None and before.document is document:
+            return
+        if before is not None:
+            _close(before.document)
+        entry = self._open[_key(opened)] = _Entry(project, document)
         project_places.remember(opened.path, project.folder)
+        if document.unsaved and entry.edits:
+            noun = "edit" if entry.edits == 1 else "edits"
+            self._session.tell(
+                f"Restored {entry.edits} {noun} of {opened.path.name} that had not been saved.",
+                "info",
+            )
+
+
+class _Entry:
+    """An open document, with the number of its edits since the last save."""
+
+    def __init__(self, project: Project, document: LabelDocument) -> None:
+        self.project = project
+        self.document = document
+        # Opening carries out again what the journal holds: just the edits since the last save.
+        self.edits = len(document.history.done)
+        document.history.changed.append(self._count)
+
+    def _count(self, edit: Edit) -> None:
+        self.edits += 1
 
 
 def _key(opened: OpenVideo | None) -> Path:

@@ -114,7 +114,7 @@ class Labelling:
             return ""
         if not document.unsaved:
             return "Saved." if len(document.labels) else "No labels yet."
-        edits = document.unsaved_edits
+        edits = self.documents.edits
         noun = "edit" if edits == 1 else "edits"
         return f"{edits} {noun} since the last save, safe in the journal."
 
@@ -316,6 +316,8 @@ class Labelling:
     def undo(self) -> bool:
         """Take back the last edit, and show the frame that it was on."""
         document = self.document
+        if document is None and self._session.filters.undo():
+            return True
         if document is None or not document.history.can_undo:
             self.hint("There is nothing to undo.")
             return False
@@ -324,6 +326,8 @@ class Labelling:
     def redo(self) -> bool:
         """Do again what was undone last, and show the frame that it is on."""
         document = self.document
+        if document is None and self._session.filters.redo():
+            return True
         if document is None or not document.history.can_redo:
             self.hint("There is nothing to redo.")
             return False
@@ -395,6 +399,8 @@ class Labelling:
             for edit in document.history.done[before:]:
                 self._tell_edit(edit, show=False)
             self.state_changed.emit()
+        self.documents.note_saved()
+        self.state_changed.emit()
         words = list(report.problems)
         if report.adopted:
             noun = "point" if report.adopted == 1 else "points"

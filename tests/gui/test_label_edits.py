@@ -146,7 +146,7 @@ def test_every_command_is_undone_by_its_inverse(frame: list, chosen: set[int]) -
     pose = pose_of(frame)
     labels = after(pose, {})
     for changes in (
-        label_edits.moved(pose, {k: (3.0, 4.0) for k in chosen}, SIZE),
+        label_edits.moved(pose, dict.fromkeys(chosen, (3.0, 4.0)), SIZE),
         label_edits.nudged(pose, chosen, 1, 0, SIZE),
         label_edits.not_visible(chosen),
         label_edits.occlusion_changed(pose, sorted(chosen)),

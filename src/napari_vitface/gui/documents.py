@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from napari_vitface.gui.session import OpenVideo, Session
     from napari_vitface.pose.edits import Edit
     from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.project import LabelDocument, Project
+    from napari_vitface.project.document import LabelDocument
+    from napari_vitface.project.project import Project
 
     _Found = tuple[Project, LabelDocument | None]
 
@@ -56,6 +57,11 @@ class Documents:
         entry = self._open.get(_key(opened))
         return entry.document if entry is not None else None
 
+    def of_project(self, project: Project) -> list[LabelDocument]:
+        """The open documents of a project's videos."""
+        entries = self._open.values()
+        return [e.document for e in entries if e.project.folder == project.folder]
+
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
@@ -83,13 +89,13 @@ class Documents:
 
     def create(self, folder: Path, keypoints: KeypointSet, scorer: str) -> None:
         """Make a project and put the current video into it."""
-        from napari_vitface.project import Project
+        from napari_vitface.project.project import Project
 
         self._open_project(lambda: Project.create(folder, keypoints, scorer))
 
     def open(self, path: Path) -> None:
         """Open a project; the current video is put into it if it is not there yet."""
-        from napari_vitface.project import Project
+        from napari_vitface.project.project import Project
 
         self._open_project(lambda: Project.open(path))
 
@@ -142,7 +148,7 @@ class Documents:
             if last is not None and last.video(path) is not None:
                 return last, _document(last, opened)
             for folder in project_places.candidates(path):
-                from napari_vitface.project import Project
+                from napari_vitface.project.project import Project
 
                 try:
                     project = Project.open(folder)

@@ -193,8 +193,8 @@ class LabelCanvas:
 
     def show_selection(self) -> None:
         """Select on the layer what is selected and drawn."""
-        layer = self._layer
-        if layer is None or layer is not self.layer or self._syncing or self._interrupted:
+        layer = self.layer
+        if layer is None or layer is not self._layer or self._syncing or self._interrupted:
             return
         shown = set(np.flatnonzero(layer.shown).tolist())
         self._select(shown.intersection(self._labelling.selection))

@@ -26,7 +26,10 @@ from napari_vitface.pose.labels import FrameLabels, Point
 if TYPE_CHECKING:
     from napari_vitface.gui.session import OpenVideo, Session
     from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.project import LabelDocument, Project, SaveConflict, SaveReport
+    from napari_vitface.project.document import LabelDocument, SaveReport
+    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.merge import SaveConflict
+    from napari_vitface.project.project import Project
 
 _SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
 
@@ -311,7 +314,12 @@ class Labelling:
         if document is None:
             self.hint("Labels need a project first.")
             return False
-        return self._carry_out(lambda: document.do(edit) or edit) is not None
+
+        def work() -> Edit:
+            document.do(edit)
+            return edit
+
+        return self._carry_out(work) is not None
 
     def undo(self) -> bool:
         """Take back the last edit, and show the frame that it was on."""
@@ -361,7 +369,7 @@ class Labelling:
 
         return self._write(work)
 
-    def choose_file(self, kind: str) -> bool:
+    def choose_file(self, kind: Kind) -> bool:
         """Settle which of two files that disagree counts, and save.
 
         Parameters
@@ -380,7 +388,7 @@ class Labelling:
 
     def _write(self, work: Callable[[], SaveReport]) -> bool:
         """Save on a thread; another program's changes that were taken over are shown."""
-        from napari_vitface.project import SaveConflict
+        from napari_vitface.project.merge import SaveConflict
 
         document = self.document
         assert document is not None

@@ -242,11 +242,11 @@ class ProjectBar(QWidget):
         self.videos.setVisible(len(entries) > 1)
         self.videos.clear()
         for entry in entries:
-            there = entry.path is not None and Path(entry.path).exists()
-            self.videos.addItem(entry.name if there else f"{entry.name} (not here)", entry.path)
-            if not there:
-                self.videos.setItemData(self.videos.count() - 1, None)
-            elif opened is not None and Path(entry.path).resolve() == opened.path.resolve():
+            # Without the video its labelled images can still be looked at.
+            path = entry.path or (entry.folder if entry.folder.is_dir() else None)
+            gone = "" if entry.path else " (images only)" if path else " (not here)"
+            self.videos.addItem(entry.name + gone, path)
+            if opened is not None and path is not None and path.resolve() == opened.path.resolve():
                 self.videos.setCurrentIndex(self.videos.count() - 1)
 
 

@@ -22,8 +22,10 @@ from napari_vitface.pose.table import PointState
 
 if TYPE_CHECKING:
     from napari_vitface.pose.labels import Point
-    from napari_vitface.project import SaveConflict
+    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.merge import SaveConflict
 
+_KINDS: tuple[Kind, ...] = ("h5", "csv")
 OURS, THEIRS = "ours", "theirs"
 
 #: More conflicts than these are decided together: nobody reads through hundreds of them.
@@ -64,7 +66,7 @@ class ConflictPanel(QWidget):
         layout.addWidget(self.note)
         layout.addWidget(self._area)
         layout.addLayout(buttons)
-        self.file_buttons = {kind: QPushButton(f"Use the .{kind} file") for kind in ("h5", "csv")}
+        self.file_buttons = {kind: QPushButton(f"Use the .{kind} file") for kind in _KINDS}
         files = QHBoxLayout()
         files.setSpacing(5)
         for kind, button in self.file_buttons.items():

@@ -148,9 +148,10 @@ class FrameAxis(pg.AxisItem):
 
 def clock(seconds: float, decimals: int) -> str:
     """A time in a video: 4.2 s, 1:05, 2:00:05."""
+    seconds = round(seconds, decimals)
     if seconds < 60:
         return f"{seconds:.{decimals}f} s"
-    minutes, rest = divmod(round(seconds, decimals), 60)
+    minutes, rest = divmod(seconds, 60)
     width = 3 + decimals if decimals else 2
     hours, minutes = divmod(int(minutes), 60)
     start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"

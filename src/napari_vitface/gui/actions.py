@@ -39,6 +39,15 @@ def show_attention(viewer: Viewer) -> None:
         dock.session.attention.enabled = True
 
 
+def start_correcting(viewer: Viewer) -> None:
+    """Layers > Annotate: open the dock at its Correct section, with the tool in hand."""
+    dock = open_dock(viewer)
+    dock.open_section("correct")
+    labelling = dock.session.labelling
+    if labelling.keypoints is not None and labelling.canvas.tool == "look":
+        labelling.switch_tool()
+
+
 def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
     """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
     viewer = getattr(viewer, "__wrapped__", viewer)

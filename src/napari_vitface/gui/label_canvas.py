@@ -194,7 +194,7 @@ class LabelCanvas:
     def show_selection(self) -> None:
         """Select on the layer what is selected and drawn."""
         layer = self.layer
-        if layer is None or layer is not self._layer or self._syncing or self._interrupted:
+        if layer is None or self._syncing or self._interrupted:
             return
         shown = set(np.flatnonzero(layer.shown).tolist())
         self._select(shown.intersection(self._labelling.selection))

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app_model.types import KeyBinding
-
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.key_bindings import KeymapProvider
@@ -43,7 +41,7 @@ class Key:
     @property
     def bindings(self) -> tuple[str, ...]:
         """The keys as napari's keymaps write them: ``Shift+F``."""
-        return tuple(str(KeyBinding.from_str(key.replace("-", "+"))) for key in self.keys)
+        return tuple(key.replace("-", "+") for key in self.keys)
 
     @property
     def text(self) -> str:

@@ -19,6 +19,7 @@ _PUBLIC = {
     "predict": "napari_vitface.jobs.predict",
     "read_labels": "napari_vitface.formats.deeplabcut",
     "read_poses": "napari_vitface.formats.poses",
+    "train": "napari_vitface.jobs.train",
     "write_poses": "napari_vitface.formats.poses",
 }
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explain import explain
     from napari_vitface.jobs.predict import predict
+    from napari_vitface.jobs.train import train
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.table import PoseTable
@@ -43,6 +45,7 @@ __all__ = [
     "predict",
     "read_labels",
     "read_poses",
+    "train",
     "write_poses",
 ]
 

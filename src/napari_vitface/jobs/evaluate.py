@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.verdict import Judged, calibration_figures, compare
 
 if TYPE_CHECKING:
     from napari_vitface.formats.deeplabcut import Labels
     from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.model.preprocessing import View
 
 #: Images that are held in memory as model inputs.
 _IMAGES_AT_ONCE = 32
@@ -32,6 +36,7 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    report: str | os.PathLike[str] | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Measure the error of a model in pixels of the labelled images.
@@ -48,6 +53,9 @@ def evaluate(
         Judge only these frame numbers.
     device, precision, batch_size
         See `napari_vitface.jobs.predict.predict`.
+    report : path, optional
+        Folder for ``report.html``, ``metrics.json`` and ``worst.png``, a picture of the frames
+        with the largest errors.
     resources : Resources, optional
         Where to borrow the model from.
 
@@ -59,11 +67,14 @@ def evaluate(
     Finished
         Its result holds the figures of `napari_vitface.pose.metrics.figures` (``points``,
         ``missed``, ``mean``, ``median``, ``rmse``, ``pck``, ``seed_rmse``, ``seed_pck``,
-        ``seed_accuracy``, ``per_keypoint``); ``mean_pose`` with the same figures for the mean pose
-        of the labels that the model was trained on, or None if the checkpoint does not hold it;
-        ``calibration_error`` with ``calibration_radius`` in pixels, None if the model says nothing
-        about where a sure point lies; ``model``, ``images``, ``frames`` (video -> the frames that
-        were judged), ``keypoints`` (those judged) and ``held_out``.
+        ``seed_accuracy``, ``per_keypoint``) and ``intervals`` of the errors (95 %, by drawing
+        frames); ``mean_pose`` with the same for the mean pose of the labels that the model was
+        trained on, or None if the checkpoint does not hold it; ``against_mean_pose``, by how much
+        the model is better and whether that is more than chance; ``calibration`` (error against
+        confidence, and how true confidence is); ``calibration_error`` with ``calibration_radius``
+        in pixels, None if the model says nothing about where a sure point lies or if its
+        confidence was calibrated on these frames; ``model``, ``images``, ``frames`` (video -> the
+        frames that were judged), ``keypoints`` (those judged), ``held_out`` and ``report``.
 
     Raises
     ------
@@ -98,18 +109,23 @@ def evaluate(
         if not held_out:
             yield from _perhaps_trained_on(chosen, training, network.name)
 
-        found = _Predictions(chosen, network)
+        found = _Predictions(chosen, network, keep=report is not None)
         yield from found.run()
 
         columns = [network.keypoints.index(name) for name in names]
         truth = chosen.xy[:, [chosen.keypoints.index(name) for name in names]]
         result = _result(network, chosen, names, truth, found, columns)
+        yield from _about_calibration(chosen, training, network.name, result)
         if result["mean_pose"] is None:
             yield Notice(
                 f"The model {network.name} does not hold the mean pose of its training labels, so "
                 "there is no constant to compare it with."
             )
-        yield Finished("evaluate", {**result, "held_out": held_out})
+        result = {**result, "held_out": held_out, "report": None}
+        if report is not None:
+            yield Progress(len(chosen), len(chosen), None, "writing the report")
+            result["report"] = _write_report(Path(report), result, found, truth, columns, chosen)
+        yield Finished("evaluate", result)
 
 
 class _Predictions:
@@ -122,11 +138,17 @@ class _Predictions:
     confidence : (N, K) float32
     sizes : (N, 2) int64
         Height and width of each image.
+    inputs : list of (C, H, W) uint8 arrays
+        What the model saw, with the way from the video to there; only if they are to be kept.
+    views : list of View
     """
 
-    def __init__(self, labels: Labels, model: KeypointModel) -> None:
+    def __init__(self, labels: Labels, model: KeypointModel, *, keep: bool = False) -> None:
         self._images = labels.images
         self._model = model
+        self._keep = keep
+        self.inputs: list[NDArray[np.uint8]] = []
+        self.views: list[View] = []
         count = len(model.keypoints)
         self.xy = np.full((len(labels), count, 2), np.nan)
         self.confidence = np.zeros((len(labels), count), dtype=np.float32)
@@ -151,6 +173,9 @@ class _Predictions:
             xy, self.confidence[rows.start : rows.stop] = self._model.predict(np.stack(canvas))
             for row, view, points in zip(rows, views, xy, strict=True):
                 self.xy[row] = view.to_frame(points)
+            if self._keep:
+                self.inputs += canvas
+                self.views += views
             left = (time.monotonic() - began) / rows.stop * (total - rows.stop)
             yield Progress(rows.stop, total, left)
 
@@ -163,31 +188,105 @@ def _result(
     found: _Predictions,
     columns: list[int],
 ) -> dict[str, Any]:
-    from napari_vitface.pose.metrics import calibration_error, figures, pixel_errors
+    from napari_vitface.pose.metrics import pixel_errors
 
     predicted = found.xy[:, columns]
     constant = _mean_pose(network, found.sizes, columns)
-    radius = (network.calibration or {}).get("radius")
-    calibration = None
-    if radius is not None:
-        errors = pixel_errors(predicted, truth)
-        judged = ~np.isnan(errors)
-        calibration = calibration_error(
-            found.confidence[:, columns][judged], errors[judged] <= float(radius)
-        )
+    judged = Judged(tuple(names), truth, found.sizes)
+    radius, limits = _radius(network.calibration or {}, found.sizes)
+    errors = pixel_errors(predicted, truth)
+    calibration = calibration_figures(found.confidence[:, columns], errors, limits)
     judged_frames: dict[str, list[int]] = {}
     for video, frame in zip(labels.videos.tolist(), labels.frames.tolist(), strict=True):
         judged_frames.setdefault(video, []).append(frame)
     return {
         "model": network.name,
         "images": len(labels),
-        **figures(predicted, truth, names, found.sizes),
-        "mean_pose": None if constant is None else figures(constant, truth, names, found.sizes),
-        "calibration_error": calibration,
+        **judged.figures(predicted),
+        "mean_pose": None if constant is None else judged.figures(constant),
+        "against_mean_pose": None
+        if constant is None
+        else compare(judged, constant, predicted, "the mean pose"),
+        "calibration": {"radius": radius, **calibration},
+        "calibration_error": calibration["calibration_error"],
         "calibration_radius": radius,
         "keypoints": names,
         "frames": judged_frames,
     }
+
+
+def _radius(
+    calibration: dict[str, Any], sizes: NDArray[np.int64]
+) -> tuple[float | None, NDArray[np.float64] | None]:
+    """The distance that confidence is about, as the checkpoint says it and (N, 1) in each image.
+
+    It grows with the images if the checkpoint says for which size it is.
+    """
+    radius = calibration.get("radius")
+    if radius is None:
+        return None, None
+    scale = np.ones(len(sizes))
+    if calibration.get("frame_size"):
+        scale = np.hypot(*sizes.T) / np.hypot(*calibration["frame_size"])
+    return float(radius), float(radius) * scale[:, None]
+
+
+def _about_calibration(
+    labels: Labels, training: dict[str, Any], model: str, result: dict[str, Any]
+) -> Iterator[Event]:
+    """Do not judge confidence by frames that it was fitted on."""
+    if result["calibration_error"] is None or "tuned_on" not in training:
+        return
+    # Without frames to tune by, those that were held out calibrated.
+    fitted = training["tuned_on"] or _held_parts(training)
+    rows = np.zeros(len(labels), dtype=bool)
+    for part in fitted:
+        rows |= (labels.videos == part["video"]) & np.isin(labels.frames, part["frames"])
+    if rows.any():
+        yield Notice(
+            f"The confidence of {model} was calibrated on {int(rows.sum())} of these frames, so "
+            "its calibration error is not given: it would look better than it is."
+        )
+        result["calibration_error"] = None
+        result["calibration"]["calibration_error"] = None
+        result["calibration"]["calibration_error_by_chance"] = None
+
+
+def _write_report(
+    folder: Path,
+    result: dict[str, Any],
+    found: _Predictions,
+    truth: NDArray[np.float64],
+    columns: list[int],
+    labels: Labels,
+) -> str:
+    from napari_vitface.atomic import atomic_write
+    from napari_vitface.jobs.report import evaluation_report
+    from napari_vitface.jobs.report_pictures import Picture
+    from napari_vitface.pose.metrics import pixel_errors
+
+    errors = pixel_errors(found.xy[:, columns], truth)
+    pictures = [
+        Picture(
+            image,
+            view.to_input(truth[row]).astype(np.float32),
+            view.to_input(found.xy[row, columns]).astype(np.float32),
+            errors[row],
+            result["keypoints"],
+            f"{labels.videos[row]}, {labels.images[row].name}",
+        )
+        for row, (image, view) in enumerate(zip(found.inputs, found.views, strict=True))
+    ]
+    try:
+        evaluation_report(folder, result, pictures)
+        with atomic_write(folder / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise VitFaceError(
+            f"The report cannot be written to {folder} ({error.strerror or error}); choose another "
+            "folder."
+        ) from error
+    return str(folder / "report.html")
 
 
 def _mean_pose(

@@ -56,14 +56,72 @@ class PosesPredicted(Event):
 
 
 @dataclass(frozen=True)
+class LossMeasured(Event):
+    """Where training stands between two judgements: the mean loss of the last few steps."""
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class EpochFinished(Event):
-    """One pass of training: the loss and the held-out median and mean error in video pixels."""
+    """A judgement on held-out frames, errors in video pixels.
+
+    Attributes
+    ----------
+    step, steps : int
+        Steps done, and how many there are to be; 0 is the judgement before the first.
+    loss : float
+        Mean since the last judgement; NaN at step 0.
+    median_error, mean_error : float or None
+        Of the model in training.
+    mean_pose_median, mean_pose_mean : float or None
+        Of the mean pose of the training labels on the same frames: the line to be under.
+    best : bool
+        No earlier judgement was as good.
+    """
 
     step: int
     steps: int
     loss: float
     median_error: float | None = None
     mean_error: float | None = None
+    mean_pose_median: float | None = None
+    mean_pose_mean: float | None = None
+    best: bool = True
+
+
+@dataclass(frozen=True)
+class HeldOutShown(Event):
+    """A few held-out frames as the model in training sees them now.
+
+    Attributes
+    ----------
+    step : int
+    names : tuple of str
+        The K keypoints.
+    videos : tuple of str
+    frames : (n,) int64
+        Frame numbers, -1 where unknown.
+    images : (n, H, W) or (n, H, W, 3) uint8
+        Inputs of the model.
+    labels, xy : (n, K, 2) float32
+        Where a person placed the points and where the model does, in pixels of `images`; NaN where
+        there is no label.
+    confidence : (n, K) float32
+        Raw.
+    """
+
+    step: int
+    names: tuple[str, ...]
+    videos: tuple[str, ...]
+    frames: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+    xy: NDArray[np.float32]
+    confidence: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -100,6 +158,54 @@ class AttentionComputed(Event):
     confidence: NDArray[np.float32]
     settings: dict[str, Any] = field(default_factory=dict)
     own_share: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class FrameSuggested(Event):
+    """A frame worth labelling: `score` in [0, 1], higher is more worth; `why` in words."""
+
+    frame: int
+    score: float
+    why: str
+
+
+@dataclass(frozen=True)
+class LabelDoubted(Event):
+    """Labels of one frame that are probably wrong.
+
+    Attributes
+    ----------
+    video : str
+    frame : int
+        -1 where unknown.
+    image : str
+        File that the labels belong to; empty if they were audited on the video itself.
+    kind : str
+        "swapped", "shifted", "mixed up", "elsewhere" or "far".
+    keypoints : tuple of str
+        Whose labels look wrong.
+    score : float
+        1 is where a label begins to be odd.
+    why : str
+        In words.
+    moves : tuple of (str, str or None)
+        The fix: each of these keypoints gets the label that the second one has now, and none with
+        None. Empty if there is no fix.
+    xy, predicted : (K, 2) float64
+        The labels of the frame as they were audited, NaN where there is none, and where a model
+        that was not trained on them puts the points; in pixels of the video.
+    """
+
+    video: str
+    frame: int
+    image: str
+    kind: str
+    keypoints: tuple[str, ...]
+    score: float
+    why: str
+    moves: tuple[tuple[str, str | None], ...]
+    xy: NDArray[np.float64]
+    predicted: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

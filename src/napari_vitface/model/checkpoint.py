@@ -86,7 +86,10 @@ def save_checkpoint(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as temporary:
+        # safetensors makes a file of its own that nobody else may read; a model is for the lab.
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, metadata={KEY: json.dumps(metadata, allow_nan=False)})
+        temporary.chmod(mode)
 
 
 def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

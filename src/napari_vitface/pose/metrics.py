@@ -209,7 +209,7 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -
 
 
 def confidence_bins(
-    confidence: ArrayLike, errors: ArrayLike, radius: float | None = None, bins: int = 10
+    confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None = None, bins: int = 10
 ) -> list[dict[str, Any]]:
     """Error against confidence, in equal intervals of confidence.
 

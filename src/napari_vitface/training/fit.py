@@ -107,7 +107,7 @@ class FitProgress:
     ----------
     step, steps : int
     loss : float
-        Mean since the last judgement.
+        Mean since the last judgement; NaN before the first step.
     median_error, mean_error : float or None
         Of the averaged weights on the held-out frames, in video pixels; None without any.
     best : bool
@@ -131,8 +131,8 @@ class Fit:
         On the device where training is to run; trained in place.
     module : nn.Module
         What is trained: the network, or its head alone.
-    batches : Batches
-        Of inputs of `module`.
+    batches : Batches or None
+        Of inputs of `module`; None if no step is to be taken.
     judged : Judged or None
         Held-out frames by which `patience` decides.
     settings : FitSettings
@@ -153,7 +153,7 @@ class Fit:
         self,
         network: KeypointNetwork,
         module: nn.Module,
-        batches: Batches,
+        batches: Batches | None,
         judged: Judged | None,
         settings: FitSettings,
     ) -> None:
@@ -215,6 +215,7 @@ class Fit:
         VitFaceError
             There is too little memory for one frame.
         """
+        assert self.batches is not None
         step = self.step + 1
         self._set_rates(step)
         batch = self.batches.at(step, self.settings.batch_size * self.settings.accumulate)
@@ -259,6 +260,11 @@ class Fit:
             if loss.requires_grad:
                 self._scaler.scale(loss).backward()
             total += float(loss.detach())
+        if not np.isfinite(total):
+            raise VitFaceError(
+                f"The loss is no longer a number at step {step}; begin anew with a lower learning "
+                "rate, or in fp32."
+            )
         self._scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.module.parameters(), settings.gradient_clip)
         self._scaler.step(self.optimiser)
@@ -310,7 +316,7 @@ class Fit:
             self.latest = xy, confidence
             errors = self.judged.frames.errors(xy)
         best = self._note(errors)
-        loss = self._loss_sum / max(1, self._loss_count)
+        loss = self._loss_sum / self._loss_count if self._loss_count else float("nan")
         self._loss_sum, self._loss_count = 0.0, 0
         yield FitProgress(
             step=self.step,

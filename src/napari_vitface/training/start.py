@@ -41,6 +41,8 @@ class Start:
         Of the checkpoint that it comes from.
     kept, fresh : tuple of str
         Keypoints whose head comes along, and those whose head is new.
+    notice : str
+        A sentence for the user, or empty.
     """
 
     network: KeypointNetwork
@@ -49,6 +51,7 @@ class Start:
     metadata: dict[str, Any] | None
     kept: tuple[str, ...]
     fresh: tuple[str, ...]
+    notice: str = ""
 
 
 def start_from(
@@ -118,9 +121,18 @@ def start_from(
     size = image_size or network.input_size
     adapted = adapt(network, keypoints, size, head or head_name(network.head))
     kept = _kept_names(network, adapted)
-    preprocessing = replace(preprocessing, input_size=size, crop=crop or preprocessing.crop)
+    notice, own = "", preprocessing.crop
+    if crop is None and own is not None:
+        x, y, w, h = own
+        if x + w > frame_size[1] or y + h > frame_size[0]:
+            notice = (
+                f"The crop that belongs to {file.stem} does not fit these frames; it is trained on "
+                "whole frames."
+            )
+            own = None
+    preprocessing = replace(preprocessing, input_size=size, crop=crop or own)
     fresh = tuple(point for point in keypoints.names if point not in kept)
-    return Start(adapted, preprocessing, file.stem, metadata, kept, fresh)
+    return Start(adapted, preprocessing, file.stem, metadata, kept, fresh, notice)
 
 
 def _new(

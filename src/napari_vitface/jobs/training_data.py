@@ -1,0 +1,270 @@
+"""From labels on disk to frames that can be trained on, and sentences about those that cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError, VideoError
+from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.pose.metrics import mean_pose
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.model.preprocessing import Preprocessing
+    from napari_vitface.training.frames import TrainingFrames
+
+#: Names listed in a sentence before it says "and more".
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labels with what is known of points that cannot be seen.
+
+    Attributes
+    ----------
+    labels : Labels
+        Rows in which something is said; points outside of their image are NaN.
+    occluded : (N, K) bool
+    """
+
+    labels: Labels
+    occluded: NDArray[np.bool_]
+
+    def take(self, rows: Any) -> Labelled:
+        """Some of the rows."""
+        chosen = np.arange(len(self.labels))[rows]
+        return Labelled(self.labels.take(chosen), self.occluded[chosen])
+
+    def digest(self) -> str:
+        """Changes when any label does."""
+        labels = self.labels
+        text = json.dumps(
+            [labels.keypoints.to_dict(), labels.videos.tolist(), labels.frames.tolist()]
+        )
+        content = hashlib.sha256(text.encode())
+        content.update(np.ascontiguousarray(labels.xy).tobytes())
+        content.update(np.ascontiguousarray(self.occluded).tobytes())
+        return content.hexdigest()
+
+
+def labelled(labels: Labels) -> Labelled:
+    """The rows of `labels` in which something is said.
+
+    Raises
+    ------
+    LabelError
+        If that is so in none.
+    """
+    occluded = occluded_points(labels)
+    said = np.isfinite(labels.xy).all(axis=-1) | occluded
+    if not np.isfinite(labels.xy).all(axis=-1).any():
+        raise LabelError("No point is labelled, so there is nothing to learn; place some points.")
+    return Labelled(labels, occluded).take(said.any(axis=1))
+
+
+def occluded_points(labels: Labels) -> NDArray[np.bool_]:
+    """Which points (N, K) a person marked as not to be seen, from the visibility files.
+
+    ``visibility_<scorer>.csv`` stands beside the labelled images; a point that is placed in the
+    labels is not occluded, whatever it says.
+    """
+    from napari_vitface.formats.dlc_table import read_dlc_table
+
+    placed = np.isfinite(labels.xy).all(axis=-1)
+    occluded = np.zeros(placed.shape, dtype=bool)
+    row_of = {image: row for row, image in enumerate(labels.images)}
+    for folder in dict.fromkeys(image.parent for image in labels.images):
+        for scorer in labels.scorer.split(", "):
+            file = folder / f"visibility_{scorer}.csv"
+            if not file.is_file():
+                continue
+            table = read_dlc_table(file)
+            if table.visible is None:
+                continue
+            known = [name for name in table.names if name in labels.keypoints.names]
+            columns = [labels.keypoints.index(name) for name in known]
+            hidden = table.visible[:, [table.names.index(name) for name in known]] == 1
+            for label, row in zip(table.index, hidden, strict=True):
+                image = folder / Path(str(label[-1]).replace("\\", "/")).name
+                if image in row_of:
+                    occluded[row_of[image], columns] |= row
+    return occluded & ~placed
+
+
+@dataclass
+class Reading:
+    """Reads the labelled images as inputs of a model.
+
+    Attributes
+    ----------
+    data : Labelled
+        After `run`: the rows whose images could be read, without points outside of them.
+    frames : TrainingFrames
+        After `run`: their inputs.
+    """
+
+    data: Labelled
+    preprocessing: Preprocessing
+
+    def __post_init__(self) -> None:
+        self._frames: TrainingFrames | None = None
+
+    @property
+    def frames(self) -> TrainingFrames:
+        assert self._frames is not None, "run() has not ended"
+        return self._frames
+
+    def run(self) -> Iterator[Event]:
+        """Read one image after the other.
+
+        Raises
+        ------
+        VitFaceError
+            If no image can be read, or the crop does not lie within one.
+        """
+        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.video.images import read_image
+
+        labels = self.data.labels
+        xy = labels.xy.copy()
+        kept, parts = [], []
+        outside: list[str] = []
+        broken: list[str] = []
+        cut = 0
+        for row, path in enumerate(labels.images):
+            yield Progress(row, len(labels), None, "reading the frames")
+            try:
+                image = read_image(path)
+            except VideoError as error:
+                broken.append(str(error))
+                continue
+            height, width = image.shape[:2]
+            beyond = (
+                (xy[row] < -0.5) | (xy[row] > np.array([width, height]) - 0.5) | np.isinf(xy[row])
+            ).any(axis=-1)
+            outside += [f"{labels.keypoints.names[k]} in {path}" for k in np.flatnonzero(beyond)]
+            xy[row, beyond] = np.nan
+            part = TrainingFrames.from_image(
+                image, xy[row], self.data.occluded[row], preprocessing=self.preprocessing
+            )
+            limit = np.array(self.preprocessing.input_size[::-1]) - 0.5
+            lost = np.any((part.xy[0] < -0.5) | (part.xy[0] > limit), axis=-1)
+            cut += int(lost.sum())
+            xy[row, lost] = part.xy[0, lost] = np.nan
+            kept.append(row)
+            parts.append(part)
+        yield from _about_images(broken, len(labels))
+        yield from _about_outside(outside, cut)
+        readable = Labelled(replace(labels, xy=xy), self.data.occluded).take(kept)
+        said = np.isfinite(readable.labels.xy).all(axis=-1) | readable.occluded
+        left = np.flatnonzero(said.any(axis=1))
+        if not len(left):
+            raise LabelError("No label lies within its image, so there is nothing to learn.")
+        self.data = readable.take(left)
+        self._frames = TrainingFrames.joined([parts[row] for row in left])
+
+
+def _about_images(broken: list[str], count: int) -> Iterator[Event]:
+    if not broken:
+        return
+    if len(broken) == count:
+        raise LabelError(f"None of the {count} labelled images can be read; the first: {broken[0]}")
+    yield Notice(
+        f"{len(broken)} of the {count} labelled images cannot be read and {_are(broken)} left out: "
+        f"{' '.join(broken[:_LISTED])}{' …' if len(broken) > _LISTED else ''}"
+    )
+
+
+def _about_outside(outside: list[str], cut: int) -> Iterator[Event]:
+    if outside:
+        more = ", …" if len(outside) > _LISTED else ""
+        yield Notice(
+            f"{len(outside)} {'label lies' if len(outside) == 1 else 'labels lie'} outside of "
+            f"{'its' if len(outside) == 1 else 'their'} image and {_are(outside)} left out; move "
+            f"or delete {'it' if len(outside) == 1 else 'them'}: "
+            f"{', '.join(outside[:_LISTED])}{more}."
+        )
+    if cut:
+        yield Notice(
+            f"{cut} {'label lies' if cut == 1 else 'labels lie'} outside of the crop that the "
+            f"model looks at and {'is' if cut == 1 else 'are'} left out."
+        )
+
+
+def _are(things: list[str]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def scaled_mean_pose(
+    xy: NDArray[np.float64], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """The mean pose (K, 2) of frames of several sizes, and the frame size (H, W) it is for.
+
+    Parameters
+    ----------
+    xy : (N, K, 2) array
+        Video pixels, NaN where unlabelled.
+    sizes : (N, 2) array
+        Height and width of each frame; the most common one is that of the result.
+    """
+    found, counts = np.unique(sizes, axis=0, return_counts=True)
+    size = found[counts.argmax()]
+    return mean_pose(rescaled(xy, sizes, size)), (int(size[0]), int(size[1]))
+
+
+def rescaled(
+    xy: NDArray[np.float64], sizes: NDArray[Any], size: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Points (N, K, 2) or (K, 2) in frames of `sizes`, as points in frames of `size`.
+
+    Each is (height, width), or (N, 2) array of these.
+    """
+    factor = (np.asarray(size, float) / np.asarray(sizes, float))[..., None, ::-1]
+    return (xy + 0.5) * factor - 0.5
+
+
+def seen_in_training(labels: Labels, training: dict[str, Any]) -> NDArray[np.bool_]:
+    """Which rows a model was trained on, as far as its checkpoint says, its ancestors included.
+
+    ``training["trained_frames"]`` lists ``{"video": name, "frames": numbers}`` or ``{"video":
+    name, "all_but": numbers}``. A checkpoint that names only frames that were held out was trained
+    on the others of the same recording.
+    """
+    seen = np.zeros(len(labels), dtype=bool)
+    for part in trained_frames(training):
+        same = labels.videos == part["video"]
+        if "frames" in part:
+            seen |= same & np.isin(labels.frames, part["frames"])
+        else:
+            seen |= same & ~np.isin(labels.frames, part["all_but"])
+    return seen
+
+
+def trained_frames(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts that `seen_in_training` goes by."""
+    if training.get("trained_frames") is not None:
+        return list(training["trained_frames"])
+    held = training.get("held_out") or []
+    held = held if isinstance(held, list) else [held]
+    return [{"video": part["video"], "all_but": part["frames"]} for part in held]
+
+
+def frames_by_video(labels: Labels, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Rows as ``{"video": name, "frames": numbers}``, for JSON."""
+    videos = sorted(set(labels.videos[rows].tolist()))
+    return [
+        {
+            "video": video,
+            "frames": sorted(int(f) for f in labels.frames[rows][labels.videos[rows] == video]),
+        }
+        for video in videos
+    ]

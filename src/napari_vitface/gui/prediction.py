@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import (
-    Cancelled,
-    Event,
-    Failed,
-    Finished,
-    Notice,
-    PosesPredicted,
-    Progress,
-    Started,
-)
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
-    from napari_vitface.engine import Request
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.session import OpenVideo
 
 
 @dataclass(frozen=True)
@@ -41,53 +31,19 @@ class PredictOptions:
 
 
 @dataclass
-class Run:
-    """The run in progress or the last one.
-
-    Attributes
-    ----------
-    status : str
-        "starting", "running", "cancelling", "done", "cancelled" or "failed".
-    message : str
-        The error's sentence when failed.
-    """
+class Run(JobRun):
+    """A prediction in progress or the last one."""
 
     opened: OpenVideo
     model: str
     options: PredictOptions
-    status: str = "starting"
-    done: int = 0
-    total: int = 0
-    seconds_left: float | None = None
-    doing: str = "Starting the engine"
-    settings: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
-    notices: list[str] = field(default_factory=list)
-    message: str = ""
-
-    @property
-    def active(self) -> bool:
-        return self.status in ("starting", "running", "cancelling")
 
 
-class Prediction:
+class Prediction(Runner[Run]):
     """Runs the predict job for a session; one run at a time."""
 
-    started = Signal()
-    #: The run made progress or ended.
-    changed = Signal()
     #: First and last frame (exclusive) between which the current video's poses were filled in.
     filled = Signal(int, int)
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._request: Request | None = None
-        self.run: Run | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether a run is in progress."""
-        return self.run is not None and self.run.active
 
     def is_filling(self, opened: OpenVideo) -> bool:
         """Whether the run in progress is writing the poses of this video and the chosen model."""
@@ -104,7 +60,7 @@ class Prediction:
         opened = session.current
         if opened is None or self.active:
             return
-        self.run = Run(opened, session.model, options)
+        run = Run(opened, session.model, options)
         arguments = {
             "video": opened.path,
             "model": session.model,
@@ -117,61 +73,25 @@ class Prediction:
             "overlay": options.overlay,
             "overwrite": options.overwrite,
         }
-        run = self.run
-        self.started.emit()
-        try:
-            self._request = session.submit(
-                "predict", arguments, lambda event: self._on_event(run, event)
-            )
-        except VitFaceError as error:
-            self._fail(run, str(error))
-            return
-        self.changed.emit()
+        self.begin(run, "predict", arguments, lambda event: self._on_event(run, event))
 
     def cancel(self, opened: OpenVideo | None = None) -> None:
         """Stop the run (of one video, if given); what is done stays on disk."""
-        run = self.run
-        if run is None or not run.active or (opened is not None and run.opened is not opened):
-            return
-        run.status = "cancelling"
-        if self._request is not None:
-            self._request.cancel()
-        self.changed.emit()
+        if opened is None or (self.run is not None and self.run.opened is opened):
+            super().cancel()
 
-    def _on_event(self, run: Run, event: Event) -> None:
+    def _on_event(self, run: Run, event: Event) -> bool:
+        """Take poses in; True if nobody has to hear of the event."""
         match event:
             case Started():
-                run.status = "running" if run.status == "starting" else run.status
-                run.total = event.total
-                run.settings = dict(event.settings)
-                run.doing = event.message
                 self._prepare_table(run)
-            case Progress():
-                run.done, run.total = event.done, event.total
-                run.seconds_left = event.seconds_left
-                run.doing = event.message
             case PosesPredicted():
                 self._take(run, event)
-                return
-            case Notice():
-                run.notices.append(event.message)
+                return True
             case Finished():
-                run.status = "done"
-                run.result = dict(event.result)
-                run.done = run.total
                 if run.result.get("h5") and self._shows(run):
                     run.opened.saved = Path(run.result["h5"])
-            case Cancelled():
-                run.status = "cancelled"
-            case Failed():
-                self._fail(run, event.message)
-                return
-        self.changed.emit()
-
-    def _fail(self, run: Run, message: str) -> None:
-        run.status, run.message = "failed", message
-        self.changed.emit()
-        self._session.tell(message, "error")
+        return False
 
     def _shows(self, run: Run) -> bool:
         """Whether the poses of the run's video on screen are those of the run's model."""

@@ -1,0 +1,137 @@
+"""One run of a job as the window sees it, whatever the job: how far it is and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from psygnal import Signal
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Progress,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from napari_vitface.engine import Request
+    from napari_vitface.gui.session import Session
+
+
+@dataclass(kw_only=True)
+class JobRun:
+    """The run in progress or the last one.
+
+    Attributes
+    ----------
+    status : str
+        "starting", "running", "cancelling", "done", "cancelled" or "failed".
+    message : str
+        The error's sentence when failed.
+    """
+
+    status: str = "starting"
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    doing: str = "Starting the engine"
+    settings: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    message: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.status in ("starting", "running", "cancelling")
+
+    def take(self, event: Event) -> None:
+        """Note what an event says about the run."""
+        match event:
+            case Started():
+                self.status = "running" if self.status == "starting" else self.status
+                self.total = event.total
+                self.settings = dict(event.settings)
+                self.doing = event.message
+            case Progress():
+                self.done, self.total = event.done, event.total
+                self.seconds_left = event.seconds_left
+                self.doing = event.message
+            case Notice():
+                self.notices.append(event.message)
+            case Finished():
+                self.status = "done"
+                self.result = dict(event.result)
+                self.done = self.total
+            case Cancelled():
+                self.status = "cancelled"
+            case Failed():
+                self.status, self.message = "failed", event.message
+
+
+R = TypeVar("R", bound=JobRun)
+
+
+class Runner(Generic[R]):
+    """Runs one job at a time for a session."""
+
+    started = Signal()
+    #: The run made progress or ended.
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._request: Request | None = None
+        self.run: R | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a run is in progress."""
+        return self.run is not None and self.run.active
+
+    def begin(
+        self,
+        run: R,
+        job: str,
+        arguments: dict[str, Any],
+        on_event: Callable[[Event], bool] = lambda event: False,
+    ) -> None:
+        """Give the job to the engine.
+
+        `on_event` gets each event after the run took it; if it returns True, nobody else is told.
+        """
+        self.run = run
+        self.started.emit()
+
+        def arrived(event: Event) -> None:
+            run.take(event)
+            if isinstance(event, Failed):
+                self._fail(run, event.message)
+            elif not on_event(event):
+                self.changed.emit()
+
+        try:
+            self._request = self._session.submit(job, arguments, arrived)
+        except VitFaceError as error:
+            self._fail(run, str(error))
+            return
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Stop the run in progress."""
+        if self.run is None or not self.run.active:
+            return
+        self.run.status = "cancelling"
+        if self._request is not None:
+            self._request.cancel()
+        self.changed.emit()
+
+    def _fail(self, run: R, message: str) -> None:
+        run.status, run.message = "failed", message
+        self.changed.emit()
+        self._session.tell(message, "error")

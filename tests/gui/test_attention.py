@@ -71,7 +71,7 @@ def test_many_quick_steps_drop_the_requests_that_nobody_waits_for(
     following.submit("describe", {}, done.append)
     pump.until(lambda: bool(done))
     # The first map, the one asked for last, and perhaps one that was in hand already.
-    assert len(attention._cache) <= 3
+    assert len(attention.store) <= 3
     np.testing.assert_array_equal(viewer_model.layers[ATTENTION].data, attention.picture.data)
 
 

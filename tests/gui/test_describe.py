@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_vitface.gui.describe import describe_map
+from napari_vitface.gui.describe import describe_map, title_map
 from napari_vitface.gui.layers import attention_picture, colour_limit
 from napari_vitface.jobs.events import AttentionComputed
 
@@ -17,7 +17,7 @@ SETTINGS = {
 }
 
 
-def label(target: str, share: float = 0.2, **changes: object) -> str:
+def label(target: str | tuple[str, ...], share: float = 0.2, **changes: object) -> str:
     answer = AttentionComputed(
         frame=17,
         names=("nose tip", "global"),
@@ -31,7 +31,8 @@ def label(target: str, share: float = 0.2, **changes: object) -> str:
         own_share=np.zeros(2, np.float32),
     )
     picture = attention_picture(answer, target)
-    return describe_map(answer, target, picture, colour_limit(picture), depth=12)
+    about = describe_map(answer, target, picture, colour_limit(picture), depth=12)
+    return f"{title_map(answer, target)}\n{about}"
 
 
 def test_the_label_says_what_was_computed() -> None:
@@ -39,7 +40,7 @@ def test_the_label_says_what_was_computed() -> None:
     for part in (
         "Nose tip",
         "frame 17",
-        "mouse-face",
+        "mouse\u2011face",
         "rollout",
         "layers 1 to 12 of 12",
         "heads fused by mean",
@@ -68,3 +69,34 @@ def test_the_global_map_is_no_keypoints_map() -> None:
     assert "left out" not in text
     assert "50 %" in text
     assert "tokens" not in label("nose tip", share=0.0)
+
+
+def test_gradients_are_said() -> None:
+    assert "times its positive gradients, layers 1 to 12" in label(
+        "nose tip", method="gradient-rollout"
+    )
+    text = label("nose tip", method="relevance")
+    assert "Relevance" in text
+    assert "heads fused" not in text
+
+
+def test_checks_without_attention_are_in_pixels_and_say_how() -> None:
+    text = label("nose tip", share=0.0, method="occlusion", unit="pixels moved", square=2.0)
+    assert "grey square of 2 patches" in text
+    assert " px, the same in every frame" in text
+    assert "even spread" not in text
+    assert "layers" not in text
+    text = label("nose tip", method="superpixels", unit="pixels", segments=50, orders=16)
+    assert "Shapley values of about 50 superpixels in 16 orders" in text
+
+
+def test_one_head_is_counted_from_one_as_layers_are() -> None:
+    assert "head 3" in label("nose tip", head_fusion="head 2")
+    assert "fused" not in label("nose tip", head_fusion="head 2")
+
+
+def test_several_keypoints_and_a_mean_over_frames_are_named() -> None:
+    assert "Mean over nose tip and global" in label(("nose tip", "global"))
+    text = label("nose tip", frames=[0, 100, 10])
+    assert "mean over 10 frames (0 to 99, every 10th)" in text
+    assert "frame 17" not in text

@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.attention_settings import AttentionSettings, MapKey, map_key
+from napari_vitface.gui.attention_store import AttentionStore
 from napari_vitface.gui.layers import (
+    EVEN,
+    PIXELS,
     AttentionPicture,
     attention_picture,
     colour_limit,
 )
 from napari_vitface.gui.overlays import ATTENTION
-from napari_vitface.jobs.events import AttentionComputed, Cancelled, Event, Failed, Finished
+from napari_vitface.jobs.events import AttentionComputed, Progress
 
 if TYPE_CHECKING:
-    from napari_vitface.engine import Request
-    from napari_vitface.gui.crop import Crop
     from napari_vitface.gui.session import OpenVideo, Session
 
-#: Frames whose maps are kept: a few MB for twelve keypoints on a usual patch grid.
-_KEPT = 512
-
-#: Open requests with this key are dropped when a newer one comes.
-REPLACES = "attention of the frame on screen"
-
-
-@dataclass(frozen=True)
-class AttentionSettings:
-    """What to compute and which of the computed maps to show.
-
-    Attributes
-    ----------
-    target : str
-        ``"global"``, ``"all"`` (mean of all keypoints' maps) or a keypoint's name.
-    layers : (start, stop) or None
-        Blocks ``start`` to ``stop - 1``, counted from 0; None for all. Raw attention is that of
-        the last of them.
-    """
-
-    target: str = "all"
-    method: str = "rollout"
-    layers: tuple[int, int] | None = None
-    head_fusion: str = "mean"
-    discard: float = 0.0
-    hide_self: bool = False
-
-
-@dataclass(frozen=True)
-class _Key:
-    """One forward pass of the network: all maps of a frame come of it together."""
-
-    path: Path
-    frame: int
-    model: str
-    crop: Crop | None
-    device: str
-    precision: str
-    method: str
-    layers: tuple[int, int] | None
-    head_fusion: str
-    discard: float
-    hide_self: bool
+__all__ = ["AttentionFollower", "AttentionSettings"]
 
 
 class AttentionFollower:
@@ -82,20 +39,20 @@ class AttentionFollower:
         self._session = session
         self._settings = AttentionSettings()
         self._enabled = False
-        self._cache: OrderedDict[_Key, AttentionComputed] = OrderedDict()
+        self._everything = False
         self._limits: dict[tuple[Any, ...], float] = {}
-        self._awaited: _Key | None = None
-        self._request: Request | None = None
-        self._failed: _Key | None = None
-        #: "off", "waiting" (no video), "computing", "shown" or "failed".
+        self._mean: tuple[MapKey, AttentionComputed] | None = None
+        self.store = AttentionStore(session)
+        self._slot = self.store.slot("frame on screen", self._on_slot)
+        #: "off", "waiting" (no video), "computing", "shown", "failed" or "stopped".
         self.status = "off"
         self.message = ""
         self.shown: AttentionComputed | None = None
         self.picture: AttentionPicture | None = None
         self.limit = 1.0
-        #: Number of blocks of each model that has answered.
-        self.depths: dict[str, int] = {}
         session.overlays.wanted_changed.connect(self._on_wanted)
+
+    # ----------------------------------------------------------------- what is wanted
 
     @property
     def enabled(self) -> bool:
@@ -107,7 +64,6 @@ class AttentionFollower:
         if enabled == self._enabled:
             return
         self._enabled = enabled
-        self._failed = None
         self._session.overlays.show(ATTENTION, enabled)
         self.update()
 
@@ -122,117 +78,130 @@ class AttentionFollower:
             self._settings = settings
             self.update()
 
-    def update(self) -> None:
-        """Show the map of the frame on screen, or ask for it."""
+    @property
+    def everything(self) -> bool:
+        """Whether the maps of all keypoints are asked for, whichever is shown."""
+        return self._everything
+
+    @everything.setter
+    def everything(self, everything: bool) -> None:
+        if everything != self._everything:
+            self._everything = everything
+            self.update()
+
+    @property
+    def key(self) -> MapKey | None:
+        """What is asked of the engine for the frame on screen; None while nothing is."""
         opened = self._session.current
         if not self._enabled or opened is None:
-            self._awaited = None
-            self._cancel()
+            return None
+        return map_key(self._session, opened, self._settings, everything=self._everything)
+
+    # ----------------------------------------------------------------- what there is
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Number of blocks of each model that has answered."""
+        return self.store.depths
+
+    @property
+    def depth(self) -> int | None:
+        """Number of blocks of the chosen model, once it is known."""
+        return self.store.depths.get(self._session.model)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far a slow method is with the frame on screen."""
+        return self._slot.progress if self.status == "computing" else None
+
+    @property
+    def mean(self) -> AttentionComputed | None:
+        """The mean over frames that is on screen instead of the frame's own map."""
+        return self._mean[1] if self._mean is not None else None
+
+    def limit_of(self, key: MapKey, what: object, picture: AttentionPicture) -> float:
+        """The upper colour limit of maps of one kind: that of the first one, for all frames."""
+        return self._limits.setdefault((key.without_frame(), what), colour_limit(picture))
+
+    def number(self, value: float) -> str:
+        """A value of the maps on screen, as a number with what it is: ``3.2 %``, ``14 px``."""
+        unit = self.picture.unit if self.picture is not None else EVEN
+        if unit == PIXELS:
+            return f"{value:.1f} px"
+        if unit != EVEN:
+            return f"{value:.2f}"
+        return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
+
+    # ----------------------------------------------------------------- doing it
+
+    def update(self) -> None:
+        """Show the map of the frame on screen, or ask for it."""
+        key = self.key
+        if key is None:
+            self._mean = None
+            self._slot.want(None)
+            opened = self._session.current
             self._session.overlays.draw_attention(None, 1.0, opened and opened.layer)
             self._set("off" if not self._enabled else "waiting")
             return
-        key = self._key(opened)
-        if key in self._cache:
-            self._awaited = None
-            self._cancel()
-            self._cache.move_to_end(key)
-            self._show(key, self._cache[key], opened)
-        elif key == self._failed:
+        if self._mean is not None and self._mean[0].without_frame() == key.without_frame():
+            self._slot.want(None)
+            self._show(*self._mean)
             return
-        elif key != self._awaited:
-            self._ask(key, opened)
+        self._mean = None
+        before = self._slot.key, self._slot.status
+        self._slot.want(key)
+        if before == (self._slot.key, self._slot.status):
+            # Another of the maps that were computed together may be wanted.
+            self._on_slot()
+
+    def stop(self) -> None:
+        """Give up what is being computed for this frame."""
+        self._slot.stop()
+
+    def again(self) -> None:
+        """Ask once more for what failed or was stopped."""
+        self._slot.again()
+
+    def show_mean(self, key: MapKey, computed: AttentionComputed) -> None:
+        """Show the mean over frames, whichever frame is on screen, until the settings change."""
+        self._mean = (key, computed)
+        self.update()
+
+    def drop_mean(self) -> None:
+        """Show the frame's own map again."""
+        self._mean = None
+        self.update()
 
     def close(self) -> None:
         """Ask for nothing more."""
         self._enabled = False
-        self._awaited = None
-        self._cancel()
+        self.store.close()
 
-    def _key(self, opened: OpenVideo) -> _Key:
-        chosen = self._settings
-        return _Key(
-            opened.path,
-            self._session.frame,
-            self._session.model,
-            opened.crop,
-            self._session.device,
-            self._session.precision,
-            chosen.method,
-            chosen.layers,
-            chosen.head_fusion,
-            chosen.discard,
-            chosen.hide_self,
-        )
-
-    def _ask(self, key: _Key, opened: OpenVideo) -> None:
-        self._session.overlays.draw_attention(None, 1.0, opened.layer)
-        self._awaited = key
-        arguments = {
-            "source": key.path,
-            "frame": key.frame,
-            "model": key.model,
-            "keypoint": "all",
-            "method": key.method,
-            "layers": _layers(key),
-            "device": key.device,
-            "precision": key.precision,
-            "head_fusion": key.head_fusion,
-            "discard": key.discard,
-            "hide_self": key.hide_self,
-            "crop": key.crop,
-        }
-        try:
-            self._request = self._session.submit(
-                "explain",
-                arguments,
-                lambda event: self._on_event(key, event),
-                urgent=True,
-                replaces=REPLACES,
-            )
-        except VitFaceError as error:
-            self._on_event(key, Failed("explain", str(error)))
+    def _on_slot(self) -> None:
+        slot = self._slot
+        if slot.key is None:
             return
-        self._set("computing")
-
-    def _cancel(self) -> None:
-        if self._request is not None and not self._request.done:
-            self._request.cancel()
-        self._request = None
-
-    def _on_event(self, key: _Key, event: Event) -> None:
+        if slot.status == "shown" and slot.computed is not None:
+            self._show(slot.key, slot.computed)
+            return
         opened = self._session.current
-        wanted = self._enabled and opened is not None and key == self._key(opened)
-        match event:
-            case AttentionComputed():
-                self._cache[key] = event
-                self._learn(key, event)
-                while len(self._cache) > _KEPT:
-                    self._cache.popitem(last=False)
-                if wanted and opened is not None:
-                    self._awaited = None
-                    self._show(key, event, opened)
-            case Failed() if wanted:
-                self._awaited = None
-                self._failed = key
-                self._set("failed", event.message)
-            case Finished() | Cancelled() if key == self._awaited:
-                # Over without a map: the next step may ask again.
-                self._awaited = None
+        if opened is not None:
+            self._session.overlays.draw_attention(None, 1.0, opened.layer)
+        self._set(slot.status, slot.message)
 
-    def _learn(self, key: _Key, computed: AttentionComputed) -> None:
-        layers = computed.settings.get("layers")
-        if key.layers is None and layers:
-            self.depths[key.model] = int(layers[1])
-
-    def _show(self, key: _Key, computed: AttentionComputed, opened: OpenVideo) -> None:
+    def _show(self, key: MapKey, computed: AttentionComputed) -> None:
+        opened: OpenVideo | None = self._session.current
+        if opened is None:
+            return
         target = self._settings.target
         try:
             picture = attention_picture(computed, target)
         except KeyError:
             # The keypoint of another model: show what this one has.
-            picture = attention_picture(computed, computed.names[0])
-        kind = (*(getattr(key, name) for name in _KINDS), target)
-        limit = self._limits.setdefault(kind, colour_limit(picture))
+            target = computed.names[0]
+            picture = attention_picture(computed, target)
+        limit = self.limit_of(key, target, picture)
         self.shown, self.picture, self.limit = computed, picture, limit
         self._session.overlays.draw_attention(picture, limit, opened.layer)
         self._set("shown")
@@ -248,14 +217,3 @@ class AttentionFollower:
             # The user removed the layer: that is switching attention off.
             self._enabled = False
             self.update()
-
-
-#: Maps that agree in these are drawn with the same colour limits.
-_KINDS = ("model", "crop", "method", "layers", "head_fusion", "discard", "hide_self")
-
-
-def _layers(key: _Key) -> tuple[int, int] | int | None:
-    """The layers as the job takes them: one number for raw attention."""
-    if key.layers is None or key.method != "raw":
-        return key.layers
-    return key.layers[1] - 1

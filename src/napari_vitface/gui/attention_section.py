@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QHBoxLayout,
-    QLabel,
+    QProgressBar,
+    QPushButton,
     QSizePolicy,
-    QSpinBox,
     QWidget,
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_vitface.gui.describe import describe_map, method_help
-from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
-from napari_vitface.gui.overlays import ATTENTION_COLOURS
-from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, labelled_rows
+from napari_vitface.gui.attention_form import AttentionForm, combo, set_checked
+from napari_vitface.gui.attention_grid_dock import NAME as GRID_NAME
+from napari_vitface.gui.attention_grid_dock import AttentionGridDock
+from napari_vitface.gui.attention_settings import METHODS
+from napari_vitface.gui.attention_target import TargetBox
+from napari_vitface.gui.attention_tools import tools_of
+from napari_vitface.gui.describe import describe_map, method_help, title_map
+from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
+from napari_vitface.gui.patch_bars import Bar, PatchBars
+from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, labelled_rows, set_role
 from napari_vitface.gui.session import Session
 
-_METHODS = {"rollout": "Rollout (through the layers)", "raw": "Raw (one layer)"}
-_FUSIONS = {"mean": "mean", "max": "maximum", "min": "minimum"}
+#: Milliseconds for which a layer is shown when the layers are played.
+_BEAT = 450
 
 
 class AttentionSection(Section):
@@ -33,188 +38,275 @@ class AttentionSection(Section):
         super().__init__(3, "Attention", parent)
         self._session = session
         self._follower = session.attention
-        self.switch = QCheckBox("Show where the network looks")
-        self.target = _combo({})
-        self.target.setToolTip("Which map to look at")
-        self.method = _combo(_METHODS)
-        self.fusion = _combo(_FUSIONS)
-        self.fusion.setToolTip("How a layer's attention heads become one")
-        self.first, self.last = QSpinBox(), QSpinBox()
-        self.to_label = QLabel("to")
-        for box in (self.first, self.last):
-            box.setMinimumWidth(84)
-            box.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.discard = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.discard.setRange(0.0, 0.95)
-        self.discard.setSingleStep(0.05)  # type: ignore[arg-type]
-        self.discard.setDecimals(2)
-        self.discard.setToolTip("Share of the weakest attention weights that is set to zero")
-        self.hide_self = QCheckBox("Hide the keypoint's own patch")
-        self.hide_self.setToolTip(
-            "A patch passes itself on through the residual connections and outshines the rest"
-        )
-        self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.opacity.setRange(0.0, 1.0)
-        self.opacity.setDecimals(2)
-        self.opacity.setValue(session.overlays.attention_opacity)
-        self.colours = _combo({name: name for name in ATTENTION_COLOURS})
-        self.label = WrappedLabel("", "value")
-        self.problem = Note()
-
-        main, _ = labelled_rows(("Of", self.target), ("Opacity", self.opacity))
-        main.setContentsMargins(0, 0, 0, 0)
-        self.choices = QWidget()
-        self.choices.setLayout(main)
-        layers = QHBoxLayout()
-        layers.setSpacing(5)
-        for widget in (self.first, self.to_label, self.last):
-            layers.addWidget(widget)
-        layers.addStretch(1)
-        form = QWidget()
-        grid, _ = labelled_rows(
-            ("Method", self.method),
-            ("Layers", layers),
-            ("Heads", self.fusion),
-            ("Discard", self.discard),
-            ("Colours", self.colours),
-        )
-        grid.setContentsMargins(10, 0, 0, 0)
-        grid.addWidget(self.hide_self, grid.rowCount(), 0, 1, 2)
-        form.setLayout(grid)
-        self.settings = Fold("Settings", form)
-        self.content.addWidget(self.switch)
-        self.content.addWidget(self.choices)
-        self.content.addWidget(self.settings)
-        self.content.addWidget(self.label)
-        self.content.addWidget(self.problem)
-
-        follower = self._follower
-        self.switch.toggled.connect(lambda on: setattr(follower, "enabled", on))
-        self.target.activated.connect(lambda _: self._configure(target=self.target.currentData()))
-        self.method.activated.connect(lambda _: self._configure(method=self.method.currentData()))
-        self.fusion.activated.connect(
-            lambda _: self._configure(head_fusion=self.fusion.currentData())
-        )
-        self.first.valueChanged.connect(lambda _: self._on_layers())
-        self.last.valueChanged.connect(lambda _: self._on_layers())
-        self.discard.valueChanged.connect(lambda value: self._configure(discard=round(value, 2)))
-        self.hide_self.toggled.connect(lambda on: self._configure(hide_self=on))
-        overlays = session.overlays
-        self.opacity.valueChanged.connect(lambda v: setattr(overlays, "attention_opacity", v))
-        self.colours.activated.connect(
-            lambda _: setattr(overlays, "attention_colours", self.colours.currentData())
-        )
-        follower.changed.connect(self.refresh)
-        session.video_changed.connect(self.refresh)
-        session.poses_changed.connect(self._list_targets)
+        self.tools = tools_of(session)
+        self.grid_dock: AttentionGridDock | None = None
+        self._beat = QTimer(self)
+        self._beat.setInterval(_BEAT)
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
         self._list_targets()
         self.refresh()
 
-    def set_keypoints(self, names: list[str]) -> None:
-        """Offer the keypoints of the chosen model."""
-        wanted = [ALL_KEYPOINTS, GLOBAL, *names]
-        if wanted == [self.target.itemData(i) for i in range(self.target.count())]:
+    def _make_widgets(self) -> None:
+        overlays = self._session.overlays
+        self.switch = QCheckBox("Show where the network looks")
+        self.target = TargetBox()
+        self.method = combo({method.key: method.title for method in METHODS.values()})
+        self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0.0, 1.0)
+        self.opacity.setDecimals(2)
+        self.opacity.setValue(overlays.attention_opacity)
+        self.play_button = _button("▶ Layers", "Play the layers one after the other")
+        self.grid_button = _button("Grid", "Many maps beside each other: keypoints, layers, models")
+        self.pick_button = _button(
+            "Pick a patch", "Click on a place in the video to see which keypoints look at it"
+        )
+        self.pick_button.setCheckable(True)
+        set_role(self.pick_button, "toggle")
+        self.title_line = WrappedLabel("", "strong")
+        self.label = WrappedLabel("", "value")
+        self.problem = Note()
+        self.bar = QProgressBar()
+        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.stop_button = QPushButton("Cancel")
+        self.again_button = QPushButton("Compute again")
+        self.patch_hint = WrappedLabel("", "hint")
+        self.patch_bars = PatchBars()
+        self.form = AttentionForm(self._session)
+        self.settings = Fold("Settings", self.form)
+
+    def _lay_out(self) -> None:
+        self.choices = QWidget()
+        main, _ = labelled_rows(
+            ("Of", self.target), ("Method", self.method), ("Opacity", self.opacity)
+        )
+        main.setContentsMargins(0, 0, 0, 0)
+        self.choices.setLayout(main)
+        self.buttons = QWidget()
+        row = QHBoxLayout(self.buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(5)
+        for button in (self.play_button, self.grid_button, self.pick_button):
+            row.addWidget(button, 1)
+        progress = QHBoxLayout()
+        progress.setSpacing(6)
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.stop_button)
+        self.content.addWidget(self.switch)
+        self.content.addWidget(self.choices)
+        self.content.addWidget(self.buttons)
+        self.content.addLayout(progress)
+        for widget in (
+            self.title_line,
+            self.label,
+            self.problem,
+            self.again_button,
+            self.patch_hint,
+            self.patch_bars,
+            self.settings,
+        ):
+            self.content.addWidget(widget)
+
+    def _connect(self) -> None:
+        session, follower, tools = self._session, self._follower, self.tools
+        configure = follower.configure
+        self.switch.toggled.connect(lambda on: setattr(follower, "enabled", on))
+        self.target.chosen.connect(lambda target: configure(target=target))
+        self.method.activated.connect(
+            lambda _: configure(method=self.method.currentData(), layers=None)
+        )
+        self.opacity.valueChanged.connect(
+            lambda value: setattr(session.overlays, "attention_opacity", value)
+        )
+        self.play_button.clicked.connect(lambda: self._on_play())
+        self.grid_button.clicked.connect(lambda: self.open_grid())
+        self.pick_button.clicked.connect(self._on_pick)
+        self.stop_button.clicked.connect(lambda: follower.stop())
+        self.again_button.clicked.connect(lambda: follower.again())
+        self.patch_bars.clicked.connect(lambda name: configure(target=name))
+        self._beat.timeout.connect(tools.player.step)
+        follower.changed.connect(self.refresh)
+        tools.player.changed.connect(self._refresh_player)
+        tools.canvas.changed.connect(self._refresh_patch)
+        session.video_changed.connect(self.refresh)
+        session.poses_changed.connect(self._list_targets)
+
+    # ----------------------------------------------------------------- what the user does
+
+    def _on_play(self) -> None:
+        player = self.tools.player
+        if player.playing:
+            player.stop()
+        else:
+            player.start()
+
+    def _on_pick(self, on: bool) -> None:
+        if on:
+            self.tools.canvas.start_picking()
+        else:
+            self.tools.canvas.stop_picking()
+
+    def open_grid(self, kind: str | None = None) -> None:
+        """Show the grid below the canvas."""
+        viewer: Any = self._session.viewer
+        if viewer is None or not hasattr(viewer, "window"):
             return
-        self.target.clear()
-        self.target.addItem("All keypoints (mean)", ALL_KEYPOINTS)
-        self.target.addItem("Whole image (global)", GLOBAL)
-        for name in names:
-            self.target.addItem(name, name)
-        index = self.target.findData(self._follower.settings.target)
-        self.target.setCurrentIndex(max(index, 0))
-        if index < 0:
-            self._configure(target=ALL_KEYPOINTS)
+        docks = viewer.window.dock_widgets
+        if self.grid_dock is None or GRID_NAME not in docks:
+            self.grid_dock = AttentionGridDock(self._session, self.tools.grid, viewer)
+            viewer.window.add_dock_widget(self.grid_dock, name=GRID_NAME, area="bottom")
+        if kind is not None:
+            self.grid_dock.show_kind(kind)
+        dock = self.grid_dock.parent()
+        if isinstance(dock, QWidget):
+            dock.show()
+            dock.raise_()
+
+    # ----------------------------------------------------------------- what is shown
 
     def refresh(self) -> None:
         """Bring every line up to date with the session."""
         follower, opened = self._follower, self._session.current
         self.set_waiting(opened is None)
-        _set(self.switch, follower.enabled)
+        set_checked(self.switch, follower.enabled)
         self.switch.setEnabled(opened is not None or follower.enabled)
-        self.choices.setVisible(follower.enabled)
-        self.settings.setVisible(follower.enabled)
+        for widget in (self.choices, self.buttons, self.settings):
+            widget.setVisible(follower.enabled)
         chosen = follower.settings
-        _set(self.hide_self, chosen.hide_self)
+        self.target.set_target(chosen.target)
+        self.method.setCurrentIndex(self.method.findData(chosen.method))
         self.method.setToolTip(method_help(chosen.method))
-        self._refresh_layers()
+        self.form.refresh()
+        self.settings.set_summary(self.form.summary())
         self.problem.say(follower.message if follower.status == "failed" else "", "error")
-        match follower.status:
-            case "off" if opened is None:
-                self.hint.setText("Waits for a video.")
-                self.status = ""
-            case "off":
-                self.hint.setText("Tick to see it as heat on the frame on screen.")
-                self.status = "off"
-            case "waiting":
-                self.hint.setText("Waits for a video.")
-                self.status = ""
+        self._refresh_status()
+        self._refresh_progress()
+        self._refresh_label()
+        self._refresh_player()
+        self._refresh_patch()
+
+    def _refresh_status(self) -> None:
+        opened = self._session.current
+        hint, status = "", ""
+        match self._follower.status:
+            case "off" if opened is not None:
+                hint, status = "Tick to see it as heat on the frame on screen.", "off"
+            case "off" | "waiting":
+                hint = "Waits for a video."
             case "computing":
-                self.hint.setText("")
-                self.status = "computing …"
-                self.label.setText(f"Computing frame {self._session.frame} …")
-                return
+                status = "computing …"
             case "shown":
-                self.hint.setText("")
-                self.status = "on"
+                status = "on"
             case "failed":
-                self.hint.setText("")
-                self.status = "failed"
-        if follower.status == "shown" and follower.shown is not None and follower.picture:
-            names = follower.shown.names
-            self.set_keypoints([name for name in names if name != GLOBAL])
-            depth = follower.depths.get(self._session.model)
+                status = "failed"
+            case "stopped":
+                status = "cancelled"
+        self.hint.setText(hint)
+        self.status = status
+
+    def _refresh_progress(self) -> None:
+        follower = self._follower
+        progress = follower.progress
+        slow = METHODS[follower.settings.method].slow and follower.status == "computing"
+        self.bar.setVisible(slow)
+        self.stop_button.setVisible(slow)
+        self.again_button.setVisible(follower.status == "stopped")
+        if progress is not None and progress.total:
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+        else:
+            self.bar.setRange(0, 0)
+
+    def _refresh_label(self) -> None:
+        follower = self._follower
+        shown, picture = follower.shown, follower.picture
+        title = ""
+        if follower.status == "computing":
+            self.label.setText(f"Computing frame {self._session.frame} …")
+        elif follower.status == "shown" and shown is not None and picture is not None:
+            self._list_targets()
+            title = title_map(shown, follower.settings.target)
             self.label.setText(
-                describe_map(follower.shown, chosen.target, follower.picture, follower.limit, depth)
+                describe_map(
+                    shown, follower.settings.target, picture, follower.limit, follower.depth
+                )
             )
         else:
             self.label.setText("")
+        self.title_line.setText(title)
 
-    def _refresh_layers(self) -> None:
-        depth = self._follower.depths.get(self._session.model)
-        raw = self._follower.settings.method == "raw"
-        start, stop = self._follower.settings.layers or (0, depth or 1)
-        for box, value in ((self.first, start + 1), (self.last, stop)):
-            box.blockSignals(True)
-            box.setRange(1, depth or max(stop, 1))
-            box.setValue(value)
-            box.setEnabled(depth is not None)
-            box.blockSignals(False)
-        self.first.setVisible(not raw)
-        self.to_label.setVisible(not raw)
-        self.last.setSuffix(f" of {depth}" if depth else "")
+    def _refresh_player(self) -> None:
+        player = self.tools.player
+        self.play_button.setEnabled(player.can_play)
+        depth = self._follower.depth or 0
+        text = f"■ Layer {player.layer}/{depth}" if player.playing else "▶ Layers"
+        self.play_button.setText(text)
+        if player.playing and not self._beat.isActive():
+            self._beat.start()
+        elif not player.playing:
+            self._beat.stop()
 
-    def _on_layers(self) -> None:
-        depth = self._follower.depths.get(self._session.model)
-        start, stop = self.first.value() - 1, self.last.value()
-        if stop <= start:
-            start = stop - 1
-        everything = self._follower.settings.method == "rollout" and (start, stop) == (0, depth)
-        self._configure(layers=None if everything else (start, stop))
+    def _refresh_patch(self) -> None:
+        canvas, follower = self.tools.canvas, self._follower
+        on = follower.enabled and (canvas.picking or canvas.patch is not None)
+        set_checked(self.pick_button, on)
+        looks = canvas.looks if on else []
+        picture = follower.picture
+        if not on:
+            self.patch_hint.setText("")
+        elif canvas.patch is None:
+            self.patch_hint.setText("Click on a place in the video.")
+        elif picture is not None:
+            row, column = canvas.patch
+            rows = len(picture.data)
+            text = f"Who looks at the marked patch: row {row + 1} of {rows}, column {column + 1}."
+            if picture.unit == EVEN:
+                text += f" An even spread would be {follower.number(1 / picture.data.size)} each."
+            self.patch_hint.setText(text)
+        colours = self._colours()
+        full = follower.limit / (picture.data.size if picture and picture.unit == EVEN else 1)
+        self.patch_bars.set_bars(
+            [
+                Bar(
+                    each.name,
+                    min(1.0, max(0.0, each.value / full)),
+                    follower.number(each.value),
+                    colours.get(each.name, "#9a9a9a"),
+                    each.name == follower.settings.target,
+                )
+                for each in looks
+            ]
+        )
+        self.patch_bars.setVisible(bool(looks))
 
-    def _configure(self, **changes: Any) -> None:
-        if "method" in changes:
-            changes["layers"] = None
-        self._follower.configure(**changes)
-        self.refresh()
+    def _colours(self) -> dict[str, str]:
+        keypoints = self._follower.store.keypoints.get(self._session.model)
+        if keypoints is None:
+            return {}
+        return dict(zip(keypoints.names, keypoints.colours, strict=True))
 
     def _list_targets(self) -> None:
-        opened = self._session.current
-        if opened is not None and opened.poses is not None:
-            self.set_keypoints(list(opened.poses.keypoints.names))
-        elif self.target.count() == 0:
-            self.set_keypoints([])
+        """Offer the keypoints of the chosen model."""
+        session = self._session
+        shown = self._follower.shown
+        if session.model in self._follower.store.keypoints:
+            names = self._follower.store.keypoints[session.model].names
+        elif shown is not None and len(shown.names) > 1:
+            names = tuple(name for name in shown.names if name != GLOBAL)
+        elif session.current is not None and session.current.poses is not None:
+            names = session.current.poses.keypoints.names
+        else:
+            return
+        self.target.set_names(names)
+        wanted = self._follower.settings.names or ()
+        if any(name not in (*names, GLOBAL) for name in wanted):
+            # A keypoint of another model.
+            self._follower.configure(target=ALL_KEYPOINTS)
 
 
-def _combo(choices: dict[str, str]) -> QComboBox:
-    box = QComboBox()
-    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    for data, text in choices.items():
-        box.addItem(text, data)
-    return box
-
-
-def _set(box: Any, on: bool) -> None:
-    if box.isChecked() != on:
-        box.blockSignals(True)
-        box.setChecked(on)
-        box.blockSignals(False)
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button

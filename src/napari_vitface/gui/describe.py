@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL, AttentionPicture
+from typing import Any
+
+from napari_vitface.gui.attention_settings import METHODS, Target, of
+from napari_vitface.gui.layers import (
+    ALL_KEYPOINTS,
+    GLOBAL,
+    AttentionPicture,
+    attention_rows,
+)
 from napari_vitface.jobs.events import AttentionComputed
 
 
 def describe_map(
     computed: AttentionComputed,
-    target: str,
+    target: Target,
     picture: AttentionPicture,
     limit: float,
     depth: int | None = None,
 ) -> str:
-    """What the map on screen is, from what the engine says that it computed.
+    """How the map on screen was computed, from what the engine says that it did.
 
     Parameters
     ----------
@@ -21,50 +29,87 @@ def describe_map(
         Number of the model's layers.
     """
     settings = computed.settings
-    start, stop = settings.get("layers", (0, 0))
-    of = f" of {depth}" if depth else ""
-    which = f"layer {stop}{of}" if stop - start == 1 else f"layers {start + 1} to {stop}{of}"
-    fusion = str(settings.get("head_fusion", "mean"))
-    heads = f"heads fused by {fusion}" if fusion in ("mean", "max", "min") else fusion
-    if settings.get("method") == "raw":
-        how = f"Raw attention of {which}, {heads}"
-    else:
-        how = f"Attention rollout, {which}, {heads}"
-    discard = float(settings.get("discard", 0.0))
-    if discard:
-        how += f", lowest {100 * discard:.0f} % discarded"
-    start = settings.get("start", {}).get(GLOBAL if target == GLOBAL else "keypoint")
-    if start:
-        how += f", starting from {start}"
-    lines = [f"{how}."]
+    lines = [f"{how_computed(settings, target, depth)}."]
     if settings.get("hide_self") and target != GLOBAL:
         own = "The keypoint's own patches are left out"
-        if computed.own_share is not None and target in computed.names:
-            own += f" ({100 * float(computed.own_share[computed.names.index(target)]):.0f} %)"
+        if computed.own_share is not None:
+            rows = attention_rows(computed, target)
+            own += f" ({100 * float(computed.own_share[rows].mean()):.0f} %)"
         lines.append(f"{own}.")
     if picture.prefix_share >= 0.005:
         lines.append(
             f"{100 * picture.prefix_share:.0f} % went to class or register tokens, which have no "
             "place in the picture."
         )
-    lines.append(f"Full colour: {limit:.3g} times an even spread, the same in every frame.")
-    model = settings.get("model", "?")
-    return f"{_of(target)}  ·  frame {computed.frame}  ·  {model}\n" + " ".join(lines)
+    lines.append(f"Full colour: {limit:.3g} {picture.unit}, the same in every frame.")
+    return " ".join(lines)
+
+
+def title_map(computed: AttentionComputed, target: Target) -> str:
+    """Of what, when and by which model a map is, in one line."""
+    model = computed.settings.get("model", "?")
+    # Names of models hold hyphens, at which a line would be broken.
+    return f"{heading(target)}  ·  {_when(computed)}  ·  {model}".replace("-", "\u2011")
+
+
+def how_computed(settings: dict[str, Any], target: Target, depth: int | None = None) -> str:
+    """Method, layers, heads and start of a map, in words, from the settings of an answer."""
+    start, stop = settings.get("layers") or (0, 0)
+    of_all = f" of {depth}" if depth else ""
+    which = (
+        f"layer {stop}{of_all}" if stop - start == 1 else f"layers {start + 1} to {stop}{of_all}"
+    )
+    fusion = str(settings.get("head_fusion", "mean"))
+    heads = f"heads fused by {fusion}"
+    if fusion.startswith("head "):
+        heads = f"head {int(fusion.removeprefix('head ')) + 1}"
+    match settings.get("method"):
+        case "raw":
+            text = f"Raw attention of {which}, {heads}"
+        case "gradient-rollout":
+            text = f"Rollout of attention times its positive gradients, {which}, {heads}"
+        case "relevance":
+            text = f"Relevance (attention times positive gradients, added up), {which}"
+        case "occlusion":
+            square = float(settings.get("square") or 1.0)
+            text = f"Distance the keypoint moves when a grey square of {square:g} patches is there"
+            if "confidence" in str(settings.get("unit")):
+                text = text.replace("Distance the keypoint moves", "Confidence lost")
+        case "superpixels":
+            text = (
+                f"Shapley values of about {settings.get('segments')} superpixels in "
+                f"{settings.get('orders')} orders: pixels by which each keeps the keypoint in place"
+            )
+        case _:
+            text = f"Attention rollout, {which}, {heads}"
+    discard = float(settings.get("discard") or 0.0)
+    if discard:
+        text += f", lowest {100 * discard:.0f} % discarded"
+    begin = (settings.get("start") or {}).get(GLOBAL if target == GLOBAL else "keypoint")
+    if begin:
+        text += f", starting from {begin}"
+    return text
 
 
 def method_help(method: str) -> str:
     """One sentence on a method, for its tooltip."""
-    if method == "raw":
-        return "The attention weights of one layer, from the patches that hold the keypoint"
-    return (
-        "Attention multiplied through the layers with the residual connections "
-        "(Abnar and Zuidema, 2020)"
-    )
+    return METHODS[method].help
 
 
-def _of(target: str) -> str:
+def heading(target: Target) -> str:
+    """What a map is of, as the first words of a line."""
     if target == ALL_KEYPOINTS:
         return "Mean over all keypoints"
-    if target == GLOBAL:
-        return "Whole image (global)"
-    return target[:1].upper() + target[1:]
+    if not isinstance(target, str) and len(target) > 1:
+        return f"Mean over {of(target)}"
+    text = of(target)
+    return text[:1].upper() + text[1:]
+
+
+def _when(computed: AttentionComputed) -> str:
+    frames = computed.settings.get("frames")
+    if not frames:
+        return f"frame {computed.frame}"
+    start, stop, step = (int(number) for number in frames)
+    every = f", every {step}th" if step > 1 else ""
+    return f"mean over {len(range(start, stop, step))} frames ({start} to {stop - 1}{every})"

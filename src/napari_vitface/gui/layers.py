@@ -128,8 +128,9 @@ def point_size(frame_size: tuple[int, int]) -> float:
     return max(3.0, 0.014 * float(np.hypot(*frame_size)))
 
 
-#: Unit of maps that are shares of a whole.
+#: Units of maps: shares of a whole, and how far a keypoint moves.
 EVEN = "times an even spread"
+PIXELS = "px"
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,14 @@ def attention_picture(
     rows = attention_rows(computed, target)
     data = computed.maps[rows].mean(axis=0)
     share = float(computed.prefix_share[rows].mean())
-    even = np.float32(data.size)
+    said = computed.settings.get("unit")
+    unit = EVEN if said is None else PIXELS if "pixels" in said else str(said)
     return AttentionPicture(
-        np.ascontiguousarray(data, np.float32) * even,
+        np.ascontiguousarray(data, np.float32) * np.float32(data.size if unit == EVEN else 1),
         (float(computed.scale[0]), float(computed.scale[1])),
         (float(computed.translate[0]), float(computed.translate[1])),
         share,
+        unit,
     )
 
 

@@ -1,0 +1,282 @@
+"""Clicks on the canvas that ask about attention: of a point, what it looked at; of a patch, who
+looked at it.
+
+Napari's own tools keep their clicks: nothing here acts while a tool that places, moves or draws is
+in hand. To point at patches the attention layer is selected, like any layer that one works on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Shapes
+from psygnal import Signal
+
+from napari_vitface.gui.layers import GLOBAL, point_size
+from napari_vitface.gui.overlays import ATTENTION, frame_size
+from napari_vitface.jobs.events import AttentionComputed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_vitface.gui.session import Session
+
+#: Screen pixels that the mouse may move during a click.
+_STILL = 4.0
+#: Screen pixels around a point in which a click means it, however small it is drawn.
+_NEAR = 10.0
+#: Name of the layer that marks the patch.
+PATCH = "patch"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How much one keypoint looks at a patch.
+
+    Attributes
+    ----------
+    name : str
+        The keypoint, or ``"global"``.
+    value : float
+        The map's value there, in the unit of the map.
+    relative : float
+        The same as a share of the map's largest value.
+    """
+
+    name: str
+    value: float
+    relative: float
+
+
+def looking_at(computed: AttentionComputed, patch: tuple[int, int]) -> list[Looks]:
+    """How much each keypoint looks at patch (row, column), the most first; ``"global"`` last."""
+    looks = []
+    for name, values in zip(computed.names, computed.maps, strict=True):
+        value, largest = float(values[patch]), float(values.max())
+        looks.append(Looks(name, value, value / largest if largest > 0 else 0.0))
+    return sorted(looks, key=lambda each: (each.name == GLOBAL, -each.value))
+
+
+def patch_at(computed: AttentionComputed, y: float, x: float) -> tuple[int, int] | None:
+    """The patch (row, column) that holds a place in video pixels; None outside of the grid."""
+    place = []
+    for where, scale, begin, count in zip(
+        (y, x), computed.scale, computed.translate, computed.maps.shape[1:], strict=True
+    ):
+        index = round((where - begin) / scale)
+        if not 0 <= index < count:
+            return None
+        place.append(index)
+    return place[0], place[1]
+
+
+class AttentionCanvas:
+    """Listens to clicks and to the selected keypoints of a session, as long as attention is on."""
+
+    #: A patch was picked or let go of, or picking began or ended.
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._follower = session.attention
+        self._wanted = False
+        self._before: Any = None
+        self._marker: Shapes | None = None
+        self.patch: tuple[int, int] | None = None
+        #: Whether the keypoints that are selected become those that are looked at.
+        self.follows_selection = True
+        viewer = session.viewer
+        assert viewer is not None
+        viewer.mouse_drag_callbacks.append(self._on_mouse)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        viewer.layers.events.removed.connect(self._on_removed)
+        session.labelling.selection_changed.connect(self._on_selection)
+        session.video_changed.connect(self._on_video)
+        self._follower.changed.connect(self._on_follower)
+
+    def close(self) -> None:
+        """Stop listening and take the mark away."""
+        viewer = self._session.viewer
+        if viewer is not None:
+            if self._on_mouse in viewer.mouse_drag_callbacks:
+                viewer.mouse_drag_callbacks.remove(self._on_mouse)
+            viewer.layers.selection.events.active.disconnect(self._on_active)
+            viewer.layers.events.removed.disconnect(self._on_removed)
+        self._unmark()
+
+    # ----------------------------------------------------------------- picking a patch
+
+    @property
+    def picking(self) -> bool:
+        """Whether a click picks a patch: the attention layer is selected."""
+        viewer, layer = self._session.viewer, self._session.overlays.layer(ATTENTION)
+        return viewer is not None and layer is not None and self._active() is layer
+
+    def start_picking(self) -> None:
+        """Let the next clicks pick patches."""
+        self._wanted = True
+        self._follower.everything = True
+        self._follower.enabled = True
+        self._take_in_hand()
+
+    def stop_picking(self) -> None:
+        """Let clicks mean what they meant before, and forget the patch."""
+        self._wanted = False
+        viewer, opened = self._session.viewer, self._session.current
+        picking, before = self.picking, self._before
+        self.pick(None)
+        if viewer is not None and picking:
+            there = before is not None and before in viewer.layers
+            viewer.layers.selection.active = before if there else opened and opened.layer
+        self.changed.emit()
+
+    def pick(self, patch: tuple[int, int] | None) -> None:
+        """Look at a patch (row, column) of the grid; None lets go of it."""
+        self.patch = patch
+        self._follower.everything = patch is not None or self.picking
+        self._mark()
+        self.changed.emit()
+
+    @property
+    def looks(self) -> list[Looks]:
+        """How much each keypoint looks at the picked patch; empty without one."""
+        shown = self._follower.shown
+        if self.patch is None or shown is None or self._follower.status != "shown":
+            return []
+        return looking_at(shown, self.patch)
+
+    def _take_in_hand(self) -> None:
+        viewer, layer = self._session.viewer, self._session.overlays.layer(ATTENTION)
+        if not self._wanted or viewer is None or layer is None:
+            return
+        self._wanted = False
+        if self._active() is not layer:
+            self._before = self._active()
+            viewer.layers.selection.active = layer
+
+    def _active(self) -> Any:
+        viewer = self._session.viewer
+        return viewer.layers.selection.active if viewer is not None else None
+
+    # ----------------------------------------------------------------- the mark on the patch
+
+    def _mark(self) -> None:
+        viewer, opened = self._session.viewer, self._session.current
+        shown = self._follower.shown
+        if self.patch is None or viewer is None or opened is None or shown is None:
+            self._unmark()
+            return
+        middle = np.array(self.patch) * shown.scale + shown.translate
+        half = np.array(shown.scale) / 2
+        corners = middle + half * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
+        if self._marker is not None:
+            self._marker.data = [corners]
+            return
+        active, chosen = viewer.layers.selection.active, set(viewer.layers.selection)
+        self._marker = Shapes(
+            [corners],
+            ndim=2,
+            name=PATCH,
+            face_color="transparent",
+            edge_color="#00e5ff",
+            edge_width=max(1.0, 0.003 * max(frame_size(opened.layer))),
+            scale=opened.layer.scale[-2:],
+            translate=opened.layer.translate[-2:],
+        )
+        viewer.layers.append(self._marker)
+        viewer.layers.selection = chosen
+        viewer.layers.selection.active = active
+
+    def _unmark(self) -> None:
+        marker, self._marker = self._marker, None
+        viewer = self._session.viewer
+        if marker is not None and viewer is not None and marker in viewer.layers:
+            viewer.layers.remove(marker)
+
+    # ----------------------------------------------------------------- what happens
+
+    def _on_mouse(self, viewer: Any, event: Any) -> Iterator[None]:
+        if not self._follower.enabled or event.button != 1 or not _at_rest(self._active()):
+            return
+        began = np.asarray(event.position, float)
+        # napari 0.9 moved the camera to the scene.
+        zoom = float(getattr(viewer, "scene", viewer).camera.zoom)
+        yield
+        while event.type == "mouse_move":
+            if np.linalg.norm(np.asarray(event.position, float) - began) * zoom > _STILL:
+                return
+            yield
+        self._on_click(event.position, zoom)
+
+    def _on_click(self, position: Any, zoom: float) -> None:
+        opened = self._session.current
+        if opened is None:
+            return
+        y, x = opened.layer.world_to_data(position)[1:3]
+        if not self.picking:
+            # As far as a screen pixel reaches in the video.
+            near = _NEAR / (zoom * float(opened.layer.scale[-1]))
+            self._select(y, x, max(near, point_size(frame_size(opened.layer)) / 2))
+            return
+        shown = self._follower.shown
+        if self._follower.status == "shown" and shown is not None:
+            self.pick(patch_at(shown, y, x))
+
+    def _select(self, y: float, x: float, within: float) -> None:
+        pose = self._session.shown_pose(self._session.frame)
+        if pose is None or not pose.drawn.any():
+            return
+        distance = np.where(pose.drawn, np.hypot(*(pose.xy - (x, y)).T), np.inf)
+        nearest = int(np.argmin(distance))
+        if distance[nearest] <= within:
+            if self._session.labelling.selection == (nearest,):
+                # Selected already: it is to be looked at all the same.
+                self._on_selection()
+            self._session.labelling.select([nearest])
+
+    def _on_selection(self) -> None:
+        labelling, follower = self._session.labelling, self._follower
+        keypoints = labelling.keypoints
+        if not (self.follows_selection and follower.enabled and keypoints is not None):
+            return
+        names = tuple(keypoints.names[k] for k in labelling.selection)
+        known = follower.store.keypoints.get(self._session.model)
+        if known is not None:
+            names = tuple(name for name in names if name in known.names)
+        if names:
+            follower.configure(target=names[0] if len(names) == 1 else names)
+
+    def _on_active(self, event: Any = None) -> None:
+        self._follower.everything = self.picking or self.patch is not None
+        self.changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self._marker:
+            # Removed by the user: that is letting go of the patch.
+            self._marker = None
+            self.pick(None)
+
+    def _on_video(self) -> None:
+        self.pick(None)
+
+    def _on_follower(self) -> None:
+        follower = self._follower
+        if not follower.enabled:
+            self._wanted = False
+            if self.patch is not None:
+                self.pick(None)
+            return
+        self._take_in_hand()
+        if self.patch is None or follower.status != "shown" or follower.shown is None:
+            return
+        rows, columns = follower.shown.maps.shape[1:]
+        if self.patch[0] >= rows or self.patch[1] >= columns:
+            # Another model has another grid.
+            self.pick(None)
+
+
+def _at_rest(layer: Any) -> bool:
+    """Whether a click on a layer does nothing but move the picture."""
+    return layer is None or str(layer.mode) == "pan_zoom"

@@ -405,6 +405,11 @@ def _marks(session: Session) -> Any:
 _sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
 
 
+def open_session_of(viewer: ViewerModel) -> Session | None:
+    """The session of a viewer, if there is one that is not closed."""
+    return _sessions.get(getattr(viewer, "__wrapped__", viewer))
+
+
 def session_of(viewer: ViewerModel, post: Post) -> Session:
     """The session of a viewer, made if there is none (or it was closed)."""
     viewer = getattr(viewer, "__wrapped__", viewer)

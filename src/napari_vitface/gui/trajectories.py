@@ -12,6 +12,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.section import WrappedLabel
+from napari_vitface.gui.session import Session, open_session_of
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.trajectory_data import TraceStore
 from napari_vitface.gui.trajectory_export import (
@@ -33,7 +34,6 @@ from napari_vitface.kinematics.traces import KEYPOINTS_OF, unit_of
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_vitface.gui.session import Session
     from napari_vitface.pose.keypoints import KeypointSet
 
 #: Its name in napari, as the manifest and napari's settings have it.
@@ -123,10 +123,13 @@ class TrajectoriesDock(QWidget):
         viewer = self._viewer()
         if viewer is None or (self.session is not None and not self.session.closed):
             return
-        from napari_vitface.gui.actions import open_dock
-
         self.leave_session()
-        session = self.session = open_dock(viewer).session
+        session = open_session_of(viewer)
+        if session is None:
+            from napari_vitface.gui.actions import open_dock
+
+            session = open_dock(viewer).session
+        self.session = session
         self.store = TraceStore(session, self._redraw_soon)
         labelling = session.labelling
         self._link(session.video_changed, self._on_video)

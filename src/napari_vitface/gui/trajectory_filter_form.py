@@ -30,7 +30,7 @@ _METHODS = (
 
 
 class OddSpinBox(QSpinBox):
-    """A number of frames that has a middle."""
+    """A number of frames that has a middle; an even one that is typed becomes the next odd one."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -51,7 +51,8 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
     def __init__(self) -> None:
         super().__init__()
         self._length = 0
-        self._frame = 0
+        #: Where the line of the slider stands.
+        self.frame = 0
         self._times: NDArray[np.float64] | None = None
         self._picture: QPixmap | None = None
         self._cursor_colour = QColor("white")
@@ -195,17 +196,17 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
 
     def set_frame(self, frame: int) -> None:
         """Move the line to a frame."""
-        if frame == self._frame:
+        if frame == self.frame:
             return
         before = self._cursor_strip()
-        self._frame = frame
+        self.frame = frame
         viewport = self.viewport()
         viewport.update(before)
         viewport.update(self._cursor_strip())
 
     def cursor_x(self) -> float:
         """Where the line stands, in pixels of the widget; may be outside of what is in view."""
-        return float(self.time.mapViewToScene(QPointF(self._frame, 0)).x())
+        return float(self.time.mapViewToScene(QPointF(self.frame, 0)).x())
 
     def near_cursor(self, place: QPointF) -> bool:
         """Whether a press at a place of the scene grabs the line."""
@@ -310,5 +311,5 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
             self._seek_timer.start(0)
 
     def _seek(self) -> None:
-        if self._seek_to is not None and self._seek_to != self._frame:
+        if self._seek_to is not None and self._seek_to != self.frame:
             self.sought.emit(self._seek_to)

@@ -25,11 +25,16 @@ from napari_vitface.jobs.events import Event
 
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
+    "audit": "napari_vitface.jobs.audit:audit",
+    "audit_video": "napari_vitface.jobs.audit:audit_video",
     "describe": "napari_vitface.jobs.describe:describe",
     "evaluate": "napari_vitface.jobs.evaluate:evaluate",
     "explain": "napari_vitface.jobs.explain:explain",
     "models": "napari_vitface.jobs.models:models",
+    "plan_training": "napari_vitface.jobs.training_plan:plan_training",
     "predict": "napari_vitface.jobs.predict:predict",
+    "suggest": "napari_vitface.jobs.suggest:suggest",
+    "train": "napari_vitface.jobs.train:train",
 }
 
 #: Seconds that a job gets to put its files in order after the window is gone.

@@ -7,25 +7,23 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_vitface.errors import BackboneError
 from napari_vitface.jobs.audit_labels import AuditedLabels
 from napari_vitface.jobs.training_data import seen_in_training, trained_frames
-from napari_vitface.model.backbone import nearest_input_size
-from napari_vitface.model.checkpoint import DEFAULT_MODEL, find_model, read_metadata
-from napari_vitface.model.network import KeypointNetwork
-from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
-from napari_vitface.training.augmentation import Augmentation
-from napari_vitface.training.batches import ImageBatches
-from napari_vitface.training.fit import Fit, FitSettings, predict_inputs
-from napari_vitface.training.frames import TrainingFrames
-from napari_vitface.training.precision import choose_training
-from napari_vitface.training.start import DEFAULT_BACKBONE, adapt, start_from
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_vitface.model.network import KeypointNetwork
+    from napari_vitface.model.preprocessing import Preprocessing
+    from napari_vitface.training.fit import FitSettings
+    from napari_vitface.training.frames import TrainingFrames
 
 #: Pixels of the inputs: enough to find what is wrong, and quick.
 _AREA = 96 * 128
@@ -37,10 +35,15 @@ _STEPS, _FRAMES_A_STEP, _MOST_STEPS = 100, 2, 400
 _STEPS_FRESH = 250
 #: A larger network would take too long on a CPU.
 _MOST_PARAMETERS_ON_CPU = 30_000_000
-#: A camera that stands still.
-_LITTLE = Augmentation(
-    rotation=6, scale=0.07, translation=0.03, contrast=0.25, gamma=0.25, erase=0.2
-)
+#: How inputs are varied: a camera that stands still.
+_LITTLE = {
+    "rotation": 6,
+    "scale": 0.07,
+    "translation": 0.03,
+    "contrast": 0.25,
+    "gamma": 0.25,
+    "erase": 0.2,
+}
 
 
 @dataclass
@@ -83,6 +86,7 @@ class Beginning:
     def drawings(self) -> Iterator[TrainingFrames]:
         """Drawn faces, one at a time: each of another animal under another light."""
         from napari_vitface.sample import random_face
+        from napari_vitface.training.frames import TrainingFrames
 
         height, width = self.preprocessing.input_size
         whole = self.preprocessing.with_crop(None)
@@ -95,6 +99,10 @@ class Beginning:
         self, drawings: Sequence[TrainingFrames], audited: AuditedLabels
     ) -> Iterator[None]:
         """Train on drawn faces, a step at a time, and turn to the labels' keypoints."""
+        from napari_vitface.training.fit import FitSettings
+        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.start import adapt
+
         settings = FitSettings(
             steps=self.drawn_steps,
             warm_up=50,
@@ -117,6 +125,9 @@ class Fold:
     """A network trained on some of the labelled frames, to judge the others."""
 
     def __init__(self, beginning: Beginning, frames: TrainingFrames, steps: int, seed: int) -> None:
+        from napari_vitface.training.augmentation import Augmentation
+        from napari_vitface.training.fit import FitSettings
+
         self._network = copy.deepcopy(beginning.network)
         self._preprocessing = beginning.preprocessing
         self._frames = frames
@@ -127,7 +138,7 @@ class Fold:
             layer_decay=1.0 if beginning.drawn else 0.8,
             precision=beginning.precision,
             seed=seed,
-            augmentation=_LITTLE,
+            augmentation=Augmentation(**_LITTLE),
         )
 
     def train(self) -> Iterator[None]:
@@ -136,6 +147,8 @@ class Fold:
 
     def predict(self, frames: TrainingFrames) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Points (n, K, 2) in pixels of the video, and raw confidence (n, K)."""
+        from napari_vitface.training.fit import predict_inputs
+
         xy, confidence = predict_inputs(self._network, self._preprocessing, frames)
         return frames.to_video(xy), confidence
 
@@ -146,6 +159,9 @@ def _steps(
     frames: TrainingFrames,
     settings: FitSettings,
 ) -> Iterator[None]:
+    from napari_vitface.training.batches import ImageBatches
+    from napari_vitface.training.fit import Fit
+
     keypoints = network.keypoints
     swaps = [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
     device = next(network.parameters()).device
@@ -173,6 +189,11 @@ def choose_beginning(
     VitFaceError
         There is no such model or device.
     """
+    from napari_vitface.model.backbone import nearest_input_size
+    from napari_vitface.model.checkpoint import DEFAULT_MODEL
+    from napari_vitface.training.precision import choose_training
+    from napari_vitface.training.start import DEFAULT_BACKBONE, start_from
+
     image = audited.read(0)
     frame_size = (image.shape[0], image.shape[1])
     refusals = []
@@ -202,6 +223,11 @@ def _from_model(
     precision: str,
     seed: int,
 ) -> Beginning:
+    from napari_vitface.model.backbone import nearest_input_size
+    from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.training.precision import choose_training
+    from napari_vitface.training.start import start_from
+
     file = find_model(name)
     keypoints = audited.labels.keypoints
     timm_name = read_metadata(file)["network"]["backbone"]["timm_name"]
@@ -220,6 +246,8 @@ def _from_model(
 
 def _seen(name: str, audited: AuditedLabels) -> str:
     """Why a model may not judge, nor train what judges; empty if it may."""
+    from napari_vitface.model.checkpoint import find_model, read_metadata
+
     file = find_model(name)
     training = read_metadata(file)["training"] or {}
     if not trained_frames(training):

@@ -46,6 +46,12 @@ def style_sheet(viewer: ViewerModel) -> str:
     QLabel[role="note"][level="info"] {{
         background: {mix(0.08)}; border-left: 3px solid {accent};
     }}
+    QFrame[role="row"] {{
+        background: {mix(0.06)}; border: none; border-left: 3px solid transparent;
+        border-radius: 2px;
+    }}
+    QFrame[role="row"]:hover {{ background: {mix(0.12)}; }}
+    QFrame[role="row"][current="true"] {{ border-left: 3px solid {accent}; }}
     QPushButton[role="primary"] {{
         background: {accent}; color: white; font-weight: 600; padding: 6px 10px;
     }}

@@ -208,10 +208,7 @@ def choose_beginning(
     size = nearest_input_size(DEFAULT_BACKBONE, _like(frame_size))
     start = start_from("scratch", MOUSE_FACE, frame_size, image_size=size, seed=seed)
     where, how, _ = choose_training(start.network, start.preprocessing, device, precision)
-    why = (
-        f"{'; '.join(refusals)}. So the networks that judge start from drawn faces: they have seen "
-        "no label before."
-    )
+    why = f"The networks that judge start from drawn faces: {'; '.join(refusals)}."
     return Beginning(start.network, start.preprocessing, "drawn faces", why, where, how, True, seed)
 
 

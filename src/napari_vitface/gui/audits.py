@@ -1,0 +1,168 @@
+"""The audit job as the window runs it, on the labels of the current video as they are now."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.session import OpenVideo, Session
+from napari_vitface.jobs.events import Event, Finished, LabelDoubted
+from napari_vitface.pose.edits import LabelEdit, make_edit
+from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
+from napari_vitface.pose.table import PointState
+
+#: Fewer labelled frames cannot be compared with each other.
+FEWEST_FRAMES = 12
+#: Score from which a label is called probably wrong rather than worth a look.
+PROBABLY = 2.0
+
+#: What became of a finding.
+OPEN, FIXED, CHANGED = "open", "fixed", "changed"
+
+
+@dataclass
+class AuditRun(JobRun):
+    """An audit in progress or the last one."""
+
+    opened: OpenVideo
+    found: list[LabelDoubted] = field(default_factory=list)
+
+
+class Audits(Runner[AuditRun]):
+    """Runs the audit job for a session, one run at a time, and keeps what each video's found."""
+
+    #: The findings of the current video changed.
+    found = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._findings: weakref.WeakKeyDictionary[OpenVideo, list[LabelDoubted]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    @property
+    def labelled_frames(self) -> NDArray[np.int64]:
+        """Frames of the current video with a placed point."""
+        labels = self._session.labelling.labels
+        if labels is None:
+            return np.empty(0, dtype=np.int64)
+        frames = [f for f in labels.frames().tolist() if np.isfinite(_placed(labels, f)).any()]
+        return np.array(frames, dtype=np.int64)
+
+    @property
+    def findings(self) -> list[LabelDoubted]:
+        """What the last audit of the current video found, less what was kept as it is."""
+        opened = self._session.current
+        return list(self._findings.get(opened, ())) if opened is not None else []
+
+    def start(self) -> None:
+        """Audit the labels of the current video."""
+        session, labels = self._session, self._session.labelling.labels
+        opened = session.current
+        if opened is None or labels is None or self.active:
+            return
+        frames = self.labelled_frames
+        arguments = {
+            "video": opened.path,
+            "keypoints": labels.keypoints.to_dict(),
+            "frames": frames,
+            "xy": np.stack([_placed(labels, frame) for frame in frames.tolist()]),
+            "model": session.model,
+            "device": session.device,
+        }
+        run = AuditRun(opened)
+        self.begin(run, "audit_video", arguments, lambda event: self._on_event(run, event))
+
+    def _on_event(self, run: AuditRun, event: Event) -> bool:
+        if isinstance(event, LabelDoubted):
+            run.found.append(event)
+            return True
+        if isinstance(event, Finished):
+            self._findings[run.opened] = run.found
+            self.found.emit()
+        return False
+
+    def keep(self, finding: LabelDoubted) -> None:
+        """The labels are right: take the finding off the list."""
+        opened = self._session.current
+        if opened is not None and opened in self._findings:
+            self._findings[opened] = [f for f in self._findings[opened] if f is not finding]
+            self.found.emit()
+
+    def state(self, finding: LabelDoubted) -> str:
+        """Whether the labels of a finding are as they were audited, as its fix makes them, or
+        neither."""
+        labels = self._session.labelling.labels
+        if labels is None:
+            return CHANGED
+        edit = self.fix_of(finding)
+        if edit is not None:
+            return OPEN
+        names = labels.keypoints.names
+        if any(name not in names for name in finding.keypoints):
+            return CHANGED
+        audited = _points(finding, names)
+        points = _fixed(finding, audited) if finding.moves else {}
+        if points and all(
+            labels.point(finding.frame, names.index(name)) == point
+            for name, point in points.items()
+        ):
+            return FIXED
+        mine = [names.index(name) for name in finding.keypoints]
+        same = all(
+            labels.point(finding.frame, k) == audited[names[k]]
+            for k in mine
+            if audited[names[k]] != ABSENT
+        )
+        return OPEN if same else CHANGED
+
+    def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
+        """The edit that fixes a finding; None if there is none, or the labels are others now."""
+        labels = self._session.labelling.labels
+        if labels is None or not finding.moves:
+            return None
+        names = labels.keypoints.names
+        if any(name not in names for name in finding.keypoints):
+            return None
+        audited = _points(finding, names)
+        for name in finding.keypoints:
+            now = labels.point(finding.frame, names.index(name))
+            # A hidden point had no label to be audited; moving one onto it would lose that.
+            if now != audited[name]:
+                return None
+        points = {
+            (finding.frame, names.index(name)): point
+            for name, point in _fixed(finding, audited).items()
+        }
+        return make_edit(labels, f"fix {finding.kind} labels", points)
+
+    def fix(self, finding: LabelDoubted) -> bool:
+        """Carry out the fix of a finding as one step of undo."""
+        edit = self.fix_of(finding)
+        return edit is not None and self._session.labelling.do(edit)
+
+
+def _points(finding: LabelDoubted, names: tuple[str, ...]) -> dict[str, Point]:
+    """The labels of the frame as they were audited."""
+    points = {}
+    for name, (x, y) in zip(names, finding.xy.tolist(), strict=False):
+        there = np.isfinite(x) and np.isfinite(y)
+        points[name] = Point(x, y, PointState.LABELLED) if there else ABSENT
+    return points
+
+
+def _fixed(finding: LabelDoubted, audited: dict[str, Point]) -> dict[str, Point]:
+    """What the fix makes of them."""
+    return {name: ABSENT if source is None else audited[source] for name, source in finding.moves}
+
+
+def _placed(labels: FrameLabels, frame: int) -> NDArray[np.float64]:
+    """The placed points of a frame (K, 2), NaN elsewhere."""
+    xy = labels.xy(frame)
+    xy[labels.states(frame) != PointState.LABELLED] = np.nan
+    return xy

@@ -1,0 +1,74 @@
+"""The bar of a run, what it is doing, how long it will take, and the button that stops it."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vitface.gui.job_run import JobRun
+from napari_vitface.gui.section import WrappedLabel
+from napari_vitface.gui.style import count, duration
+
+
+class RunProgress(QWidget):
+    """Progress of a `JobRun`; hidden while none is active.
+
+    Parameters
+    ----------
+    noun : str
+        What is counted: "frame". Empty: only the share and the time left are said.
+    cancel_help : str
+        Tooltip of Cancel, whose click the owner connects.
+    """
+
+    def __init__(
+        self, noun: str = "frame", cancel_help: str = "Stop", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._noun = noun
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip(cancel_help)
+        self.doing = WrappedLabel("", "value")
+        line = QHBoxLayout()
+        line.setSpacing(6)
+        line.addWidget(self.bar, 1)
+        line.addWidget(self.cancel_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(7)
+        layout.addLayout(line)
+        layout.addWidget(self.doing)
+        self.show_run(None)
+
+    def show_run(
+        self,
+        run: JobRun | None,
+        *,
+        starting: str = "Starting the engine and loading the model …",
+        stopping: str = "Stopping after the batch in progress …",
+    ) -> None:
+        """Show where a run stands; None or one that is over hides everything."""
+        if run is None or not run.active:
+            self.setVisible(False)
+            return
+        self.setVisible(True)
+        self.cancel_button.setEnabled(run.status != "cancelling")
+        self.bar.setRange(0, run.total)
+        self.bar.setValue(run.done)
+        if run.status == "cancelling":
+            self.doing.setText(stopping)
+        elif run.status == "starting":
+            self.doing.setText(starting)
+        else:
+            self.doing.setText(self._words(run))
+
+    def _words(self, run: JobRun) -> str:
+        parts = []
+        if self._noun:
+            parts.append(f"{run.done:,} of {count(run.total, self._noun)}".replace(",", " "))
+        if run.seconds_left is not None:
+            parts.append(f"{duration(run.seconds_left)} left")
+        first = "  ·  ".join(parts)
+        return "\n".join(filter(None, (first, run.doing)))

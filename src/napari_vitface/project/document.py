@@ -30,7 +30,7 @@ import numpy as np
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, edit_from_json, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
+from napari_vitface.pose.labels import FrameLabels, Point
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
 from napari_vitface.project.images import FrameReader, missing_images, write_images
@@ -282,10 +282,12 @@ class LabelDocument:
                 self._keep_copy(table.path)
         known: dict[Place, list[Point]] = {}
         taken: dict[Place, Point] = {}
-        for place in self.disagreement.points:
-            known[place] = [_said(reading, side, place) for side in reading.readable]
+        places = self.disagreement.points
+        sides = [_said(reading, side, places) for side in reading.readable]
+        for place, *found in zip(places, *sides, strict=True):
+            known[place] = found
             if place not in self._touched:
-                taken[place] = _said(reading, kind, place)
+                taken[place] = found[reading.readable.index(kind)]
         self._accept(known)
         edit = make_edit(self.labels, f"take the labels of {reading.tables[kind].path.name}", taken)
         if edit is not None:
@@ -497,10 +499,16 @@ class LabelDocument:
         )
 
     def _note_what_is_written(self, reading: Reading) -> None:
-        known = {}
-        for place in self._touched:
-            found = [_said(reading, kind, place) for kind in reading.readable] or [ABSENT]
-            known[place] = [*found, self.labels.point(*place)]
+        places = list(self._touched)
+        if not places:
+            return
+        ours = Grid.of(self.labels).points(places).to_points()
+        sides = [_said(reading, kind, places) for kind in reading.readable]
+        # What is there and is not known already can be what a save that failed has written.
+        known = {
+            place: [point, *(there for there in found if there not in self._touched[place])]
+            for place, point, *found in zip(places, ours, *sides, strict=True)
+        }
         self._accept(known)
 
     def _keep_copy(self, path: Path) -> None:
@@ -565,5 +573,7 @@ def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
     return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
 
 
-def _said(reading: Reading, kind: Kind, place: Place) -> Point:
-    return reading.says(kind, np.array([place[0]], np.int64)).point(*place)
+def _said(reading: Reading, kind: Kind, places: Sequence[Place]) -> list[Point]:
+    """What a table and the visibility file say together about some points."""
+    frames = np.unique(np.array([frame for frame, _ in places], np.int64))
+    return reading.says(kind, frames).points(places).to_points()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_vitface.pose.table import PointState
 #: Pixels that another program's rounding may move a point by.
 ROUNDING = 1e-3
 
+#: A frame and the position of a keypoint.
 Place = tuple[int, int]
 
 
@@ -65,6 +67,31 @@ class Grid:
             return Point(np.nan, np.nan, PointState.ABSENT)
         x, y = self.xy[row, keypoint].tolist()
         return Point(x, y, PointState(int(self.states[row, keypoint])))
+
+    def points(self, places: Sequence[Place]) -> Grid:
+        """Some points as a grid with one of them in each row, whatever their frame."""
+        frames, keypoints = np.array(places, np.int64).reshape(-1, 2).T
+        here = self.at(frames)
+        rows = np.arange(len(frames))
+        return Grid(
+            frames, here.xy[rows, keypoints][:, None], here.states[rows, keypoints][:, None]
+        )
+
+    def to_points(self) -> list[Point]:
+        """The points of a grid of one keypoint."""
+        return [
+            Point(x, y, PointState(state))
+            for (x, y), state in zip(
+                self.xy[:, 0].tolist(), self.states[:, 0].tolist(), strict=True
+            )
+        ]
+
+    @classmethod
+    def from_points(cls, points: Sequence[Point]) -> Grid:
+        """Inverse of `to_points`; all of one frame."""
+        xy = np.array([point[:2] for point in points], np.float64).reshape(-1, 1, 2)
+        states = np.array([point.state for point in points], np.uint8).reshape(-1, 1)
+        return cls(np.zeros(len(points), np.int64), xy, states)
 
     def only(self, *states: PointState) -> Grid:
         """The points in some states; nothing is said about the others."""

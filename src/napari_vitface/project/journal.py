@@ -11,9 +11,9 @@ is the header, number 0. What a line looks like decides what it is worth:
 * torn, followed by a higher number: the disk damaged an entry that counted. That is told, and a
   copy of the file is kept.
 
-An entry counts when it is written and flushed (`os.fsync`). If that fails it does not: before the
-next one, what may have been written of it is cut off, and where the file is gone or changed (a
-network drive that came back) all entries are written anew.
+An entry counts when it is written and flushed (`os.fsync`). If that fails it does not: what may have
+been written of it is cut off, at once or, if the drive is gone, before the next one; and where the
+file is gone or changed (a network drive that came back) all entries are written anew.
 """
 
 from __future__ import annotations
@@ -115,6 +115,10 @@ class Journal:
             _write_all(file, text)
             os.fsync(file)
         except OSError as error:
+            if self._file is not None:
+                # Refused means refused, even if this process dies next.
+                with suppress(OSError):
+                    os.ftruncate(self._file, self._size)
             self._close_file()
             raise LabelError(
                 f"The edit was not made, because it cannot be written to {self.path} "

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
-from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
+from napari_vitface.pose.labels import FrameLabels, Point
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.grid import Grid, Place, all_frames, same, same_point
 from napari_vitface.project.label_files import Kind, Reading
@@ -93,43 +94,22 @@ def merge(
     labels : FrameLabels
     touched : mapping of (frame, keypoint) to sequence of Point
         Points that were edited since the disk was read, each with what the disk may hold of it
-        without another program having changed it.
+        without another program having changed it; the first is what was read.
     settled : bool
         Whether the HDF5 and the CSV file are known to have held the same labels before. If not,
         every point in which they differ is one to be decided.
     """
     outcome = Merge()
-    kinds = reading.readable
-    if not kinds:
+    if not reading.readable:
         return outcome
     ours = Grid.of(labels)
     hidden = reading.visibility_grid()
-    frames = all_frames(ours, hidden, *(reading.grid(kind) for kind in kinds))
+    frames = all_frames(ours, hidden, *(reading.grid(kind) for kind in reading.readable))
     ours = ours.at(frames)
-    sides = [_theirs(reading, kind, ours) for kind in kinds]
-    unlike = [~same(side, ours) for side in sides]
-    apart = np.zeros_like(unlike[0])
-    if len(sides) > 1 and not settled:
-        apart = ~same(sides[0], sides[1])
-    for row, k in np.argwhere(np.logical_or.reduce([apart, *unlike])).tolist():
-        place = (int(frames[row]), k)
-        if place in touched:
-            continue
-        if apart[row, k]:
-            outcome.disagreeing.append(place)
-            continue
-        # Of two files, the one that differs from what was read is the one that was changed.
-        points = [
-            side.point(*place)
-            for side, changed in zip(sides, unlike, strict=True)
-            if changed[row, k]
-        ]
-        if len(points) > 1 and not same_point(points[0], points[1]):
-            outcome.disagreeing.append(place)
-        else:
-            outcome.adopted[place] = points[0]
-    for place, known in touched.items():
-        _compare_touched(outcome, reading, labels, place, known, kinds, sides, settled)
+    sides = [_theirs(reading, kind, ours) for kind in reading.readable]
+    _compare_untouched(outcome, ours, sides, touched, settled)
+    if touched:
+        _compare_touched(outcome, reading, labels, ours, sides, touched, settled)
     outcome.conflicts.sort(key=lambda conflict: (conflict.frame, conflict.keypoint))
     return outcome
 
@@ -144,50 +124,82 @@ def _theirs(reading: Reading, kind: Kind, ours: Grid) -> Grid:
     return said
 
 
+def _compare_untouched(
+    outcome: Merge,
+    ours: Grid,
+    sides: Sequence[Grid],
+    touched: Mapping[Place, Sequence[Point]],
+    settled: bool,
+) -> None:
+    unlike = [~same(side, ours) for side in sides]
+    apart = np.zeros_like(unlike[0])
+    if len(sides) > 1 and not settled:
+        apart = ~same(sides[0], sides[1])
+    for row, k in np.argwhere(np.logical_or.reduce([apart, *unlike])).tolist():
+        place = (int(ours.frames[row]), k)
+        if place in touched:
+            continue
+        # Of two files, the one that differs from what was read is the one that was changed.
+        points = [
+            side.point(*place)
+            for side, changed in zip(sides, unlike, strict=True)
+            if changed[row, k]
+        ]
+        if apart[row, k] or (len(points) > 1 and not same_point(points[0], points[1])):
+            outcome.disagreeing.append(place)
+        else:
+            outcome.adopted[place] = points[0]
+
+
 def _compare_touched(
     outcome: Merge,
     reading: Reading,
     labels: FrameLabels,
-    place: Place,
-    known: Sequence[Point],
-    kinds: Sequence[Kind],
+    ours: Grid,
     sides: Sequence[Grid],
+    touched: Mapping[Place, Sequence[Point]],
     settled: bool,
 ) -> None:
-    mine = labels.point(*place)
-    if all(_is_known(reading, kind, place, [*known, mine]) for kind in kinds):
-        return
-    theirs = [
-        side.point(*place)
-        for kind, side in zip(kinds, sides, strict=True)
-        if not _is_known(reading, kind, place, [*known, mine])
-    ]
-    if all(same_point(point, mine) for point in theirs):
-        return
-    apart = len(theirs) > 1 and not same_point(theirs[0], theirs[1])
-    if apart or (len(theirs) < len(kinds) and not settled):
-        outcome.disagreeing.append(place)
-    elif len(known) == 1 and known[0] == mine:
-        outcome.adopted[place] = theirs[0]
-    else:
-        name = labels.keypoints.names[place[1]]
-        outcome.conflicts.append(Conflict(*place, name, mine, theirs[0]))
+    places = list(touched)
+    most = max(len(known) for known in touched.values())
+    candidates = [ours.points(places)]
+    for i in range(most):
+        candidates.append(
+            Grid.from_points([known[min(i, len(known) - 1)] for known in touched.values()])
+        )
+    fine = [_is_known(reading, kind, places, candidates) for kind in reading.readable]
+    for i in np.flatnonzero(~np.logical_and.reduce(fine)).tolist():
+        place = places[i]
+        mine, known = labels.point(*place), touched[place]
+        theirs = [
+            side.point(*place) for side, right in zip(sides, fine, strict=True) if not right[i]
+        ]
+        if all(same_point(point, mine) for point in theirs):
+            continue
+        apart = len(theirs) > 1 and not same_point(theirs[0], theirs[1])
+        if apart or (len(theirs) < len(sides) and not settled):
+            outcome.disagreeing.append(place)
+        elif len(known) == 1 and known[0] == mine:
+            # Edited and taken back: as if it had not been edited.
+            outcome.adopted[place] = theirs[0]
+        else:
+            name = labels.keypoints.names[place[1]]
+            outcome.conflicts.append(Conflict(*place, name, mine, theirs[0]))
 
 
-def _is_known(reading: Reading, kind: Kind, place: Place, known: Sequence[Point]) -> bool:
-    """Whether a table and the visibility file each hold a part of a known point."""
-    table = reading.tables[kind]
-    found = reading.grid(kind).point(*place)
-    in_table = [p if table.has_visible else _only(p, PointState.LABELLED) for p in known]
-    if not any(same_point(found, point) for point in in_table):
-        return False
+def _is_known(
+    reading: Reading, kind: Kind, places: Sequence[Place], candidates: Sequence[Grid]
+) -> NDArray[np.bool_]:
+    """Of each place, whether a table and the visibility file each hold a part of a candidate."""
+    has_visible = reading.tables[kind].has_visible
+    in_table = reading.grid(kind).points(places)
+    parts = [c if has_visible else c.only(PointState.LABELLED) for c in candidates]
+    known = np.logical_or.reduce([same(in_table, part)[:, 0] for part in parts])
     if reading.visibility is None or reading.visibility.table is None:
-        return True
-    hidden = reading.visibility_grid().point(*place)
-    return any(same_point(hidden, _only(point, PointState.OCCLUDED)) for point in known) or (
-        hidden == ABSENT and table.has_visible
-    )
-
-
-def _only(point: Point, state: PointState) -> Point:
-    return point if point.state == state else ABSENT
+        return known
+    hidden = reading.visibility_grid().points(places)
+    parts = [candidate.only(PointState.OCCLUDED) for candidate in candidates]
+    visibility = np.logical_or.reduce([same(hidden, part)[:, 0] for part in parts])
+    if has_visible:
+        visibility |= hidden.states[:, 0] == PointState.ABSENT
+    return known & visibility

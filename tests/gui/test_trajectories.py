@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, QPushButton
@@ -457,6 +458,31 @@ def test_centred_traces_are_less_their_medians(trajectories: TrajectoriesDock) -
     np.testing.assert_allclose(curve.getData()[1], x - np.median(x), atol=1e-4)
     confidence = trajectories.plot.panels["confidence"]._curves[Trace("confidence", ("eye top",))]
     assert (confidence.getData()[1] == 1).all()
+
+
+def test_the_axis_has_frames_and_seconds_where_they_are_known(
+    trajectories: TrajectoriesDock, tmp_path: Path
+) -> None:
+    axis = trajectories.plot.panels["confidence"].axis
+    # 50 frames a second.
+    assert axis.tickStrings([0, 100, 550], 1.0, 100) == ["0\n0 s", "100\n2 s", "550\n11 s"]
+    assert axis.tickStrings([21, 22], 1.0, 1) == ["21\n0.42 s", "22\n0.44 s"]
+    trajectories.toolbar.panel_button("speed").setChecked(True)
+    settle(trajectories)
+    speed = trajectories.plot.panels["speed"]._curves[Trace("speed", ("eye top",))].getData()[1]
+    steps = np.hypot(*np.diff(table().xy[:, 0], axis=0).T)
+    np.testing.assert_allclose(speed[1:], 50 * steps, rtol=1e-3)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for frame in range(30):
+        Image.fromarray(np.full((96, 128), frame, np.uint8)).save(folder / f"img{frame:03}.png")
+    opened = trajectories.session.add_video(open_video(folder))
+    trajectories.session.set_poses(opened, table().dense(30), trajectories.session.model_name)
+    settle(trajectories)
+    assert axis.tickStrings([0, 10], 1.0, 10) == ["0", "10"]
+    assert trajectories.plot.frames == (0, 30)
+    speed = trajectories.plot.panels["speed"]._curves[Trace("speed", ("eye top",))].getData()[1]
+    np.testing.assert_allclose(speed[1:], steps[:29], rtol=1e-3)
 
 
 def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesDock) -> None:

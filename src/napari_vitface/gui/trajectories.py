@@ -24,17 +24,15 @@ from napari_vitface.gui.trajectory_export import (
 from napari_vitface.gui.trajectory_files import filtered_paths
 from napari_vitface.gui.trajectory_filter_form import FilterForm
 from napari_vitface.gui.trajectory_labels import LabelRows
-from napari_vitface.gui.trajectory_list import TraceList
-from napari_vitface.gui.trajectory_panel import PANELS, PanelKind, clock
+from napari_vitface.gui.trajectory_list import TraceList, listed_keypoints
+from napari_vitface.gui.trajectory_panel import PANELS, clock
 from napari_vitface.gui.trajectory_plot import TrajectoryPlot
 from napari_vitface.gui.trajectory_toolbar import STYLE, TrajectoryToolbar
 from napari_vitface.kinematics import Trace
-from napari_vitface.kinematics.traces import KEYPOINTS_OF, unit_of
+from napari_vitface.kinematics.traces import KEYPOINTS_OF
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-    from napari_vitface.pose.keypoints import KeypointSet
 
 #: Its name in napari, as the manifest and napari's settings have it.
 NAME = "ViT Face trajectories"
@@ -58,6 +56,7 @@ class TrajectoriesDock(QWidget):
         self.session: Session | None = None
         self._rows = LabelRows()
         self._redraw_wanted = False
+        self._closed = False
         self._centred = True
         self._light = False
         open_below_the_canvas()
@@ -119,9 +118,9 @@ class TrajectoriesDock(QWidget):
     # ----------------------------------------------------------------- the session
 
     def join_session(self) -> None:
-        """Follow the session of the viewer's ViT Face dock, which is opened if it is not."""
+        """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
         viewer = self._viewer()
-        if viewer is None or (self.session is not None and not self.session.closed):
+        if viewer is None or self._closed:
             return
         self.leave_session()
         session = open_session_of(viewer)
@@ -137,7 +136,7 @@ class TrajectoriesDock(QWidget):
         self._link(session.poses_changed, self._on_poses)
         self._link(session.ended, self._on_ended)
         self._link(session.prediction.filled, self._on_filled)
-        self._link(session.prediction.changed, self._on_run)
+        self._link(session.prediction.changed, self._watch)
         self._link(session.filters.changed, self._on_filters)
         self._link(labelling.changed, self._on_labels_of)
         self._link(labelling.document_changed, self._on_labels)
@@ -162,7 +161,7 @@ class TrajectoriesDock(QWidget):
         viewer = self._viewer()
         if viewer is not None:
             viewer.events.theme.disconnect(self._restyle)
-        self._viewer = lambda: None  # type: ignore[assignment, method-assign]
+        self._closed = True
 
     def _link(self, signal: Any, slot: Callable[..., Any]) -> None:
         signal.connect(slot)
@@ -223,7 +222,7 @@ class TrajectoriesDock(QWidget):
             store.set_table(session.predictions, store.times)
         self._on_keypoints()
         self._on_filters()
-        self._on_run()
+        self._watch()
         self._redraw_soon()
 
     def _on_filled(self, start: int, stop: int) -> None:
@@ -232,21 +231,27 @@ class TrajectoriesDock(QWidget):
             return
         store.touched(start, stop)
 
-    def _on_run(self) -> None:
-        session = self.session
-        if session is None:
-            return
-        if session.prediction.active:
+    def _watch(self) -> None:
+        """Look now and then while poses come in or are gone through."""
+        session, store = self.session, self.store
+        busy = (
+            session is not None
+            and store is not None
+            and (session.prediction.active or session.filters.share is not None or store.building)
+        )
+        if busy and not self._timer.isActive():
             self._timer.start()
-        elif self._timer.isActive():
+        elif not busy and self._timer.isActive():
             self._timer.stop()
             self._look_again()
 
     def _look_again(self) -> None:
-        """Take in the poses that came since the last time."""
+        """Take in what came since the last time."""
         if self.store is not None and self.isVisible():
             self.store.catch_up()
+            self._show_filters()
             self._redraw_soon()
+        self._watch()
 
     def _on_labels(self) -> None:
         session = self.session
@@ -272,27 +277,20 @@ class TrajectoriesDock(QWidget):
         self.plot.lanes.ticks["labelled"].set_frames(self._rows.frames)
 
     def _on_keypoints(self) -> None:
-        self.list.set_keypoints(self._keypoints())
+        session = self.session
+        if session is not None:
+            predicted = session.predictions
+            self.list.set_keypoints(
+                listed_keypoints(
+                    session.labelling.keypoints, predicted.keypoints if predicted else None
+                )
+            )
         if self._rows.keypoints is not None and self.session is not None:
             labels = self.session.labelling.labels
             if labels is not None and labels.keypoints != self._rows.keypoints:
                 self._on_labels()
         self._on_traces()
         self._show_waiting()
-
-    def _keypoints(self) -> KeypointSet | None:
-        """What can be plotted: the keypoints shown, and those that only the model has."""
-        session = self.session
-        if session is None:
-            return None
-        shown, predicted = session.labelling.keypoints, session.predictions
-        if shown is None or predicted is None:
-            return shown if predicted is None else predicted.keypoints
-        more = [name for name in predicted.keypoints.names if name not in shown.names]
-        if not more:
-            return shown
-        colours = [predicted.keypoints.colours[predicted.keypoints.index(name)] for name in more]
-        return type(shown)((*shown.names, *more), colours=(*shown.colours, *colours))
 
     def _on_marks(self) -> None:
         marks = self.session.marks if self.session is not None else None
@@ -317,13 +315,18 @@ class TrajectoriesDock(QWidget):
         return [keypoints.names[k] for k in session.labelling.selection]
 
     def _on_filters(self) -> None:
+        self._show_filters()
+        self._watch()
+
+    def _show_filters(self) -> None:
         session = self.session
         if session is None:
             return
         filters, opened = session.filters, session.current
         usable = opened is not None and opened.poses is not None
+        waits = opened is not None and session.prediction.is_filling(opened)
         self.form.set_state(
-            filters.operations, filters.share, filters.undo_text, filters.redo_text, usable
+            filters.operations, filters.share, filters.undo_text, filters.redo_text, usable, waits
         )
         if opened is not None:
             h5, _ = filtered_paths(opened.path, opened.saved, opened.model)
@@ -372,13 +375,14 @@ class TrajectoriesDock(QWidget):
         self.plot.set_panels(self.toolbar.panels)
         colours = {trace: self._colour(trace) for trace in traces}
         self.plot.set_traces(colours, self._selected())
-        for kind in PANELS:
-            self.plot.set_title(kind.key, self._title(kind))
         if self._centred != self.toolbar.centred.isChecked():
             self._centred = not self._centred
             self.plot.fit_values()
+        timed = self.store is not None and self.store.times is not None
+        self.plot.set_titles(timed, self._centred)
         if self.store is not None:
             self.store.want(traces)
+        self._watch()
         self._redraw_soon()
 
     # ----------------------------------------------------------------- drawing
@@ -428,14 +432,6 @@ class TrajectoriesDock(QWidget):
         colour = self.list.colour(trace)
         # Colours are made for grey video; on a light ground they need more weight.
         return colour.darker(150) if self._light else colour
-
-    def _title(self, kind: PanelKind) -> str:
-        timed = self.store is not None and self.store.times is not None
-        title = kind.title
-        if kind.key in ("x", "y") and self.toolbar.centred.isChecked():
-            title += " − median"
-        unit = unit_of(kind.kinds[0], timed)
-        return f"{title}\n{unit}" if unit else title
 
     def _restyle(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -135,16 +136,19 @@ class TraceStore:
             for span, traces in parts.items()
         ]
         generation = self._generation
+        at_once = sum(len(each) * (stop - start) for each, start, stop in jobs) <= _AT_ONCE
 
         def check(_: int) -> None:
             if generation != self._generation or self._session.closed:
                 raise _Outdated
+            # The window's thread gets its turn between two blocks.
+            time.sleep(0.001)
 
         def work() -> None:
             for pyramids, start, stop in jobs:
-                build(pyramids, start, stop, check)
+                build(pyramids, start, stop, None if at_once else check)
 
-        if sum(len(pyramids) * (stop - start) for pyramids, start, stop in jobs) <= _AT_ONCE:
+        if at_once:
             work()
             return
         self._working = True

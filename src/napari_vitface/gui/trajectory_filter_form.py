@@ -166,13 +166,19 @@ class FilterForm(QScrollArea):
         undo: str,
         redo: str,
         usable: bool,
+        waits: bool = False,
     ) -> None:
-        """What is done, how far the work on it is, and what can be undone and redone."""
+        """What is done, how far the work on it is, and what can be undone and redone.
+
+        `waits`: the predictions are still coming in, and are filtered when they are complete.
+        """
         lines = [
             f"{number}. {describe_operation(each)}" for number, each in enumerate(operations, 1)
         ]
         if share is not None:
             lines.append(f"Working … {100 * share:.0f} %")
+        elif lines and waits:
+            lines.append("Shown when the prediction is done.")
         self.state.setText("\n".join(lines))
         self.apply_button.setEnabled(usable)
         self.save_button.setEnabled(usable and share is None)

@@ -231,6 +231,19 @@ class TraceList(QWidget):
         self.none_button.setEnabled(there)
 
 
+def listed_keypoints(
+    shown: KeypointSet | None, predicted: KeypointSet | None
+) -> KeypointSet | None:
+    """What can be plotted: the keypoints on the video, then those that only the model has."""
+    if shown is None or predicted is None:
+        return predicted if shown is None else shown
+    more = [name for name in predicted.names if name not in shown.names]
+    if not more:
+        return shown
+    colours = [predicted.colours[predicted.index(name)] for name in more]
+    return KeypointSet((*shown.names, *more), colours=(*shown.colours, *colours))
+
+
 class TraceDialog(QDialog):
     """Asks for a distance, an angle or a direction: of which keypoints, and its name."""
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QPointF, Qt, Signal
+from qtpy.QtCore import QPointF, QRectF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QGraphicsSimpleTextItem
 
 from napari_vitface.gui.trajectory_pg import pg
 from napari_vitface.kinematics import Trace
-from napari_vitface.kinematics.traces import Kind
+from napari_vitface.kinematics.traces import Kind, unit_of
 
 if TYPE_CHECKING:
     from napari_vitface.gui.trajectory_data import TraceStore
@@ -60,6 +60,10 @@ PANELS = (
 )
 
 
+#: Panels of positions, which are far apart from keypoint to keypoint.
+CENTRED = ("x", "y")
+
+
 class TimeView(pg.ViewBox):
     """Where traces are drawn: the wheel zooms in time, a drag moves in time or the slider.
 
@@ -102,6 +106,21 @@ class TimeView(pg.ViewBox):
         ):
             event.accept()
             self.sought.emit(self.mapSceneToView(event.scenePos()).x())
+
+
+class Curve(pg.PlotCurveItem):
+    """A line that knows without looking at its samples where it is drawn: in all of the view."""
+
+    def boundingRect(self) -> QRectF:
+        view = self.getViewBox()
+        return QRectF(view.viewRect()) if view is not None else QRectF()
+
+    def dataBounds(self, *_: Any, **__: Any) -> tuple[None, None]:
+        """Nothing: the panel sets the ranges itself."""
+        return None, None
+
+    def viewRangeChanged(self) -> None:
+        self.prepareGeometryChange()
 
 
 class FrameAxis(pg.AxisItem):
@@ -208,9 +227,16 @@ class Panel(pg.PlotItem):
         """What is drawn."""
         return list(self._curves)
 
-    def set_title(self, text: str) -> None:
-        """What it shows, to the left of the axis."""
-        self._title.setText(text)
+    def set_title(self, timed: bool, centred: bool) -> None:
+        """Say what it shows, to the left of the axis.
+
+        `timed`: seconds are known; `centred`: x and y are drawn less their medians.
+        """
+        title = self.kind.title
+        if centred and self.kind.key in CENTRED:
+            title += " − median"
+        unit = unit_of(self.kind.kinds[0], timed)
+        self._title.setText(f"{title}\n{unit}" if unit else title)
 
     def set_colours(self, text: QColor) -> None:
         """Colour of axes and title."""
@@ -232,10 +258,11 @@ class Panel(pg.PlotItem):
             self.removeItem(self._dots.pop(trace))
         for trace, colour in traces.items():
             if trace not in self._curves:
-                self._curves[trace] = pg.PlotCurveItem(connect="finite", skipFiniteCheck=False)
+                self._curves[trace] = Curve(connect="finite", skipFiniteCheck=False)
                 self._dots[trace] = pg.ScatterPlotItem(pxMode=True, size=7)
-                self.addItem(self._curves[trace])
-                self.addItem(self._dots[trace])
+                self._dots[trace].hide()
+                self.addItem(self._curves[trace], ignoreBounds=True)
+                self.addItem(self._dots[trace], ignoreBounds=True)
                 self._dots[trace].setZValue(10)
             stands_out = not trace.derived and trace.keypoints[0] in strong
             self._curves[trace].setPen(pg.mkPen(colour, width=2 if stands_out else 1))
@@ -300,6 +327,8 @@ class Panel(pg.PlotItem):
         seen: NDArray[np.bool_],
     ) -> None:
         dots = self._dots[trace]
+        # Painting no dots costs as much as painting a line.
+        dots.setVisible(len(frames) > 0)
         if not len(frames):
             if len(dots.data):
                 dots.clear()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPixmap, QPolygonF
 
-from napari_vitface.gui.trajectory_panel import PANELS, Panel
+from napari_vitface.gui.trajectory_panel import CENTRED, PANELS, Panel
 from napari_vitface.gui.trajectory_pg import pg
 from napari_vitface.gui.trajectory_ticks import Lanes
 from napari_vitface.kinematics import Trace
@@ -59,7 +59,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         #: Times that the scene was drawn, for tests.
         self.pictures = 0
         self.ci.layout.setSpacing(5)
-        self.ci.layout.setContentsMargins(2, 2, 8, 2)
+        self.ci.layout.setContentsMargins(2, 2, 24, 2)
         self.ci.setBorder(None)
         self.lanes = Lanes(self.near_cursor)
         self.panels = {kind.key: Panel(kind, self.near_cursor) for kind in PANELS}
@@ -85,6 +85,8 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         self._seek_timer.setSingleShot(True)
         self._seek_timer.timeout.connect(self._seek)
         self.viewport().setMouseTracking(True)
+        # A click here leaves the keyboard with the canvas.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     # ----------------------------------------------------------------- what is shown
 
@@ -179,17 +181,17 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
             mine = {t: c for t, c in colours.items() if t.kind in panel.kind.kinds}
             panel.set_traces(mine, strong)
 
-    def set_title(self, key: str, text: str) -> None:
-        """What stands in the corner of a panel."""
-        self.panels[key].set_title(text)
+    def set_titles(self, timed: bool, centred: bool) -> None:
+        """Say beside each panel what it shows."""
+        for panel in self.panels.values():
+            panel.set_title(timed, centred)
 
     def draw(self, store: TraceStore, labels: LabelRows, centred: bool = False) -> None:
         """Draw the traces of the frames in view."""
         start, stop = self.frames
         columns = max(50, round(self.time.width()))
         for key in self._shown:
-            # Only positions are far apart from keypoint to keypoint.
-            less_middle = centred and key in ("x", "y")
+            less_middle = centred and key in CENTRED
             self.panels[key].draw(store, labels, start, stop, columns, less_middle)
 
     # ----------------------------------------------------------------- the slider's line

@@ -79,10 +79,11 @@ class Ticks(pg.GraphicsObject):
         if not len(self.frames):
             return
         width = max(1, round(view.width()))
-        first, last = np.searchsorted(self.frames, [left, right])
         per_pixel = (right - left) / width
         # One stroke a pixel column, however many frames are in it.
-        columns = np.unique(((self.frames[first:last] - left) / per_pixel).astype(np.int64))
+        # (Whole numbers: numpy would turn all frames into floats to find a float among them.)
+        edges = np.ceil(left + per_pixel * np.arange(width + 1)).astype(np.int64)
+        columns = np.flatnonzero(np.diff(np.searchsorted(self.frames, edges)))
         top, bottom = self._row + 0.12, self._row + 0.88
         # A frame is never thinner than two pixels.
         least = 2.0 if per_pixel > 0.5 else max(2.0, min(1.0 / per_pixel, 8.0))
@@ -134,7 +135,7 @@ class Lanes(pg.PlotItem):
         frames = self.ticks[LANES[row].key].frames
         if not len(frames):
             return x
-        after = int(np.searchsorted(frames, x))
+        after = int(np.searchsorted(frames, int(np.ceil(x))))
         near = frames[max(0, after - 1) : after + 1]
         best = float(near[np.argmin(np.abs(near - x))])
         return best if abs(best - x) <= within else x

@@ -157,6 +157,8 @@ def test_what_was_computed_is_told(make_model: MakeModel, canvas: Canvas) -> Non
             "keypoint": "the share of its heatmap in each patch",
             "global": "the class token",
         },
+        "depth": 3,
+        "heads": 3,
         "precision": "fp32",
         "model": "model",
     }

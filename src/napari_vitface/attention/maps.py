@@ -1,28 +1,48 @@
-"""Attention maps of keypoints: one forward pass, one map a keypoint on the patch grid."""
+"""Attention maps of keypoints: one map a keypoint on the patch grid, by any of the methods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_vitface.attention.capture import capture_attention
-from napari_vitface.attention.rollout import HEAD_FUSIONS, discard_lowest, fuse_heads, rollout_rows
-from napari_vitface.errors import VitFaceError
-from napari_vitface.model.decoding import heatmap_mass
-from napari_vitface.model.heads import RegressionHead
-from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.attention.capture import capture_fused
+from napari_vitface.attention.choices import (
+    GRADIENTS,
+    METHODS,
+    PERTURBATIONS,
+    Choices,
+    Layers,
+    resolve,
+    resolve_layers,
+)
+from napari_vitface.attention.fused import borrowed_workspace
+from napari_vitface.attention.gradients import ScorePass, gradient_rows
+from napari_vitface.attention.perturbations import Blanks, perturbation_maps
+from napari_vitface.attention.rollout import discard_lowest, rollout_rows
+from napari_vitface.attention.starts import GLOBAL, own_patches, start_rows
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
 
-METHODS = ("rollout", "raw")
-#: The map that no keypoint explains: the class token's row.
-GLOBAL = "global"
+__all__ = [
+    "GLOBAL",
+    "METHODS",
+    "AttentionMaps",
+    "Blanks",
+    "MapSettings",
+    "attention_maps",
+    "attention_steps",
+    "attention_story",
+    "resolve_layers",
+    "start_rows",
+]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,19 +52,23 @@ class AttentionMaps:
     Attributes
     ----------
     names : tuple of str
-        What each map explains: a keypoint or ``"global"``.
+        What each map explains: a keypoint, ``"global"``, or a point.
     maps : (B, M, gh, gw) float32
-        Weights on the patch grid.
+        On the patch grid: weights, or what ``settings["unit"]`` says.
     prefix_share : (B, M) float32
-        Weight taken by prefix tokens (class token, registers). For rollout, and for raw attention
-        fused by mean without discard, map, prefix share and own share together sum to 1.
+        Weight taken by prefix tokens (class token, registers). For rollout, gradient rollout and
+        relevance, and for raw attention fused by mean without discard, map, prefix share and own
+        share together sum to 1.
     own_share : (B, M) float32
-        Weight of the keypoint's own patches that `hide_self` took out of the map; 0 without it.
+        What `hide_self` took out of the map, the keypoint's own patches; 0 without it.
     xy : (B, K, 2) float32
         Keypoints of the same forward pass, input pixels.
     confidence : (B, K) float32
     settings : dict
         Exactly what was computed, for labels and files.
+    total : (B, M) float32
+        What the weights were divided by: 1, but for relevance, whose rows grow from layer to
+        layer; maps * total are the values of its formula.
     """
 
     names: tuple[str, ...]
@@ -54,27 +78,34 @@ class AttentionMaps:
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     settings: dict[str, Any] = field(default_factory=dict)
+    total: NDArray[np.float32] | None = None
+
+
+class MapSettings(TypedDict, total=False):
+    """What can be chosen for a map; each has a default. See `attention_maps`."""
+
+    keypoints: str | Sequence[str]
+    points: Mapping[str, tuple[float, float]] | None
+    method: str
+    layers: Layers
+    head_fusion: str
+    head: int | None
+    discard: float
+    hide_self: bool
+    blanks: Blanks | None
 
 
 def attention_maps(
-    model: KeypointModel,
-    canvas: NDArray[np.uint8] | Tensor,
-    *,
-    keypoints: str | Sequence[str] = "all",
-    method: str = "rollout",
-    layers: str | int | tuple[int | None, int | None] | None = None,
-    head_fusion: str = "mean",
-    head: int | None = None,
-    discard: float = 0.0,
-    hide_self: bool = False,
+    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **settings: Unpack[MapSettings]
 ) -> AttentionMaps:
     """Where the network looked to place each keypoint.
 
     A heatmap head reads patch tokens, so keypoint k starts from the share of its heatmap that
     lies in each patch. A regression head reads the class token (or the mean of the patches) for
-    all keypoints at once, so all its maps are the same, and `settings["start"]` says so. The
+    all keypoints at once, so all its maps are the same, and ``settings["start"]`` says so. The
     ``"global"`` map starts from the class token, or from the mean of the patches where there is
-    none.
+    none; with gradients it is that of all keypoints together, and with occlusion and superpixels
+    the mean over keypoints.
 
     Parameters
     ----------
@@ -83,8 +114,12 @@ def attention_maps(
         Model inputs, from `View.pad`.
     keypoints : str or sequence of str
         ``"all"`` (each keypoint, then ``"global"``), ``"global"``, or names of keypoints.
-    method : {"rollout", "raw"}
-        Rollout over a range of layers, or the attention weights of one layer.
+    points : mapping of str to (x, y), optional
+        Further maps, by name, that start from any place: input pixels. For rollout and raw.
+    method : {"rollout", "raw", "gradient-rollout", "relevance", "occlusion", "superpixels"}
+        Rollout over a range of layers (Abnar and Zuidema); the attention weights of one layer;
+        rollout of the weights times their gradient, where positive; generic relevance (Chefer,
+        Gur and Wolf); a grey square slid over the image; Shapley values of superpixels.
     layers : optional
         ``"A:B"`` or (A, B): blocks A to B - 1, counted from 0, negative from the end; for
         ``"raw"`` the number of one block. Default: all, and the last one for ``"raw"``.
@@ -98,167 +133,193 @@ def attention_maps(
         Take the patches that a keypoint starts from out of its map: residual connections make
         them outshine what else was looked at. Each patch loses the share that it holds of the
         start, relative to the strongest.
+    blanks : Blanks, optional
+        For occlusion and superpixels.
 
     Raises
     ------
     VitFaceError
         An argument does not fit the model; one sentence.
     """
-    network = model.network
-    names = _names(keypoints, network)
-    chosen = resolve_layers(layers, len(network.backbone.blocks), method)
-    _check(method, head_fusion, head, discard, network)
+    return _last(attention_steps(model, canvas, **settings))[0]
+
+
+def attention_story(
+    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **settings: Unpack[MapSettings]
+) -> list[AttentionMaps]:
+    """The maps after each layer of a range, first to last, from one pass through the network.
+
+    With layers A to B - 1, the maps are those of A alone, of A and A + 1, and so on to all of
+    them: what had been gathered by then in the patches that hold the keypoint. Raw attention is
+    each layer's own. Settings are those of `attention_maps`.
+    """
+    return _last(attention_steps(model, canvas, story=True, **settings))
+
+
+def attention_steps(
+    model: KeypointModel,
+    canvas: NDArray[np.uint8] | Tensor,
+    *,
+    story: bool = False,
+    blanks: Blanks | None = None,
+    **settings: Any,
+) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
+    """The work of `attention_maps` or `attention_story` in steps, for callers that do more.
+
+    Yields
+    ------
+    (done, total) : int
+        After each step, where there are several.
+
+    Returns
+    -------
+    list of AttentionMaps
+        One, or with `story` one a layer.
+    """
+    choices = resolve(model.network, story=story, **settings)
     images = torch.as_tensor(canvas)
-    blocks = network.backbone.blocks[chosen.start : chosen.stop]
-    with (
-        torch.inference_mode(),
-        capture_attention(blocks, lambda weights: fuse_heads(weights, head_fusion, head)) as fused,
-    ):
+    if choices.method in PERTURBATIONS:
+        blanked = yield from _by_blanking(model, images, choices, blanks or Blanks())
+        return [blanked]
+    layers = choices.layers
+    ends = list(range(layers.start + 1, layers.stop + 1)) if story else [layers.stop]
+    by = _by_gradients if choices.method in GRADIENTS else _by_attention
+    rows, results, start, output = yield from by(model, images, choices, ends)
+    xy, confidence = model.finish(output)
+    backbone = model.network.backbone
+    prefix = backbone.num_prefix_tokens
+    found = []
+    for stop, result in zip(ends, results, strict=True):
+        total = torch.ones_like(result[:, :, 0])
+        if choices.method == "relevance":
+            total = result.sum(dim=2)
+            result = result / total[:, :, None]
+        maps = result[:, :, prefix:]
+        own = torch.zeros_like(maps)
+        if choices.hide_self:
+            own = maps * own_patches(rows, choices.names, prefix)
+        first = stop - 1 if choices.method == "raw" else layers.start
+        found.append(
+            AttentionMaps(
+                names=choices.names,
+                maps=(maps - own).unflatten(2, backbone.grid).cpu().numpy(),
+                prefix_share=result[:, :, :prefix].sum(dim=2).cpu().numpy(),
+                own_share=own.sum(dim=2).cpu().numpy(),
+                xy=xy,
+                confidence=confidence,
+                settings={
+                    **choices.described(),
+                    "layers": [first, stop],
+                    "start": start,
+                    **_described(model),
+                },
+                total=total.cpu().numpy(),
+            )
+        )
+    return found
+
+
+#: What maps start from (B, M, N), rows (B, M, N) for each end, the start in words, the output.
+_Found = tuple[Tensor, Sequence[Tensor], dict[str, str], Tensor]
+
+
+def _by_attention(
+    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int]
+) -> Generator[tuple[int, int], None, _Found]:
+    """Rows of rollout or raw attention. One step: the workspace is not to be left in the middle."""
+    network, first = model.network, choices.layers.start
+    blocks = network.backbone.blocks[first : choices.layers.stop]
+    with torch.inference_mode(), borrowed_workspace(network) as workspace:
+        with capture_fused(blocks, choices.head_fusion, choices.head, workspace) as fused:
+            output = network(model.to_images(images))
+        rows, start = start_rows(network, output, choices.names, points=choices.points)
+        results = []
+        for stop in ends:
+            if choices.method == "raw":
+                results.append(rows @ discard_lowest(fused[stop - 1 - first], choices.discard))
+            else:
+                results.append(rollout_rows(fused[: stop - first], rows, choices.discard))
+    yield from ()
+    return rows, results, start, output
+
+
+def _by_gradients(
+    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int]
+) -> Generator[tuple[int, int], None, _Found]:
+    """Rows of gradient rollout or relevance, a step for each block on the way back."""
+    network, layers = model.network, choices.layers
+    passed = ScorePass(network, model.to_images(images), layers.start)
+    rows, start = start_rows(network, passed.output, choices.names, together=True)
+    steps = gradient_rows(
+        passed,
+        rows,
+        choices.names,
+        layers,
+        ends,
+        method=choices.method,
+        fusion=choices.head_fusion,
+        head=choices.head,
+        discard=choices.discard,
+    )
+    total = len(network.backbone.blocks) - layers.start
+    while True:
+        try:
+            done = next(steps)
+        except StopIteration as end:
+            return rows, end.value, start, passed.output
+        yield done, total
+
+
+def _by_blanking(
+    model: KeypointModel, images: Tensor, choices: Choices, blanks: Blanks
+) -> Generator[tuple[int, int], None, AttentionMaps]:
+    """Maps by occlusion or superpixels, a step for each batch or order."""
+    network = model.network
+    with torch.inference_mode():
         output = network(model.to_images(images))
-        rows, start = start_rows(network, output, names)
-        if method == "rollout":
-            result = rollout_rows(fused, rows, discard)
-        else:
-            result = rows @ discard_lowest(fused[0], discard)
-        xy, confidence = model.finish(output)
-    prefix = network.backbone.num_prefix_tokens
-    own = torch.zeros_like(result[:, :, prefix:])
-    if hide_self:
-        begin = rows[:, :, prefix:]
-        strongest = begin.amax(dim=2, keepdim=True).clamp(min=1e-12)
-        explained = torch.tensor([name != GLOBAL for name in names], device=own.device)
-        own = result[:, :, prefix:] * ((begin / strongest) * explained[:, None])
-    maps = result[:, :, prefix:] - own
+    xy, confidence = model.finish(output)
+    every, described = yield from perturbation_maps(
+        model, images, xy, confidence, choices.method, blanks
+    )
+    maps = np.stack(
+        [
+            every.mean(axis=1) if name == GLOBAL else every[:, network.keypoints.index(name)]
+            for name in choices.names
+        ],
+        axis=1,
+    )
+    own = np.zeros_like(maps)
+    if choices.hide_self:
+        rows, _ = start_rows(network, output, choices.names)
+        hidden = own_patches(rows, choices.names, network.backbone.num_prefix_tokens)
+        own = maps * hidden.unflatten(2, network.backbone.grid).cpu().numpy()
     return AttentionMaps(
-        names=names,
-        maps=maps.unflatten(2, network.backbone.grid).cpu().numpy(),
-        prefix_share=result[:, :, :prefix].sum(dim=2).cpu().numpy(),
-        own_share=own.sum(dim=2).cpu().numpy(),
+        names=choices.names,
+        maps=maps - own,
+        prefix_share=np.zeros(maps.shape[:2], dtype=np.float32),
+        own_share=own.sum(axis=(2, 3)),
         xy=xy,
         confidence=confidence,
-        settings={
-            "method": method,
-            "layers": [chosen.start, chosen.stop],
-            "head_fusion": head_fusion if head is None else f"head {head}",
-            "discard": discard,
-            "hide_self": hide_self,
-            "start": start,
-            "precision": model.precision,
-            "model": model.name,
-        },
+        settings={**choices.described(), **described, **_described(model)},
+        total=np.ones(maps.shape[:2], dtype=np.float32),
     )
 
 
-def start_rows(
-    network: KeypointNetwork, output: Tensor, names: Sequence[str]
-) -> tuple[Tensor, dict[str, str]]:
-    """The tokens that each map starts from, (B, M, N) with rows summing to 1, and what they are."""
-    backbone = network.backbone
-    prefix, patches = backbone.num_prefix_tokens, backbone.grid[0] * backbone.grid[1]
-    rows = torch.zeros(len(output), len(names), prefix + patches, device=output.device)
-    start = {}
-    explained = [m for m, name in enumerate(names) if name != GLOBAL]
-    if explained and isinstance(network.head, RegressionHead):
-        token = network.head.class_token
-        rows[:, explained] = _token_row(token, prefix, patches).to(rows)
-        start["keypoint"] = f"{_token_name(token)}, the same for all keypoints"
-    elif explained:
-        places = [network.keypoints.index(names[m]) for m in explained]
-        rows[:, explained, prefix:] = heatmap_mass(output[:, places], backbone.grid).flatten(2)
-        start["keypoint"] = "the share of its heatmap in each patch"
-    if GLOBAL in names:
-        token = backbone.class_token
-        rows[:, names.index(GLOBAL)] = _token_row(token, prefix, patches).to(rows)
-        start[GLOBAL] = _token_name(token)
-    return rows, start
+def _described(model: KeypointModel) -> dict[str, Any]:
+    blocks = model.network.backbone.blocks
+    attention: Any = attention_of(blocks[0])
+    return {
+        "depth": len(blocks),
+        "heads": int(attention.num_heads),
+        "precision": model.precision,
+        "model": model.name,
+    }
 
 
-def _token_row(token: int | None, prefix: int, patches: int) -> Tensor:
-    """(N,): all weight on one prefix token, or spread evenly over the patches."""
-    row = torch.zeros(prefix + patches)
-    if token is None:
-        row[prefix:] = 1 / patches
-    else:
-        row[token] = 1
-    return row
-
-
-def _token_name(token: int | None) -> str:
-    return "the mean of all patches" if token is None else "the class token"
-
-
-def resolve_layers(
-    layers: str | int | tuple[int | None, int | None] | None, count: int, method: str
-) -> range:
-    """Blocks as a range within 0..count, from what the user gave; see `attention_maps`.
-
-    Raises
-    ------
-    VitFaceError
-        It is no range of blocks of a model with `count` of them.
-    """
-    try:
-        if layers is None:
-            first, stop = (None, None) if method == "rollout" else (count - 1, count)
-        elif isinstance(layers, str):
-            parts = [int(part) if part.strip() else None for part in layers.split(":")]
-            if len(parts) == 1 and parts[0] is not None:
-                first, stop = parts[0], parts[0] + 1 or None
-            else:
-                first, stop = parts
-        elif isinstance(layers, int):
-            first, stop = layers, layers + 1 or None
-        else:
-            first, stop = layers
-        for bound in (first, stop):
-            if bound is not None and not -count <= bound <= count:
-                raise ValueError
-        chosen = range(*slice(first, stop).indices(count))
-    except (ValueError, TypeError):
-        chosen = range(0)
-    if not len(chosen):
-        raise VitFaceError(
-            f"Layers {layers!r} are no range of the model's {count} blocks; give A:B with "
-            f"0 <= A < B <= {count}."
-        )
-    if method == "raw" and len(chosen) != 1:
-        raise VitFaceError(
-            f"Raw attention is of one layer, and {layers!r} are {len(chosen)}; give one number "
-            f"from 0 to {count - 1}."
-        )
-    return chosen
-
-
-def _names(keypoints: str | Sequence[str], network: KeypointNetwork) -> tuple[str, ...]:
-    known = network.keypoints.names
-    if isinstance(keypoints, str):
-        if keypoints == "all":
-            return (*known, GLOBAL)
-        keypoints = (keypoints,)
-    unknown = [name for name in keypoints if name != GLOBAL and name not in known]
-    if unknown or not keypoints:
-        raise VitFaceError(
-            f"The model has no keypoint {', '.join(map(repr, unknown)) or 'of no name'}; choose "
-            f"all, global, or from: {', '.join(known)}."
-        )
-    return tuple(keypoints)
-
-
-def _check(
-    method: str, head_fusion: str, head: int | None, discard: float, network: KeypointNetwork
-) -> None:
-    if method not in METHODS:
-        raise VitFaceError(
-            f"There is no attention method {method!r}; choose {' or '.join(METHODS)}."
-        )
-    if head_fusion not in HEAD_FUSIONS:
-        raise VitFaceError(
-            f"Heads cannot be fused by {head_fusion!r}; choose {', '.join(HEAD_FUSIONS)}."
-        )
-    if not 0 <= discard < 1:
-        raise VitFaceError(f"The discard ratio must be at least 0 and below 1, not {discard}.")
-    if head is not None:
-        attention: Any = attention_of(network.backbone.blocks[0])
-        heads = int(attention.num_heads)
-        if not 0 <= head < heads:
-            raise VitFaceError(f"The model has heads 0 to {heads - 1}, not {head}.")
+def _last(steps: Generator[Any, None, Result]) -> Result:
+    """What a generator returns when it has been gone through."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value

@@ -7,6 +7,10 @@ their sums. Row i of R says how much of the last layer's token i comes from each
 Only a few rows are ever wanted (one a keypoint), and row vectors can be multiplied from the left,
 last layer first: V <- (V / s) F + V / s with s the row sums of F + I. That costs N^2 a row and
 layer where the full product costs N^3.
+
+Gradient rollout is the same with other F_l (`napari_vitface.attention.gradients`). Relevance
+(Chefer, Gur and Wolf 2021, the rule for self-attention) leaves the rows as they are:
+V <- V + V F.
 """
 
 from __future__ import annotations
@@ -77,8 +81,18 @@ def rollout_rows(fused: Sequence[Tensor], rows: Tensor, discard: float = 0.0) ->
     """
     result = rows.float()
     for attention in reversed(fused):
-        weights = discard_lowest(attention, discard)
-        # The identity adds 1 to the sum of each row.
-        result = result / (weights.sum(dim=-1) + 1).unsqueeze(1)
-        result = torch.baddbmm(result, result, weights)
+        result = rollout_step(result, attention, discard)
     return result
+
+
+def rollout_step(rows: Tensor, fused: Tensor, discard: float = 0.0) -> Tensor:
+    """`rows` (B, R, N) times one layer of the rollout, whose fused heads are (B, N, N)."""
+    weights = discard_lowest(fused, discard)
+    # The identity adds 1 to the sum of each row.
+    rows = rows / (weights.sum(dim=-1) + 1).unsqueeze(1)
+    return torch.baddbmm(rows, rows, weights)
+
+
+def relevance_step(rows: Tensor, fused: Tensor) -> Tensor:
+    """`rows` (B, R, N) times one layer of the relevance: V + V F."""
+    return torch.baddbmm(rows, rows, fused)

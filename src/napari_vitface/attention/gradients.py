@@ -1,0 +1,314 @@
+"""How a keypoint's score depends on each attention weight, layer by layer.
+
+G_l = d s / d A_l, where A_l are the weights of layer l, every head's by itself, and everything
+that comes after them follows. The score of keypoint k is s_k = sum_p softmax(h_k)_p h_k,p over the
+pixels p of its map of logits h_k, the softmax being taken as constants: the height of the peak, in
+a form that each pixel near it has a share in. A coordinate would not do: its sign is a direction
+in the picture, and says nothing for or against.
+
+Memory is bounded: the forward pass keeps the input of each block and no graph. Going back, one
+block at a time is run again with its graph, its gradients are handed out for one keypoint after
+the other, and it is let go. That costs one more pass in all, however many keypoints there are, and
+never holds more than one layer's weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_vitface.attention.capture import capture_attention
+from napari_vitface.attention.rollout import fuse_heads, relevance_step, rollout_step
+from napari_vitface.attention.starts import GLOBAL
+from napari_vitface.errors import VitFaceError
+from napari_vitface.model.heads import RegressionHead
+from napari_vitface.model.network import KeypointNetwork
+
+#: Bytes of gradients that may be made at once where keypoints go back together.
+TOGETHER = 1 << 30
+#: Scores of a network in half precision are multiplied by this while they go back, so that small
+#: gradients are not rounded to 0.
+HALF_SCALE = 1024.0
+
+
+@dataclass(frozen=True)
+class WeightGradient:
+    """The gradient of one score for the attention weights of one layer.
+
+    Attributes
+    ----------
+    layer : int
+        Block, counted from 0.
+    index : int
+        Which of the scores.
+    weights, gradient : (B, heads, N, N) tensors
+    """
+
+    layer: int
+    index: int
+    weights: Tensor
+    gradient: Tensor
+
+
+def keypoint_scores(logits: Tensor) -> Tensor:
+    """Score s_k (B, K) of maps of logits (B, K, h, w); see the module's text."""
+    flat = logits.flatten(2)
+    flat = flat if flat.dtype == torch.float64 else flat.float()
+    return (torch.softmax(flat, dim=2).detach() * flat).sum(dim=2)
+
+
+class ScorePass:
+    """One forward pass that scores can be followed back from.
+
+    Parameters
+    ----------
+    network : KeypointNetwork
+        With a heatmap head.
+    images : (B, C, H, W) tensor
+        Normalised, of the network's type and device.
+    first : int
+        The first block whose gradients are wanted.
+
+    Attributes
+    ----------
+    output : (B, K, h, w) tensor
+        The network's logits, without a graph.
+    """
+
+    def __init__(self, network: KeypointNetwork, images: Tensor, first: int = 0) -> None:
+        if isinstance(network.head, RegressionHead):
+            raise VitFaceError(
+                "Gradients need a score of each keypoint, and this model gives bare coordinates; "
+                "choose rollout, raw or occlusion for it."
+            )
+        self._network = network
+        self._first = first
+        self._inputs: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+        with torch.enable_grad(), _frozen(network), self._recording() as last:
+            self._logits = network(images)
+        self._last: Tensor = last[0]
+        self.output = self._logits.detach()
+
+    def follow_back(
+        self,
+        names: Sequence[str],
+        layers: range,
+        use: Callable[[WeightGradient], None],
+        *,
+        together: bool | None = None,
+    ) -> Iterator[int]:
+        """Hand gradients of the scores of `names` for the weights of `layers` to `use`.
+
+        The last layer comes first, and of each layer one gradient for every score, in their order.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Keypoints; ``"global"`` is the sum of all scores.
+        layers : range
+            From `first` on.
+        use : callable
+            Gets each `WeightGradient`; what it keeps of it is its own.
+        together : bool, optional
+            Let keypoints go back together as far as memory allows, or one after the other. The
+            numbers are the same. Default: together on a GPU, where many small steps cost more than
+            few large ones; on a CPU nothing is gained.
+
+        Yields
+        ------
+        int
+            Blocks that have been gone through. Between these steps no setting of torch or of the
+            network is changed.
+        """
+        if together is None:
+            together = self._last.device.type != "cpu"
+        pull = self._start(names)
+        backwards = reversed(range(layers.start, len(self._network.backbone.blocks)))
+        for done, layer in enumerate(backwards, 1):
+            pull = self._through(layer, pull, layers, use, together)
+            yield done
+
+    def _start(self, names: Sequence[str]) -> Tensor:
+        """Gradients (M, B, N, C) of the scores for what the last block gives."""
+        scores = keypoint_scores(self._logits)
+        if self._last.dtype == torch.float16:
+            scores = scores * HALF_SCALE
+        keypoints = self._network.keypoints
+        found: list[Tensor] = []
+        for name in names:
+            score = scores.sum() if name == GLOBAL else scores[:, keypoints.index(name)].sum()
+            found += torch.autograd.grad(score, self._last, retain_graph=True)
+        return torch.stack(found)
+
+    def _through(
+        self,
+        layer: int,
+        pull: Tensor,
+        layers: range,
+        use: Callable[[WeightGradient], None],
+        together: bool,
+    ) -> Tensor:
+        """Use the gradients in one block; return those (M, B, N, C) for what it was given."""
+        block = self._network.backbone.blocks[layer]
+        (tokens, *others), options = self._inputs[layer]
+        wanted, goes_on = layer in layers, layer > layers.start
+        with (
+            torch.enable_grad(),
+            _frozen(block),
+            capture_attention([block] if wanted else [], lambda weights: weights) as captured,
+        ):
+            tokens = tokens.detach().requires_grad_()
+            output = block(tokens, *others, **options)
+        targets = [*captured, *([tokens] if goes_on else [])]
+        # Half precision went back multiplied.
+        scale = 1 / HALF_SCALE if tokens.dtype == torch.float16 else 1.0
+        size = _together(captured, len(pull)) if together else 1
+        before = []
+        for start in range(0, len(pull), size):
+            part = pull[start : start + size]
+            last = start + size >= len(pull)
+            if size > 1:
+                found = torch.autograd.grad(
+                    output, targets, part, is_grads_batched=True, retain_graph=not last
+                )
+            else:
+                found = torch.autograd.grad(output, targets, part[0], retain_graph=not last)
+                found = tuple(gradient[None] for gradient in found)
+            if goes_on:
+                before.append(found[-1])
+            if wanted:
+                weights = captured[0].detach()
+                for i, gradient in enumerate(found[0]):
+                    gradient = gradient if scale == 1 else gradient.float() * scale
+                    use(WeightGradient(layer, start + i, weights, gradient))
+        return torch.cat(before) if goes_on else pull
+
+    @contextmanager
+    def _recording(self) -> Iterator[list[Tensor]]:
+        """Keep the inputs of the blocks, and cut the graph behind the last one."""
+        blocks = self._network.backbone.blocks
+        last: list[Tensor] = []
+        given: list[Any] = [None]
+
+        def before(layer: int) -> Any:
+            def hook(_module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+                if layer > self._first and inputs[0] is not given[0]:
+                    raise VitFaceError(
+                        "This model changes its tokens between its blocks, so that gradients "
+                        "cannot be followed through them one by one; choose rollout or raw."
+                    )
+                self._inputs[layer] = inputs, options
+
+            return hook
+
+        def after(layer: int) -> Any:
+            def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+                given[0] = output
+                if layer < len(blocks) - 1:
+                    return None
+                last.append(output.detach().requires_grad_())
+                return last[0]
+
+            return hook
+
+        hooks = []
+        try:
+            for layer in range(self._first, len(blocks)):
+                block = blocks[layer]
+                hooks.append(block.register_forward_pre_hook(before(layer), with_kwargs=True))
+                hooks.append(block.register_forward_hook(after(layer)))
+            yield last
+        finally:
+            for handle in hooks:
+                handle.remove()
+
+
+def gradient_rows(
+    passed: ScorePass,
+    rows: Tensor,
+    names: Sequence[str],
+    layers: range,
+    ends: Sequence[int],
+    *,
+    method: str,
+    fusion: str = "mean",
+    head: int | None = None,
+    discard: float = 0.0,
+    together: bool | None = None,
+) -> Generator[int, None, Tensor]:
+    """Rows of gradient rollout or of relevance, for ranges of layers that begin alike.
+
+    With F_l = fuse(max(G_l * A_l, 0)), gradient rollout is rollout of these F_l, and relevance is
+    V <- V + V F_l with heads fused by their mean, last layer first, rows left unnormalised.
+
+    Parameters
+    ----------
+    passed : ScorePass
+    rows : (B, M, N) tensor
+        What each map starts from.
+    names : sequence of str
+    layers : range
+    ends : sequence of int
+        Stops of the ranges, increasing; all begin with ``layers.start``.
+    method : {"gradient-rollout", "relevance"}
+    fusion, head, discard
+        See `napari_vitface.attention.maps.attention_maps`.
+
+    Yields
+    ------
+    int
+        Blocks that have been gone through.
+
+    Returns
+    -------
+    (E, B, M, N) float32 tensor
+        The value of the generator's `StopIteration`.
+    """
+    rows = rows.float()
+    # Of each map, a row for each end that has been passed on the way back: (B, E, N).
+    found = [rows.new_empty(len(rows), 0, rows.shape[2]) for _ in names]
+
+    def use(step: WeightGradient) -> None:
+        m = step.index
+        if step.layer + 1 in ends:
+            found[m] = torch.cat([rows[:, m : m + 1], found[m]], dim=1)
+        fused = fuse_heads(positive_part(step.weights, step.gradient), fusion, head)
+        if method == "relevance":
+            found[m] = relevance_step(found[m], fused)
+        else:
+            found[m] = rollout_step(found[m], fused, discard)
+
+    yield from passed.follow_back(names, layers, use, together=together)
+    return torch.stack(found).permute(2, 1, 0, 3)
+
+
+def positive_part(weights: Tensor, gradient: Tensor) -> Tensor:
+    """max(G * A, 0), (B, heads, N, N): weights that speak for the keypoint, by how much."""
+    return (gradient.float() * weights).clamp_(min=0)
+
+
+def _together(captured: Sequence[Tensor], count: int) -> int:
+    """How many scores may go back at once."""
+    if not captured:
+        return count
+    # The weights' gradient and what is needed to get it.
+    bytes_each = 4 * captured[0].numel() * captured[0].element_size()
+    return max(1, min(count, TOGETHER // bytes_each))
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Parameters ask for no gradients: no graph grows but where one is begun by hand."""
+    asking = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    try:
+        for parameter in asking:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_vitface.gui.measured_traces import measured_traces
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.session import Session, open_session_of
 from napari_vitface.gui.style import style_sheet
@@ -138,6 +139,7 @@ class TrajectoriesDock(QWidget):
         self._link(session.prediction.filled, self._on_filled)
         self._link(session.prediction.changed, self._watch)
         self._link(session.filters.changed, self._on_filters)
+        self._link(measured_traces(session).changed, self._on_traces)
         self._link(labelling.changed, self._on_labels_of)
         self._link(labelling.document_changed, self._on_labels)
         self._link(labelling.keypoints_changed, self._on_keypoints)
@@ -294,10 +296,11 @@ class TrajectoriesDock(QWidget):
 
     def _on_marks(self) -> None:
         marks = self.session.marks if self.session is not None else None
-        suggested = sorted(marks.suggested) if marks is not None else []
+        why = marks.suggested if marks is not None else {}
         doubtful = marks.low_confidence if marks is not None else []
         ticks = self.plot.lanes.ticks
-        ticks["suggested"].set_frames(np.asarray(suggested, dtype=np.int64))
+        ticks["suggested"].set_frames(np.array(sorted(why), dtype=np.int64))
+        self.plot.lanes.words["suggested"] = why
         ticks["low"].set_frames(np.asarray(doubtful, dtype=np.int64))
         if marks is not None and self.plot.threshold.value() != marks.threshold:
             self.plot.threshold.setValue(marks.threshold)
@@ -364,13 +367,22 @@ class TrajectoriesDock(QWidget):
         traces: list[Trace] = []
         for kind in PANELS:
             if kind.key in self.toolbar.panels:
-                if KEYPOINTS_OF[kind.kinds[0]] == 1:
+                if not kind.kinds:
+                    traces += self._measured(kind.key)
+                elif KEYPOINTS_OF[kind.kinds[0]] == 1:
                     traces += [Trace(kind.kinds[0], (name,)) for name in self.list.keypoints]
                 traces += [trace for trace in self.list.derived if trace.kind in kind.kinds]
         return traces
 
+    def _measured(self, panel: str) -> Sequence[Trace]:
+        """What other parts of the window measured of the keypoints that are ticked."""
+        if self.session is None:
+            return []
+        return measured_traces(self.session).of(panel, self.list.keypoints)
+
     def _on_traces(self) -> None:
-        self.toolbar.offer({trace.kind for trace in self.list.all_derived})
+        measured = measured_traces(self.session).panels if self.session is not None else set()
+        self.toolbar.offer({trace.kind for trace in self.list.all_derived} | measured)
         traces = self.traces()
         self.plot.set_panels(self.toolbar.panels)
         colours = {trace: self._colour(trace) for trace in traces}

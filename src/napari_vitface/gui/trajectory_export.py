@@ -114,15 +114,15 @@ def _write_svg(plot: TrajectoryPlot, path: Path) -> None:
     from qtpy.QtSvg import QSvgGenerator
 
     size = plot.viewport().size()
-    area = QRectF(0, 0, size.width(), size.height())
     generator = QSvgGenerator()
     generator.setFileName(str(path))
     generator.setSize(size)
-    generator.setViewBox(area)
+    generator.setViewBox(QRectF(0, 0, size.width(), size.height()))
+    # Text has the size that it has on screen, and ticks stand where they do there.
+    generator.setResolution(plot.viewport().logicalDpiX())
     generator.setTitle("Trajectories")
     painter = QPainter()
     if not painter.begin(generator):
         raise OSError("is the disk full?")
-    painter.fillRect(area, plot.backgroundBrush())
-    plot.render(painter, area, plot.viewport().rect())
+    plot.paint_on(painter, QRectF(0, 0, size.width(), size.height()))
     painter.end()

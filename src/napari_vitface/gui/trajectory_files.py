@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,12 @@ from napari_vitface.jobs.outputs import output_stem
 from napari_vitface.kinematics import Trace
 from napari_vitface.pose.table import PointState, PoseTable
 
-#: Frames that are written at once.
+#: Frames of a table that are written at once.
 _BLOCK = 8192
+
+#: Lines of text that are written at once. Making text of numbers keeps Python to itself, so the
+#: window's thread gets its turn between these.
+_LINES = 1024
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,13 @@ def write_traces(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*titles, *(column.title for column in columns)])
         line = "%d" + (",%.6f" if times is not None else "") + ",%.9g" * len(columns) + "\n"
-        for begin in range(start, stop, _BLOCK):
-            end = min(begin + _BLOCK, stop)
+        for begin in range(start, stop, _LINES):
+            end = min(begin + _LINES, stop)
             parts = [range(begin, end), *([times[begin:end].tolist()] if times is not None else [])]
             parts += [column.read(begin, end).tolist() for column in columns]
             text = "".join([line % row for row in zip(*parts, strict=True)])
             file.write(text.replace("nan", ""))
+            time.sleep(0.001)
 
 
 def filtered_paths(video: Path, saved: Path | None, model: str) -> tuple[Path, Path]:

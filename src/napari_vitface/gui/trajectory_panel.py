@@ -39,15 +39,22 @@ class PanelKind:
     title : str
         What stands on it.
     kinds : tuple of str
-        Kinds of `Trace` that it takes.
+        Kinds of `Trace` that it takes; none for a panel of measured traces, whose kind is its key.
     help : str
         One sentence.
+    unit : str
+        Of a panel of measured traces.
     """
 
     key: str
     title: str
     kinds: tuple[Kind, ...]
     help: str
+    unit: str = ""
+
+    def takes(self, trace: Trace) -> bool:
+        """Whether a trace belongs here."""
+        return trace.kind in self.kinds or trace.kind == self.key
 
 
 PANELS = (
@@ -57,6 +64,27 @@ PANELS = (
     PanelKind("confidence", "confidence", ("confidence",), "Confidence of the predictions, 0 to 1"),
     PanelKind("distance", "distance", ("distance",), "Distances that you added"),
     PanelKind("angle", "angle", ("angle", "direction"), "Angles that you added"),
+    PanelKind(
+        "near",
+        "looks near",
+        (),
+        "Attention on the surroundings of the keypoint, as measured in the Attention section",
+        "of attention",
+    ),
+    PanelKind(
+        "spread",
+        "look spread",
+        (),
+        "Entropy of the attention map: 0 is one patch, 1 an even spread",
+        "0 to 1",
+    ),
+    PanelKind(
+        "tokens",
+        "on tokens",
+        (),
+        "Attention on class and register tokens, which have no place in the picture",
+        "of attention",
+    ),
 )
 
 
@@ -235,7 +263,7 @@ class Panel(pg.PlotItem):
         title = self.kind.title
         if centred and self.kind.key in CENTRED:
             title += " − median"
-        unit = unit_of(self.kind.kinds[0], timed)
+        unit = unit_of(self.kind.kinds[0], timed) if self.kind.kinds else self.kind.unit
         self._title.setText(f"{title}\n{unit}" if unit else title)
 
     def set_colours(self, text: QColor) -> None:

@@ -178,7 +178,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
     def set_traces(self, colours: dict[Trace, QColor], strong: Collection[str] = ()) -> None:
         """Draw these, each in the panel of its kind; those of keypoints in `strong` stand out."""
         for panel in self.panels.values():
-            mine = {t: c for t, c in colours.items() if t.kind in panel.kind.kinds}
+            mine = {t: c for t, c in colours.items() if panel.kind.takes(t)}
             panel.set_traces(mine, strong)
 
     def set_titles(self, timed: bool, centred: bool) -> None:
@@ -273,19 +273,35 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         """What is plotted, without the slider's line, so many times as fine as on screen."""
         size = self.viewport().size() * scale
         image = QImage(size, QImage.Format.Format_RGB32)
-        image.fill(self.backgroundBrush().color())
+        # As on a finer screen: lines are as thick as they were.
+        image.setDevicePixelRatio(scale)
         painter = QPainter(image)
-        self.render(painter, QRectF(image.rect()), self.viewport().rect())
+        self.paint_on(painter, QRectF(self.viewport().rect()))
         painter.end()
         return image
+
+    def paint_on(self, painter: QPainter, area: QRectF) -> None:
+        """Paint what is plotted, without the slider's line, on something else than the screen."""
+        items = [item for item in self.scene().items() if hasattr(item, "setExportMode")]
+        painter.fillRect(area, self.backgroundBrush())
+        for item in items:
+            # Smooth lines, and dots as shapes rather than as small pictures.
+            item.setExportMode(True, {"antialias": True, "resolutionScale": 1.0})
+        try:
+            self.render(painter, area, self.viewport().rect())
+        finally:
+            for item in items:
+                item.setExportMode(False)
 
     # ----------------------------------------------------------------- the mouse
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         if event.buttons() == Qt.MouseButton.NoButton:
-            near = self.near_cursor(self.mapToScene(event.pos()))
-            if near:
+            place = self.mapToScene(event.pos())
+            if self.lanes.sceneBoundingRect().contains(place):
+                self.lanes.setToolTip(self.lanes.describe(place))
+            if self.near_cursor(place):
                 self.viewport().setCursor(Qt.CursorShape.SplitHCursor)
             else:
                 self.viewport().unsetCursor()

@@ -118,7 +118,8 @@ class Lanes(pg.PlotItem):
         axis.setTicks([[(row + 0.5, lane.title) for row, lane in enumerate(LANES)]])
         self.setFixedHeight(_HEIGHT * len(LANES) + 4)
         self.view.setYRange(0, len(LANES), padding=0)
-        self.setToolTip("\n".join(f"{lane.title}: {lane.help}" for lane in LANES))
+        #: What there is to say of single frames, by lane and frame.
+        self.words: dict[str, dict[int, str]] = {}
 
     def set_colours(self, text: QColor) -> None:
         """Colour of what stands beside the lanes."""
@@ -129,10 +130,20 @@ class Lanes(pg.PlotItem):
         font.setPointSizeF(8)
         axis.setTickFont(font)
 
+    def describe(self, place: QPointF) -> str:
+        """What the lane at a place of the scene shows, and why the frame there is in it."""
+        at = self.view.mapSceneToView(place)
+        lane = LANES[self._row(at.y())]
+        frame = round(self.nearest(at.x(), at.y(), 6 * self.view.viewPixelSize()[0]))
+        why = self.words.get(lane.key, {}).get(frame)
+        return f"{lane.help}\nframe {frame}: {why}" if why else lane.help
+
+    def _row(self, y: float) -> int:
+        return int(np.clip(np.floor(y), 0, len(LANES) - 1))
+
     def nearest(self, x: float, y: float, within: float) -> float:
         """The tick in the lane at height `y` that is nearest to `x`, or `x` if none is near."""
-        row = int(np.clip(np.floor(y), 0, len(LANES) - 1))
-        frames = self.ticks[LANES[row].key].frames
+        frames = self.ticks[LANES[self._row(y)].key].frames
         if not len(frames):
             return x
         after = int(np.searchsorted(frames, int(np.ceil(x))))

@@ -14,7 +14,7 @@ from napari_vitface.gui.trajectory_panel import PANELS
 _AT_FIRST = ("x", "y", "confidence")
 
 #: Panels that are offered only once there is a trace for them.
-_ON_DEMAND = ("distance", "angle")
+_ON_DEMAND = ("distance", "angle", "near", "spread", "tokens")
 
 #: Looks of the buttons, beside those of `style.style_sheet`.
 STYLE = """
@@ -94,11 +94,11 @@ class TrajectoryToolbar(QWidget):
         return self._panels[key]
 
     def offer(self, kinds: set[str]) -> None:
-        """Offer the panels for traces of these kinds that the user added, and show new ones."""
+        """Offer the panels for traces of these kinds that there are, and show new ones."""
         for panel in PANELS:
             if panel.key in _ON_DEMAND:
                 button = self._panels[panel.key]
-                there = bool(kinds & set(panel.kinds))
+                there = bool(kinds & {panel.key, *panel.kinds})
                 if there and button.isHidden():
                     button.blockSignals(True)
                     button.setChecked(True)

@@ -48,6 +48,11 @@ def start_correcting(viewer: Viewer) -> None:
         labelling.switch_tool()
 
 
+def show_fine_tune(viewer: Viewer) -> None:
+    """Layers > Annotate: open the dock at its Fine-tune section."""
+    open_dock(viewer).open_section("fine-tune")
+
+
 def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
     """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
     viewer = getattr(viewer, "__wrapped__", viewer)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidg
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention_section import AttentionSection
 from napari_vitface.gui.correct_section import CorrectSection
+from napari_vitface.gui.fine_tune_section import FineTuneSection
 from napari_vitface.gui.main_thread import MainThread
 from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
 from napari_vitface.gui.predict_section import PredictSection
@@ -47,6 +48,7 @@ class ViTFaceDock(QWidget):
         self.predict_section = PredictSection(self.session)
         self.attention_section = AttentionSection(self.session)
         self.correct_section = CorrectSection(self.session)
+        self.fine_tune_section = FineTuneSection(self.session)
         column = _Column()
         inside = QVBoxLayout(column)
         inside.setContentsMargins(2, 2, 2, 6)
@@ -77,7 +79,9 @@ class ViTFaceDock(QWidget):
         application = QApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(session.close)
-        self.predict_section.set_models([ModelInfo(name) for name in bundled_names()])
+        self._offer_models([ModelInfo(name) for name in bundled_names()])
+        self.session.fine_tune.models_found.connect(self._offer_models)
+        self.fine_tune_section.predict_wanted.connect(self.predict_section.predict)
         # After the dock is on screen: the engine takes seconds to load torch.
         QTimer.singleShot(0, self._meet_engine)
 
@@ -89,6 +93,7 @@ class ViTFaceDock(QWidget):
             "predict": self.predict_section,
             "attention": self.attention_section,
             "correct": self.correct_section,
+            "fine-tune": self.fine_tune_section,
         }
 
     def open_section(self, name: str) -> None:
@@ -140,6 +145,11 @@ class ViTFaceDock(QWidget):
     def _clear_note(self) -> None:
         self.note.say("")
 
+    def _offer_models(self, models: list[ModelInfo]) -> None:
+        """Models to predict with and to start from."""
+        self.predict_section.set_models(models)
+        self.fine_tune_section.set_models(models)
+
     def _meet_engine(self) -> None:
         """Start the engine and ask what there is, long before the first run needs it."""
 
@@ -150,15 +160,17 @@ class ViTFaceDock(QWidget):
             if isinstance(event, Finished):
                 models = [model_info(entry) for entry in event.result["models"]]
                 self.session.known_models.update({m.choice: m.keypoints for m in models})
-                self.predict_section.set_models(models)
+                self._offer_models(models)
 
         def on_description(event: Event) -> None:
             if isinstance(event, Finished):
                 names = event.result.get("device_names", ())
                 pairs = zip(event.result["devices"], names, strict=False)
-                self.predict_section.form.set_devices(
-                    [(f"{device} ({name})" if name else device, device) for device, name in pairs]
-                )
+                devices = [
+                    (f"{device} ({name})" if name else device, device) for device, name in pairs
+                ]
+                self.predict_section.form.set_devices(devices)
+                self.fine_tune_section.set_devices(devices)
 
         try:
             self.session.submit("models", {}, on_models)

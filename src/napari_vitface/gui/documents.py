@@ -74,11 +74,12 @@ class Documents:
         entry = self._open.get(_key(self._session.current))
         return entry.edits if entry is not None else 0
 
-    def note_saved(self) -> None:
-        """Count the edits of the current document anew."""
-        entry = self._open.get(_key(self._session.current))
-        if entry is not None:
-            entry.edits = 0
+    def note_saved(self, document: LabelDocument | None = None) -> None:
+        """Count the edits of a document (default: the current one) anew."""
+        document = self.document if document is None else document
+        for entry in self._open.values():
+            if entry.document is document:
+                entry.edits = 0
 
     @property
     def opening(self) -> bool:

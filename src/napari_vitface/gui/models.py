@@ -40,7 +40,8 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
     sentences = [f"{keypoints} keypoints."]
     metrics = entry.get("training", {}).get("metrics") or {}
     # The bundled model is judged on real frames and on renderings; only the real ones count here.
-    model = metrics.get("real", metrics)
+    # A trained one is judged after the training and before.
+    model = metrics.get("real") or metrics.get("after") or metrics
     constant = metrics.get("real_mean_pose", metrics.get("mean_pose")) or {}
     if _number(model.get("median")) and _number(model.get("mean")):
         text = (

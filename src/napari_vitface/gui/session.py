@@ -23,6 +23,7 @@ from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention import AttentionFollower
 from napari_vitface.gui.crop_tool import CropTool
+from napari_vitface.gui.fine_tune import FineTune
 from napari_vitface.gui.labelling import Labelling
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.prediction import Prediction
@@ -118,6 +119,7 @@ class Session:
         self.labelling = Labelling(self)
         self.filters = Filters(self)
         self.marks = _marks(self)
+        self.fine_tune = FineTune(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_active)
@@ -296,6 +298,7 @@ class Session:
         self.prediction.cancel()
         self.attention.close()
         self.crop_tool.close()
+        self.fine_tune.close()
         self.labelling.close()
         self.overlays.close()
         # Ending the process can take seconds; a run in progress saves what it has.

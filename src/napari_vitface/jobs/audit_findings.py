@@ -189,7 +189,7 @@ def _permuted(
         kind, why = "swapped", f"{said[0]} and {said[1]} look swapped"
     elif len(part) > 1 and len(steps) == 1 and steps <= {1, -1}:
         kind = "shifted"
-        where = "next" if steps == {1} else "one before"
+        where = "next" if steps == {1} else "previous"
         between = " and " if len(part) == 2 else " ... "
         ordered = sorted(labels)
         why = (

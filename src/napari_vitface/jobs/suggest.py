@@ -165,8 +165,8 @@ def suggest(
         if table is None:
             if every > 1:
                 yield Notice(
-                    f"There are no predictions beside {source.path.name}, so only every {every}th "
-                    "frame is looked at and jumps are not seen; predict the video first for more."
+                    f"There are no predictions beside {source.path.name}, so one frame in {every} "
+                    "is looked at and jumps are not seen; predict the video first for more."
                 )
             table = yield from predict_frames(source, spread, view, network)
         candidates = _Candidates.of(table, known.frames, diagonal)

@@ -48,8 +48,9 @@ def test_the_plugin_menu_opens_the_dock_and_shows_it_once(
 
     def choose() -> None:
         viewer.window.plugins_menu.aboutToShow.emit()
-        actions = viewer.window.plugins_menu.actions()
-        next(action for action in actions if action.text().startswith("ViT Face")).trigger()
+        entries = viewer.window.plugins_menu.actions()
+        (ours,) = (entry.menu() for entry in entries if entry.text() == "napari-vitface")
+        next(each for each in ours.actions() if each.text() == DOCK_NAME).trigger()
 
     choose()
     dock = viewer.window.dock_widgets[DOCK_NAME]

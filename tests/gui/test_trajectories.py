@@ -902,3 +902,20 @@ def test_it_takes_the_colours_of_the_theme(trajectories: TrajectoriesDock) -> No
     assert trajectories.plot.backgroundBrush().color().lightness() > 200 > dark
     image = trajectories.plot.picture(1.0)
     assert image.pixelColor(2, image.height() - 3).lightness() > 200
+
+
+def test_closing_the_window_closes_both_docks(
+    engine: Any, make_napari_viewer: Any, long_video: Path, qtbot: Any
+) -> None:
+    from napari_vitface.gui.actions import open_trajectories
+
+    viewer = make_napari_viewer(show=True)
+    made = open_trajectories(viewer)
+    session = made.session
+    show_video(made, long_video)
+    made.toolbar.filter_button.click()
+    with qtbot.captureExceptions() as raised:
+        viewer.close()
+        qtbot.waitUntil(lambda: session.closed, timeout=WAIT)
+        settle_hidden()
+    assert raised == []

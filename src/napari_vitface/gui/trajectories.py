@@ -100,6 +100,9 @@ class TrajectoriesDock(QWidget):
         self._connect_own()
         self._restyle()
         viewer.events.theme.connect(self._restyle)
+        # When the window goes, nothing is to reach what is left of the widget.
+        links = self._links
+        self.destroyed.connect(lambda *_: _unlink(links))
         self.join_session()
 
     def _connect_own(self) -> None:
@@ -150,9 +153,7 @@ class TrajectoriesDock(QWidget):
 
     def leave_session(self) -> None:
         """Stop listening to the session."""
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
-        self._links.clear()
+        _unlink(self._links)
         self._timer.stop()
         self.session = None
         self.store = None
@@ -480,6 +481,12 @@ class TrajectoriesDock(QWidget):
         """Write the predictions as they are shown beside those of the model."""
         if self.session is not None:
             save_filtered(self.session, self._rows, self)
+
+
+def _unlink(links: list[tuple[Any, Callable[..., Any]]]) -> None:
+    for signal, slot in links:
+        signal.disconnect(slot, missing_ok=True)
+    links.clear()
 
 
 def open_below_the_canvas() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +33,84 @@ def write_video() -> Callable[..., Path]:
 def video(tmp_path: Path, write_video: Callable[..., Path]) -> Path:
     """60 frames in a folder of its own."""
     return write_video(tmp_path / "mouse.mp4")
+
+
+@pytest.fixture(scope="session")
+def drawn_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write a DeepLabCut project of labelled frames of drawn mice."""
+
+    def write(
+        mice: Sequence[int] = (0, 1, 2, 3), frames: int = 12, *, shuffled: bool = False
+    ) -> Path:
+        from PIL import Image
+
+        from napari_vitface.sample import MouseFaceSample
+
+        project = tmp_path_factory.mktemp("projects") / "drawn"
+        rows = [30 * k for k in range(frames)]
+        movies = [MouseFaceSample(mouse, frames=rows[-1] + 1, size=SIZE) for mouse in mice]
+        labels = np.concatenate([movie.poses.xy[rows] for movie in movies]).astype(float)
+        if shuffled:
+            labels = np.random.default_rng(0).permutation(labels)
+        for movie, xy in zip(movies, np.split(labels, len(movies)), strict=True):
+            folder = project / "labeled-data" / f"mouse{movie.seed}"
+            folder.mkdir(parents=True)
+            for row in rows:
+                Image.fromarray(movie[row]).save(folder / f"img{row:04d}.png")
+            write_labels(folder, movie.keypoints.names, rows, xy)
+        return project
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def labels_table() -> Callable[..., None]:
+    """Write the CollectedData table of one video; see `write_labels`."""
+    return write_labels
+
+
+def write_labels(folder: Path, names: Sequence[str], rows: Sequence[int], xy: np.ndarray) -> None:
+    """A CollectedData table of one video."""
+    columns = [(name, axis) for name in names for axis in "xy"]
+    lines = [
+        "scorer,,," + ",".join("me" for _ in columns),
+        "bodyparts,,," + ",".join(name for name, _ in columns),
+        "coords,,," + ",".join(axis for _, axis in columns),
+    ]
+    for row, points in zip(rows, xy, strict=True):
+        cells = ["" if np.isnan(value) else repr(float(value)) for value in points.ravel()]
+        lines.append(f"labeled-data,{folder.name},img{row:04d}.png," + ",".join(cells))
+    (folder / "CollectedData_me.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="session")
+def drawn_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that half knows drawn faces: trained for seconds on other mice."""
+    import torch
+
+    torch.set_num_threads(1)
+    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.checkpoint import save_checkpoint
+    from napari_vitface.model.network import KeypointNetwork
+    from napari_vitface.model.preprocessing import Preprocessing
+    from napari_vitface.pose.keypoints import MOUSE_FACE
+    from napari_vitface.sample import random_face
+    from napari_vitface.training.fit import FitSettings, fit
+    from napari_vitface.training.frames import TrainingFrames
+
+    torch.manual_seed(0)
+    backbone = create_backbone(
+        "vit_tiny_patch16_224", (64, 80), 1, depth=3, embed_dim=96, num_heads=3
+    )
+    network = KeypointNetwork(backbone, MOUSE_FACE)
+    preprocessing = Preprocessing((64, 80), mean=backbone.mean, std=backbone.std)
+    faces = TrainingFrames.from_images(
+        (random_face(np.random.default_rng(seed), SIZE) for seed in range(200)), preprocessing
+    )
+    settings = FitSettings(
+        steps=200, batch_size=16, learning_rate=2e-3, warm_up=20, ema_decay=0.98, judge_every=200
+    )
+    list(fit(network, preprocessing, [(faces, 1.0)], None, settings))
+    path = tmp_path_factory.mktemp("models") / "drawn.safetensors"
+    save_checkpoint(path, network, preprocessing, training={"licence": "BSD-3-Clause"})
+    return path

@@ -82,6 +82,7 @@ class Training:
         setup = self.setup
         split = setup.split
         return {
+            "unit": "steps",
             "name": setup.files.name,
             "model": setup.files.name,
             "run": str(setup.files.folder),

@@ -8,8 +8,10 @@ The safetensors metadata entry ``napari_vitface`` holds a JSON object with the k
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,6 +61,7 @@ def save_checkpoint(
         hold is stored as it is.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     from napari_vitface.model.calibration import check_calibration
@@ -88,8 +91,18 @@ def save_checkpoint(
     with atomic_write(target) as temporary:
         # safetensors makes a file of its own that nobody else may read; a model is for the lab.
         mode = temporary.stat().st_mode
-        save_file(tensors, temporary, metadata={KEY: json.dumps(metadata, allow_nan=False)})
+        try:
+            save_file(tensors, temporary, metadata={KEY: json.dumps(metadata, allow_nan=False)})
+        except SafetensorError as error:
+            raise as_os_error(error, target) from error
         temporary.chmod(mode)
+
+
+def as_os_error(error: Exception, path: Path) -> OSError:
+    """What the system said (a full disk, mostly) when safetensors could not write a file."""
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number), str(path))
 
 
 def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -68,8 +68,11 @@ def coordinate_loss(
     taught = torch.isfinite(xy).all(dim=-1)
     if occluded is not None:
         taught = taught & ~occluded
-    error = (output.float() - pixels_to_coordinates(xy, input_size)).square().sum(dim=-1)
-    return _reduced(error[taught].sum(), taught, reduction)
+    target = pixels_to_coordinates(xy, input_size)
+    # The gradient of what is masked would be 0 times NaN, which is NaN: nothing may be missing.
+    target = torch.where(taught[..., None], target, 0.0)
+    error = (output.float() - target).square().sum(dim=-1)
+    return _reduced((error * taught).sum(), taught, reduction)
 
 
 def points_taught(xy: Tensor, occluded: Tensor, *, heatmap: bool) -> int:

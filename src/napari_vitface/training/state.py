@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
+from napari_vitface.model.checkpoint import as_os_error
 from napari_vitface.training.frames import TrainingFrames
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def save_state(
         try:
             save_file(_own_memory(stored), temporary, metadata={KEY: text})
         except SafetensorError as error:
-            # safetensors wraps what the system said.
-            raise _as_os_error(error, Path(path)) from error
+            raise as_os_error(error, Path(path)) from error
 
 
 def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -89,11 +89,3 @@ def _own_memory(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         result[key] = tensor.clone() if place in seen and tensor.numel() else tensor
         seen.add(place)
     return result
-
-
-def _as_os_error(error: SafetensorError, path: Path) -> OSError:
-    import errno
-
-    text = str(error)
-    number = errno.ENOSPC if "No space" in text or "os error 28" in text else errno.EIO
-    return OSError(number, os.strerror(number), str(path))

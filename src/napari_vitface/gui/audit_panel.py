@@ -6,12 +6,14 @@ from typing import Any
 
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vitface.gui.audits import CHANGED, FEWEST_FRAMES, FIXED, OPEN, PROBABLY, Audits
+from napari_vitface.gui.audits import CHANGED, FIXED, OPEN, Audits
 from napari_vitface.gui.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.jobs.audit_findings import PROBABLY
+from napari_vitface.jobs.audit_labels import FEWEST_FRAMES
 from napari_vitface.jobs.events import LabelDoubted
 
 _WHAT_IT_DOES = (

@@ -16,11 +16,6 @@ from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
 from napari_vitface.pose.table import PointState
 
-#: Fewer labelled frames cannot be compared with each other.
-FEWEST_FRAMES = 12
-#: Score from which a label is called probably wrong rather than worth a look.
-PROBABLY = 2.0
-
 #: What became of a finding.
 OPEN, FIXED, CHANGED = "open", "fixed", "changed"
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Score from which labels are called probably wrong, and not only worth a look.
+PROBABLY = 2.0
 #: A label is odd this many robust standard deviations beyond the usual distance ...
 _ODD = 5.0
 #: ... and at least this share of the frame's diagonal away from the prediction.

@@ -263,6 +263,9 @@ class Labelling(RuleBasedStateMachine):
     @rule()
     def close_and_open(self) -> None:
         self.document.close()
+        if not self.document.journal.path.exists():
+            # All is in the files: what could be undone goes with the window.
+            self.entries = []
         self._open()
 
     @rule()

@@ -441,7 +441,8 @@ class LabelDocument:
             text = (
                 f"{self.files.tables['h5'].name} and {self.files.tables['csv'].name} in "
                 f"{self.files.tables['csv'].parent} do not hold the same labels "
-                f"({len(outcome.disagreeing)} points differ); those of the .h5 file are shown, and "
+                f"({_count(len(outcome.disagreeing), 'point')} differ); those of the .h5 file are "
+                "shown, and "
                 "nothing is saved until you choose which file counts."
             )
             self.disagreement = Disagreement(
@@ -571,6 +572,10 @@ def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
     frames = sorted({*reading.grid(kind).frames.tolist(), *hidden.frames.tolist()})
     said = reading.says(kind, np.array(frames, np.int64))
     return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _said(reading: Reading, kind: Kind, places: Sequence[Place]) -> list[Point]:

@@ -11,9 +11,9 @@ is the header, number 0. What a line looks like decides what it is worth:
 * torn, followed by a higher number: the disk damaged an entry that counted. That is told, and a
   copy of the file is kept.
 
-An entry counts when it is written and flushed (`os.fsync`). If that fails it does not: what may have
-been written of it is cut off, at once or, if the drive is gone, before the next one; and where the
-file is gone or changed (a network drive that came back) all entries are written anew.
+An entry counts when it is written and flushed (`os.fsync`). If that fails it does not: what may
+have been written of it is cut off, at once or, if the drive is gone, before the next one; and where
+the file is gone or changed (a network drive that came back) all entries are written anew.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Journal:
             If it cannot be written. Then it does not count, and what counted before still does.
         """
         if self.refused or not self.is_open:
-            raise LabelError(self.refused or f"{self._what} are closed.")
+            raise LabelError(
+                self.refused or f"{self._what[:1].upper()}{self._what[1:]} are closed."
+            )
         text = _encode({"n": len(self._entries) + 1, **entry})
         try:
             file = self._writable()

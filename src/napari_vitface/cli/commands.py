@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.cli.report import Reporter
+from napari_vitface.cli.training import train as train
 from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished
 
@@ -117,6 +118,7 @@ def evaluate(arguments: argparse.Namespace, reporter: Reporter) -> int:
         arguments.model,
         arguments.labels,
         held_out=arguments.held_out,
+        report=arguments.report,
         device=arguments.device,
         precision=arguments.precision,
     )

@@ -23,6 +23,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"napari-vitface {__version__}")
+    # Its module takes what is common to all commands from this one.
+    from napari_vitface.cli.training import add_train
+
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -35,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands, [common])
     _add_predict(commands, [common, as_json])
     _add_attention(commands, [common, as_json])
+    add_train(commands, [common, as_json])
     _add_evaluate(commands, [common, as_json])
     _add_models(commands, [common, as_json])
     return parser
@@ -215,6 +219,12 @@ def _add_evaluate(commands: _Commands, parents: _Parents) -> None:
         "--held-out",
         action="store_true",
         help="judge only the frames that the model's training kept apart (default: all frames)",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write report.html, metrics.json and worst.png there",
     )
     _add_computing(parser)
 

@@ -16,9 +16,11 @@ import numpy as np
 
 from napari_vitface.jobs.events import (
     AttentionComputed,
+    EpochFinished,
     Event,
     Failed,
     Finished,
+    HeldOutShown,
     Notice,
     PosesPredicted,
     Progress,
@@ -93,6 +95,8 @@ class Reporter:
                 self._start(event, title)
             case Progress() if self._bar is not None:
                 self._advance(event)
+            case EpochFinished():
+                self._judged(event)
 
     def say(self, sentence: str) -> None:
         """A sentence on standard error, above the bar."""
@@ -127,6 +131,11 @@ class Reporter:
         hint = ""
         if job == "predict":
             hint = " What is done is kept; the same command goes on from there."
+        elif job == "train":
+            hint = (
+                " The state is kept: the same command goes on from there, and --finish makes a "
+                "model of it."
+            )
         print(f"napari-vitface: cancelled.{hint}", file=sys.stderr, flush=True)
 
     def _start(self, event: Started, title: str) -> None:
@@ -143,7 +152,7 @@ class Reporter:
             total=event.total,
             initial=resumed,
             desc=title or event.job,
-            unit=" frames",
+            unit=f" {settings.get('unit', 'frames')}",
             file=sys.stderr,
             # In a log file a line every now and then is enough.
             mininterval=0.1 if terminal else 10.0,
@@ -159,6 +168,17 @@ class Reporter:
             self._bar.set_description(event.message, refresh=False)
             self._bar.reset(event.total)
         self._bar.update(event.done - self._bar.n)
+
+    def _judged(self, event: EpochFinished) -> None:
+        """A line a judgement, so that a log file shows the course of a training."""
+        if event.mean_error is None:
+            return
+        text = f"step {event.step} of {event.steps}: "
+        text += "" if math.isnan(event.loss) else f"loss {event.loss:.3f}, "
+        text += f"held-out error {event.median_error:.2f} px median, {event.mean_error:.2f} mean"
+        if event.mean_pose_mean is not None:
+            text += f" (mean pose {event.mean_pose_median:.2f}, {event.mean_pose_mean:.2f})"
+        self.say(text)
 
     def _close_bar(self) -> None:
         if self._bar is not None:
@@ -204,6 +224,16 @@ def as_plain(event: Event) -> dict[str, Any]:
                 "scale": list(event.scale),
                 "translate": list(event.translate),
                 "settings": event.settings,
+            }
+        case HeldOutShown():
+            content = {
+                "step": event.step,
+                "videos": list(event.videos),
+                "frames": event.frames.tolist(),
+                "names": list(event.names),
+                "labels": event.labels.tolist(),
+                "xy": event.xy.tolist(),
+                "confidence": event.confidence.tolist(),
             }
         case _:
             content = {

@@ -353,7 +353,8 @@ class LabelDocument:
             return
         key = self.frame_names.key
         self.journal.append(
-            {"accept": [[key(f), k, [p.to_json() for p in ps]] for (f, k), ps in known.items()]}
+            {"accept": [[key(f), k, [p.to_json() for p in ps]] for (f, k), ps in known.items()]},
+            refusal=f"The labels of {self.name} were not saved",
         )
         for place, points in known.items():
             now = self.labels.point(*place)

@@ -99,8 +99,15 @@ class Journal:
             _encode({"n": n, **entry}) for n, entry in enumerate(self.content.entries, start=1)
         ]
 
-    def append(self, entry: Line) -> None:
+    def append(self, entry: Line, refusal: str = "The edit was not made") -> None:
         """Add an entry and return when it is on the disk.
+
+        Parameters
+        ----------
+        entry : dict
+            Plain JSON data.
+        refusal : str
+            How the sentence begins if it cannot be written.
 
         Raises
         ------
@@ -123,7 +130,7 @@ class Journal:
                     os.ftruncate(self._file, self._size)
             self._close_file()
             raise LabelError(
-                f"The edit was not made, because it cannot be written to {self.path} "
+                f"{refusal}, because {self.path} cannot be written to "
                 f"({error.strerror or error}); everything before it is kept."
             ) from error
         self._entries.append(text)

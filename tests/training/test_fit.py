@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from napari_vitface.errors import VitFaceError
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.training.augmentation import Augmentation
-from napari_vitface.training.fit import FitSettings, fit, predict_inputs
+from napari_vitface.training.batches import Drawing, Features, ImageBatches, JudgedImages
+from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
 
 SIZE = (64, 64)
@@ -125,3 +127,115 @@ def test_errors_are_in_video_pixels() -> None:
     frames = TrainingFrames.from_images(spots(2, seed=4), preprocessing)
     one_input_pixel_off = frames.xy + np.array([1.0, 0.0], dtype=np.float32)
     np.testing.assert_allclose(frames.errors(one_input_pixel_off), 2.0, rtol=1e-4)
+
+
+# --- one step at a time ---------------------------------------------------------------------------
+
+
+def begin(settings: FitSettings, frames: TrainingFrames | None = None) -> Fit:
+    network, preprocessing = small_network("heatmap")
+    frames = frames or TrainingFrames.from_images(spots(8, seed=3), preprocessing)
+    device = torch.device("cpu")
+    batches = ImageBatches(
+        [(frames, 1.0)], preprocessing, settings.augmentation, (), settings.seed, device
+    )
+    judged = JudgedImages(frames, preprocessing, device)
+    return Fit(network, network, batches, judged, settings)
+
+
+def weights_of(training: Fit) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in training.network.parameters()])
+
+
+def test_the_backbone_waits_and_then_learns_more_slowly_towards_the_first_block() -> None:
+    settings = FitSettings(
+        steps=8, batch_size=4, frozen_steps=3, warm_up=2, layer_decay=0.5, learning_rate=1e-3
+    )
+    training = begin(settings)
+    model = training.network.backbone.model
+    first = model.blocks[0].mlp.fc1.weight.detach().clone()
+    last = model.blocks[1].mlp.fc1.weight.detach().clone()
+    head = training.network.head.expand.weight.detach().clone()
+    for _ in range(3):
+        training.advance()
+    assert torch.equal(model.blocks[0].mlp.fc1.weight, first)
+    assert not torch.equal(training.network.head.expand.weight, head)
+    for _ in range(5):
+        training.advance()
+    moved = [
+        float((block.mlp.fc1.weight - before).abs().mean())
+        for block, before in zip(model.blocks, (first, last), strict=True)
+    ]
+    assert 0 < moved[0] < 0.75 * moved[1]
+    scales = {group["lr_scale"] for group in training.optimiser.param_groups}
+    assert {0.5, 0.25} <= scales
+
+
+class ShortOfMemory(torch.nn.Module):
+    """A network that fails, as a device does, when more than `fits` images come at a time."""
+
+    def __init__(self, network: KeypointNetwork, fits: int) -> None:
+        super().__init__()
+        self.fits = fits
+        self.forward_of = network.forward
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > self.fits:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+        return self.forward_of(images)
+
+
+@pytest.mark.parametrize("fits", [3, 1])
+def test_out_of_memory_halves_the_batch_and_gives_the_same_weights(fits: int) -> None:
+    settings = FitSettings(steps=3, batch_size=8, judge_every=3)
+    whole = begin(settings)
+    halved = begin(settings)
+    short = ShortOfMemory(halved.network, fits)
+    halved.network.forward = short.forward  # type: ignore[method-assign]
+    for training in (whole, halved):
+        for _ in range(3):
+            training.advance()
+    assert halved.batch_size == {3: 2, 1: 1}[fits]
+    assert halved.accumulate == {3: 4, 1: 8}[fits]
+    assert "cpu ran out of memory with 8 frames at a time; going on with 4" in halved.notices[0]
+    assert torch.allclose(weights_of(whole), weights_of(halved), atol=2e-4)
+
+
+def test_too_little_memory_for_one_frame_is_one_sentence() -> None:
+    training = begin(FitSettings(steps=3, batch_size=4))
+    short = ShortOfMemory(training.network, 0)
+    training.network.forward = short.forward  # type: ignore[method-assign]
+    with pytest.raises(VitFaceError, match="too little memory to train this model even with one"):
+        training.advance()
+
+
+def test_a_loss_that_is_no_number_stops_before_it_spoils_the_weights() -> None:
+    training = begin(FitSettings(steps=3, batch_size=4))
+    with torch.no_grad():
+        training.network.head.logits.bias[0] = float("inf")
+    before = weights_of(training)
+    with pytest.raises(VitFaceError, match="no longer a number at step 1"):
+        training.advance()
+    assert torch.equal(weights_of(training), before)
+
+
+def test_recordings_are_drawn_evenly_however_many_frames_they_have() -> None:
+    _, preprocessing = small_network("heatmap")
+    few = TrainingFrames.from_images(spots(2, seed=1), preprocessing)
+    many = TrainingFrames.from_images(spots(40, seed=2), preprocessing)
+    which, rows = Drawing([(few, 1.0), (many, 1.0)], seed=0).at(1, 4000)
+    assert abs((which == 0).mean() - 0.5) < 0.05
+    assert set(rows[which == 0]) == {0, 1}
+    assert len(set(rows[which == 1])) == 40
+
+
+def test_cached_features_are_those_of_the_backbone() -> None:
+    network, preprocessing = small_network("heatmap")
+    frames = TrainingFrames.from_images(spots(5, seed=3), preprocessing)
+    features = Features(frames)
+    assert list(features.compute(network, preprocessing, batch_size=2)) == [2, 4, 5]
+    prefix, patches = features.inputs(np.array([4, 0]))
+    images = preprocessing.normalise(torch.from_numpy(frames.inputs[[4, 0]]))
+    expected = network.backbone(images)
+    assert torch.allclose(prefix, expected[0], atol=5e-3)
+    assert torch.allclose(patches, expected[1], atol=5e-3)

@@ -7,10 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from napari_vitface.cli.attention import attention as attention
+from napari_vitface.cli.frames import audit as audit
+from napari_vitface.cli.frames import suggest as suggest
 from napari_vitface.cli.report import Reporter
 from napari_vitface.cli.training import train as train
 from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
-from napari_vitface.jobs.events import AttentionComputed, Event, Finished
+from napari_vitface.jobs.events import Finished
 
 
 def demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -60,53 +63,6 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if len(videos) > 1:
         reporter.show(Finished("predict", {"videos": results, "failed": failed}))
     return 1 if failed else 0
-
-
-def attention(arguments: argparse.Namespace, reporter: Reporter) -> int:
-    """Compute the maps of one frame and write them as data or as a picture."""
-    from napari_vitface.cli.attention_files import write_maps, write_picture
-    from napari_vitface.jobs.explain import explain
-    from napari_vitface.jobs.resources import Resources
-
-    found: list[AttentionComputed] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, AttentionComputed):
-            found.append(event)
-        elif isinstance(event, Finished):
-            # The result names the file, so it is told only when the file is there.
-            output = arguments.output
-            if output.suffix.lower() == ".npz":
-                write_maps(output, found[0], event.result)
-            else:
-                with resources.video(arguments.source) as video:
-                    image = video[found[0].frame]
-                    write_picture(output, found[0], event.result, image, white=video.white)
-            event.result["output"] = str(output)
-
-    resources = Resources(models=1, videos=1)
-    try:
-        events = explain(
-            arguments.source,
-            arguments.frame,
-            arguments.model,
-            keypoint=arguments.keypoint,
-            method=arguments.method,
-            layers=arguments.layers,
-            head_fusion=arguments.head_fusion,
-            discard=arguments.discard,
-            hide_self=arguments.hide_self,
-            crop=arguments.crop,
-            device=arguments.device,
-            precision=arguments.precision,
-            resources=resources,
-        )
-        result = reporter.run(events, title=arguments.source.name, on_event=keep)
-    finally:
-        resources.close()
-    count = len(result["names"])
-    reporter.result(f"{result['output']} ({count} {'map' if count == 1 else 'maps'})")
-    return 0
 
 
 def evaluate(arguments: argparse.Namespace, reporter: Reporter) -> int:

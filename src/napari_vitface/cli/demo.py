@@ -9,10 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from napari_vitface.cli.attention_files import write_picture
 from napari_vitface.cli.report import Reporter
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import AttentionComputed, Event
 from napari_vitface.jobs.explain import explain
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
@@ -77,12 +75,6 @@ def _open_window(video: Path, reporter: Reporter) -> int:
 
 def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
     resources = Resources(models=1, videos=1)
-    found: list[AttentionComputed] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, AttentionComputed):
-            found.append(event)
-
     try:
         # Under plain names: predict names its files after video and model.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".demo-") as work:
@@ -92,12 +84,10 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
             )
             shutil.move(result["csv"], folder / "predictions.csv")
             shutil.move(result["overlay"], folder / "overlay.mp4")
-        explained = reporter.run(
-            explain(video, _EXPLAINED, resources=resources), title="attention", on_event=keep
+        picture = folder / "overlay.png"
+        reporter.run(
+            explain(video, _EXPLAINED, output=picture, resources=resources), title="attention"
         )
-        with resources.video(video) as source:
-            image = source[_EXPLAINED]
-        write_picture(folder / "overlay.png", found[0], explained, image)
     finally:
         resources.close()
     for name, what in (

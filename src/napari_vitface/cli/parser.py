@@ -23,7 +23,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"napari-vitface {__version__}")
-    # Its module takes what is common to all commands from this one.
+    # Their modules take what is common to all commands from this one.
+    from napari_vitface.cli.attention import add_attention
+    from napari_vitface.cli.frames import add_audit, add_suggest
     from napari_vitface.cli.training import add_train
 
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -37,9 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_demo(commands, [common])
     _add_predict(commands, [common, as_json])
-    _add_attention(commands, [common, as_json])
+    add_attention(commands, [common, as_json])
     add_train(commands, [common, as_json])
     _add_evaluate(commands, [common, as_json])
+    add_suggest(commands, [common, as_json])
+    add_audit(commands, [common, as_json])
     _add_models(commands, [common, as_json])
     return parser
 
@@ -126,77 +130,6 @@ def _add_predict(commands: _Commands, parents: _Parents) -> None:
     )
 
 
-def _add_attention(commands: _Commands, parents: _Parents) -> None:
-    parser = _add(
-        commands,
-        "attention",
-        "Map where the model looked in one frame, as data or picture.",
-        parents,
-    )
-    parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a video, an image or a folder of images"
-    )
-    parser.add_argument(
-        "--frame",
-        type=int,
-        required=True,
-        metavar="N",
-        help="frame number, counted from 0; negative from the end",
-    )
-    _add_model(parser)
-    parser.add_argument(
-        "--method",
-        choices=("rollout", "raw"),
-        metavar="rollout|raw",
-        default="rollout",
-        help="rollout through a range of layers (Abnar & Zuidema), or the raw attention of one "
-        "layer (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--keypoint",
-        default="all",
-        metavar="NAME|all|global",
-        help="the keypoint whose map is wanted; all: one map each and the global one; global: from "
-        "the class token (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--layers",
-        metavar="A:B",
-        help="blocks A to B-1, counted from 0, negative from the end; for raw the number of one "
-        "block (default: all; the last one for raw)",
-    )
-    parser.add_argument(
-        "--head-fusion",
-        choices=("mean", "max", "min"),
-        metavar="mean|max|min",
-        default="mean",
-        help="how the heads of a layer become one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--discard",
-        type=_share,
-        default=0.0,
-        metavar="R",
-        help="share of each token's weights, the lowest, that is set to 0; in [0, 1) "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--hide-self",
-        action="store_true",
-        help="take the patches that a keypoint stands on out of its map; they outshine the rest",
-    )
-    _add_crop(parser)
-    _add_computing(parser)
-    parser.add_argument(
-        "--output",
-        type=_npz_or_png,
-        required=True,
-        metavar="FILE.npz|FILE.png",
-        help="npz: maps on the patch grid with names, placement and settings; png: the frame with "
-        "the maps on it",
-    )
-
-
 def _add_evaluate(commands: _Commands, parents: _Parents) -> None:
     parser = _add(
         commands,
@@ -255,7 +188,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_computing(parser: argparse.ArgumentParser) -> None:
+def _add_computing(parser: argparse.ArgumentParser, precision: str = "auto") -> None:
     parser.add_argument(
         "--device",
         default="auto",
@@ -265,11 +198,11 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        default="auto",
+        default=precision,
         choices=("auto", "fp32", "bf16", "fp16"),
         metavar="auto|fp32|bf16|fp16",
-        help="number format of the model (default: auto, the fastest measured that gives the same "
-        "points)",
+        help="number format of the model; auto: the fastest measured that gives the same points "
+        "(default: %(default)s)",
     )
 
 
@@ -305,6 +238,16 @@ def _frames(text: str) -> slice:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+        if number < 1:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1") from None
+    return number
+
+
 def _batch_size(text: str) -> int | str:
     if text == "auto":
         return text
@@ -334,10 +277,3 @@ def _share(text: str) -> float:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to below 1") from None
     return share
-
-
-def _npz_or_png(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in (".npz", ".png"):
-        raise argparse.ArgumentTypeError(f"{text!r} ends neither in .npz nor in .png")
-    return path

@@ -25,11 +25,14 @@ from napari_vitface.jobs.events import Event
 
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
+    "attention_data": "napari_vitface.jobs.attention_data:attention_data",
     "audit": "napari_vitface.jobs.audit:audit",
     "audit_video": "napari_vitface.jobs.audit:audit_video",
     "describe": "napari_vitface.jobs.describe:describe",
     "evaluate": "napari_vitface.jobs.evaluate:evaluate",
     "explain": "napari_vitface.jobs.explain:explain",
+    "explain_frames": "napari_vitface.jobs.attention_frames:explain_frames",
+    "faithfulness": "napari_vitface.jobs.attention_faithfulness:faithfulness",
     "models": "napari_vitface.jobs.models:models",
     "plan_training": "napari_vitface.jobs.training_plan:plan_training",
     "predict": "napari_vitface.jobs.predict:predict",

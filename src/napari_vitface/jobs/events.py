@@ -126,15 +126,17 @@ class HeldOutShown(Event):
 
 @dataclass(frozen=True)
 class AttentionComputed(Event):
-    """Attention maps of one frame.
+    """Attention maps of one frame, or the mean over several.
 
     Attributes
     ----------
     frame : int
+        Of a mean, the frame in the middle.
     names : tuple of str
-        What each map explains: a keypoint's name or ``"global"``.
+        What each map explains: a keypoint's name, ``"global"``, or a point.
     maps : (M, gh, gw) float32
-        Attention on the patch grid; with its prefix and own share each rollout map sums to 1.
+        On the patch grid: attention, or what ``settings["unit"]`` says (video pixels, confidence).
+        With its prefix and own share each map of rollout, gradient rollout and relevance sums to 1.
     prefix_share : (M,) float32
         Share of attention taken by prefix tokens (class token, registers), not in `maps`.
     scale, translate : (y, x) float
@@ -143,9 +145,12 @@ class AttentionComputed(Event):
     xy, confidence : (K, 2), (K,) float32
         The pose predicted in the same forward pass.
     settings : dict
-        Exactly what was computed (method, layers, head fusion, discard, model).
+        Exactly what was computed (method, layers, head fusion, discard, model); of a mean,
+        ``"frames"`` are [start, stop, step] and ``"averaged"`` is the number of frames.
     own_share : (M,) float32 or None
         Share of the keypoint's own patches that "hide self" took out of `maps`.
+    total : (M,) float32 or None
+        What attention was divided by to sum to 1; not 1 for relevance only.
     """
 
     frame: int
@@ -158,6 +163,71 @@ class AttentionComputed(Event):
     confidence: NDArray[np.float32]
     settings: dict[str, Any] = field(default_factory=dict)
     own_share: NDArray[np.float32] | None = None
+    total: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class AttentionMeasured(Event):
+    """Attention of some frames in numbers, (N, M) each.
+
+    Attributes
+    ----------
+    frames : (N,) int64
+    names : tuple of str
+        The M keypoints.
+    entropy, near, near_even, prefix : (N, M) float32
+        How spread each map is (0: one patch, 1: evenly), its share within the radius of the
+        keypoint, the share that an even spread would have there, and the share of attention that
+        prefix tokens took. See `napari_vitface.attention.measures`.
+    verdict : (N, M) uint8
+        Position in ``("near", "elsewhere", "even", "unsure")``.
+    xy, confidence : (N, M, 2), (N, M) float32
+        The keypoints, video pixels.
+    """
+
+    frames: NDArray[np.int64]
+    names: tuple[str, ...]
+    entropy: NDArray[np.float32]
+    near: NDArray[np.float32]
+    near_even: NDArray[np.float32]
+    prefix: NDArray[np.float32]
+    verdict: NDArray[np.uint8]
+    xy: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FaithfulnessMeasured(Event):
+    """How far keypoints move when what maps point at is blanked; the mean over the frames so far.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What each of the M maps explains.
+    frames : tuple of int
+    shares : tuple of float
+        The S shares of the frame's patches that were blanked.
+    attended, nearest : (M, S) float32
+        Moves in video pixels with the most attended patches blanked, and with those nearest to the
+        keypoint blanked.
+    random : (M, D, S) float32
+        Moves with random patches blanked, D times.
+    score, nearest_score : (M,) float32
+        (attended - random) / (attended + random): 0 is chance, towards 1 better. NaN where nothing
+        moved.
+    explains : (M,) bool
+        The map is clearly better than chance.
+    """
+
+    names: tuple[str, ...]
+    frames: tuple[int, ...]
+    shares: tuple[float, ...]
+    attended: NDArray[np.float32]
+    nearest: NDArray[np.float32]
+    random: NDArray[np.float32]
+    score: NDArray[np.float32]
+    nearest_score: NDArray[np.float32]
+    explains: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Pace:
         self._began = self._last = clock()
         self._work = self._time = 0.0
 
-    def step(self, count: int) -> None:
+    def step(self, count: float) -> None:
         """`count` more units of work are done."""
         now = self._clock()
         passed, self._last = now - self._last, now
@@ -37,7 +37,7 @@ class Pace:
         self._work = self._work * fading + count
         self._time = self._time * fading + passed
 
-    def seconds_left(self, remaining: int) -> float | None:
+    def seconds_left(self, remaining: float) -> float | None:
         """Seconds that `remaining` units will take; None while there is too little to go by."""
         if self._last - self._began < _SETTLING or self._work <= 0:
             return None

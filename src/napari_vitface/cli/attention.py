@@ -1,0 +1,369 @@
+"""The command ``attention``: its options, what it runs, and what it prints."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.cli.parser import (
+    _add,
+    _add_computing,
+    _add_crop,
+    _add_model,
+    _Commands,
+    _count,
+    _frames,
+    _Parents,
+    _share,
+)
+from napari_vitface.errors import VitFaceError
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+
+METHODS = ("rollout", "raw", "gradient-rollout", "relevance", "occlusion", "superpixels")
+_KINDS = (".npz", ".png", ".mp4", ".csv")
+
+
+def add_attention(commands: _Commands, parents: _Parents) -> None:
+    """Add the parser of ``attention``."""
+    parser = _add(
+        commands,
+        "attention",
+        "Map where the model looks, as data, picture or video, and test whether the map is true.",
+        parents,
+    )
+    parser.add_argument(
+        "source", type=Path, metavar="SOURCE", help="a video, an image or a folder of images"
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--frame",
+        type=int,
+        metavar="N",
+        help="frame number, counted from 0; negative from the end",
+    )
+    which.add_argument(
+        "--frames",
+        type=_frames,
+        metavar="START:STOP:STEP",
+        help="a range of frames, as in Python: 0:1000, ::10, -500:, : for all",
+    )
+    _add_model(parser)
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        metavar="|".join(METHODS),
+        default="rollout",
+        help="rollout through a range of layers (Abnar & Zuidema); the raw attention of one layer; "
+        "rollout of attention times gradient; relevance (Chefer et al.); a grey square slid over "
+        "the frame; Shapley values of superpixels; the last two take seconds a frame "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keypoint",
+        action="append",
+        metavar="NAME|all|global",
+        help="the keypoint whose map is wanted, several if given again; all: one map each and the "
+        "global one; global: from the class token, with gradients all keypoints together "
+        "(default: all)",
+    )
+    parser.add_argument(
+        "--point",
+        type=_point,
+        action="append",
+        default=[],
+        metavar="X,Y",
+        help="also a map that starts from this place of the frame, in video pixels; for rollout "
+        "and raw, with --frame",
+    )
+    parser.add_argument(
+        "--layers",
+        metavar="A:B",
+        help="blocks A to B-1, counted from 0, negative from the end; for raw the number of one "
+        "block (default: all; the last one for raw)",
+    )
+    parser.add_argument(
+        "--each-layer",
+        action="store_true",
+        help="the maps after each layer of the range, first to last; with --frame",
+    )
+    parser.add_argument(
+        "--head-fusion",
+        choices=("mean", "max", "min"),
+        metavar="mean|max|min",
+        default="mean",
+        help="how the heads of a layer become one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--head",
+        type=int,
+        metavar="N",
+        help="look at one head, counted from 0, instead of fusing them",
+    )
+    parser.add_argument(
+        "--discard",
+        type=_share,
+        default=0.0,
+        metavar="R",
+        help="share of each token's weights, the lowest, that is set to 0; in [0, 1) "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--hide-self",
+        action="store_true",
+        help="take the patches that a keypoint stands on out of its map; they outshine the rest",
+    )
+    parser.add_argument(
+        "--square",
+        type=float,
+        default=2.0,
+        metavar="PATCHES",
+        help="side of the square of occlusion (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--measure",
+        choices=("moved", "confidence"),
+        metavar="moved|confidence",
+        default="moved",
+        help="what occlusion maps: pixels by which the keypoint moves, or the confidence that it "
+        "loses (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--segments",
+        type=_count,
+        default=50,
+        metavar="N",
+        help="superpixels, about (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--orders",
+        type=_count,
+        default=16,
+        metavar="N",
+        help="random orders in which superpixels are added; more are slower and more exact "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--average",
+        action="store_true",
+        help="the mean map over --frames instead of one map each",
+    )
+    parser.add_argument(
+        "--faithfulness",
+        action="store_true",
+        help="also measure how far each keypoint moves when the most attended patches are blanked, "
+        "against random ones and those nearest to it; of --frames, ten at most are measured",
+    )
+    parser.add_argument(
+        "--radius",
+        type=float,
+        metavar="PIXELS",
+        help="for .csv: distance from a keypoint that counts as near (default: 1.5 patches)",
+    )
+    _add_crop(parser)
+    _add_computing(parser)
+    parser.add_argument(
+        "--output",
+        type=_output,
+        required=True,
+        metavar="FILE.npz|FILE.png|FILE.mp4|FILE.csv",
+        help="npz: maps on the patch grid with names, placement and settings; png: the frame with "
+        "the maps on it; mp4: the frames, or the layers of one, with the maps on them; csv: how "
+        "spread each map is, how much of it lies near the keypoint, and where it does not",
+    )
+
+
+def attention(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Run the jobs that the arguments ask for, and print what came of them."""
+    from napari_vitface.jobs.events import Event, Finished
+    from napari_vitface.jobs.resources import Resources
+
+    _check(arguments)
+    resources = Resources(models=1, videos=1)
+    judged: dict[str, Any] | None = None
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Finished) and judged is not None:
+            event.result["faithfulness"] = judged["maps"]
+
+    title = arguments.source.name
+    try:
+        if arguments.faithfulness:
+            judged = reporter.run(_faithfulness(arguments, resources), title="faithfulness")
+            reporter.result(faithfulness_table(judged))
+        job = _job(arguments, judged, resources)
+        result = reporter.run(job, title=title, on_event=tell)
+    finally:
+        resources.close()
+    if arguments.output.suffix.lower() == ".csv":
+        reporter.result(data_table(result))
+        reporter.result(f"{result['csv']} ({result['frames']} frames)")
+        return 0
+    count = len(result["names"])
+    text = f"{count} {'map' if count == 1 else 'maps'}"
+    if arguments.average:
+        text += f", mean over {result['frames']} frames"
+    elif arguments.frames is not None:
+        text += f" of {result['frames']} frames"
+    reporter.result(f"{result['output']} ({text})")
+    return 0
+
+
+def faithfulness_table(result: dict[str, Any]) -> str:
+    """How far each keypoint moves when parts of the frame are blanked, for people."""
+    from napari_vitface.cli.tables import _aligned
+
+    middle = len(result["shares"]) // 2  # 10 %
+    share = f"{100 * result['shares'][middle]:g} %"
+    rows = [["map", "faithfulness", f"{share} attended", "random", "nearest", ""]]
+    for each in result["maps"]:
+        score = each["score"]
+        moves = [f"{each[kind][middle]:.1f} px" for kind in ("attended", "random", "nearest")]
+        verdict = "" if each["explains"] else "explains no more than chance"
+        rows.append([each["name"], "-" if score != score else f"{score:.2f}", *moves, verdict])
+    count = len(result["frames"])
+    over = f"frame {result['frames'][0]}" if count == 1 else f"mean over {count} frames"
+    lines = [
+        f"How far keypoints move when {share} of the frame are blanked, {over}; faithfulness is 0 "
+        "for chance, towards 1 for a map that finds all that matters:"
+    ]
+    return "\n".join([*lines, *_aligned(rows)])
+
+
+def data_table(result: dict[str, Any]) -> str:
+    """How each keypoint is looked at, for people."""
+    from napari_vitface.cli.tables import _aligned
+
+    rows = [["keypoint", "tracked", "near", "elsewhere", "even", "entropy", "near / even", ""]]
+    for each in result["keypoints"]:
+        near, even = each["near"], each["near_even"]
+        counts = [str(each[kind]) for kind in ("tracked", "looks_near", "looks_elsewhere")]
+        gain = "-" if not even or near is None else f"{near / even:.2f}"
+        entropy = "-" if each["entropy"] is None else f"{each['entropy']:.2f}"
+        flag = "LOOKS ELSEWHERE" if each["flagged"] else ""
+        rows.append([each["name"], *counts, str(each["looks_even"]), entropy, gain, flag])
+    return "\n".join(_aligned(rows))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise `VitFaceError` where options do not go together."""
+    kind = arguments.output.suffix.lower()
+    several = arguments.frames is not None
+    complaint = ""
+    if arguments.average and not several:
+        complaint = "--average needs a range of frames; give --frames."
+    elif (arguments.point or arguments.each_layer) and (several or kind == ".csv"):
+        complaint = (
+            "--point and --each-layer are for the maps of one frame; give --frame, and name a "
+            ".npz or .png (with --each-layer also an .mp4)."
+        )
+    elif kind == ".mp4" and not several and not arguments.each_layer:
+        complaint = "A video needs a range of frames (--frames) or --each-layer."
+    elif kind == ".mp4" and arguments.average:
+        complaint = "The mean over frames is one picture; name a .npz or .png."
+    elif kind == ".png" and several and not arguments.average:
+        complaint = "A picture shows one frame (--frame) or a mean (--frames with --average)."
+    elif kind == ".csv" and arguments.average:
+        complaint = "A .csv has a row for each frame; leave --average out."
+    if complaint:
+        raise VitFaceError(complaint)
+
+
+def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
+    """What all the jobs take."""
+    return {
+        "keypoint": arguments.keypoint if arguments.keypoint is not None else "all",
+        "method": arguments.method,
+        "layers": arguments.layers,
+        "head_fusion": arguments.head_fusion,
+        "head": arguments.head,
+        "discard": arguments.discard,
+        "hide_self": arguments.hide_self,
+        "square": arguments.square,
+        "measure": arguments.measure,
+        "segments": arguments.segments,
+        "orders": arguments.orders,
+        "crop": arguments.crop,
+        "device": arguments.device,
+        "precision": arguments.precision,
+        "resources": resources,
+    }
+
+
+def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources: Any) -> Any:
+    common = _common(arguments, resources)
+    if arguments.output.suffix.lower() == ".csv":
+        from napari_vitface.jobs.attention_data import attention_data
+
+        return attention_data(
+            arguments.source,
+            arguments.model,
+            frames=_as_frames(arguments),
+            radius=arguments.radius,
+            output=arguments.output,
+            **common,
+        )
+    scores = None
+    if judged is not None:
+        scores = {each["name"]: each["score"] for each in judged["maps"]}
+    if arguments.frames is not None:
+        from napari_vitface.jobs.attention_frames import explain_frames
+
+        return explain_frames(
+            arguments.source,
+            arguments.model,
+            frames=arguments.frames,
+            average=arguments.average,
+            faithfulness=scores,
+            output=arguments.output,
+            **common,
+        )
+    from napari_vitface.jobs.explain import explain
+
+    return explain(
+        arguments.source,
+        arguments.frame,
+        arguments.model,
+        points=arguments.point,
+        story=arguments.each_layer,
+        faithfulness=scores,
+        output=arguments.output,
+        **common,
+    )
+
+
+def _faithfulness(arguments: argparse.Namespace, resources: Any) -> Any:
+    from napari_vitface.jobs.attention_faithfulness import faithfulness
+
+    return faithfulness(
+        arguments.source,
+        arguments.model,
+        frames=_as_frames(arguments),
+        **_common(arguments, resources),
+    )
+
+
+def _as_frames(arguments: argparse.Namespace) -> slice:
+    """One frame as a range of frames, or the range."""
+    if arguments.frames is not None:
+        return arguments.frames
+    return slice(arguments.frame, arguments.frame + 1 or None)
+
+
+def _point(text: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no point; give X,Y in video pixels, for example 312,204"
+        ) from None
+    return x, y
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in _KINDS:
+        raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(_KINDS)}")
+    return path

@@ -71,8 +71,8 @@ def write_images(
         return written, []
     frames = ", ".join(str(frame) for frame, _ in failed[:5]) + ("…" if len(failed) > 5 else "")
     return written, [
-        f"The labels of {len(failed)} frames ({frames}) were saved without their images: "
-        f"{failed[0][1].rstrip('.')}."
+        f"The labels of {len(failed)} frame{'s' * (len(failed) > 1)} ({frames}) were saved without "
+        f"their images: {failed[0][1].rstrip('.')}."
     ]
 
 

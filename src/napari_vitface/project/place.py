@@ -145,8 +145,11 @@ class Place:
         )
 
 
-def find_place(path: Path) -> Place:
-    """The project that a path belongs to; `LabelError` if it belongs to none."""
+def find_place(path: Path, scorer: str | None = None) -> Place:
+    """The project that a path belongs to; `LabelError` if it belongs to none.
+
+    Of label folders on their own, `scorer` says whose labels are meant if there are several.
+    """
     if path.is_file():
         if path.name == "config.yaml":
             return find_place(path.parent)
@@ -161,14 +164,14 @@ def find_place(path: Path) -> Place:
         root = path.parent.parent
         if config.read_project_config(root / "config.yaml") is not None:
             return Place(root, configured=True, video=path.name)
-        return Place(root, video=path.name, scorer=_only_scorer(path))
+        return Place(root, video=path.name, scorer=scorer or _only_scorer(path))
     if (path / LABELED_DATA).is_dir():
         shared = {_kind(table): table for table in _tables(path)}
         if len({table.stem for table in shared.values()}) > 1:
             raise LabelError(f"{path} holds several tables of labels: open the one to use.")
         return Place(path, shared=shared)
     if _tables(path) or any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
-        return Place(path, video=path.name, scorer=_only_scorer(path), single=path)
+        return Place(path, video=path.name, scorer=scorer or _only_scorer(path), single=path)
     raise LabelError(
         f"{path} is no project: it holds neither a config.yaml of DeepLabCut nor labeled-data nor "
         "a CollectedData table."
@@ -190,7 +193,7 @@ def _place_of_table(path: Path) -> Place:
     scorer = _scorer(path)
     if not scorer:
         raise LabelError(f"{path} is not named CollectedData_<scorer>, so it is not opened.")
-    found = find_place(path.parent)
+    found = find_place(path.parent, scorer)
     return Place(found.root, found.configured, path.parent.name, scorer, found.shared, found.single)
 
 

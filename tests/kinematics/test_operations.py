@@ -93,6 +93,19 @@ def test_operations_are_done_in_order_and_survive_json(
     same(apply_operations(apply_operations(table, done[:cut]), done[cut:]), whole)
 
 
+def test_frames_without_a_row_are_missing_and_stay_so() -> None:
+    xy = np.array([[[0.0, 0.0]], [[9.0, 0.0]], [[6.0, 6.0]]])
+    table = PoseTable(KeypointSet(("eye",)), xy, frames=[4, 6, 7])
+    fill = {"fill": "linear", "longest": 3}
+    mean = {"smooth": "savgol", "window": 3, "order": 0}
+    both = apply_operations(table, [fill, mean])
+    assert both.frames.tolist() == [4, 6, 7]
+    # Frame 5 is none of the table's, so the first two are no neighbours even after filling.
+    np.testing.assert_allclose(both.xy[:, 0, 0], [0, 7.5, 7.5])
+    only_late = apply_operations(table, [{**mean, "frames": [7, 8]}])
+    np.testing.assert_allclose(only_late.xy[:, 0, 0], [0, 9, 7.5])
+
+
 @given(tables(), operations())
 def test_only_what_was_asked_for_changes(table: PoseTable, operation: dict[str, Any]) -> None:
     result = apply_operations(table, [operation])

@@ -170,21 +170,25 @@ def _apply_sparsely(
     operations: Sequence[Operation],
     on_progress: Callable[[float], None] | None,
 ) -> PoseTable:
+    """The same for a table that lacks frames: it gets rows for them, for each operation anew.
+
+    A gap that is filled in a frame without a row is no input to the next operation, or the result
+    would depend on how many operations are done at once.
+    """
     first, last = int(table.frames[0]), int(table.frames[-1])
-    shifted = PoseTable(
-        table.keypoints, table.xy, table.confidence, table.state, table.frames - first
-    )
-    moved = [
-        {**each, "frames": [max(0, frame - first) for frame in each["frames"]]}
-        if each.get("frames")
-        else each
-        for each in operations
-    ]
-    whole = apply_operations(shifted.dense(last - first + 1), moved, on_progress)
-    rows = shifted.frames
-    return PoseTable(
-        table.keypoints, whole.xy[rows], table.confidence, whole.state[rows], table.frames
-    )
+    rows = table.frames - first
+    for done, operation in enumerate(operations, 1):
+        shifted = PoseTable(table.keypoints, table.xy, table.confidence, table.state, rows)
+        if operation.get("frames"):
+            frames = [max(0, frame - first) for frame in operation["frames"]]
+            operation = {**operation, "frames": frames}
+        whole = apply_operations(shifted.dense(last - first + 1), [operation])
+        table = PoseTable(
+            table.keypoints, whole.xy[rows], table.confidence, whole.state[rows], table.frames
+        )
+        if on_progress is not None:
+            on_progress(done / len(operations))
+    return table
 
 
 def _do(

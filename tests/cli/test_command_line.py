@@ -17,6 +17,8 @@ import pytest
 import napari_vitface
 from napari_vitface.formats.poses import read_poses
 
+COMMANDS = ["demo", "predict", "attention", "train", "evaluate", "suggest", "audit", "models"]
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
@@ -38,11 +40,11 @@ def test_help_lists_what_works_and_comes_at_once(as_user):
     passed = time.monotonic() - began
     assert run.returncode == 0
     commands = re.findall(r"^    (\w+)", run.stdout, re.MULTILINE)
-    assert commands == ["demo", "predict", "attention", "evaluate", "models"]
+    assert commands == COMMANDS
     assert passed < 5  # an import of torch takes longer on a busy machine
 
 
-@pytest.mark.parametrize("command", ["demo", "predict", "attention", "evaluate", "models"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_each_of_its_options(vitface, command):
     text = vitface(command, "--help").stdout
     options = re.findall(r"^  (--[\w-]+)(.*(?:\n {10,}.*)*)", text, re.MULTILINE)

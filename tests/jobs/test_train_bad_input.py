@@ -1,0 +1,200 @@
+"""Labels and images that cannot be used: a sentence before or during, and the rest is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_vitface.errors import LabelError
+from napari_vitface.jobs.events import Event, Finished, Notice
+from napari_vitface.jobs.train import train
+
+OPTIONS: dict[str, Any] = {
+    "init": "scratch",
+    "image_size": (64, 80),
+    "timm_args": {"depth": 2, "embed_dim": 48, "num_heads": 3},
+    "steps": 2,
+    "batch_size": 4,
+    "device": "cpu",
+    "precision": "fp32",
+}
+NAMES = ("eye", "nose", "mouth")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """Folder of twelve labelled images of noise."""
+    from PIL import Image
+
+    folder = tmp_path / "project" / "labeled-data" / "cam1"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for row in range(12):
+        Image.fromarray(rng.integers(0, 255, (96, 128), dtype=np.uint8)).save(
+            folder / f"img{row:04d}.png"
+        )
+    return folder
+
+
+@pytest.fixture
+def xy() -> np.ndarray:
+    return np.random.default_rng(1).uniform(10, 80, (12, 3, 2))
+
+
+@pytest.fixture
+def label(video: Path, labels_table: Callable[..., None]) -> Callable[[np.ndarray], Path]:
+    def write(points: np.ndarray) -> Path:
+        labels_table(video, NAMES, range(len(points)), points)
+        return video.parent.parent
+
+    return write
+
+
+def notices(events: list[Event]) -> str:
+    return " ".join(event.message for event in events if isinstance(event, Notice))
+
+
+def outcome(events: list[Event]) -> dict[str, Any]:
+    assert isinstance(events[-1], Finished)
+    return events[-1].result
+
+
+def run(project: Path, **options: Any) -> list[Event]:
+    return list(train(project, **{**OPTIONS, **options}))
+
+
+def test_too_few_frames(label: Callable[..., Path], xy: np.ndarray) -> None:
+    with pytest.raises(LabelError, match="Only 3 frames are labelled; label at least 4"):
+        run(label(xy[:3]))
+
+
+def test_no_label_at_all(label: Callable[..., Path], xy: np.ndarray) -> None:
+    with pytest.raises(LabelError, match="No point is labelled, so there is nothing to learn"):
+        run(label(np.full_like(xy, np.nan)))
+
+
+def test_no_project(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="There is no file or folder"):
+        run(tmp_path / "nothing")
+
+
+def test_a_keypoint_that_is_never_labelled_is_left_out(
+    label: Callable[..., Path], xy: np.ndarray
+) -> None:
+    xy[:, 1] = np.nan
+    events = run(label(xy))
+    assert "labelled in none of the 9 frames trained on: nose." in notices(events)
+    result = outcome(events)
+    assert result["keypoints"] == ["eye", "mouth"]
+    assert result["left_out"] == ["nose"]
+    from napari_vitface.model.checkpoint import read_metadata
+
+    names = read_metadata(result["model"])["network"]["keypoints"]["names"]
+    assert names == ["eye", "mouth"]
+
+
+def test_a_keypoint_that_the_start_knows_is_kept_though_never_labelled(
+    label: Callable[..., Path], xy: np.ndarray, tiny_model: Path
+) -> None:
+    project = label(xy)
+    table = next(project.rglob("CollectedData_me.csv"))
+    table.write_text(table.read_text().replace("nose", "nose tip"))
+    xy[:, 0] = np.nan
+    label(xy)
+    table.write_text(table.read_text().replace("nose", "nose tip"))
+    events = run(project, init=tiny_model, image_size=None, timm_args=None, quick=True)
+    assert "kept as tiny knows it: eye." in notices(events)
+    assert outcome(events)["keypoints"] == ["eye", "nose tip", "mouth"]
+
+
+def test_labels_outside_of_their_image_are_named_and_left_out(
+    label: Callable[..., Path], xy: np.ndarray
+) -> None:
+    xy[2, 0] = [500, 20]
+    xy[3, 2] = [20, -4]
+    events = run(label(xy))
+    said = notices(events)
+    assert "2 labels lie outside of their image and are left out" in said
+    assert "eye in " in said
+    assert "img0002.png" in said
+    assert outcome(events)["after"]["points"] == 9
+
+
+def test_labels_outside_of_the_crop_are_left_out(
+    label: Callable[..., Path], xy: np.ndarray
+) -> None:
+    xy[:, 0] = [5, 5]
+    events = run(label(xy), crop=(8, 8, 100, 80))
+    assert "12 labels lie outside of the crop" in notices(events)
+    assert outcome(events)["keypoints"] == ["nose", "mouth"]
+
+
+def test_unreadable_images_are_named_and_left_out(
+    label: Callable[..., Path], xy: np.ndarray, video: Path
+) -> None:
+    (video / "img0004.png").write_bytes(b"no image")
+    events = run(label(xy))
+    assert "1 of the 12 labelled images cannot be read and is left out" in notices(events)
+    assert "img0004.png" in notices(events)
+    assert sum(outcome(events)["frames"].values()) == 11
+    for image in video.glob("*.png"):
+        image.write_bytes(b"no image")
+    with pytest.raises(LabelError, match="None of the 12 labelled images can be read"):
+        run(video.parent.parent, name="none")
+
+
+def test_a_missing_image_is_named(label: Callable[..., Path], xy: np.ndarray, video: Path) -> None:
+    project = label(xy)
+    (video / "img0004.png").unlink()
+    with pytest.raises(LabelError, match=r"img0004\.png"):
+        run(project)
+
+
+def test_occluded_points_are_read_and_taught(
+    label: Callable[..., Path], xy: np.ndarray, video: Path
+) -> None:
+    xy[:6, 1] = np.nan
+    project = label(xy)
+    columns = [f"{name},{axis}" for name in NAMES for axis in ("x", "y", "visible")]
+    header = [
+        "scorer,,," + ",".join(["me"] * 9),
+        "bodyparts,,," + ",".join(column.split(",")[0] for column in columns),
+        "coords,,," + ",".join(column.split(",")[1] for column in columns),
+    ]
+    rows = [
+        f"labeled-data,cam1,img{row:04d}.png,1,1,2,{'7,8' if row else ','},1,1,1,2"
+        for row in range(6)
+    ]
+    (video / "visibility_me.csv").write_text("\n".join([*header, *rows]) + "\n")
+    from napari_vitface.formats.deeplabcut import read_labels
+    from napari_vitface.jobs.training_data import labelled
+
+    data = labelled(read_labels(project))
+    assert data.occluded[:6].tolist() == [[False, True, False]] * 6
+    assert not data.occluded[6:].any()
+    assert not data.occluded[np.isfinite(data.labels.xy).all(axis=-1)].any()
+    assert outcome(run(project))["after"]["points"] == 9
+
+
+def test_a_folder_that_cannot_be_written_to(
+    label: Callable[..., Path], xy: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    from napari_vitface.errors import VitFaceError
+
+    with pytest.raises(VitFaceError, match=r"cannot be made .*choose another output folder"):
+        run(label(xy), output_dir=tmp_path / "file" / "below")

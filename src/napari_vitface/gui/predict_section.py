@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QWidget,
@@ -23,9 +22,10 @@ from napari_vitface.gui.models import ModelInfo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.predict_options import PredictOptionsForm
 from napari_vitface.gui.prediction import Run
+from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
 from napari_vitface.gui.session import Session
-from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.style import count
 
 _ANOTHER_FILE = "Model file…"
 
@@ -51,17 +51,12 @@ class PredictSection(Section):
 
         self.predict_button = QPushButton("Predict")
         self.predict_button.clicked.connect(lambda: self.predict())
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(True)
-        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; what is done is kept and the next run goes on from it")
+        self.progress = RunProgress(
+            "frame", "Stop; what is done is kept and the next run goes on from it"
+        )
+        self.bar, self.doing = self.progress.bar, self.progress.doing
+        self.cancel_button = self.progress.cancel_button
         self.cancel_button.clicked.connect(lambda: session.prediction.cancel())
-        progress = QHBoxLayout()
-        progress.setSpacing(6)
-        progress.addWidget(self.bar, 1)
-        progress.addWidget(self.cancel_button)
-        self.doing = WrappedLabel("", "value")
         self.device = WrappedLabel("", "hint")
         self.result = Note()
         self.notices = Note()
@@ -89,8 +84,7 @@ class PredictSection(Section):
         buttons.addWidget(self.predict_button, 1)
         buttons.addWidget(self.folder_button)
         self.content.addLayout(buttons)
-        self.content.addLayout(progress)
-        for widget in (self.doing, self.device, self.result, self.notices):
+        for widget in (self.progress, self.device, self.result, self.notices):
             self.content.addWidget(widget)
         self.content.addLayout(show)
 
@@ -182,8 +176,6 @@ class PredictSection(Section):
         self.model.setEnabled(not active)
         self.predict_button.setVisible(not active)
         self.predict_button.setEnabled(opened is not None)
-        self.bar.setVisible(active)
-        self.cancel_button.setVisible(active)
         for box in (self.show_label, self.points, self.names, self.skeleton):
             box.setVisible(opened is not None and opened.poses is not None)
         mine = run if run is not None and opened is run.opened else None
@@ -219,29 +211,12 @@ class PredictSection(Section):
             self.status = "ready"
 
     def _refresh_progress(self, run: Run | None) -> None:
-        if run is None:
-            self.doing.setText("")
-            return
-        self.cancel_button.setEnabled(run.status != "cancelling")
-        if run.total:
-            self.bar.setRange(0, run.total)
-            self.bar.setValue(run.done)
-            share = 100 * run.done // run.total
-            self.status = f"{share} %"
-        else:
-            self.bar.setRange(0, 0)
-            self.status = "starting"
-        if run.status == "cancelling":
-            self.doing.setText("Stopping after the batch in progress …")
-        elif run.status == "starting":
-            self.doing.setText("Starting the engine and loading the model …")
-        else:
-            text = f"{run.done:,} of {count(run.total, 'frame')}".replace(",", " ")
-            if run.seconds_left is not None:
-                text += f"  ·  {duration(run.seconds_left)} left"
-            if run.doing:
-                text += f"\n{run.doing}"
-            self.doing.setText(text)
+        starting = "Starting the engine and loading the model …"
+        if self._session.fine_tune.active:
+            starting = "Waits for the fine-tune to end; section 5 can stop it."
+        self.progress.show_run(run, starting=starting)
+        if run is not None:
+            self.status = f"{100 * run.done // run.total} %" if run.total else "starting"
 
     def _refresh_result(self, run: Run | None) -> None:
         opened = self._session.current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import HeldOutShown
 from napari_vitface.jobs.training_run import RunFiles, home_of, plain_name
 
-#: Stages of the job in which steps of training are counted.
+#: The stage of the job in which steps of training are counted.
 TRAINING = "training"
+
+#: Where `napari_vitface.training.state`, which loads torch, keeps its numbers.
+_STATE_KEY = "napari_vitface_training"
 
 
 @dataclass
@@ -124,7 +128,7 @@ class Unfinished:
     Attributes
     ----------
     step, steps : int
-        The last step that its curve knows, and all of them.
+        Steps that are kept on disk, and all of them.
     start : str
         The model that it started from.
     """
@@ -161,14 +165,25 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
         except (VitFaceError, OSError):
             # A folder of something else, or one that cannot be read: nothing to go on with.
             continue
-        curve = Curve.read(files.curves)
-        steps = [one[0] for one in curve.losses] + [one[0] for one in curve.errors]
         total = int((settings.get("settings") or {}).get("steps") or 0)
         one = Unfinished(
-            files.name, folder, max(steps, default=0), total, str(settings.get("init") or "")
+            files.name, folder, _reached(files), total, str(settings.get("init") or "")
         )
         found.append((changed, one))
     return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def _reached(files: RunFiles) -> int:
+    """Steps that the stored state of a run holds; 0 if there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # Of the file only the header is read.
+        with safe_open(files.state, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_STATE_KEY)
+        return int(json.loads(text)["fit"]["step"]) if text else 0
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def free_name(source: Path) -> str:

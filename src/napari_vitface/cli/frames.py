@@ -17,7 +17,6 @@ from napari_vitface.cli.parser import (
     _Parents,
 )
 from napari_vitface.cli.tables import _aligned
-from napari_vitface.jobs.audit_findings import PROBABLY
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -146,6 +145,8 @@ def suggestions_table(result: dict[str, Any]) -> str:
 
 def audit_table(result: dict[str, Any]) -> str:
     """Doubtful labels, the likeliest mistakes first, with what is wrong and the fix."""
+    from napari_vitface.jobs.audit_findings import PROBABLY
+
     findings = result["findings"]
     lines = []
     if findings:

@@ -143,7 +143,12 @@ def test_a_choice_that_cannot_be_is_refused_before_the_press(
 
 
 def test_labels_are_saved_and_a_better_model_is_in_use(
-    ready: FineTune, session: Session, pump: Pump, home: Path, tiny_model: Path
+    ready: FineTune,
+    session: Session,
+    pump: Pump,
+    home: Path,
+    tiny_model: Path,
+    video_path: Path,
 ) -> None:
     offered: list[str] = []
     ready.models_found.connect(lambda models: offered.extend(m.choice for m in models))
@@ -166,6 +171,22 @@ def test_labels_are_saved_and_a_better_model_is_in_use(
     assert session.model == str(tiny_model)
     # The next one has a name of its own.
     assert ready.proposed_name == "face-2"
+    # Who comes back another day finds the verdict again.
+    session.close()
+    from napari.components import ViewerModel as Model
+
+    from napari_vitface.gui.session import session_of
+
+    viewer = Model()
+    again = session_of(viewer, pump.post)
+    later = reopened(again, pump, video_path)
+    pump.until(lambda: later.run is not None)
+    assert later.run.status == "done"
+    assert later.run.result == run.result
+    assert later.run.curve.errors == pytest.approx(run.curve.errors)
+    assert later.run.report == run.report
+    assert not later.resume()
+    again.close()
 
 
 def test_labels_go_on_being_corrected_and_attention_is_answered(

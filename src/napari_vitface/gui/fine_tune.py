@@ -23,6 +23,7 @@ from napari_vitface.gui.fine_tune_run import (
     Unfinished,
     files_of,
     free_name,
+    last_finished,
     unfinished_runs,
 )
 from napari_vitface.gui.models import ModelInfo, model_info
@@ -159,7 +160,7 @@ class FineTune:
             return False
         before = self.run
         if folder is None:
-            if before is None:
+            if before is None or not before.can_continue:
                 return False
             folder = before.folder
         same = before is not None and before.folder == folder
@@ -196,7 +197,7 @@ class FineTune:
             return self._refuse(str(error))
         if self.run is not None and self.run.folder == folder:
             self.run = None
-        self._find_unfinished()
+        self._find_runs()
         self.changed.emit()
         return True
 
@@ -323,7 +324,7 @@ class FineTune:
     def _ended(self) -> None:
         self._request = None
         self.planner.pause(False)
-        self._find_unfinished()
+        self._find_runs()
 
     def _take_over(self, run: Run) -> None:
         """The new model is in use at once."""
@@ -347,26 +348,34 @@ class FineTune:
         self.refused = ""
         if self.run is not None and not self.run.active:
             self.run = None
-        self._find_unfinished()
+        self._find_runs()
         self._list_models()
         self.changed.emit()
 
-    def _find_unfinished(self) -> None:
+    def _find_runs(self) -> None:
+        """Look for runs that can go on, and for the verdict on the last one that ended."""
         project = self._session.labelling.project
         if project is None:
             return
 
-        def found(result: list[Unfinished] | Exception) -> None:
+        def look() -> tuple[list[Unfinished], Run | None]:
+            source = label_source(project)
+            return unfinished_runs(source), last_finished(source)
+
+        def found(result: tuple[list[Unfinished], Run | None] | Exception) -> None:
             if isinstance(result, Exception):
-                _log.info("cannot look for unfinished runs", exc_info=result)
+                _log.info("cannot look for earlier runs", exc_info=result)
                 return
             if project is not self._session.labelling.project:
                 return
+            unfinished, last = result
             active = self.run.folder if self.run is not None and self.run.active else None
-            self.unfinished = [one for one in result if one.folder != active]
+            self.unfinished = [one for one in unfinished if one.folder != active]
+            if self.run is None:
+                self.run = last
             self.changed.emit()
 
-        self._session.in_background(lambda: unfinished_runs(label_source(project)), found)
+        self._session.in_background(look, found)
 
     def _list_models(self) -> None:
         """Ask for the project's models, to offer them."""

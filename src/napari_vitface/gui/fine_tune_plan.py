@@ -83,7 +83,6 @@ class Planner:
         for signal in (
             session.video_changed,
             session.model_changed,
-            session.crop_changed,
             labelling.document_changed,
             labelling.keypoints_changed,
             labelling.changed,

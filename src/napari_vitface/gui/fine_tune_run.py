@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.models import bundled_names
 from napari_vitface.jobs.events import HeldOutShown
 from napari_vitface.jobs.training_run import RunFiles, home_of, plain_name
 
@@ -171,6 +172,45 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
         )
         found.append((changed, one))
     return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def last_finished(source: Path) -> Run | None:
+    """The run of a project that ended last, as far as its model is still there.
+
+    Parameters
+    ----------
+    source : Path
+        What the project's labels are read from.
+    """
+    runs = home_of(source) / "runs"
+    ended = sorted(runs.glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(ended):
+        try:
+            files = files_of(path.parent)
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if files.unfinished or not files.model.is_file():
+                continue
+            return _finished(files, result)
+        except (VitFaceError, OSError, ValueError, KeyError, TypeError):
+            # Not ours, or of another version: there is nothing to show of it.
+            continue
+    return None
+
+
+def _finished(files: RunFiles, result: dict[str, Any]) -> Run:
+    """A run as its files tell of it; the project may have moved since."""
+    start = str(result["init"])
+    beside = files.model.with_name(f"{start}.safetensors")
+    old = str(beside) if beside.is_file() else start if start in bundled_names() else ""
+    run = Run(files.name, files.folder, old, status="done", steps=int(result["steps"]))
+    report = files.folder / "report.html"
+    run.result = {**result, "model": str(files.model), "report": str(report)}
+    run.curve = Curve.read(files.curves)
+    if not result["frames"]["tuning"]:
+        # Else the curve is of other frames than the verdict.
+        pose = result["mean_pose"]
+        run.curve.mean_pose = pose["median"], pose["mean"]
+    return run
 
 
 def _reached(files: RunFiles) -> int:

@@ -58,7 +58,7 @@ class FineTuneSection(Section):
         self.form = FineTuneForm()
         self.options = Fold("Options", self.form)
         self.start_button = _button("Fine-tune", "Save the labels and train a new model on them")
-        self.start_button.clicked.connect(lambda: fine_tune.start())
+        self.start_button.clicked.connect(lambda: self.start())
         self.refused = Note()
 
         self.bar = QProgressBar()
@@ -124,6 +124,7 @@ class FineTuneSection(Section):
         fine_tune.measured.connect(self._refresh_live)
         session.model_changed.connect(self.refresh)
         session.poses_changed.connect(self.refresh)
+        session.crop_changed.connect(self.refresh)
         session.prediction.changed.connect(self._on_prediction)
         viewer = session.viewer
         if viewer is not None:
@@ -149,6 +150,12 @@ class FineTuneSection(Section):
         self.refresh()
 
     # ----------------------------------------------------------------- buttons
+
+    def start(self) -> None:
+        """Save the labels and train on them."""
+        if self._fine_tune.start():
+            # The next model needs another name.
+            self.form.name.value = ""
 
     def _resume(self, *, finish: bool = False) -> None:
         offered = self._offered()
@@ -213,13 +220,16 @@ class FineTuneSection(Section):
         waits = waiting_words(plan)
         self.set_waiting(not active and bool(waits))
         self.hint.setText("" if active else waits)
-        self.form.set_videos(list(plan.labels.by_video()))
-        self.form.set_proposed_name(fine_tune.proposed_name)
+        if not active:
+            self.form.set_videos(list(plan.labels.by_video()))
+            self.form.set_proposed_name(fine_tune.proposed_name)
         self._refresh_plan(active)
         self._refresh_progress(run if active else None)
         self._refresh_end(run if not active else None)
         self._refresh_offer(active)
-        self._refresh_live()
+        if not active or run is not self._shown_run:
+            # While it runs, `measured` says when there is something new to draw.
+            self._refresh_live()
         self.notices.say(notice_words(run) if run is not None else "", "warning")
         self.notices.setToolTip("\n".join(run.notices) if run is not None else "")
         self.refused.say("" if active else fine_tune.refused or plan.message, "error")
@@ -242,7 +252,9 @@ class FineTuneSection(Section):
         fine_tune, session = self._fine_tune, self._session
         plan, run = fine_tune.plan, fine_tune.run
         ready = plan.can_start and not active
-        self.plan.setText(plan_words(plan, fine_tune.options, session.model) if ready else "")
+        cropped = session.current is not None and session.current.crop is not None
+        words = plan_words(plan, fine_tune.options, session.model, cropped=cropped)
+        self.plan.setText(words if ready else "")
         offer = not active and plan.status not in ("no video", "no project", "counting")
         self.options.setVisible(offer)
         self.options.set_summary(self.form.summary(session.model))
@@ -299,6 +311,7 @@ class FineTuneSection(Section):
             self.report_button.setEnabled(run.report is not None)
             new = self._session.model == run.model
             self.use_button.setText("Use the old model" if new else "Use the new model")
+            self.use_button.setEnabled(bool(run.old_model) or not new)
             other = start_name(run.old_model if new else run.model)
             self.use_button.setToolTip(f"Predict and explain with {other}")
             self.verdict.show_use(run.name, new)
@@ -330,8 +343,8 @@ class FineTuneSection(Section):
         offered, run = self._offered(), self._fine_tune.run
         for button in (self.continue_button, self.end_button, self.discard_button):
             button.setVisible(offered is not None)
-        set_look(self.continue_button, "primary" if offered is not None else "")
         mine = offered is not None and run is not None and run.folder == offered.folder
+        set_look(self.continue_button, "primary" if mine or run is None else "")
         text = ""
         if offered is not None and not mine:
             text = f"The fine-tune {offered.name} was not finished"

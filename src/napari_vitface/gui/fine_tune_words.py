@@ -57,8 +57,8 @@ def waiting_words(plan: Plan) -> str:
     return ""
 
 
-def plan_words(plan: Plan, options: FineTuneOptions, model: str) -> str:
-    """What pressing the button will do."""
+def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: bool = False) -> str:
+    """What pressing the button will do; `cropped` if it looks at a part of the frames only."""
     labels, result = plan.labels, plan.result
     by_video = labels.by_video()
     of = f"of {listed(list(by_video))}"
@@ -83,9 +83,11 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str) -> str:
     if result["fresh"] and result["kept"]:
         lines.append(f"New to {start} and learnt from nothing: {listed(result['fresh'])}.")
     elif result["fresh"]:
-        lines.append(f"All keypoints are learnt from nothing: {start} knows none of them.")
+        lines.append("All keypoints are new to it and learnt from nothing.")
     if result["left_out"]:
         lines.append(f"Labelled in no frame trained on, so left out: {listed(result['left_out'])}.")
+    if cropped:
+        lines.append("It looks at the part of the frames that you cut out under Predict.")
     way = "Quick (the head alone)" if options.trains_head_only else "Full (the whole network)"
     lines.append(f"{way}: {count(result['steps'], 'step')}, {_rough_time(result['seconds'])}.")
     return "\n".join(lines)
@@ -222,9 +224,12 @@ def verdict_words(result: Mapping[str, Any]) -> str:
     ]
     if verdict is not None and verdict.get("interval") is not None:
         low, high = verdict["interval"]
+        gain = verdict["gain"]
+        if gain < 0:
+            gain, low, high = -gain, -high, -low
         lines.append(
-            f"The mean error fell by {verdict['gain']:.1f} px (95 % interval {low:.1f} to "
-            f"{high:.1f}): {_chance(verdict['better'])}."
+            f"The mean error {'fell' if verdict['gain'] >= 0 else 'rose'} by {gain:.1f} px (95 % "
+            f"interval {low:.1f} to {high:.1f}): {_chance(verdict['better'])}."
         )
     pose = result.get("against_mean_pose") or {}
     if result.get("mean_pose") and pose.get("gain") is not None:
@@ -248,7 +253,7 @@ def verdict_words(result: Mapping[str, Any]) -> str:
 def _chance(better: bool | None) -> str:
     return {
         True: "more than chance",
-        False: "it got worse, by more than chance",
+        False: "more than chance",
         None: "no more than chance could do",
     }[better]
 

@@ -98,5 +98,5 @@ def test_one_head_is_counted_from_one_as_layers_are() -> None:
 def test_several_keypoints_and_a_mean_over_frames_are_named() -> None:
     assert "Mean over nose tip and global" in label(("nose tip", "global"))
     text = label("nose tip", frames=[0, 100, 10])
-    assert "mean over 10 frames (0 to 99, every 10th)" in text
+    assert "mean over 10 frames (0 to 90, every 10th)" in text
     assert "frame 17" not in text

@@ -26,6 +26,7 @@ from napari_vitface.jobs.events import Event
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
     "attention_data": "napari_vitface.jobs.attention_data:attention_data",
+    "attention_video": "napari_vitface.jobs.attention_video:attention_video",
     "audit": "napari_vitface.jobs.audit:audit",
     "audit_video": "napari_vitface.jobs.audit:audit_video",
     "describe": "napari_vitface.jobs.describe:describe",

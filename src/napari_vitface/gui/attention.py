@@ -21,6 +21,7 @@ from napari_vitface.jobs.events import AttentionComputed, Progress
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.pose.keypoints import KeypointSet
 
 __all__ = ["AttentionFollower", "AttentionSettings"]
 
@@ -108,6 +109,11 @@ class AttentionFollower:
     def depth(self) -> int | None:
         """Number of blocks of the chosen model, once it is known."""
         return self.store.depths.get(self._session.model)
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """Keypoints of the chosen model, once it has answered."""
+        return self.store.keypoints.get(self._session.model)
 
     @property
     def progress(self) -> Progress | None:

@@ -85,6 +85,7 @@ class AttentionCanvas:
         self._before: Any = None
         self._marker: Shapes | None = None
         self.patch: tuple[int, int] | None = None
+        self._order: list[str] = []
         #: Whether the keypoints that are selected become those that are looked at.
         self.follows_selection = True
         viewer = session.viewer
@@ -135,17 +136,30 @@ class AttentionCanvas:
     def pick(self, patch: tuple[int, int] | None) -> None:
         """Look at a patch (row, column) of the grid; None lets go of it."""
         self.patch = patch
+        self._order = []
         self._follower.everything = patch is not None or self.picking
         self._mark()
         self.changed.emit()
 
     @property
     def looks(self) -> list[Looks]:
-        """How much each keypoint looks at the picked patch; empty without one."""
+        """How much each keypoint looks at the picked patch; empty without one.
+
+        The most come first when the patch is picked; while the slider moves the order stays.
+        """
         shown = self._follower.shown
         if self.patch is None or shown is None or self._follower.status != "shown":
             return []
-        return looking_at(shown, self.patch)
+        looks = looking_at(shown, self.patch)
+        names = [each.name for each in looks]
+        if set(names) != set(self._order):
+            self._order = names
+        return sorted(looks, key=lambda each: self._order.index(each.name))
+
+    @property
+    def order(self) -> list[str]:
+        """Names in the order of `looks`, also while these are being computed."""
+        return list(self._order) if self.patch is not None else []
 
     def _take_in_hand(self) -> None:
         viewer, layer = self._session.viewer, self._session.overlays.layer(ATTENTION)

@@ -69,8 +69,8 @@ class AttentionForm(QWidget):
             "discards": (labels[2], self.discard),
         }
         configure = self._follower.configure
-        self.first.valueChanged.connect(lambda _: self._on_layers())
-        self.last.valueChanged.connect(lambda _: self._on_layers())
+        self.first.valueChanged.connect(lambda _: self._on_layers(first=True))
+        self.last.valueChanged.connect(lambda _: self._on_layers(first=False))
         self.heads.activated.connect(lambda _: self._on_heads())
         self.discard.valueChanged.connect(lambda value: configure(discard=round(value, 2)))
         self.hide_self.toggled.connect(lambda on: configure(hide_self=on))
@@ -142,7 +142,7 @@ class AttentionForm(QWidget):
         chosen = settings.head_fusion if settings.head is None else settings.head
         self.heads.setCurrentIndex(max(0, self.heads.findData(chosen)))
 
-    def _on_layers(self) -> None:
+    def _on_layers(self, *, first: bool) -> None:
         depth = self._follower.depth
         settings = self._follower.settings
         start, stop = self.first.value() - 1, self.last.value()
@@ -150,10 +150,7 @@ class AttentionForm(QWidget):
             start = stop - 1
         elif stop <= start:
             # The box that the user turned counts; the other one goes along.
-            if self.sender() is self.first:
-                stop = start + 1
-            else:
-                start = stop - 1
+            start, stop = (start, start + 1) if first else (stop - 1, stop)
         everything = not METHODS[settings.method].one_layer and (start, stop) == (0, depth)
         self._follower.configure(layers=None if everything else (start, stop))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,16 +141,9 @@ class AttentionGrid:
         if self._kind == "models":
             models = [self._session.model, *([self._second] if self._second else [])]
             return [map_key(self._session, opened, settings, model=model) for model in models]
-        method = METHODS[settings.method]
-        depth = self._follower.depth
-        if not method.attends or depth is None:
+        if not METHODS[settings.method].attends or self._follower.depth is None:
             return []
-        key = map_key(self._session, opened, settings)
-        if method.one_layer:
-            return [replace(key, layers=(stop - 1, stop)) for stop in range(1, depth + 1)]
-        # All layers are what is asked for where none are named.
-        ranges = [*((0, stop) for stop in range(1, depth)), None]
-        return [replace(key, layers=layers) for layers in ranges]
+        return [map_key(self._session, opened, settings, story=True)]
 
     @property
     def hint(self) -> str:
@@ -188,17 +181,34 @@ class AttentionGrid:
                 self._tile(slot, Path(slot.key.model).stem if slot.key else "", settings.target)
                 for slot in slots
             ]
-        method, depth = METHODS[settings.method], self._follower.depth or 0
-        shown = settings.layers or ((depth - 1, depth) if method.one_layer else (0, depth))
+        return self._chapters(slots[0]) if slots else []
+
+    def _chapters(self, slot: Slot) -> list[Tile]:
+        """A tile for each layer; those that are known already, too."""
+        settings, depth = self._follower.settings, self._follower.depth or 0
+        one = METHODS[settings.method].one_layer
+        shown = settings.layers or ((depth - 1, depth) if one else (0, depth))
         tiles = []
-        for slot in slots:
-            start, stop = (slot.key.layers if slot.key is not None else None) or (0, depth)
+        for stop in range(1, depth + 1):
+            assert slot.key is not None
+            key = slot.key.chapter(stop, depth)
+            start = stop - 1 if one else 0
             title = f"layer {stop}" if stop - start == 1 else f"layers {start + 1} to {stop}"
-            tiles.append(self._tile(slot, title, settings.target, (start, stop) == shown))
+            chosen = (start, stop) == shown
+            tiles.append(self._tile(slot, title, settings.target, chosen, key))
         return tiles
 
-    def _tile(self, slot: Slot, title: str, target: Target, chosen: bool = False) -> Tile:
-        key, computed = slot.key, slot.computed
+    def _tile(
+        self,
+        slot: Slot,
+        title: str,
+        target: Target,
+        chosen: bool = False,
+        key: MapKey | None = None,
+    ) -> Tile:
+        """A slot's answer as a tile, or that to another key that is known."""
+        computed = slot.computed if key is None else self._follower.store.get(key)
+        key = slot.key if key is None else key
         assert key is not None
         if computed is None:
             return Tile(title, target, key, slot.status, slot.message, chosen=chosen)

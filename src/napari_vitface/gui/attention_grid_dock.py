@@ -50,7 +50,12 @@ class AttentionGridDock(QWidget):
         self.setObjectName("vitface-attention-grid")
         self._session = session
         self._grid = grid
-        self._redraw_wanted = False
+        self._closed = False
+        # A child, so that it goes when the window does.
+        self._redraw_timer = QTimer(self)
+        self._redraw_timer.setSingleShot(True)
+        self._redraw_timer.setInterval(0)
+        self._redraw_timer.timeout.connect(lambda: self.redraw())
         self._tiles: list[Tile] = []
         self.kind = QComboBox()
         for key, title in KINDS.items():
@@ -109,6 +114,8 @@ class AttentionGridDock(QWidget):
         grid.changed.connect(self._redraw_soon)
         session.ended.connect(self._on_ended)
         session.model_changed.connect(self._list_models)
+        # The window may take the dock along without closing it first.
+        self.destroyed.connect(lambda *_: self.close_links())
         self._list_models()
         self.show_kind(grid.kind)
 
@@ -183,6 +190,7 @@ class AttentionGridDock(QWidget):
 
     def close_links(self) -> None:
         """Stop listening."""
+        self._closed = True
         self._grid.open = False
         self._grid.changed.disconnect(self._redraw_soon, missing_ok=True)
         self._session.ended.disconnect(self._on_ended, missing_ok=True)
@@ -197,13 +205,11 @@ class AttentionGridDock(QWidget):
 
     def _redraw_soon(self) -> None:
         """Draw once, after all that is going on now."""
-        if not self._redraw_wanted:
-            self._redraw_wanted = True
-            QTimer.singleShot(0, self.redraw)
+        if not self._closed:
+            self._redraw_timer.start()
 
     def redraw(self) -> None:
         """Draw what the grid has now."""
-        self._redraw_wanted = False
         if not self.isVisible() or self._session.closed:
             return
         self._tiles = self._grid.tiles()

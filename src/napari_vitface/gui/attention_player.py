@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention_settings import METHODS
+from napari_vitface.gui.attention_settings import METHODS, map_key
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -24,6 +24,8 @@ class LayerPlayer:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._follower = session.attention
+        # All layers at once: they come of one pass through the network.
+        self._ahead = self._follower.store.slot("layers to be played", lambda: None)
         self._before: tuple[int, int] | None = None
         self._expected: tuple[int, int] | None = None
         #: Layers played, counted from 1; 0 while nothing is played.
@@ -70,15 +72,19 @@ class LayerPlayer:
             self._end()
 
     def _go(self, layer: int) -> None:
+        follower, opened = self._follower, self._session.current
+        if opened is None or follower.depth is None:
+            return
         self.layer = layer
-        one = METHODS[self._follower.settings.method].one_layer
-        # All layers are what is asked for where none are named.
-        last = layer == self._follower.depth and not one
-        self._expected = None if last else (layer - 1 if one else 0, layer)
-        self._follower.configure(layers=self._expected)
+        key = map_key(self._session, opened, follower.settings, story=True)
+        self._expected = key.chapter(layer, follower.depth).layers
+        follower.configure(layers=self._expected)
+        # Behind the request for this layer, so that the playing begins soon.
+        self._ahead.want(key)
         self.changed.emit()
 
     def _end(self) -> None:
+        self._ahead.want(None)
         self.layer = 0
         self._expected = None
         self.changed.emit()

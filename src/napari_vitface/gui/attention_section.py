@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
+    QFileDialog,
     QHBoxLayout,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -16,15 +19,25 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from napari_vitface.gui.attention_form import AttentionForm, combo, set_checked
+from napari_vitface.gui.attention_frames_form import AttentionFramesForm
 from napari_vitface.gui.attention_grid_dock import NAME as GRID_NAME
 from napari_vitface.gui.attention_grid_dock import AttentionGridDock
-from napari_vitface.gui.attention_settings import METHODS
+from napari_vitface.gui.attention_settings import METHODS, AttentionSettings
 from napari_vitface.gui.attention_target import TargetBox
 from napari_vitface.gui.attention_tools import tools_of
 from napari_vitface.gui.describe import describe_map, method_help, title_map
 from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
 from napari_vitface.gui.patch_bars import Bar, PatchBars
-from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, labelled_rows, set_role
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import (
+    Fold,
+    Note,
+    Section,
+    WrappedLabel,
+    labelled_rows,
+    set_property,
+    set_role,
+)
 from napari_vitface.gui.session import Session
 
 #: Milliseconds for which a layer is shown when the layers are played.
@@ -40,6 +53,7 @@ class AttentionSection(Section):
         self._follower = session.attention
         self.tools = tools_of(session)
         self.grid_dock: AttentionGridDock | None = None
+        self._described: AttentionSettings | None = None
         self._beat = QTimer(self)
         self._beat.setInterval(_BEAT)
         self._make_widgets()
@@ -64,6 +78,23 @@ class AttentionSection(Section):
         )
         self.pick_button.setCheckable(True)
         set_role(self.pick_button, "toggle")
+        self.check_button = _button(
+            "Does it explain?",
+            "Blank what the map points at, and see whether the keypoint moves more than when "
+            "random patches are blanked",
+        )
+        self.export_button = _button("Export", "Write the map on screen to a file")
+        self.export_menu = QMenu(self.export_button)
+        for text, work in (
+            ("Picture of this frame (PNG)…", lambda: self.ask_to_export(".png")),
+            ("Maps as numbers (NPZ)…", lambda: self.ask_to_export(".npz")),
+            ("Video with the map (MP4)…", lambda: self.ask_for_video()),
+        ):
+            self.export_menu.addAction(text).triggered.connect(lambda *_, work=work: work())
+        self.export_button.setMenu(self.export_menu)
+        self.mean_button = _button("Back to the frame's own map", "The mean is kept no longer")
+        self.checking = RunProgress("", "Stop the check")
+        self.checked = Note()
         self.title_line = WrappedLabel("", "strong")
         self.label = WrappedLabel("", "value")
         self.problem = Note()
@@ -75,6 +106,8 @@ class AttentionSection(Section):
         self.patch_bars = PatchBars()
         self.form = AttentionForm(self._session)
         self.settings = Fold("Settings", self.form)
+        self.many = AttentionFramesForm(self._session, self.tools)
+        self.frames = Fold("Over many frames", self.many)
 
     def _lay_out(self) -> None:
         self.choices = QWidget()
@@ -83,12 +116,8 @@ class AttentionSection(Section):
         )
         main.setContentsMargins(0, 0, 0, 0)
         self.choices.setLayout(main)
-        self.buttons = QWidget()
-        row = QHBoxLayout(self.buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(5)
-        for button in (self.play_button, self.grid_button, self.pick_button):
-            row.addWidget(button, 1)
+        self.buttons = _row(self.play_button, self.grid_button, self.pick_button)
+        self.more_buttons = _row(self.check_button, self.export_button)
         progress = QHBoxLayout()
         progress.setSpacing(6)
         progress.addWidget(self.bar, 1)
@@ -102,9 +131,14 @@ class AttentionSection(Section):
             self.label,
             self.problem,
             self.again_button,
+            self.mean_button,
+            self.more_buttons,
+            self.checking,
+            self.checked,
             self.patch_hint,
             self.patch_bars,
             self.settings,
+            self.frames,
         ):
             self.content.addWidget(widget)
 
@@ -124,6 +158,10 @@ class AttentionSection(Section):
         self.pick_button.clicked.connect(self._on_pick)
         self.stop_button.clicked.connect(lambda: follower.stop())
         self.again_button.clicked.connect(lambda: follower.again())
+        self.mean_button.clicked.connect(lambda: follower.drop_mean())
+        self.check_button.clicked.connect(lambda: tools.check.start())
+        self.checking.cancel_button.clicked.connect(lambda: tools.check.cancel())
+        tools.check.changed.connect(self._refresh_check)
         self.patch_bars.clicked.connect(lambda name: configure(target=name))
         self._beat.timeout.connect(tools.player.step)
         follower.changed.connect(self.refresh)
@@ -163,6 +201,24 @@ class AttentionSection(Section):
             dock.show()
             dock.raise_()
 
+    def ask_to_export(self, suffix: str) -> None:
+        """Ask where to write the picture (.png) or the numbers (.npz) of the map on screen."""
+        export = self.tools.export
+        start = export.suggested(suffix)
+        if start is None or not export.possible:
+            return
+        kinds = {".png": "PNG (*.png)", ".npz": "NumPy arrays (*.npz)"}[suffix]
+        name, _ = QFileDialog.getSaveFileName(self, "Export", str(start), kinds)
+        if name:
+            path = Path(name)
+            path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
+            (export.picture if suffix == ".png" else export.numbers)(path)
+
+    def ask_for_video(self) -> None:
+        """Ask where to write a video of the frames that are chosen under "Over many frames"."""
+        self.frames.button.setChecked(True)
+        self.many.ask_for_video()
+
     # ----------------------------------------------------------------- what is shown
 
     def refresh(self) -> None:
@@ -171,7 +227,7 @@ class AttentionSection(Section):
         self.set_waiting(opened is None)
         set_checked(self.switch, follower.enabled)
         self.switch.setEnabled(opened is not None or follower.enabled)
-        for widget in (self.choices, self.buttons, self.settings):
+        for widget in (self.choices, self.buttons, self.settings, self.frames):
             widget.setVisible(follower.enabled)
         chosen = follower.settings
         self.target.set_target(chosen.target)
@@ -185,6 +241,8 @@ class AttentionSection(Section):
         self._refresh_label()
         self._refresh_player()
         self._refresh_patch()
+        self._refresh_check()
+        self.many.refresh()
 
     def _refresh_status(self) -> None:
         opened = self._session.current
@@ -222,11 +280,17 @@ class AttentionSection(Section):
         follower = self._follower
         shown, picture = follower.shown, follower.picture
         title = ""
+        # While a frame is computed its label keeps the room of the last one, so that nothing jumps.
+        waits = follower.status == "computing" and follower.settings == self._described
+        set_property(self.label, "role", "hint" if waits else "value")
         if follower.status == "computing":
-            self.label.setText(f"Computing frame {self._session.frame} …")
+            title = f"Computing frame {self._session.frame} …"
+            if not waits:
+                self.label.setText("")
         elif follower.status == "shown" and shown is not None and picture is not None:
             self._list_targets()
             title = title_map(shown, follower.settings.target)
+            self._described = follower.settings
             self.label.setText(
                 describe_map(
                     shown, follower.settings.target, picture, follower.limit, follower.depth
@@ -235,6 +299,16 @@ class AttentionSection(Section):
         else:
             self.label.setText("")
         self.title_line.setText(title)
+
+    def _refresh_check(self) -> None:
+        check, follower = self.tools.check, self._follower
+        self.more_buttons.setVisible(follower.enabled and follower.status in ("shown", "computing"))
+        self.check_button.setEnabled(check.possible)
+        self.export_button.setEnabled(self.tools.export.possible)
+        self.mean_button.setVisible(follower.mean is not None and follower.status == "shown")
+        self.checking.show_run(check.run, stopping="Stopping …")
+        found, words = check.found, check.words
+        self.checked.say(words, "info" if found is not None and all(found.explains) else "warning")
 
     def _refresh_player(self) -> None:
         player = self.tools.player
@@ -257,7 +331,7 @@ class AttentionSection(Section):
             self.patch_hint.setText("")
         elif canvas.patch is None:
             self.patch_hint.setText("Click on a place in the video.")
-        elif picture is not None:
+        elif picture is not None and looks:
             row, column = canvas.patch
             rows = len(picture.data)
             text = f"Who looks at the marked patch: row {row + 1} of {rows}, column {column + 1}."
@@ -266,22 +340,23 @@ class AttentionSection(Section):
             self.patch_hint.setText(text)
         colours = self._colours()
         full = follower.limit / (picture.data.size if picture and picture.unit == EVEN else 1)
+        known = {each.name: each.value for each in looks}
         self.patch_bars.set_bars(
             [
                 Bar(
-                    each.name,
-                    min(1.0, max(0.0, each.value / full)),
-                    follower.number(each.value),
-                    colours.get(each.name, "#9a9a9a"),
-                    each.name == follower.settings.target,
+                    name,
+                    min(1.0, max(0.0, known.get(name, 0.0) / full)),
+                    follower.number(known[name]) if name in known else "…",
+                    colours.get(name, "#9a9a9a"),
+                    name == follower.settings.target,
                 )
-                for each in looks
+                for name in (canvas.order if on else [])
             ]
         )
-        self.patch_bars.setVisible(bool(looks))
+        self.patch_bars.setVisible(bool(self.patch_bars.bars))
 
     def _colours(self) -> dict[str, str]:
-        keypoints = self._follower.store.keypoints.get(self._session.model)
+        keypoints = self._follower.keypoints
         if keypoints is None:
             return {}
         return dict(zip(keypoints.names, keypoints.colours, strict=True))
@@ -303,6 +378,16 @@ class AttentionSection(Section):
         if any(name not in (*names, GLOBAL) for name in wanted):
             # A keypoint of another model.
             self._follower.configure(target=ALL_KEYPOINTS)
+
+
+def _row(*buttons: QPushButton) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(5)
+    for button in buttons:
+        layout.addWidget(button, 1)
+    return row
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -150,6 +150,8 @@ class MapKey:
     ----------
     names : tuple of str or None
         What maps are of; None for all keypoints and ``"global"``.
+    story : bool
+        The maps after each layer, first to last.
     """
 
     path: Path
@@ -165,6 +167,16 @@ class MapKey:
     discard: float = 0.0
     hide_self: bool = False
     names: tuple[str, ...] | None = None
+    story: bool = False
+
+    def chapter(self, stop: int, depth: int) -> MapKey:
+        """Of a story, the maps after layer `stop` (counted from 1) of `depth`."""
+        if METHODS[self.method].one_layer:
+            layers: tuple[int, int] | None = (stop - 1, stop)
+        else:
+            # All layers are what is asked for where none are named.
+            layers = None if stop == depth else (0, stop)
+        return replace(self, layers=layers, story=False)
 
     def without_frame(self) -> MapKey:
         """The same for any frame and whichever maps: what colour limits and averages belong to."""
@@ -177,6 +189,7 @@ class MapKey:
             "source": self.path,
             "frame": self.frame,
             "keypoint": "all" if self.names is None else list(self.names),
+            **({"story": True} if self.story else {}),
         }
 
     def how(self) -> dict[str, Any]:
@@ -204,6 +217,7 @@ def map_key(
     settings: AttentionSettings,
     *,
     everything: bool = False,
+    story: bool = False,
     model: str | None = None,
 ) -> MapKey:
     """What to ask the engine for the frame on screen.
@@ -212,6 +226,8 @@ def map_key(
     ----------
     everything : bool
         The maps of all keypoints are wanted, whatever the target.
+    story : bool
+        The maps after each layer are wanted.
     model : str, optional
         Another model than the session's.
     """
@@ -224,12 +240,13 @@ def map_key(
         session.device,
         session.precision,
         settings.method,
-        settings.layers if method.attends else None,
+        settings.layers if method.attends and not story else None,
         settings.head_fusion if method.fuses else "mean",
         settings.head if method.fuses else None,
         settings.discard if method.discards else 0.0,
         settings.hide_self,
         settings.names if method.each_costs and not everything else None,
+        story,
     )
 
 

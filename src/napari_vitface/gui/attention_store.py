@@ -54,6 +54,11 @@ class AttentionStore:
 
     def get(self, key: MapKey) -> AttentionComputed | None:
         """The answer to a key, if it is known."""
+        if key.story:
+            # Told once all of its chapters are there.
+            depth = self.depths.get(key.model, 0)
+            chapters = [self.get(key.chapter(stop, depth)) for stop in range(1, depth + 1)]
+            return chapters[-1] if chapters and None not in chapters else None
         for each in (key, replace(key, names=None)):
             if each in self._maps:
                 self._maps.move_to_end(each)
@@ -104,6 +109,8 @@ class AttentionStore:
 
     def _on_event(self, key: MapKey, event: Event) -> None:
         match event:
+            case AttentionComputed() if key.story:
+                self._keep_chapter(key, event)
             case AttentionComputed():
                 self._keep(key, event)
             case Finished():
@@ -115,6 +122,15 @@ class AttentionStore:
         for slot in self._slots:
             if slot.awaited == key:
                 slot._on_event(key, event)
+
+    def _keep_chapter(self, key: MapKey, computed: AttentionComputed) -> None:
+        depth = self.depths.get(key.model)
+        if depth is not None:
+            chapter = key.chapter(int(computed.settings["layers"][1]), depth)
+            self._keep(chapter, computed)
+            for slot in self._slots:
+                if slot.awaited == chapter:
+                    slot._on_event(chapter, computed)
 
     def _keep(self, key: MapKey, computed: AttentionComputed) -> None:
         settings = computed.settings
@@ -208,10 +224,15 @@ class Slot:
 
     def _on_event(self, key: MapKey, event: Event) -> None:
         match event:
-            case AttentionComputed():
+            case AttentionComputed() if not key.story:
                 self._set("shown", computed=event)
+            case Finished() if key.story:
+                self._set("shown", computed=self._store.get(key))
             case Progress():
                 self.progress = event
+            case AttentionComputed():
+                # A chapter of a story; who waits for the story may show it already.
+                pass
             case Failed():
                 self._set("failed", message=event.message)
             case Cancelled() | Finished():

@@ -6,6 +6,9 @@ import weakref
 from typing import TYPE_CHECKING
 
 from napari_vitface.gui.attention_canvas import AttentionCanvas
+from napari_vitface.gui.attention_check import MapCheck
+from napari_vitface.gui.attention_export import AttentionExport
+from napari_vitface.gui.attention_frames import AttentionFrames
 from napari_vitface.gui.attention_grid import AttentionGrid
 from napari_vitface.gui.attention_player import LayerPlayer
 
@@ -24,12 +27,21 @@ class AttentionTools:
         The layers, one after the other.
     grid : AttentionGrid
         Many maps beside each other.
+    check : MapCheck
+        Whether a map explains anything.
+    frames : AttentionFrames
+        Many frames: mean, numbers, video.
+    export : AttentionExport
+        Files of the map on screen.
     """
 
     def __init__(self, session: Session) -> None:
         self.canvas = AttentionCanvas(session)
         self.player = LayerPlayer(session)
         self.grid = AttentionGrid(session)
+        self.check = MapCheck(session)
+        self.frames = AttentionFrames(session)
+        self.export = AttentionExport(session)
         session.ended.connect(self.canvas.close)
 
 

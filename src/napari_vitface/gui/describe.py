@@ -41,8 +41,19 @@ def describe_map(
             f"{100 * picture.prefix_share:.0f} % went to class or register tokens, which have no "
             "place in the picture."
         )
-    lines.append(f"Full colour: {limit:.3g} {picture.unit}, the same in every frame.")
+    alike = "" if settings.get("frames") else ", the same in every frame"
+    lines.append(f"Full colour: {limit:.3g} {picture.unit}{alike}.")
     return " ".join(lines)
+
+
+def describe_many(
+    settings: dict[str, Any], target: Target, unit: str, limit: float, depth: int | None = None
+) -> str:
+    """What is true of the maps of all frames that are computed alike."""
+    text = f"{heading(target)}. {how_computed(settings, target, depth)}."
+    if settings.get("hide_self") and target != GLOBAL:
+        text += " The keypoint's own patches are left out."
+    return f"{text} Full colour: {limit:.3g} {unit}. Model {settings.get('model', '?')}."
 
 
 def title_map(computed: AttentionComputed, target: Target) -> str:
@@ -110,6 +121,8 @@ def _when(computed: AttentionComputed) -> str:
     frames = computed.settings.get("frames")
     if not frames:
         return f"frame {computed.frame}"
-    start, stop, step = (int(number) for number in frames)
-    every = f", every {step}th" if step > 1 else ""
-    return f"mean over {len(range(start, stop, step))} frames ({start} to {stop - 1}{every})"
+    chosen = range(*(int(number) for number in frames))
+    # Frames that cannot be decoded are left out.
+    averaged = int(computed.settings.get("averaged", len(chosen)))
+    every = f", every {chosen.step}th" if chosen.step > 1 else ""
+    return f"mean over {averaged} frames ({chosen.start} to {chosen[-1]}{every})"

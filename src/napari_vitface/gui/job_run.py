@@ -100,10 +100,13 @@ class Runner(Generic[R]):
         job: str,
         arguments: dict[str, Any],
         on_event: Callable[[Event], bool] = lambda event: False,
+        *,
+        urgent: bool = False,
     ) -> None:
         """Give the job to the engine.
 
         `on_event` gets each event after the run took it; if it returns True, nobody else is told.
+        An `urgent` job is answered between two steps of a long one rather than after it.
         """
         self.run = run
         self.started.emit()
@@ -116,7 +119,7 @@ class Runner(Generic[R]):
                 self.changed.emit()
 
         try:
-            self._request = self._session.submit(job, arguments, arrived)
+            self._request = self._session.submit(job, arguments, arrived, urgent=urgent)
         except VitFaceError as error:
             self._fail(run, str(error))
             return

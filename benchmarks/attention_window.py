@@ -1,0 +1,166 @@
+"""From a slider step to the attention map on screen, against the forward pass alone.
+
+A real napari window on a drawn mouse's face, with the bundled model in the engine process, as a
+user has it. The clock starts when the slider is moved to a frame that was not seen before and stops
+when the window has drawn that frame's map. The forward pass is timed in the same engine process, on
+the same frames, with the model as it is loaded there: same device, precision and threads. So the
+ratio holds all that the window adds: reading the frame in both processes, the maps, the pipe, the
+drawing.
+
+Under software OpenGL (Xvfb) the share of drawing is much larger than with a graphics card.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks._display import can_open_windows
+from napari_vitface.jobs.events import Event, Finished
+
+Row = tuple[str, str, float | None, str]
+
+_NAME = "slider step to map on screen / forward pass"
+_SIZE = (480, 640)
+#: Method and whose maps are asked for.
+_CASES = (
+    ("rollout", "all"),
+    ("gradient-rollout", "nose tip"),
+    ("relevance", "nose tip"),
+)
+_WARM = 4
+_STEPS = 30
+_TIMEOUT = 120.0
+
+
+def run() -> list[Row]:
+    """A row for each method."""
+    if not can_open_windows():
+        return [(_NAME, "no window", None, "no display and no Xvfb")]
+    # The engine process has to find this module.
+    folder = str(Path(__file__).parents[1])
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [folder, os.environ.get("PYTHONPATH", "")])
+    )
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        video = _write_video(Path(temporary) / "face.mp4", len(_CASES) * (_WARM + _STEPS) + 1)
+        steps, device, forward = _measure(video)
+    for (method, target), times in zip(_CASES, steps, strict=True):
+        step, alone = statistics.median(times), statistics.median(forward)
+        slowest = sorted(times)[round(0.95 * (len(times) - 1))]
+        note = f"{step * 1e3:.0f} ms (95 % within {slowest * 1e3:.0f}) against {alone * 1e3:.0f} ms"
+        whose = "all keypoints" if target == "all" else "one keypoint"
+        rows.append((_NAME, f"{method}, {whose}, bundled model, {device}", step / alone, note))
+    return rows
+
+
+def _measure(video: Path) -> tuple[list[list[float]], str, list[float]]:
+    """Seconds of each step for each case; where it ran; seconds of each forward pass."""
+    import napari
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    from napari_vitface.gui.actions import open_dock
+
+    viewer = napari.Viewer(show=True)
+    try:
+        dock = open_dock(viewer)
+        session = dock.session
+        dock.video_section.open(video)
+        attention = session.attention
+        attention.enabled = True
+
+        # Sleeps between events as the real event loop does, and leaves the cores to the engine.
+        alarm = QTimer()
+        alarm.start(50)
+
+        def until(condition: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + _TIMEOUT
+            while not condition():
+                if time.monotonic() > deadline:
+                    raise TimeoutError(attention.message or "the window did not answer")
+                QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+
+        def settled() -> bool:
+            return attention.status in ("shown", "failed")
+
+        until(settled)
+        frames = iter(range(1, len(session.current.video)))  # type: ignore[union-attr]
+        results: list[list[float]] = []
+        for method, target in _CASES:
+            attention.configure(method=method, target=target)
+            until(settled)
+            if attention.status == "failed":
+                raise RuntimeError(attention.message)
+            times = []
+            for number in range(_WARM + _STEPS):
+                frame = next(frames)
+                began = time.perf_counter()
+                viewer.dims.set_current_step(0, frame)
+                until(settled)
+                # What is new in the layer is drawn with the events that wait now.
+                QApplication.processEvents()
+                if number >= _WARM:
+                    times.append(time.perf_counter() - began)
+                assert attention.shown is not None
+                assert attention.shown.frame == frame
+            results.append(times)
+        answers: list[dict[str, Any]] = []
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, Finished):
+                answers.append(event.result)
+
+        arguments = {"source": video, "frames": range(1, 1 + _WARM + _STEPS)}
+        request = session.submit("benchmarks.attention_window:forward_passes", arguments, on_event)
+        until(lambda: bool(answers) or request.done)
+        if not answers:
+            raise RuntimeError(str(request.outcome))
+        return results, answers[0]["device"], answers[0]["seconds"][_WARM:]
+    finally:
+        viewer.close()
+
+
+def forward_passes(source: Path, frames: range, resources: Any = None) -> Iterator[Event]:
+    """A job of the engine: seconds of the bare forward pass, points and confidence included."""
+    from napari_vitface.video import scale_image
+
+    with resources.video(source) as video, resources.model("mouse-face") as model:
+        view = model.preprocessing.view((video.shape[1], video.shape[2]))
+        seconds = []
+        for frame in frames:
+            canvas = view.pad(scale_image(video[frame], view.scale, white=video.white)[None])
+            began = time.perf_counter()
+            model.predict(canvas)
+            seconds.append(time.perf_counter() - began)
+        where = f"{model.device} {model.precision}"
+    yield Finished("forward passes", {"seconds": seconds, "device": where})
+
+
+def _write_video(path: Path, count: int) -> Path:
+    """A drawn mouse's face; frames repeat, as only their number has to be new."""
+    from napari_vitface.sample import MouseFaceSample
+    from napari_vitface.video import VideoWriter
+
+    movie = MouseFaceSample(0, frames=8, size=_SIZE)
+    pictures = [movie[number] for number in range(8)]
+    with VideoWriter(path, _SIZE, 50.0) as writer:
+        for number in range(count):
+            writer.write(pictures[number % len(pictures)])
+    return path
+
+
+def main() -> None:
+    """Print the rows."""
+    for name, case, ratio, note in run():
+        print(f"{name}: {case}: {'-' if ratio is None else f'{ratio:.3f}'} ({note})")
+
+
+if __name__ == "__main__":
+    main()

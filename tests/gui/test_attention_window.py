@@ -1,0 +1,270 @@
+"""The Attention section and its grid in a real napari window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
+
+from napari_vitface.gui.attention_grid_dock import NAME as GRID
+from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.attention_section import AttentionSection
+    from napari_vitface.gui.dock import ViTFaceDock
+
+pytestmark = pytest.mark.window
+
+WAIT = 120_000
+NAMES = ("eye", "nose tip", "mouth")
+
+
+@pytest.fixture
+def section(dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path) -> AttentionSection:
+    """The section with a video, three points at known places, and attention shown."""
+    session = dock.session
+    session.choose_model(str(tiny_model))
+    opened = dock.video_section.open(video_path)
+    xy = np.zeros((40, 3, 2), np.float32)
+    xy[:] = (20, 30), (90, 40), (60, 80)
+    poses = PoseTable(KeypointSet(NAMES), xy, np.ones((40, 3), np.float32))
+    session.set_poses(opened, poses, session.model_name)
+    for name, part in dock.sections.items():
+        part.set_open(name == "attention")
+    dock.attention_section.switch.click()
+    qtbot.waitUntil(lambda: session.attention.status == "shown", timeout=WAIT)
+    return dock.attention_section
+
+
+def click_on_canvas(dock: ViTFaceDock, qtbot: Any, x: float, y: float) -> None:
+    """A real click of the mouse on a place of the video."""
+    viewer = dock.session.viewer
+    canvas = viewer.window._qt_viewer.canvas
+    native = canvas.native
+    camera = getattr(viewer, "scene", viewer).camera
+    width, height = native.width(), native.height()
+    centre = np.asarray(camera.center)[-2:]
+    place = (np.array([y, x]) - centre) * camera.zoom / native.devicePixelRatioF()
+    at = QPoint(round(width / 2 + place[1]), round(height / 2 + place[0]))
+    qtbot.mouseMove(native, at)
+    qtbot.mouseClick(native, Qt.MouseButton.LeftButton, pos=at)
+
+
+def layer_data(dock: ViTFaceDock) -> np.ndarray:
+    return np.array(dock.session.viewer.layers[ATTENTION].data)
+
+
+def visible_parts(section: QWidget) -> list[QWidget]:
+    kinds = (QLabel, QPushButton, QCheckBox)
+    return [
+        part
+        for part in section.findChildren(QWidget)
+        if isinstance(part, kinds) and part.isVisible()
+    ]
+
+
+def test_a_click_on_a_point_of_the_canvas_chooses_its_map(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    before = layer_data(dock)
+    click_on_canvas(dock, qtbot, 90, 40)
+    assert section.target.target == "nose tip"
+    assert section.title_line.text().startswith("Nose tip")
+    assert not np.allclose(layer_data(dock), before)
+
+
+def test_with_the_selection_tool_a_click_selects_and_shows_without_moving_the_point(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    dock.session.labelling.canvas.take_tool("move")
+    click_on_canvas(dock, qtbot, 60, 80)
+    assert dock.session.labelling.selection == (2,)
+    assert section.target.target == "mouth"
+    points = dock.session.viewer.layers[KEYPOINTS]
+    np.testing.assert_allclose(points.data[2], (80, 60))
+
+
+def test_a_patch_is_picked_by_the_mouse_and_its_list_chooses_a_keypoint(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    qtbot.mouseClick(section.pick_button, Qt.MouseButton.LeftButton)
+    assert "Click on a place" in section.patch_hint.text()
+    click_on_canvas(dock, qtbot, 100, 50)
+    bars = section.patch_bars.bars
+    assert {bar.name for bar in bars} == {*NAMES, "global"}
+    shown = dock.session.attention.shown
+    value = float(shown.maps[shown.names.index("mouth"), 1, 3])
+    (mouth,) = (bar for bar in bars if bar.name == "mouth")
+    assert mouth.number.endswith(" %")
+    assert float(mouth.number.split()[0]) == pytest.approx(100 * value, rel=0.1)
+    at = section.patch_bars.row([bar.name for bar in bars].index("mouth")).center()
+    qtbot.mouseClick(section.patch_bars, Qt.MouseButton.LeftButton, pos=at)
+    assert section.target.target == "mouth"
+    qtbot.mouseClick(section.pick_button, Qt.MouseButton.LeftButton)
+    assert not section.patch_bars.isVisible()
+    assert not section.pick_button.isChecked()
+
+
+def test_several_keypoints_are_ticked_in_a_menu(
+    section: AttentionSection, dock: ViTFaceDock
+) -> None:
+    menu = section.target.several_menu()
+    boxes = {box.text(): box for box in menu.findChildren(QCheckBox)}
+    assert list(boxes) == list(NAMES)
+    boxes["eye"].click()
+    assert dock.session.attention.settings.target == "eye"
+    boxes["mouth"].click()
+    assert dock.session.attention.settings.target == ("eye", "mouth")
+    assert section.target.currentText() == "eye and mouth (mean)"
+    assert section.title_line.text().startswith("Mean over eye and mouth")
+
+
+def test_methods_show_the_settings_that_they_have(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    form, attention = section.form, dock.session.attention
+    section.settings.button.click()
+    assert form.first.isVisible()
+    assert form.heads.isVisible()
+
+    def choose(method: str) -> None:
+        section.method.setCurrentIndex(section.method.findData(method))
+        section.method.activated.emit(section.method.currentIndex())
+        qtbot.waitUntil(lambda: attention.status in ("shown", "failed"), timeout=WAIT)
+        assert attention.status == "shown", attention.message
+
+    choose("raw")
+    assert not form.first.isVisible()
+    assert form.last.isVisible()
+    assert "Raw attention of layer 3 of 3" in section.label.text()
+    choose("relevance")
+    assert not form.heads.isVisible()
+    assert not form.discard.isVisible()
+    assert "Relevance" in section.label.text()
+    choose("gradient-rollout")
+    assert form.discard.isVisible()
+    assert "gradients" in section.label.text()
+    choose("occlusion")
+    assert not form.last.isVisible()
+    assert "grey square" in section.label.text()
+    assert not section.play_button.isEnabled()
+
+
+def test_a_turned_layer_box_takes_the_other_one_along(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    form, attention = section.form, dock.session.attention
+    assert (form.first.value(), form.last.value()) == (1, 3)
+    form.last.setValue(2)
+    assert attention.settings.layers == (0, 2)
+    form.first.setValue(3)
+    assert attention.settings.layers == (2, 3)
+    form.last.setValue(1)
+    assert attention.settings.layers == (0, 1)
+    assert section.settings.button.text().endswith("layer 1")
+    form.last.setValue(3)
+    assert attention.settings.layers is None
+
+
+def test_the_layers_play_by_themselves_to_the_end(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    section._beat.setInterval(20)
+    seen: list[str] = []
+    section.tools.player.changed.connect(lambda: seen.append(section.play_button.text()))
+    qtbot.mouseClick(section.play_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not section.tools.player.playing, timeout=WAIT)
+    assert [text for text in seen if "/" in text] == ["■ Layer 1/3", "■ Layer 2/3", "■ Layer 3/3"]
+    assert section.play_button.text() == "▶ Layers"
+    assert "layers 1 to 3 of 3" in section.label.text()
+
+
+def test_a_slow_method_shows_its_progress_and_can_be_cancelled(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    attention = dock.session.attention
+    attention.configure(method="occlusion")
+    assert section.bar.isVisible()
+    qtbot.mouseClick(section.stop_button, Qt.MouseButton.LeftButton)
+    assert attention.status == "stopped"
+    assert section.status == "cancelled"
+    assert not section.bar.isVisible()
+    qtbot.mouseClick(section.again_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+    assert not section.again_button.isVisible()
+
+
+def test_the_grid_opens_below_the_canvas_and_its_pictures_choose(
+    section: AttentionSection,
+    dock: ViTFaceDock,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    qtbot.mouseClick(section.grid_button, Qt.MouseButton.LeftButton)
+    grid = section.grid_dock
+    qtbot.waitUntil(lambda: len(grid.view.pictures) == 4, timeout=WAIT)
+    assert [picture.title for picture in grid.view.pictures] == [*NAMES, "global"]
+    assert all(picture.image is not None for picture in grid.view.pictures)
+    at = grid.view.place(2).center()
+    qtbot.mouseClick(grid.view, Qt.MouseButton.LeftButton, pos=at)
+    assert section.target.target == "mouth"
+    qtbot.waitUntil(lambda: grid.view.pictures[2].chosen)
+    # What is in the pictures is written as they are, with the line about them.
+    target = tmp_path / "grid.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), ""))
+    qtbot.mouseClick(grid.save_button, Qt.MouseButton.LeftButton)
+    assert target.stat().st_size > 1000
+    # All layers, then the dock closed: nothing more is asked for.
+    grid.show_kind("layers")
+    qtbot.waitUntil(
+        lambda: (
+            len(grid.view.pictures) == 3
+            and all(picture.image is not None for picture in grid.view.pictures)
+        ),
+        timeout=WAIT,
+    )
+    assert "own scale" in grid.about.text()
+    dock.session.viewer.window.remove_dock_widget(grid)
+    assert not section.tools.grid.open
+    qtbot.mouseClick(section.grid_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: section.grid_dock.isVisible(), timeout=WAIT)
+    assert GRID in dock.session.viewer.window.dock_widgets
+
+
+def test_two_models_are_drawn_beside_each_other(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    section.open_grid("models")
+    grid = section.grid_dock
+    grid.compare_with("mouse-face")
+    dock.session.attention.configure(target="nose tip")
+    qtbot.waitUntil(
+        lambda: [p.image is not None for p in grid.view.pictures] == [True, True], timeout=WAIT
+    )
+    assert [picture.title for picture in grid.view.pictures] == ["tiny", "mouse-face"]
+    assert "mouse-face" in grid.view.pictures[1].tip
+    assert grid.about.text().startswith("Frame 0. Nose tip.")
+
+
+def test_nothing_in_the_section_is_cut_off(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    section.settings.button.click()
+    section.tools.canvas.start_picking()
+    section.tools.canvas.pick((1, 1))
+    qtbot.wait(50)
+    width = section.width()
+    for part in visible_parts(section):
+        corner = part.mapTo(section, QPoint(0, 0))
+        assert corner.x() >= 0
+        assert corner.x() + part.width() <= width, part
+        if isinstance(part, QPushButton | QCheckBox):
+            needed = part.fontMetrics().horizontalAdvance(part.text())
+            assert part.width() >= needed, part.text()

@@ -306,7 +306,7 @@ def test_mistakes_made_on_purpose_are_found_and_clean_frames_are_not_accused(
 ) -> None:
     from napari_vitface.video import VideoWriter
 
-    monkeypatch.setattr(audit_training, "_STEPS", 50)
+    monkeypatch.setattr(audit_training, "_STEPS", 25)
     movie = MouseFaceSample(5, 96, (240, 320))
     path = tmp_path / "mouse.mp4"
     with VideoWriter(path, (240, 320), 50.0) as writer:

@@ -315,4 +315,6 @@ def listed(names: Sequence[str]) -> str:
     if len(names) > _LISTED:
         shown, rest = names[: _LISTED - 1], len(names) - _LISTED + 1
         return f"{', '.join(shown)} and {rest} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -259,8 +259,11 @@ def test_nothing_in_the_section_is_cut_off(
     section.settings.button.click()
     section.tools.canvas.start_picking()
     section.tools.canvas.pick((1, 1))
+    section.frames.button.click()
     qtbot.wait(50)
     width = section.width()
+    # A wider part would be laid out for more room than there is, and lose its lower lines.
+    assert section.minimumSizeHint().width() <= width
     for part in visible_parts(section):
         corner = part.mapTo(section, QPoint(0, 0))
         assert corner.x() >= 0
@@ -268,3 +271,103 @@ def test_nothing_in_the_section_is_cut_off(
         if isinstance(part, QPushButton | QCheckBox):
             needed = part.fontMetrics().horizontalAdvance(part.text())
             assert part.width() >= needed, part.text()
+
+
+def test_a_check_says_beside_the_map_whether_it_explains_anything(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    attention = dock.session.attention
+    attention.configure(target="eye")
+    qtbot.mouseClick(section.check_button, Qt.MouseButton.LeftButton)
+    assert section.checking.isVisible()
+    qtbot.waitUntil(lambda: not section.tools.check.active, timeout=WAIT)
+    text = section.checked.text()
+    assert "Blanking the 10 % most attended patches moves eye by" in text
+    assert "random patches by" in text
+    # What was found belongs to this frame, map and settings, and comes back with them.
+    attention.configure(target="mouth")
+    assert section.checked.text() == ""
+    attention.configure(target="eye")
+    assert section.checked.text() == text
+    dock.session.go_to(5)
+    assert section.checked.text() == ""
+
+
+def test_a_mean_over_frames_stays_until_it_is_let_go(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    attention = dock.session.attention
+    section.frames.button.click()
+    for box, value in ((section.many.first, 2), (section.many.last, 11), (section.many.step, 3)):
+        box.setText(str(value))
+    own = layer_data(dock)
+    qtbot.mouseClick(section.many.mean_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: attention.mean is not None, timeout=WAIT)
+    assert "mean over 4 frames (2 to 11, every 3th)" in section.title_line.text()
+    mean = layer_data(dock)
+    assert not np.allclose(mean, own)
+    dock.session.go_to(20)
+    np.testing.assert_array_equal(layer_data(dock), mean)
+    qtbot.mouseClick(section.mean_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+    assert attention.shown.frame == 20
+    assert attention.mean is None
+
+
+def test_measuring_gives_a_table_and_traces(
+    section: AttentionSection,
+    dock: ViTFaceDock,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_vitface.gui.actions import open_trajectories
+
+    section.frames.button.click()
+    section.many.step.set_value(5)
+    qtbot.mouseClick(section.many.measure_button, Qt.MouseButton.LeftButton)
+    frames = section.tools.frames
+    qtbot.waitUntil(lambda: frames.measured is not None, timeout=WAIT)
+    assert frames.run.status == "done", frames.run.message
+    assert section.many.measured.text().startswith("Measured 8 frames")
+    target = tmp_path / "attention.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), ""))
+    qtbot.mouseClick(section.many.save_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(target.exists, timeout=WAIT)
+    lines = target.read_text().splitlines()
+    assert lines[0].split(",")[:2] == ["frame", "keypoint"]
+    assert len(lines) == 1 + 8 * len(NAMES)
+    trajectories = open_trajectories(dock.session.viewer)
+    near = [trace for trace in trajectories.traces() if trace.kind == "near"]
+    assert [trace.keypoints[0] for trace in near] == list(NAMES)
+    values = near[1].values(dock.session.predictions, 0, 40)
+    row = dict(zip(lines[0].split(","), lines[2].split(","), strict=True))
+    assert row["keypoint"] == "nose tip"
+    # Frame 0 is held until the next one that was measured, frame 5.
+    np.testing.assert_allclose(values[:5], float(row["near"]), rtol=1e-5)
+    assert np.isfinite(values).all()
+
+
+def test_the_map_on_screen_is_written_as_picture_and_numbers(
+    section: AttentionSection,
+    dock: ViTFaceDock,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from PIL import Image
+
+    dock.session.attention.configure(target="eye", hide_self=True)
+    qtbot.waitUntil(lambda: dock.session.attention.status == "shown", timeout=WAIT)
+    for suffix in (".png", ".npz"):
+        target = tmp_path / f"map{suffix}"
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, t=target, **__: (str(t), ""))
+        section.ask_to_export(suffix)
+        qtbot.waitUntil(target.exists, timeout=WAIT)
+    picture = np.asarray(Image.open(tmp_path / "map.png"))
+    assert picture.shape[1:] == (128, 3)
+    assert picture.shape[0] > 96
+    with np.load(tmp_path / "map.npz") as arrays:
+        shown = dock.session.attention.shown
+        np.testing.assert_array_equal(arrays["maps"], shown.maps)
+        assert '"hide_self": true' in str(arrays["settings"])

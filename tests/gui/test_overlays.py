@@ -56,6 +56,9 @@ def test_the_points_layer_holds_the_keypoints_of_one_frame(
     assert layer is viewer_model.layers[KEYPOINTS]
     assert len(layer.data) == 12
     assert layer.shown.tolist() == [k != 5 for k in range(12)]
+    # napari draws hidden points of a layer like this all the same; this one is not to be seen.
+    assert layer.size[5] == 0
+    assert layer.face_color[5, 3] == 0
     np.testing.assert_allclose(layer.features["confidence"], table.confidence[3])
     assert layer.features["state"][5] == "absent"
     # The name of a keypoint that is not there is not written either.
@@ -162,6 +165,69 @@ def test_a_layer_that_the_user_removed_stays_away_until_asked_for(
     overlays.show(KEYPOINTS)
     np.testing.assert_array_equal(viewer_model.layers[KEYPOINTS].data, table.xy[1, :, ::-1])
     assert heard == [(KEYPOINTS, False), (KEYPOINTS, True)]
+
+
+@pytest.mark.parametrize("what", [KEYPOINTS, SKELETON])
+def test_the_eye_in_the_layer_list_means_the_same(
+    viewer_model: ViewerModel, video: Image, overlays: Overlays, what: str
+) -> None:
+    heard = []
+    overlays.wanted_changed.connect(lambda *change: heard.append(change))
+    table = poses()
+    draw(overlays, table, 0, video)
+    layer = viewer_model.layers[what]
+    layer.visible = False
+    assert not overlays.wants(what)
+    draw(overlays, table, 4, video)
+    assert not layer.visible
+    layer.visible = True
+    assert overlays.wants(what)
+    # What comes back is the frame that is on screen now.
+    np.testing.assert_array_equal(viewer_model.layers[KEYPOINTS].data, table.xy[4, :, ::-1])
+    assert heard == [(what, False), (what, True)]
+    overlays.show(what, False)
+    assert not layer.visible
+    overlays.show(what)
+    assert layer.visible
+
+
+def test_nothing_of_another_video_is_left_on_a_hidden_layer(
+    viewer_model: ViewerModel, video: Image, overlays: Overlays
+) -> None:
+    table = poses()
+    draw(overlays, table, 0, video)
+    overlays.draw_pose(None, None)
+    points, skeleton = viewer_model.layers[KEYPOINTS], viewer_model.layers[SKELETON]
+    assert not points.visible
+    assert not points.shown.any()
+    assert not points.face_color[:, 3].any()
+    assert not any(points.text.values)
+    assert len(skeleton.data) == 0
+    other = viewer_model.add_image(np.zeros((5, 30, 40), np.uint8))
+    draw(overlays, table, 2, other)
+    assert viewer_model.layers[KEYPOINTS] is points
+    assert points.visible
+    np.testing.assert_array_equal(points.data, table.xy[2, :, ::-1])
+    # Above the new video too.
+    assert [layer.name for layer in viewer_model.layers][-2:] == [SKELETON, KEYPOINTS]
+
+
+def test_rows_that_were_added_or_removed_are_made_good(
+    viewer_model: ViewerModel, video: Image, overlays: Overlays
+) -> None:
+    table = poses()
+    draw(overlays, table, 0, video)
+    layer = viewer_model.layers[KEYPOINTS]
+    layer.add([1, 1])
+    draw(overlays, table, 0, video)
+    np.testing.assert_array_equal(layer.data, table.xy[0, :, ::-1])
+    layer.remove([0, 3])
+    draw(overlays, table, 1, video)
+    np.testing.assert_array_equal(layer.data, table.xy[1, :, ::-1])
+    assert list(layer.features["name"]) == list(MOUSE_FACE.names)
+    assert list(layer.text.values) == list(MOUSE_FACE.names)
+    for name in ("size", "border_width", "face_color", "symbol"):
+        assert len(getattr(layer, name)) == 12
 
 
 def test_a_renamed_layer_is_still_the_same(

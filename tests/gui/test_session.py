@@ -29,6 +29,15 @@ def some_poses(count: int, offset: float = 0.0) -> PoseTable:
     return PoseTable(EAR, xy)
 
 
+def seen(viewer_model: ViewerModel) -> bool:
+    """Whether points are to be seen; their layer may be there, hidden and empty."""
+    if KEYPOINTS not in viewer_model.layers:
+        return False
+    layer = viewer_model.layers[KEYPOINTS]
+    assert layer.visible == layer.shown.any()
+    return bool(layer.visible)
+
+
 def test_each_viewer_has_one_session_and_it_does_not_keep_the_viewer(pump: Pump) -> None:
     first, second = ViewerModel(), ViewerModel()
     session = session_of(first, pump.post)
@@ -130,10 +139,10 @@ def test_the_points_are_those_of_the_chosen_model(
     pump.until(lambda: opened.poses is not None)
     session.choose_model("another")
     assert opened.poses is None
-    assert KEYPOINTS not in viewer_model.layers
+    assert not seen(viewer_model)
     session.choose_model("mouse-face")
     pump.until(lambda: opened.poses is not None)
-    assert KEYPOINTS in viewer_model.layers
+    assert seen(viewer_model)
 
 
 def test_a_damaged_prediction_file_is_told_and_nothing_is_drawn(
@@ -146,7 +155,7 @@ def test_a_damaged_prediction_file_is_told_and_nothing_is_drawn(
     pump.until(lambda: bool(told))
     assert told[0][1] == "warning"
     assert "mouse_vitface_mouse-face.h5" in told[0][0]
-    assert KEYPOINTS not in viewer_model.layers
+    assert not seen(viewer_model)
 
 
 def test_several_videos_one_after_the_other(
@@ -159,19 +168,19 @@ def test_several_videos_one_after_the_other(
     session.set_poses(first, some_poses(10), session.model_name)
     second = session.add_video(open_for_window(write_video(tmp_path / "b.mp4", 20)))
     assert session.current is second
-    assert KEYPOINTS not in viewer_model.layers
+    assert not seen(viewer_model)
     assert not first.layer.visible
     # Selecting the other one in the layer list goes back to it.
     viewer_model.layers.selection.active = first.layer
     assert session.current is first
-    assert KEYPOINTS in viewer_model.layers
+    assert seen(viewer_model)
     assert first.layer.visible
     assert not second.layer.visible
     viewer_model.layers.remove(first.layer)
     assert session.current is second
     viewer_model.layers.remove(second.layer)
     assert session.current is None
-    assert KEYPOINTS not in viewer_model.layers
+    assert not seen(viewer_model)
 
 
 def test_a_renamed_video_layer_is_still_the_video(
@@ -194,6 +203,8 @@ def test_removing_every_layer_at_once_breaks_nothing(
     assert session.current is None
     again = session.add_video(open_for_window(video_path))
     assert session.current is again
+    session.set_poses(again, some_poses(40), session.model_name)
+    assert seen(viewer_model)
 
 
 def test_closing_disconnects_all_and_leaves_the_video(

@@ -1,8 +1,11 @@
 """The layers that show the frame on screen: keypoints, skeleton and attention.
 
 Each layer holds one frame only, so a slider step costs the same in a video of a million frames.
-The layers are the user's: a renamed one is still found, a removed one stays away until it is
-asked for again (`Overlays.show`).
+The layers are the user's: a renamed one is still found, a removed or hidden one stays away until it
+is asked for again (`Overlays.show`).
+
+The layers of points and skeleton, once made, are hidden and not removed while there is nothing to
+show: Mesa's software renderer crashes at the next drawing after such a layer was removed.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +77,7 @@ class Overlays:
         self._last_pose: tuple[ShownPose | None, Image | None] = (None, None)
         #: Whether what happens to the Points layer is our doing and not the user's.
         self.drawing = False
+        viewer.layers.events.removing.connect(self._on_removing)
         viewer.layers.events.removed.connect(self._on_removed)
 
     # ----------------------------------------------------------------- what is wanted
@@ -87,10 +92,15 @@ class Overlays:
             return
         self._wanted[what] = wanted
         if not wanted:
-            self._remove(what)
+            self._take_away(what)
         elif what != ATTENTION:
             self.draw_pose(*self._last_pose)
         self.wanted_changed.emit(what, wanted)
+
+    def want_again(self) -> None:
+        """Show points and skeleton again where there is something, whatever was removed before."""
+        for what in (KEYPOINTS, SKELETON):
+            self.show(what)
 
     @property
     def names_visible(self) -> bool:
@@ -139,14 +149,14 @@ class Overlays:
         self._last_pose = (pose, video)
         viewer = self._viewer()
         if viewer is None or pose is None or video is None:
-            self._remove(SKELETON)
-            self._remove(KEYPOINTS)
+            self._take_away(SKELETON)
+            self._take_away(KEYPOINTS)
             return
         rows = point_rows(pose)
         self.drawing = True
         try:
             if not pose.keypoints.skeleton:
-                self._remove(SKELETON)
+                self._take_away(SKELETON)
             elif self._wanted[SKELETON]:
                 self._draw_skeleton(viewer, pose.keypoints, rows, video)
             if self._wanted[KEYPOINTS]:
@@ -200,6 +210,7 @@ class Overlays:
         self.remove()
         viewer = self._viewer()
         if viewer is not None:
+            viewer.layers.events.removing.disconnect(self._on_removing)
             viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _draw_points(
@@ -208,11 +219,9 @@ class Overlays:
         layer = self.layer(KEYPOINTS)
         names = list(keypoints.names)
         size = point_size(frame_size(video))
+        known = (keypoints, size)
         text = _text(keypoints, size, self._names_visible)
-        known = layer.metadata.get(_SET) if isinstance(layer, Points) else None
-        if not isinstance(layer, Points) or known != keypoints:
-            was_active = layer is not None and viewer.layers.selection.active is layer
-            self._remove(KEYPOINTS)
+        if not isinstance(layer, Points):
             layer = Points(
                 rows.positions,
                 name=KEYPOINTS,
@@ -225,19 +234,19 @@ class Overlays:
                 border_color="white",
                 canvas_size_limits=(6, 40),
                 text=text,
-                metadata={_SET: keypoints},
+                metadata={_KNOWN: known},
                 **_on_video(video),
             )
             self._add(viewer, KEYPOINTS, layer)
-            if was_active:
-                viewer.layers.selection.active = layer
+            layer.events.visible.connect(partial(self._on_visible, KEYPOINTS))
             self.points_made.emit(layer)
             return
-        _keep_in_place(layer, video)
+        _keep_in_place(viewer, layer, video)
         # One redraw for all that changed: the data setter below makes it.
         with layer.events.blocker_all():
-            if len(layer.data) != len(names):
-                # Rows were added, removed or pasted; rows are keypoints, so there are K again.
+            if len(layer.data) != len(names) or layer.metadata.get(_KNOWN) != known:
+                # Other keypoints, or rows were added, removed or pasted: rows are keypoints.
+                layer.metadata[_KNOWN] = known
                 layer.selected_data = {k for k in layer.selected_data if k < len(names)}
                 layer.data = rows.positions
                 layer.features = _features(names, rows)
@@ -260,6 +269,8 @@ class Overlays:
         with _quietly(layer):
             # A copy: napari moves the points of this array while one is dragged.
             layer.data = rows.positions.copy()
+        if not layer.visible:
+            layer.visible = True
 
     def _draw_skeleton(
         self, viewer: ViewerModel, keypoints: KeypointSet, rows: PointRows, video: Image
@@ -276,13 +287,17 @@ class Overlays:
                 vector_style="line",
                 **_on_video(video),
             )
+            layer.events.visible.connect(partial(self._on_visible, SKELETON))
             self._add(viewer, SKELETON, layer, below=self.layer(KEYPOINTS))
             return
+        _keep_in_place(viewer, layer, video)
         with _quietly(layer):
             with layer.events.edge_color.blocker():
                 layer.data = vectors
             if len(colours):
                 layer.edge_color = colours
+        if not layer.visible:
+            layer.visible = True
 
     # ----------------------------------------------------------------- layers come and go
 
@@ -306,11 +321,40 @@ class Overlays:
         # napari selects what is added; the user's own choice is to stay.
         viewer.layers.selection = selected & set(viewer.layers)
 
+    def _take_away(self, what: str) -> None:
+        """Remove an overlay; points and skeleton are hidden, with all that is on them."""
+        layer = self.layer(what)
+        if not isinstance(layer, Points | Vectors):
+            self._remove(what)
+            return
+        self.drawing = True
+        try:
+            layer.visible = False
+            if self._last_pose[0] is None:
+                # The eye in the layer list must not bring back what is of another video.
+                _wipe(layer)
+        finally:
+            self.drawing = False
+
+    def _on_visible(self, what: str, event: Any = None) -> None:
+        """The eye in the layer list means the same as `show`."""
+        layer = self.layer(what)
+        if layer is not None and not self.drawing and layer.visible != self._wanted[what]:
+            self.show(what, bool(layer.visible))
+
     def _remove(self, what: str) -> None:
         layer = self._layers.pop(what, None)
         viewer = self._viewer()
         if viewer is not None and layer is not None and layer in viewer.layers:
+            if what != ATTENTION:
+                _keep_visual(viewer, layer)
             viewer.layers.remove(layer)
+
+    def _on_removing(self, event: Any) -> None:
+        viewer = self._viewer()
+        layer = viewer.layers[event.index] if viewer is not None else None
+        if isinstance(layer, Points | Vectors) and layer in self._layers.values():
+            _keep_visual(viewer, layer)
 
     def _on_removed(self, event: Any) -> None:
         for what, layer in list(self._layers.items()):
@@ -321,14 +365,44 @@ class Overlays:
                 self.wanted_changed.emit(what, False)
 
 
+#: What draws layers that were removed, see `_keep_visual`.
+_kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+
+def _keep_visual(viewer: ViewerModel | None, layer: Layer) -> None:
+    """Let what draws a layer live as long as its window, for the renderer that crashes otherwise.
+
+    Only for layers that are removed all the same: by the user, or because the dock is closed.
+    """
+    window = getattr(viewer, "window", None)
+    canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
+    visual = getattr(canvas, "layer_to_visual", {}).get(layer)
+    if visual is not None:
+        _kept.setdefault(viewer, []).append(visual)
+
+
+def _wipe(layer: Points | Vectors) -> None:
+    """Leave nothing to see on a layer; its rows stay."""
+    if isinstance(layer, Vectors):
+        layer.data = np.zeros((0, 2, 2), np.float32)
+        return
+    with layer.events.blocker_all():
+        layer.face_color = np.zeros((len(layer.data), 4))
+        layer.size = 0
+        layer.border_width = 0
+        layer.shown = False
+        layer.features = {**layer.features, "label": [""] * len(layer.data)}
+    layer.refresh()
+
+
 def frame_size(video: Image) -> tuple[int, int]:
     """Height and width of a video layer's frames."""
     shape = video.data.shape[:-1] if video.rgb else video.data.shape
     return int(shape[-2]), int(shape[-1])
 
 
-#: Key of the keypoint set in the Points layer's metadata.
-_SET = "keypoint set"
+#: Key of what the Points layer was made for (keypoint set, size) in its metadata.
+_KNOWN = "keypoint set"
 
 
 def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
@@ -349,8 +423,14 @@ def _set_where_different(layer: Points, **values: Any) -> None:
             setattr(layer, name, value)
 
 
-def _keep_in_place(layer: Points, video: Image) -> None:
-    """Undo what napari's transform tool did to the layer: points lie where they say they do."""
+def _keep_in_place(viewer: ViewerModel, layer: Layer, video: Image) -> None:
+    """Keep a layer above its video, and undo what napari's transform tool did to it.
+
+    Points lie where they say they do.
+    """
+    place = viewer.layers.index(layer)
+    if video in viewer.layers and place < viewer.layers.index(video):
+        viewer.layers.move(place, len(viewer.layers))
     for name, value in _on_video(video).items():
         if not np.allclose(getattr(layer, name), value):
             setattr(layer, name, value)

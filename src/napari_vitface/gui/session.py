@@ -312,6 +312,9 @@ class Session:
     def _adopt(self, layer: Any) -> None:
         if isinstance(layer, Image) and isinstance(layer.data, Video) and len(layer.data):
             first = not self._videos
+            if first:
+                # A new beginning, also where all layers were removed at once.
+                self.overlays.want_again()
             self._videos.setdefault(layer, OpenVideo(layer.data, layer))
             self._make_current(self._videos[layer])
             if first:

@@ -119,7 +119,8 @@ class Runner(Generic[R]):
                 self.changed.emit()
 
         try:
-            self._request = self._session.submit(job, arguments, arrived, urgent=urgent)
+            options = {"urgent": True} if urgent else {}
+            self._request = self._session.submit(job, arguments, arrived, **options)
         except VitFaceError as error:
             self._fail(run, str(error))
             return

@@ -69,6 +69,7 @@ def test_the_plugin_menu_opens_the_dock_and_shows_it_once(
     [
         ("napari/layers/track", "napari-vitface.predict"),
         ("napari/layers/visualize", "napari-vitface.attention"),
+        ("napari/layers/annotate", "napari-vitface.correct"),
         ("napari/file/io_utilities", "napari-vitface.open_video"),
     ],
 )
@@ -350,7 +351,7 @@ def test_boxes_follow_layers_that_the_user_removes(dock: ViTFaceDock, video_path
     section.points.setChecked(True)
     assert KEYPOINTS in layers
     section.skeleton.setChecked(False)
-    assert SKELETON not in layers
+    assert not layers[SKELETON].visible
     section.names.setChecked(False)
     assert not layers[KEYPOINTS].text.visible
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -214,6 +215,7 @@ class CorrectSection(Section):
         button = QPushButton(text)
         button.setToolTip(words_with_key(command, words))
         button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(lambda: self._labelling.run(command))
         return button
 
@@ -222,6 +224,7 @@ class CorrectSection(Section):
         button.setCheckable(True)
         button.setToolTip(words_with_key("switch_tool", words))
         button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
         def take() -> None:
             self._labelling.canvas.take_tool(tool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.keys import words_with_key
@@ -61,6 +62,8 @@ class FrameSteps(QWidget):
         button.setAccessibleName(words)
         button.setAutoRepeat(True)
         button.setFixedWidth(40)
+        # A click leaves the keys with the canvas.
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         button.clicked.connect(lambda: self._session.labelling.run(command))
         return button

@@ -207,6 +207,7 @@ class KeyBinder:
                     if pressed in keymap:
                         if keymap[pressed] is self._functions[command]:
                             self._run(command)
+                            event.handled = True
                         return
 
 

@@ -374,14 +374,15 @@ class LabelDocument:
 
     def _replay(self, header: Line, entries: Sequence[Line]) -> None:
         """Carry out the edits of a journal on what is on disk."""
-        translate = _Translation(self.keypoints, self.frame_names, self.journal.path)
-        translate.names(header.get("keypoints"))
+        # Renaming and appending keep every position, so the last names are those of all entries.
+        names = header.get("keypoints", self.keypoints.names)
+        for entry in entries:
+            names = entry.get("keypoints", names)
+        translate = _Translation(self.keypoints, names, self.frame_names, self.journal.path)
         steps: list[tuple[str, Edit]] = []
         noted: dict[Place, list[Point]] = {}
         for entry in entries:
             match entry:
-                case {"keypoints": list() as names}:
-                    translate.names(names)
                 case {"accept": list() as accepted}:
                     for frame, keypoint, points in accepted:
                         place = translate.place(frame, keypoint)
@@ -532,29 +533,25 @@ class LabelDocument:
 class _Translation:
     """From the frames and keypoints of a journal to those of the document."""
 
-    def __init__(self, keypoints: KeypointSet, frames: FrameNames, journal: Path) -> None:
-        self._keypoints = keypoints
+    def __init__(
+        self, keypoints: KeypointSet, names: Sequence[str], frames: FrameNames, journal: Path
+    ) -> None:
+        self._names = names
+        self._positions = {name: k for k, name in enumerate(keypoints.names)}
         self._frames = frames
-        self.journal = journal
-        self._positions = list(range(len(keypoints)))
-
-    def names(self, names: Any) -> None:
-        """From here on positions count in these names."""
-        if names is None:
-            return
-        unknown = [name for name in names if name not in self._keypoints.names]
-        if unknown:
-            raise LabelError(
-                f"{self.journal} holds unsaved edits of keypoints that the project does not have "
-                f"({', '.join(unknown)}): add them to its bodyparts, then open it again."
-            )
-        self._positions = [self._keypoints.names.index(name) for name in names]
+        self._journal = journal
 
     def place(self, frame: int | str, keypoint: int) -> Place:
         found = self._frames.frame_of_key(frame)
-        if found is None or not 0 <= keypoint < len(self._positions):
-            raise LabelError(f"{self.journal} speaks of {frame}, {keypoint}, which is nothing.")
-        return found, self._positions[keypoint]
+        if found is None or not 0 <= keypoint < len(self._names):
+            raise LabelError(f"{self._journal} speaks of {frame}, {keypoint}, which is nothing.")
+        name = self._names[keypoint]
+        if name not in self._positions:
+            raise LabelError(
+                f"{self._journal} holds unsaved edits of {name}, which is no keypoint of the "
+                "project any more: add it to its bodyparts, then open the video again."
+            )
+        return found, self._positions[name]
 
     def edit(self, data: Any) -> Edit:
         if "changes" in data:
@@ -563,7 +560,7 @@ class _Translation:
         try:
             return edit_from_json(data)
         except ValueError as error:
-            raise LabelError(f"{self.journal} holds an edit that is none ({error}).") from error
+            raise LabelError(f"{self._journal} holds an edit that is none ({error}).") from error
 
 
 def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:

@@ -19,6 +19,31 @@ from napari_vitface.pose.keypoints import KeypointSet
 SMALL = {"depth": 3, "embed_dim": 48, "num_heads": 3}
 POINTS = KeypointSet(("eye", "nose tip", "mouth"))
 
+#: Families whose blocks give attention maps: timm's name, and a small input that is not square.
+FAMILIES = [
+    ("vit_base_patch16_224", (64, 96)),
+    ("vit_base_patch32_224", (96, 160)),
+    ("vit_large_patch16_224", (96, 64)),
+    ("vit_large_patch32_224", (96, 160)),
+    ("vit_huge_patch14_224", (56, 84)),
+    ("vit_base_r50_s16_224", (64, 96)),
+    ("vit_tiny_r_s16_p8_224", (64, 96)),
+    ("deit_base_patch16_224", (64, 96)),
+    ("deit_base_distilled_patch16_224", (64, 96)),
+    ("beit_base_patch16_224", (64, 96)),
+    ("eva02_base_patch14_224", (56, 84)),
+    ("vit_base_patch14_reg4_dinov2", (56, 84)),
+    ("vit_base_patch16_dinov3", (64, 96)),
+    ("vit_relpos_base_patch16_224", (64, 96)),
+    ("vit_pwee_patch16_reg1_gap_256", (64, 96)),
+]
+
+
+@pytest.fixture(params=FAMILIES, ids=[name for name, _ in FAMILIES])
+def family(request: pytest.FixtureRequest) -> tuple[str, tuple[int, int]]:
+    """Name and input size of a model of each family."""
+    return request.param
+
 
 @pytest.fixture(autouse=True)
 def _repeatable() -> None:
@@ -29,7 +54,7 @@ def _repeatable() -> None:
 
 @pytest.fixture
 def make_model() -> Callable[..., KeypointModel]:
-    """`make_model(name, size=..., head=..., precision=..., **timm_args)`."""
+    """`make_model(name, size=..., head=..., precision=..., sharpen=..., **timm_args)`."""
 
     def make(
         name: str = "vit_tiny_patch16_224",
@@ -38,6 +63,7 @@ def make_model() -> Callable[..., KeypointModel]:
         head: str = "heatmap",
         precision: str = "fp32",
         preprocessing: Preprocessing | None = None,
+        sharpen: float = 12,
         **timm_args: Any,
     ) -> KeypointModel:
         backbone = create_backbone(name, size, 1, **(SMALL | timm_args))
@@ -46,7 +72,10 @@ def make_model() -> Callable[..., KeypointModel]:
             # An untrained ViT attends almost evenly: sharpen it, so that maps differ.
             for block_name, parameter in network.named_parameters():
                 if "qkv" in block_name or "q_proj" in block_name or "k_proj" in block_name:
-                    parameter.mul_(12)
+                    parameter.mul_(sharpen)
+                if "gamma" in block_name or block_name.endswith(("ls1", "ls2")):
+                    # Some families begin with layers that add next to nothing.
+                    parameter.fill_(1.0)
             if head == "heatmap":
                 network.head.logits.weight.mul_(100)  # type: ignore[union-attr,operator]
         return KeypointModel(

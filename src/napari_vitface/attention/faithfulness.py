@@ -19,7 +19,7 @@ from napari_vitface.attention.blanking import Blanker, patches_in, patches_to_pi
 from napari_vitface.attention.starts import GLOBAL
 
 #: Shares of the frame's patches that are blanked.
-SHARES = (0.02, 0.05, 0.1, 0.2, 0.3)
+SHARES = (0.02, 0.05, 0.1, 0.2)
 #: Random sets of patches for each share.
 DRAWS = 8
 #: A map explains something from this score on: its curve is half as high again as the random one.

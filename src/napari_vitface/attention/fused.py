@@ -65,8 +65,9 @@ class Workspace:
         del self._maps[self._taken :]
         self._taken = 0
 
-    def __len__(self) -> int:
-        """Bytes held."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held."""
         held = [*self._maps, *([] if self._weights is None else [self._weights])]
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
@@ -85,7 +86,7 @@ def borrowed_workspace(network: nn.Module) -> Iterator[Workspace]:
         yield workspace
     finally:
         workspace.rewind()
-        if len(workspace) <= KEPT:
+        if workspace.nbytes <= KEPT:
             _workspaces[network] = workspace
 
 

@@ -135,14 +135,15 @@ class ScorePass:
 
     def _start(self, names: Sequence[str]) -> Tensor:
         """Gradients (M, B, N, C) of the scores for what the last block gives."""
-        scores = keypoint_scores(self._logits)
-        if self._last.dtype == torch.float16:
-            scores = scores * HALF_SCALE
         keypoints = self._network.keypoints
         found: list[Tensor] = []
-        for name in names:
-            score = scores.sum() if name == GLOBAL else scores[:, keypoints.index(name)].sum()
-            found += torch.autograd.grad(score, self._last, retain_graph=True)
+        with torch.enable_grad():
+            scores = keypoint_scores(self._logits)
+            if self._last.dtype == torch.float16:
+                scores = scores * HALF_SCALE
+            for name in names:
+                score = scores if name == GLOBAL else scores[:, keypoints.index(name)]
+                found += torch.autograd.grad(score.sum(), self._last, retain_graph=True)
         return torch.stack(found)
 
     def _through(

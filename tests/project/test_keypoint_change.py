@@ -255,3 +255,39 @@ def test_a_table_that_cannot_be_read_stops_the_change(project: Project) -> None:
     after = {path: path.read_bytes() for path in before}
     assert after == before
     assert Project.open(project.folder).keypoints == OLD
+
+
+def test_bodyparts_that_another_program_reordered_keep_their_unsaved_edits(
+    project: Project,
+) -> None:
+    document = project.document("mouse 1", frame)
+    place(document, (9, 0, labelled(7, 7)))
+    crash(document)
+    config = project.folder / "config.yaml"
+    text = config.read_text().replace("- ear left\n- ear right\n", "- ear right\n- ear left\n")
+    config.write_text(text)
+    again = project.document("mouse 1", frame)
+    assert again.keypoints.names == ("ear right", "ear left", "lip")
+    assert again.labels.point(9, 1) == labelled(7, 7)
+    assert again.labels.point(3, 0) == labelled(3, 4)
+    again.save()
+    again.close()
+    table = pd.read_hdf(project.folder / "labeled-data" / "mouse 1" / "CollectedData_Ann.h5")
+    assert table["Ann", "ear left", "x"].tolist() == [1, 7]
+
+
+def test_unsaved_edits_of_a_body_part_that_was_removed_are_not_given_to_another(
+    project: Project,
+) -> None:
+    document = project.document("mouse 1", frame)
+    place(document, (9, 2, labelled(7, 7)))
+    crash(document)
+    config = project.folder / "config.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("- lip   # the lower one\n", "", 1))
+    with pytest.raises(LabelError, match="holds unsaved edits of lip, which is no keypoint"):
+        project.document("mouse 1", frame)
+    config.write_text(text)
+    again = project.document("mouse 1", frame)
+    assert again.labels.point(9, 2) == labelled(7, 7)
+    again.close()

@@ -1,0 +1,138 @@
+"""Label files in the hands of the programs that they are for.
+
+As with prediction files, these programs live in the environment whose Python is named by
+``VITFACE_INTEROP_PYTHON``, with pandas 2 as DeepLabCut has it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.labels import NOT_VISIBLE, Point, labelled, occluded
+from napari_vitface.pose.table import PointState
+from napari_vitface.project.project import Project
+
+from .conftest import frame, place, said
+
+PROGRAMS = ("movement", "sleap_io", "napari_deeplabcut")
+NAMED = os.environ.get("VITFACE_INTEROP_PYTHON", "")
+HERE = sys.executable if all(map(find_spec, PROGRAMS)) else None
+PYTHON = NAMED if Path(NAMED).is_file() else HERE
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not PYTHON,
+        reason="no movement, sleap-io and napari-deeplabcut here; name their Python in "
+        "VITFACE_INTEROP_PYTHON",
+    ),
+]
+
+Run = Callable[[str, Path], dict[str, np.ndarray]]
+
+KEYPOINTS = KeypointSet(("nose tip", "né, 鼠", "lip"), skeleton=(("nose tip", "lip"),))
+LABELS: dict[tuple[int, int], Point] = {
+    (f, k): labelled(f + k + 1 / 3, 2 * k + 0.1) for f in (3, 12, 40) for k in range(3)
+}
+LABELS |= {(12, 1): NOT_VISIBLE, (40, 2): occluded(5, 6.5)}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Run:
+    def run(reader: str, folder: Path) -> dict[str, np.ndarray]:
+        script = Path(__file__).with_name("label_elsewhere.py")
+        output = tmp_path / "found.npz"
+        done = subprocess.run(
+            [str(PYTHON), str(script), reader, str(folder), "Ann", str(output)],
+            capture_output=True,
+            text=True,
+            timeout=250,
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        )
+        assert done.returncode == 0, done.stderr
+        with np.load(output) as arrays:
+            return dict(arrays)
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The labels of a video in a project of ours."""
+    project = Project.create(tmp_path / "project", KEYPOINTS, "Ann")
+    folder = project.folder / "labeled-data" / "mouse 1"
+    folder.mkdir()
+    project.reload()
+    document = project.document("mouse 1", frame)
+    place(document, *((f, k, point) for (f, k), point in LABELS.items()))
+    document.save()
+    document.close()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "reader", ["pandas h5", "pandas csv", "movement", "sleap-io", "napari-deeplabcut"]
+)
+def test_labels_are_read(elsewhere: Run, folder: Path, reader: str) -> None:
+    found = elsewhere(reader, folder)
+    frames = (3, 12, 40)
+    expected = np.full((3, 3, 2), np.nan)
+    for (f, k), point in LABELS.items():
+        if point.state == PointState.LABELLED:
+            expected[frames.index(f), k] = point[:2]
+    columns = [KEYPOINTS.index(str(name)) for name in found["names"]]
+    assert sorted(columns) == [0, 1, 2]
+    # Older pandas rounds the last bit of numbers in a CSV file.
+    np.testing.assert_allclose(found["xy"], expected[:, columns], rtol=1e-15)
+    if "images" in found:
+        assert found["images"].tolist() == [f"img{f:04d}.png" for f in frames]
+
+
+def test_occluded_points_are_read_as_lightning_pose_reads_them(
+    elsewhere: Run, folder: Path
+) -> None:
+    found = elsewhere("visibility", folder)
+    assert found["images"].tolist() == [f"labeled-data/mouse 1/img{f:04d}.png" for f in (12, 40)]
+    assert found["visible"].tolist() == [[2, 1, 2], [2, 2, 1]]
+    assert np.isnan(found["xy"][0, 1]).all()
+    assert found["xy"][1, 2].tolist() == [5, 6.5]
+
+
+def test_what_napari_deeplabcut_changes_is_merged(elsewhere: Run, folder: Path) -> None:
+    project = Project.open(folder)
+    document = project.document("mouse 1", frame)
+    place(document, (50, 0, labelled(3, 4)))
+    elsewhere("move", folder)
+    report = document.save()
+    placed = {p: v for p, v in LABELS.items() if v.state == PointState.LABELLED}
+    assert report.adopted == len(placed)
+    found = said(document)
+    for (f, k), point in placed.items():
+        assert found.pop((f, k))[:2] == pytest.approx((point.x + 10, point.y + 20))
+    assert found == {
+        (12, 1): NOT_VISIBLE,
+        (40, 2): LABELS[40, 2],
+        (50, 0): labelled(3, 4),
+    }
+    document.close()
+    again = project.document("mouse 1")
+    assert again.problems == ()
+    assert said(again) == said(document)
+    again.close()
+
+
+def test_a_table_that_pandas_2_wrote_is_read(elsewhere: Run, folder: Path) -> None:
+    elsewhere("move", folder)
+    document = Project.open(folder).document("mouse 1")
+    assert document.problems == ()
+    point = document.labels.point(3, 0)
+    assert (point.x, point.y) == pytest.approx((3 + 1 / 3 + 10, 20.1))
+    document.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,3 +123,9 @@ def test_what_people_read_names_every_key_once() -> None:
     for key in commands().values():
         assert key.text in texts or key.command.startswith("nudge")
     assert words_with_key("undo", "Undo") == "Undo  (Ctrl+Z)"
+
+
+def test_the_documentation_has_the_whole_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "correcting.md").read_text(encoding="utf-8")
+    rows = [f"| {keys} | {words} |" for group in lines().values() for keys, words in group]
+    assert not [row for row in rows if row not in page]

@@ -145,8 +145,7 @@ def test_edits_of_labels_that_are_closed_keep_their_keypoints(project: Project, 
     assert_changed(project.folder, new)
 
 
-@pytest.mark.parametrize("what", CHANGES)
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("what", "after"), list(zip(CHANGES, (False, True), strict=True)))
 def test_a_crash_at_any_moment_leaves_the_change_done_or_not_done(
     project: Project, what: str, after: bool
 ) -> None:

@@ -14,6 +14,7 @@ from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded
 from napari_vitface.project.document import ADOPTED, LabelDocument
 from napari_vitface.project.merge import SaveConflict
 from napari_vitface.project.project import Project
+from napari_vitface.project.table_changes import TableChanges
 
 from .conftest import KEYPOINTS, crash, deeplabcut_table, frame, place, said, write_table
 
@@ -252,7 +253,7 @@ def test_a_program_that_writes_while_we_do_is_noticed(
 ) -> None:
     """Between reading the files and replacing them, another program gets in once."""
     place(document, (3, 1, labelled(9, 9)))
-    read = type(document.files).plan
+    read = TableChanges.plan
     times = []
 
     def slow(self: object, *args: object) -> object:
@@ -262,7 +263,7 @@ def test_a_program_that_writes_while_we_do_is_noticed(
         times.append(1)
         return made
 
-    monkeypatch.setattr(type(document.files), "plan", slow)
+    monkeypatch.setattr(TableChanges, "plan", slow)
     document.save()
     assert len(times) == 2
     table = on_disk(folder)
@@ -282,7 +283,7 @@ def test_files_that_disagree_are_told_and_left_alone_until_one_is_chosen(
     assert document.labels.point(12, 0) == labelled(5, 6)
     assert document.disagreement is not None
     assert document.disagreement.points == ((12, 0),)
-    assert "do not hold the same labels (1 points differ)" in document.problems[0]
+    assert "do not hold the same labels (they differ in 1 point)" in document.problems[0]
     before = contents(folder)
     place(document, (3, 1, labelled(9, 9)))
     for _ in range(2):

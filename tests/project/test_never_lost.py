@@ -366,7 +366,7 @@ class Labelling(RuleBasedStateMachine):
             shutil.rmtree(self.root)
 
 
-TestLabelling = Labelling.TestCase
+TestLabelling = pytest.mark.slow(Labelling.TestCase)
 TestLabelling.settings = settings(
     max_examples=20,
     stateful_step_count=25,

@@ -28,15 +28,18 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_vitface.errors import LabelError
-from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, edit_from_json, make_edit
+from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import FrameLabels, Point
+from napari_vitface.project.disagreement import Disagreement, find_disagreement
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
 from napari_vitface.project.images import FrameReader, missing_images, write_images
 from napari_vitface.project.journal import Journal, Line
 from napari_vitface.project.label_files import Kind, LabelFiles, Reading
-from napari_vitface.project.merge import Conflict, Merge, SaveConflict, merge
+from napari_vitface.project.merge import Conflict, SaveConflict, merge
+from napari_vitface.project.replay import read_steps
+from napari_vitface.project.table_changes import TableChanges
 
 #: What the undo line says of changes that another program made.
 ADOPTED = "take over what another program changed"
@@ -67,25 +70,6 @@ class SaveReport:
     images: tuple[Path, ...] = ()
     adopted: int = 0
     problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """The CSV and the HDF5 file of the same labels are not the same, and a person has to choose.
-
-    Attributes
-    ----------
-    text : str
-        The sentence to show.
-    points : tuple of (frame, keypoint)
-        Where they differ; empty if one of them cannot be read.
-    readable : tuple of Kind
-        What may be chosen.
-    """
-
-    text: str
-    points: tuple[Place, ...]
-    readable: tuple[Kind, ...]
 
 
 class LabelDocument:
@@ -127,7 +111,9 @@ class LabelDocument:
         self._source = source
         self._before_saving = before_saving
         self.journal = journal
-        self._overwritten: set[Kind] = set()
+        self._given_up: set[Kind] = set()
+        # What the next entry of the journal notes besides its edit.
+        self._with_next: dict[Place, list[Point]] = {}
         # Points edited since the disk was read -> what the disk may hold of them, base first.
         self._touched: dict[Place, list[Point]] = {}
         self._dirty: set[Place] = set()
@@ -142,7 +128,7 @@ class LabelDocument:
         if journal.refused:
             self._problems.append(journal.refused)
         outcome = merge(reading, self.labels, self._touched, settled=False)
-        self._find_disagreement(reading, outcome)
+        self.disagreement = find_disagreement(reading, outcome, self._given_up)
         if self.disagreement is None and outcome.adopted and not journal.refused:
             self._adopt(outcome.adopted)
 
@@ -218,7 +204,7 @@ class LabelDocument:
             reading = self._read_for_saving()
             settled = self.disagreement is None
             outcome = merge(reading, self.labels, self._touched, settled=settled)
-            self._find_disagreement(reading, outcome)
+            self.disagreement = find_disagreement(reading, outcome, self._given_up)
             if self.disagreement is not None:
                 raise LabelError(self.disagreement.text)
             if outcome.conflicts:
@@ -288,11 +274,9 @@ class LabelDocument:
             known[place] = found
             if place not in self._touched:
                 taken[place] = found[reading.readable.index(kind)]
-        self._accept(known)
         edit = make_edit(self.labels, f"take the labels of {reading.tables[kind].path.name}", taken)
-        if edit is not None:
-            self.history.do(edit)
-        self._overwritten.update(other for other in reading.unreadable)
+        self._accept(known, edit)
+        self._given_up.update(other for other in reading.unreadable)
         self.disagreement = None
 
     def close(self) -> None:
@@ -330,7 +314,7 @@ class LabelDocument:
             key = self.frame_names.key
             changes = [[key(frame), *rest] for frame, *rest in edit["changes"]]
             line = {kind: {**edit, "changes": changes}}
-        self.journal.append(line)
+        self.journal.append({**line, **self._note(self._with_next)})
 
     def _after(self, edit: Edit) -> None:
         """Keep account of what is not in the files, after an edit was done or undone."""
@@ -347,15 +331,25 @@ class LabelDocument:
         else:
             self._dirty.add(place)
 
-    def _accept(self, known: dict[Place, list[Point]]) -> None:
-        """Note, on disk first, what the files may hold without anybody else having changed it."""
+    def _note(self, known: dict[Place, list[Point]]) -> Line:
+        """A part of an entry: what the files may hold without anybody else having changed it."""
         if not known:
-            return
+            return {}
         key = self.frame_names.key
-        self.journal.append(
-            {"accept": [[key(f), k, [p.to_json() for p in ps]] for (f, k), ps in known.items()]},
-            refusal=f"The labels of {self.name} were not saved",
-        )
+        return {"accept": [[key(f), k, [p.to_json() for p in ps]] for (f, k), ps in known.items()]}
+
+    def _accept(self, known: dict[Place, list[Point]], edit: Edit | None = None) -> None:
+        """Note what the files may hold, and carry out an edit, both in one entry or neither."""
+        if edit is not None:
+            self._with_next = known
+            try:
+                self.history.do(edit)
+            finally:
+                self._with_next = {}
+        elif known:
+            self.journal.append(
+                self._note(known), refusal=f"The labels of {self.name} were not saved"
+            )
         for place, points in known.items():
             now = self.labels.point(*place)
             accepted = self._touched.setdefault(place, [now])
@@ -364,31 +358,17 @@ class LabelDocument:
 
     def _adopt(self, points: dict[Place, Point]) -> None:
         """Take over what another program changed, as a step that can be undone."""
-        self._accept({place: [point] for place, point in points.items()})
         edit = make_edit(self.labels, ADOPTED, points)
-        if edit is not None:
-            self.history.do(edit)
+        self._accept({place: [point] for place, point in points.items()}, edit)
         for place, point in points.items():
             self._touched[place] = [point]
             self._touch(place, point)
 
     def _replay(self, header: Line, entries: Sequence[Line]) -> None:
         """Carry out the edits of a journal on what is on disk."""
-        # Renaming and appending keep every position, so the last names are those of all entries.
-        names = header.get("keypoints", self.keypoints.names)
-        for entry in entries:
-            names = entry.get("keypoints", names)
-        translate = _Translation(self.keypoints, names, self.frame_names, self.journal.path)
-        steps: list[tuple[str, Edit]] = []
-        noted: dict[Place, list[Point]] = {}
-        for entry in entries:
-            match entry:
-                case {"accept": list() as accepted}:
-                    for frame, keypoint, points in accepted:
-                        place = translate.place(frame, keypoint)
-                        noted.setdefault(place, []).extend(map(Point.from_json, points))
-                case {"do": edit} | {"undo": edit} | {"redo": edit}:
-                    steps.append((next(iter(entry)), translate.edit(edit)))
+        steps, noted = read_steps(
+            header, entries, self.keypoints, self.frame_names, self.journal.path
+        )
         for kind, edit in steps:
             if not isinstance(edit, LabelEdit):
                 continue
@@ -422,37 +402,6 @@ class LabelDocument:
             )
         return self.files.read(self.keypoints, self.frame_names)
 
-    def _find_disagreement(self, reading: Reading, outcome: Merge) -> None:
-        """See whether a person has to say which of two files counts."""
-        unreadable = [kind for kind in reading.unreadable if kind not in self._overwritten]
-        if unreadable:
-            table = reading.tables[unreadable[0]]
-            readable = tuple(reading.readable)
-            choice = (
-                f"choose {reading.tables[readable[0]].path.name} to replace it"
-                if readable
-                else "mend it or move it away"
-            )
-            text = f"{table.error.rstrip('.')}. Nothing is saved until it can be: {choice}."
-            self.disagreement = Disagreement(text, (), readable)
-        elif reading.visibility is not None and reading.visibility.error:
-            error = reading.visibility.error.rstrip(".")
-            text = f"{error}. Nothing is saved until it can be: mend it or move it away."
-            self.disagreement = Disagreement(text, (), ())
-        elif outcome.disagreeing:
-            text = (
-                f"{self.files.tables['h5'].name} and {self.files.tables['csv'].name} in "
-                f"{self.files.tables['csv'].parent} do not hold the same labels "
-                f"({_count(len(outcome.disagreeing), 'point')} differ); those of the .h5 file are "
-                "shown, and "
-                "nothing is saved until you choose which file counts."
-            )
-            self.disagreement = Disagreement(
-                text, tuple(outcome.disagreeing), tuple(reading.readable)
-            )
-        else:
-            self.disagreement = None
-
     def _conflict(self, conflicts: Sequence[Conflict]) -> SaveConflict:
         first = conflicts[0]
         more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
@@ -465,9 +414,8 @@ class LabelDocument:
     def _write(self, reading: Reading, adopted: int) -> SaveReport | None:
         """Bring the files to what the labels say; None if another program was faster."""
         labels = Grid.of(self.labels)
-        files = self.files.plan(
-            reading, labels, set(self._touched), self.keypoints, self.frame_names
-        )
+        changes = TableChanges(self.files, self.keypoints, self.frame_names)
+        files = changes.plan(reading, labels, set(self._touched))
         wanted = {frame: self.frame_names.name(frame) for frame in labels.frames.tolist()}
         try:
             if wanted:
@@ -487,7 +435,7 @@ class LabelDocument:
             ) from error
         self._touched.clear()
         self._dirty.clear()
-        self._overwritten.clear()
+        self._given_up.clear()
         try:
             self.journal.restart(self._header(self.operations))
         except LabelError as error:
@@ -530,39 +478,6 @@ class LabelDocument:
             ) from error
 
 
-class _Translation:
-    """From the frames and keypoints of a journal to those of the document."""
-
-    def __init__(
-        self, keypoints: KeypointSet, names: Sequence[str], frames: FrameNames, journal: Path
-    ) -> None:
-        self._names = names
-        self._positions = {name: k for k, name in enumerate(keypoints.names)}
-        self._frames = frames
-        self._journal = journal
-
-    def place(self, frame: int | str, keypoint: int) -> Place:
-        found = self._frames.frame_of_key(frame)
-        if found is None or not 0 <= keypoint < len(self._names):
-            raise LabelError(f"{self._journal} speaks of {frame}, {keypoint}, which is nothing.")
-        name = self._names[keypoint]
-        if name not in self._positions:
-            raise LabelError(
-                f"{self._journal} holds unsaved edits of {name}, which is no keypoint of the "
-                "project any more: add it to its bodyparts, then open the video again."
-            )
-        return found, self._positions[name]
-
-    def edit(self, data: Any) -> Edit:
-        if "changes" in data:
-            changes = [[*self.place(frame, k), *rest] for frame, k, *rest in data["changes"]]
-            data = {**data, "changes": changes}
-        try:
-            return edit_from_json(data)
-        except ValueError as error:
-            raise LabelError(f"{self._journal} holds an edit that is none ({error}).") from error
-
-
 def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
     """The labels that the files hold; where two tables differ, those of the HDF5 file."""
     kind: Kind = reading.readable[0] if reading.readable else "h5"
@@ -570,10 +485,6 @@ def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
     frames = sorted({*reading.grid(kind).frames.tolist(), *hidden.frames.tolist()})
     said = reading.says(kind, np.array(frames, np.int64))
     return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _said(reading: Reading, kind: Kind, places: Sequence[Place]) -> list[Point]:

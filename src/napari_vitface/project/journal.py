@@ -148,6 +148,10 @@ class Journal:
         if self.refused:
             raise LabelError(self.refused)
         self._close_file()
+        if not self._entries and not self.path.exists():
+            self._header = {}
+            self.begin(header)
+            return
         header = {"vitface_journal": VERSION, **header}
         try:
             self._hold_lock()

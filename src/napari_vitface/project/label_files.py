@@ -4,8 +4,7 @@
 ``visibility_<scorer>.csv`` holds all points of the frames in which one is occluded. In tables of
 Lightning Pose with ``visible`` columns, occluded points stand in the table itself.
 
-Files are changed cell by cell: rows of images that belong to no frame, columns of other keypoints,
-animals and coordinates, and numbers that did not change stay as they are.
+What is read here is changed by `table_changes`.
 """
 
 from __future__ import annotations
@@ -13,27 +12,24 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.dlc_table import NO_ANIMAL, point_columns
-from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
+from napari_vitface.formats.dlc_table import point_columns
+from napari_vitface.formats.header_table import HeaderTable, read_header_table
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
-from napari_vitface.project.grid import Grid, Place, same
+from napari_vitface.project.grid import Grid, same
 
 Kind = Literal["h5", "csv"]
 KINDS: tuple[Kind, ...] = ("h5", "csv")
-
-# Lightning Pose's `visible`, which is COCO's v, for each PointState, and back.
-_VISIBLE = {PointState.ABSENT: 0, PointState.OCCLUDED: 1, PointState.LABELLED: 2}
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ class LabelFiles:
                     table = read_header_table(path)
                 except LabelError:
                     continue
-                found += [name for name in self._row_names(table) if name is not None]
+                found += [name for name in self.row_names(table) if name is not None]
         return [name for name in found if not name.startswith(".")]
 
     def _read_table(self, path: Path, keypoints: KeypointSet, names: FrameNames) -> TableReading:
@@ -98,11 +94,11 @@ class LabelFiles:
             places = point_columns(table)
         except LabelError as error:
             return TableReading(path, stamp, error=str(error))
-        row_names = self._row_names(table)
+        row_names = self.row_names(table)
         frames = np.array(
             [-1 if name is None else _or(names.frame(name), -1) for name in row_names], np.int64
         )
-        xy, states = _points(table, places, keypoints)
+        xy, states = points_in(table, places, keypoints)
         problems = _row_problems(path, row_names, frames, xy, states)
         known, first = np.unique(frames, return_index=True)
         first = first[known >= 0]
@@ -116,7 +112,7 @@ class LabelFiles:
             problems=problems,
         )
 
-    def _row_names(self, table: HeaderTable) -> list[str | None]:
+    def row_names(self, table: HeaderTable) -> list[str | None]:
         """The image that each row names; None for rows of other videos."""
         found: list[str | None] = []
         for label in table.index.tolist():
@@ -124,47 +120,6 @@ class LabelFiles:
             other = self.shared and parts[-2:-1] != [self.images.name]
             found.append(None if other or not parts else parts[-1])
         return found
-
-    # --- writing ----------------------------------------------------------------------------------
-
-    def plan(
-        self,
-        reading: Reading,
-        labels: Grid,
-        exact: set[Place],
-        keypoints: KeypointSet,
-        names: FrameNames,
-    ) -> dict[Path, bytes]:
-        """The files that have to be written for the disk to say what `labels` say.
-
-        Parameters
-        ----------
-        reading : Reading
-            What is on disk.
-        labels : Grid
-        exact : set of (frame, keypoint)
-            Points that are written to the last bit; others stay as they are if they differ by
-            rounding alone.
-        """
-        files: dict[Path, bytes] = {}
-        there = [reading.tables[kind] for kind in reading.readable]
-        for table in reading.tables.values():
-            if table.grid is None and there:
-                # The missing form of a table is the other one, with all that is in it.
-                copy = replace(there[0], path=table.path)
-                made = self._changed_table(copy, labels, exact, keypoints, names) or copy.table
-                assert made is not None
-                files[table.path] = table_bytes(replace(made, path=table.path))
-                continue
-            made = self._changed_table(table, labels, exact, keypoints, names)
-            if made is not None:
-                files[table.path] = table_bytes(made)
-        if self.visibility is not None and reading.visibility is not None:
-            wanted = labels if not reading.occluded_in_tables else Grid.empty(len(keypoints))
-            made = self._changed_visibility(reading.visibility, wanted, keypoints, names)
-            if made is not None:
-                files[self.visibility] = table_bytes(made)
-        return files
 
     def write(self, files: dict[Path, bytes], reading: Reading) -> bool:
         """Replace files, all of them or none; False if another program changed one meanwhile.
@@ -185,176 +140,6 @@ class LabelFiles:
                 stack.pop_all().__exit__(_Outdated, _Outdated(), None)
                 return False
         return True
-
-    def _changed_table(
-        self,
-        reading: TableReading,
-        labels: Grid,
-        exact: set[Place],
-        keypoints: KeypointSet,
-        names: FrameNames,
-    ) -> HeaderTable | None:
-        """The table with what the labels say; None if it says so already."""
-        table, frames = reading.table, reading.row_frames
-        said = labels.frames[labels.states.any(axis=1)]
-        new = np.setdiff1d(said, frames)
-        if table is None:
-            if not len(new):
-                return None
-            table = self._new_table(reading.path, keypoints)
-            frames = np.empty(0, np.int64)
-        places = point_columns(table)
-        xy, states = _points(table, places, keypoints)
-        wanted = _in_table(labels.at(frames), places)
-        there = Grid(frames, xy, states)
-        differs = ~same(there, wanted)
-        if exact:
-            rows, columns = _positions(exact, frames)
-            bits = ~same(there, wanted, rounding=0.0)
-            differs[rows, columns] |= bits[rows, columns]
-        differs[frames < 0] = False
-        if not differs.any() and not len(new):
-            return None
-        table = self._with_columns(table, places, keypoints)
-        places = point_columns(table)
-        values = np.concatenate(
-            [table.values, np.full((len(new), table.values.shape[1]), np.nan)]
-        ).astype(np.float64)
-        frames = np.concatenate([frames, new])
-        differs = np.concatenate([differs, np.ones((len(new), len(keypoints)), bool)])
-        wanted = _in_table(labels.at(frames), places)
-        for k, name in enumerate(keypoints.names):
-            place, rows_k = places[name], differs[:, k]
-            values[rows_k, place["x"]] = wanted.xy[rows_k, k, 0]
-            values[rows_k, place["y"]] = wanted.xy[rows_k, k, 1]
-            if "visible" in place:
-                values[rows_k, place["visible"]] = _visible(wanted.states[rows_k, k])
-            if "likelihood" in place:
-                values[rows_k, place["likelihood"]] = np.nan
-        index = self._with_rows(table, [names.name(frame) for frame in new.tolist()])
-        order = _row_order(table.index, index)
-        return replace(table, values=values[order], index=index[order])
-
-    def _changed_visibility(
-        self, reading: TableReading, labels: Grid, keypoints: KeypointSet, names: FrameNames
-    ) -> HeaderTable | None:
-        """The table of the frames with occluded points; None if it is right as it is."""
-        occluded = (labels.states == PointState.OCCLUDED).any(axis=1)
-        frames = labels.frames[occluded]
-        table = reading.table
-        if table is None:
-            if not len(frames):
-                return None
-            table = self._new_table(reading.path, keypoints, ("x", "y", "visible"), levels=1)
-            old_frames = np.empty(0, np.int64)
-        else:
-            old_frames = reading.row_frames
-        kept = (old_frames < 0) | np.isin(old_frames, frames)
-        places = point_columns(table)
-        xy, states = _points(table, places, keypoints)
-        right = same(Grid(old_frames, xy, states), labels.at(old_frames), rounding=0.0)
-        new = np.setdiff1d(frames, old_frames)
-        if kept.all() and right[old_frames >= 0].all() and not len(new):
-            return None
-        table = self._with_columns(table, places, keypoints, ("x", "y", "visible"))
-        places = point_columns(table)
-        values = np.concatenate(
-            [table.values[kept], np.full((len(new), table.values.shape[1]), np.nan)]
-        ).astype(np.float64)
-        frames = np.concatenate([old_frames[kept], new])
-        ours = frames >= 0
-        wanted = labels.at(frames)
-        for k, name in enumerate(keypoints.names):
-            place = places[name]
-            values[ours, place["x"]] = wanted.xy[ours, k, 0]
-            values[ours, place["y"]] = wanted.xy[ours, k, 1]
-            values[ours, place["visible"]] = _visible(wanted.states[ours, k])
-        table = replace(table, index=table.index[kept])
-        index = self._with_rows(table, [names.name(frame) for frame in new.tolist()])
-        order = _row_order(table.index, index)
-        return replace(table, values=values[order], index=index[order])
-
-    def _new_table(
-        self,
-        path: Path,
-        keypoints: KeypointSet,
-        coords: tuple[str, ...] = ("x", "y"),
-        levels: int = 3,
-    ) -> HeaderTable:
-        levels = 1 if self.shared else levels
-        level_names: tuple[str, ...] = ("scorer", "bodyparts", "coords")
-        if self.animal is not None:
-            level_names = ("scorer", "individuals", "bodyparts", "coords")
-        columns = [
-            self._column(self.scorer, name, coord) for name in keypoints.names for coord in coords
-        ]
-        return HeaderTable(
-            path,
-            level_names,
-            columns,
-            np.empty((0, levels), object),
-            (None,) * levels,
-            np.empty((0, len(columns))),
-        )
-
-    def _column(self, scorer: str, name: str, coord: str) -> tuple[str, ...]:
-        if self.animal is None:
-            return (scorer, name, coord)
-        return (scorer, NO_ANIMAL if name in self.without_animal else self.animal, name, coord)
-
-    def _with_columns(
-        self,
-        table: HeaderTable,
-        places: dict[str, dict[str, int]],
-        keypoints: KeypointSet,
-        coords: tuple[str, ...] = ("x", "y"),
-    ) -> HeaderTable:
-        """The table with columns for all keypoints, the new ones empty and at its end."""
-        some = next(iter(places.values()), {})
-        wanted = dict.fromkeys((*coords, *(coord for coord in some if coord == "visible")))
-        present = set(table.columns)
-        animals = [column[1] for column in table.columns if len(column) == 4]
-        new = []
-        for name in keypoints.names:
-            for coord in wanted:
-                if coord in places.get(name, {}):
-                    continue
-                column: tuple[str, ...] = (table.columns[0][0], name, coord)
-                if animals:
-                    own = self.animal if self.animal in animals else animals[0]
-                    animal = NO_ANIMAL if name in self.without_animal else own
-                    column = (column[0], str(animal), *column[1:])
-                if column not in present:
-                    new.append(column)
-        values = np.full((len(table.values), len(new)), np.nan)
-        return replace(
-            table,
-            columns=[*table.columns, *new],
-            values=np.concatenate([table.values, values], axis=1),
-        )
-
-    def _with_rows(self, table: HeaderTable, new: list[str]) -> NDArray[Any]:
-        """The row labels of a table with more images at its end, named as the others are."""
-        if not new:
-            return table.index
-        levels = table.index.shape[1]
-        own = [
-            label
-            for label, name in zip(table.index.tolist(), self._row_names(table), strict=True)
-            if name is not None
-        ]
-        start = own[0] if own else None
-        rows: list[list[str]] = []
-        for name in new:
-            if levels > 1:
-                before = start[:-1] if start else ["labeled-data", self.images.name][-levels + 1 :]
-                rows.append([*before, name])
-            else:
-                folder = re.sub(r"[^\\/]*$", "", str(start[0])) if start else None
-                usual = f"labeled-data/{self.images.name}/"
-                rows.append([f"{usual if folder is None else folder}{name}"])
-        added = np.array(rows, dtype=object).reshape(len(new), levels)
-        return np.concatenate([table.index.astype(object), added])
 
 
 @dataclass(frozen=True)
@@ -461,7 +246,7 @@ def _or(value: int | None, other: int) -> int:
     return other if value is None else value
 
 
-def _points(
+def points_in(
     table: HeaderTable, places: dict[str, dict[str, int]], keypoints: KeypointSet
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Places (rows, K, 2) and states (rows, K) that a table holds."""
@@ -484,41 +269,6 @@ def _points(
         shown = placed & (state != PointState.ABSENT)
         xy[shown, k] = found[shown]
     return xy, states
-
-
-def _in_table(grid: Grid, places: dict[str, dict[str, int]]) -> Grid:
-    """The part of what is said that stands in a table with these columns."""
-    if places and all("visible" in place for place in places.values()):
-        return grid
-    return grid.only(PointState.LABELLED)
-
-
-def _visible(states: NDArray[np.uint8]) -> NDArray[np.float64]:
-    codes = np.zeros(max(_VISIBLE) + 1)
-    for state, code in _VISIBLE.items():
-        codes[state] = code
-    return codes[states]
-
-
-def _positions(
-    points: set[Place], frames: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and keypoints of points in a table with one frame a row."""
-    rows_of: dict[int, list[int]] = {}
-    for row, frame in enumerate(frames.tolist()):
-        rows_of.setdefault(frame, []).append(row)
-    found = [(row, k) for frame, k in points for row in rows_of.get(frame, ())]
-    both = np.array(found, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
-def _row_order(old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.int64] | slice:
-    """Where a table's rows go: sorted, as DeepLabCut does, if they were sorted before."""
-    before = [tuple(map(str, label)) for label in old.tolist()]
-    if before != sorted(before) or len(old) == len(new):
-        return slice(None)
-    after = [tuple(map(str, label)) for label in new.tolist()]
-    return np.array(sorted(range(len(after)), key=after.__getitem__), np.int64)
 
 
 def _row_problems(

@@ -158,23 +158,30 @@ class Project:
                 f"{self.folder} names no keypoints: there is no table of labels and no config.yaml "
                 "with bodyparts. Create a project with keypoints of your choice."
             )
-        self.keypoints = config.keypoints_of(data, names)
+        try:
+            self.keypoints = config.keypoints_of(data, names)
+        except ValueError as error:
+            raise LabelError(f"The body parts of {self.folder} cannot be used: {error}.") from error
         self.videos = self._place.videos(config.videos_of(data))
 
     def video(self, video: str | os.PathLike[str]) -> VideoEntry | None:
         """The entry of a video, by its name, its path, or the folder of its labels."""
-        wanted = Path(video)
+        wanted = Path(video).resolve()
         for entry in self.videos:
             if str(video) == entry.name:
                 return entry
         for entry in self.videos:
-            known = [path.absolute() for path in (entry.path, entry.folder) if path is not None]
-            if wanted.absolute() in known:
+            known = [path.resolve() for path in (entry.path, entry.folder) if path is not None]
+            if wanted in known:
                 return entry
         for entry in self.videos:
             # The same video in another place, as after moving a project.
-            if entry.path is None and len(wanted.parts) > 1 and video_name(wanted) == entry.name:
-                return replace(entry, path=wanted.absolute())
+            if (
+                entry.path is None
+                and len(Path(video).parts) > 1
+                and video_name(wanted) == entry.name
+            ):
+                return replace(entry, path=Path(video).absolute())
         return None
 
     def add_video(self, path: str | os.PathLike[str]) -> VideoEntry:
@@ -254,7 +261,10 @@ class Project:
             self.own_folder / "journal" / f"{stem}.jsonl", f"the labels of {entry.name}"
         )
         try:
-            owner = journal.content.header.get("scorer", scorer)
+            # Edits that are not saved yet belong to whom they were made for.
+            owner = scorer
+            if journal.content.entries:
+                owner = journal.content.header.get("scorer", scorer)
             files = self._place.files(entry, owner, self._settings())
             names, source = _frame_names(shown, files)
             document = LabelDocument(
@@ -329,7 +339,7 @@ class Project:
 def _frame_names(shown: Path | None, files: LabelFiles) -> tuple[FrameNames, Path | None]:
     """How frames are named, and the folder of images that is the video, if it is another one."""
     if shown is not None and shown.is_dir():
-        source = None if shown == files.images.absolute() else shown
+        source = None if shown.resolve() == files.images.resolve() else shown
         return ListedFrames([image.name for image in image_files(shown)]), source
     if shown is not None and shown.suffix.lower() in IMAGE_SUFFIXES:
         return ListedFrames([shown.name]), shown.parent

@@ -1,0 +1,66 @@
+"""Label files that contradict one another or cannot be read: a person has to say what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from napari_vitface.project.grid import Place
+from napari_vitface.project.label_files import Kind, Reading
+from napari_vitface.project.merge import Merge
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The CSV and the HDF5 file of the same labels are not the same, and a person has to choose.
+
+    Attributes
+    ----------
+    text : str
+        The sentence to show.
+    points : tuple of (frame, keypoint)
+        Where they differ; empty if one of them cannot be read.
+    readable : tuple of Kind
+        What may be chosen.
+    """
+
+    text: str
+    points: tuple[Place, ...]
+    readable: tuple[Kind, ...]
+
+
+def find_disagreement(
+    reading: Reading, outcome: Merge, given_up: Collection[Kind] = ()
+) -> Disagreement | None:
+    """Whether a person has to decide before anything is saved.
+
+    Parameters
+    ----------
+    reading : Reading
+    outcome : Merge
+        Of comparing it with the labels in memory.
+    given_up : collection of Kind
+        Files that cannot be read and that a person decided to replace.
+    """
+    unreadable = [kind for kind in reading.unreadable if kind not in given_up]
+    if unreadable:
+        readable = tuple(reading.readable)
+        choice = "mend it or move it away"
+        if readable:
+            choice = f"choose {reading.tables[readable[0]].path.name} to replace it"
+        error = reading.tables[unreadable[0]].error.rstrip(".")
+        return Disagreement(f"{error}. Nothing is saved until it can be: {choice}.", (), readable)
+    if reading.visibility is not None and reading.visibility.error:
+        error = reading.visibility.error.rstrip(".")
+        text = f"{error}. Nothing is saved until it can be: mend it or move it away."
+        return Disagreement(text, (), ())
+    if not outcome.disagreeing:
+        return None
+    shown, other = (reading.tables[kind].path for kind in ("h5", "csv"))
+    count = len(outcome.disagreeing)
+    text = (
+        f"{shown.name} and {other.name} in {shown.parent} do not hold the same labels (they differ "
+        f"in {count} point{'s' * (count > 1)}); those of the .h5 file are shown, and nothing is "
+        "saved until you choose which file counts."
+    )
+    return Disagreement(text, tuple(outcome.disagreeing), tuple(reading.readable))

@@ -113,7 +113,7 @@ def _find_frame(file: h5py.File, path: Path, key: str | None) -> h5py.Group:
 
 def _read_fixed(group: h5py.Group) -> HdfFrame:
     columns, names = _fixed_axis(group, "axis0")
-    index, index_names = _fixed_axis(group, "axis1")
+    index, index_names = _no_rows(group) or _fixed_axis(group, "axis1")
     blocks = []
     for block in range(int(group.attrs["nblocks"])):
         items, _ = _fixed_axis(group, f"block{block}_items")
@@ -122,6 +122,15 @@ def _read_fixed(group: h5py.Group) -> HdfFrame:
     labels = _tuples(columns)
     values = _assemble(labels, blocks, len(index))
     return HdfFrame(_strings(labels), names, index, index_names, values)
+
+
+def _no_rows(group: h5py.Group) -> tuple[NDArray[Any], tuple[None, ...]] | None:
+    """The row labels of a table without rows, which pandas 1 and 2 store as a pickle of nothing."""
+    blocks = [group[f"block{block}_values"] for block in range(int(group.attrs["nblocks"]))]
+    if not blocks or not all("shape" in block.attrs for block in blocks):
+        return None
+    levels = int(group.attrs.get("axis1_nlevels", 1))
+    return np.empty((0, levels), np.int64), (None,) * levels
 
 
 def _fixed_axis(group: h5py.Group, name: str) -> tuple[NDArray[Any], tuple[str | None, ...]]:

@@ -164,6 +164,18 @@ def test_labels_are_saved_even_where_the_video_cannot_be_read(project: Project) 
     document.close()
 
 
+def test_a_video_that_moved_takes_the_place_of_the_old_one(
+    project: Project, tmp_path: Path
+) -> None:
+    project.add_video(small_video(tmp_path / "mouse 1.mp4"))
+    (tmp_path / "disk").mkdir()
+    moved = shutil.move(tmp_path / "mouse 1.mp4", tmp_path / "disk" / "mouse 1.mp4")
+    assert project.video(moved) is not None
+    entry = project.add_video(moved)
+    assert Project.open(project.folder).videos == [entry]
+    assert entry.path == moved
+
+
 # --- opening what others made ---------------------------------------------------------------------
 
 

@@ -214,6 +214,19 @@ def videos_of(data: dict[str, Any]) -> list[str]:
     return [str(path) for path in videos] if isinstance(videos, dict) else []
 
 
+def add_video(data: dict[str, Any], path: Path, name: str, crop: str) -> None:
+    """Name a video in ``video_sets``, in place of one of its name that has gone."""
+    videos = data.get("video_sets")
+    if not isinstance(videos, dict):
+        data["video_sets"] = videos = {}
+    settings = {"crop": crop}
+    for written in [str(written) for written in videos]:
+        last = re.split(r"[\\/]", written)[-1]
+        if Path(last).stem == name and not Path(written).exists():
+            settings = videos.pop(written)
+    videos[str(path)] = settings
+
+
 def read_project_config(path: Path) -> dict[str, Any] | None:
     """The settings of a DeepLabCut project; None if there is no such file or it is none."""
     if not path.is_file():

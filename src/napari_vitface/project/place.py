@@ -122,7 +122,8 @@ class Place:
             here = [Path(written), self.root / "videos" / last]
             path = next((path for path in here if path.exists()), None)
             name = video_name(path or Path(last))
-            entries.setdefault(name, VideoEntry(name, path, self.root / LABELED_DATA / name))
+            if name not in entries or entries[name].path is None:
+                entries[name] = VideoEntry(name, path, self.root / LABELED_DATA / name)
         for folder in self.folders():
             entries.setdefault(folder.name, VideoEntry(folder.name, None, folder))
         return list(entries.values())

@@ -176,11 +176,8 @@ class Project:
                 return entry
         for entry in self.videos:
             # The same video in another place, as after moving a project.
-            if (
-                entry.path is None
-                and len(Path(video).parts) > 1
-                and video_name(wanted) == entry.name
-            ):
+            gone = entry.path is None or not entry.path.exists()
+            if gone and len(Path(video).parts) > 1 and video_name(wanted) == entry.name:
                 return replace(entry, path=Path(video).absolute())
         return None
 
@@ -217,9 +214,7 @@ class Project:
         with open_video(path) as video:
             height, width = video.shape[1:3]
         data = read_config(self.config_path)
-        if not isinstance(data.get("video_sets"), dict):
-            data["video_sets"] = {}
-        data["video_sets"][str(path)] = {"crop": f"0, {width}, 0, {height}"}
+        config.add_video(data, path, video_name(path), f"0, {width}, 0, {height}")
         write_config(self.config_path, data)
         self.reload()
         added = self.video(path)

@@ -102,7 +102,7 @@ def _session(length: int) -> Iterator[tuple[Session, Callable[[int], None]]]:
         dock = open_dock(viewer)
         session = dock.session
         session.submit = _answer_at_once  # type: ignore[method-assign, assignment]
-        opened = session.add_video(_video(length))
+        opened = session.add_video(noise_video(length))
         rng = np.random.default_rng(1)
         xy = rng.uniform(40, 440, (length, len(MOUSE_FACE), 2)).astype(np.float32)
         confidence = rng.uniform(0, 1, xy.shape[:2]).astype(np.float32)
@@ -152,7 +152,7 @@ def _answer_at_once(
     return _Request()
 
 
-def _video(length: int) -> Video:
+def noise_video(length: int) -> Video:
     """A video of noise that is held in memory, eight different frames over and over."""
     from napari_vitface.video import Video
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks._display import can_open_windows
-from benchmarks.slider import _video as noise_video
+from benchmarks.slider import noise_video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session

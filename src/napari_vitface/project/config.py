@@ -149,7 +149,7 @@ def keypoints_of(data: dict[str, Any], names: Iterable[str]) -> KeypointSet:
     colours = own.get("colours")
     right = isinstance(colours, list) and len(colours) == len(names)
     right = right and all(re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)) for colour in colours or ())
-    if names == MOUSE_FACE.names and not skeleton:
+    if names == MOUSE_FACE.names and "skeleton" not in data:
         skeleton = MOUSE_FACE.skeleton
     return KeypointSet(
         names,

@@ -252,9 +252,11 @@ class FineTuneSection(Section):
         fine_tune, session = self._fine_tune, self._session
         plan, run = fine_tune.plan, fine_tune.run
         ready = plan.can_start and not active
-        cropped = session.current is not None and session.current.crop is not None
-        words = plan_words(plan, fine_tune.options, session.model, cropped=cropped)
-        self.plan.setText(words if ready else "")
+        words = ""
+        if ready:
+            cropped = session.current is not None and session.current.crop is not None
+            words = plan_words(plan, fine_tune.options, session.model, cropped=cropped)
+        self.plan.setText(words)
         offer = not active and plan.status not in ("no video", "no project", "counting")
         self.options.setVisible(offer)
         self.options.set_summary(self.form.summary(session.model))

@@ -248,9 +248,8 @@ def test_a_session_from_video_to_table(
     prediction, attention = dock.session.prediction, dock.session.attention
     dock.attention_section.switch.setChecked(True)
     qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
-    label = dock.attention_section.label.text()
-    assert "frame 0" in label
-    assert "rollout" in label
+    assert "frame 0" in dock.attention_section.title_line.text()
+    assert "rollout" in dock.attention_section.label.text()
     qtbot.mouseClick(dock.predict_section.predict_button, Qt.MouseButton.LeftButton)
     assert dock.predict_section.cancel_button.isVisible()
     qtbot.waitUntil(lambda: not prediction.active, timeout=WAIT)

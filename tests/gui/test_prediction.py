@@ -165,7 +165,7 @@ def test_another_video_can_be_looked_at_during_a_run(
     before = long_run.prediction.run.done
     pump.until(lambda: long_run.prediction.run.done > before + 40)
     assert second.poses is None
-    assert KEYPOINTS not in viewer_model.layers
+    assert not viewer_model.layers[KEYPOINTS].visible
     viewer_model.layers.selection.active = first.layer
     assert KEYPOINTS in viewer_model.layers
     long_run.prediction.cancel()

@@ -36,7 +36,6 @@ def until(condition):
         time.sleep(0.005)
 
 
-until(lambda: dock.predict_section.form.device.choices != ("auto", "cpu"))
 dock.video_section.open(sys.argv[1])
 dock.predict_section.use_model(sys.argv[2])
 session.attention.enabled = True

@@ -16,6 +16,7 @@ from napari_vitface.gui.fine_tune_run import Curve, Run, free_name, unfinished_r
 from napari_vitface.gui.fine_tune_words import (
     headline,
     keypoint_rows,
+    listed,
     notice_words,
     plan_words,
     stage_words,
@@ -115,6 +116,16 @@ def test_random_weights_are_not_trained_the_quick_way() -> None:
     assert arguments["backbone"] == "vit_x"
     assert FineTuneOptions(backbone="vit_x").arguments("m")["backbone"] is None
     assert FineTuneOptions().arguments("m")["init"] == "m"
+
+
+def test_any_number_of_names_makes_a_sentence() -> None:
+    assert [listed([f"v{i}" for i in range(count)]) for count in (0, 1, 2, 3)] == [
+        "",
+        "v0",
+        "v0 and v1",
+        "v0, v1 and v2",
+    ]
+    assert listed([f"v{i}" for i in range(9)]) == "v0, v1, v2, v3, v4 and 4 more"
 
 
 # --------------------------------------------------------------------- while it runs

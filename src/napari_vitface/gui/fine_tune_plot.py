@@ -13,7 +13,7 @@ from napari_vitface.gui.fine_tune_run import Curve
 from napari_vitface.gui.trajectory_pg import pg
 
 #: Width of the axes on the left, so that steps stand below each other.
-_LEFT = 38
+_LEFT = 40
 _HEIGHT = 210
 ERROR_COLOUR, POSE_COLOUR, LOSS_COLOUR = "#4fc3f7", "#ffb74d", "#9aa5b1"
 
@@ -89,7 +89,7 @@ class CurvePlot(pg.GraphicsLayoutWidget):
         low, high = (min(powers), max(powers)) if powers else (-1.0, 0.0)
         self.loss.setYRange(low, max(high, low + 0.3), padding=0.2)
         ends = {low, high} if high - low > 0.05 else {high}
-        ticks = [(power, f"{10**power:.2g}") for power in sorted(ends)] if powers else []
+        ticks = [(power, _short(10**power)) for power in sorted(ends)] if powers else []
         self.loss.getAxis("left").setTicks([ticks])
 
     def set_colours(self, text: QColor, back: QColor) -> None:
@@ -112,3 +112,8 @@ class CurvePlot(pg.GraphicsLayoutWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         # The dock scrolls, not the plot.
         event.ignore()
+
+
+def _short(loss: float) -> str:
+    """A loss in the few characters that the axis has room for; it leaves out longer ones."""
+    return f"{loss:.2f}" if loss >= 0.01 else f"{loss:.0e}".replace("e-0", "e-")

@@ -129,6 +129,7 @@ def attend(
     batch, heads, tokens, width = query.shape
     # As timm does it: the same roundings give the same numbers, bit by bit.
     query = query * (width**-0.5 if scale is None else scale)
+    key = key.contiguous()
     workspace = Workspace() if workspace is None else workspace
     # Laid out as the blocks want it next: heads side by side within a token.
     output = query.new_empty(batch, tokens, heads, value.shape[-1]).transpose(1, 2)

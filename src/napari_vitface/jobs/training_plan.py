@@ -108,15 +108,18 @@ def plan_training(
     seconds = None
     if file is not None:
         with shared_or_own(resources) as shared, shared.model(file, device=device) as model:
-            backbone, head = _cost(model, file, image_size)
+            backbone, head = _cost(model, file)
+            height, width = image_size or model.preprocessing.input_size
+            larger = height * width / np.prod(model.preprocessing.input_size)
         held = len(split.held_out)
+        backbone, head, vary = larger * backbone, larger * head, larger * _VARY
         if quick:
             inputs = quick_variants(count) * count
-            work = inputs * (backbone + _VARY) + wanted * batch_size * head * _HEAD_STEP
+            work = inputs * (backbone + vary) + wanted * batch_size * head * _HEAD_STEP
         else:
-            step = (backbone + head) * _STEP + _VARY
+            step = (backbone + head) * _STEP + vary
             work = wanted * batch_size * step + _JUDGEMENTS * held * (backbone + head)
-        seconds = _AROUND + work + 2 * held * (backbone + head)
+        seconds = float(_AROUND + work + 2 * held * (backbone + head))
     yield Finished(
         "plan_training",
         {
@@ -155,17 +158,12 @@ def _by_video(labels: Labels, rows: NDArray[np.intp]) -> dict[str, int]:
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
-def _cost(
-    model: KeypointModel, file: Path, image_size: tuple[int, int] | None
-) -> tuple[float, float]:
+def _cost(model: KeypointModel, file: Path) -> tuple[float, float]:
     """Seconds that backbone and head need for one frame on the way forward."""
     key = (str(file), file.stat().st_mtime_ns, str(model.device), model.precision)
     if key not in _costs:
         _costs[key] = _measure(model)
-    backbone, head = _costs[key]
-    height, width = model.preprocessing.input_size
-    larger = 1.0 if image_size is None else image_size[0] * image_size[1] / (height * width)
-    return backbone * larger, head * larger
+    return _costs[key]
 
 
 def _measure(model: KeypointModel) -> tuple[float, float]:

@@ -221,7 +221,7 @@ def faithfulness_table(result: dict[str, Any]) -> str:
     for each in result["maps"]:
         score = each["score"]
         moves = [f"{each[kind][middle]:.1f} px" for kind in ("attended", "random", "nearest")]
-        verdict = "" if each["explains"] else "explains no more than chance"
+        verdict = "" if each["explains"] else "not clearly better than chance"
         rows.append([each["name"], "-" if score != score else f"{score:.2f}", *moves, verdict])
     count = len(result["frames"])
     over = f"frame {result['frames'][0]}" if count == 1 else f"mean over {count} frames"

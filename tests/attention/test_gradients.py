@@ -247,6 +247,19 @@ def test_half_precision_does_not_lose_small_gradients(make_model: MakeModel) -> 
 
 
 @pytest.mark.parametrize("method", ["gradient-rollout", "relevance"])
+def test_a_model_in_bf16_gives_nearly_the_same_maps(
+    make_model: MakeModel, canvas: Canvas, method: str
+) -> None:
+    exact, fast = make_model(sharpen=3), make_model(sharpen=3, precision="bf16")
+    fast.network.load_state_dict(exact.network.state_dict())
+    expected = attention_maps(exact, canvas(2), method=method)
+    found = attention_maps(fast, canvas(2), method=method)
+    total = found.maps.sum(axis=(2, 3)) + found.prefix_share
+    np.testing.assert_allclose(total, 1, atol=1e-4)
+    assert np.abs(found.maps - expected.maps).max() < 0.1 * expected.maps.max()
+
+
+@pytest.mark.parametrize("method", ["gradient-rollout", "relevance"])
 def test_the_network_and_torch_are_as_before_between_steps_and_after(
     make_model: MakeModel, canvas: Canvas, method: str
 ) -> None:

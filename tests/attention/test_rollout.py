@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_vitface.attention.maps import attention_maps
-from napari_vitface.attention.rollout import discard_lowest, fuse_heads, rollout_rows
+from napari_vitface.attention.rollout import (
+    discard_lowest,
+    fuse_heads,
+    relevance_step,
+    rollout_rows,
+)
 from napari_vitface.model.predictor import KeypointModel
 
 
@@ -224,6 +229,17 @@ def test_attention_on_one_token_gathers_there() -> None:
     expected = 0.5**3 * torch.eye(5)
     expected[:, 3] += 1 - 0.5**3
     torch.testing.assert_close(rows, expected)
+
+
+def test_relevance_grows_by_what_each_layer_adds_and_is_not_divided() -> None:
+    rows = torch.tensor([[[0.25, 0.75, 0.0]]])
+    torch.testing.assert_close(relevance_step(rows, torch.eye(3)[None]), 2 * rows)
+    torch.testing.assert_close(relevance_step(rows, torch.zeros(1, 3, 3)), rows)
+    even = torch.full((1, 3, 3), 1 / 3)
+    torch.testing.assert_close(relevance_step(rows, even), rows + 1 / 3)
+    one = torch.zeros(1, 3, 3)
+    one[..., 2] = 0.5
+    torch.testing.assert_close(relevance_step(rows, one), torch.tensor([[[0.25, 0.75, 0.5]]]))
 
 
 def test_the_layers_are_multiplied_last_to_first() -> None:

@@ -375,6 +375,17 @@ def test_scores_are_kept_with_the_maps(video, common, tmp_path):
         assert json.loads(str(stored["settings"]))["faithfulness"] == {"eye": 0.25}
 
 
+@pytest.mark.parametrize("job", ["explain_frames", "attention_data", "faithfulness"])
+def test_the_engine_knows_the_jobs_by_name(video, common, job):
+    from napari_vitface.engine.worker import start_job
+
+    resources = common.pop("resources")
+    arguments = {"source": video, "frames": "0:1", "keypoint": "eye", **common}
+    *_, finished = start_job(job, arguments, resources=resources)
+    assert isinstance(finished, Finished)
+    assert finished.job == job
+
+
 def test_what_was_measured_travels_to_the_window(video, common):
     for job in (
         attention_data(video, frames="0:2", **common),

@@ -88,7 +88,8 @@ class AttentionFollower:
     def everything(self, everything: bool) -> None:
         if everything != self._everything:
             self._everything = everything
-            self.update()
+            if self._enabled:
+                self.update()
 
     @property
     def key(self) -> MapKey | None:

@@ -1,6 +1,6 @@
 """Defaults that depend on how many frames there are to learn from.
 
-The figures were chosen on drawn faces and on one real recording; see docs/fine-tuning.md.
+The figures are judgement, not measurements; see docs/fine-tuning.md for when to set others.
 """
 
 from __future__ import annotations

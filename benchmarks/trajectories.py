@@ -25,7 +25,7 @@ from benchmarks.slider import noise_video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
-    from napari_vitface.gui.trajectories import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 Row = tuple[str, str, float | None, str]
 

@@ -171,7 +171,7 @@ def test_the_map_of_the_code_names_every_folder_and_root_module() -> None:
     parts |= {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
     assert not [part for part in sorted(parts) if f"─ {part}" not in drawn]
     tree = drawn.partition("```text")[2].partition("```")[0]
-    listed = set(re.findall(r"─ (\S+)", tree))
+    listed = set(re.findall(r"^[├└]── (\S+)", tree, flags=re.M))
     assert listed == parts
 
 

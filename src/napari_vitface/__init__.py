@@ -13,13 +13,13 @@ _PUBLIC = {
     "KeypointSet": "napari_vitface.pose.keypoints",
     "PoseTable": "napari_vitface.pose.table",
     "evaluate": "napari_vitface.jobs.evaluate",
-    "explain": "napari_vitface.jobs.explain",
+    "explain": "napari_vitface.jobs.explaining.explain",
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
     "read_labels": "napari_vitface.formats.deeplabcut",
     "read_poses": "napari_vitface.formats.poses",
-    "train": "napari_vitface.jobs.train",
+    "train": "napari_vitface.jobs.training.train",
     "write_poses": "napari_vitface.formats.poses",
 }
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from napari_vitface.formats.deeplabcut import read_labels
     from napari_vitface.formats.poses import read_poses, write_poses
     from napari_vitface.jobs.evaluate import evaluate
-    from napari_vitface.jobs.explain import explain
+    from napari_vitface.jobs.explaining.explain import explain
     from napari_vitface.jobs.predict import predict
-    from napari_vitface.jobs.train import train
+    from napari_vitface.jobs.training.train import train
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.table import PoseTable

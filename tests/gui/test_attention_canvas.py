@@ -17,8 +17,8 @@ from napari.utils.interactions import (
     mouse_release_callbacks,
 )
 
-from napari_vitface.gui.attention_canvas import PATCH, looking_at, patch_at
-from napari_vitface.gui.attention_tools import AttentionTools, tools_of
+from napari_vitface.gui.attention.canvas import PATCH, looking_at, patch_at
+from napari_vitface.gui.attention.tools import AttentionTools, tools_of
 from napari_vitface.gui.layers import GLOBAL
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
 from napari_vitface.gui.reader import open_for_window

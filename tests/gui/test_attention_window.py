@@ -10,13 +10,13 @@ import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
 
-from napari_vitface.gui.attention_grid_dock import NAME as GRID
+from napari_vitface.gui.attention.grid_dock import NAME as GRID
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.attention_section import AttentionSection
+    from napari_vitface.gui.attention.section import AttentionSection
     from napari_vitface.gui.dock import ViTFaceDock
 
 pytestmark = pytest.mark.window

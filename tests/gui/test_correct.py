@@ -17,7 +17,7 @@ from qtpy.QtGui import QKeyEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
-from napari_vitface.gui.keys import lines
+from napari_vitface.gui.correct.keys import lines
 from napari_vitface.gui.overlays import KEYPOINTS
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
@@ -26,9 +26,9 @@ from napari_vitface.pose.table import PoseTable
 from napari_vitface.project.project import Project
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.correct_section import CorrectSection
+    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.correct.section import CorrectSection
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.labelling import Labelling
 
 pytestmark = pytest.mark.window
 

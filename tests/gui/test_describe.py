@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_vitface.gui.describe import describe_map, title_map
+from napari_vitface.gui.attention.describe import describe_map, title_map
 from napari_vitface.gui.layers import attention_picture, colour_limit
 from napari_vitface.jobs.events import AttentionComputed
 

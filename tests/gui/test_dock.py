@@ -15,7 +15,7 @@ from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
-from napari_vitface.gui.prediction import PredictOptions
+from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from napari_vitface.formats.deeplabcut import read_labels
-from napari_vitface.gui.fine_tune import FineTune
-from napari_vitface.gui.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.fine_tuning import FineTune
+from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video import VideoWriter
@@ -357,7 +357,7 @@ def test_images_that_cannot_be_read_are_told(
 def test_a_training_in_another_process_is_left_alone(
     ready: FineTune, pump: Pump, home: Path
 ) -> None:
-    from napari_vitface.jobs.training_run import RunFiles
+    from napari_vitface.jobs.training.run import RunFiles
 
     ready.configure(LONG)
     ready.start()
@@ -494,7 +494,7 @@ def test_one_press_ends_with_a_better_model_in_use(
     qtbot.waitUntil(lambda: "median" in dock.predict_section.about_model.text(), timeout=WAIT)
     opened: list[str] = []
     monkeypatch.setattr(
-        "napari_vitface.gui.fine_tune_section.QDesktopServices.openUrl",
+        "napari_vitface.gui.fine_tune.section.QDesktopServices.openUrl",
         lambda url: opened.append(url.toLocalFile()),
     )
     press(qtbot, section.report_button)

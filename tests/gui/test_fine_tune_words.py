@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.fine_tune_labels import LabelledFrames, of_document, on_disk, without
-from napari_vitface.gui.fine_tune_options import FineTuneOptions
-from napari_vitface.gui.fine_tune_plan import Plan
-from napari_vitface.gui.fine_tune_run import Curve, Run, free_name, unfinished_runs
-from napari_vitface.gui.fine_tune_words import (
+from napari_vitface.gui.fine_tune.labels import LabelledFrames, of_document, on_disk, without
+from napari_vitface.gui.fine_tune.options import FineTuneOptions
+from napari_vitface.gui.fine_tune.plan import Plan
+from napari_vitface.gui.fine_tune.run import Curve, Run, free_name, unfinished_runs
+from napari_vitface.gui.fine_tune.words import (
     headline,
     keypoint_rows,
     listed,
@@ -301,7 +301,7 @@ def test_what_is_no_run_is_not_offered(project: Project) -> None:
 
 
 def test_a_curve_is_read_back(tmp_path: Path) -> None:
-    from napari_vitface.jobs.training_run import Curves
+    from napari_vitface.jobs.training.run import Curves
 
     curves = Curves()
     curves.add(0, None, 0.0, 0.1, 9.0, 10.0)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import LabelError
-from napari_vitface.gui import project_places
-from napari_vitface.gui.labelling import Labelling
+from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.overlays import KEYPOINTS
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.edits import PredictionEdit

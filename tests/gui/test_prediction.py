@@ -14,7 +14,7 @@ from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.overlays import KEYPOINTS
-from napari_vitface.gui.prediction import PredictOptions
+from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.session import Session
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_vitface.gui.saved import find_predictions
+from napari_vitface.gui.predict.saved import find_predictions
 from napari_vitface.jobs.outputs import Outputs
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_vitface.gui.marks import Suggestion
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.session import OpenVideo, Session
+from napari_vitface.gui.which_frames.marks import Suggestion
 from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, Point, labelled

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_vitface.gui.audits import CHANGED, FIXED, OPEN, AuditRun, Audits
-from napari_vitface.gui.marks import Suggestion
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.session import OpenVideo, Session
-from napari_vitface.gui.suggestions import Suggestions
+from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN, AuditRun, Audits
+from napari_vitface.gui.which_frames.marks import Suggestion
+from napari_vitface.gui.which_frames.suggestions import Suggestions
 from napari_vitface.jobs.events import Finished, LabelDoubted
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
@@ -247,7 +247,7 @@ def test_the_button_finds_frames_and_a_click_on_one_goes_there(
 ) -> None:
     from qtpy.QtCore import Qt
 
-    panel = open_dock.sections["correct"].parts["SuggestPanel"]  # type: ignore[attr-defined]
+    panel = open_dock.correct_section.suggest_panel
     panel.count.setValue(10)
     panel.button.click()
     assert not panel.progress.isHidden()
@@ -276,7 +276,7 @@ def test_findings_are_listed_with_their_fix(open_dock: ViTFaceDock, qtbot: objec
     from qtpy.QtCore import Qt
 
     session = open_dock.session
-    panel = open_dock.sections["correct"].parts["AuditPanel"]  # type: ignore[attr-defined]
+    panel = open_dock.correct_section.audit_panel
     assert not panel.button.isEnabled()
     assert panel.hint.text().startswith("Waits for 12 labelled frames")
     label_some(session)

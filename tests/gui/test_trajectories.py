@@ -20,9 +20,9 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, 
 from scipy.ndimage import uniform_filter
 
 from napari_vitface.formats.poses import read_poses
-from napari_vitface.gui.marks import Suggestion
-from napari_vitface.gui.prediction import PredictOptions
-from napari_vitface.gui.trajectory_list import TraceDialog
+from napari_vitface.gui.predict.prediction import PredictOptions
+from napari_vitface.gui.trajectories.list import TraceDialog
+from napari_vitface.gui.which_frames.marks import Suggestion
 from napari_vitface.jobs.events import Finished, PosesPredicted, Progress, Started
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
@@ -33,7 +33,7 @@ from napari_vitface.video import open_video
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.session import OpenVideo
-    from napari_vitface.gui.trajectories import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 pytestmark = pytest.mark.window
 
@@ -123,7 +123,7 @@ def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[TrajectoriesDo
     """The dock in a window of its own, on the session of a viewer without one."""
     from napari_vitface.gui.main_thread import MainThread
     from napari_vitface.gui.session import session_of
-    from napari_vitface.gui.trajectories import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
     main_thread = MainThread()
     session = session_of(viewer_model, main_thread.post)

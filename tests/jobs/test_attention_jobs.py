@@ -14,9 +14,6 @@ import pytest
 
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.attention_data import COLUMNS, attention_data
-from napari_vitface.jobs.attention_faithfulness import faithfulness
-from napari_vitface.jobs.attention_frames import explain_frames
 from napari_vitface.jobs.events import (
     AttentionComputed,
     AttentionMeasured,
@@ -27,7 +24,10 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.explain import explain
+from napari_vitface.jobs.explaining.data import COLUMNS, attention_data
+from napari_vitface.jobs.explaining.explain import explain
+from napari_vitface.jobs.explaining.faithfulness import faithfulness
+from napari_vitface.jobs.explaining.frames import explain_frames
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.video import open_video
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.attention_video import attention_video
 from napari_vitface.jobs.events import Event, Finished, Progress, Started
-from napari_vitface.jobs.explain import explain
+from napari_vitface.jobs.explaining.explain import explain
+from napari_vitface.jobs.explaining.video import attention_video
 from napari_vitface.video import open_video
 
 #: White, as video keeps brightness better than colour.

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.deeplabcut import Labels
-from napari_vitface.jobs import audit_training
-from napari_vitface.jobs.audit import audit, audit_video
-from napari_vitface.jobs.audit_labels import AuditedLabels, labels_of_files, labels_of_video
-from napari_vitface.jobs.audit_training import choose_beginning
+from napari_vitface.jobs.auditing import training as audit_training
+from napari_vitface.jobs.auditing.audit import audit, audit_video
+from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
+from napari_vitface.jobs.auditing.training import choose_beginning
 from napari_vitface.jobs.events import Event, Finished, LabelDoubted, Notice, Progress, Started
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.sample import MouseFaceSample

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_vitface.jobs.audit_findings import Finding, find_mistakes
+from napari_vitface.jobs.auditing.findings import Finding, find_mistakes
 
 NAMES = ("eye", "nose tip", "whisker 1", "whisker 2", "whisker 3", "mouth", "lip")
 DIAGONAL = 1000.0

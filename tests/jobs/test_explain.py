@@ -8,7 +8,7 @@ import pytest
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import AttentionComputed, Finished
-from napari_vitface.jobs.explain import explain
+from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 

@@ -11,9 +11,9 @@ import pytest
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import write_poses
-from napari_vitface.jobs import suggest as module
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Progress, Started
-from napari_vitface.jobs.suggest import suggest
+from napari_vitface.jobs.suggesting import suggest as module
+from napari_vitface.jobs.suggesting.suggest import suggest
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 

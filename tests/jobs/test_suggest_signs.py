@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_vitface.jobs.suggest_changes import CHANGES, SmallChange
-from napari_vitface.jobs.suggest_choice import choose, nearest, principal, spread_best
-from napari_vitface.jobs.suggest_signs import (
+from napari_vitface.jobs.suggesting.changes import CHANGES, SmallChange
+from napari_vitface.jobs.suggesting.choice import choose, nearest, principal, spread_best
+from napari_vitface.jobs.suggesting.signs import (
     SPEAKS,
     Sign,
     disagreement,

@@ -23,7 +23,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.train import train
+from napari_vitface.jobs.training.train import train
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 #: A backbone that learns in seconds.

@@ -11,7 +11,7 @@ import pytest
 
 from napari_vitface.errors import LabelError
 from napari_vitface.jobs.events import Event, Finished, Notice
-from napari_vitface.jobs.train import train
+from napari_vitface.jobs.training.train import train
 
 OPTIONS: dict[str, Any] = {
     "init": "scratch",
@@ -181,7 +181,7 @@ def test_occluded_points_are_read_and_taught(
     ]
     (video / "visibility_me.csv").write_text("\n".join([*header, *rows]) + "\n")
     from napari_vitface.formats.deeplabcut import read_labels
-    from napari_vitface.jobs.training_data import labelled
+    from napari_vitface.jobs.training.data import labelled
 
     data = labelled(read_labels(project))
     assert data.occluded[:6].tolist() == [[False, True, False]] * 6

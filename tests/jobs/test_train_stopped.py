@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs import training_run
 from napari_vitface.jobs.events import EpochFinished, Event, Finished, LossMeasured, Notice
-from napari_vitface.jobs.train import train
+from napari_vitface.jobs.training import run as training_run
+from napari_vitface.jobs.training.train import train
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
@@ -191,8 +191,8 @@ def test_two_runs_of_one_name_do_not_meet(project: Path) -> None:
 # --- killing --------------------------------------------------------------------------------------
 
 _SAVE_OFTEN = (
-    "import sys; from napari_vitface.jobs import training_run; training_run._SAVE_EVERY = 0.0; "
-    "training_run._SAVE_SHARE = 1e9; "
+    "import sys; from napari_vitface.jobs.training import run; run._SAVE_EVERY = 0.0; "
+    "run._SAVE_SHARE = 1e9; "
     "from napari_vitface.cli import main; sys.exit(main(sys.argv[1:]))"
 )
 

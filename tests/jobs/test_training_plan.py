@@ -10,7 +10,7 @@ import pytest
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished
-from napari_vitface.jobs.training_plan import plan_training
+from napari_vitface.jobs.training.plan import plan_training
 
 NAMES = ("eye", "nose tip", "mouth", "ear", "tail")
 

@@ -295,7 +295,7 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
 def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources: Any) -> Any:
     common = _common(arguments, resources)
     if arguments.output.suffix.lower() == ".csv":
-        from napari_vitface.jobs.attention_data import attention_data
+        from napari_vitface.jobs.explaining.data import attention_data
 
         return attention_data(
             arguments.source,
@@ -309,7 +309,7 @@ def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources
     if judged is not None:
         scores = {each["name"]: each["score"] for each in judged["maps"]}
     if arguments.frames is not None:
-        from napari_vitface.jobs.attention_frames import explain_frames
+        from napari_vitface.jobs.explaining.frames import explain_frames
 
         return explain_frames(
             arguments.source,
@@ -320,7 +320,7 @@ def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources
             output=arguments.output,
             **common,
         )
-    from napari_vitface.jobs.explain import explain
+    from napari_vitface.jobs.explaining.explain import explain
 
     return explain(
         arguments.source,
@@ -335,7 +335,7 @@ def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources
 
 
 def _faithfulness(arguments: argparse.Namespace, resources: Any) -> Any:
-    from napari_vitface.jobs.attention_faithfulness import faithfulness
+    from napari_vitface.jobs.explaining.faithfulness import faithfulness
 
     return faithfulness(
         arguments.source,

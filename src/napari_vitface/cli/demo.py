@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_vitface.cli.report import Reporter
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.explain import explain
+from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 

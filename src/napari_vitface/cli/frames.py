@@ -101,7 +101,7 @@ def add_audit(commands: _Commands, parents: _Parents) -> None:
 
 def suggest(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print frames that are worth labelling."""
-    from napari_vitface.jobs.suggest import suggest as job
+    from napari_vitface.jobs.suggesting.suggest import suggest as job
 
     events = job(
         arguments.video,
@@ -120,7 +120,7 @@ def suggest(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def audit(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print labels that are probably wrong."""
-    from napari_vitface.jobs.audit import audit as job
+    from napari_vitface.jobs.auditing.audit import audit as job
 
     events = job(
         arguments.labels,
@@ -145,7 +145,7 @@ def suggestions_table(result: dict[str, Any]) -> str:
 
 def audit_table(result: dict[str, Any]) -> str:
     """Doubtful labels, the likeliest mistakes first, with what is wrong and the fix."""
-    from napari_vitface.jobs.audit_findings import PROBABLY
+    from napari_vitface.jobs.auditing.findings import PROBABLY
 
     findings = result["findings"]
     lines = []

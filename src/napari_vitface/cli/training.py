@@ -181,7 +181,7 @@ def _add_optimiser(parser: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Train, and print the verdict and where the files are."""
-    from napari_vitface.jobs.train import train as job
+    from napari_vitface.jobs.training.train import train as job
 
     options: dict[str, Any] = {}
     # What is not given is left to the job.

@@ -25,20 +25,20 @@ from napari_vitface.jobs.events import Event
 
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
-    "attention_data": "napari_vitface.jobs.attention_data:attention_data",
-    "attention_video": "napari_vitface.jobs.attention_video:attention_video",
-    "audit": "napari_vitface.jobs.audit:audit",
-    "audit_video": "napari_vitface.jobs.audit:audit_video",
+    "attention_data": "napari_vitface.jobs.explaining.data:attention_data",
+    "attention_video": "napari_vitface.jobs.explaining.video:attention_video",
+    "audit": "napari_vitface.jobs.auditing.audit:audit",
+    "audit_video": "napari_vitface.jobs.auditing.audit:audit_video",
     "describe": "napari_vitface.jobs.describe:describe",
     "evaluate": "napari_vitface.jobs.evaluate:evaluate",
-    "explain": "napari_vitface.jobs.explain:explain",
-    "explain_frames": "napari_vitface.jobs.attention_frames:explain_frames",
-    "faithfulness": "napari_vitface.jobs.attention_faithfulness:faithfulness",
+    "explain": "napari_vitface.jobs.explaining.explain:explain",
+    "explain_frames": "napari_vitface.jobs.explaining.frames:explain_frames",
+    "faithfulness": "napari_vitface.jobs.explaining.faithfulness:faithfulness",
     "models": "napari_vitface.jobs.models:models",
-    "plan_training": "napari_vitface.jobs.training_plan:plan_training",
+    "plan_training": "napari_vitface.jobs.training.plan:plan_training",
     "predict": "napari_vitface.jobs.predict:predict",
-    "suggest": "napari_vitface.jobs.suggest:suggest",
-    "train": "napari_vitface.jobs.train:train",
+    "suggest": "napari_vitface.jobs.suggesting.suggest:suggest",
+    "train": "napari_vitface.jobs.training.train:train",
 }
 
 #: Seconds that a job gets to put its files in order after the window is gone.

@@ -9,7 +9,7 @@ from napari.viewer import Viewer
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.trajectories import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 
 def open_dock(viewer: Viewer) -> ViTFaceDock:

@@ -11,12 +11,12 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.attention_section import AttentionSection
-from napari_vitface.gui.correct_section import CorrectSection
-from napari_vitface.gui.fine_tune_section import FineTuneSection
+from napari_vitface.gui.attention.section import AttentionSection
+from napari_vitface.gui.correct.section import CorrectSection
+from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.main_thread import MainThread
 from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
-from napari_vitface.gui.predict_section import PredictSection
+from napari_vitface.gui.predict.section import PredictSection
 from napari_vitface.gui.section import Note, Section
 from napari_vitface.gui.session import session_of
 from napari_vitface.gui.style import style_sheet

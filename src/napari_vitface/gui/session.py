@@ -21,15 +21,15 @@ from psygnal import Signal
 
 from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.attention import AttentionFollower
+from napari_vitface.gui.attention.follower import AttentionFollower
+from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.crop_tool import CropTool
-from napari_vitface.gui.fine_tune import FineTune
-from napari_vitface.gui.labelling import Labelling
+from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.overlays import Overlays
-from napari_vitface.gui.prediction import Prediction
-from napari_vitface.gui.saved import find_predictions
+from napari_vitface.gui.predict.prediction import Prediction
+from napari_vitface.gui.predict.saved import find_predictions
 from napari_vitface.gui.shown import ShownPose, shown_pose
-from napari_vitface.gui.trajectory_filters import Filters
+from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
@@ -402,7 +402,7 @@ class Session:
 
 def _marks(session: Session) -> Any:
     try:
-        from napari_vitface.gui.marks import FrameMarks
+        from napari_vitface.gui.which_frames.marks import FrameMarks
     except ImportError:
         return None
     return FrameMarks(session)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.jobs.verdict import Judged, calibration_figures, compare
+from napari_vitface.jobs.training.verdict import Judged, calibration_figures, compare
 
 if TYPE_CHECKING:
     from napari_vitface.formats.deeplabcut import Labels

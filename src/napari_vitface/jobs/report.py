@@ -39,8 +39,8 @@ def training_report(
     folder : Path
         Where to.
     result : dict
-        As from `napari_vitface.jobs.training_result.conclude`.
-    curve : rows of `napari_vitface.jobs.training_run.Curves`
+        As from `napari_vitface.jobs.training.result.conclude`.
+    curve : rows of `napari_vitface.jobs.training.run.Curves`
     pictures : sequence of Picture
         The frames that judged.
     """

@@ -1,0 +1,1 @@
+"""The Attention section: maps of the frame on screen, grids, players, exports."""

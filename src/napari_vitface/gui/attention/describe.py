@@ -1,0 +1,128 @@
+"""Sentences that say exactly which attention map is on screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_vitface.gui.attention.settings import METHODS, Target, of
+from napari_vitface.gui.layers import (
+    ALL_KEYPOINTS,
+    GLOBAL,
+    AttentionPicture,
+    attention_rows,
+)
+from napari_vitface.jobs.events import AttentionComputed
+
+
+def describe_map(
+    computed: AttentionComputed,
+    target: Target,
+    picture: AttentionPicture,
+    limit: float,
+    depth: int | None = None,
+) -> str:
+    """How the map on screen was computed, from what the engine says that it did.
+
+    Parameters
+    ----------
+    depth : int, optional
+        Number of the model's layers.
+    """
+    settings = computed.settings
+    lines = [f"{how_computed(settings, target, depth)}."]
+    if settings.get("hide_self") and target != GLOBAL:
+        own = "The keypoint's own patches are left out"
+        if computed.own_share is not None:
+            rows = attention_rows(computed, target)
+            own += f" ({100 * float(computed.own_share[rows].mean()):.0f} %)"
+        lines.append(f"{own}.")
+    if picture.prefix_share >= 0.005:
+        lines.append(
+            f"{100 * picture.prefix_share:.0f} % went to class or register tokens, which have no "
+            "place in the picture."
+        )
+    alike = "" if settings.get("frames") else ", the same in every frame"
+    lines.append(f"Full colour: {limit:.3g} {picture.unit}{alike}.")
+    return " ".join(lines)
+
+
+def describe_many(
+    settings: dict[str, Any], target: Target, unit: str, limit: float, depth: int | None = None
+) -> str:
+    """What is true of the maps of all frames that are computed alike."""
+    text = f"{heading(target)}. {how_computed(settings, target, depth)}."
+    if settings.get("hide_self") and target != GLOBAL:
+        text += " The keypoint's own patches are left out."
+    return f"{text} Full colour: {limit:.3g} {unit}. Model {settings.get('model', '?')}."
+
+
+def title_map(computed: AttentionComputed, target: Target) -> str:
+    """Of what, when and by which model a map is, in one line."""
+    model = computed.settings.get("model", "?")
+    # Names of models hold hyphens, at which a line would be broken.
+    return f"{heading(target)}  ·  {_when(computed)}  ·  {model}".replace("-", "\u2011")
+
+
+def how_computed(settings: dict[str, Any], target: Target, depth: int | None = None) -> str:
+    """Method, layers, heads and start of a map, in words, from the settings of an answer."""
+    start, stop = settings.get("layers") or (0, 0)
+    of_all = f" of {depth}" if depth else ""
+    which = (
+        f"layer {stop}{of_all}" if stop - start == 1 else f"layers {start + 1} to {stop}{of_all}"
+    )
+    fusion = str(settings.get("head_fusion", "mean"))
+    heads = f"heads fused by {fusion}"
+    if fusion.startswith("head "):
+        heads = f"head {int(fusion.removeprefix('head ')) + 1}"
+    match settings.get("method"):
+        case "raw":
+            text = f"Raw attention of {which}, {heads}"
+        case "gradient-rollout":
+            text = f"Rollout of attention times its positive gradients, {which}, {heads}"
+        case "relevance":
+            text = f"Relevance (attention times positive gradients, added up), {which}"
+        case "occlusion":
+            square = float(settings.get("square") or 1.0)
+            text = f"Distance the keypoint moves when a grey square of {square:g} patches is there"
+            if "confidence" in str(settings.get("unit")):
+                text = text.replace("Distance the keypoint moves", "Confidence lost")
+        case "superpixels":
+            text = (
+                f"Shapley values of about {settings.get('segments')} superpixels in "
+                f"{settings.get('orders')} orders: pixels by which each keeps the keypoint in place"
+            )
+        case _:
+            text = f"Attention rollout, {which}, {heads}"
+    discard = float(settings.get("discard") or 0.0)
+    if discard:
+        text += f", lowest {100 * discard:.0f} % discarded"
+    begin = (settings.get("start") or {}).get(GLOBAL if target == GLOBAL else "keypoint")
+    if begin:
+        text += f", starting from {begin}"
+    return text
+
+
+def method_help(method: str) -> str:
+    """One sentence on a method, for its tooltip."""
+    return METHODS[method].help
+
+
+def heading(target: Target) -> str:
+    """What a map is of, as the first words of a line."""
+    if target == ALL_KEYPOINTS:
+        return "Mean over all keypoints"
+    if not isinstance(target, str) and len(target) > 1:
+        return f"Mean over {of(target)}"
+    text = of(target)
+    return text[:1].upper() + text[1:]
+
+
+def _when(computed: AttentionComputed) -> str:
+    frames = computed.settings.get("frames")
+    if not frames:
+        return f"frame {computed.frame}"
+    chosen = range(*(int(number) for number in frames))
+    # Frames that cannot be decoded are left out.
+    averaged = int(computed.settings.get("averaged", len(chosen)))
+    every = f", every {chosen.step}th" if chosen.step > 1 else ""
+    return f"mean over {averaged} frames ({chosen.start} to {chosen[-1]}{every})"

@@ -1,0 +1,166 @@
+"""Files of the map on screen: a picture with its label, and its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.attention.describe import describe_many, describe_map, heading, title_map
+from napari_vitface.gui.attention.settings import Target
+from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
+from napari_vitface.gui.overlays import attention_colormap
+from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.video.caption import Caption
+from napari_vitface.video.heat import draw_heat, on_pixels
+from napari_vitface.video.overlay import draw_poses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_vitface.gui.session import Session
+
+
+def draw_map(
+    image: NDArray[Any],
+    computed: AttentionComputed,
+    picture: AttentionPicture,
+    limit: float,
+    colours: NDArray[np.floating[Any]],
+    opacity: float,
+    *,
+    target: Target,
+    keypoints: KeypointSet | None,
+    caption: str,
+    white: int | None = None,
+) -> NDArray[np.uint8]:
+    """A frame at its full size with a map over it, its points, and what it is below it.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) array of uint8 or uint16
+    limit, colours, opacity
+        As on the canvas.
+    keypoints : KeypointSet, optional
+        Of the model; None draws no points.
+    caption : str
+        Its first line is the heading.
+
+    Returns
+    -------
+    (H + strip, W, 3) array of uint8
+    """
+    rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])
+    heat = on_pixels(picture.data, picture.scale, picture.translate, rows, columns)
+    drawn = draw_heat(image, heat, limit, colours, opacity, white=white)
+    if keypoints is not None and len(keypoints) == len(computed.xy) and target != GLOBAL:
+        names = {computed.names[row] for row in attention_rows(computed, target)}
+        xy = np.array(computed.xy, np.float64)
+        xy[[name not in names for name in keypoints.names]] = np.nan
+        drawn = draw_poses(drawn, xy, computed.confidence, keypoints, skeleton=False)
+    heading, _, rest = caption.partition("\n")
+    return Caption(rest, drawn.shape[1]).below(drawn, heading)
+
+
+class AttentionExport:
+    """Writes what the follower of a session shows, in the background, and says so."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._follower = session.attention
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a map to write."""
+        return self._follower.status == "shown" and self._follower.picture is not None
+
+    def suggested(self, suffix: str) -> Path | None:
+        """Where a file of the map on screen would go: beside the video."""
+        opened, follower = self._session.current, self._follower
+        if opened is None:
+            return None
+        target = follower.settings.target
+        of = target if isinstance(target, str) else "-".join(target[:3])
+        when = "mean" if follower.mean is not None else f"frame{self._session.frame}"
+        name = f"{opened.path.stem}_{when}_attention_{of.replace(' ', '-')}{suffix}"
+        return opened.path.with_name(name)
+
+    def caption(self) -> str:
+        """The label of the map on screen: a heading, and how it was computed."""
+        follower = self._follower
+        shown, picture, target = follower.shown, follower.picture, follower.settings.target
+        if shown is None or picture is None:
+            return ""
+        about = describe_map(shown, target, picture, follower.limit, follower.depth)
+        return f"{title_map(shown, target)}\n{about}".replace("\u2011", "-")
+
+    def caption_of_many(self) -> str:
+        """How maps like the one on screen are computed, whichever the frame."""
+        follower = self._follower
+        shown, picture, target = follower.shown, follower.picture, follower.settings.target
+        if shown is None or picture is None:
+            return heading(target)
+        return describe_many(shown.settings, target, picture.unit, follower.limit, follower.depth)
+
+    def picture(self, path: Path) -> None:
+        """Write the frame with the map as PNG."""
+        session, follower, opened = self._session, self._follower, self._session.current
+        shown, picture = follower.shown, follower.picture
+        if not self.possible or opened is None or shown is None or picture is None:
+            return
+        frame, limit, target = session.frame, follower.limit, follower.settings.target
+        overlays, caption = session.overlays, self.caption()
+        colours = np.asarray(attention_colormap(overlays.attention_colours).colors, np.float32)
+        opacity = overlays.attention_opacity
+        # A mean over frames has no one place for its points.
+        known = None if follower.mean is not None else follower.keypoints
+
+        def work() -> None:
+            from PIL import Image
+
+            drawn = draw_map(
+                opened.video[frame],
+                shown,
+                picture,
+                limit,
+                colours,
+                opacity,
+                target=target,
+                keypoints=known,
+                caption=caption,
+                white=opened.video.white,
+            )
+            with atomic_write(path) as temporary:
+                Image.fromarray(drawn).save(temporary, format="PNG")
+
+        self._write(work, path)
+
+    def numbers(self, path: Path) -> None:
+        """Write the maps that were computed, on the patch grid, with all settings as NPZ."""
+        from napari_vitface.jobs.explaining.files import write_maps
+
+        follower, opened = self._follower, self._session.current
+        shown, known = follower.shown, follower.keypoints
+        if not self.possible or opened is None or shown is None or known is None:
+            return
+        source = str(opened.path)
+        self._write(lambda: write_maps(path, [shown], source=source, keypoints=known), path)
+
+    def _write(self, work: Callable[[], None], path: Path) -> None:
+        session = self._session
+
+        def done(result: Any) -> None:
+            if isinstance(result, VitFaceError):
+                session.tell(str(result), "error")
+            elif isinstance(result, Exception):
+                reason = getattr(result, "strerror", None) or str(result)
+                session.tell(f"{path} could not be written ({reason}).", "error")
+            else:
+                session.tell(f"Wrote {path}.")
+
+        session.in_background(work, done)

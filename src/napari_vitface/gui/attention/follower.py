@@ -1,0 +1,226 @@
+"""Attention of the frame on screen: asked for at each slider step, never waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_vitface.gui.attention.settings import AttentionSettings, MapKey, map_key
+from napari_vitface.gui.attention.store import AttentionStore
+from napari_vitface.gui.layers import (
+    EVEN,
+    PIXELS,
+    AttentionPicture,
+    attention_picture,
+    colour_limit,
+)
+from napari_vitface.gui.overlays import ATTENTION
+from napari_vitface.jobs.events import AttentionComputed, Progress
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.pose.keypoints import KeypointSet
+
+__all__ = ["AttentionFollower", "AttentionSettings"]
+
+
+class AttentionFollower:
+    """Keeps the attention layer in step with the slider.
+
+    While a map is being computed the layer is empty: the map of another frame would be untrue.
+    Answers that come late, for frames that were left, are kept for when the user returns.
+    """
+
+    #: State, label or settings changed.
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._settings = AttentionSettings()
+        self._enabled = False
+        self._everything = False
+        self._limits: dict[tuple[Any, ...], float] = {}
+        self._mean: tuple[MapKey, AttentionComputed] | None = None
+        self.store = AttentionStore(session)
+        self._slot = self.store.slot("frame on screen", self._on_slot)
+        #: "off", "waiting" (no video), "computing", "shown", "failed" or "stopped".
+        self.status = "off"
+        self.message = ""
+        self.shown: AttentionComputed | None = None
+        self.picture: AttentionPicture | None = None
+        self.limit = 1.0
+        session.overlays.wanted_changed.connect(self._on_wanted)
+
+    # ----------------------------------------------------------------- what is wanted
+
+    @property
+    def enabled(self) -> bool:
+        """Whether attention is drawn."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        if enabled == self._enabled:
+            return
+        self._enabled = enabled
+        self._session.overlays.show(ATTENTION, enabled)
+        self.update()
+
+    @property
+    def settings(self) -> AttentionSettings:
+        return self._settings
+
+    def configure(self, **changes: Any) -> None:
+        """Change some of the settings (fields of `AttentionSettings`)."""
+        settings = replace(self._settings, **changes)
+        if settings != self._settings:
+            self._settings = settings
+            self.update()
+
+    @property
+    def everything(self) -> bool:
+        """Whether the maps of all keypoints are asked for, whichever is shown."""
+        return self._everything
+
+    @everything.setter
+    def everything(self, everything: bool) -> None:
+        if everything != self._everything:
+            self._everything = everything
+            if self._enabled:
+                self.update()
+
+    @property
+    def key(self) -> MapKey | None:
+        """What is asked of the engine for the frame on screen; None while nothing is."""
+        opened = self._session.current
+        if not self._enabled or opened is None:
+            return None
+        return map_key(self._session, opened, self._settings, everything=self._everything)
+
+    # ----------------------------------------------------------------- what there is
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Number of blocks of each model that has answered."""
+        return self.store.depths
+
+    @property
+    def depth(self) -> int | None:
+        """Number of blocks of the chosen model, once it is known."""
+        return self.store.depths.get(self._session.model)
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """Keypoints of the chosen model, once it has answered."""
+        return self.store.keypoints.get(self._session.model)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far a slow method is with the frame on screen."""
+        return self._slot.progress if self.status == "computing" else None
+
+    @property
+    def mean(self) -> AttentionComputed | None:
+        """The mean over frames that is on screen instead of the frame's own map."""
+        return self._mean[1] if self._mean is not None else None
+
+    def limit_of(self, key: MapKey, what: object, picture: AttentionPicture) -> float:
+        """The upper colour limit of maps of one kind: that of the first one, for all frames."""
+        return self._limits.setdefault((key.without_frame(), what), colour_limit(picture))
+
+    def number(self, value: float) -> str:
+        """A value of the maps on screen, as a number with what it is: ``3.2 %``, ``14 px``."""
+        unit = self.picture.unit if self.picture is not None else EVEN
+        if unit == PIXELS:
+            return f"{value:.1f} px"
+        if unit != EVEN:
+            return f"{value:.2f}"
+        return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
+
+    # ----------------------------------------------------------------- doing it
+
+    def update(self) -> None:
+        """Show the map of the frame on screen, or ask for it."""
+        key = self.key
+        if key is None:
+            self._mean = None
+            self._slot.want(None)
+            opened = self._session.current
+            self._session.overlays.draw_attention(None, 1.0, opened and opened.layer)
+            self._set("off" if not self._enabled else "waiting")
+            return
+        if self._mean is not None and self._mean[0].without_frame() == key.without_frame():
+            self._slot.want(None)
+            self._show(*self._mean)
+            return
+        self._mean = None
+        before = self._slot.key, self._slot.status
+        self._slot.want(key)
+        if before == (self._slot.key, self._slot.status):
+            # Another of the maps that were computed together may be wanted.
+            self._on_slot()
+
+    def stop(self) -> None:
+        """Give up what is being computed for this frame."""
+        self._slot.stop()
+
+    def again(self) -> None:
+        """Ask once more for what failed or was stopped."""
+        self._slot.again()
+
+    def show_mean(self, key: MapKey, computed: AttentionComputed) -> None:
+        """Show the mean over frames, whichever frame is on screen, until the settings change."""
+        self._mean = (key, computed)
+        self.update()
+
+    def drop_mean(self) -> None:
+        """Show the frame's own map again."""
+        self._mean = None
+        self.update()
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        self._enabled = False
+        self.store.close()
+
+    def _on_slot(self) -> None:
+        slot = self._slot
+        if slot.key is None:
+            return
+        if slot.status == "shown" and slot.computed is not None:
+            self._show(slot.key, slot.computed)
+            return
+        opened = self._session.current
+        if opened is not None:
+            self._session.overlays.draw_attention(None, 1.0, opened.layer)
+        self._set(slot.status, slot.message)
+
+    def _show(self, key: MapKey, computed: AttentionComputed) -> None:
+        opened: OpenVideo | None = self._session.current
+        if opened is None:
+            return
+        target = self._settings.target
+        try:
+            picture = attention_picture(computed, target)
+        except KeyError:
+            # The keypoint of another model: show what this one has.
+            target = computed.names[0]
+            picture = attention_picture(computed, target)
+        limit = self.limit_of(key, target, picture)
+        self.shown, self.picture, self.limit = computed, picture, limit
+        self._session.overlays.draw_attention(picture, limit, opened.layer)
+        self._set("shown")
+
+    def _set(self, status: str, message: str = "") -> None:
+        if status != "shown":
+            self.picture = None
+        self.status, self.message = status, message
+        self.changed.emit()
+
+    def _on_wanted(self, what: str, wanted: bool) -> None:
+        if what == ATTENTION and not wanted and self._enabled:
+            # The user removed the layer: that is switching attention off.
+            self._enabled = False
+            self.update()

@@ -1,0 +1,212 @@
+"""Attention over many frames: the mean map, numbers as data, and a video; with progress, one at a
+time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.gui.attention.settings import MapKey, map_key
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.overlays import attention_colormap
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace, measured_traces
+from napari_vitface.jobs.events import AttentionComputed, AttentionMeasured, Event, Finished
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import OpenVideo, Session
+
+_JOBS = {
+    "mean": "explain_frames",
+    "measure": "attention_data",
+    "video": "attention_video",
+}
+
+#: Panels of the Trajectories dock and the numbers that they show.
+_PANELS = {"near": "near", "spread": "entropy", "tokens": "prefix"}
+_UNITS = {"near": "of attention", "spread": "", "tokens": "of attention"}
+
+
+@dataclass(kw_only=True)
+class FramesRun(JobRun):
+    """One run over many frames.
+
+    Attributes
+    ----------
+    what : str
+        "mean", "measure" or "video".
+    key : MapKey
+        How maps are computed.
+    frames : range
+    output : Path or None
+        Of a video.
+    """
+
+    what: str
+    opened: OpenVideo
+    key: MapKey
+    frames: range
+    output: Path | None = None
+
+
+@dataclass
+class Measured:
+    """Attention of a video in numbers.
+
+    Attributes
+    ----------
+    key : MapKey
+        How the maps were computed.
+    frames : range
+        What was asked for.
+    parts : list of AttentionMeasured
+        In the order of the frames.
+    result : dict
+        Of the job, once it is over; empty if it was cancelled.
+    """
+
+    opened: OpenVideo
+    key: MapKey
+    frames: range
+    parts: list[AttentionMeasured] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Frames that were measured."""
+        return sum(len(part.frames) for part in self.parts)
+
+    @property
+    def radius(self) -> float:
+        """Video pixels about a keypoint that count as near; 0 while unknown."""
+        return float(self.result.get("radius", 0.0))
+
+    def save(self, path: Path) -> None:
+        """Write the numbers as CSV, as the command ``attention`` does."""
+        from napari_vitface.jobs.explaining.data import DataTable
+
+        with DataTable(path) as table:
+            for part in self.parts:
+                table.write(part)
+
+    def traces(self, length: int) -> list[MeasuredTrace]:
+        """What is plotted for a video of `length` frames.
+
+        Between measured frames the last one is held, so that every tenth gives a line, too.
+        """
+        if not self.parts:
+            return []
+        frames = np.concatenate([part.frames for part in self.parts])
+        order = np.argsort(frames, kind="stable")
+        frames = frames[order]
+        every = np.arange(length)
+        row = np.searchsorted(frames, every, side="right") - 1
+        near = (row >= 0) & (every - frames[np.maximum(row, 0)] < self.frames.step)
+        traces = []
+        for panel, attribute in _PANELS.items():
+            values = np.concatenate([getattr(part, attribute) for part in self.parts])[order]
+            for column, name in enumerate(self.parts[0].names):
+                samples = np.full(length, np.nan, np.float32)
+                samples[near] = values[row[near], column]
+                label = f"{name} attention {attribute}"
+                traces.append(
+                    MeasuredTrace(panel, (name,), label, samples=samples, of=_UNITS[panel])  # type: ignore[arg-type]
+                )
+        return traces
+
+
+class AttentionFrames(Runner[FramesRun]):
+    """Runs the jobs on many frames for a session."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._follower = session.attention
+        #: What was measured last.
+        self.measured: Measured | None = None
+
+    # ----------------------------------------------------------------- what can be asked for
+
+    def mean(self, frames: range) -> None:
+        """Compute the mean map over frames and show it."""
+        run = self._run("mean", frames)
+        if run is not None:
+            names = "all" if run.key.names is None else list(run.key.names)
+            arguments = {**self._common(run), "keypoint": names, "average": True}
+            self.begin(run, _JOBS["mean"], arguments, lambda event: self._on_mean(run, event))
+
+    def measure(self, frames: range) -> None:
+        """Measure the attention of all keypoints over frames; plot it as it is there."""
+        run = self._run("measure", frames, everything=True)
+        if run is None:
+            return
+        measured = Measured(run.opened, run.key, frames)
+        arguments = {**self._common(run), "keypoint": "all"}
+        self.begin(
+            run,
+            _JOBS["measure"],
+            arguments,
+            lambda event: self._on_measured(run, measured, event),
+        )
+
+    def video(self, frames: range, output: Path, caption: str) -> None:
+        """Write the frames with the chosen map over each, in the colours of the canvas."""
+        run = self._run("video", frames)
+        if run is None:
+            return
+        run.output = output
+        overlays, target = self._session.overlays, self._follower.settings.target
+        shown = self._follower.status == "shown"
+        arguments = {
+            **self._common(run),
+            "output": output,
+            "keypoint": target if isinstance(target, str) else list(target),
+            "colours": colour_table(overlays.attention_colours),
+            "opacity": overlays.attention_opacity,
+            "limit": self._follower.limit if shown else None,
+            "caption": caption,
+        }
+        self.begin(run, _JOBS["video"], arguments, lambda event: self._on_video(run, event))
+
+    # ----------------------------------------------------------------- what comes
+
+    def _run(self, what: str, frames: range, everything: bool = False) -> FramesRun | None:
+        opened = self._session.current
+        if opened is None or self.active or not len(frames):
+            return None
+        key = map_key(self._session, opened, self._follower.settings, everything=everything)
+        return FramesRun(what=what, opened=opened, key=key, frames=frames)
+
+    def _common(self, run: FramesRun) -> dict[str, Any]:
+        return {**run.key.how(), "source": run.opened.path, "frames": run.frames}
+
+    def _on_mean(self, run: FramesRun, event: Event) -> bool:
+        if isinstance(event, AttentionComputed):
+            if run.opened is self._session.current and self._follower.enabled:
+                self._follower.show_mean(run.key, event)
+            return True
+        return False
+
+    def _on_measured(self, run: FramesRun, measured: Measured, event: Event) -> bool:
+        if isinstance(event, AttentionMeasured):
+            measured.parts.append(event)
+            return True
+        if isinstance(event, Finished):
+            measured.result = dict(event.result)
+        if not run.active and measured.parts:
+            self.measured = measured
+            length = len(run.opened.video)
+            measured_traces(self._session).put(run.opened, measured.traces(length))
+        return False
+
+    def _on_video(self, run: FramesRun, event: Event) -> bool:
+        if isinstance(event, Finished):
+            self._session.tell(f"Wrote {run.output}.")
+        return False
+
+
+def colour_table(name: str) -> NDArray[np.float32]:
+    """A colour map of the canvas as (N, 4) numbers."""
+    return np.asarray(attention_colormap(name).colors, np.float32)

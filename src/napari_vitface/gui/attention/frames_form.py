@@ -1,0 +1,256 @@
+"""The folded part of the Attention section for many frames: mean map, numbers, video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIntValidator
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.attention.frames import AttentionFrames
+from napari_vitface.gui.attention.tools import AttentionTools
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, WrappedLabel
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count
+
+
+class AttentionFramesForm(QWidget):
+    """Which frames, and what to do with them."""
+
+    def __init__(
+        self, session: Session, tools: AttentionTools, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._frames: AttentionFrames = tools.frames
+        self._export = tools.export
+        self._follower = session.attention
+        self.first, self.last, self.step = NumberBox(), NumberBox(), NumberBox()
+        self.step.set_range(1, 100_000)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for text, box in (("Frames", self.first), ("to", self.last), ("every", self.step)):
+            row.addWidget(QLabel(text))
+            row.addWidget(box, 1)
+        self.mean_button = _button("Mean map", "Show the mean of these frames' maps")
+        self.measure_button = _button(
+            "Measure",
+            "How spread the attention on each keypoint is, how much of it is near the keypoint, "
+            "and which keypoints are tracked while the network looks elsewhere",
+        )
+        self.video_button = _button("Video…", "Write these frames with the map over each")
+        buttons = QHBoxLayout()
+        buttons.setSpacing(5)
+        for button in (self.mean_button, self.measure_button, self.video_button):
+            buttons.addWidget(button, 1)
+        self.progress = RunProgress("frame", "Stop; what was measured is kept")
+        self.problem = Note()
+        self.measured = WrappedLabel("", "value")
+        self.flagged = Note()
+        self.save_button = _button("Save table…", "Write the numbers as CSV")
+        self.plot_button = _button(
+            "Plot",
+            "Show them in the Trajectories dock, beside the predictions (press Predict first)",
+        )
+        self.results = QWidget()
+        line = QHBoxLayout(self.results)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(5)
+        line.addWidget(self.save_button, 1)
+        line.addWidget(self.plot_button, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 0, 0, 4)
+        layout.setSpacing(6)
+        layout.addLayout(row)
+        layout.addLayout(buttons)
+        for widget in (self.progress, self.problem, self.measured, self.flagged, self.results):
+            layout.addWidget(widget)
+
+        self.mean_button.clicked.connect(lambda: self._frames.mean(self.frames))
+        self.measure_button.clicked.connect(lambda: self._frames.measure(self.frames))
+        self.video_button.clicked.connect(lambda: self.ask_for_video())
+        self.save_button.clicked.connect(lambda: self.ask_to_save())
+        self.plot_button.clicked.connect(lambda: self._plot())
+        self.progress.cancel_button.clicked.connect(lambda: self._frames.cancel())
+        self._frames.changed.connect(self.refresh)
+        session.video_changed.connect(self._on_video)
+        self._on_video()
+
+    @property
+    def frames(self) -> range:
+        """The frames that were chosen."""
+        first, last = sorted((self.first.value(), self.last.value()))
+        return range(first, last + 1, self.step.value())
+
+    def refresh(self) -> None:
+        """Show where the run stands and what came of it."""
+        run = self._frames.run
+        active = self._frames.active
+        there = self._session.current is not None and self._follower.enabled
+        for button in (self.mean_button, self.measure_button, self.video_button):
+            button.setEnabled(there and not active)
+        self.progress.show_run(run)
+        failed = run is not None and run.status == "failed"
+        self.problem.say(run.message if run is not None and failed else "", "error")
+        measured = self._frames.measured
+        mine = measured is not None and measured.opened is self._session.current and not active
+        self.results.setVisible(mine)
+        self.plot_button.setEnabled(self._session.predictions is not None)
+        if not mine or measured is None:
+            self.measured.setText("")
+            self.flagged.say("")
+            return
+        self.measured.setText(self._about_measured())
+        keypoints = measured.result.get("keypoints", ())
+        self.flagged.say(flagged_words(keypoints), "warning")
+
+    def _about_measured(self) -> str:
+        measured = self._frames.measured
+        assert measured is not None
+        text = f"Measured {count(measured.count, 'frame')}"
+        if not measured.result:
+            return f"{text}; cancelled before the end."
+        near = f"near: within {measured.radius:.0f} px"
+        words = measured_words(measured.result.get("keypoints", ()), measured.key.method)
+        return f"{text} ({near}). {words}"
+
+    def ask_for_video(self) -> None:
+        """Ask where to write the video, and write it."""
+        start = self._export.suggested(".mp4")
+        if start is None:
+            return
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Video with attention", str(start), "MP4 (*.mp4)"
+        )
+        if name:
+            path = Path(name)
+            path = path if path.suffix else path.with_name(path.name + ".mp4")
+            self._frames.video(self.frames, path, self._export.caption_of_many())
+
+    def ask_to_save(self) -> None:
+        """Ask where to write the table, and write it."""
+        measured = self._frames.measured
+        if measured is None:
+            return
+        path = measured.opened.path
+        start = path.with_name(f"{path.stem}_vitface_{Path(measured.key.model).stem}_attention.csv")
+        name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
+        if not name:
+            return
+        target = Path(name)
+        target = target if target.suffix else target.with_name(target.name + ".csv")
+        session = self._session
+
+        def done(result: Any) -> None:
+            if isinstance(result, Exception):
+                text = str(result)
+                if not isinstance(result, VitFaceError):
+                    text = f"{target} could not be written ({text})."
+                session.tell(text, "error")
+            else:
+                session.tell(f"Wrote {target}.")
+
+        session.in_background(lambda: measured.save(target), done)
+
+    def _plot(self) -> None:
+        from napari_vitface.gui.actions import open_trajectories
+
+        viewer: Any = self._session.viewer
+        if viewer is not None:
+            open_trajectories(viewer)
+
+    def _on_video(self) -> None:
+        opened = self._session.current
+        last = len(opened.video) - 1 if opened is not None else 0
+        for box, value in ((self.first, 0), (self.last, last)):
+            box.set_range(0, last)
+            box.set_value(value)
+        # About a hundred frames say what a long video looks like.
+        self.step.set_value(max(1, round((last + 1) / 100)))
+        self.refresh()
+
+
+class NumberBox(QLineEdit):
+    """A whole number in little room; napari's boxes with arrows are too wide for three in a row."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._low, self._high = 0, 0
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(36)
+        self.editingFinished.connect(lambda: self.set_value(self.value()))
+
+    def set_range(self, low: int, high: int) -> None:
+        """Take numbers from `low` to `high`."""
+        self._low, self._high = low, high
+        self.setValidator(QIntValidator(low, high, self))
+        self.set_value(self.value())
+
+    def value(self) -> int:
+        """The number; the nearest possible one to what was typed."""
+        text = self.text().strip()
+        number = int(text) if text.lstrip("-").isdigit() else self._low
+        return min(max(number, self._low), self._high)
+
+    def set_value(self, value: int) -> None:
+        """Show a number."""
+        self.setText(str(value))
+
+
+def measured_words(keypoints: Any, method: str = "") -> str:
+    """What was measured, in a sentence or two.
+
+    Parameters
+    ----------
+    keypoints : sequence of dict
+        Of the result of the job `attention_data`.
+    method : str
+        Of the maps.
+    """
+    tracked = [each for each in keypoints if each["tracked"]]
+    if not tracked:
+        return "No keypoint was found with confidence, so nothing can be said."
+    near = [each for each in tracked if each["looks_near"] > each["tracked"] / 2]
+    even = [each for each in tracked if each["looks_even"] > each["tracked"] / 2]
+    text = f"{len(near)} of {count(len(tracked), 'keypoint')} are mostly looked at where they are."
+    if even:
+        text += f" {count(len(even), 'map')} so even that they point nowhere"
+        text += "." if method == "relevance" else "; relevance often says more."
+    return text
+
+
+def flagged_words(keypoints: Any) -> str:
+    """Which keypoints are tracked while the network looks elsewhere; empty if none is."""
+    parts = [
+        f"{each['name']} (in {100 * each['looks_elsewhere'] / each['tracked']:.0f} % of "
+        f"{count(each['tracked'], 'frame')})"
+        for each in keypoints
+        if each["flagged"] and each["tracked"]
+    ]
+    if not parts:
+        return ""
+    return (
+        f"Tracked while looking elsewhere: {', '.join(parts)}. The model may have learnt the "
+        "background; look at these maps."
+    )
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button

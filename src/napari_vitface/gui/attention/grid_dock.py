@@ -1,0 +1,335 @@
+"""The dock with small pictures of many maps: choose what is in it, click one to see it large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.gui.attention.describe import heading, how_computed
+from napari_vitface.gui.attention.grid import KINDS, AttentionGrid, Tile
+from napari_vitface.gui.attention.tile_view import Picture, TileView
+from napari_vitface.gui.attention.tiles import Ground, draw_tile, ground
+from napari_vitface.gui.layers import GLOBAL, attention_rows
+from napari_vitface.gui.models import bundled_names
+from napari_vitface.gui.section import WrappedLabel, set_role
+from napari_vitface.gui.style import style_sheet
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_vitface.gui.session import Session
+
+NAME = "ViT Face attention grid"
+_ANOTHER_FILE = "Model file…"
+_WIDTHS = (90, 420)
+
+
+class AttentionGridDock(QWidget):
+    """Draws an `AttentionGrid`; opened below the canvas by the Attention section."""
+
+    def __init__(self, session: Session, grid: AttentionGrid, viewer: Viewer) -> None:
+        super().__init__()
+        self.setObjectName("vitface-attention-grid")
+        self._session = session
+        self._grid = grid
+        self._closed = False
+        # A child, so that it goes when the window does.
+        self._redraw_timer = QTimer(self)
+        self._redraw_timer.setSingleShot(True)
+        self._redraw_timer.setInterval(0)
+        self._redraw_timer.timeout.connect(lambda: self.redraw())
+        self._tiles: list[Tile] = []
+        self.kind = QComboBox()
+        for key, title in KINDS.items():
+            self.kind.addItem(title, key)
+        self.kind.setToolTip("What is beside each other")
+        self.second_label = QLabel("with")
+        self.second = QComboBox()
+        self.second.setToolTip("The model to compare with the chosen one")
+        self.second.setMinimumContentsLength(14)
+        self.same = QCheckBox("same colours")
+        self.same.setToolTip(
+            "One scale of colours for all pictures, so that they can be compared; otherwise each "
+            "has its own"
+        )
+        self.same.setChecked(True)
+        self.size_slider = QSlider(Qt.Orientation.Horizontal)
+        self.size_slider.setRange(*_WIDTHS)
+        self.size_slider.setValue(150)
+        self.size_slider.setFixedWidth(90)
+        self.size_slider.setToolTip("Size of the pictures")
+        self.save_button = QPushButton("Save picture…")
+        self.save_button.clicked.connect(lambda: self.ask_to_save())
+        self.hint = WrappedLabel("", "hint")
+        self.about = WrappedLabel("", "hint")
+        self.view = TileView()
+        self.view.clicked.connect(self._on_clicked)
+        scroll = QScrollArea()
+        scroll.setWidget(self.view)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        bar = QHBoxLayout()
+        bar.setSpacing(6)
+        size_label = QLabel("size")
+        set_role(size_label, "hint")
+        left: tuple[QWidget, ...] = (self.kind, self.second_label, self.second, self.same)
+        right: tuple[QWidget, ...] = (size_label, self.size_slider, self.save_button)
+        for widget in left:
+            bar.addWidget(widget)
+        bar.addStretch(1)
+        for widget in right:
+            bar.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addLayout(bar)
+        layout.addWidget(self.hint)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.about)
+        self.setStyleSheet(style_sheet(viewer))
+
+        self.kind.activated.connect(lambda _: self.show_kind(self.kind.currentData()))
+        self.second.activated.connect(lambda _: self._on_second())
+        self.same.toggled.connect(lambda _: self._redraw_soon())
+        self.size_slider.valueChanged.connect(lambda _: self._redraw_soon())
+        grid.changed.connect(self._redraw_soon)
+        session.ended.connect(self._on_ended)
+        session.model_changed.connect(self._list_models)
+        # The window may take the dock along without closing it first.
+        self.destroyed.connect(lambda *_: self.close_links())
+        self._list_models()
+        self.show_kind(grid.kind)
+
+    # ----------------------------------------------------------------- what is chosen
+
+    def show_kind(self, kind: str) -> None:
+        """Show all keypoints, all layers or two models."""
+        if kind != self._grid.kind:
+            # The first layers are so sharp that beside them, on one scale, the last are dark.
+            self.same.setChecked(kind != "layers")
+        self.kind.setCurrentIndex(self.kind.findData(kind))
+        self._grid.kind = kind
+        for widget in (self.second_label, self.second):
+            widget.setVisible(kind == "models")
+        self._redraw_soon()
+
+    def compare_with(self, model: str) -> None:
+        """Show a second model beside the chosen one."""
+        self._grid.second_model = model
+        self._list_models()
+        self.show_kind("models")
+
+    def _list_models(self) -> None:
+        session, second = self._session, self._grid.second_model
+        models = dict.fromkeys([*bundled_names(), *session.known_models, second])
+        self.second.clear()
+        self.second.addItem("Choose a model…", None)
+        for model in models:
+            if model is not None and model != session.model:
+                self.second.addItem(Path(model).name, model)
+        self.second.addItem(_ANOTHER_FILE, _ANOTHER_FILE)
+        self.second.setCurrentIndex(max(0, self.second.findData(second)))
+
+    def _on_second(self) -> None:
+        model = self.second.currentData()
+        if model == _ANOTHER_FILE:
+            model, _ = QFileDialog.getOpenFileName(
+                self, "Choose the second model", "", "Models (*.safetensors)"
+            )
+            model = model or self._grid.second_model
+        self._grid.second_model = model
+        self._list_models()
+
+    def _on_clicked(self, index: int) -> None:
+        if index < len(self._tiles):
+            self._grid.choose(self._tiles[index])
+
+    # ----------------------------------------------------------------- opening and closing
+
+    def sizeHint(self) -> QSize:
+        return QSize(900, 330)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(300, 150)
+
+    def showEvent(self, event: Any) -> None:
+        """Compute from now on."""
+        super().showEvent(event)
+        self._grid.open = True
+        self._redraw_soon()
+
+    def hideEvent(self, event: Any) -> None:
+        """Compute nothing that nobody sees."""
+        super().hideEvent(event)
+        self._grid.open = False
+
+    def event(self, event: QEvent) -> bool:
+        # napari takes the widget out of its dock when the user closes that.
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_links()
+        return bool(super().event(event))
+
+    def close_links(self) -> None:
+        """Stop listening."""
+        self._closed = True
+        self._grid.open = False
+        self._grid.changed.disconnect(self._redraw_soon, missing_ok=True)
+        self._session.ended.disconnect(self._on_ended, missing_ok=True)
+        self._session.model_changed.disconnect(self._list_models, missing_ok=True)
+
+    def _on_ended(self) -> None:
+        self._tiles = []
+        self.view.set_pictures([], self._tile_size(None))
+        self.hint.setText("The ViT Face dock of this window was closed.")
+
+    # ----------------------------------------------------------------- drawing
+
+    def _redraw_soon(self) -> None:
+        """Draw once, after all that is going on now."""
+        if not self._closed:
+            self._redraw_timer.start()
+
+    def redraw(self) -> None:
+        """Draw what the grid has now."""
+        if not self.isVisible() or self._session.closed:
+            return
+        self._tiles = self._grid.tiles()
+        self.hint.setText(self._grid.hint)
+        grounds: dict[Any, Ground] = {}
+        pictures = [self._picture(tile, self.size_slider.value(), grounds) for tile in self._tiles]
+        size = self._tile_size(next(iter(grounds.values()), None))
+        self.view.set_pictures(pictures, size)
+        self.save_button.setEnabled(any(picture.image is not None for picture in pictures))
+        self.about.setText(self._about())
+
+    def _tile_size(self, below: Ground | None) -> QSize:
+        width = self.size_slider.value()
+        if below is None:
+            return QSize(width, max(60, self.view.place(0).height() * width // 150))
+        return QSize(width, below.image.shape[0])
+
+    def _picture(self, tile: Tile, width: int, grounds: dict[Any, Ground]) -> Picture:
+        opened = self._session.current
+        if tile.picture is None or tile.computed is None or opened is None:
+            text = {"computing": "computing …", "failed": tile.message}.get(tile.status, "")
+            return Picture(None, tile.title, text, tile.message, tile.chosen)
+        place = (tile.picture.scale, tile.picture.translate, tile.picture.data.shape)
+        if place not in grounds:
+            image = opened.video[tile.computed.frame]
+            grounds[place] = ground(image, tile.picture, width, white=opened.video.white)
+        limit = self._grid.limit(self._tiles, tile, self.same.isChecked())
+        keypoints = self._grid_keypoints(tile)
+        image = draw_tile(
+            grounds[place],
+            tile.picture,
+            limit,
+            self._session.overlays.attention_colours,
+            self._session.overlays.attention_opacity,
+            self._points(tile),
+            keypoints,
+        )
+        tip = (
+            f"{heading(tile.target)}: {how_computed(tile.computed.settings, tile.target)}.\n"
+            f"Model {tile.computed.settings.get('model', '?')}. "
+            f"Full colour: {limit:.3g} {tile.picture.unit}."
+        )
+        return Picture(image, tile.title, "", tip, tile.chosen)
+
+    def _grid_keypoints(self, tile: Tile) -> Any:
+        return self._session.attention.store.keypoints.get(tile.key.model)
+
+    def _points(self, tile: Tile) -> NDArray[np.float64] | None:
+        """The points that a tile's map is of, where its own network found them."""
+        keypoints, computed = self._grid_keypoints(tile), tile.computed
+        if keypoints is None or computed is None or tile.target == GLOBAL:
+            return None
+        names = {computed.names[row] for row in attention_rows(computed, tile.target)}
+        xy = np.array(computed.xy, np.float64)
+        if len(xy) != len(keypoints):
+            return None
+        xy[[name not in names for name in keypoints.names]] = np.nan
+        return xy
+
+    def _about(self) -> str:
+        """What all pictures have in common."""
+        first = next((tile for tile in self._tiles if tile.picture is not None), None)
+        if first is None or first.computed is None or first.picture is None:
+            return ""
+        settings = dict(first.computed.settings)
+        kind, same = self._grid.kind, self.same.isChecked()
+        text = ""
+        if kind != "layers":
+            text = f"{how_computed(settings, first.target, self._session.attention.depth)}. "
+        if kind != "keypoints":
+            text = f"{heading(first.target)}. {text}"
+        if same:
+            limit = self._grid.limit(self._tiles, first, True)
+            text += f"Full colour: {limit:.3g} {first.picture.unit}, in all pictures."
+        else:
+            text += "Each picture has its own scale of colours."
+        return f"Frame {first.computed.frame}. {text}"
+
+    # ----------------------------------------------------------------- a file of it
+
+    def ask_to_save(self) -> None:
+        """Ask where to write the pictures."""
+        opened = self._session.current
+        if opened is None:
+            return
+        start = opened.path.with_name(
+            f"{opened.path.stem}_frame{self._session.frame}_attention_{self._grid.kind}.png"
+        )
+        name, _ = QFileDialog.getSaveFileName(self, "Save picture", str(start), "PNG (*.png)")
+        if name:
+            path = Path(name)
+            self.save(path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png"))
+
+    def save(self, path: Path) -> None:
+        """Write the pictures with their lines as PNG."""
+        try:
+            with atomic_write(path) as temporary:
+                if not self.grab_all().save(str(temporary), "PNG"):
+                    raise OSError("the picture could not be written")
+        except OSError as error:
+            reason = error.strerror or error
+            self._session.tell(f"{path} could not be written ({reason}).", "error")
+        else:
+            self._session.tell(f"Wrote {path}.")
+
+    def grab_all(self) -> Any:
+        """The pictures and the line about them, all rows of them, as a QPixmap."""
+        from qtpy.QtGui import QPainter, QPixmap
+
+        parts = [self.view.grab(), *([self.about.grab()] if self.about.text() else [])]
+        ratio = parts[0].devicePixelRatio()
+        whole = QPixmap(
+            max(part.width() for part in parts), sum(part.height() for part in parts) + 4
+        )
+        whole.setDevicePixelRatio(ratio)
+        whole.fill(self.palette().window().color())
+        painter = QPainter(whole)
+        top = 0.0
+        for part in parts:
+            painter.drawPixmap(0, int(top), part)
+            top += part.height() / ratio + 2
+        painter.end()
+        return whole

@@ -1,0 +1,397 @@
+"""Section 3: where the network looked, on the frame on screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from napari_vitface.gui.attention.describe import describe_map, method_help, title_map
+from napari_vitface.gui.attention.form import AttentionForm, combo, set_checked
+from napari_vitface.gui.attention.frames_form import AttentionFramesForm
+from napari_vitface.gui.attention.grid_dock import NAME as GRID_NAME
+from napari_vitface.gui.attention.grid_dock import AttentionGridDock
+from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
+from napari_vitface.gui.attention.settings import METHODS, AttentionSettings
+from napari_vitface.gui.attention.target import TargetBox
+from napari_vitface.gui.attention.tools import tools_of
+from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import (
+    Fold,
+    Note,
+    Section,
+    WrappedLabel,
+    labelled_rows,
+    set_property,
+    set_role,
+)
+from napari_vitface.gui.session import Session
+
+#: Milliseconds for which a layer is shown when the layers are played.
+_BEAT = 450
+
+
+class AttentionSection(Section):
+    """On or off, of what, by which method; and exactly what is shown."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(3, "Attention", parent)
+        self._session = session
+        self._follower = session.attention
+        self.tools = tools_of(session)
+        self.grid_dock: AttentionGridDock | None = None
+        self._described: AttentionSettings | None = None
+        self._beat = QTimer(self)
+        self._beat.setInterval(_BEAT)
+        self._make_widgets()
+        self._lay_out()
+        self._connect()
+        self._list_targets()
+        self.refresh()
+
+    def _make_widgets(self) -> None:
+        overlays = self._session.overlays
+        self.switch = QCheckBox("Show where the network looks")
+        self.target = TargetBox()
+        self.method = combo({method.key: method.title for method in METHODS.values()})
+        self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.opacity.setRange(0.0, 1.0)
+        self.opacity.setDecimals(2)
+        self.opacity.setValue(overlays.attention_opacity)
+        self.play_button = _button("▶ Layers", "Play the layers one after the other")
+        self.grid_button = _button("Grid", "Many maps beside each other: keypoints, layers, models")
+        self.pick_button = _button(
+            "Pick a patch", "Click on a place in the video to see which keypoints look at it"
+        )
+        self.pick_button.setCheckable(True)
+        set_role(self.pick_button, "toggle")
+        self.check_button = _button(
+            "Does it explain?",
+            "Blank what the map points at, and see whether the keypoint moves more than when "
+            "random patches are blanked",
+        )
+        self.export_button = _button("Export", "Write the map on screen to a file")
+        self.export_menu = QMenu(self.export_button)
+        for text, work in (
+            ("Picture of this frame (PNG)…", lambda: self.ask_to_export(".png")),
+            ("Maps as numbers (NPZ)…", lambda: self.ask_to_export(".npz")),
+            ("Video with the map (MP4)…", lambda: self.ask_for_video()),
+        ):
+            self.export_menu.addAction(text).triggered.connect(lambda *_, work=work: work())
+        self.export_button.setMenu(self.export_menu)
+        self.mean_button = _button("Back to the frame's own map", "The mean is kept no longer")
+        self.checking = RunProgress("", "Stop the check")
+        self.checked = Note()
+        self.title_line = WrappedLabel("", "strong")
+        self.label = WrappedLabel("", "value")
+        self.problem = Note()
+        self.bar = QProgressBar()
+        self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.stop_button = QPushButton("Cancel")
+        self.again_button = QPushButton("Compute again")
+        self.patch_hint = WrappedLabel("", "hint")
+        self.patch_bars = PatchBars()
+        self.form = AttentionForm(self._session)
+        self.settings = Fold("Settings", self.form)
+        self.many = AttentionFramesForm(self._session, self.tools)
+        self.frames = Fold("Over many frames", self.many)
+
+    def _lay_out(self) -> None:
+        self.choices = QWidget()
+        main, _ = labelled_rows(
+            ("Of", self.target), ("Method", self.method), ("Opacity", self.opacity)
+        )
+        main.setContentsMargins(0, 0, 0, 0)
+        self.choices.setLayout(main)
+        self.buttons = _row(self.play_button, self.grid_button, self.pick_button)
+        self.more_buttons = _row(self.check_button, self.export_button)
+        progress = QHBoxLayout()
+        progress.setSpacing(6)
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.stop_button)
+        self.content.addWidget(self.switch)
+        self.content.addWidget(self.choices)
+        self.content.addWidget(self.buttons)
+        self.content.addLayout(progress)
+        for widget in (
+            self.title_line,
+            self.label,
+            self.problem,
+            self.again_button,
+            self.mean_button,
+            self.more_buttons,
+            self.checking,
+            self.checked,
+            self.patch_hint,
+            self.patch_bars,
+            self.settings,
+            self.frames,
+        ):
+            self.content.addWidget(widget)
+
+    def _connect(self) -> None:
+        session, follower, tools = self._session, self._follower, self.tools
+        configure = follower.configure
+        self.switch.toggled.connect(lambda on: setattr(follower, "enabled", on))
+        self.target.chosen.connect(lambda target: configure(target=target))
+        self.method.activated.connect(
+            lambda _: configure(method=self.method.currentData(), layers=None)
+        )
+        self.opacity.valueChanged.connect(
+            lambda value: setattr(session.overlays, "attention_opacity", value)
+        )
+        self.play_button.clicked.connect(lambda: self._on_play())
+        self.grid_button.clicked.connect(lambda: self.open_grid())
+        self.pick_button.clicked.connect(self._on_pick)
+        self.stop_button.clicked.connect(lambda: follower.stop())
+        self.again_button.clicked.connect(lambda: follower.again())
+        self.mean_button.clicked.connect(lambda: follower.drop_mean())
+        self.check_button.clicked.connect(lambda: tools.check.start())
+        self.checking.cancel_button.clicked.connect(lambda: tools.check.cancel())
+        tools.check.changed.connect(self._refresh_check)
+        self.patch_bars.clicked.connect(lambda name: configure(target=name))
+        self._beat.timeout.connect(tools.player.step)
+        follower.changed.connect(self.refresh)
+        tools.player.changed.connect(self._refresh_player)
+        tools.canvas.changed.connect(self._refresh_patch)
+        session.video_changed.connect(self.refresh)
+        session.poses_changed.connect(self._list_targets)
+
+    # ----------------------------------------------------------------- what the user does
+
+    def _on_play(self) -> None:
+        player = self.tools.player
+        if player.playing:
+            player.stop()
+        else:
+            player.start()
+
+    def _on_pick(self, on: bool) -> None:
+        if on:
+            self.tools.canvas.start_picking()
+        else:
+            self.tools.canvas.stop_picking()
+
+    def open_grid(self, kind: str | None = None) -> None:
+        """Show the grid below the canvas."""
+        viewer: Any = self._session.viewer
+        if viewer is None or not hasattr(viewer, "window"):
+            return
+        docks = viewer.window.dock_widgets
+        if self.grid_dock is None or GRID_NAME not in docks:
+            self.grid_dock = AttentionGridDock(self._session, self.tools.grid, viewer)
+            viewer.window.add_dock_widget(self.grid_dock, name=GRID_NAME, area="bottom")
+        if kind is not None:
+            self.grid_dock.show_kind(kind)
+        dock = self.grid_dock.parent()
+        if isinstance(dock, QWidget):
+            dock.show()
+            dock.raise_()
+
+    def ask_to_export(self, suffix: str) -> None:
+        """Ask where to write the picture (.png) or the numbers (.npz) of the map on screen."""
+        export = self.tools.export
+        start = export.suggested(suffix)
+        if start is None or not export.possible:
+            return
+        kinds = {".png": "PNG (*.png)", ".npz": "NumPy arrays (*.npz)"}[suffix]
+        name, _ = QFileDialog.getSaveFileName(self, "Export", str(start), kinds)
+        if name:
+            path = Path(name)
+            path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
+            (export.picture if suffix == ".png" else export.numbers)(path)
+
+    def ask_for_video(self) -> None:
+        """Ask where to write a video of the frames that are chosen under "Over many frames"."""
+        self.frames.button.setChecked(True)
+        self.many.ask_for_video()
+
+    # ----------------------------------------------------------------- what is shown
+
+    def refresh(self) -> None:
+        """Bring every line up to date with the session."""
+        follower, opened = self._follower, self._session.current
+        self.set_waiting(opened is None)
+        set_checked(self.switch, follower.enabled)
+        self.switch.setEnabled(opened is not None or follower.enabled)
+        for widget in (self.choices, self.buttons, self.settings, self.frames):
+            widget.setVisible(follower.enabled)
+        chosen = follower.settings
+        self.target.set_target(chosen.target)
+        self.method.setCurrentIndex(self.method.findData(chosen.method))
+        self.method.setToolTip(method_help(chosen.method))
+        self.form.refresh()
+        self.settings.set_summary(self.form.summary())
+        self.problem.say(follower.message if follower.status == "failed" else "", "error")
+        self._refresh_status()
+        self._refresh_progress()
+        self._refresh_label()
+        self._refresh_player()
+        self._refresh_patch()
+        self._refresh_check()
+        self.many.refresh()
+
+    def _refresh_status(self) -> None:
+        opened = self._session.current
+        hint, status = "", ""
+        match self._follower.status:
+            case "off" if opened is not None:
+                hint, status = "Tick to see it as heat on the frame on screen.", "off"
+            case "off" | "waiting":
+                hint = "Waits for a video."
+            case "computing":
+                status = "computing …"
+            case "shown":
+                status = "on"
+            case "failed":
+                status = "failed"
+            case "stopped":
+                status = "cancelled"
+        self.hint.setText(hint)
+        self.status = status
+
+    def _refresh_progress(self) -> None:
+        follower = self._follower
+        progress = follower.progress
+        slow = METHODS[follower.settings.method].slow and follower.status == "computing"
+        self.bar.setVisible(slow)
+        self.stop_button.setVisible(slow)
+        self.again_button.setVisible(follower.status == "stopped")
+        if progress is not None and progress.total:
+            self.bar.setRange(0, progress.total)
+            self.bar.setValue(progress.done)
+        else:
+            self.bar.setRange(0, 0)
+
+    def _refresh_label(self) -> None:
+        follower = self._follower
+        shown, picture = follower.shown, follower.picture
+        title = ""
+        # While a frame is computed its label keeps the room of the last one, so that nothing jumps.
+        waits = follower.status == "computing" and follower.settings == self._described
+        set_property(self.label, "role", "hint" if waits else "value")
+        if follower.status == "computing":
+            title = f"Computing frame {self._session.frame} …"
+            if not waits:
+                self.label.setText("")
+        elif follower.status == "shown" and shown is not None and picture is not None:
+            self._list_targets()
+            title = title_map(shown, follower.settings.target)
+            self._described = follower.settings
+            self.label.setText(
+                describe_map(
+                    shown, follower.settings.target, picture, follower.limit, follower.depth
+                )
+            )
+        else:
+            self.label.setText("")
+        self.title_line.setText(title)
+
+    def _refresh_check(self) -> None:
+        check, follower = self.tools.check, self._follower
+        self.more_buttons.setVisible(follower.enabled and follower.status in ("shown", "computing"))
+        self.check_button.setEnabled(check.possible)
+        self.export_button.setEnabled(self.tools.export.possible)
+        self.mean_button.setVisible(follower.mean is not None and follower.status == "shown")
+        self.checking.show_run(check.run, stopping="Stopping …")
+        found, words = check.found, check.words
+        self.checked.say(words, "info" if found is not None and all(found.explains) else "warning")
+
+    def _refresh_player(self) -> None:
+        player = self.tools.player
+        self.play_button.setEnabled(player.can_play)
+        depth = self._follower.depth or 0
+        text = f"■ Layer {player.layer}/{depth}" if player.playing else "▶ Layers"
+        self.play_button.setText(text)
+        if player.playing and not self._beat.isActive():
+            self._beat.start()
+        elif not player.playing:
+            self._beat.stop()
+
+    def _refresh_patch(self) -> None:
+        canvas, follower = self.tools.canvas, self._follower
+        on = follower.enabled and (canvas.picking or canvas.patch is not None)
+        set_checked(self.pick_button, on)
+        looks = canvas.looks if on else []
+        picture = follower.picture
+        if not on:
+            self.patch_hint.setText("")
+        elif canvas.patch is None:
+            self.patch_hint.setText("Click on a place in the video.")
+        elif picture is not None and looks:
+            row, column = canvas.patch
+            rows = len(picture.data)
+            text = f"Who looks at the marked patch: row {row + 1} of {rows}, column {column + 1}."
+            if picture.unit == EVEN:
+                text += f" An even spread would be {follower.number(1 / picture.data.size)} each."
+            self.patch_hint.setText(text)
+        colours = self._colours()
+        full = follower.limit / (picture.data.size if picture and picture.unit == EVEN else 1)
+        known = {each.name: each.value for each in looks}
+        self.patch_bars.set_bars(
+            [
+                Bar(
+                    name,
+                    min(1.0, max(0.0, known.get(name, 0.0) / full)),
+                    follower.number(known[name]) if name in known else "…",
+                    colours.get(name, "#9a9a9a"),
+                    name == follower.settings.target,
+                )
+                for name in (canvas.order if on else [])
+            ]
+        )
+        self.patch_bars.setVisible(bool(self.patch_bars.bars))
+
+    def _colours(self) -> dict[str, str]:
+        keypoints = self._follower.keypoints
+        if keypoints is None:
+            return {}
+        return dict(zip(keypoints.names, keypoints.colours, strict=True))
+
+    def _list_targets(self) -> None:
+        """Offer the keypoints of the chosen model."""
+        session = self._session
+        shown = self._follower.shown
+        if session.model in self._follower.store.keypoints:
+            names = self._follower.store.keypoints[session.model].names
+        elif shown is not None and len(shown.names) > 1:
+            names = tuple(name for name in shown.names if name != GLOBAL)
+        elif session.current is not None and session.current.poses is not None:
+            names = session.current.poses.keypoints.names
+        else:
+            return
+        self.target.set_names(names)
+        wanted = self._follower.settings.names or ()
+        if any(name not in (*names, GLOBAL) for name in wanted):
+            # A keypoint of another model.
+            self._follower.configure(target=ALL_KEYPOINTS)
+
+
+def _row(*buttons: QPushButton) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(5)
+    for button in buttons:
+        layout.addWidget(button, 1)
+    return row
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button

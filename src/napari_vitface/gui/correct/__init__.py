@@ -1,0 +1,1 @@
+"""The Correct section: projects, labels, editing on the canvas, keys."""

@@ -1,0 +1,228 @@
+"""Editing on the canvas: what the mouse does to the Points layer becomes an edit of labels.
+
+The layer holds one row for each keypoint of the frame on screen and shows what the labels say; a
+row that napari adds, removes or moves is understood as a wish, carried out on the labels, and the
+layer drawn anew from them. napari's own tools are used as they are: its selection tool drags, its
+point tool places, its Delete deletes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+from numpy.typing import NDArray
+
+from napari_vitface.gui.correct.keys import KeyBinder
+from napari_vitface.gui.overlays import KEYPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.session import Session
+
+#: Our names of napari's modes: to look only, to move points, to place them.
+LOOK, MOVE, PLACE = "look", "move", "place"
+_TOOLS = {"select": MOVE, "add": PLACE}
+_MODES = {tool: mode for mode, tool in _TOOLS.items()}
+
+
+@dataclass
+class _Drag:
+    """A drag in progress: the frame that it began on and where the points were."""
+
+    frame: int
+    before: NDArray[np.float64]
+
+
+class LabelCanvas:
+    """Listens to the keypoints layer of a session, whichever layer that is at the time."""
+
+    def __init__(self, session: Session, labelling: Labelling) -> None:
+        self._session = session
+        self._labelling = labelling
+        self._layer: Points | None = None
+        self._drag: _Drag | None = None
+        self._interrupted = False
+        self._syncing = False
+        self._keys = KeyBinder(labelling.run)
+        viewer = session.viewer
+        assert viewer is not None
+        self._keys.bind(viewer)
+        self._keys.repeat(viewer)
+        session.overlays.points_made.connect(self._on_made)
+        labelling.selection_changed.connect(self.show_selection)
+        viewer.layers.selection.events.active.connect(self._on_tool)
+
+    # ----------------------------------------------------------------- tools
+
+    @property
+    def layer(self) -> Points | None:
+        """The keypoints layer, if it is there."""
+        layer = self._session.overlays.layer(KEYPOINTS)
+        return layer if isinstance(layer, Points) else None
+
+    @property
+    def tool(self) -> str:
+        """What the mouse does: ``"look"``, ``"move"`` or ``"place"``."""
+        viewer, layer = self._session.viewer, self.layer
+        if viewer is None or layer is None or viewer.layers.selection.active is not layer:
+            return LOOK
+        return _TOOLS.get(str(layer.mode), LOOK)
+
+    def take_tool(self, tool: str) -> None:
+        """Take a tool in hand; that selects the keypoints layer."""
+        viewer = self._session.viewer
+        if tool != LOOK:
+            self._session.overlays.show(KEYPOINTS)
+        layer = self.layer
+        if viewer is None or layer is None:
+            return
+        if tool != LOOK:
+            layer.visible = True
+            viewer.layers.selection.active = layer
+        self._syncing = True
+        layer.mode = _MODES.get(tool, "pan_zoom")
+        self._syncing = False
+        self.show_selection()
+
+    def switch_tool(self) -> None:
+        """Move points after placing them and the other way round."""
+        pose = self._session.labelling.pose
+        if pose is None:
+            self._labelling.hint("There are no keypoints yet: make or open a project.")
+            return
+        nothing = not pose.drawn.any()
+        place = self.tool == MOVE or (self.tool == LOOK and nothing)
+        self.take_tool(PLACE if place else MOVE)
+
+    # ----------------------------------------------------------------- drags
+
+    @property
+    def dragging(self) -> bool:
+        """Whether points are being dragged; the layer is not to be drawn then."""
+        return self._drag is not None
+
+    @property
+    def drag_frame(self) -> int | None:
+        """The frame whose points are being dragged."""
+        return self._drag.frame if self._drag is not None else None
+
+    def end_drag(self) -> None:
+        """Let a drag in progress count up to here; what is left of it moves nothing."""
+        drag, self._drag = self._drag, None
+        if drag is None or self._layer is None:
+            return
+        self._interrupted = True
+        places = self._places(drag)
+        self._select(set())
+        self._labelling.move(places, drag.frame)
+
+    def _places(self, drag: _Drag) -> dict[int, tuple[float, float]]:
+        """Where the points that moved are now, x before y."""
+        layer = self._layer
+        if layer is None or layer.data.shape != drag.before.shape:
+            return {}
+        moved = (layer.data != drag.before).any(axis=1) & layer.shown
+        return {
+            int(k): (float(layer.data[k, 1]), float(layer.data[k, 0]))
+            for k in np.flatnonzero(moved)
+        }
+
+    # ----------------------------------------------------------------- what napari says
+
+    def _on_made(self, layer: Points) -> None:
+        self._layer, self._drag, self._interrupted = layer, None, False
+        layer.events.data.connect(self._on_data)
+        layer.events.mode.connect(self._on_tool)
+        events = layer.selected_data.events
+        (getattr(events, "changed", None) or events.items_changed).connect(self._on_selected)
+        layer.mouse_drag_callbacks.append(self._on_mouse)
+        self._keys.bind(layer)
+        self.show_selection()
+
+    def _on_data(self, event: Any) -> None:
+        if self._session.overlays.drawing or self._layer is None:
+            return
+        match str(getattr(event.action, "value", event.action)):
+            case "changing":
+                # The array is the layer's own and changes while the mouse moves.
+                self._drag = _Drag(self._session.frame, np.array(self._layer.data))
+            case "changed":
+                drag, self._drag = self._drag, None
+                places = self._places(drag) if drag is not None else {}
+                if drag is None or not self._labelling.move(places, drag.frame):
+                    self._redraw()
+            case "added":
+                count = len(self._labelling.keypoints or ())
+                added = np.array(self._layer.data[count:])
+                self._redraw()
+                for y, x in added:
+                    self._labelling.place(float(x), float(y))
+            case "removing":
+                self.end_drag()
+            case "removed":
+                removed = [int(k) for k in event.data_indices]
+                self._redraw()
+                self._labelling.delete(removed)
+
+    def _redraw(self) -> None:
+        if not self._labelling.waits:
+            self._session.draw_pose()
+
+    def _on_selected(self, event: Any = None) -> None:
+        layer = self._layer
+        if layer is None or self._syncing or self._session.overlays.drawing:
+            return
+        chosen = {int(k) for k in layer.selected_data}
+        there = {k for k in chosen if k < len(self._labelling.keypoints or ()) and layer.shown[k]}
+        if there != chosen:
+            # Pasted rows are no keypoints, and what is not drawn was not meant.
+            chosen = there
+            self._session.draw_pose()
+            self._select(chosen)
+        if not chosen and str(layer.mode) == "add":
+            # The point tool lets go of the selection; the user did not.
+            return
+        self._syncing = True
+        self._labelling.select(chosen)
+        self._syncing = False
+
+    def show_selection(self) -> None:
+        """Select on the layer what is selected and drawn."""
+        layer = self.layer
+        if layer is None or self._syncing or self._interrupted:
+            return
+        shown = set(np.flatnonzero(layer.shown).tolist())
+        self._select(shown.intersection(self._labelling.selection))
+
+    def _select(self, chosen: set[int]) -> None:
+        if self._layer is not None and set(self._layer.selected_data) != chosen:
+            self._syncing = True
+            self._layer.selected_data = chosen
+            self._syncing = False
+
+    def _on_mouse(self, layer: Points, event: Any) -> Iterator[None]:
+        yield
+        while event.type == "mouse_move":
+            yield
+        if self._interrupted:
+            self._interrupted = False
+            self._session.soon(self.show_selection)
+
+    def _on_tool(self, event: Any = None) -> None:
+        layer = self.layer
+        if layer is not None and str(layer.mode) == "transform":
+            layer.mode = "pan_zoom"
+            self._labelling.hint("Points cannot be turned or scaled as a whole: labels are pixels.")
+        self._labelling.tool_changed.emit()
+
+    def close(self) -> None:
+        """Let go of the keys and stop listening."""
+        self._keys.unbind()
+        viewer = self._session.viewer
+        if viewer is not None:
+            viewer.layers.selection.events.active.disconnect(self._on_tool)

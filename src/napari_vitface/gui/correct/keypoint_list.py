@@ -1,0 +1,138 @@
+"""The keypoints of the frame on screen: colour, name, and what is known of each."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QSizePolicy,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from napari_vitface.gui.correct import point_icon
+from napari_vitface.gui.correct.canvas import PLACE
+from napari_vitface.gui.correct.point_icon import (
+    LABELLED,
+    MISSING,
+    NOT_VISIBLE,
+    OCCLUDED,
+    PREDICTED,
+)
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.shown import ShownPose
+from napari_vitface.pose.table import PointState
+
+#: Longer sets scroll.
+_ROWS = 16
+#: Height of a row in pixels.
+_ROW = 20
+
+
+class KeypointList(QTreeWidget):
+    """One row a keypoint; a click selects it on the canvas and lets the next click place it."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._filling = False
+        self.setAccessibleName("Keypoints")
+        self.setColumnCount(2)
+        self.setHeaderHidden(True)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setIconSize(QSize(16, 16))
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        # Keys go to the viewer: letters are commands and not a search in this list.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        header = self.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.itemSelectionChanged.connect(self._on_selection)
+        self.itemPressed.connect(self._on_pressed)
+
+    def refresh(self) -> None:
+        """Show the frame on screen and the selection."""
+        labelling = self._session.labelling
+        pose = labelling.pose
+        self._filling = True
+        try:
+            self._fill(pose)
+        finally:
+            self._filling = False
+
+    def _fill(self, pose: ShownPose | None) -> None:
+        labelling = self._session.labelling
+        names = pose.keypoints.names if pose is not None else ()
+        while self.topLevelItemCount() > len(names):
+            self.takeTopLevelItem(self.topLevelItemCount() - 1)
+        for _ in range(self.topLevelItemCount(), len(names)):
+            new = QTreeWidgetItem(["", ""])
+            new.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            new.setSizeHint(0, QSize(0, _ROW))
+            self.addTopLevelItem(new)
+        self._set_height(len(names))
+        if pose is None:
+            return
+        target = labelling.target if labelling.canvas.tool == PLACE else None
+        chosen = set(labelling.selection)
+        faint = self.palette().text().color()
+        faint.setAlphaF(0.55)
+        for k, name in enumerate(names):
+            item = self.topLevelItem(k)
+            assert item is not None
+            look, words = look_of(pose, k)
+            if k == target:
+                words = "next click ◂" if look == MISSING else f"{words}, next click ◂"
+            item.setText(0, name)
+            item.setText(1, words)
+            item.setToolTip(0, f"{name}: {words}")
+            alpha = round(float(pose.confidence[k]), 1)
+            item.setIcon(0, point_icon.point_icon(look, pose.keypoints.colours[k], alpha))
+            quiet = look in (MISSING, NOT_VISIBLE, PREDICTED) and k != target
+            item.setForeground(1, faint if quiet else self.palette().text().color())
+            font = item.font(1)
+            font.setBold(k == target)
+            item.setFont(1, font)
+            item.setBackground(1, _WANTED if k == target else QColor(0, 0, 0, 0))
+            if item.isSelected() != (k in chosen):
+                item.setSelected(k in chosen)
+        only = self.topLevelItem(next(iter(chosen))) if len(chosen) == 1 else None
+        if only is not None:
+            self.scrollToItem(only)
+
+    def _set_height(self, rows: int) -> None:
+        wanted = min(rows, _ROWS) * _ROW + 2 * self.frameWidth()
+        if self.minimumHeight() != wanted:
+            self.setFixedHeight(wanted)
+
+    def _on_selection(self) -> None:
+        if self._filling:
+            return
+        rows = [self.indexOfTopLevelItem(item) for item in self.selectedItems()]
+        self._session.labelling.select(rows)
+
+    def _on_pressed(self, item: QTreeWidgetItem, _: int) -> None:
+        if len(self.selectedItems()) == 1 and item.isSelected():
+            self._session.labelling.choose(self.indexOfTopLevelItem(item))
+
+
+_WANTED = QColor(255, 213, 74, 60)
+
+
+def look_of(pose: ShownPose, keypoint: int) -> tuple[str, str]:
+    """How a keypoint of a frame looks (see `point_icon`), and the words for it."""
+    state, drawn = pose.state[keypoint], bool(pose.drawn[keypoint])
+    if state == PointState.LABELLED:
+        return LABELLED, "placed"
+    if state == PointState.OCCLUDED:
+        return (OCCLUDED, "occluded") if drawn else (NOT_VISIBLE, "not visible")
+    if drawn:
+        return PREDICTED, f"predicted, {100 * float(pose.confidence[keypoint]):.0f} %"
+    return MISSING, "missing"

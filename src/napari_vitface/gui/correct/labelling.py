@@ -1,0 +1,618 @@
+"""Labelling of the current video: its document, every editing command, undo, and getting around.
+
+Knows napari's viewer model through the session, but no widget and no Qt. The loop of an edit is:
+a command makes points of what is shown, `LabelDocument.do` writes them to the journal and carries
+them out, signals tell it, and the K rows of the frame on screen are drawn again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.correct import edits as label_edits
+from napari_vitface.gui.correct.canvas import LabelCanvas
+from napari_vitface.gui.correct.documents import Documents
+from napari_vitface.gui.overlays import frame_size
+from napari_vitface.gui.shown import ShownPose
+from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.pose.edits import Edit, LabelEdit, make_edit
+from napari_vitface.pose.labels import FrameLabels, Point
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.project.document import LabelDocument, SaveReport
+    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.merge import SaveConflict
+    from napari_vitface.project.project import Project
+
+_SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
+
+
+class Labelling:
+    """What the Correct section, the canvas and the keys call.
+
+    Commands without arguments are those of the table in `keys.py`; they act on the frame on screen
+    and on the selected keypoints. What cannot be done is said by `hinted`, what failed by
+    `Session.told`; neither raises.
+    """
+
+    #: The labels of a frame changed.
+    changed = Signal(int)
+    #: Another document (or none) belongs to the video on screen.
+    document_changed = Signal()
+    #: Names, skeleton, pairs or number of the keypoints shown changed.
+    keypoints_changed = Signal()
+    #: Which keypoints are selected, or what a click places, changed.
+    selection_changed = Signal()
+    #: What can be undone, or what is saved, changed.
+    state_changed = Signal()
+    #: The tool in hand changed.
+    tool_changed = Signal()
+    #: An edit waits for a place where labels can be kept (`keep_waiting`, `drop_waiting`).
+    home_wanted = Signal()
+    #: Saving found labels on disk that another program changed meanwhile.
+    conflict_found = Signal(object)
+    #: A sentence on how to use it, for a line of the section.
+    hinted = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.documents = Documents(session)
+        self.canvas = LabelCanvas(session, self)
+        self._selection: tuple[int, ...] = ()
+        self._choice: int | None = None
+        self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
+        self._shown_keypoints: KeypointSet | None = None
+        self.conflict: SaveConflict | None = None
+        self.documents.changed.connect(self._on_document)
+        session.video_changed.connect(self._on_video)
+        session.poses_changed.connect(self._on_keypoints)
+
+    # ----------------------------------------------------------------- what there is
+
+    @property
+    def document(self) -> LabelDocument | None:
+        """Labels of the current video; None while it is in no project."""
+        return self.documents.document
+
+    @property
+    def project(self) -> Project | None:
+        """The project of the current video, else the one used last in this window."""
+        return self.documents.project
+
+    @property
+    def labels(self) -> FrameLabels | None:
+        """Labels of the current video, None while it is in no project."""
+        return self.document.labels if self.document is not None else None
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """What is shown: the project's keypoints, else the model's, else None."""
+        if self.labels is not None:
+            return self.labels.keypoints
+        predictions = self._session.predictions
+        return predictions.keypoints if predictions is not None else None
+
+    @property
+    def operations(self) -> list[dict[str, Any]]:
+        """Operations on predictions that are done, in order."""
+        return self.document.operations if self.document is not None else []
+
+    @property
+    def pose(self) -> ShownPose | None:
+        """The frame on screen."""
+        return self._session.shown_pose(self._session.frame)
+
+    @property
+    def saved_line(self) -> str:
+        """What is on disk, in a sentence."""
+        document = self.document
+        if document is None:
+            return ""
+        if not document.unsaved:
+            return "Saved." if len(document.labels) else "No labels yet."
+        edits = self.documents.edits
+        noun = "edit" if edits == 1 else "edits"
+        return f"{edits} {noun} since the last save, safe in the journal."
+
+    # ----------------------------------------------------------------- selection and tool
+
+    @property
+    def selection(self) -> tuple[int, ...]:
+        """Positions of the selected keypoints, ascending."""
+        return self._selection
+
+    def select(self, indices: Iterable[int]) -> None:
+        """Select keypoints, on the canvas and in the list."""
+        count = len(self.keypoints) if self.keypoints is not None else 0
+        selection = tuple(sorted({int(k) for k in indices if 0 <= k < count}))
+        if selection != self._selection:
+            self._selection = selection
+            self.selection_changed.emit()
+
+    def choose(self, keypoint: int) -> None:
+        """Select one keypoint and let the next click place it."""
+        self._choice = keypoint
+        if self._selection == (keypoint,):
+            self.selection_changed.emit()
+        else:
+            self.select([keypoint])
+
+    @property
+    def target(self) -> int | None:
+        """The keypoint that a click places: the chosen one, else the next missing one."""
+        pose = self.pose
+        if pose is None:
+            return None
+        if self._choice is not None and self._choice < len(pose.keypoints):
+            return self._choice
+        missing = np.nonzero(~pose.drawn & ~pose.said)[0]
+        return int(missing[0]) if len(missing) else None
+
+    def next_keypoint(self) -> None:
+        """Select the keypoint below in the list, of the last one the first."""
+        self._step_keypoint(1)
+
+    def previous_keypoint(self) -> None:
+        """Select the keypoint above in the list, of the first one the last."""
+        self._step_keypoint(-1)
+
+    def _step_keypoint(self, step: int) -> None:
+        if self.keypoints is None:
+            return
+        count = len(self.keypoints)
+        # Without a selection, forwards from before the first and backwards from the first.
+        ends = self._selection or (0, -1)
+        self.choose((ends[-1 if step > 0 else 0] + step) % count)
+
+    def switch_tool(self) -> None:
+        """Change between moving points and placing them; the first time, take a tool in hand."""
+        self.canvas.switch_tool()
+
+    def run(self, command: str) -> None:
+        """Carry out a command of the table of keys; a drag in progress counts up to here."""
+        self._session.end_drag()
+        getattr(self, command)()
+
+    # ----------------------------------------------------------------- edits of points
+
+    def move(self, places: Mapping[int, tuple[float, float]], frame: int | None = None) -> bool:
+        """Put keypoints at places (x, y) in video pixels, in a frame (default: on screen)."""
+        frame = self._session.frame if frame is None else frame
+        pose, size = self._session.shown_pose(frame), self._size()
+        if pose is None or size is None:
+            return False
+        points = label_edits.moved(pose, places, size)
+        return self._edit(f"move {self._name(points)}", points, frame)
+
+    def place(self, x: float, y: float) -> bool:
+        """Put the keypoint whose turn it is at a place in video pixels, as a click does."""
+        pose, size, target = self.pose, self._size(), self.target
+        if pose is None or size is None:
+            return False
+        if target is None:
+            self.hint(
+                "Every keypoint of this frame is there. To place one again choose it in the list; "
+                "to move one, press T and drag it."
+            )
+            return False
+        if not (-0.5 <= x <= size[1] - 0.5 and -0.5 <= y <= size[0] - 0.5):
+            self.hint("That was outside of the frame.")
+            return False
+        points = {target: label_edits.moved(pose, {target: (x, y)}, size)[target]}
+        points = {k: label_edits.labelled(p.x, p.y) for k, p in points.items()}
+        self._choice = None
+        done = self._edit(f"place {self._name(points)}", points)
+        self.selection_changed.emit()
+        return done
+
+    def delete(self, keypoints: Iterable[int] | None = None) -> bool:
+        """Call keypoints (default: the selected) not visible."""
+        chosen = self._chosen() if keypoints is None else tuple(keypoints)
+        points = label_edits.not_visible(chosen)
+        return self._edit(f"mark {self._name(points)} not visible", points)
+
+    def occlude(self) -> bool:
+        """Call the selected keypoints occluded where they are; again, visible."""
+        pose, chosen = self.pose, self._chosen()
+        if pose is None:
+            return False
+        points = label_edits.occlusion_changed(pose, chosen)
+        back = any(p.state == label_edits.PointState.LABELLED for p in points.values())
+        return self._edit(f"mark {self._name(points)} {'visible' if back else 'occluded'}", points)
+
+    def accept_all(self) -> bool:
+        """Turn all predictions of the frame into labels."""
+        return self._accept(None)
+
+    def accept_selected(self) -> bool:
+        """Turn the predictions of the selected keypoints into labels."""
+        chosen = self._chosen()
+        return self._accept(chosen) if chosen else False
+
+    def _accept(self, keypoints: Iterable[int] | None) -> bool:
+        pose = self.pose
+        if pose is None:
+            return False
+        points = label_edits.accepted(pose, keypoints)
+        if not points:
+            self.hint("There is no prediction to accept here.")
+            return False
+        return self._edit(f"accept {self._name(points, 'prediction')}", points)
+
+    def copy_previous(self) -> bool:
+        """Say what the labelled frame before says, of keypoints of which this one says nothing."""
+        pose, labels, frame = self.pose, self.labels, self._session.frame
+        before = labels.preceding(frame) if labels is not None else None
+        if pose is None or labels is None or before is None:
+            self.hint("There is no labelled frame before this one.")
+            return False
+        there = {k: labels.point(before, k) for k in range(len(pose.keypoints))}
+        points = label_edits.copied(pose, there)
+        if not points:
+            self.hint(f"Frame {before} has nothing that is missing here.")
+            return False
+        return self._edit(f"copy {self._name(points)} from frame {before}", points)
+
+    def swap(self) -> bool:
+        """Let two selected keypoints, or left and right, change places."""
+        pose = self.pose
+        if pose is None:
+            return False
+        pairs = label_edits.swap_pairs(pose.keypoints, self._selection)
+        if not pairs:
+            self.hint(
+                "Select two points to swap (Shift+click adds the second), or name left/right "
+                "pairs under Keypoints…"
+            )
+            return False
+        points = label_edits.swapped(pose, pairs)
+        names = pose.keypoints.names
+        what = " and ".join(names[k] for k in pairs[0])
+        return self._edit(f"swap {what if len(pairs) == 1 else 'left and right'}", points)
+
+    def forget(self) -> bool:
+        """Take back what was said of the selected keypoints; predictions show again."""
+        points = label_edits.forgotten(self._chosen())
+        return self._edit(f"take back {self._name(points)}", points)
+
+    def nudge(self, dx: float, dy: float) -> bool:
+        """Move the selected keypoints by pixels of the video."""
+        pose, size, chosen = self.pose, self._size(), self._chosen()
+        if pose is None or size is None:
+            return False
+        points = label_edits.nudged(pose, chosen, dx, dy, size)
+        return self._edit(f"nudge {self._name(points)}", points)
+
+    def nudge_left(self) -> bool:
+        """Move the selected keypoints one pixel to the left."""
+        return self.nudge(-1, 0)
+
+    def nudge_right(self) -> bool:
+        """Move the selected keypoints one pixel to the right."""
+        return self.nudge(1, 0)
+
+    def nudge_up(self) -> bool:
+        """Move the selected keypoints one pixel up."""
+        return self.nudge(0, -1)
+
+    def nudge_down(self) -> bool:
+        """Move the selected keypoints one pixel down."""
+        return self.nudge(0, 1)
+
+    # ----------------------------------------------------------------- doing and undoing
+
+    def do(self, edit: Edit) -> bool:
+        """Carry out any edit of the current document; False, and a sentence, if that fails."""
+        document = self.document
+        if document is None:
+            self.hint("Labels need a project first.")
+            return False
+
+        def work() -> Edit:
+            document.do(edit)
+            return edit
+
+        return self._carry_out(work) is not None
+
+    def undo(self) -> bool:
+        """Take back the last edit, and show the frame that it was on."""
+        document = self.document
+        if document is None and self._session.filters.undo():
+            return True
+        if document is None or not document.history.can_undo:
+            self.hint("There is nothing to undo.")
+            return False
+        return self._carry_out(document.undo, show=True) is not None
+
+    def redo(self) -> bool:
+        """Do again what was undone last, and show the frame that it is on."""
+        document = self.document
+        if document is None and self._session.filters.redo():
+            return True
+        if document is None or not document.history.can_redo:
+            self.hint("There is nothing to redo.")
+            return False
+        return self._carry_out(document.redo, show=True) is not None
+
+    def save(self) -> bool:
+        """Merge the edits into the label files; a conflict is said and nothing is overwritten."""
+        document = self.document
+        if document is None:
+            self.hint("There are no labels to save yet.")
+            return False
+        return self._write(document.save)
+
+    def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
+        """Save after a conflict.
+
+        Parameters
+        ----------
+        keep : mapping of (frame, keypoint) to "ours" or "theirs"
+        """
+        document, conflict = self.document, self.conflict
+        if document is None or conflict is None:
+            return False
+
+        def work() -> SaveReport:
+            for side in ("ours", "theirs"):
+                chosen = [c for c in conflict.conflicts if keep.get((c.frame, c.keypoint)) == side]
+                if chosen:
+                    document.resolve(chosen, side)
+            return document.save()
+
+        return self._write(work)
+
+    def choose_file(self, kind: Kind) -> bool:
+        """Settle which of two files that disagree counts, and save.
+
+        Parameters
+        ----------
+        kind : "h5" or "csv"
+        """
+        document = self.document
+        if document is None:
+            return False
+
+        def work() -> SaveReport:
+            document.choose(kind)
+            return document.save()
+
+        return self._write(work)
+
+    def _write(self, work: Callable[[], SaveReport]) -> bool:
+        """Save on a thread; another program's changes that were taken over are shown."""
+        from napari_vitface.project.merge import SaveConflict
+
+        document = self.document
+        assert document is not None
+        self.conflict = None
+        before = len(document.history.done)
+        try:
+            report = run_waiting(work, "Saving the labels …")
+        except SaveConflict as conflict:
+            self.conflict = conflict
+            self.conflict_found.emit(conflict)
+            return False
+        except (VitFaceError, OSError) as error:
+            self._fail(error)
+            return False
+        finally:
+            for edit in document.history.done[before:]:
+                self._tell_edit(edit, show=False)
+            self.state_changed.emit()
+        self.documents.note_saved()
+        self.state_changed.emit()
+        words = list(report.problems)
+        if report.adopted:
+            noun = "point" if report.adopted == 1 else "points"
+            words.append(
+                f"Another program had changed {report.adopted} {noun} on disk; they are as it left "
+                "them (Undo brings yours back)."
+            )
+        if words:
+            self._session.tell(" ".join(words), "warning")
+        return True
+
+    def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
+        try:
+            edit = work()
+        except (VitFaceError, OSError) as error:
+            self._fail(error)
+            # What is on screen may be what was wanted and not what is.
+            self._session.draw_pose()
+            return None
+        if edit is not None:
+            self._tell_edit(edit, show)
+        return edit
+
+    def _tell_edit(self, edit: Edit, show: bool) -> None:
+        self.hint("")
+        if isinstance(edit, LabelEdit):
+            frames = edit.frames
+            if show and self._session.frame not in frames:
+                self._session.go_to(frames[0])
+            if self._session.frame in frames:
+                self._session.draw_pose()
+            for frame in frames:
+                self.changed.emit(frame)
+        else:
+            self._session.refresh_predictions()
+        self.state_changed.emit()
+
+    def _edit(self, what: str, points: Mapping[int, Point], frame: int | None = None) -> bool:
+        """Say something about points of a frame (default: the one on screen)."""
+        frame = self._session.frame if frame is None else frame
+        opened, keypoints, labels = self._session.current, self.keypoints, self.labels
+        if not points or opened is None or keypoints is None:
+            return False
+        if labels is None:
+            named = {keypoints.names[k]: point for k, point in points.items()}
+            self._waiting = (opened, frame, what, named)
+            if self.documents.opening:
+                self.hint("The labels of this video are being opened …")
+            else:
+                self.home_wanted.emit()
+            return False
+        edit = make_edit(labels, what, {(frame, k): point for k, point in points.items()})
+        if edit is None:
+            self._session.draw_pose()
+            return False
+        return self.do(edit)
+
+    # ----------------------------------------------------------------- without a project yet
+
+    @property
+    def waits(self) -> bool:
+        """Whether an edit waits for a project to be kept in."""
+        return self._waiting is not None
+
+    def keep_waiting(self) -> None:
+        """Do the edit that waited, now that its video has a document."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None or self.labels is None or waiting[0] is not self._session.current:
+            return
+        _, frame, what, named = waiting
+        names = self.labels.keypoints.names
+        points = {names.index(name): point for name, point in named.items() if name in names}
+        if len(points) < len(named):
+            lost = ", ".join(name for name in named if name not in names)
+            self._session.tell(
+                f"{lost} is no keypoint of this project, so it was not labelled; Keypoints… adds "
+                "it.",
+                "warning",
+            )
+        self._edit(what, points, frame)
+
+    def drop_waiting(self) -> None:
+        """Show again what was before the edit that waited."""
+        self._waiting = None
+        self._session.draw_pose()
+        self.hint("Not changed: corrections are kept in a project, and there is none yet.")
+
+    # ----------------------------------------------------------------- getting around
+
+    def next_frame(self) -> None:
+        self._step(1)
+
+    def previous_frame(self) -> None:
+        self._step(-1)
+
+    def next_labelled(self) -> None:
+        """Go to the next frame in which a person said anything."""
+        labels, frame = self.labels, self._session.frame
+        self._go(labels.following(frame) if labels is not None else None, "labelled frame after")
+
+    def previous_labelled(self) -> None:
+        """Go to the frame before in which a person said anything."""
+        labels, frame = self.labels, self._session.frame
+        self._go(labels.preceding(frame) if labels is not None else None, "labelled frame before")
+
+    def next_suggested(self) -> None:
+        """Go to the next frame that was suggested for labelling."""
+        self._go(_after(self._suggested(), self._session.frame), "suggested frame after")
+
+    def previous_suggested(self) -> None:
+        """Go to the suggested frame before."""
+        self._go(_before(self._suggested(), self._session.frame), "suggested frame before")
+
+    def next_low_confidence(self) -> None:
+        """Go to the next frame with a prediction of low confidence."""
+        self._go(_after(self._doubtful(), self._session.frame), "frame of low confidence after")
+
+    def previous_low_confidence(self) -> None:
+        """Go to the frame before with a prediction of low confidence."""
+        self._go(_before(self._doubtful(), self._session.frame), "frame of low confidence before")
+
+    def _step(self, step: int) -> None:
+        opened = self._session.current
+        if opened is not None:
+            frame = self._session.frame + step
+            if 0 <= frame < len(opened.video):
+                self._session.go_to(frame)
+
+    def _go(self, frame: int | None, what: str) -> None:
+        if frame is None:
+            self.hint(f"There is no {what} this one.")
+        else:
+            self.hint("")
+            self._session.go_to(frame)
+
+    def _suggested(self) -> np.ndarray:
+        marks = self._session.marks
+        return np.array(sorted(marks.suggested) if marks is not None else [], np.int64)
+
+    def _doubtful(self) -> np.ndarray:
+        marks = self._session.marks
+        return np.asarray(marks.low_confidence if marks is not None else [], np.int64)
+
+    # ----------------------------------------------------------------- the rest
+
+    def hint(self, text: str) -> None:
+        """Say how to go on; the empty sentence takes the last one away."""
+        self.hinted.emit(text)
+        viewer = self._session.viewer
+        if text and viewer is not None:
+            viewer.status = text
+
+    def close(self) -> None:
+        """Let go of documents and keys; what is not saved is in the journal."""
+        self.canvas.close()
+        self.documents.close()
+
+    def _chosen(self) -> tuple[int, ...]:
+        if not self._selection:
+            self.hint(_SELECT_FIRST)
+        return self._selection
+
+    def _name(self, points: Iterable[int], noun: str = "point") -> str:
+        if self.keypoints is None:
+            return ""
+        return label_edits.name_of(self.keypoints, points, noun)
+
+    def _size(self) -> tuple[int, int] | None:
+        opened = self._session.current
+        return frame_size(opened.layer) if opened is not None else None
+
+    def _fail(self, error: Exception) -> None:
+        text = str(error)
+        if not isinstance(error, VitFaceError):
+            text = f"The labels could not be written: {error}."
+        self._session.tell(text, "error")
+        self.state_changed.emit()
+
+    def _on_document(self) -> None:
+        self.conflict = None
+        self._on_keypoints()
+        self._session.draw_pose()
+        self.document_changed.emit()
+        self.state_changed.emit()
+        if self.document is not None:
+            self.keep_waiting()
+
+    def _on_video(self) -> None:
+        self._waiting = None
+        self._choice = None
+
+    def _on_keypoints(self) -> None:
+        if self.keypoints != self._shown_keypoints:
+            self._shown_keypoints = self.keypoints
+            self._choice = None
+            self.select(self._selection)
+            self.keypoints_changed.emit()
+
+
+def _after(frames: np.ndarray, frame: int) -> int | None:
+    place = int(np.searchsorted(frames, frame, side="right"))
+    return int(frames[place]) if place < len(frames) else None
+
+
+def _before(frames: np.ndarray, frame: int) -> int | None:
+    place = int(np.searchsorted(frames, frame, side="left"))
+    return int(frames[place - 1]) if place else None

@@ -1,0 +1,258 @@
+"""The project of the Correct section: make one, open one, its videos and keypoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QMenu,
+    QMessageBox,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
+from napari_vitface.gui.correct.project_dialog import ProjectDialog
+from napari_vitface.gui.correct.project_places import proposed_folder
+from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.pose.keypoints import KeypointSet
+
+_WHY = "Where should your corrections be kept?"
+
+
+class ProjectBar(QWidget):
+    """Name of the project with its menu, the video to work on, and what is wrong with the files."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._documents = session.labelling.documents
+        self.dialog: ProjectDialog | None = None
+        self.editor: KeypointEditor | None = None
+        self.question: QMessageBox | None = None
+        self.new_button = QPushButton("New project…")
+        self.new_button.setToolTip("Make a folder for labels, which DeepLabCut opens too")
+        self.new_button.clicked.connect(lambda: self.ask_for_new())
+        self.open_button = QPushButton("Open project…")
+        self.open_button.setToolTip("A DeepLabCut project, or one of its labeled-data folders")
+        self.open_button.clicked.connect(lambda: self.choose_project())
+        self.name = QElidingLabel("")
+        set_role(self.name, "strong")
+        self.menu_button = QPushButton("Project")
+        menu = QMenu(self.menu_button)
+        menu.addAction("New project…", self.ask_for_new)
+        menu.addAction("Open project…", self.choose_project)
+        menu.addSeparator()
+        self.keypoints_action = menu.addAction("Keypoints…", self.edit_keypoints)
+        menu.addAction("Show the folder", self._show_folder)
+        self.menu_button.setMenu(menu)
+        self.menu_button.setMinimumWidth(84)
+        self.videos = QComboBox()
+        self.videos.setToolTip("The project's videos")
+        self.videos.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.videos.activated.connect(self._on_video_chosen)
+        self.outside = WrappedLabel("", "value")
+        self.add_button = QPushButton("Add this video to the project")
+        self.add_button.clicked.connect(lambda: self._documents.add_current())
+        self.problems = Note()
+        for button in (self.new_button, self.open_button):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        first = QHBoxLayout()
+        first.setSpacing(5)
+        first.addWidget(self.new_button, 1)
+        first.addWidget(self.open_button, 1)
+        second = QHBoxLayout()
+        second.setSpacing(5)
+        second.addWidget(self.name, 1)
+        second.addWidget(self.menu_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addLayout(first)
+        layout.addLayout(second)
+        layout.addWidget(self.videos)
+        layout.addWidget(self.outside)
+        layout.addWidget(self.add_button)
+        layout.addWidget(self.problems)
+        self._documents.changed.connect(self.refresh)
+        session.labelling.home_wanted.connect(self._on_home_wanted)
+        self.refresh()
+
+    # ----------------------------------------------------------------- projects
+
+    def ask_for_new(self, why: str = "") -> ProjectDialog:
+        """Show the form for a new project; nothing waits for it."""
+        opened = self._session.current
+        folder = proposed_folder(opened.path) if opened is not None else Path.home() / "labels"
+        dialog = self.dialog = ProjectDialog(folder, self._first_keypoints(), why, self)
+        dialog.made.connect(self._documents.create)
+        dialog.open_wanted.connect(self._open_instead)
+        dialog.rejected.connect(self._on_cancelled)
+        dialog.finished.connect(lambda _: dialog.deleteLater())
+        dialog.open()
+        return dialog
+
+    def choose_project(self) -> bool:
+        """Ask for a project, or a folder of labels, and open it."""
+        opened = self._session.current
+        start = str(opened.path.parent) if opened is not None else ""
+        path, _ = QFileDialog.getOpenFileName(
+            self,
+            "Open a project: its config.yaml, or a CollectedData file",
+            start,
+            "Projects and labels (config.yaml *.yaml CollectedData_*.csv CollectedData_*.h5)",
+        )
+        if path:
+            self._documents.open(Path(path))
+        return bool(path)
+
+    def edit_keypoints(self) -> KeypointEditor | None:
+        """Show the editor of the project's keypoints."""
+        project = self._documents.project
+        if project is None:
+            return None
+        predictions = self._session.predictions
+        more = predictions.keypoints if predictions is not None else None
+        editor = self.editor = KeypointEditor(project.keypoints, more, self)
+        editor.changed.connect(self._documents.change_keypoints)
+        editor.finished.connect(lambda _: editor.deleteLater())
+        editor.open()
+        return editor
+
+    def _on_home_wanted(self) -> None:
+        # After the mouse event that caused it: a dialog within it would keep the canvas waiting.
+        QTimer.singleShot(0, self._ask_for_home)
+
+    def _ask_for_home(self) -> None:
+        if not self._session.labelling.waits:
+            return
+        if self._documents.project is not None:
+            self._ask_to_add()
+        elif self.dialog is None or not _is_open(self.dialog):
+            self.ask_for_new(_WHY)
+
+    def _ask_to_add(self) -> None:
+        opened, project = self._session.current, self._documents.project
+        if opened is None or project is None or (self.question and _is_open(self.question)):
+            return
+        question = self.question = QMessageBox(self)
+        question.setWindowTitle("Project")
+        question.setText(f"Keep the labels of {opened.path.name} in {project.folder.name} too?")
+        add = question.addButton("Add the video", QMessageBox.ButtonRole.AcceptRole)
+        new = question.addButton("New project…", QMessageBox.ButtonRole.ActionRole)
+        question.addButton(QMessageBox.StandardButton.Cancel)
+        question.setDefaultButton(add)
+        question.setWindowModality(Qt.WindowModality.WindowModal)
+
+        def answered(_: int) -> None:
+            if question.clickedButton() is add:
+                self._documents.add_current()
+            elif question.clickedButton() is new:
+                self.ask_for_new(_WHY)
+            else:
+                self._on_cancelled()
+            question.deleteLater()
+
+        question.finished.connect(answered)
+        question.open()
+
+    def _open_instead(self) -> None:
+        if self.choose_project() and self.dialog is not None:
+            self.dialog.accept()
+
+    def _on_cancelled(self) -> None:
+        labelling = self._session.labelling
+        if labelling.waits:
+            labelling.drop_waiting()
+
+    def _first_keypoints(self) -> KeypointSet | None:
+        session = self._session
+        if session.predictions is not None:
+            return session.predictions.keypoints
+        return session.model_keypoints
+
+    def _show_folder(self) -> None:
+        project = self._documents.project
+        if project is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
+
+    # ----------------------------------------------------------------- videos
+
+    def _on_video_chosen(self, index: int) -> None:
+        path = self.videos.itemData(index)
+        if path is None:
+            return
+        session = self._session
+        try:
+            session.show_video(
+                Path(path), lambda: run_waiting(lambda: open_for_window(path), opening(path))
+            )
+        except Exception as error:
+            session.tell(str(error), "error")
+        self.refresh()
+
+    # ----------------------------------------------------------------- what is shown
+
+    def refresh(self, *_: Any) -> None:
+        """Bring every line up to date with the files."""
+        files, opened = self._documents, self._session.current
+        project, document = files.project, files.document
+        nothing = project is None
+        for widget in (self.new_button, self.open_button):
+            widget.setVisible(nothing)
+        self.name.setVisible(not nothing)
+        self.menu_button.setVisible(not nothing)
+        set_look(self.new_button, "primary" if nothing and opened is not None else "")
+        if project is not None:
+            self.name.setText(project.folder.name)
+            self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
+        self._list_videos()
+        outside = opened is not None and project is not None and document is None
+        waiting = outside and not files.opening
+        self.add_button.setVisible(waiting and not files.problem)
+        text = ""
+        if files.opening:
+            text = "Opening the labels of this video …"
+        elif waiting and opened is not None and project is not None and not files.problem:
+            text = f"{opened.path.name} is not in this project yet."
+        self.outside.setText(text)
+        problems = [files.problem] if files.problem else []
+        if document is not None:
+            told = document.disagreement.text if document.disagreement is not None else ""
+            problems += [text for text in document.problems if text != told]
+            if document.read_only and document.read_only not in problems:
+                problems.append(document.read_only)
+        self.problems.say("\n".join(problems), "error" if files.problem else "warning")
+
+    def _list_videos(self) -> None:
+        project, opened = self._documents.project, self._session.current
+        entries = project.videos if project is not None else []
+        self.videos.setVisible(len(entries) > 1)
+        self.videos.clear()
+        for entry in entries:
+            # Without the video its labelled images can still be looked at.
+            path = entry.path or (entry.folder if entry.folder.is_dir() else None)
+            gone = "" if entry.path else " (images only)" if path else " (not here)"
+            self.videos.addItem(entry.name + gone, path)
+            if opened is not None and path is not None and path.resolve() == opened.path.resolve():
+                self.videos.setCurrentIndex(self.videos.count() - 1)
+
+
+def _is_open(dialog: QWidget) -> bool:
+    try:
+        return bool(dialog.isVisible())
+    except RuntimeError:
+        # Qt has taken it apart already.
+        return False

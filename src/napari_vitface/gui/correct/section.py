@@ -1,0 +1,261 @@
+"""Section 4: correct points, or place them, and never lose one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from napari_vitface.gui.correct import point_icon
+from napari_vitface.gui.correct.canvas import MOVE, PLACE
+from napari_vitface.gui.correct.frame_steps import FrameSteps
+from napari_vitface.gui.correct.key_table import KeyTable
+from napari_vitface.gui.correct.keypoint_list import KeypointList
+from napari_vitface.gui.correct.keys import words_with_key
+from napari_vitface.gui.correct.project_bar import ProjectBar
+from napari_vitface.gui.correct.project_conflicts import ConflictPanel
+from napari_vitface.gui.section import Fold, Section, WrappedLabel, set_look, set_role
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.which_frames.audit_panel import AuditPanel
+from napari_vitface.gui.which_frames.suggest_panel import SuggestPanel
+
+_LEGEND = (
+    (point_icon.PREDICTED, "predicted"),
+    (point_icon.LABELLED, "placed"),
+    (point_icon.OCCLUDED, "occluded"),
+)
+_LEGEND_COLOUR = "#ff9a3d"
+
+
+class CorrectSection(Section):
+    """Project, what is saved, tools, the keypoints of the frame, frames to go to, keys."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(4, "Correct", parent)
+        self._session = session
+        labelling = self._labelling = session.labelling
+        self.project = ProjectBar(session)
+        self.saved = WrappedLabel("", "value")
+        self.undo_button = self._button("Undo", "undo", "Undo")
+        self.redo_button = self._button("Redo", "redo", "Redo")
+        self.save_button = self._button("Save", "save", "Save the labels in the project")
+        self.conflicts = ConflictPanel(session)
+        self.move_button = self._tool_button("Move points", MOVE, "Drag points; a box selects some")
+        self.place_button = self._tool_button("Place points", PLACE, "Click to place points")
+        self.hint_line = WrappedLabel("", "value")
+        self.frame_line = QLabel("")
+        set_role(self.frame_line, "strong")
+        self.list = KeypointList(session)
+        self.edit_buttons = {
+            "accept_all": self._button("Accept all", "accept_all", "Accept all predictions"),
+            "copy_previous": self._button(
+                "Copy previous",
+                "copy_previous",
+                "Copy what is missing from the labelled frame before",
+            ),
+            "occlude": self._button("Occluded", "occlude", "Hidden, but about here"),
+            "delete": self._button("Not visible", "delete", "Nobody can say where it is"),
+            "swap": self._button("Swap", "swap", "Swap two selected points, or left and right"),
+            "forget": self._button("Take back", "forget", "Say nothing of the selected points"),
+        }
+        self.steps = FrameSteps(session)
+        self.keys = Fold("Keys", KeyTable())
+
+        self.content.addWidget(self.project)
+        self.content.addWidget(self.saved)
+        self._history = _row(self.undo_button, self.redo_button, self.save_button)
+        self.content.addWidget(self._history)
+        self.content.addWidget(self.conflicts)
+        self._tools = _row(self.move_button, self.place_button)
+        self.content.addWidget(self._tools)
+        self.content.addWidget(self.hint_line)
+        self.content.addWidget(self.frame_line)
+        self.content.addWidget(self.list)
+        self.legend = _legend()
+        self.content.addWidget(self.legend)
+        self._edits = QWidget()
+        grid = QGridLayout(self._edits)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(5)
+        for place, button in enumerate(self.edit_buttons.values()):
+            grid.addWidget(button, place // 2, place % 2)
+        self.content.addWidget(self._edits)
+        self.content.addWidget(self.steps)
+        self.content.addWidget(self.keys)
+        self.suggest_panel = SuggestPanel(session)
+        self.audit_panel = AuditPanel(session)
+        self.content.addWidget(Fold("Which frames to label", self.suggest_panel))
+        self.content.addWidget(Fold("Check the labels", self.audit_panel))
+
+        session.video_changed.connect(self.refresh)
+        session.poses_changed.connect(self.refresh)
+        session.frame_changed.connect(self._on_frame)
+        labelling.document_changed.connect(self.refresh)
+        labelling.keypoints_changed.connect(self.refresh)
+        labelling.state_changed.connect(self.refresh)
+        labelling.changed.connect(self._on_frame)
+        labelling.selection_changed.connect(self._refresh_frame)
+        labelling.tool_changed.connect(self._refresh_frame)
+        labelling.hinted.connect(self._on_hint)
+        labelling.documents.changed.connect(self.refresh)
+        if session.marks is not None:
+            session.marks.changed.connect(self.steps.refresh)
+        self.refresh()
+
+    # ----------------------------------------------------------------- what is shown
+
+    def refresh(self, *_: Any) -> None:
+        """Bring everything up to date with the session."""
+        session, labelling = self._session, self._labelling
+        opened, document, keypoints = session.current, labelling.document, labelling.keypoints
+        self.set_waiting(keypoints is None)
+        self.project.setVisible(opened is not None or labelling.project is not None)
+        self.hint.setText(self._what_to_do())
+        if document is None:
+            self.saved.setText("")
+        else:
+            self.saved.setText(labelling.saved_line)
+        there = document is not None
+        for widget in (self.saved, self._history):
+            widget.setVisible(there)
+        if document is not None:
+            history = document.history
+            self.undo_button.setEnabled(history.can_undo)
+            self.redo_button.setEnabled(history.can_redo)
+            for command, button in (("undo", self.undo_button), ("redo", self.redo_button)):
+                text = getattr(history, f"{command}_text")
+                words = f"{command.capitalize()} {text}".rstrip()
+                button.setToolTip(words_with_key(command, words))
+            self.save_button.setEnabled(document.unsaved)
+            set_look(self.save_button, "primary" if document.unsaved else "")
+        for widget in (
+            self._tools,
+            self.frame_line,
+            self.list,
+            self.legend,
+            self._edits,
+            self.steps,
+        ):
+            widget.setVisible(keypoints is not None)
+        self.conflicts.refresh()
+        self.steps.refresh()
+        self._refresh_frame()
+
+    def _what_to_do(self) -> str:
+        session, labelling = self._session, self._labelling
+        if session.current is None:
+            return "Waits for a video."
+        if labelling.documents.opening:
+            return ""
+        if labelling.keypoints is None:
+            return (
+                "Waits for keypoints: predict first and correct what is wrong, or make a project "
+                "and place them by hand."
+            )
+        if labelling.document is None and labelling.project is None:
+            return (
+                "Move a point that is wrong. The first time you are asked where corrections are "
+                "to be kept."
+            )
+        return ""
+
+    def _on_frame(self, frame: int) -> None:
+        self._refresh_frame()
+
+    def _refresh_frame(self) -> None:
+        labelling, session = self._labelling, self._session
+        tool = labelling.canvas.tool
+        for button, mine in ((self.move_button, MOVE), (self.place_button, PLACE)):
+            button.setChecked(tool == mine)
+        self.list.refresh()
+        pose = labelling.pose
+        if pose is None:
+            self.status = ""
+            return
+        done, count = int(pose.said.sum()), len(pose.keypoints)
+        self.frame_line.setText(f"Frame {session.frame}: {done} of {count} done")
+        self.status = f"{done} of {count}"
+        chosen = bool(labelling.selection)
+        for command in ("occlude", "delete", "forget"):
+            self.edit_buttons[command].setEnabled(chosen)
+        self.edit_buttons["accept_all"].setEnabled(bool((pose.drawn & ~pose.said).any()))
+        self._on_hint("")
+
+    def _on_hint(self, text: str) -> None:
+        labelling = self._labelling
+        if not text and labelling.keypoints is not None:
+            tool, target = labelling.canvas.tool, labelling.target
+            if tool == PLACE and target is not None:
+                text = f"Click on the {labelling.keypoints.names[target]}."
+            elif tool == PLACE:
+                text = "Every keypoint of this frame is there."
+            elif tool == MOVE:
+                text = "Drag a point to where it belongs."
+            else:
+                text = "Press T, or one of these, to begin."
+        self.hint_line.setText(text)
+
+    # ----------------------------------------------------------------- buttons
+
+    def _button(self, text: str, command: str, words: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(words_with_key(command, words))
+        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(lambda: self._labelling.run(command))
+        return button
+
+    def _tool_button(self, text: str, tool: str, words: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setCheckable(True)
+        button.setToolTip(words_with_key("switch_tool", words))
+        button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+        def take() -> None:
+            self._labelling.canvas.take_tool(tool)
+            self._refresh_frame()
+
+        button.clicked.connect(take)
+        return button
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    line = QHBoxLayout(row)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(5)
+    for widget in widgets:
+        line.addWidget(widget, 1)
+    return row
+
+
+def _legend() -> QWidget:
+    """What the looks of points mean, in one line."""
+    row = QWidget()
+    line = QHBoxLayout(row)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(4)
+    for look, words in _LEGEND:
+        picture = QLabel()
+        alpha = 0.6 if look == point_icon.PREDICTED else 1.0
+        picture.setPixmap(point_icon.point_icon(look, _LEGEND_COLOUR, alpha).pixmap(16, 16))
+        line.addWidget(picture)
+        text = QLabel(words)
+        set_role(text, "hint")
+        line.addWidget(text)
+        line.addSpacing(6)
+    line.addStretch(1)
+    row.setToolTip(
+        "Predicted points fade as their confidence falls. Points that are not visible are in the "
+        "list only."
+    )
+    return row

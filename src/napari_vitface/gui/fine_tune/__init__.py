@@ -1,0 +1,1 @@
+"""The Fine-tune section: what will be trained, the run, the verdict."""

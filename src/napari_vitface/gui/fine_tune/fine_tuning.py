@@ -1,0 +1,414 @@
+"""Fine-tuning as the window sees it: save the labels, ask the engine, take in how it goes.
+
+Knows no widget and no Qt. The training runs in the engine process; the user goes on looking and
+correcting, and what is corrected meanwhile counts for the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.fine_tune.labels import label_source
+from napari_vitface.gui.fine_tune.options import FineTuneOptions
+from napari_vitface.gui.fine_tune.plan import Plan, Planner
+from napari_vitface.gui.fine_tune.run import (
+    TRAINING,
+    Curve,
+    Run,
+    Unfinished,
+    files_of,
+    free_name,
+    last_finished,
+    unfinished_runs,
+)
+from napari_vitface.gui.models import ModelInfo, model_info
+from napari_vitface.jobs.events import (
+    Cancelled,
+    EpochFinished,
+    Event,
+    Failed,
+    Finished,
+    HeldOutShown,
+    LossMeasured,
+    Notice,
+    Progress,
+    Started,
+)
+from napari_vitface.jobs.training.run import home_of
+from napari_vitface.pose.keypoints import KeypointSet
+
+if TYPE_CHECKING:
+    from napari_vitface.engine import Request
+    from napari_vitface.gui.session import Session
+    from napari_vitface.project.document import LabelDocument
+    from napari_vitface.project.project import Project
+
+_log = logging.getLogger(__name__)
+
+_NOT_SAVED = "Nothing was trained, because the labels could not be saved: "
+
+
+class FineTune:
+    """Trains a model on the labels of the session's project; one training at a time."""
+
+    #: The run made progress or ended; or runs that can go on were found.
+    changed = Signal()
+    #: The loss, the held-out error or the held-out frames are others.
+    measured = Signal()
+    #: What the press would do is another.
+    planned = Signal()
+    #: Models of the project were found or made: a list of `ModelInfo`.
+    models_found = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._request: Request | None = None
+        self._project: Project | None = None
+        self.run: Run | None = None
+        #: Runs of the project that can go on, the last one first.
+        self.unfinished: list[Unfinished] = []
+        #: Why the last press did not begin a training; empty if it did.
+        self.refused = ""
+        self.planner = Planner(session)
+        self.planner.changed.connect(self.planned.emit)
+        session.labelling.documents.changed.connect(self._on_project)
+        session.labelling.document_changed.connect(self._on_project)
+
+    # ----------------------------------------------------------------- what there is
+
+    @property
+    def active(self) -> bool:
+        """Whether a training is under way."""
+        return self.run is not None and self.run.active
+
+    @property
+    def plan(self) -> Plan:
+        """What pressing the button would do."""
+        return self.planner.plan
+
+    @property
+    def options(self) -> FineTuneOptions:
+        return self.planner.options
+
+    def configure(self, options: FineTuneOptions) -> None:
+        """Choose otherwise."""
+        self.planner.configure(options)
+
+    @property
+    def proposed_name(self) -> str:
+        """Name of the next model unless the user gives one."""
+        project = self._session.labelling.project
+        return free_name(label_source(project)) if project is not None else ""
+
+    # ----------------------------------------------------------------- beginning and ending
+
+    def start(self) -> bool:
+        """Save the labels of the project and train on them; False if that cannot be begun."""
+        session = self._session
+        project = session.labelling.project
+        if self.active or project is None:
+            return False
+        self.refused = ""
+        try:
+            arguments = self.options.arguments(session.model)
+        except VitFaceError as error:
+            return self._refuse(str(error))
+        problem = self._save(project)
+        if problem:
+            return self._refuse(problem)
+        source = label_source(project)
+        name = self.options.name.strip() or free_name(source)
+        opened = session.current
+        return self._submit(
+            Run(name, home_of(source) / "runs" / name, session.model),
+            {
+                **arguments,
+                "labels": source,
+                "name": name,
+                "crop": opened.crop if opened is not None else None,
+                "resume": False,
+            },
+        )
+
+    def stop(self) -> None:
+        """Stop after the step in progress; what was reached is kept on disk."""
+        run = self.run
+        if run is None or not run.active:
+            return
+        run.status = "stopping"
+        if self._request is not None:
+            self._request.cancel()
+        self.changed.emit()
+
+    def resume(self, folder: Path | None = None, *, finish: bool = False) -> bool:
+        """Go on with a run of the project (by its folder), or with the last one.
+
+        Parameters
+        ----------
+        folder : Path, optional
+        finish : bool
+            Train no further: judge what was reached and make it a model.
+        """
+        session = self._session
+        project = session.labelling.project
+        if self.active or project is None:
+            return False
+        before = self.run
+        if folder is None:
+            if before is None or not before.can_continue:
+                return False
+            folder = before.folder
+        same = before is not None and before.folder == folder
+        run = Run(folder.name, folder, before.old_model if before and same else session.model)
+        run.curve = Curve.read(files_of(folder).curves)
+        for one in self.unfinished:
+            if one.folder == folder:
+                run.step, run.steps = one.step, one.steps
+        if before is not None and same:
+            run.curve.mean_pose, run.shown = before.curve.mean_pose, before.shown
+            run.settings = before.settings
+            run.step, run.steps = before.step, before.steps
+        # The run's own options count, whatever is set now; the device may be another.
+        return self._submit(
+            run,
+            {
+                "labels": label_source(project),
+                "name": run.name,
+                "resume": True,
+                "finish": finish,
+                "device": self.options.device,
+            },
+        )
+
+    def discard(self, folder: Path) -> bool:
+        """Give up a run that was not finished; its state is deleted."""
+        if self.active:
+            return False
+        files = files_of(folder)
+        try:
+            with files.locked():
+                files.clear()
+        except (VitFaceError, OSError) as error:
+            return self._refuse(str(error))
+        if self.run is not None and self.run.folder == folder:
+            self.run = None
+        self._find_runs()
+        self.changed.emit()
+        return True
+
+    def use(self, model: str) -> None:
+        """Work with the new model, or with the old one again."""
+        self._session.choose_model(model)
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Nothing more is to be heard; the engine keeps the state of what is under way."""
+        self.stop()
+
+    # ----------------------------------------------------------------- saving
+
+    def _save(self, project: Project) -> str:
+        """Save all labels of the project; a sentence if that fails, else nothing."""
+        labelling = self._session.labelling
+        current = labelling.document
+        for document in labelling.documents.of_project(project):
+            if not document.unsaved:
+                continue
+            if document is current:
+                problem = self._save_current()
+            else:
+                problem = _save_other(document)
+                if not problem:
+                    labelling.documents.note_saved(document)
+            if problem:
+                return _NOT_SAVED + problem
+        return ""
+
+    def _save_current(self) -> str:
+        labelling = self._session.labelling
+        told: list[str] = []
+
+        def listen(text: str, level: str) -> None:
+            if level == "error":
+                told.append(text)
+
+        self._session.told.connect(listen)
+        try:
+            saved = labelling.save()
+        finally:
+            self._session.told.disconnect(listen)
+        if saved:
+            return ""
+        if labelling.conflict is not None:
+            return (
+                "another program changed points that you changed too. Choose which to keep in "
+                "section 4 (Correct), then press again."
+            )
+        return told[-1] if told else "see section 4 (Correct)."
+
+    # ----------------------------------------------------------------- the engine
+
+    def _submit(self, run: Run, arguments: dict[str, Any]) -> bool:
+        self.refused = ""
+        self.run = run
+        self.planner.pause(True)
+        try:
+            self._request = self._session.submit(
+                "train", arguments, lambda event: self._on_event(run, event)
+            )
+        except VitFaceError as error:
+            self._fail(run, str(error))
+            return False
+        self.changed.emit()
+        self.measured.emit()
+        return True
+
+    def _refuse(self, sentence: str) -> bool:
+        self.refused = sentence
+        self.changed.emit()
+        return False
+
+    def _on_event(self, run: Run, event: Event) -> None:
+        match event:
+            case Started():
+                run.status = "running" if run.status == "starting" else run.status
+                run.settings = dict(event.settings)
+                run.steps = event.total
+                pose = run.settings.get("mean_pose") or {}
+                run.curve.mean_pose = pose.get("median"), pose.get("mean")
+            case Progress():
+                run.status = "running" if run.status == "starting" else run.status
+                run.stage, run.done, run.total = event.message, event.done, event.total
+                run.seconds_left = event.seconds_left
+                if event.message == TRAINING:
+                    run.step, run.steps = event.done, event.total
+            case LossMeasured():
+                # A run that goes on after a crash goes over some of its steps again.
+                run.curve.losses = [one for one in run.curve.losses if one[0] < event.step]
+                run.curve.losses.append((event.step, event.loss))
+                self.measured.emit()
+                return
+            case EpochFinished():
+                _note_judgement(run.curve, event)
+                self.measured.emit()
+                return
+            case HeldOutShown():
+                run.shown = event
+                self.measured.emit()
+                return
+            case Notice():
+                run.notices.append(event.message)
+            case Finished():
+                run.result = dict(event.result)
+                run.status = "done"
+                self._take_over(run)
+            case Cancelled():
+                run.status = "stopped"
+            case Failed():
+                self._fail(run, event.message)
+                return
+        if not run.active:
+            self._ended()
+        self.changed.emit()
+
+    def _fail(self, run: Run, message: str) -> None:
+        run.status, run.message = "failed", message
+        self._ended()
+        self.changed.emit()
+
+    def _ended(self) -> None:
+        self._request = None
+        self.planner.pause(False)
+        self._find_runs()
+
+    def _take_over(self, run: Run) -> None:
+        """The new model is in use at once."""
+        session = self._session
+        if run.settings.get("keypoints"):
+            keypoints = KeypointSet.from_dict(run.settings["keypoints"])
+            session.keypoint_sets[keypoints.names] = keypoints
+            session.known_models[run.model] = keypoints.names
+            self.models_found.emit([ModelInfo(run.model, "", keypoints.names)])
+        session.choose_model(run.model)
+        self._list_models()
+
+    # ----------------------------------------------------------------- the project
+
+    def _on_project(self) -> None:
+        project = self._session.labelling.project
+        if project is self._project:
+            return
+        self._project = project
+        self.unfinished = []
+        self.refused = ""
+        if self.run is not None and not self.run.active:
+            self.run = None
+        self._find_runs()
+        self._list_models()
+        self.changed.emit()
+
+    def _find_runs(self) -> None:
+        """Look for runs that can go on, and for the verdict on the last one that ended."""
+        project = self._session.labelling.project
+        if project is None:
+            return
+
+        def look() -> tuple[list[Unfinished], Run | None]:
+            source = label_source(project)
+            return unfinished_runs(source), last_finished(source)
+
+        def found(result: tuple[list[Unfinished], Run | None] | Exception) -> None:
+            if isinstance(result, Exception):
+                _log.info("cannot look for earlier runs", exc_info=result)
+                return
+            if project is not self._session.labelling.project:
+                return
+            unfinished, last = result
+            active = self.run.folder if self.run is not None and self.run.active else None
+            self.unfinished = [one for one in unfinished if one.folder != active]
+            if self.run is None:
+                self.run = last
+            self.changed.emit()
+
+        self._session.in_background(look, found)
+
+    def _list_models(self) -> None:
+        """Ask for the project's models, to offer them."""
+        project = self._session.labelling.project
+        if project is None or not (home_of(label_source(project)) / "models").is_dir():
+            return
+
+        def answered(event: Event) -> None:
+            if isinstance(event, Finished):
+                found = [model_info(entry) for entry in event.result["models"]]
+                self._session.known_models.update({m.choice: m.keypoints for m in found})
+                self.models_found.emit(found)
+
+        folder = home_of(label_source(project)) / "models"
+        try:
+            self._session.submit("models", {"folder": folder}, answered, urgent=True)
+        except VitFaceError as error:
+            _log.info("cannot list the models of %s: %s", project, error)
+
+
+def _note_judgement(curve: Curve, event: EpochFinished) -> None:
+    if event.mean_pose_median is not None:
+        curve.mean_pose = event.mean_pose_median, event.mean_pose_mean
+    if event.median_error is None or event.mean_error is None:
+        return
+    curve.errors = [one for one in curve.errors if one[0] < event.step]
+    curve.errors.append((event.step, event.median_error, event.mean_error))
+
+
+def _save_other(document: LabelDocument) -> str:
+    """Save the labels of a video that is open but not on screen."""
+    try:
+        document.save()
+    except (VitFaceError, OSError) as error:
+        return f"{error} (Open {document.name} to settle it.)"
+    return ""

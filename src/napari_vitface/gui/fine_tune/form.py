@@ -1,0 +1,241 @@
+"""The folded form of the Fine-tune section: what most users leave as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
+from psygnal import Signal
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_vitface.gui.fine_tune.options import SCRATCH, TIMM, FineTuneOptions
+from napari_vitface.gui.fine_tune.words import start_name
+from napari_vitface.gui.section import labelled_rows
+
+_QUICK, _FULL = "quick", "full"
+_IN_USE, _FILE = "", "file"
+_TIME, _RANDOM, _VIDEO = "time", "random", "video:"
+_SHARE = 0.25
+_BACKBONE = "vit_tiny_patch16_224"
+
+_HELP = {
+    "way": "Quick trains the head on features of a network that stays as it is: for a few frames "
+    "of a recording that the model half knows already. Full trains everything: slower, and better "
+    "from about 50 frames on or where the recording looks unlike what the model knows.",
+    "name": "Name of the new model, and of its files. The old model stays as it is.",
+    "start": "The model in use is mostly best. Weights of timm or random ones need hundreds of "
+    "labelled frames, and a GPU for large networks.",
+    "backbone": "A name that timm knows, as vit_small_patch16_224. Larger networks need a GPU.",
+    "steps": "Automatic goes by the number of frames. Give more if the error still falls at the "
+    "end, fewer to have it sooner.",
+    "size": "Height x width of the network's input, in multiples of the patch size. Empty is that "
+    "of the model it starts from. Larger is more exact and slower.",
+    "val": "Frames that are never trained on and tell how good the model is. The last part of each "
+    "video is honest for more frames of these videos; a whole video, for videos yet to come; at "
+    "random is too kind where labelled frames are near each other.",
+    "share": "Share of the labelled frames that is held out. More makes the verdict surer, and "
+    "leaves fewer to learn from.",
+    "batch": "Frames that go through the network together. Halve it if memory runs out.",
+    "rate": "Automatic is mostly right. Lower it if the loss jumps up and down.",
+    "device": "Automatic takes a GPU where there is one that works.",
+    "precision": "Automatic measures which is faster here. fp32 is the most exact.",
+    "seed": "Another seed gives another training on the same labels: a way to see what is luck.",
+}
+
+
+class FineTuneForm(QWidget):
+    """Every choice with its default, and when to change it as a tooltip."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._models: list[str] = []
+        self._videos: list[str] = []
+        self._file = ""
+        self._filling = False
+        self.way = ComboBox(
+            choices=[("quick: the head alone", _QUICK), ("full: the whole network", _FULL)]
+        )
+        self.name = LineEdit()
+        self.start = ComboBox(choices=self._starts())
+        self.backbone = LineEdit()
+        self.backbone.native.setPlaceholderText(_BACKBONE)
+        # The box for whole numbers cannot show a word for one of them.
+        self.steps = FloatSpinBox(min=0, max=1_000_000, step=50, value=0)
+        self.steps.native.setDecimals(0)
+        self.image_size = LineEdit()
+        self.image_size.native.setPlaceholderText("as the model has it")
+        self.val = ComboBox(choices=self._held())
+        self.share = FloatSpinBox(min=0.05, max=0.9, step=0.05, value=_SHARE)
+        self.batch = SpinBox(min=1, max=1024, value=16)
+        self.rate = FloatSpinBox(min=0.0, max=0.1, step=0.0001, value=0.0)
+        for box in (self.steps, self.rate):
+            box.native.setSpecialValueText("automatic")
+        self.device = ComboBox(choices=[("automatic", "auto"), ("CPU", "cpu")])
+        self.precision = ComboBox(
+            choices=[
+                ("automatic (measured)", "auto"),
+                ("fp32", "fp32"),
+                ("bf16", "bf16"),
+                ("fp16", "fp16"),
+            ]
+        )
+        self.seed = SpinBox(min=0, max=2**31 - 1, value=0)
+        rows: tuple[tuple[str, Any, str], ...] = (
+            ("Way", self.way, "way"),
+            ("Name", self.name, "name"),
+            ("Start from", self.start, "start"),
+            ("Network", self.backbone, "backbone"),
+            ("Steps", self.steps, "steps"),
+            ("Image size", self.image_size, "size"),
+            ("Held out", self.val, "val"),
+            ("Share", self.share, "share"),
+            ("Batch", self.batch, "batch"),
+            ("Learning rate", self.rate, "rate"),
+            ("Device", self.device, "device"),
+            ("Precision", self.precision, "precision"),
+            ("Seed", self.seed, "seed"),
+        )
+        grid, labels = labelled_rows(*((title, field.native) for title, field, _ in rows))
+        for label, (_, field, key) in zip(labels, rows, strict=True):
+            label.setToolTip(_HELP[key])
+            field.native.setToolTip(_HELP[key])
+            field.changed.connect(self._on_changed)
+        self._labels = dict(zip((key for *_, key in rows), labels, strict=True))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 0, 0, 4)
+        layout.addLayout(grid)
+        self.start.changed.connect(self._on_start)
+        self._show_what_counts()
+
+    # ----------------------------------------------------------------- what is chosen
+
+    def options(self) -> FineTuneOptions:
+        """What is set."""
+        start, backbone = str(self.start.value or ""), str(self.backbone.value or "").strip()
+        if start == TIMM:
+            start = TIMM + (backbone or _BACKBONE)
+        elif start == _FILE:
+            start = self._file
+        return FineTuneOptions(
+            quick=self.way.value == _QUICK,
+            name=str(self.name.value or ""),
+            start=start,
+            backbone=backbone if start == SCRATCH else "",
+            steps=int(self.steps.value),
+            image_size=str(self.image_size.value or ""),
+            val=self._val(),
+            batch_size=int(self.batch.value),
+            learning_rate=float(self.rate.value),
+            device=str(self.device.value),
+            precision=str(self.precision.value),
+            seed=int(self.seed.value),
+        )
+
+    def _val(self) -> str:
+        kind, share = str(self.val.value), round(float(self.share.value), 2)
+        if kind == _TIME:
+            return _TIME if share == _SHARE else f"{_TIME}:{share}"
+        return f"{_RANDOM}:{share}" if kind == _RANDOM else kind
+
+    def summary(self, model: str) -> str:
+        """The choices in a few words, for when the form is folded."""
+        options = self.options()
+        parts = ["quick" if options.trains_head_only else "full"]
+        parts.append(f"from {start_name(options.start or model)}")
+        if options.steps:
+            parts.append(f"{options.steps} steps")
+        if options.val != _TIME:
+            parts.append("other frames held out")
+        if options.device != "auto":
+            parts.append(options.device)
+        return ", ".join(parts)
+
+    # ----------------------------------------------------------------- what there is to choose
+
+    def set_models(self, choices: Sequence[str]) -> None:
+        """Offer models to start from beside the one in use."""
+        if list(choices) != self._models:
+            self._models = list(choices)
+            self._refill(self.start, self._starts())
+
+    def set_videos(self, videos: Sequence[str]) -> None:
+        """Offer labelled videos to be held out."""
+        if list(videos) != self._videos:
+            self._videos = list(videos)
+            self._refill(self.val, self._held())
+
+    def set_devices(self, devices: list[tuple[str, str]]) -> None:
+        """Offer (text, name) devices beside the automatic choice."""
+        self._refill(self.device, [("automatic", "auto"), *devices])
+
+    def set_proposed_name(self, name: str) -> None:
+        """What the model will be called unless a name is given."""
+        self.name.native.setPlaceholderText(name)
+
+    def _starts(self) -> list[tuple[str, str]]:
+        models = [(start_name(choice), choice) for choice in self._models]
+        chosen = [(Path(self._file).stem, _FILE)] if self._file else [("model file…", _FILE)]
+        return [
+            ("the model in use", _IN_USE),
+            *models,
+            *chosen,
+            ("weights of timm", TIMM),
+            ("random weights", SCRATCH),
+        ]
+
+    def _held(self) -> list[tuple[str, str]]:
+        # Of one video alone, nothing would be left to train on.
+        videos = [(f"video {name}", _VIDEO + name) for name in self._videos]
+        return [
+            ("end of each video", _TIME),
+            ("at random", _RANDOM),
+            *(videos if len(videos) > 1 else []),
+        ]
+
+    def _refill(self, box: ComboBox, choices: list[tuple[str, str]]) -> None:
+        """Change what a box offers; its choice stays if it is still there."""
+        chosen = box.value
+        self._filling = True
+        try:
+            box.choices = choices
+            if chosen in [value for _, value in choices]:
+                box.value = chosen
+        finally:
+            self._filling = False
+        self._on_changed()
+
+    # ----------------------------------------------------------------- when something is chosen
+
+    def _on_start(self, value: Any) -> None:
+        if value == _FILE and not self._filling and not self._file:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Choose a model to start from", "", "Models (*.safetensors)"
+            )
+            self.start_from_file(path)
+
+    def start_from_file(self, path: str) -> None:
+        """Start from a checkpoint; without one, from the model in use."""
+        self._file = path
+        self._refill(self.start, self._starts())
+        self.start.value = _FILE if path else _IN_USE
+
+    def _on_changed(self, *_: Any) -> None:
+        if not self._filling:
+            self._show_what_counts()
+            self.changed.emit()
+
+    def _show_what_counts(self) -> None:
+        """Hide fields that mean nothing for the other choices."""
+        start = self.start.value
+        conditions: tuple[tuple[str, Any, bool], ...] = (
+            ("backbone", self.backbone, start in (TIMM, SCRATCH)),
+            ("share", self.share, self.val.value in (_TIME, _RANDOM)),
+        )
+        for key, field, counts in conditions:
+            field.native.setVisible(counts)
+            self._labels[key].setVisible(counts)
+        self.way.native.setEnabled(start != SCRATCH)

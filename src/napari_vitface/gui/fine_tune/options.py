@@ -1,0 +1,100 @@
+"""What a user may choose about a fine-tune, as plain data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from napari_vitface.errors import VitFaceError
+
+#: Starts that are no model: random weights, and the prefix of timm's pretrained weights.
+SCRATCH, TIMM = "scratch", "timm:"
+
+
+@dataclass(frozen=True)
+class FineTuneOptions:
+    """The defaults are what most want.
+
+    Attributes
+    ----------
+    quick : bool
+        Train the head alone, on features that are computed once.
+    name : str
+        Of the new model; empty for the next free one.
+    start : str
+        A model as `Session.choose_model` takes it, ``timm:NAME`` or ``scratch``; empty for the
+        model in use.
+    backbone : str
+        timm name for ``scratch``; empty for the default.
+    steps, learning_rate
+        0 for the default.
+    image_size : str
+        ``"HxW"``; empty for that of the start.
+    val : str
+        Which frames are held out, as `napari_vitface.jobs.training.train.train` takes it.
+    """
+
+    quick: bool = True
+    name: str = ""
+    start: str = ""
+    backbone: str = ""
+    steps: int = 0
+    image_size: str = ""
+    val: str = "time"
+    batch_size: int = 16
+    learning_rate: float = 0.0
+    device: str = "auto"
+    precision: str = "auto"
+    seed: int = 0
+
+    @property
+    def from_random(self) -> bool:
+        """Whether no weights are there to begin with."""
+        return self.start == SCRATCH
+
+    @property
+    def trains_head_only(self) -> bool:
+        """Whether the quick way is taken; random weights have nothing to keep."""
+        return self.quick and not self.from_random
+
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of the model's input; None for that of the start.
+
+        Raises
+        ------
+        VitFaceError
+            The text is no size.
+        """
+        text = self.image_size.strip()
+        if not text:
+            return None
+        found = re.fullmatch(r"(\d+)\s*[x×*, ]\s*(\d+)", text)
+        if found is None or not int(found[1]) or not int(found[2]):
+            raise VitFaceError(
+                f"{text!r} is no image size; write height x width, as in 240x320, or leave it "
+                "empty."
+            )
+        return int(found[1]), int(found[2])
+
+    def plan_arguments(self, model: str) -> dict[str, Any]:
+        """For `napari_vitface.jobs.training.plan.plan_training`; `model` is the one in use."""
+        return {
+            "init": self.start or model,
+            "quick": self.trains_head_only,
+            "val": self.val,
+            "steps": self.steps or None,
+            "batch_size": self.batch_size,
+            "image_size": self.size(),
+            "device": self.device,
+            "seed": self.seed,
+        }
+
+    def arguments(self, model: str) -> dict[str, Any]:
+        """For `napari_vitface.jobs.training.train.train`; `model` is the one in use."""
+        return {
+            **self.plan_arguments(model),
+            "backbone": (self.backbone.strip() or None) if self.from_random else None,
+            "learning_rate": self.learning_rate or None,
+            "precision": self.precision,
+        }

@@ -1,0 +1,239 @@
+"""One fine-tune as the window knows it, and those that were left unfinished on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.models import bundled_names
+from napari_vitface.jobs.events import HeldOutShown
+from napari_vitface.jobs.training.run import RunFiles, home_of, plain_name
+
+#: The stage of the job in which steps of training are counted.
+TRAINING = "training"
+
+#: Where `napari_vitface.training.state`, which loads torch, keeps its numbers.
+_STATE_KEY = "napari_vitface_training"
+
+
+@dataclass
+class Curve:
+    """The course of a training, to be drawn.
+
+    Attributes
+    ----------
+    losses : list of (step, loss)
+    errors : list of (step, median, mean)
+        Of the frames held out, in video pixels.
+    mean_pose : (median, mean)
+        Of the mean pose on the same frames; None while unknown.
+    """
+
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    errors: list[tuple[int, float, float]] = field(default_factory=list)
+    mean_pose: tuple[float | None, float | None] = (None, None)
+
+    @classmethod
+    def read(cls, path: Path) -> Curve:
+        """The course of a run as its ``curves.csv`` holds it; empty if there is none."""
+        curve = cls()
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    curve._add(row)
+        except (OSError, ValueError, KeyError):
+            return cls()
+        return curve
+
+    def _add(self, row: dict[str, str]) -> None:
+        step = int(float(row["step"]))
+        if row["loss"]:
+            self.losses.append((step, float(row["loss"])))
+        if row["median_error"] and row["mean_error"]:
+            self.errors.append((step, float(row["median_error"]), float(row["mean_error"])))
+
+
+@dataclass
+class Run:
+    """The fine-tune in progress or the last one.
+
+    Attributes
+    ----------
+    name : str
+        Of the new model.
+    folder : Path
+        The run's folder.
+    old_model : str
+        The model in use when it was begun, as `Session.choose_model` takes it.
+    status : str
+        "starting", "running", "stopping", "stopped", "done" or "failed".
+    stage : str
+        What the job says it is doing.
+    done, total : int
+        Of the stage.
+    step, steps : int
+        Of the training.
+    settings, result : dict
+        Of `Started` and `Finished`.
+    message : str
+        The error's sentence when failed.
+    """
+
+    name: str
+    folder: Path
+    old_model: str
+    status: str = "starting"
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    step: int = 0
+    steps: int = 0
+    seconds_left: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    curve: Curve = field(default_factory=Curve)
+    shown: HeldOutShown | None = None
+    message: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it is under way."""
+        return self.status in ("starting", "running", "stopping")
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it ended early and its state is on disk."""
+        return self.status in ("stopped", "failed") and files_of(self.folder).unfinished
+
+    @property
+    def model(self) -> str:
+        """The new model, as `Session.choose_model` takes it; empty before it is there."""
+        return str(self.result.get("model") or "")
+
+    @property
+    def report(self) -> Path | None:
+        """The report, if it was written."""
+        path = self.result.get("report")
+        return Path(path) if path and Path(path).is_file() else None
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A fine-tune that was begun and neither ended nor given up.
+
+    Attributes
+    ----------
+    step, steps : int
+        Steps that are kept on disk, and all of them.
+    start : str
+        The model that it started from.
+    """
+
+    name: str
+    folder: Path
+    step: int
+    steps: int
+    start: str
+
+
+def files_of(folder: Path) -> RunFiles:
+    """The files of a run of a project, by the run's folder."""
+    return RunFiles.of(folder.name, folder.parent.parent, flat=False)
+
+
+def unfinished_runs(source: Path) -> list[Unfinished]:
+    """The runs of a project that can go on, the last one first.
+
+    Parameters
+    ----------
+    source : Path
+        What the project's labels are read from.
+    """
+    runs = home_of(source) / "runs"
+    found: list[tuple[float, Unfinished]] = []
+    for folder in runs.iterdir() if runs.is_dir() else ():
+        try:
+            files = files_of(folder)
+            if not files.unfinished:
+                continue
+            settings = files.read_settings()
+            changed = files.settings.stat().st_mtime
+        except (VitFaceError, OSError):
+            # A folder of something else, or one that cannot be read: nothing to go on with.
+            continue
+        total = int((settings.get("settings") or {}).get("steps") or 0)
+        one = Unfinished(
+            files.name, folder, _reached(files), total, str(settings.get("init") or "")
+        )
+        found.append((changed, one))
+    return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
+
+
+def last_finished(source: Path) -> Run | None:
+    """The run of a project that ended last, as far as its model is still there.
+
+    Parameters
+    ----------
+    source : Path
+        What the project's labels are read from.
+    """
+    runs = home_of(source) / "runs"
+    ended = sorted(runs.glob("*/metrics.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(ended):
+        try:
+            files = files_of(path.parent)
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if files.unfinished or not files.model.is_file():
+                continue
+            return _finished(files, result)
+        except (VitFaceError, OSError, ValueError, KeyError, TypeError):
+            # Not ours, or of another version: there is nothing to show of it.
+            continue
+    return None
+
+
+def _finished(files: RunFiles, result: dict[str, Any]) -> Run:
+    """A run as its files tell of it; the project may have moved since."""
+    start = str(result["init"])
+    beside = files.model.with_name(f"{start}.safetensors")
+    old = str(beside) if beside.is_file() else start if start in bundled_names() else ""
+    run = Run(files.name, files.folder, old, status="done", steps=int(result["steps"]))
+    report = files.folder / "report.html"
+    run.result = {**result, "model": str(files.model), "report": str(report)}
+    run.curve = Curve.read(files.curves)
+    if not result["frames"]["tuning"]:
+        # Else the curve is of other frames than the verdict.
+        pose = result["mean_pose"]
+        run.curve.mean_pose = pose["median"], pose["mean"]
+    return run
+
+
+def _reached(files: RunFiles) -> int:
+    """Steps that the stored state of a run holds; 0 if there is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # Of the file only the header is read.
+        with safe_open(files.state, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_STATE_KEY)
+        return int(json.loads(text)["fit"]["step"]) if text else 0
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def free_name(source: Path) -> str:
+    """The first name, after that of the project, under which there is neither model nor run."""
+    home = home_of(source)
+    base = plain_name(home.parent.name)
+    number = 1
+    while True:
+        name = base if number == 1 else f"{base}-{number}"
+        files = RunFiles.of(name, home, flat=False)
+        if not files.model.exists() and not files.settings.exists():
+            return name
+        number += 1

@@ -1,0 +1,320 @@
+"""What the Fine-tune section says, in plain sentences; no Qt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.gui.fine_tune.options import SCRATCH, TIMM, FineTuneOptions
+from napari_vitface.gui.fine_tune.plan import Plan
+from napari_vitface.gui.fine_tune.run import TRAINING, Run
+from napari_vitface.gui.style import count, duration
+
+#: Frames that are proposed to who has too few.
+_ADVISED = 20
+#: Names listed before "and 5 more".
+_LISTED = 6
+
+
+def start_name(start: str) -> str:
+    """A start as it stands in a sentence."""
+    if start == SCRATCH:
+        return "random weights"
+    if start.startswith(TIMM):
+        return f"timm's {start.removeprefix(TIMM)}"
+    path = Path(start)
+    return path.stem if path.suffix == ".safetensors" else start
+
+
+def waiting_words(plan: Plan) -> str:
+    """What the section waits for; empty if for nothing."""
+    match plan.status:
+        case "no video":
+            return "Waits for a video."
+        case "no project":
+            return (
+                "Waits for corrected frames: move points that are wrong, or place them, in section "
+                f"4. About {_ADVISED} frames of different poses are a good start."
+            )
+        case "counting":
+            return "Counting the labelled frames …"
+        case "too few" if not len(plan.labels):
+            return (
+                f"Waits for labelled frames: at least {plan.missing}, better {_ADVISED}, of "
+                "different poses. Correct points in section 4; every frame with a placed point "
+                "counts."
+            )
+        case "too few":
+            verb = "is" if len(plan.labels) == 1 else "are"
+            more = plan.missing
+            return (
+                f"{count(len(plan.labels), 'frame')} {verb} labelled: {count(more, 'more frame')} "
+                f"{'is' if more == 1 else 'are'} needed, better {_ADVISED} in all, of different "
+                "poses."
+            )
+    return ""
+
+
+def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: bool = False) -> str:
+    """What pressing the button will do; `cropped` if it looks at a part of the frames only."""
+    labels, result = plan.labels, plan.result
+    by_video = labels.by_video()
+    of = f"of {listed(list(by_video))}"
+    start = start_name(options.start or model)
+    if not result:
+        return (
+            f"Will train on your {count(len(labels), 'labelled frame')} "
+            f"({count(labels.points, 'point')}) {of}, starting from {start}."
+        )
+    training, held = sum(result["training"].values()), sum(result["held_out"].values())
+    lines = [
+        f"Trains on {training} of your {count(len(labels), 'labelled frame')} "
+        f"({count(result['points'], 'point')}) {of}, starting from {start}.",
+        f"{count(held, 'frame').capitalize()} {'is' if held == 1 else 'are'} held out "
+        f"({_how_held(options.val)}) and tell how much better it got.",
+    ]
+    if result["seen"]:
+        lines.append(
+            f"{start} was trained on frames that are held out now, so its error before looks "
+            "better than it is. Label frames that it has not seen."
+        )
+    if result["fresh"] and result["kept"]:
+        lines.append(f"New to {start} and learnt from nothing: {listed(result['fresh'])}.")
+    elif result["fresh"]:
+        lines.append("All keypoints are new to it and learnt from nothing.")
+    if result["left_out"]:
+        lines.append(f"Labelled in no frame trained on, so left out: {listed(result['left_out'])}.")
+    if cropped:
+        lines.append("It looks at the part of the frames that you cut out under Predict.")
+    way = "Quick (the head alone)" if options.trains_head_only else "Full (the whole network)"
+    lines.append(f"{way}: {count(result['steps'], 'step')}, {_rough_time(result['seconds'])}.")
+    return "\n".join(lines)
+
+
+def _how_held(val: str) -> str:
+    kind, _, value = val.partition(":")
+    if kind == "video":
+        return f"all of {value}"
+    share = f"{100 * float(value):.0f} %" if value else "quarter"
+    if kind == "time":
+        return f"the last {share} of each video"
+    return f"{share} at random" if value else "a quarter at random"
+
+
+def _rough_time(seconds: float | None) -> str:
+    """A guess, said as one: it is off by half easily."""
+    if seconds is None:
+        return "the time left is told once it runs"
+    if seconds < 50:
+        rough = max(10, round(seconds / 10) * 10)
+    elif seconds < 600:
+        rough = max(1, round(seconds / 60)) * 60
+    elif seconds < 3600:
+        rough = round(seconds / 300) * 300
+    else:
+        rough = round(seconds / 1800) * 1800
+    return f"roughly {duration(rough)} on this computer"
+
+
+def stage_words(run: Run) -> str:
+    """What a run is doing, and how long it will take."""
+    if run.status == "starting":
+        return "Starting the engine …"
+    if run.status == "stopping":
+        return "Stopping; what was reached is being written …"
+    if run.stage == TRAINING:
+        text = f"Step {run.step} of {run.steps}"
+        if run.seconds_left is not None:
+            early = " at most" if run.settings.get("stops_early") else ""
+            text += f"  ·  {duration(run.seconds_left)} left{early}"
+        return text
+    stage = run.stage[:1].upper() + run.stage[1:]
+    if run.total > 1:
+        return f"{stage}: {run.done} of {run.total}"
+    return f"{stage} …" if stage else "Starting …"
+
+
+def error_words(run: Run) -> str:
+    """The held-out error as it stands, beside where it began and the mean pose."""
+    errors = run.curve.errors
+    if not errors:
+        return ""
+    text = f"Held-out error {errors[-1][1]:.1f} px"
+    if len(errors) > 1 and errors[0][0] == 0:
+        text += f", at the start {errors[0][1]:.1f}"
+    if run.curve.mean_pose[0] is not None:
+        text += f", mean pose {run.curve.mean_pose[0]:.1f}"
+    return text + " (medians)."
+
+
+def run_words(run: Run) -> str:
+    """What is trained from what, and on what it computes."""
+    settings = run.settings
+    if not settings:
+        return ""
+    frames = count(settings["frames"]["training"], "frame")
+    start = start_name(str(settings["init"]))
+    device = str(settings["device"]).upper()
+    return (
+        f"{run.name}, from {start}, on {frames}; computed on {device} in {settings['precision']}."
+    )
+
+
+def change_words(run: Run) -> str:
+    """What came of it in a few characters, for the header of the section."""
+    after, before = run.result.get("after") or {}, run.result.get("before") or {}
+    if after.get("median") is None:
+        return "done"
+    if before.get("median") is None or before.get("missed"):
+        return f"{after['median']:.1f} px"
+    return f"{before['median']:.1f} → {after['median']:.1f} px"
+
+
+def notice_words(run: Run) -> str:
+    """What the job had to say, one notice a line, with paths as they are in the project."""
+    project = run.folder.parent.parent.parent
+    folder = str(project / "labeled-data") + os.sep
+    return "\n".join(run.notices).replace(folder, "").replace(str(project) + os.sep, "")
+
+
+def stopped_words(run: Run) -> str:
+    """What a run that was stopped has reached."""
+    if not run.can_continue:
+        return "Stopped before there was anything to keep."
+    text = f"Stopped at step {run.step} of {run.steps}; it is kept." if run.steps else "Stopped."
+    return f"{text} {error_words(run)}".strip()
+
+
+def headline(result: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict in a few words, and the level of its note ("info" or "warning")."""
+    verdict, after = result.get("verdict"), result["after"]
+    pose = result.get("against_mean_pose") or {}
+    if after["median"] is None:
+        return "There was no point to judge by.", "warning"
+    if verdict is None or verdict.get("gain") is None:
+        text = f"Error on held-out frames: {after['median']:.1f} px"
+        return text + " (median).", "info" if pose.get("better") else "warning"
+    change = _change(result)
+    if verdict["better"] is True:
+        return f"Better: {change}.", "info"
+    if verdict["better"] is False:
+        return f"Worse: {change}. The old model is the better one.", "warning"
+    if verdict["interval"] is None:
+        return f"Too few held-out frames to be sure: {change}.", "warning"
+    return f"No better than chance explains: {change}.", "warning"
+
+
+def _change(result: Mapping[str, Any]) -> str:
+    before, after, verdict = result["before"], result["after"], result["verdict"]
+    if before["median"] is not None and not before["missed"]:
+        return f"median error {before['median']:.1f} px before, {after['median']:.1f} px now"
+    # Of points that the old model knows, for it cannot be judged by the others.
+    return f"mean error {verdict['before']:.1f} px before, {verdict['after']:.1f} px now"
+
+
+def verdict_words(result: Mapping[str, Any]) -> str:
+    """How sure the verdict is, on what, and how a constant does."""
+    verdict, after = result.get("verdict"), result["after"]
+    frames = result["frames"]["judging"]
+    lines = [
+        f"Judged on {count(frames, 'frame')} that it was not trained on "
+        f"({count(after['points'], 'point')})."
+    ]
+    if verdict is not None and verdict.get("interval") is not None:
+        low, high = verdict["interval"]
+        gain = verdict["gain"]
+        if gain < 0:
+            gain, low, high = -gain, -high, -low
+        lines.append(
+            f"The mean error {'fell' if verdict['gain'] >= 0 else 'rose'} by {gain:.1f} px (95 % "
+            f"interval {low:.1f} to {high:.1f}): {_chance(verdict['better'])}."
+        )
+    pose = result.get("against_mean_pose") or {}
+    if result.get("mean_pose") and pose.get("gain") is not None:
+        lines.append(_beside_the_mean_pose(pose))
+    if result.get("seen_before"):
+        lines.append(
+            f"{result['init']} had been trained on frames that judge here, so its error before "
+            "looks better than it is."
+        )
+    if verdict is None or verdict.get("interval") is None:
+        lines.append("Label more frames, so that more can be held out.")
+    stopped = result.get("stopped")
+    steps = f"{result['steps']} of {result['steps_planned']} steps"
+    if stopped == "no longer better":
+        lines.append(f"It stopped after {steps}, because it no longer got better.")
+    elif stopped == "asked":
+        lines.append(f"It was ended after {steps}.")
+    return "\n".join(lines)
+
+
+def _chance(better: bool | None) -> str:
+    return {
+        True: "more than chance",
+        False: "more than chance",
+        None: "no more than chance could do",
+    }[better]
+
+
+def _beside_the_mean_pose(pose: Mapping[str, Any]) -> str:
+    if pose["better"] is True:
+        return "It is better than always guessing the mean pose."
+    if pose["better"] is False:
+        return "It is worse than always guessing the mean pose: label more frames."
+    return "It is not clearly better than always guessing the mean pose: label more frames."
+
+
+#: Columns of the table of the verdict.
+COLUMNS = ("error in px", "median", "mean")
+
+
+def verdict_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Before, after and the mean pose: their name, median and mean error in px."""
+    rows = []
+    for title, key in (
+        (f"before ({result['init']})", "before"),
+        (f"now ({result['name']})", "after"),
+        ("mean pose", "mean_pose"),
+    ):
+        figures = result.get(key)
+        if figures:
+            rows.append((title, _px(figures["median"]), _px(figures["mean"])))
+    return rows
+
+
+#: Columns of the table of keypoints.
+KEYPOINT_COLUMNS = ("median error, px", "n", "before", "now", "mean\npose")
+
+
+def keypoint_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """Median errors in px of each keypoint, with the number of points."""
+
+    def median(key: str, name: str) -> str:
+        figures = result.get(key) or {}
+        of_one = (figures.get("per_keypoint") or {}).get(name) or {}
+        return _px(of_one.get("median"))
+
+    rows = []
+    for name in result["keypoints"]:
+        points = result["after"]["per_keypoint"][name]["points"]
+        rows.append(
+            (name, str(points), median("before", name), median("after", name),
+             median("mean_pose", name))
+        )  # fmt: skip
+    return rows
+
+
+def _px(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, at most some of them."""
+    if len(names) > _LISTED:
+        shown, rest = names[: _LISTED - 1], len(names) - _LISTED + 1
+        return f"{', '.join(shown)} and {rest} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,1 @@
+"""The Predict section and the run behind it."""

@@ -1,0 +1,161 @@
+"""The folded form of the Predict section: which frames, which part of them, on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
+from psygnal import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_vitface.gui.predict.prediction import PredictOptions
+from napari_vitface.gui.section import WrappedLabel, labelled_rows
+from napari_vitface.gui.session import Session
+
+#: Where predictions go by default.
+_BESIDE = Path()
+
+
+class PredictOptionsForm(QWidget):
+    """What most users leave as it is."""
+
+    changed = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.first = SpinBox(min=0, max=0, value=0)
+        self.last = SpinBox(min=0, max=0, value=0)
+        self.step = SpinBox(min=1, max=10000, value=1)
+        self.step.tooltip = "1 takes every frame, 10 every tenth"
+        self.device = ComboBox(choices=[("automatic", "auto"), ("CPU", "cpu")])
+        self.precision = ComboBox(
+            choices=[
+                ("automatic (measured)", "auto"),
+                ("fp32", "fp32"),
+                ("bf16", "bf16"),
+                ("fp16", "fp16"),
+            ],
+        )
+        self.folder = FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=_BESIDE, nullable=True)
+        self.folder.line_edit.native.setPlaceholderText("beside the video")
+        self.folder.choose_btn.text = "…"
+        self.folder.choose_btn.native.setFixedWidth(30)
+        self.overlay = CheckBox(text="Also write a labelled video", value=False)
+        self.crop_text = WrappedLabel("", "hint")
+        self.draw_button = QPushButton("Draw crop")
+        self.draw_button.setToolTip("Draw a rectangle; models look at nothing outside it")
+        self.draw_button.clicked.connect(lambda: session.crop_tool.draw())
+        self.clear_button = QPushButton("Whole frame")
+        self.clear_button.clicked.connect(lambda: session.crop_tool.clear())
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.draw_button)
+        buttons.addWidget(self.clear_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 0, 0, 4)
+        layout.setSpacing(5)
+        layout.addLayout(
+            labelled_rows(
+                ("First frame", self.first.native),
+                ("Last frame", self.last.native),
+                ("Every", self.step.native),
+                ("Device", self.device.native),
+                ("Precision", self.precision.native),
+                ("Save in", self.folder.native),
+            )[0]
+        )
+        layout.addWidget(self.overlay.native)
+        layout.addWidget(self.crop_text)
+        layout.addLayout(buttons)
+        for widget in (self.first, self.last, self.step):
+            widget.changed.connect(self._on_frames)
+        self.folder.changed.connect(lambda _=None: self.changed.emit())
+        self.overlay.changed.connect(lambda _=None: self.changed.emit())
+        self.device.changed.connect(self._on_computing)
+        self.precision.changed.connect(self._on_computing)
+        session.video_changed.connect(self._on_video)
+        session.crop_changed.connect(self._on_crop)
+        session.crop_tool.changed.connect(self._on_crop)
+        self._on_video()
+
+    def options(self, *, overwrite: bool = False) -> PredictOptions:
+        """What is set, for a run."""
+        frames = range(self.first.value, self.last.value + 1, self.step.value)
+        opened = self._session.current
+        everything = opened is not None and frames == range(len(opened.video))
+        return PredictOptions(
+            frames=None if everything else frames,
+            device=self.device.value,
+            precision=self.precision.value,
+            overlay=self.overlay.value,
+            overwrite=overwrite,
+            output_dir=self.output_dir,
+        )
+
+    @property
+    def output_dir(self) -> Path | None:
+        """Folder for the results; None for that of the video."""
+        folder = self.folder.value
+        return folder if isinstance(folder, Path) and folder != _BESIDE else None
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames are chosen."""
+        return len(range(self.first.value, self.last.value + 1, self.step.value))
+
+    def set_devices(self, devices: list[tuple[str, str]]) -> None:
+        """Offer (text, name) devices beside the automatic choice."""
+        chosen = self.device.value
+        self.device.choices = [("automatic", "auto"), *devices]
+        if chosen in [name for _, name in devices]:
+            self.device.value = chosen
+
+    def summary(self) -> str:
+        """The settings in a few words, for when the form is folded."""
+        opened = self._session.current
+        if opened is None:
+            return "all frames, whole picture"
+        everything = self.frame_count == len(opened.video)
+        parts = ["all frames" if everything else f"{self.frame_count} frames"]
+        parts.append("cropped" if opened.crop else "whole picture")
+        if self.device.value != "auto":
+            parts.append(str(self.device.value))
+        if self.precision.value != "auto":
+            parts.append(str(self.precision.value))
+        if self.overlay.value:
+            parts.append("labelled video")
+        return ", ".join(parts)
+
+    def _on_video(self) -> None:
+        opened = self._session.current
+        last = len(opened.video) - 1 if opened is not None else 0
+        for widget in (self.first, self.last):
+            widget.max = last
+        self.first.value, self.last.value, self.step.value = 0, last, 1
+        self._on_crop()
+
+    def _on_frames(self) -> None:
+        if self.first.value > self.last.value:
+            self.last.value = self.first.value
+        self.changed.emit()
+
+    def _on_computing(self) -> None:
+        self._session.device = self.device.value
+        self._session.precision = self.precision.value
+        self._session.attention.update()
+        self.changed.emit()
+
+    def _on_crop(self) -> None:
+        opened, tool = self._session.current, self._session.crop_tool
+        self.draw_button.setEnabled(opened is not None)
+        self.clear_button.setEnabled(opened is not None and bool(opened.crop or tool.drawing))
+        if opened is not None and opened.crop is not None:
+            x, y, width, height = opened.crop
+            text = f"The model looks at {width} × {height} px from x {x}, y {y} only."
+        elif tool.drawing:
+            text = tool.problem or "Drag a rectangle around the face on the canvas."
+        else:
+            text = "The model looks at the whole frame."
+        self.crop_text.setText(text)
+        self.changed.emit()

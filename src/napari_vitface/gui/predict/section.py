@@ -1,0 +1,267 @@
+"""Section 2: run a model over the video and see how it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from napari_vitface.gui.models import ModelInfo
+from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
+from napari_vitface.gui.predict.options import PredictOptionsForm
+from napari_vitface.gui.predict.prediction import Run
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count
+
+_ANOTHER_FILE = "Model file…"
+
+
+class PredictSection(Section):
+    """Model, options, Predict, progress with time left, Cancel, and what came of it."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(2, "Predict", parent)
+        self._session = session
+        self._models: dict[str, ModelInfo] = {}
+
+        self.model = QComboBox()
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model.setToolTip("The model that looks for the keypoints")
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(QLabel("Model"))
+        row.addWidget(self.model, 1)
+        self.about_model = WrappedLabel()
+        self.form = PredictOptionsForm(session)
+        self.options = Fold("Options", self.form)
+
+        self.predict_button = QPushButton("Predict")
+        self.predict_button.clicked.connect(lambda: self.predict())
+        self.progress = RunProgress(
+            "frame", "Stop; what is done is kept and the next run goes on from it"
+        )
+        self.bar, self.doing = self.progress.bar, self.progress.doing
+        self.cancel_button = self.progress.cancel_button
+        self.cancel_button.clicked.connect(lambda: session.prediction.cancel())
+        self.device = WrappedLabel("", "hint")
+        self.result = Note()
+        self.notices = Note()
+        self.folder_button = QPushButton("Show files")
+        self.folder_button.setToolTip("Open the folder with the tables")
+        self.folder_button.clicked.connect(lambda: self._show_in_folder())
+
+        self.points = QCheckBox("Points")
+        self.names = QCheckBox("Names")
+        self.skeleton = QCheckBox("Skeleton")
+        show = QHBoxLayout()
+        show.setSpacing(10)
+        self.show_label = QLabel("Show")
+        show.addWidget(self.show_label)
+        for box in (self.points, self.names, self.skeleton):
+            box.setChecked(True)
+            show.addWidget(box)
+        show.addStretch(1)
+
+        self.content.addLayout(row)
+        self.content.addWidget(self.about_model)
+        self.content.addWidget(self.options)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.predict_button, 1)
+        buttons.addWidget(self.folder_button)
+        self.content.addLayout(buttons)
+        for widget in (self.progress, self.device, self.result, self.notices):
+            self.content.addWidget(widget)
+        self.content.addLayout(show)
+
+        overlays = session.overlays
+        self.points.toggled.connect(lambda on: overlays.show(KEYPOINTS, on))
+        self.skeleton.toggled.connect(lambda on: overlays.show(SKELETON, on))
+        self.names.toggled.connect(lambda on: setattr(overlays, "names_visible", on))
+        overlays.wanted_changed.connect(self._on_wanted)
+        self.model.activated.connect(self._on_model)
+        self.form.changed.connect(self.refresh)
+        session.video_changed.connect(self.refresh)
+        session.poses_changed.connect(self.refresh)
+        session.model_changed.connect(self._list_models)
+        session.model_changed.connect(self.refresh)
+        session.prediction.changed.connect(self.refresh)
+        self._list_models()
+        self.refresh()
+
+    # ----------------------------------------------------------------- models
+
+    def set_models(self, models: list[ModelInfo]) -> None:
+        """Offer models; the chosen one stays chosen."""
+        self._models.update({model.choice: model for model in models})
+        self._list_models()
+        self.refresh()
+
+    def choose_model_file(self) -> None:
+        """Ask for a checkpoint and choose it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Choose a model", "", "Models (*.safetensors)")
+        if path:
+            self.use_model(path)
+        else:
+            self._list_models()
+
+    def use_model(self, choice: str | Path) -> None:
+        """Choose a bundled model by name or a checkpoint by path."""
+        self._session.choose_model(str(choice))
+
+    def _list_models(self) -> None:
+        choices = list(self._models)
+        if self._session.model not in choices:
+            choices.append(self._session.model)
+        self.model.clear()
+        for choice in choices:
+            self.model.addItem(Path(choice).name, choice)
+        self.model.insertSeparator(len(choices))
+        self.model.addItem(_ANOTHER_FILE, None)
+        self.model.setCurrentIndex(choices.index(self._session.model))
+
+    def _on_model(self, index: int) -> None:
+        choice = self.model.itemData(index)
+        if choice is None:
+            self.choose_model_file()
+        else:
+            self.use_model(choice)
+
+    # ----------------------------------------------------------------- running
+
+    def predict(self) -> None:
+        """Start a run with what is set."""
+        opened = self._session.current
+        overwrite = opened is not None and opened.saved is not None
+        self._session.prediction.start(self.form.options(overwrite=overwrite))
+
+    def _show_in_folder(self) -> None:
+        opened = self._session.current
+        if opened is not None and opened.saved is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(opened.saved.parent)))
+
+    def _on_wanted(self, what: str, wanted: bool) -> None:
+        box = {KEYPOINTS: self.points, SKELETON: self.skeleton}.get(what)
+        if box is not None and box.isChecked() != wanted:
+            box.blockSignals(True)
+            box.setChecked(wanted)
+            box.blockSignals(False)
+
+    # ----------------------------------------------------------------- what is shown
+
+    def refresh(self, *_: Any) -> None:
+        """Bring every line up to date with the session."""
+        session = self._session
+        opened, run = session.current, session.prediction.run
+        active = run is not None and run.active
+        self.set_waiting(opened is None)
+        info = self._models.get(session.model)
+        self.about_model.setText(info.summary if info is not None else "")
+        self.options.set_summary(self.form.summary())
+        self.options.setEnabled(not active)
+        self.model.setEnabled(not active)
+        self.predict_button.setVisible(not active)
+        self.predict_button.setEnabled(opened is not None)
+        for box in (self.show_label, self.points, self.names, self.skeleton):
+            box.setVisible(opened is not None and opened.poses is not None)
+        mine = run if run is not None and opened is run.opened else None
+        self._refresh_hint(mine, active)
+        self._refresh_progress(run if active else None)
+        self._refresh_result(mine)
+
+    def _refresh_hint(self, run: Run | None, active: bool) -> None:
+        opened = self._session.current
+        self.predict_button.setText("Predict")
+        self.predict_button.setToolTip("")
+        finished = opened is not None and opened.poses is not None and opened.saved is not None
+        set_look(self.predict_button, "" if finished else "primary")
+        if opened is None:
+            self.hint.setText("Waits for a video.")
+            self.status = ""
+            return
+        frames = count(self.form.frame_count, "frame")
+        if active:
+            self.hint.setText("")
+        elif run is not None and run.status == "cancelled":
+            self.hint.setText("Cancelled. What is done is kept; Go on predicts the rest.")
+            self.predict_button.setText(f"Go on with {frames}")
+            self.status = "cancelled"
+        elif finished and opened.saved is not None:
+            self.hint.setText("Move the slider to look at the points.")
+            self.predict_button.setText("Predict again")
+            self.predict_button.setToolTip(f"Replaces {opened.saved.name}")
+            self.status = "done"
+        else:
+            self.hint.setText("Press Predict: points appear on the video as they are found.")
+            self.predict_button.setText(f"Predict {frames}")
+            self.status = "ready"
+
+    def _refresh_progress(self, run: Run | None) -> None:
+        starting = "Starting the engine and loading the model …"
+        if self._session.fine_tune.active:
+            starting = "Waits for the fine-tune to end; section 5 can stop it."
+        self.progress.show_run(run, starting=starting)
+        if run is not None:
+            self.status = f"{100 * run.done // run.total} %" if run.total else "starting"
+
+    def _refresh_result(self, run: Run | None) -> None:
+        opened = self._session.current
+        self.device.setText(device_line(run.settings) if run is not None else "")
+        self.device.setToolTip(str(run.settings.get("why", "")) if run is not None else "")
+        notices = [*run.notices] if run is not None else []
+        self.notices.say("\n".join(notices), "warning")
+        self.folder_button.setVisible(opened is not None and opened.saved is not None)
+        if run is not None and run.status == "failed":
+            self.result.say(run.message, "error")
+            self.status = "failed"
+        elif run is not None and run.status == "done":
+            self.result.say(result_line(run), "info")
+        elif opened is not None and opened.saved is not None and opened.poses is not None:
+            self.result.say(f"Opened {opened.saved.name}, found beside the video.", "info")
+        else:
+            self.result.say("")
+
+
+def device_line(settings: dict[str, Any]) -> str:
+    """What the run computes with and why, in one line."""
+    if not settings:
+        return ""
+    device, precision = str(settings.get("device", "?")), str(settings.get("precision", "?"))
+    line = f"{device.upper()}, {precision}"
+    # "bf16 on cpu: measured 12.7 ms an image, fp32 on cpu 30.5 ms; points move ...": the timing.
+    _, colon, why = str(settings.get("why") or "").partition(": ")
+    why = why.partition(";")[0].rstrip(".")
+    return f"{line} — {why}" if colon and why else line
+
+
+def result_line(run: Run) -> str:
+    """Where the results are, and at which speed they came."""
+    names = [
+        Path(run.result[kind]).name for kind in ("h5", "csv", "overlay") if run.result.get(kind)
+    ]
+    folder = Path(run.result["h5"]).parent if run.result.get("h5") else None
+    beside = folder is not None and folder == run.opened.path.parent
+    where = "beside the video" if beside else f"in {folder}"
+    text = f"Saved {_listed(names)} {where}."
+    speed = run.result.get("frames_per_second")
+    if speed:
+        text += f" {speed:.3g} frames a second."
+    return text
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"

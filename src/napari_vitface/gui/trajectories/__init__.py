@@ -1,0 +1,1 @@
+"""The Trajectories dock: keypoints over time."""

@@ -1,0 +1,146 @@
+"""Files made from the Trajectories dock: plotted traces as CSV, filtered predictions as tables."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.formats.poses import PoseWriter
+from napari_vitface.gui.trajectories.labels import LabelRows
+from napari_vitface.jobs.outputs import output_stem
+from napari_vitface.kinematics import Trace
+from napari_vitface.pose.table import PointState, PoseTable
+
+#: Frames of a table that are written at once.
+_BLOCK = 8192
+
+#: Lines of text that are written at once. Making text of numbers keeps Python to itself, so the
+#: window's thread gets its turn between these.
+_LINES = 1024
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the CSV: its header, and what gives its values from frame to frame."""
+
+    title: str
+    read: Callable[[int, int], NDArray[np.float32]]
+
+
+def plotted_columns(
+    traces: Iterable[Trace],
+    table: PoseTable | None,
+    labels: LabelRows,
+    times: NDArray[np.float64] | None,
+) -> list[Column]:
+    """Columns for traces as they are plotted: predictions, and labels where there are any."""
+    columns = []
+    for trace in traces:
+        unit = trace.unit(times is not None)
+        title = f"{trace.label} ({unit})" if unit else trace.label
+        if table is not None and trace.fits(table):
+            columns.append(Column(title, _predicted(trace, table, times)))
+        if len(labels.frames) and len(labels.values(trace, 0, int(labels.frames[-1]) + 1)[0]):
+            columns.append(Column(f"{title} labelled", _labelled(trace, labels)))
+    return columns
+
+
+def write_traces(
+    path: str | os.PathLike[str],
+    columns: Sequence[Column],
+    start: int,
+    stop: int,
+    times: NDArray[np.float64] | None = None,
+) -> None:
+    """Write frames `start` to `stop` (exclusive) as CSV: frame, time in seconds, the columns.
+
+    Values are those of float32 and come back exactly; missing ones are empty.
+    """
+    titles = ["frame", *(["time (s)"] if times is not None else [])]
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*titles, *(column.title for column in columns)])
+        line = "%d" + (",%.6f" if times is not None else "") + ",%.9g" * len(columns) + "\n"
+        for begin in range(start, stop, _LINES):
+            end = min(begin + _LINES, stop)
+            parts = [range(begin, end), *([times[begin:end].tolist()] if times is not None else [])]
+            parts += [column.read(begin, end).tolist() for column in columns]
+            text = "".join([line % row for row in zip(*parts, strict=True)])
+            file.write(text.replace("nan", ""))
+            time.sleep(0.001)
+
+
+def filtered_paths(video: Path, saved: Path | None, model: str) -> tuple[Path, Path]:
+    """Where filtered predictions go: ``<video>_vitface_<model>_filtered.h5`` and ``.csv``.
+
+    Beside the predictions, which may be elsewhere than the video.
+    """
+    folder = saved.parent if saved is not None else video.parent
+    name = f"{output_stem(video)}_vitface_{model}_filtered"
+    return folder / f"{name}.h5", folder / f"{name}.csv"
+
+
+def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, model: str) -> None:
+    """Write predictions as they are shown: filtered, with the labels in their place.
+
+    A labelled point has likelihood 1; one that a person called occluded has its guessed place, if
+    there is one, and likelihood 0.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Each ends in .h5 or .csv.
+    table : PoseTable
+        Row i is frame i; not changed.
+    labels : LabelRows
+    model : str
+        Name of the model.
+
+    Raises
+    ------
+    LabelError
+        If a file cannot be written; then none is.
+    """
+    names = table.keypoints.names
+    pairs = []
+    if labels.keypoints is not None:
+        known = labels.keypoints.names
+        pairs = [(k, known.index(name)) for k, name in enumerate(names) if name in known]
+    scorer = f"vitface_{model}_filtered"
+    with PoseWriter(*paths, keypoints=table.keypoints, scorer=scorer) as writer:
+        for begin in range(0, len(table), _BLOCK):
+            end = min(begin + _BLOCK, len(table))
+            xy = table.xy[begin:end].copy()
+            confidence = table.confidence[begin:end].copy()
+            rows = labels.between(begin, end)
+            here = labels.frames[rows] - begin
+            for k, column in pairs:
+                states = labels.states[rows, column]
+                said = states != PointState.ABSENT
+                xy[here[said], k] = labels.xy[rows, column][said]
+                confidence[here[said], k] = states[said] == PointState.LABELLED
+            writer.append(table.frames[begin:end], xy, confidence)
+
+
+def _predicted(
+    trace: Trace, table: PoseTable, times: NDArray[np.float64] | None
+) -> Callable[[int, int], NDArray[np.float32]]:
+    return lambda start, stop: trace.values(table, start, stop, times)
+
+
+def _labelled(trace: Trace, labels: LabelRows) -> Callable[[int, int], NDArray[np.float32]]:
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        result = np.full(stop - start, np.nan, dtype=np.float32)
+        frames, values, _ = labels.values(trace, start, stop)
+        result[frames - start] = values
+        return result
+
+    return read

@@ -1,0 +1,374 @@
+"""One panel of the Trajectories dock: traces of one kind over time, and its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QPointF, QRectF, Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QGraphicsSimpleTextItem
+
+from napari_vitface.gui.trajectories.pg import pg
+from napari_vitface.kinematics import Trace
+from napari_vitface.kinematics.traces import Kind, unit_of
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.trajectories.data import TraceStore
+    from napari_vitface.gui.trajectories.labels import LabelRows
+
+#: Width of what stands to the left of the panels: what they show, and the numbers of the axis. The
+#: same in all, so that times stand below each other.
+LEFT = 112
+
+#: Labelled frames that are drawn as dots of one trace at most; beyond, dots would cover all.
+_MOST_DOTS = 1500
+
+
+@dataclass(frozen=True)
+class PanelKind:
+    """What a panel shows.
+
+    Attributes
+    ----------
+    key : str
+        Its name in code.
+    title : str
+        What stands on it.
+    kinds : tuple of str
+        Kinds of `Trace` that it takes; none for a panel of measured traces, whose kind is its key.
+    help : str
+        One sentence.
+    unit : str
+        Of a panel of measured traces.
+    """
+
+    key: str
+    title: str
+    kinds: tuple[Kind, ...]
+    help: str
+    unit: str = ""
+
+    def takes(self, trace: Trace) -> bool:
+        """Whether a trace belongs here."""
+        return trace.kind in self.kinds or trace.kind == self.key
+
+
+PANELS = (
+    PanelKind("x", "x", ("x",), "Position across, in pixels from the left"),
+    PanelKind("y", "y", ("y",), "Position down, in pixels from the top; up is up in the video"),
+    PanelKind("speed", "speed", ("speed",), "Speed from one frame to the next"),
+    PanelKind("confidence", "confidence", ("confidence",), "Confidence of the predictions, 0 to 1"),
+    PanelKind("distance", "distance", ("distance",), "Distances that you added"),
+    PanelKind("angle", "angle", ("angle", "direction"), "Angles that you added"),
+    PanelKind(
+        "near",
+        "looks near",
+        (),
+        "Attention on the surroundings of the keypoint, as measured in the Attention section",
+        "of attention",
+    ),
+    PanelKind(
+        "spread",
+        "look spread",
+        (),
+        "Entropy of the attention map: 0 is one patch, 1 an even spread",
+        "0 to 1",
+    ),
+    PanelKind(
+        "tokens",
+        "on tokens",
+        (),
+        "Attention on class and register tokens, which have no place in the picture",
+        "of attention",
+    ),
+)
+
+
+#: Panels of positions, which are far apart from keypoint to keypoint.
+CENTRED = ("x", "y")
+
+
+class TimeView(pg.ViewBox):
+    """Where traces are drawn: the wheel zooms in time, a drag moves in time or the slider.
+
+    Zooming or dragging on the left axis changes the vertical range.
+    """
+
+    #: x of a place that was clicked or dragged to, as the slider is to go there.
+    sought = Signal(float)
+    #: The user set the vertical range.
+    stretched = Signal()
+
+    def __init__(self, near_cursor: Callable[[QPointF], bool]) -> None:
+        super().__init__(enableMenu=False)
+        self._near_cursor = near_cursor
+        self._seeking = False
+
+    def wheelEvent(self, event: Any, axis: int | None = None) -> None:
+        if axis == 1:
+            self.stretched.emit()
+        super().wheelEvent(event, axis=0 if axis is None else axis)
+
+    def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and axis is None:
+            if event.isStart():
+                self._seeking = self._near_cursor(event.buttonDownScenePos())
+            if self._seeking:
+                event.accept()
+                self.sought.emit(self.mapSceneToView(event.scenePos()).x())
+                return
+        if axis == 1:
+            self.stretched.emit()
+        if event.button() == Qt.MouseButton.RightButton and axis is None:
+            event.ignore()
+            return
+        super().mouseDragEvent(event, axis=0 if axis is None else axis)
+
+    def mouseClickEvent(self, event: Any) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.sceneBoundingRect().contains(
+            event.scenePos()
+        ):
+            event.accept()
+            self.sought.emit(self.mapSceneToView(event.scenePos()).x())
+
+
+class Curve(pg.PlotCurveItem):
+    """A line that knows without looking at its samples where it is drawn: in all of the view."""
+
+    def boundingRect(self) -> QRectF:
+        view = self.getViewBox()
+        return QRectF(view.viewRect()) if view is not None else QRectF()
+
+    def dataBounds(self, *_: Any, **__: Any) -> tuple[None, None]:
+        """Nothing: the panel sets the ranges itself."""
+        return None, None
+
+    def viewRangeChanged(self) -> None:
+        self.prepareGeometryChange()
+
+
+class FrameAxis(pg.AxisItem):
+    """The axis below the panels: each tick says its frame and, below, its time."""
+
+    def __init__(self) -> None:
+        super().__init__("bottom")
+        self._times: NDArray[np.float64] | None = None
+        self.setStyle(tickLength=-4, tickTextOffset=3, maxTextLevel=1, hideOverlappingLabels=False)
+        self.setHeight(34)
+
+    def set_times(self, times: NDArray[np.float64] | None) -> None:
+        """Seconds of each frame; None if they are not known."""
+        self._times = times
+        self.setHeight(34 if times is not None else 20)
+        self.picture = None
+        self.update()
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        # About one tick in 110 pixels, at round frame numbers; a frame is not divided.
+        wanted = max(1.0, (high - low) * 110 / max(size, 1))
+        power = 10 ** np.floor(np.log10(wanted))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= wanted)
+        return [(float(max(1, round(step))), 0.0)]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        texts = []
+        for value in values:
+            frame = round(value)
+            text = f"{frame:,}".replace(",", " ")
+            if self._times is not None and 0 <= frame < len(self._times):
+                text += f"\n{clock(float(self._times[frame]), self._decimals(spacing))}"
+            texts.append(text)
+        return texts
+
+    def _decimals(self, spacing: float) -> int:
+        """Decimals of seconds that tell neighbouring ticks apart."""
+        times = self._times
+        if times is None or len(times) < 2:
+            return 0
+        step = spacing * float(times[-1] - times[0]) / (len(times) - 1)
+        return 0 if step >= 1 else 1 if step >= 0.1 else 2 if step >= 0.01 else 3
+
+
+def clock(seconds: float, decimals: int) -> str:
+    """A time in a video: 4.2 s, 1:05, 2:00:05."""
+    seconds = round(seconds, decimals)
+    if seconds < 60:
+        return f"{seconds:.{decimals}f} s"
+    minutes, rest = divmod(seconds, 60)
+    width = 3 + decimals if decimals else 2
+    hours, minutes = divmod(int(minutes), 60)
+    start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{start}:{rest:0{width}.{decimals}f}"
+
+
+class ValueAxis(pg.AxisItem):
+    """The axis on the left: few, short numbers."""
+
+    def __init__(self) -> None:
+        super().__init__("left")
+        self.setWidth(LEFT)
+        self.setStyle(tickLength=-4, tickTextOffset=4, maxTextLevel=0)
+        self.enableAutoSIPrefix(False)
+
+    def tickSpacing(self, low: float, high: float, size: float) -> list[tuple[float, float]]:
+        wanted = max((high - low) * 26 / max(size, 1), 1e-9)
+        power = 10 ** np.floor(np.log10(wanted))
+        step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= wanted)
+        return [(float(step), 0.0)]
+
+
+class Panel(pg.PlotItem):
+    """Traces of one kind. Draws what it is told to; knows no session.
+
+    Parameters
+    ----------
+    kind : PanelKind
+    near_cursor : callable
+        Whether a point of the scene is so near to the line of the slider that it grabs it.
+    """
+
+    def __init__(self, kind: PanelKind, near_cursor: Callable[[QPointF], bool]) -> None:
+        view, axis = TimeView(near_cursor), FrameAxis()
+        axes = {"left": ValueAxis(), "bottom": axis}
+        super().__init__(viewBox=view, axisItems=axes, enableMenu=False)
+        self.kind = kind
+        self.view = view
+        self.axis = axis
+        self.hideButtons()
+        self.setContentsMargins(0, 0, 0, 0)
+        self.view.disableAutoRange()
+        self.view.setDefaultPadding(0)
+        self.view.invertY(kind.key == "y")
+        self._curves: dict[Trace, Any] = {}
+        self._dots: dict[Trace, Any] = {}
+        self._auto = True
+        self._title = QGraphicsSimpleTextItem(self.getAxis("left"))
+        self._title.setPos(2, 1)
+        self.view.stretched.connect(self._on_stretched)
+
+    @property
+    def traces(self) -> list[Trace]:
+        """What is drawn."""
+        return list(self._curves)
+
+    def set_title(self, timed: bool, centred: bool) -> None:
+        """Say what it shows, to the left of the axis.
+
+        `timed`: seconds are known; `centred`: x and y are drawn less their medians.
+        """
+        title = self.kind.title
+        if centred and self.kind.key in CENTRED:
+            title += " − median"
+        unit = unit_of(self.kind.kinds[0], timed) if self.kind.kinds else self.kind.unit
+        self._title.setText(f"{title}\n{unit}" if unit else title)
+
+    def set_colours(self, text: QColor) -> None:
+        """Colour of axes and title."""
+        faint = QColor(text)
+        faint.setAlpha(110)
+        for side in ("left", "bottom"):
+            axis = self.getAxis(side)
+            axis.setPen(pg.mkPen(faint))
+            axis.setTextPen(pg.mkPen(text))
+        edge = QColor(text)
+        edge.setAlpha(45)
+        self.view.setBorder(pg.mkPen(edge))
+        self._title.setBrush(text)
+
+    def set_traces(self, traces: dict[Trace, QColor], strong: Collection[str] = ()) -> None:
+        """Draw these, in their colours; those of keypoints in `strong` thicker and on top."""
+        for trace in [each for each in self._curves if each not in traces]:
+            self.removeItem(self._curves.pop(trace))
+            self.removeItem(self._dots.pop(trace))
+        for trace, colour in traces.items():
+            if trace not in self._curves:
+                self._curves[trace] = Curve(connect="finite", skipFiniteCheck=False)
+                self._dots[trace] = pg.ScatterPlotItem(pxMode=True, size=7)
+                self._dots[trace].hide()
+                self.addItem(self._curves[trace], ignoreBounds=True)
+                self.addItem(self._dots[trace], ignoreBounds=True)
+                self._dots[trace].setZValue(10)
+            stands_out = not trace.derived and trace.keypoints[0] in strong
+            self._curves[trace].setPen(pg.mkPen(colour, width=2 if stands_out else 1))
+            self._curves[trace].setZValue(1 if stands_out else 0)
+            self._dots[trace].setPen(pg.mkPen(colour, width=1.5))
+            self._dots[trace].setBrush(pg.mkBrush(colour))
+
+    def draw(
+        self,
+        store: TraceStore,
+        labels: LabelRows,
+        start: int,
+        stop: int,
+        columns: int,
+        centred: bool = False,
+    ) -> None:
+        """Draw frames `start` to `stop` on so many pixel columns.
+
+        Parameters
+        ----------
+        centred : bool
+            Draw each trace less its median.
+        """
+        low, high = np.inf, -np.inf
+        for trace, curve in self._curves.items():
+            offset = store.middle(trace) if centred else 0.0
+            x, y = store.envelope(trace, start, stop, columns)
+            if offset:
+                y = y - np.float32(offset)
+            curve.setData(x, y)
+            frames, values, seen = labels.values(trace, start, stop)
+            if offset:
+                values = values - np.float32(offset)
+            self._draw_dots(trace, frames, values, seen)
+            for part in (y, values):
+                part = part[np.isfinite(part)]
+                if part.size:
+                    low, high = min(low, float(part.min())), max(high, float(part.max()))
+        if self._auto:
+            self._fit_values(low, high)
+
+    def fit(self) -> None:
+        """Let the vertical range follow the traces again."""
+        self._auto = True
+
+    def _fit_values(self, low: float, high: float) -> None:
+        if self.kind.key == "confidence":
+            low, high = -0.04, 1.04
+        elif low > high:
+            return
+        else:
+            margin = 0.06 * (high - low) or 1.0
+            low, high = low - margin, high + margin
+        if self.view.viewRange()[1] != [low, high]:
+            self.view.setYRange(low, high, padding=0)
+
+    def _draw_dots(
+        self,
+        trace: Trace,
+        frames: NDArray[np.int64],
+        values: NDArray[np.float32],
+        seen: NDArray[np.bool_],
+    ) -> None:
+        dots = self._dots[trace]
+        # Painting no dots costs as much as painting a line.
+        dots.setVisible(len(frames) > 0)
+        if not len(frames):
+            if len(dots.data):
+                dots.clear()
+            return
+        step = -(-len(frames) // _MOST_DOTS)
+        colour = self._curves[trace].opts["pen"].color()
+        full, empty = pg.mkBrush(colour), pg.mkBrush(None)
+        dots.setData(
+            x=frames[::step],
+            y=values[::step],
+            brush=[full if each else empty for each in seen[::step]],
+        )
+
+    def _on_stretched(self) -> None:
+        self._auto = False

@@ -1,0 +1,115 @@
+"""The line of buttons above the plot of the Trajectories dock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
+
+from napari_vitface.gui.section import set_role
+from napari_vitface.gui.trajectories.panel import PANELS
+
+#: Panels that are there at first.
+_AT_FIRST = ("x", "y", "confidence")
+
+#: Panels that are offered only once there is a trace for them.
+_ON_DEMAND = ("distance", "angle", "near", "spread", "tokens")
+
+#: Looks of the buttons, beside those of `style.style_sheet`.
+STYLE = """
+    QPushButton[role="toggle"] { padding: 3px 9px; min-width: 12px; }
+    QPushButton[role="tool"] { padding: 3px 10px; }
+"""
+
+
+class TrajectoryToolbar(QWidget):
+    """Which panels, the frame of the slider, and what can be done with the plot."""
+
+    #: Other panels are wanted, or x and y otherwise.
+    changed = Signal()
+    fit_pressed = Signal()
+    filter_toggled = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._panels: dict[str, QPushButton] = {}
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        for kind in PANELS:
+            button = QPushButton(kind.title)
+            button.setCheckable(True)
+            button.setChecked(kind.key in _AT_FIRST)
+            button.setToolTip(f"Show or hide: {kind.help}")
+            button.setHidden(kind.key in _ON_DEMAND)
+            set_role(button, "toggle")
+            button.toggled.connect(lambda *_: self.changed.emit())
+            self._panels[kind.key] = button
+            layout.addWidget(button)
+        self.centred = QCheckBox("centred")
+        self.centred.setToolTip(
+            "Draw x and y less their medians, so that small movements of keypoints that are far "
+            "apart are seen"
+        )
+        self.centred.setChecked(True)
+        self.centred.toggled.connect(lambda *_: self.changed.emit())
+        self.place = QLabel("")
+        set_role(self.place, "value")
+        self.place.setMinimumWidth(150)
+        self.place.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.follow = QCheckBox("follow")
+        self.follow.setToolTip("Turn the page when the slider leaves what is in view")
+        self.follow.setChecked(True)
+        self.fit_button = QPushButton("Fit")
+        self.fit_button.setToolTip("Show the whole video and all values (double-click in the plot)")
+        self.fit_button.clicked.connect(lambda: self.fit_pressed.emit())
+        self.filter_button = QPushButton("Filter")
+        self.filter_button.setCheckable(True)
+        self.filter_button.setToolTip("Smooth predictions and fill gaps")
+        self.filter_button.toggled.connect(self.filter_toggled)
+        self.export_button = QPushButton("Export")
+        self.export_menu = QMenu(self.export_button)
+        self.export_button.setMenu(self.export_menu)
+        layout.addWidget(self.centred)
+        layout.addStretch(1)
+        layout.addWidget(self.place)
+        layout.addSpacing(6)
+        layout.addWidget(self.follow)
+        for button in (self.fit_button, self.filter_button, self.export_button):
+            set_role(button, "tool")
+            layout.addWidget(button)
+
+    @property
+    def panels(self) -> list[str]:
+        """Keys of the panels that are wanted, from top to bottom."""
+        return [
+            key
+            for key, button in self._panels.items()
+            if button.isChecked() and not button.isHidden()
+        ]
+
+    def panel_button(self, key: str) -> QPushButton:
+        """The button that shows and hides a panel."""
+        return self._panels[key]
+
+    def offer(self, kinds: set[str]) -> None:
+        """Offer the panels for traces of these kinds that there are, and show new ones."""
+        for panel in PANELS:
+            if panel.key in _ON_DEMAND:
+                button = self._panels[panel.key]
+                there = bool(kinds & {panel.key, *panel.kinds})
+                if there and button.isHidden():
+                    button.blockSignals(True)
+                    button.setChecked(True)
+                    button.blockSignals(False)
+                button.setHidden(not there)
+
+    def add_export(self, text: str, work: Callable[[], None]) -> None:
+        """Add an entry to the menu of Export."""
+        self.export_menu.addAction(text).triggered.connect(lambda *_: work())
+
+    def set_usable(self, usable: bool) -> None:
+        """Whether there is something to plot."""
+        for widget in (self.export_button, self.filter_button, self.fit_button):
+            widget.setEnabled(usable)

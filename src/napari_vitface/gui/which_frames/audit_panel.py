@@ -1,0 +1,169 @@
+"""Check the labels: a button that audits them, and the findings with their fixes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count
+from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN, Audits
+from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
+from napari_vitface.jobs.auditing.findings import PROBABLY
+from napari_vitface.jobs.auditing.labels import FEWEST_FRAMES
+from napari_vitface.jobs.events import LabelDoubted
+
+_WHAT_IT_DOES = (
+    "Trains small models on parts of the labels and compares every label with one that never saw "
+    "it. That takes minutes; you can go on labelling."
+)
+
+
+class AuditPanel(QWidget):
+    """For the Correct section."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.audits = audits = Audits(session)
+        self._shown: list[LabelDoubted] = []
+        self._buttons: list[tuple[QPushButton | None, QPushButton]] = []
+        self.hint = WrappedLabel()
+        self.button = QPushButton("Check labels")
+        self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.button.clicked.connect(lambda: audits.start())
+        self.progress = RunProgress("", "Stop; nothing is kept of a check that is not finished")
+        self.progress.cancel_button.clicked.connect(lambda: audits.cancel())
+        self.notes = Note()
+        self.summary = WrappedLabel("", "value")
+        self.rows = FrameRows()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        for widget in (self.hint, self.button, self.progress, self.notes, self.summary, self.rows):
+            layout.addWidget(widget)
+        labelling = session.labelling
+        audits.changed.connect(self.refresh)
+        audits.found.connect(self.refresh)
+        session.video_changed.connect(self.refresh)
+        session.frame_changed.connect(self._mark_rows)
+        session.prediction.changed.connect(self._refresh_progress)
+        labelling.document_changed.connect(self.refresh)
+        labelling.changed.connect(self._on_label)
+        self.refresh()
+
+    def refresh(self, *_: Any) -> None:
+        """Bring everything up to date with the session."""
+        audits, run = self.audits, self.audits.run
+        active, opened = audits.active, self._session.current
+        self._refresh_button()
+        self.button.setVisible(not active)
+        self._refresh_progress()
+        mine = run is not None and run.opened is opened and not active
+        if run is not None and mine and run.status == "failed":
+            self.notes.say(run.message, "error")
+        else:
+            self.notes.say("\n".join(run.notices) if run is not None and mine else "", "info")
+        findings = audits.findings
+        done = run is not None and mine and run.status == "done"
+        set_look(self.button, "" if findings or done else "primary")
+        # Events are compared by what they are, not by their arrays.
+        if [id(finding) for finding in findings] != [id(finding) for finding in self._shown]:
+            self._shown = findings
+            self._buttons = []
+            self.rows.set_rows([self._row(finding) for finding in findings])
+        self._mark_rows()
+
+    def _refresh_button(self) -> None:
+        opened, labels = self._session.current, self._session.labelling.labels
+        frames = len(labels) if labels is not None else 0
+        enough = frames >= FEWEST_FRAMES
+        self.button.setEnabled(enough)
+        self.button.setText(
+            f"Check {count(frames, 'labelled frame')}" if enough else "Check labels"
+        )
+        if opened is None:
+            self.hint.setText("Waits for a video.")
+        elif labels is None or not enough:
+            self.hint.setText(
+                f"Waits for {FEWEST_FRAMES} labelled frames, to compare them with each other; "
+                f"there {'is' if frames == 1 else 'are'} {frames}."
+            )
+        else:
+            self.hint.setText(_WHAT_IT_DOES)
+
+    def _refresh_progress(self) -> None:
+        starting = "Starting the engine …"
+        if self._session.prediction.active:
+            starting = "Waits for the prediction to end …"
+        self.progress.show_run(
+            self.audits.run, starting=starting, stopping="Stopping after the step in progress …"
+        )
+
+    def _row(self, finding: LabelDoubted) -> FrameRow:
+        why = finding.why[:1].upper() + finding.why[1:] + "."
+        row = FrameRow(f"Frame {finding.frame:,}".replace(",", " "), why)
+        row.clicked.connect(lambda: self._go_to(finding))
+        fix = None
+        if finding.moves:
+            fix = row.add_button("Fix", _fix_words(finding), lambda: self._fix(finding))
+        keep = row.add_button(
+            "Is right", "The labels are as they should be; take this off the list",
+            lambda: self.audits.keep(finding),
+        )  # fmt: skip
+        self._buttons.append((fix, keep))
+        return row
+
+    def _go_to(self, finding: LabelDoubted) -> None:
+        labels = self._session.labelling.labels
+        self._session.go_to(finding.frame)
+        if labels is not None:
+            names = labels.keypoints.names
+            known = [names.index(name) for name in finding.keypoints if name in names]
+            self._session.labelling.select(known)
+
+    def _fix(self, finding: LabelDoubted) -> None:
+        self._go_to(finding)
+        self.audits.fix(finding)
+
+    def _on_label(self, frame: int) -> None:
+        self._refresh_button()
+        if any(finding.frame == frame for finding in self._shown):
+            self._mark_rows()
+
+    def _mark_rows(self, *_: Any) -> None:
+        session, audits = self._session, self.audits
+        states = [audits.state(finding) for finding in self._shown]
+        for finding, state, row, (fix, keep) in zip(
+            self._shown, states, self.rows.rows, self._buttons, strict=True
+        ):
+            words = "probably wrong" if finding.score >= PROBABLY else "worth a look"
+            row.note.setText({OPEN: words, FIXED: "✓ fixed", CHANGED: "✓ changed since"}[state])
+            for button in (fix, keep):
+                if button is not None:
+                    button.setVisible(state == OPEN)
+            row.set_current(session.current is not None and finding.frame == session.frame)
+        run = audits.run
+        done = run is not None and run.opened is session.current and run.status == "done"
+        self.summary.setText(_summary(self._shown, states) if self._shown or done else "")
+
+
+def _summary(findings: list[LabelDoubted], states: list[str]) -> str:
+    """How many findings there are of each kind, and how many are settled."""
+    left = [f.score >= PROBABLY for f, state in zip(findings, states, strict=True) if state == OPEN]
+    if not findings:
+        return "No label looks wrong."
+    settled = len(findings) - len(left)
+    text = f"{sum(left)} probably wrong, {len(left) - sum(left)} worth a look"
+    return f"{text}, {settled} settled." if settled else f"{text}."
+
+
+def _fix_words(finding: LabelDoubted) -> str:
+    lines = [
+        f"{name} takes the label of {source}" if source else f"{name} loses its label"
+        for name, source in finding.moves
+    ]
+    return "\n".join([*lines, "One step of undo takes it back."])

@@ -1,0 +1,120 @@
+"""Which frames to label: a button that looks for them, and the list of what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count
+from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
+from napari_vitface.gui.which_frames.marks import Suggestion
+from napari_vitface.gui.which_frames.suggestions import Suggestions
+
+_WHAT_IT_DOES = (
+    "Finds frames where the model is unsure, jumps or contradicts itself, and that differ from "
+    "each other and from those you labelled."
+)
+
+
+class SuggestPanel(QWidget):
+    """For the Correct section."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.suggestions = suggestions = Suggestions(session)
+        self._shown: tuple[Suggestion, ...] = ()
+        self.hint = WrappedLabel()
+        self.count = QSpinBox()
+        self.count.setRange(1, 200)
+        self.count.setValue(20)
+        self.count.setSuffix(" frames")
+        self.count.setToolTip("How many frames to suggest at most")
+        self.button = QPushButton("Suggest")
+        self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.button.clicked.connect(lambda: suggestions.start(self.count.value()))
+        self.progress = RunProgress("frame", "Stop looking")
+        self.progress.cancel_button.clicked.connect(lambda: suggestions.cancel())
+        self.notes = Note()
+        self.found = QLabel()
+        self.rows = FrameRows()
+        line = QHBoxLayout()
+        line.setSpacing(6)
+        line.addWidget(self.button, 1)
+        line.addWidget(self.count)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.hint)
+        layout.addLayout(line)
+        for widget in (self.progress, self.notes, self.found, self.rows):
+            layout.addWidget(widget)
+        suggestions.changed.connect(self.refresh)
+        session.video_changed.connect(self.refresh)
+        session.frame_changed.connect(self._mark_rows)
+        session.prediction.changed.connect(self._refresh_progress)
+        if session.marks is not None:
+            session.marks.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self, *_: Any) -> None:
+        """Bring everything up to date with the session."""
+        session, run = self._session, self.suggestions.run
+        opened, active = session.current, self.suggestions.active
+        self.hint.setText("Waits for a video." if opened is None else _WHAT_IT_DOES)
+        self.button.setEnabled(opened is not None)
+        for widget in (self.button, self.count):
+            widget.setVisible(not active)
+        self._refresh_progress()
+        mine = run is not None and run.opened is opened and not active
+        failed = run is not None and mine and run.status == "failed"
+        notes = run.notices if run is not None and mine else []
+        if run is not None and failed:
+            self.notes.say(run.message, "error")
+        else:
+            self.notes.say("\n".join(notes), "info")
+        shown = session.marks.suggestions if session.marks is not None else ()
+        set_look(self.button, "" if shown else "primary")
+        self.button.setText("Suggest again" if shown else "Suggest")
+        if shown != self._shown:
+            self._shown = shown
+            self.rows.set_rows([self._row(suggestion) for suggestion in shown])
+        self._mark_rows()
+
+    def _refresh_progress(self) -> None:
+        starting = "Starting the engine and loading the model …"
+        if self._session.prediction.active:
+            starting = "Waits for the prediction to end …"
+        self.progress.show_run(
+            self.suggestions.run, starting=starting, stopping="Stopping after a few frames …"
+        )
+
+    def _row(self, suggestion: Suggestion) -> FrameRow:
+        why = suggestion.why[:1].upper() + suggestion.why[1:] + "."
+        row = FrameRow(f"Frame {suggestion.frame:,}".replace(",", " "), why)
+        row.clicked.connect(lambda: self._session.go_to(suggestion.frame))
+        return row
+
+    def _mark_rows(self, *_: Any) -> None:
+        session = self._session
+        labels = session.labelling.labels
+        done = 0
+        for suggestion, row in zip(self._shown, self.rows.rows, strict=True):
+            labelled = labels is not None and suggestion.frame in labels
+            done += labelled
+            row.note.setText("✓ labelled" if labelled else "")
+            row.set_current(session.current is not None and suggestion.frame == session.frame)
+        self.found.setVisible(bool(self._shown))
+        self.found.setText(f"{count(len(self._shown), 'frame')}, {done} labelled")

@@ -1,0 +1,49 @@
+"""The suggest job as the window runs it: its frames become marks of the video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.session import OpenVideo
+from napari_vitface.gui.which_frames.marks import Suggestion
+from napari_vitface.jobs.events import Event, Finished, FrameSuggested
+
+
+@dataclass
+class SuggestRun(JobRun):
+    """A search for frames in progress or the last one."""
+
+    opened: OpenVideo
+    found: list[Suggestion] = field(default_factory=list)
+
+
+class Suggestions(Runner[SuggestRun]):
+    """Runs the suggest job for a session; one run at a time."""
+
+    def start(self, count: int) -> None:
+        """Look for `count` frames of the current video that are worth labelling."""
+        session = self._session
+        opened = session.current
+        if opened is None or self.active:
+            return
+        labels = session.labelling.labels
+        arguments = {
+            "video": opened.path,
+            "model": session.model,
+            "count": count,
+            "labelled": [] if labels is None else labels.frames().tolist(),
+            "predictions": opened.saved if opened.model == session.model_name else None,
+            "crop": opened.crop,
+            "device": session.device,
+        }
+        run = SuggestRun(opened)
+        self.begin(run, "suggest", arguments, lambda event: self._on_event(run, event))
+
+    def _on_event(self, run: SuggestRun, event: Event) -> bool:
+        if isinstance(event, FrameSuggested):
+            run.found.append(Suggestion(event.frame, event.why))
+            return True
+        if isinstance(event, Finished) and self._session.marks is not None:
+            self._session.marks.suggest(run.opened, run.found)
+        return False

@@ -1,0 +1,1 @@
+"""The audit job: which labels are probably wrong."""

@@ -1,0 +1,262 @@
+"""Which labels are probably wrong: each is compared with models that were not trained on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_vitface.jobs.auditing.findings import Finding, find_mistakes
+from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
+from napari_vitface.jobs.events import Event, Finished, LabelDoubted, Notice, Progress, Started
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources, shared_or_own
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.deeplabcut import Labels
+
+#: Blocks of time; the labels of each are judged by a model trained on the others.
+FOLDS = 4
+#: Work is told in training steps; drawing or reading an image is about so much of one.
+_DRAWING, _READING = 0.1, 0.1
+
+
+def audit(
+    labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    model: str | os.PathLike[str] = "mouse-face",
+    *,
+    folds: int = FOLDS,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+) -> Iterator[Event]:
+    """Rank labels that are probably wrong.
+
+    The labels of each recording are cut into blocks of time. For each block a small network is
+    trained on all others, and its predictions are compared with the labels of the block: a label
+    that is much farther away than is usual for its keypoint is odd, and labels that lie on each
+    other's keypoints are recognised as swapped, shifted or mixed up.
+
+    No network has ever seen the labels that it judges, not before either: training starts from the
+    model in use only if its checkpoint says that it was not trained on these recordings, else from
+    the bundled model on the same condition, else from drawn faces alone.
+
+    Parameters
+    ----------
+    labels : Labels, path or sequence of paths
+        What `napari_vitface.read_labels` takes.
+    model : str or path
+        The model in use: a bundled model's name or a ``.safetensors`` file.
+    folds : int
+        Number of blocks.
+    device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
+    precision : {"auto", "fp32", "bf16", "fp16"}
+    seed : int
+
+    Yields
+    ------
+    Started
+        `total` counts training steps.
+    Progress, Notice
+    LabelDoubted
+        One for each finding, the likeliest first.
+    Finished
+        Its result holds ``findings`` (for each a dict with ``video``, ``frame``, ``image``,
+        ``kind``, ``keypoints``, ``score``, ``why`` and ``moves``, the fix), ``frames`` and
+        ``labels`` (what was judged), ``start`` (what the networks were trained from), ``folds``,
+        ``median_error`` and ``usual`` (keypoint -> median distance in pixels).
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the labels, their images, the model or the device cannot be used.
+    """
+    audited = labels_of_files(labels)
+    yield from _Audit(audited, model, folds, device, precision, seed).run()
+
+
+def audit_video(
+    video: str | os.PathLike[str],
+    keypoints: dict[str, Any],
+    frames: ArrayLike,
+    xy: ArrayLike,
+    model: str | os.PathLike[str] = "mouse-face",
+    *,
+    folds: int = FOLDS,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """`audit` of labels of one video that are not on disk yet.
+
+    Parameters
+    ----------
+    video : path
+    keypoints : dict
+        `KeypointSet.to_dict` of the labels.
+    frames : (N,) array of int
+        Labelled frames of the video.
+    xy : (N, K, 2) array
+        NaN where there is no label.
+    model, folds, device, precision, seed
+        See `audit`.
+    resources : Resources, optional
+        Where to borrow the video from.
+    """
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        source = stack.enter_context(shared.video(video))
+        audited = labels_of_video(source, keypoints, np.asarray(frames), np.asarray(xy))
+        yield from _Audit(audited, model, folds, device, precision, seed).run()
+
+
+class _Audit:
+    """One cross-validation."""
+
+    def __init__(
+        self,
+        audited: AuditedLabels,
+        model: str | os.PathLike[str],
+        folds: int,
+        device: str,
+        precision: str,
+        seed: int,
+    ) -> None:
+        self._audited = audited
+        self._model = model
+        self._folds = audited.blocks(folds)
+        self._device = device
+        self._precision = precision
+        self._seed = seed
+        self._pace = Pace()
+        self._done = 0.0
+        self._total = 0.0
+
+    def run(self) -> Iterator[Event]:
+        """Everything."""
+        from napari_vitface.jobs.auditing.training import Fold, choose_beginning
+        from napari_vitface.training.frames import TrainingFrames
+
+        audited, folds = self._audited, self._folds
+        keypoints = audited.labels.keypoints
+        beginning = choose_beginning(
+            self._model, audited, self._device, self._precision, self._seed
+        )
+        steps = beginning.fold_steps(len(audited) - len(folds[0]), keypoints.names)
+        self._total = (
+            len(audited) * _READING
+            + beginning.faces * _DRAWING
+            + beginning.drawn_steps
+            + steps * len(folds)
+        )
+        yield Started(
+            "audit",
+            round(self._total),
+            settings={
+                "unit": "steps",
+                "start": beginning.name,
+                "folds": len(folds),
+                "device": str(beginning.device),
+                "precision": beginning.precision,
+                "keypoints": keypoints.to_dict(),
+            },
+        )
+        self._pace = Pace()
+        for sentence in (*audited.labels.problems, beginning.why):
+            yield Notice(sentence)
+
+        parts = []
+        for row in range(len(audited)):
+            parts.append(audited.frame(row, beginning.preprocessing))
+            yield self._progress(_READING, "Reading labelled frames")
+        frames = TrainingFrames.joined(parts)
+        drawings = []
+        for drawing in beginning.drawings():
+            drawings.append(drawing)
+            yield self._progress(_DRAWING, "Drawing faces")
+        if drawings:
+            for _ in beginning.learn_from_drawings(drawings, audited):
+                yield self._progress(1, "Training on drawn faces")
+        predicted = np.full(audited.labels.xy.shape, np.nan)
+        confidence = np.zeros(predicted.shape[:2])
+        for number, held in enumerate(folds, 1):
+            others = np.setdiff1d(np.arange(len(audited)), held)
+            fold = Fold(beginning, frames.subset(others), steps, self._seed + number)
+            for _ in fold.train():
+                yield self._progress(1, f"Training without block {number} of {len(folds)}")
+            predicted[held], confidence[held] = fold.predict(frames.subset(held))
+        yield from self._report(predicted, confidence, frames.frame_size, beginning.name)
+
+    def _report(
+        self,
+        predicted: NDArray[np.float64],
+        confidence: NDArray[np.float64],
+        sizes: NDArray[np.int64],
+        start: str,
+    ) -> Iterator[Event]:
+        labels = self._audited.labels
+        names = labels.keypoints.names
+        diagonal = float(np.median(np.hypot(*sizes.T)))
+        findings, usual = find_mistakes(names, labels.xy, predicted, confidence, diagonal)
+        for finding in findings:
+            yield self._event(finding, predicted)
+        errors = np.linalg.norm(labels.xy - predicted, axis=-1)
+        yield Finished(
+            "audit",
+            {
+                "start": start,
+                "folds": len(self._folds),
+                "frames": len(labels),
+                "labels": int(np.isfinite(errors).sum()),
+                "median_error": float(np.nanmedian(errors)),
+                "usual": {
+                    name: None if np.isnan(value) else round(float(value), 2)
+                    for name, value in zip(names, usual.distance, strict=True)
+                },
+                "findings": [self._plain(finding) for finding in findings],
+            },
+        )
+
+    def _plain(self, finding: Finding) -> dict[str, Any]:
+        labels = self._audited.labels
+        names = labels.keypoints.names
+        image = str(labels.images[finding.row])
+        return {
+            "video": str(labels.videos[finding.row]),
+            "frame": int(self._audited.shown[finding.row]),
+            "image": "" if image == "." else image,
+            "kind": finding.kind,
+            "keypoints": [names[k] for k in finding.keypoints],
+            "score": round(finding.score, 3),
+            "why": finding.why,
+            "moves": [
+                [names[k], None if source is None else names[source]] for k, source in finding.moves
+            ],
+        }
+
+    def _event(self, finding: Finding, predicted: NDArray[np.float64]) -> LabelDoubted:
+        plain = self._plain(finding)
+        return LabelDoubted(
+            video=plain["video"],
+            frame=plain["frame"],
+            image=plain["image"],
+            kind=plain["kind"],
+            keypoints=tuple(plain["keypoints"]),
+            score=plain["score"],
+            why=plain["why"],
+            moves=tuple((name, source) for name, source in plain["moves"]),
+            xy=self._audited.labels.xy[finding.row],
+            predicted=predicted[finding.row],
+        )
+
+    def _progress(self, work: float, message: str) -> Progress:
+        self._done += work
+        # In tenths of a step, for the pace counts whole ones.
+        self._pace.step(round(10 * work))
+        left = self._pace.seconds_left(round(10 * (self._total - self._done)))
+        return Progress(round(self._done), round(self._total), left, message)

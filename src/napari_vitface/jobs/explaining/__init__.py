@@ -1,0 +1,1 @@
+"""The explain job and its kin: attention of frames, as pictures, files and figures."""

@@ -1,0 +1,203 @@
+"""Attention as files: data (npz), pictures (png) and video (mp4)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import AttentionComputed, Progress
+from napari_vitface.pose.keypoints import KeypointSet
+
+if TYPE_CHECKING:
+    from napari_vitface.video import Video
+
+#: Frames per second of a video that goes through the layers of one frame, and where a source has no
+#: times.
+_LAYERS_RATE = 2.0
+_DEFAULT_RATE = 25.0
+_STAGE = "Writing the video"
+
+
+def check_output(path: str | os.PathLike[str] | None, kinds: Sequence[str]) -> Path | None:
+    """The path of a file that a job is to write, before it begins to work.
+
+    Raises
+    ------
+    VitFaceError
+        It ends in none of `kinds`, or its folder is not there.
+    """
+    if path is None:
+        return None
+    path = Path(path)
+    if path.suffix.lower() not in kinds:
+        raise VitFaceError(
+            f"{path.name} cannot hold this; name a file that ends in {' or '.join(kinds)}."
+        )
+    if not path.absolute().parent.is_dir():
+        raise VitFaceError(
+            f"{path} could not be written (there is no such folder); choose another place."
+        )
+    return path
+
+
+def write_maps(
+    path: Path,
+    maps: Sequence[AttentionComputed],
+    *,
+    source: str,
+    keypoints: KeypointSet,
+    along: str | None = None,
+) -> None:
+    """Write maps as ``.npz`` that numpy reads without pickle.
+
+    Parameters
+    ----------
+    path : Path
+    maps : sequence of AttentionComputed
+        One, or several that differ in frame or layers only.
+    source : str
+        The video.
+    keypoints : KeypointSet
+        Of the model.
+    along : {"frames", "layers"}, optional
+        What several maps differ in; arrays then have a first axis of it.
+
+    Notes
+    -----
+    It holds ``maps`` (M, gh, gw), ``names``, ``prefix_share``, ``own_share``, ``total`` (M,),
+    ``scale`` and ``translate`` (y, x; patch (i, j) is centred on (i, j) * scale + translate in
+    video pixels), ``frame``, ``xy`` (K, 2) and ``confidence`` (K,) of the pose with ``keypoints``,
+    ``source``, and ``settings`` as JSON. Several maps have ``frames`` (T,) or ``layers`` (L, 2)
+    besides.
+    """
+    first = maps[0]
+
+    def stacked(values: Sequence[Any]) -> NDArray[Any]:
+        arrays = [np.asarray(value, dtype=np.float32) for value in values]
+        return np.stack(arrays) if along else arrays[0]
+
+    ones = np.ones(len(first.names))
+    arrays = {
+        "maps": stacked([each.maps for each in maps]),
+        "prefix_share": stacked([each.prefix_share for each in maps]),
+        "own_share": stacked(
+            [0 * ones if each.own_share is None else each.own_share for each in maps]
+        ),
+        "total": stacked([ones if each.total is None else each.total for each in maps]),
+        "xy": stacked([each.xy for each in maps]),
+        "confidence": stacked([each.confidence for each in maps]),
+    }
+    if along == "frames":
+        arrays["frames"] = np.array([each.frame for each in maps])
+    elif along == "layers":
+        arrays["layers"] = np.array([each.settings["layers"] for each in maps])
+    with writing(path), atomic_write(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            **arrays,  # type: ignore[arg-type]
+            names=np.array(first.names),
+            scale=np.array(first.scale),
+            translate=np.array(first.translate),
+            frame=np.array(first.frame),
+            keypoints=np.array(keypoints.names),
+            source=np.array(source),
+            settings=np.array(json.dumps(maps[-1].settings)),
+        )
+
+
+def write_picture(
+    path: Path,
+    maps: Sequence[AttentionComputed],
+    keypoints: KeypointSet,
+    image: NDArray[Any],
+    *,
+    source: str,
+    white: int | None = None,
+) -> None:
+    """Write a frame with its maps as ``.png``; `image` is the frame as the video gives it."""
+    from PIL import Image
+
+    from napari_vitface.jobs.explaining.picture import draw_attention
+
+    caption = caption_of(maps[0], source)
+    drawn = draw_attention(maps, keypoints, image, caption=caption, white=white)
+    with writing(path), atomic_write(path) as temporary:
+        Image.fromarray(drawn).save(temporary)
+
+
+def write_video(
+    path: Path,
+    maps: Sequence[AttentionComputed],
+    keypoints: KeypointSet,
+    video: Video,
+    *,
+    step: int = 1,
+    layers: bool = False,
+) -> Iterator[Progress]:
+    """Write frames with their maps as ``.mp4``; the same value has the same colour throughout.
+
+    Parameters
+    ----------
+    path : Path
+    maps : sequence of AttentionComputed
+        In the order of their frames; or, with `layers`, of one frame after each layer.
+    keypoints : KeypointSet
+    video : Video
+    step : int
+        Of the frames: every which one is written.
+    layers : bool
+    """
+    from napari_vitface.jobs.explaining.picture import draw_attention
+    from napari_vitface.jobs.explaining.view import Counter
+    from napari_vitface.video import VideoWriter
+
+    limits = np.max([each.maps.max(axis=(1, 2)) for each in maps], axis=0).tolist()
+    counter = Counter(len(maps), _STAGE)
+    rate = _LAYERS_RATE if layers else (video.frame_rate or _DEFAULT_RATE) / step
+    yield counter.at(0)
+    with writing(path), ExitStack() as stack:
+        writer: VideoWriter | None = None
+        for done, computed in enumerate(maps, 1):
+            drawn = draw_attention(
+                [computed],
+                keypoints,
+                video[computed.frame],
+                caption=caption_of(computed, str(video.path)),
+                white=video.white,
+                limits=limits,
+            )
+            if writer is None:
+                size = drawn.shape[0], drawn.shape[1]
+                writer = stack.enter_context(VideoWriter(path, size, rate))
+            writer.write(drawn)
+            yield counter.at(done)
+
+
+def caption_of(computed: AttentionComputed, source: str) -> str:
+    """Which frame of which video a picture shows."""
+    text = f"{Path(source).name}, frame {computed.frame}"
+    if computed.settings.get("averaged"):
+        start, stop, step = computed.settings["frames"]
+        every = f", every {step}th" if step > 1 else ""
+        text += f"; maps are the mean over frames {start} to {stop - 1}{every}"
+    return text
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an `OSError` about a file into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise VitFaceError(
+            f"{path} could not be written ({error.strerror or error}); choose another place."
+        ) from error

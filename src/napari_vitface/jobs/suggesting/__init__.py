@@ -1,0 +1,1 @@
+"""The suggest job: which frames to label."""

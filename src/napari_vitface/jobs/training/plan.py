@@ -1,0 +1,191 @@
+"""What a training would do, said before it is begun: no image is read and nothing is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.training.data import seen_in_training
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.training.budget import default_steps, quick_variants
+from napari_vitface.training.splits import FEWEST_FRAMES, split_frames
+
+if TYPE_CHECKING:
+    from napari_vitface.model.predictor import KeypointModel
+
+__all__ = ["FEWEST_FRAMES", "plan_training"]
+
+#: Time of a training step over that of the same frames forward one by one, and of the head's alone:
+#: the way back, targets, loss, optimiser and moving average come on top. Seen on two CPU cores.
+_STEP, _HEAD_STEP = 5.0, 10.0
+#: Seconds to vary one frame, and to load, judge, calibrate and write what has to be in any case.
+_VARY, _AROUND = 0.01, 6.0
+#: Judgements in the course of a training.
+_JUDGEMENTS = 20
+
+#: Seconds of backbone and head for one frame, by model file, its time stamp and the device.
+_costs: dict[tuple[Any, ...], tuple[float, float]] = {}
+
+
+def plan_training(
+    videos: Sequence[str],
+    frames: NDArray[np.int64],
+    placed: NDArray[np.bool_],
+    names: Sequence[str],
+    *,
+    init: str | os.PathLike[str] = "mouse-face",
+    quick: bool = False,
+    val: str = "time",
+    steps: int | None = None,
+    batch_size: int = 16,
+    image_size: tuple[int, int] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Say how `train.train` would divide frames, and about how long it takes.
+
+    Parameters
+    ----------
+    videos : (N,) sequence of str
+        Recording of each labelled frame.
+    frames : (N,) array
+        Its number.
+    placed : (N, K) array of bool
+        Which keypoints a person placed in it.
+    names : (K,) sequence of str
+        The keypoints.
+    init, quick, val, steps, batch_size, image_size, device, seed
+        As for `train`.
+    resources : Resources, optional
+        Where to borrow the model from, to see how fast it is here.
+
+    Yields
+    ------
+    Finished
+        Its result holds ``training`` and ``held_out`` (recording -> number of frames), ``points``
+        and ``judged_points`` (placed in these), ``tuning`` (of the frames held out, those that
+        choose when to stop), ``seen`` (the model was trained on frames that are to judge),
+        ``init`` (its name), ``kept``, ``fresh``, ``alone`` (known to the model, but labelled in
+        no frame trained on) and ``left_out`` (neither) names of keypoints, ``steps``, and
+        ``seconds`` (a rough guess; None for a model that is not there yet).
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: too few frames, or a choice that cannot be.
+    """
+    name = os.fspath(init)
+    known: tuple[str, ...] = ()
+    training: dict[str, Any] = {}
+    file: Path | None = None
+    if name != "scratch" and not name.startswith("timm:"):
+        from napari_vitface.model.checkpoint import find_model, read_metadata
+
+        file = find_model(name)
+        metadata = read_metadata(file)
+        known = tuple(metadata["network"]["keypoints"]["names"])
+        training = metadata["training"] or {}
+        name = file.stem
+    placed = np.asarray(placed, dtype=bool).reshape(len(frames), len(names))
+    labels = _bare_labels(videos, frames, names)
+    split = split_frames(
+        labels.videos, labels.frames, val, seed=seed, seen=seen_in_training(labels, training)
+    )
+    counts = placed[split.training].sum(axis=0)
+    by_name = dict(zip(names, counts.tolist(), strict=True))
+    count = len(split.training)
+    wanted = steps or default_steps(count, quick=quick, scratch=name == "scratch")
+    seconds = None
+    if file is not None:
+        with shared_or_own(resources) as shared, shared.model(file, device=device) as model:
+            backbone, head = _cost(model, file)
+            height, width = image_size or model.preprocessing.input_size
+            larger = height * width / np.prod(model.preprocessing.input_size)
+        held = len(split.held_out)
+        backbone, head, vary = larger * backbone, larger * head, larger * _VARY
+        if quick:
+            inputs = quick_variants(count) * count
+            work = inputs * (backbone + vary) + wanted * batch_size * head * _HEAD_STEP
+        else:
+            step = (backbone + head) * _STEP + vary
+            work = wanted * batch_size * step + _JUDGEMENTS * held * (backbone + head)
+        seconds = float(_AROUND + work + 2 * held * (backbone + head))
+    yield Finished(
+        "plan_training",
+        {
+            "training": _by_video(labels, split.training),
+            "held_out": _by_video(labels, split.held_out),
+            "tuning": len(split.tuning),
+            "points": int(counts.sum()),
+            "judged_points": int(placed[split.judging].sum()),
+            "seen": bool(split.seen),
+            "init": name,
+            "kept": [key for key in names if key in known],
+            "fresh": [key for key in names if key not in known and by_name[key]],
+            "alone": [key for key in names if key in known and not by_name[key]],
+            "left_out": [key for key in names if key not in known and not by_name[key]],
+            "steps": wanted,
+            "seconds": seconds,
+        },
+    )
+
+
+def _bare_labels(videos: Sequence[str], frames: NDArray[np.int64], names: Sequence[str]) -> Labels:
+    """Labels that know where they are and nothing else."""
+    count = len(frames)
+    return Labels(
+        KeypointSet(tuple(names)),
+        np.full((count, len(names), 2), np.nan),
+        (Path(),) * count,
+        np.array(list(videos), dtype=np.str_),
+        np.asarray(frames, dtype=np.int64),
+        "",
+    )
+
+
+def _by_video(labels: Labels, rows: NDArray[np.intp]) -> dict[str, int]:
+    names, counts = np.unique(labels.videos[rows], return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _cost(model: KeypointModel, file: Path) -> tuple[float, float]:
+    """Seconds that backbone and head need for one frame on the way forward."""
+    key = (str(file), file.stat().st_mtime_ns, str(model.device), model.precision)
+    if key not in _costs:
+        _costs[key] = _measure(model)
+    return _costs[key]
+
+
+def _measure(model: KeypointModel) -> tuple[float, float]:
+    import torch
+
+    from napari_vitface.model.device import synchronise
+
+    preprocessing = model.preprocessing
+    count = 1 if model.device.type == "cpu" else 16
+    canvas = torch.zeros(
+        (count, preprocessing.channels, *preprocessing.input_size), dtype=torch.uint8
+    )
+    best = [float("inf"), float("inf")]
+    with torch.inference_mode():
+        images = model.to_images(canvas)
+        for _ in range(3):
+            began = time.perf_counter()
+            prefix, patches = model.network.backbone(images)
+            synchronise(model.device)
+            between = time.perf_counter()
+            model.network.head(prefix, patches)
+            synchronise(model.device)
+            ended = time.perf_counter()
+            best = [min(best[0], between - began), min(best[1], ended - between)]
+    return best[0] / count, best[1] / count

@@ -1,0 +1,228 @@
+"""The end of a training: calibration, verdict, and the files that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.jobs.training.run import Curves
+from napari_vitface.jobs.training.setup import Setup
+from napari_vitface.jobs.training.verdict import Judged, aligned, calibration_figures, compare
+from napari_vitface.pose.metrics import pixel_errors
+
+
+def conclude(
+    setup: Setup, curves: Curves, *, steps: int, stopped: str, seconds: float
+) -> Generator[Event, None, dict[str, Any]]:
+    """Judge the trained network of `setup`, write the model, the figures and the report.
+
+    Returns what `Finished` carries.
+    """
+    files = setup.files
+    _round_as_stored(setup.network)
+    judging, tuning = setup.split.judging, setup.split.tuning
+    xy, raw = yield from _predicted(setup, judging)
+    calibration = yield from _calibration(setup, judging, tuning, xy, raw)
+
+    judged = Judged(setup.names, setup.truth(judging), setup.frames.frame_size[judging])
+    errors = pixel_errors(xy, judged.truth)
+    constant = setup.mean_pose(judging)
+    before = None
+    if setup.before is not None:
+        before = aligned(setup.before.xy, setup.before.names, setup.names)
+    result = {
+        "name": files.name,
+        "model": str(files.model),
+        "run": str(files.folder),
+        "report": str(files.folder / "report.html"),
+        "init": setup.about["init"],
+        "quick": setup.options.quick,
+        "steps": steps,
+        "steps_planned": setup.settings.steps,
+        "stopped": stopped,
+        "seconds": round(seconds, 1),
+        "frames": {
+            "training": len(setup.split.training),
+            "tuning": len(tuning),
+            "judging": len(judging),
+        },
+        "judged_frames": setup.about["held_out"],
+        "seen_before": setup.split.seen,
+        "keypoints": list(setup.names),
+        "kept": setup.about["kept"],
+        "fresh": setup.about["fresh"],
+        "left_out": setup.about["left_out"],
+        "verdict": None if before is None else compare(judged, before, xy, setup.about["init"]),
+        "against_mean_pose": compare(judged, constant, xy, "the mean pose"),
+        "before": None if before is None else judged.figures(before),
+        "after": judged.figures(xy),
+        "mean_pose": judged.figures(constant),
+        "calibration": _judged_calibration(setup, calibration, raw, errors),
+    }
+    # Every figure is finite or None, so that it is valid JSON.
+    result = _finite(result)
+    _save_model(setup, result, calibration)
+    files.write_json(files.metrics, result)
+    curves.write(files.curves)
+    yield Progress(len(judging), len(judging), None, "writing the report")
+    yield from _report(setup, curves, result, xy, errors)
+    files.end()
+    return result
+
+
+def _round_as_stored(network: Any) -> None:
+    """Give the network the weights that its checkpoint will hold, so that these are judged."""
+    import torch
+
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                stored = tensor.half().float()
+                if bool(torch.isfinite(stored).all()):
+                    tensor.copy_(stored)
+
+
+def _predicted(
+    setup: Setup, rows: NDArray[np.intp]
+) -> Generator[Event, None, tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    """Points in video pixels and raw confidences of some frames."""
+    from napari_vitface.training.fit import predictions
+
+    frames = setup.frames.subset(rows)
+    points: list[NDArray[np.float32]] = []
+    sure: list[NDArray[np.float32]] = []
+    for xy, confidence in predictions(setup.network, setup.preprocessing, frames):
+        points.append(xy)
+        sure.append(confidence)
+        yield Progress(sum(map(len, points)), len(frames), None, "judging")
+    return frames.to_video(np.concatenate(points)), np.concatenate(sure)
+
+
+def _calibration(
+    setup: Setup,
+    judging: NDArray[np.intp],
+    tuning: NDArray[np.intp],
+    xy: NDArray[np.float64],
+    raw: NDArray[np.float32],
+) -> Generator[Event, None, dict[str, Any] | None]:
+    """The table of the checkpoint, fitted on the frames to tune by, or on those that judge."""
+    from napari_vitface.model.calibrating import FEWEST_POINTS, default_radius, fit_calibration
+
+    rows = tuning if len(tuning) else judging
+    if len(tuning):
+        xy, raw = yield from _predicted(setup, tuning)
+    height, width = setup.about["mean_pose_frame_size"]
+    radius = setup.options.radius or default_radius((height, width))
+    errors = pixel_errors(xy, setup.truth(rows))
+    calibration = fit_calibration(raw, errors, radius, (height, width))
+    if calibration is None:
+        yield Notice(
+            f"There are fewer than {FEWEST_POINTS} labelled points in the frames kept apart, so "
+            "confidence is not calibrated: it is the model's own view."
+        )
+    return calibration
+
+
+def _judged_calibration(
+    setup: Setup,
+    calibration: dict[str, Any] | None,
+    raw: NDArray[np.float32],
+    errors: NDArray[np.float64],
+) -> dict[str, Any]:
+    """How true confidence is on frames that neither training nor calibration saw."""
+    from napari_vitface.model.calibration import calibrate
+
+    apart = len(setup.split.tuning) > 0
+    radius = None if calibration is None else calibration["radius"]
+    figures = calibration_figures(calibrate(raw, calibration), errors, radius)
+    if not apart:
+        # The frames that judge are those it was fitted on: what they say would be too good.
+        figures["calibration_error"] = figures["calibration_error_by_chance"] = None
+    return {
+        "radius": radius,
+        "calibrated_on_points": None if calibration is None else calibration["points"],
+        "judged_apart": apart,
+        **figures,
+    }
+
+
+def _save_model(setup: Setup, result: dict[str, Any], calibration: dict[str, Any] | None) -> None:
+    from napari_vitface.model.checkpoint import save_checkpoint
+
+    about, counts = setup.about, result["frames"]
+    recordings = len({setup.videos[row] for row in setup.split.training})
+    what = f"{counts['training']} labelled frames of {recordings} recording"
+    training = {
+        "summary": f"{what}{'' if recordings == 1 else 's'}, starting from {about['init']}",
+        "started_from": about["init"],
+        "quick": setup.options.quick,
+        "steps": result["steps"],
+        "settings": setup.settings.to_dict(),
+        "trained_frames": about["trained_frames"],
+        "held_out": about["held_out"],
+        "tuned_on": about["tuned_on"],
+        "metrics": {
+            case: {key: result[case][key] for key in ("points", "missed", "median", "mean", "rmse")}
+            for case in ("after", "before", "mean_pose")
+            if result[case] is not None
+        },
+        "calibration_error": result["calibration"]["calibration_error"],
+        "mean_pose": about["mean_pose"],
+        "mean_pose_frame_size": about["mean_pose_frame_size"],
+    }
+    start = about["start"]
+    if start:
+        training["licence"] = (
+            f"yours for the labelled frames; the model it started from: {start.get('licence')}"
+        )
+        training["citations"] = start.get("citations", [])
+    save_checkpoint(
+        setup.files.model,
+        setup.network,
+        setup.preprocessing,
+        training=training,
+        calibration=calibration,
+    )
+
+
+def _report(
+    setup: Setup,
+    curves: Curves,
+    result: dict[str, Any],
+    xy: NDArray[np.float64],
+    errors: NDArray[np.float64],
+) -> Generator[Event, None, None]:
+    """The report; without it the model is no worse, so what goes wrong is only told."""
+    from napari_vitface.jobs.report import training_report
+    from napari_vitface.jobs.report_pictures import Picture
+
+    frames = setup.frames.subset(setup.split.judging)
+    found = (xy - frames.origin[:, None]) / frames.pixel_size[:, None]
+    pictures = [
+        Picture(
+            frames.inputs[i], frames.xy[i], found[i].astype(np.float32), errors[i], setup.names,
+            f"{setup.videos[row]}, frame {setup.numbers[row]}",
+        )
+        for i, row in enumerate(setup.split.judging)
+    ]  # fmt: skip
+    try:
+        training_report(setup.files.folder, result, curves.rows, pictures)
+    except OSError as error:
+        yield Notice(f"The report could not be written ({error.strerror or error}).")
+
+
+def _finite(value: Any) -> Any:
+    """None in place of what is not a finite number."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _finite(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

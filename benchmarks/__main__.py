@@ -15,6 +15,8 @@ from benchmarks._display import display
 Row = tuple[str, str, float | None, str]
 
 FOLDER = Path(__file__).parent
+#: Those that take an hour: they run only if they are named.
+LONG = {"neighbours"}
 
 
 def names() -> list[str]:
@@ -54,7 +56,10 @@ def table(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(names())} (default all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which to run: {', '.join(names())} (default all but {', '.join(LONG)})",
     )
     parser.add_argument("--rows-of", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -65,7 +70,7 @@ def main() -> int:
     if unknown := sorted(set(arguments.names) - set(names())):
         parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(names())}")
     rows, failed = [], False
-    for name in arguments.names or names():
+    for name in arguments.names or [name for name in names() if name not in LONG]:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows += measure(name)

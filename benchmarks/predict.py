@@ -40,7 +40,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         videos = {"drawn 640 x 480": Path(folder) / "sample.mp4"}
         write_sample_video(videos["drawn 640 x 480"], frames=200)
-        real = _data() / "videos" / "mirror_mouse.mp4"
+        real = data_folder() / "videos" / "mirror_mouse.mp4"
         if real.exists():
             videos["camera 396 x 406"] = real
         cases = [("cpu", "fp32"), ("cpu", "bf16")]
@@ -133,7 +133,8 @@ def _decode_only(video: Video, model: KeypointModel, frames: range) -> float:
     return len(frames) / (time.perf_counter() - began)
 
 
-def _data() -> Path:
+def data_folder() -> Path:
+    """Where the real recordings are."""
     return Path(os.environ.get("VITFACE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 

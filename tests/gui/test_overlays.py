@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -262,3 +265,44 @@ def test_closing_takes_the_overlays_away_and_stops_listening(
     overlays.close()
     assert [layer.name for layer in viewer_model.layers] == ["video"]
     assert len(viewer_model.layers.events.removed.callbacks) == before - 1
+
+
+_SWITCHING = """
+import os, sys
+import napari, numpy as np
+from qtpy.QtWidgets import QApplication
+from napari_vitface.gui.layers import AttentionPicture
+from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON, Overlays
+from napari_vitface.gui.shown import shown_pose
+from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.table import PoseTable
+
+viewer = napari.Viewer(show=True)
+rng = np.random.default_rng(0)
+video = viewer.add_image(rng.integers(0, 255, (30, 480, 640), np.uint8), name="video")
+overlays = Overlays(viewer)
+table = PoseTable(MOUSE_FACE, rng.uniform(40, 440, (30, 12, 2)))
+for on in (True, False, True, False):
+    for what in (KEYPOINTS, SKELETON, ATTENTION):
+        overlays.show(what, on)
+    for frame in range(30):
+        viewer.dims.set_current_step(0, frame)
+        overlays.draw_pose(shown_pose(MOUSE_FACE, frame, predictions=table), video)
+        maps = rng.random((12, 16), dtype=np.float32)
+        picture = AttentionPicture(maps, (40.0, 40.0), (19.5, 19.5), 0.1)
+        overlays.draw_attention(picture, 1.0, video)
+        QApplication.processEvents()
+print("all drawn")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.window
+def test_overlays_can_be_switched_off_and_on_while_the_slider_moves() -> None:
+    # In a process of its own: what this is about is a crash of the renderer.
+    done = subprocess.run(
+        [sys.executable, "-c", _SWITCHING], capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "all drawn"

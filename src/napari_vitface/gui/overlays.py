@@ -5,7 +5,8 @@ The layers are the user's: a renamed one is still found, a removed or hidden one
 is asked for again (`Overlays.show`).
 
 The layers of points and skeleton, once made, are hidden and not removed while there is nothing to
-show: Mesa's software renderer crashes at the next drawing after such a layer was removed.
+show. Mesa's software renderer crashes at the next drawing after the buffers of a layer were freed;
+what drew a removed layer is therefore kept (`_keep_visual`).
 """
 
 from __future__ import annotations
@@ -346,14 +347,13 @@ class Overlays:
         layer = self._layers.pop(what, None)
         viewer = self._viewer()
         if viewer is not None and layer is not None and layer in viewer.layers:
-            if what != ATTENTION:
-                _keep_visual(viewer, layer)
+            _keep_visual(viewer, layer)
             viewer.layers.remove(layer)
 
     def _on_removing(self, event: Any) -> None:
         viewer = self._viewer()
         layer = viewer.layers[event.index] if viewer is not None else None
-        if isinstance(layer, Points | Vectors) and layer in self._layers.values():
+        if layer in self._layers.values():
             _keep_visual(viewer, layer)
 
     def _on_removed(self, event: Any) -> None:
@@ -372,7 +372,7 @@ _kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 def _keep_visual(viewer: ViewerModel | None, layer: Layer) -> None:
     """Let what draws a layer live as long as its window, for the renderer that crashes otherwise.
 
-    Only for layers that are removed all the same: by the user, or because the dock is closed.
+    It is small: the textures of one frame's points or of one map.
     """
     window = getattr(viewer, "window", None)
     canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)

@@ -258,6 +258,8 @@ def test_a_session_from_video_to_table(
     assert video_path.with_name("mouse_vitface_tiny.h5").is_file()
     names = [layer.name for layer in viewer_of(dock).layers]
     assert names == ["mouse", ATTENTION, SKELETON, KEYPOINTS]
+    qtbot.mouseClick(dock.predict_section.plot_button, Qt.MouseButton.LeftButton)
+    assert any("trajectories" in title for title in viewer_of(dock).window.dock_widgets)
     viewer_of(dock).dims.set_point(0, 22)
     assert "Computing frame 22" in dock.attention_section.title_line.text()
     qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)

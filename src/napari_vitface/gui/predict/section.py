@@ -63,6 +63,9 @@ class PredictSection(Section):
         self.folder_button = QPushButton("Show files")
         self.folder_button.setToolTip("Open the folder with the tables")
         self.folder_button.clicked.connect(lambda: self._show_in_folder())
+        self.plot_button = QPushButton("Plot")
+        self.plot_button.setToolTip("Open the trajectories below the canvas")
+        self.plot_button.clicked.connect(lambda: self._plot())
 
         self.points = QCheckBox("Points")
         self.names = QCheckBox("Names")
@@ -82,6 +85,7 @@ class PredictSection(Section):
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.predict_button, 1)
+        buttons.addWidget(self.plot_button)
         buttons.addWidget(self.folder_button)
         self.content.addLayout(buttons)
         for widget in (self.progress, self.device, self.result, self.notices):
@@ -122,6 +126,13 @@ class PredictSection(Section):
     def use_model(self, choice: str | Path) -> None:
         """Choose a bundled model by name or a checkpoint by path."""
         self._session.choose_model(str(choice))
+
+    def _plot(self) -> None:
+        from napari_vitface.gui.actions import open_trajectories
+
+        viewer: Any = self._session.viewer
+        if viewer is not None:
+            open_trajectories(viewer)
 
     def _list_models(self) -> None:
         choices = list(self._models)
@@ -225,6 +236,7 @@ class PredictSection(Section):
         notices = [*run.notices] if run is not None else []
         self.notices.say("\n".join(notices), "warning")
         self.folder_button.setVisible(opened is not None and opened.saved is not None)
+        self.plot_button.setVisible(opened is not None and opened.poses is not None)
         if run is not None and run.status == "failed":
             self.result.say(run.message, "error")
             self.status = "failed"

@@ -442,6 +442,27 @@ def test_a_deeplabcut_project_above_the_video_is_found(
     assert session.labelling.project.scorer == "them"
 
 
+def test_a_project_asked_for_while_it_is_being_found_is_opened_once(
+    session: Session,
+    pump: Pump,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+    told: list[str],
+) -> None:
+    project = Project.create(tmp_path / "theirs", FACE, "them")
+    path = write_video(project.folder / "videos" / "a.mp4", 10)
+    project.add_video(path)
+    session.add_video(open_for_window(path))
+    documents = session.labelling.documents
+    assert documents.opening
+    documents.open(project.folder)
+    pump.until(lambda: not documents.opening)
+    assert session.labelling.document is not None
+    assert session.labelling.project.scorer == "them"
+    assert documents.problem == ""
+    assert told == []
+
+
 def test_another_program_s_config_beside_the_video_is_left_alone(
     session: Session, pump: Pump, video_path: Path, told: list[str]
 ) -> None:

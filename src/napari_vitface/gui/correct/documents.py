@@ -41,6 +41,8 @@ class Documents:
         self._open: dict[Path, _Entry] = {}
         self._last: Project | None = None
         self._opening: set[Path] = set()
+        #: What was asked for while labels of the same video were being opened.
+        self._waiting: dict[Path, Callable[[], Project]] = {}
         #: What went wrong the last time that a project was opened or made; empty if nothing did.
         self.problem = ""
         session.video_changed.connect(self._on_video)
@@ -164,6 +166,10 @@ class Documents:
 
     def _open_project(self, work: Callable[[], Project]) -> None:
         opened = self._session.current
+        if opened is not None and _key(opened) in self._opening:
+            # Its labels may be those that are asked for, and cannot be opened twice.
+            self._waiting[_key(opened)] = work
+            return
         known = self._open.get(_key(opened))
 
         def open_it() -> _Found:
@@ -192,6 +198,9 @@ class Documents:
             elif result is not None:
                 self._take(opened, *result)
             self.changed.emit()
+            waiting = self._waiting.pop(_key(opened), None)
+            if waiting is not None and opened is self._session.current:
+                self._open_project(waiting)
 
         def work_if_open() -> _Found | None:
             found = work()

@@ -12,7 +12,13 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.training.augmentation import Augmentation
-from napari_vitface.training.batches import Drawing, Features, ImageBatches, JudgedImages
+from napari_vitface.training.batches import (
+    Drawing,
+    FeatureBatches,
+    Features,
+    ImageBatches,
+    JudgedImages,
+)
 from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
 
@@ -239,3 +245,22 @@ def test_cached_features_are_those_of_the_backbone() -> None:
     expected = network.backbone(images)
     assert torch.allclose(prefix, expected[0], atol=5e-3)
     assert torch.allclose(patches, expected[1], atol=5e-3)
+
+
+def test_the_head_learns_from_cached_features_in_bf16_too() -> None:
+    network, preprocessing = small_network("heatmap")
+    frames = TrainingFrames.from_images(spots(12, seed=3), preprocessing)
+    learnt, judged = Features(frames), Features(frames)
+    for features in (learnt, judged):
+        # Batch by batch, so that there is something to join.
+        list(features.compute(network, preprocessing, precision="bf16", batch_size=5))
+    batches = FeatureBatches([learnt], [1.0], seed=0)
+    settings = FitSettings(steps=30, learning_rate=5e-3, warm_up=3, ema_decay=0.9, precision="bf16")
+    training = Fit(network, network.head, batches, judged, settings)
+    before = list(training.judge())[-1]
+    while not training.over:
+        training.advance()
+    after = list(training.judge())[-1]
+    assert before is not None
+    assert after is not None
+    assert after.mean_error < 0.8 * before.mean_error

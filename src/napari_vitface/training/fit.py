@@ -330,8 +330,10 @@ class Fit:
     @torch.inference_mode()
     def _predict(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         assert self.judged is not None
+        # Stored features are fp16, which nothing on a CPU may meet in autocast's bf16.
+        inputs = self.judged.inputs(rows)
         with autocast(self.device, self.settings.precision):
-            output = self.average.module(*self.judged.inputs(rows))
+            output = self.average.module(*inputs)
         xy, confidence = self.network.decode(output.float())
         return xy.cpu().numpy(), confidence.cpu().numpy()
 

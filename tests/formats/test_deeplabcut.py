@@ -327,3 +327,95 @@ def test_a_broken_config_is_named(project: Project) -> None:
     (folder.parent.parent / "config.yaml").write_text("scorer: [")
     with pytest.raises(LabelError, match=r"config\.yaml cannot be read"):
         read_labels(folder)
+
+
+# --- hidden points --------------------------------------------------------------------------------
+
+
+def with_visibility(table: pd.DataFrame, visible: list[list[float]]) -> pd.DataFrame:
+    """A table with a `visible` column after x and y of each keypoint."""
+    scorer = table.columns[0][0]
+    names = list(dict.fromkeys(column[-2] for column in table.columns))
+    parts = {}
+    for k, name in enumerate(names):
+        for coord in ("x", "y"):
+            parts[scorer, name, coord] = table[scorer, name, coord]
+        parts[scorer, name, "visible"] = [row[k] for row in visible]
+    made = pd.DataFrame(parts, index=table.index)
+    made.columns.names = table.columns.names
+    return made
+
+
+@pytest.mark.parametrize("suffix", ["h5", "csv"])
+def test_hidden_points_stand_in_a_table_with_visible_columns(project: Project, suffix: str) -> None:
+    table = label_frame(IMAGES)
+    folder = project(with_visibility(table, [[1, 2], [1, 2], [0, np.nan]]), formats=(suffix,))
+    labels = read_labels(folder)
+    assert labels.occluded.tolist() == [[True, False], [True, False], [False, False]]
+    # The place of a hidden point is a guess; what nothing is said of is as it is placed.
+    expected = table.to_numpy().reshape(3, 2, 2).copy()
+    expected[:, 0] = np.nan
+    np.testing.assert_array_equal(labels.xy, expected)
+    assert labels.take([1]).occluded.tolist() == [[True, False]]
+    states = [[PointState.OCCLUDED, PointState.LABELLED]] * 2
+    states += [[PointState.ABSENT, PointState.LABELLED]]
+    assert labels.table("cam1").state.tolist() == states
+
+
+def test_hidden_points_of_the_visibility_file(project: Project) -> None:
+    table = label_frame(IMAGES)
+    folder = project(table)
+    more = label_frame([*IMAGES[:2], "img0200.png", "img0300.png"], ("left, ear", "nose tip"))
+    Image.new("L", (64, 48)).save(folder / "img0200.png")
+    with_visibility(more, [[1, 1], [2, 2], [1, 0], [1, 1]]).to_csv(folder / "visibility_AVS.csv")
+    with_visibility(more, [[1, 1]] * 4).to_csv(folder / "visibility_other.csv")
+    for place in (folder.parent.parent, folder / "CollectedData_AVS.h5"):
+        labels = read_labels(place)
+        # A frame in which points are only called hidden is a frame of its own.
+        assert labels.frames.tolist() == [7, 10, 123, 200]
+        assert labels.videos.tolist() == ["cam1"] * 4
+        # "left, ear" is placed in frame 7, so it is seen there.
+        assert labels.occluded.tolist() == [
+            [True, False],
+            [False, False],
+            [False, False],
+            [False, True],
+        ]
+        np.testing.assert_array_equal(labels.xy[:3].reshape(3, 4), table.to_numpy())
+        assert np.isnan(labels.xy[3]).all()
+        assert "img0300.png is named in visibility_AVS.csv but is not there" in labels.problems[0]
+
+
+# --- settings of the project ----------------------------------------------------------------------
+
+
+def test_pairs_skeleton_and_colours_come_from_the_project(project: Project) -> None:
+    table = label_frame(IMAGES, ("left", "right", "nose"))
+    folder = project(table)
+    root = folder.parent.parent
+    own = "  swaps:\n  - [left, right]\n  - [nose, left]\n  - [tail, nose]\n"
+    own += "  colours: ['#ff0000', '#00ff00', '#0000ff']\n"
+    config = "Task: t\nscorer: AVS\nbodyparts: [left, right, nose]\nskeleton:\n- [left, nose]\n"
+    (root / "config.yaml").write_text(f"{config}vitface:\n{own}")
+    for place in (root, folder, folder / "CollectedData_AVS.csv"):
+        keypoints = read_labels(place).keypoints
+        # Of a pair that does not fit, or whose keypoint has a partner already, nothing is left.
+        assert keypoints.swaps == (("left", "right"),)
+        assert keypoints.skeleton == (("left", "nose"),)
+        assert keypoints.colours == ("#ff0000", "#00ff00", "#0000ff")
+
+
+@pytest.mark.parametrize("config", [None, "data:\n  data_dir: here\n"])
+def test_label_folders_on_their_own_keep_their_pairs(project: Project, config: str | None) -> None:
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.project.project import Project as Opened
+
+    folder = project(label_frame(IMAGES, ("left", "right", "nose")))
+    root = folder.parent.parent
+    if config is not None:
+        (root / "config.yaml").write_text(config)
+    opened = Opened.open(root)
+    names = opened.keypoints.names
+    opened.change_keypoints(KeypointSet(names, swaps=(("right", "left"),)))
+    assert read_labels(root).keypoints.swaps == (("right", "left"),)
+    assert read_labels(folder).keypoints.swaps == (("right", "left"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,15 +180,67 @@ def test_occluded_points_are_read_and_taught(
         f"labeled-data,cam1,img{row:04d}.png,1,1,2,{'7,8' if row else ','},1,1,1,2"
         for row in range(6)
     ]
+    rows.append("labeled-data,cam1,img0012.png,3,4,1,,,1,,,0")
+    shutil.copy(video / "img0011.png", video / "img0012.png")
     (video / "visibility_me.csv").write_text("\n".join([*header, *rows]) + "\n")
     from napari_vitface.formats.deeplabcut import read_labels
-    from napari_vitface.jobs.training.data import labelled
+    from napari_vitface.jobs.training.data import Labelled, labelled
 
     data = labelled(read_labels(project))
+    # Of frame 12 nothing is said but that points are hidden in it.
+    assert data.labels.frames.tolist() == list(range(13))
+    assert data.occluded[12].tolist() == [True, True, False]
+    data = Labelled(data.labels.take(np.arange(12)))
     assert data.occluded[:6].tolist() == [[False, True, False]] * 6
     assert not data.occluded[6:].any()
     assert not data.occluded[np.isfinite(data.labels.xy).all(axis=-1)].any()
-    assert outcome(run(project))["after"]["points"] == 9
+    events = run(project)
+    assert sum(outcome(events)["frames"].values()) == 13
+    assert outcome(events)["after"]["points"] == 6
+
+
+def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
+    label: Callable[..., Path], xy: np.ndarray
+) -> None:
+    from napari_vitface.jobs.training.options import TrainingOptions
+    from napari_vitface.jobs.training.run import RunFiles
+    from napari_vitface.jobs.training.setup import Setup
+    from napari_vitface.jobs.training.steps import Training
+    from napari_vitface.model.checkpoint import read_metadata
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.project.project import Project
+
+    xy[3, 0] = np.nan
+    folder = label(xy)
+    project = Project.open(folder)
+    project.change_keypoints(KeypointSet(project.keypoints.names, swaps=(("mouth", "eye"),)))
+
+    # What a batch of a training in which every frame is mirrored, and nothing else, is made of.
+    from napari_vitface.formats.deeplabcut import read_labels
+    from napari_vitface.jobs.training.data import labelled
+
+    still = dict.fromkeys(("rotation", "scale", "translation", "erase", "blur", "noise"), 0.0)
+    chosen = {key: value for key, value in OPTIONS.items() if key != "device"}
+    options = TrainingOptions(**chosen, augmentation={**still, "flip": 1.0}, val="random:0.1")
+    files = RunFiles.of("mirrored", folder / "vitface", flat=False)
+    files.make()
+    setup = Setup(files, options, "cpu")
+    list(setup.prepare(labelled(read_labels(folder))))
+    building = Training(setup, [])._build(False)
+    try:
+        while True:
+            next(building)
+    except StopIteration as built:
+        batch = built.value.batches.at(1, 8)
+    width = setup.preprocessing.input_size[1]
+    originals = setup.frames.xy[:, [2, 1, 0]] * [-1, 1] + [width - 1, 0]
+    for mirrored in batch.xy.numpy():
+        near = [np.allclose(mirrored, one, atol=1e-3, equal_nan=True) for one in originals]
+        assert sum(near) == 1
+
+    result = outcome(run(folder, augmentation={"flip": 0.5}, name="stored"))
+    keypoints = read_metadata(result["model"])["network"]["keypoints"]
+    assert keypoints["swaps"] == [["mouth", "eye"]]
 
 
 def test_a_folder_that_cannot_be_written_to(

@@ -1,7 +1,8 @@
 """DeepLabCut projects: the labels that a person placed, and the images they were placed on.
 
 A project folder holds ``labeled-data/<video>/CollectedData_<scorer>.csv`` and ``.h5`` beside the
-labelled frames ``img<frame number>.png``, and usually a ``config.yaml``.
+labelled frames ``img<frame number>.png``, and usually a ``config.yaml``. Points that cannot be seen
+are in ``visibility_<scorer>.csv``, or in the table itself where it has ``visible`` columns.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config
 from napari_vitface.formats.dlc_table import DlcTable, read_dlc_table
-from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
+from napari_vitface.formats.keypoint_settings import is_deeplabcut, keypoints_of
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 
@@ -30,7 +32,7 @@ class Labels:
     Attributes
     ----------
     keypoints : KeypointSet
-        The K keypoints.
+        The K keypoints, with the skeleton, swap pairs and colours of the project.
     xy : (N, K, 2) array of float64
         x, y in image pixels, exactly as in the file; NaN where the person placed no point.
     images : tuple of Path
@@ -43,6 +45,9 @@ class Labels:
         Who placed the labels.
     problems : tuple of str
         Sentences for the user about what is odd but did not keep the labels from being read.
+    occluded : (N, K) array of bool
+        Points that the person called hidden, all False unless given. They have no place in `xy`:
+        where they are is a guess, not something to learn from.
     """
 
     keypoints: KeypointSet
@@ -52,6 +57,13 @@ class Labels:
     frames: NDArray[np.int64]
     scorer: str
     problems: tuple[str, ...] = field(default=())
+    occluded: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
+
+    def __post_init__(self) -> None:
+        if self.occluded.shape != self.xy.shape[:2]:
+            if self.occluded.size:
+                raise ValueError(f"occluded is {self.occluded.shape}, not {self.xy.shape[:2]}")
+            object.__setattr__(self, "occluded", np.zeros(self.xy.shape[:2], dtype=bool))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -72,6 +84,7 @@ class Labels:
             self.frames[chosen],
             self.scorer,
             self.problems,
+            self.occluded[chosen],
         )
 
     def table(self, video: str) -> PoseTable:
@@ -79,7 +92,8 @@ class Labels:
         rows = np.flatnonzero((self.videos == video) & (self.frames >= 0))
         rows = rows[np.argsort(self.frames[rows])]
         labelled = np.isfinite(self.xy[rows]).all(axis=-1)
-        state = np.where(labelled, PointState.LABELLED, PointState.ABSENT)
+        state = np.where(self.occluded[rows], PointState.OCCLUDED, PointState.ABSENT)
+        state = np.where(labelled, PointState.LABELLED, state)
         return PoseTable(self.keypoints, self.xy[rows], None, state, self.frames[rows])
 
 
@@ -98,6 +112,7 @@ def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     Labels
         In the order of the files (videos by name). Where a folder holds both CSV and HDF5, the
         HDF5 file counts, as it does for DeepLabCut; if the two disagree, `Labels.problems` says so.
+        Frames in which points are only called hidden come after the others of their video.
 
     Raises
     ------
@@ -109,14 +124,15 @@ def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
         raise LabelError("No labels were named.")
     problems: list[str] = []
     tables: list[DlcTable] = []
-    skeleton: tuple[tuple[str, str], ...] = ()
+    settings: list[dict[str, Any]] = []
     for source in map(Path, paths):
-        config = _project_config(source)
-        skeleton = skeleton or _skeleton(config)
+        config = _project_settings(source)
+        settings.append(config)
         tables += [
             _read_one(files, problems) for files in _find_tables(source, config.get("scorer"))
         ]
-    return _join(tables, skeleton, problems)
+    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
+    return _join(tables, _keypoints(names, settings), problems)
 
 
 # --- finding --------------------------------------------------------------------------------------
@@ -163,21 +179,31 @@ def _tables_in(folder: Path, scorer: str | None) -> list[Path]:
     return [file for file in reversed(files) if file.stem in stems]
 
 
-def _project_config(path: Path) -> dict[str, Any]:
-    """The project's ``config.yaml``, found from any part of the project; {} if there is none."""
+def _project_settings(path: Path) -> dict[str, Any]:
+    """The settings of the project, found from any part of it; {} if there are none.
+
+    They are in DeepLabCut's ``config.yaml``; where there is none, or it is another program's, what
+    was said of keypoints in the window is in ``vitface/keypoints.yaml``.
+    """
     folder = path if path.is_dir() else path.parent
-    candidates = [folder, *folder.parents[:2]]
-    for candidate in candidates:
-        file = candidate / "config.yaml"
+    for candidate in (folder, *folder.parents[:2]):
+        file, own = candidate / "config.yaml", candidate / "vitface" / "keypoints.yaml"
+        data = read_config(file) if file.is_file() else {}
+        if own.is_file() and not is_deeplabcut(data):
+            return {**data, **read_config(own)}
         if file.is_file():
-            return read_config(file)
+            return data
     return {}
 
 
-def _skeleton(config: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    edges = config.get("skeleton") or []
-    return tuple(
-        (str(edge[0]), str(edge[1])) for edge in edges if isinstance(edge, list) and len(edge) == 2
+def _keypoints(names: tuple[str, ...], settings: list[dict[str, Any]]) -> KeypointSet:
+    """The keypoints with what the first project that says something says of them."""
+    told = [keypoints_of(data, names) for data in settings]
+    return KeypointSet(
+        names,
+        next((one.skeleton for one in told if one.skeleton), ()),
+        next((one.swaps for one in told if one.swaps), ()),
+        told[0].colours,
     )
 
 
@@ -217,44 +243,93 @@ def _same(one: DlcTable, other: DlcTable) -> bool:
     )
 
 
-def _join(
-    tables: list[DlcTable], skeleton: tuple[tuple[str, str], ...], problems: list[str]
-) -> Labels:
-    names = tuple(dict.fromkeys(name for table in tables for name in table.names))
-    if names == MOUSE_FACE.names and not skeleton:
-        keypoints = MOUSE_FACE
-    else:
-        known = set(names)
-        keypoints = KeypointSet(names, tuple(edge for edge in skeleton if known.issuperset(edge)))
-    images: list[Path] = []
-    videos: list[str] = []
-    blocks = []
-    seen: set[Path] = set()
+def _join(tables: list[DlcTable], keypoints: KeypointSet, problems: list[str]) -> Labels:
+    rows: list[_Row] = []
+    taken: set[Path] = set()
     for table in tables:
-        xy = np.full((len(table.index), len(names), 2), np.nan)
-        seen_at = table.xy.copy()
-        if table.visible is not None:
-            # The place of an occluded point is a guess, not something to learn from.
-            seen_at[table.visible != 2] = np.nan
-        xy[:, [names.index(name) for name in table.names]] = seen_at
-        blocks.append(xy)
-        for label in table.index:
-            image, video = _find_image(table.path, label)
-            if image in seen:
-                raise LabelError(f"{table.path} labels the image {image.name} twice.")
-            seen.add(image)
-            images.append(image)
-            videos.append(video)
+        found = _rows(table, keypoints)
+        for row in found:
+            if row.image in taken:
+                raise LabelError(f"{table.path} labels the image {row.image.name} twice.")
+            taken.add(row.image)
+        rows += found
+        rows += _hidden(table, found, keypoints, problems)
+    size = len(keypoints)
     scorers = list(dict.fromkeys(table.scorer for table in tables))
     return Labels(
         keypoints,
-        np.concatenate(blocks) if blocks else np.empty((0, len(names), 2)),
-        tuple(images),
-        np.array(videos, dtype=np.str_),
-        np.array([frame_number(image.name) for image in images], dtype=np.int64),
+        np.array([row.xy for row in rows]).reshape(-1, size, 2),
+        tuple(row.image for row in rows),
+        np.array([row.video for row in rows], dtype=np.str_),
+        np.array([frame_number(row.image.name) for row in rows], dtype=np.int64),
         ", ".join(scorers),
         tuple(problems),
+        np.array([row.occluded for row in rows], dtype=bool).reshape(-1, size),
     )
+
+
+@dataclass
+class _Row:
+    """What is said about one image: places (K, 2), NaN where there is none, and hidden points."""
+
+    image: Path
+    video: str
+    xy: NDArray[np.float64]
+    occluded: NDArray[np.bool_]
+
+
+def _rows(table: DlcTable, keypoints: KeypointSet) -> list[_Row]:
+    columns = [keypoints.index(name) for name in table.names]
+    count, size = len(table.index), len(keypoints)
+    xy = np.full((count, size, 2), np.nan)
+    occluded = np.zeros((count, size), dtype=bool)
+    places = table.xy.copy()
+    if table.visible is not None:
+        places[(table.visible == 0) | (table.visible == 1)] = np.nan
+        occluded[:, columns] = table.visible == 1
+    xy[:, columns] = places
+    images = [_find_image(table.path, label) for label in table.index]
+    return [_Row(*image, xy[i], occluded[i]) for i, image in enumerate(images)]
+
+
+def _hidden(
+    table: DlcTable, rows: list[_Row], keypoints: KeypointSet, problems: list[str]
+) -> list[_Row]:
+    """Put what the visibility files say into the rows; returns those of further images.
+
+    A point that is placed in the table is not hidden, whatever the file says.
+    """
+    named = re.fullmatch(r"CollectedData_(.+)", table.path.stem)
+    scorer = named[1] if named else table.scorer
+    row_of = {row.image: row for row in rows}
+    more: list[_Row] = []
+    for folder in dict.fromkeys((table.path.parent, *(row.image.parent for row in rows))):
+        file = folder / f"visibility_{scorer}.csv"
+        if not file.is_file():
+            continue
+        visibility = read_dlc_table(file)
+        if visibility.visible is None:
+            continue
+        known = [k for k, name in enumerate(visibility.names) if name in keypoints.names]
+        columns = [keypoints.index(visibility.names[k]) for k in known]
+        for label, hidden in zip(visibility.index, visibility.visible[:, known] == 1, strict=True):
+            if not hidden.any():
+                continue
+            image = folder / re.split(r"[\\/]", str(label[-1]))[-1]
+            row = row_of.get(image)
+            if row is None:
+                if not image.is_file():
+                    problems.append(
+                        f"The image {image} is named in {file.name} but is not there, so its "
+                        "hidden points are left out."
+                    )
+                    continue
+                nowhere = np.full((len(keypoints), 2), np.nan)
+                row = _Row(image, folder.name, nowhere, np.zeros(len(keypoints), dtype=bool))
+                row_of[image] = row
+                more.append(row)
+            row.occluded[columns] |= hidden & np.isnan(row.xy[columns]).any(axis=-1)
+    return more
 
 
 def _find_image(table: Path, label: NDArray[Any]) -> tuple[Path, str]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from napari_vitface.formats.config import read_config, write_config
-from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
-
-#: Our key, with what DeepLabCut has no place for: swap pairs and colours.
-OWN_KEY = "vitface"
+from napari_vitface.formats.keypoint_settings import OWN_KEY, is_deeplabcut, keypoints_of
+from napari_vitface.pose.keypoints import KeypointSet
 
 #: What DeepLabCut writes in place of the body parts in projects of several animals.
 _SEVERAL = "MULTI!"
@@ -102,11 +99,6 @@ def _parse(text: str) -> dict[str, Any]:
     return data
 
 
-def is_deeplabcut(data: dict[str, Any]) -> bool:
-    """Whether settings are those of a DeepLabCut project, and not, say, Lightning Pose's."""
-    return "bodyparts" in data or "multianimalbodyparts" in data
-
-
 def body_parts(data: dict[str, Any]) -> list[str]:
     """The keypoints' names in order; those of no animal last."""
     return [str(name) for key in _lists(data) for name in data[key]]
@@ -134,38 +126,6 @@ def _lists(data: dict[str, Any]) -> list[str]:
     else:
         keys = ["bodyparts"]
     return [key for key in keys if isinstance(data.get(key), list)]
-
-
-def keypoints_of(data: dict[str, Any], names: Iterable[str]) -> KeypointSet:
-    """A keypoint set of these names with the skeleton, swap pairs and colours of the settings.
-
-    What does not fit the names is left out.
-    """
-    names = tuple(names)
-    known = set(names)
-    own = data.get(OWN_KEY)
-    own = own if isinstance(own, dict) else {}
-    skeleton = _pairs(data.get("skeleton"), known)
-    colours = own.get("colours")
-    right = isinstance(colours, list) and len(colours) == len(names)
-    right = right and all(re.fullmatch(r"#[0-9a-fA-F]{6}", str(colour)) for colour in colours or ())
-    if names == MOUSE_FACE.names and "skeleton" not in data:
-        skeleton = MOUSE_FACE.skeleton
-    return KeypointSet(
-        names,
-        skeleton,
-        _pairs(own.get("swaps"), known),
-        tuple(str(colour) for colour in colours or ()) if right else (),
-    )
-
-
-def _pairs(data: Any, known: set[str]) -> tuple[tuple[str, str], ...]:
-    pairs = data if isinstance(data, list) else []
-    return tuple(
-        (str(pair[0]), str(pair[1]))
-        for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and known.issuperset(map(str, pair))
-    )
 
 
 def can_append(data: dict[str, Any]) -> bool:

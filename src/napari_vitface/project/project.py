@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config, write_config
+from napari_vitface.formats.keypoint_settings import keypoints_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
 from napari_vitface.project.document import LabelDocument
@@ -159,7 +160,7 @@ class Project:
                 "with bodyparts. Create a project with keypoints of your choice."
             )
         try:
-            self.keypoints = config.keypoints_of(data, names)
+            self.keypoints = keypoints_of(data, names)
         except ValueError as error:
             raise LabelError(f"The body parts of {self.folder} cannot be used: {error}.") from error
         self.videos = self._place.videos(config.videos_of(data))

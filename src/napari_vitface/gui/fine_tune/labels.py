@@ -110,7 +110,8 @@ def label_source(project: Project) -> Path:
 def stamps(project: Project) -> tuple[tuple[str, int, int], ...]:
     """Changes when a table of labels does."""
     places = [project.folder, *(entry.folder for entry in project.videos)]
-    files = sorted({file for place in places for file in place.glob("CollectedData*")})
+    names = ("CollectedData*", "visibility_*.csv")
+    files = sorted({file for place in places for name in names for file in place.glob(name)})
     found = []
     for file in files:
         status = file.stat()
@@ -127,11 +128,12 @@ def on_disk(project: Project) -> LabelledFrames:
         A table cannot be read, or an image that it names is not there.
     """
     source = label_source(project)
-    if source.is_dir() and not stamps(project):
+    tables = [path for path, *_ in stamps(project) if Path(path).name.startswith("Collected")]
+    if source.is_dir() and not tables:
         return LabelledFrames(project.keypoints.names)
     labels = read_labels(source)
     placed = np.asarray(np.isfinite(labels.xy).all(axis=-1))
-    said = np.asarray(placed.any(axis=1))
+    said = np.asarray((placed | labels.occluded).any(axis=1))
     return LabelledFrames(
         labels.keypoints.names, labels.videos[said], labels.frames[said], placed[said]
     )

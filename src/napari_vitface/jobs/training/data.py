@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,32 +26,29 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels with what is known of points that cannot be seen.
+    """Labels in which something is said of every frame.
 
     Attributes
     ----------
     labels : Labels
-        Rows in which something is said; points outside of their image are NaN.
-    occluded : (N, K) bool
+        Points outside of their image are NaN.
     """
 
     labels: Labels
-    occluded: NDArray[np.bool_]
 
-    def take(self, rows: Any) -> Labelled:
-        """Some of the rows."""
-        chosen = np.arange(len(self.labels))[rows]
-        return Labelled(self.labels.take(chosen), self.occluded[chosen])
+    @property
+    def occluded(self) -> NDArray[np.bool_]:
+        """Points (N, K) that a person called hidden."""
+        return self.labels.occluded
 
     def digest(self) -> str:
         """Changes when any label does."""
-        labels = self.labels
-        text = json.dumps(
-            [labels.keypoints.to_dict(), labels.videos.tolist(), labels.frames.tolist()]
-        )
+        labels, keypoints = self.labels, self.labels.keypoints
+        pairs = sorted(sorted(pair) for pair in keypoints.swaps)
+        text = json.dumps([keypoints.names, pairs, labels.videos.tolist(), labels.frames.tolist()])
         content = hashlib.sha256(text.encode())
         content.update(np.ascontiguousarray(labels.xy).tobytes())
-        content.update(np.ascontiguousarray(self.occluded).tobytes())
+        content.update(np.ascontiguousarray(labels.occluded).tobytes())
         return content.hexdigest()
 
 
@@ -62,42 +58,12 @@ def labelled(labels: Labels) -> Labelled:
     Raises
     ------
     LabelError
-        If that is so in none.
+        If no point is placed in any.
     """
-    occluded = occluded_points(labels)
-    said = np.isfinite(labels.xy).all(axis=-1) | occluded
-    if not np.isfinite(labels.xy).all(axis=-1).any():
-        raise LabelError("No point is labelled, so there is nothing to learn; place some points.")
-    return Labelled(labels, occluded).take(said.any(axis=1))
-
-
-def occluded_points(labels: Labels) -> NDArray[np.bool_]:
-    """Which points (N, K) a person marked as not to be seen, from the visibility files.
-
-    ``visibility_<scorer>.csv`` stands beside the labelled images; a point that is placed in the
-    labels is not occluded, whatever it says.
-    """
-    from napari_vitface.formats.dlc_table import read_dlc_table
-
     placed = np.isfinite(labels.xy).all(axis=-1)
-    occluded = np.zeros(placed.shape, dtype=bool)
-    row_of = {image: row for row, image in enumerate(labels.images)}
-    for folder in dict.fromkeys(image.parent for image in labels.images):
-        for scorer in labels.scorer.split(", "):
-            file = folder / f"visibility_{scorer}.csv"
-            if not file.is_file():
-                continue
-            table = read_dlc_table(file)
-            if table.visible is None:
-                continue
-            known = [name for name in table.names if name in labels.keypoints.names]
-            columns = [labels.keypoints.index(name) for name in known]
-            hidden = table.visible[:, [table.names.index(name) for name in known]] == 1
-            for label, row in zip(table.index, hidden, strict=True):
-                image = folder / Path(str(label[-1]).replace("\\", "/")).name
-                if image in row_of:
-                    occluded[row_of[image], columns] |= row
-    return occluded & ~placed
+    if not placed.any():
+        raise LabelError("No point is labelled, so there is nothing to learn; place some points.")
+    return Labelled(labels.take((placed | labels.occluded).any(axis=1)))
 
 
 @dataclass
@@ -164,12 +130,12 @@ class Reading:
             parts.append(part)
         yield from _about_images(broken, len(labels))
         yield from _about_outside(outside, cut)
-        readable = Labelled(replace(labels, xy=xy), self.data.occluded).take(kept)
-        said = np.isfinite(readable.labels.xy).all(axis=-1) | readable.occluded
+        readable = replace(labels, xy=xy).take(kept)
+        said = np.isfinite(readable.xy).all(axis=-1) | readable.occluded
         left = np.flatnonzero(said.any(axis=1))
         if not len(left):
             raise LabelError("No label lies within its image, so there is nothing to learn.")
-        self.data = readable.take(left)
+        self.data = Labelled(readable.take(left))
         self._frames = TrainingFrames.joined([parts[row] for row in left])
 
 

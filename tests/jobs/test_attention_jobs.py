@@ -114,8 +114,9 @@ def test_files_that_cannot_hold_it_are_refused_before_any_work(video, common, tm
         next(explain(video, 3, output=tmp_path / "a.mp4", **common))
     with pytest.raises(VitFaceError, match="no such folder"):
         next(explain(video, 3, output=tmp_path / "none" / "a.npz", **common))
-    with pytest.raises(VitFaceError, match=r"\.npz or \.mp4"):
-        next(explain_frames(video, output=tmp_path / "a.png", **common))
+    for kind in ("png", "mp4"):
+        with pytest.raises(VitFaceError, match=r"ends in \.npz"):
+            next(explain_frames(video, output=tmp_path / f"a.{kind}", **common))
     with pytest.raises(VitFaceError, match=r"\.csv"):
         next(attention_data(video, output=tmp_path / "a.npz", **common))
 
@@ -156,24 +157,6 @@ def test_a_mean_is_the_mean(video, common, tmp_path, method):
     assert mean.settings["averaged"] == 3
     with np.load(tmp_path / "mean.npz") as stored:
         assert stored["maps"].shape == (1, 4, 5)
-
-
-def test_a_video_shows_every_frame_of_the_range(video, common, tmp_path):
-    file = tmp_path / "maps.mp4"
-    list(explain_frames(video, frames="::10", keypoint="eye", output=file, **common))
-    with open_video(file) as written:
-        assert len(written) == 6
-        assert written.frame_rate == pytest.approx(3)
-        assert np.asarray(written[0]).std() > 20
-    # Left in the middle, nothing of it stays.
-    file.unlink()
-    job = explain_frames(video, frames="::10", keypoint="eye", output=file, **common)
-    for event in job:
-        if isinstance(event, Progress) and event.message and event.done == 2:
-            job.close()
-            break
-    assert list(tmp_path.glob(".maps*")) == []
-    assert not file.exists()
 
 
 @pytest.fixture

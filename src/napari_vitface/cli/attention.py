@@ -170,8 +170,9 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
         required=True,
         metavar="FILE.npz|FILE.png|FILE.mp4|FILE.csv",
         help="npz: maps on the patch grid with names, placement and settings; png: the frame with "
-        "the maps on it; mp4: the frames, or the layers of one, with the maps on them; csv: how "
-        "spread each map is, how much of it lies near the keypoint, and where it does not",
+        "the maps on it; mp4: the frames, or the layers of one, with the mean of the maps over "
+        "each; csv: how spread each map is, how much of it lies near the keypoint, and where it "
+        "does not",
     )
 
 
@@ -308,6 +309,17 @@ def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources
     scores = None
     if judged is not None:
         scores = {each["name"]: each["score"] for each in judged["maps"]}
+    if arguments.frames is not None and arguments.output.suffix.lower() == ".mp4":
+        from napari_vitface.jobs.explaining.video import attention_video
+
+        return attention_video(
+            arguments.source,
+            arguments.output,
+            arguments.model,
+            frames=arguments.frames,
+            faithfulness=scores,
+            **common,
+        )
     if arguments.frames is not None:
         from napari_vitface.jobs.explaining.frames import explain_frames
 

@@ -15,10 +15,9 @@ from napari_vitface.gui.attention.settings import Target
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
 from napari_vitface.gui.overlays import attention_colormap
 from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.explaining.video import Look, draw_overlay
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video.caption import Caption
-from napari_vitface.video.heat import draw_heat, on_pixels
-from napari_vitface.video.overlay import draw_poses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +54,11 @@ def draw_map(
     -------
     (H + strip, W, 3) array of uint8
     """
-    rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])
-    heat = on_pixels(picture.data, picture.scale, picture.translate, rows, columns)
-    drawn = draw_heat(image, heat, limit, colours, opacity, white=white)
+    names: list[str] = []
     if keypoints is not None and len(keypoints) == len(computed.xy) and target != GLOBAL:
-        names = {computed.names[row] for row in attention_rows(computed, target)}
-        xy = np.array(computed.xy, np.float64)
-        xy[[name not in names for name in keypoints.names]] = np.nan
-        drawn = draw_poses(drawn, xy, computed.confidence, keypoints, skeleton=False)
+        names = [computed.names[row] for row in attention_rows(computed, target)]
+    look = Look(colours, opacity)
+    drawn = draw_overlay(image, picture.data, computed, limit, look, names, keypoints, white)
     heading, _, rest = caption.partition("\n")
     return Caption(rest, drawn.shape[1]).below(drawn, heading)
 

@@ -246,6 +246,17 @@ def _measure(
     )
 
 
+def looked_for_elsewhere(measured: AttentionMeasured) -> dict[int, list[str]]:
+    """Frames in which a keypoint is tracked while its map points elsewhere, and which these are."""
+    from napari_vitface.attention.measures import VERDICTS
+
+    away = measured.verdict == VERDICTS.index("elsewhere")
+    return {
+        int(measured.frames[row]): [measured.names[m] for m in np.flatnonzero(away[row])]
+        for row in np.flatnonzero(away.any(axis=1))
+    }
+
+
 def _judged(measured: Sequence[AttentionMeasured], names: Sequence[str]) -> list[dict[str, Any]]:
     """What all frames together say of each keypoint."""
     from napari_vitface.attention.measures import VERDICTS

@@ -14,7 +14,6 @@ from napari_vitface.jobs.explaining.files import (
     check_output,
     write_maps,
     write_picture,
-    write_video,
 )
 from napari_vitface.jobs.explaining.view import (
     Crop,
@@ -196,4 +195,6 @@ def _write(
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)
     else:
-        yield from write_video(path, maps, keypoints, video, layers=True)
+        from napari_vitface.jobs.explaining.video import write_layers
+
+        yield from write_layers(path, maps, keypoints, video)

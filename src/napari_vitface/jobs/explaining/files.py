@@ -1,30 +1,21 @@
-"""Attention as files: data (npz), pictures (png) and video (mp4)."""
+"""Attention as files: data (npz) and pictures (png)."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import AttentionComputed, Progress
+from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
-
-if TYPE_CHECKING:
-    from napari_vitface.video import Video
-
-#: Frames per second of a video that goes through the layers of one frame, and where a source has no
-#: times.
-_LAYERS_RATE = 2.0
-_DEFAULT_RATE = 25.0
-_STAGE = "Writing the video"
 
 
 def check_output(path: str | os.PathLike[str] | None, kinds: Sequence[str]) -> Path | None:
@@ -132,54 +123,6 @@ def write_picture(
     drawn = draw_attention(maps, keypoints, image, caption=caption, white=white)
     with writing(path), atomic_write(path) as temporary:
         Image.fromarray(drawn).save(temporary)
-
-
-def write_video(
-    path: Path,
-    maps: Sequence[AttentionComputed],
-    keypoints: KeypointSet,
-    video: Video,
-    *,
-    step: int = 1,
-    layers: bool = False,
-) -> Iterator[Progress]:
-    """Write frames with their maps as ``.mp4``; the same value has the same colour throughout.
-
-    Parameters
-    ----------
-    path : Path
-    maps : sequence of AttentionComputed
-        In the order of their frames; or, with `layers`, of one frame after each layer.
-    keypoints : KeypointSet
-    video : Video
-    step : int
-        Of the frames: every which one is written.
-    layers : bool
-    """
-    from napari_vitface.jobs.explaining.picture import draw_attention
-    from napari_vitface.jobs.explaining.view import Counter
-    from napari_vitface.video import VideoWriter
-
-    limits = np.max([each.maps.max(axis=(1, 2)) for each in maps], axis=0).tolist()
-    counter = Counter(len(maps), _STAGE)
-    rate = _LAYERS_RATE if layers else (video.frame_rate or _DEFAULT_RATE) / step
-    yield counter.at(0)
-    with writing(path), ExitStack() as stack:
-        writer: VideoWriter | None = None
-        for done, computed in enumerate(maps, 1):
-            drawn = draw_attention(
-                [computed],
-                keypoints,
-                video[computed.frame],
-                caption=caption_of(computed, str(video.path)),
-                white=video.white,
-                limits=limits,
-            )
-            if writer is None:
-                size = drawn.shape[0], drawn.shape[1]
-                writer = stack.enter_context(VideoWriter(path, size, rate))
-            writer.write(drawn)
-            yield counter.at(done)
 
 
 def caption_of(computed: AttentionComputed, source: str) -> str:

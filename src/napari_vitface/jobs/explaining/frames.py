@@ -17,7 +17,6 @@ from napari_vitface.jobs.explaining.files import (
     check_output,
     write_maps,
     write_picture,
-    write_video,
 )
 from napari_vitface.jobs.explaining.view import (
     Counter,
@@ -69,8 +68,8 @@ def explain_frames(
     faithfulness : mapping of str to float, optional
         As for one frame.
     output : path, optional
-        Also write ``.npz`` (all maps, or the mean), ``.mp4`` (the frames with their maps; the same
-        value has the same colour throughout) or, of a mean, ``.png``.
+        Also write ``.npz`` (all maps, or the mean) or, of a mean, ``.png``. Frames with their maps
+        drawn over them are written by `napari_vitface.jobs.explaining.video.attention_video`.
     **choices
         Method and settings, see `napari_vitface.jobs.explaining.view.MapChoices`.
 
@@ -82,7 +81,7 @@ def explain_frames(
     Finished
         Its result holds ``frames``, ``unreadable``, ``names``, ``settings`` and ``output``.
     """
-    path = check_output(output, (".npz", ".png") if average else (".npz", ".mp4"))
+    path = check_output(output, (".npz", ".png") if average else (".npz",))
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
@@ -130,7 +129,7 @@ def explain_frames(
             kept = [mean.result(seen, wanted)]
             yield kept[0]
         if path is not None:
-            yield from _write(path, kept, network.keypoints, video, wanted, average=average)
+            _write(path, kept, network.keypoints, video, average=average)
         last = kept[-1] if kept else computed
         result = {
             "source": str(video.path),
@@ -183,19 +182,16 @@ def _write(
     maps: Sequence[AttentionComputed],
     keypoints: KeypointSet,
     video: Video,
-    wanted: range,
     *,
     average: bool,
-) -> Iterator[Event]:
-    source, kind = str(video.path), path.suffix.lower()
-    if kind == ".npz":
+) -> None:
+    source = str(video.path)
+    if path.suffix.lower() == ".npz":
         along = None if average else "frames"
         write_maps(path, maps, source=source, keypoints=keypoints, along=along)
-    elif kind == ".png":
+    else:
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)
-    else:
-        yield from write_video(path, maps, keypoints, video, step=wanted.step)
 
 
 def _plain(frames: range) -> list[int]:

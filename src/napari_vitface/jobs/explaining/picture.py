@@ -21,6 +21,8 @@ _COLOURS = np.array(
 )  # fmt: skip
 #: Opacity of the map where it is strongest.
 _OPACITY = 0.75
+#: Red, green, blue and coverage in [0, 1]: the stronger, the less of the frame is seen through it.
+COLOURS = np.concatenate([_COLOURS / 255, np.linspace(0, _OPACITY, len(_COLOURS))[:, None]], axis=1)
 _MARGIN = 12
 _PANEL_WIDTH = 380
 _SINGLE_WIDTH = 800
@@ -34,7 +36,6 @@ def draw_attention(
     *,
     caption: str = "",
     white: int | None = None,
-    limits: Sequence[float] | None = None,
 ) -> NDArray[np.uint8]:
     """One panel a map over the frame, with the points and a line that says what was computed.
 
@@ -48,8 +49,6 @@ def draw_attention(
     caption : str
     white : int, optional
         The value of white in a 16-bit frame, as `Video.white`.
-    limits : sequence of float, optional
-        The value that gets the brightest colour, for each panel; default each map's largest.
 
     Returns
     -------
@@ -68,8 +67,8 @@ def draw_attention(
         # The bare frame with all points goes first where there are several maps.
         points = _with_points(below, maps[-1].xy, maps[-1], keypoints, image, skeleton=True)
         panels.append(_titled(points, "points (fainter: less sure)"))
-    for i, (computed, m) in enumerate(drawn):
-        limit = float(computed.maps[m].max()) if limits is None else limits[i]
+    for computed, m in drawn:
+        limit = float(computed.maps[m].max())
         panel = _map_panel(computed, m, below, per_pixel, limit)
         shown = computed.xy.copy()
         name = computed.names[m]
@@ -162,9 +161,7 @@ def _map_panel(
         (np.arange(n) + 0.5) * s - 0.5 for n, s in zip(below.shape[:2], per_pixel, strict=True)
     )
     heat = on_pixels(computed.maps[m], computed.scale, computed.translate, rows, columns)
-    # The stronger, the less of the frame is seen through it.
-    opacity = np.linspace(0, _OPACITY, len(_COLOURS))[:, None]
-    return draw_heat(below, heat, limit, np.concatenate([_COLOURS / 255, opacity], axis=1))
+    return draw_heat(below, heat, limit, COLOURS)
 
 
 def _with_points(

@@ -1,31 +1,41 @@
-"""A video with the attention map of every frame drawn over it."""
+"""Videos of frames, or of the layers of one, with an attention map drawn over each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.explaining.files import check_output, writing
+from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings, name_layers
+from napari_vitface.jobs.explaining.view import (
+    Counter,
+    Crop,
+    MapChoices,
+    look,
+    many_at_once,
+    placed,
+)
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
-from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
 if TYPE_CHECKING:
-    from napari_vitface.attention.maps import AttentionMaps
-    from napari_vitface.model.predictor import KeypointModel
-    from napari_vitface.model.preprocessing import View
-    from napari_vitface.video import Video
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.video import Video, VideoWriter
 
-#: Frames per second where the source has no times (a folder of images).
+#: Frames per second where the source has no times (a folder of images), and of a video that goes
+#: through the layers of one frame.
 _DEFAULT_RATE = 25.0
+_LAYERS_RATE = 2.0
+_STAGE = "Writing the video"
 
 
 @dataclass(frozen=True)
@@ -42,15 +52,16 @@ class Look:
         the unit of the map. None takes the largest value of the first frame.
     points : bool
         Draw the keypoints that the map is of, where the network found them.
-    caption : str
-        What stands in a strip below the picture, beside the number of the frame.
+    caption : str or None
+        What stands in a strip below the picture, under the number of the frame. None says what the
+        map is of and how it was computed.
     """
 
-    colours: NDArray[np.floating[Any]]
-    opacity: float = 0.7
+    colours: NDArray[np.floating[Any]] = field(default_factory=lambda: COLOURS)
+    opacity: float = 1.0
     limit: float | None = None
     points: bool = True
-    caption: str = ""
+    caption: str | None = None
 
 
 def attention_video(
@@ -58,24 +69,20 @@ def attention_video(
     output: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
     *,
-    colours: NDArray[np.floating[Any]],
     frames: slice | range | str | None = None,
     keypoint: str | Sequence[str] = "all",
-    method: str = "rollout",
-    layers: str | int | tuple[int | None, int | None] | None = None,
-    head_fusion: str = "mean",
-    head: int | None = None,
-    discard: float = 0.0,
-    hide_self: bool = False,
-    opacity: float = 0.7,
+    faithfulness: Mapping[str, float] | None = None,
+    colours: NDArray[np.floating[Any]] = COLOURS,
+    opacity: float = 1.0,
     limit: float | None = None,
     points: bool = True,
-    caption: str = "",
-    crop: tuple[int, int, int, int] | None = None,
+    caption: str | None = None,
+    crop: Crop | None = None,
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
     resources: Resources | None = None,
+    **choices: Unpack[MapChoices],
 ) -> Iterator[Event]:
     """Write frames of a video with one attention map drawn over each, all in the same colours.
 
@@ -92,29 +99,33 @@ def attention_video(
     keypoint : str or sequence of str
         ``"all"`` (the mean of all keypoints' maps), ``"global"``, a keypoint, or several (the mean
         of their maps).
-    method, layers, head_fusion, head, discard, hide_self
-        See `napari_vitface.attention.maps.attention_maps`.
+    faithfulness : mapping of str to float, optional
+        Scores of these maps, told below the picture.
     colours, opacity, limit, points, caption
         See `Look`.
     crop, device, precision, batch_size, resources
         See `napari_vitface.jobs.predict.predict`.
+    **choices
+        Method and settings, see `napari_vitface.jobs.explaining.view.MapChoices`.
 
     Yields
     ------
     Started, Progress, Notice
     Finished
-        Its result holds ``output``, ``frames``, ``limit`` and ``settings``.
+        Its result holds ``output``, ``frames``, ``unreadable``, ``names``, ``limit`` and
+        ``settings``.
 
     Raises
     ------
     VitFaceError
         One sentence: the source, model or a setting cannot be used, or the file not be written.
     """
-    look = Look(np.asarray(colours), opacity, limit, points, caption)
+    path = Path(output)
+    check_output(path, (path.suffix.lower(),))
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
-        chosen = frame_range(frames, len(video), video.path.name)
+        wanted = frame_range(frames, len(video), video.path.name)
         network = stack.enter_context(
             shared.model(model, device=device, precision=precision, batch_size=batch_size)
         )
@@ -122,128 +133,254 @@ def attention_video(
         if crop is not None:
             preprocessing = preprocessing.with_crop(crop)
         view = preprocessing.view((video.shape[1], video.shape[2]))
-        names = list(network.keypoints.names) if keypoint == "all" else keypoint
-        settings = {
-            "keypoints": names,
-            "method": method,
-            "layers": layers,
-            "head_fusion": head_fusion,
-            "head": head,
-            "discard": discard,
-            "hide_self": hide_self,
-        }
-        yield Started("attention_video", len(chosen), "Drawing the maps", settings)
-        run = _Run(video, network, view, settings, look)
-        yield from run.write(Path(output), chosen)
-        if run.broken:
-            runs = runs_of(run.broken)
-            yield Notice(f"Frames that could not be decoded are black: {name_runs(runs)}.")
-        result = {
-            "output": str(output),
-            "frames": len(chosen),
-            "limit": run.limit,
-            "settings": run.described,
-        }
-        yield Finished("attention_video", result)
+        names = [keypoint] if isinstance(keypoint, str) else list(keypoint)
+        if "all" in names:
+            # A mean over keypoints has no use for the map that belongs to none.
+            names = list(network.keypoints.names)
+        yield Started(
+            "attention_video",
+            len(wanted),
+            settings={"model": network.name, "frames": [wanted.start, wanted.stop], **choices},
+        )
 
-
-class _Run:
-    """One video being drawn."""
-
-    def __init__(
-        self,
-        video: Video,
-        network: KeypointModel,
-        view: View,
-        settings: dict[str, Any],
-        look: Look,
-    ) -> None:
-        self._video = video
-        self._network = network
-        self._view = view
-        self._settings = settings
-        self._look = look
-        self.limit = look.limit
-        self.described: dict[str, Any] = {}
-        self.broken: list[int] = []
-
-    def write(self, path: Path, frames: range) -> Iterator[Event]:
-        """Draw and write all frames."""
-        from napari_vitface.video import VideoWriter
-        from napari_vitface.video.caption import Caption
-
-        size = (self._video.shape[1], self._video.shape[2])
-        strip = Caption(self._look.caption, size[1])
-        rate = (self._video.frame_rate or _DEFAULT_RATE) / frames.step
-        pace, total, done = Pace(), len(frames), 0
-        images = self._video.frames(frames, ahead=16)
-        try:
-            with VideoWriter(path, (size[0] + strip.height, size[1]), rate) as writer:
-                for batch in _batches(images, self._network.batch_size):
-                    found = None
-                    for step in self._attend([image for _, image in batch if image is not None]):
-                        if isinstance(step, tuple):
-                            yield Progress(done, total, pace.seconds_left(total - done))
-                        else:
-                            found = step
-                    row = 0
-                    for number, image in batch:
-                        if image is None or found is None:
-                            self.broken.append(number)
-                            drawn = np.zeros((*size, 3), np.uint8)
-                        else:
-                            drawn = self._draw(image, found, row)
-                            row += 1
-                        writer.write(strip.below(drawn, f"frame {number}"))
-                    done += len(batch)
-                    pace.step(len(batch))
-                    yield Progress(done, total, pace.seconds_left(total - done))
-        except OSError as error:
-            raise VitFaceError(
-                f"{path} could not be written ({error.strerror or error}); choose another place."
-            ) from error
-        finally:
-            images.close()  # type: ignore[attr-defined]
-
-    def _attend(self, images: list[NDArray[Any]]) -> Iterator[tuple[int, int] | AttentionMaps]:
-        """Steps of the computation, then its result."""
-        from napari_vitface.attention.maps import attention_steps
         from napari_vitface.video import scale_image
 
-        if not images:
-            return
-        view, white = self._view, self._video.white
-        scaled = [scale_image(image, view.scale, white=white) for image in images]
-        steps = attention_steps(self._network, view.pad(np.stack(scaled)), **self._settings)
-        while True:
-            try:
-                yield next(steps)
-            except StopIteration as end:
-                self.described = dict(end.value[0].settings)
-                yield end.value[0]
-                return
+        scores = {} if faithfulness is None else {"faithfulness": dict(faithfulness)}
+        drawn_as = Look(np.asarray(colours), opacity, limit, points, caption)
+        rate = (video.frame_rate or _DEFAULT_RATE) / wanted.step
+        counter, broken, done = Counter(len(wanted), _STAGE), list[int](), 0
+        size = network.batch_size if many_at_once(choices) else 1
+        images = video.frames(wanted, ahead=16)
+        stack.callback(images.close)  # type: ignore[attr-defined]
+        overlay = stack.enter_context(OverlayVideo(path, video, rate, network.keypoints, drawn_as))
+        yield counter.at(0)
+        for batch in _batches(images, size):
+            decoded = [image for _, image in batch if image is not None]
+            computed: list[AttentionComputed] = []
+            if decoded:
+                scaled = [scale_image(image, view.scale, white=video.white) for image in decoded]
+                steps = look(network, view, view.pad(np.stack(scaled)), names, choices)
+                while True:
+                    try:
+                        step = next(steps)
+                    except StopIteration as end:
+                        found = end.value[0]
+                        break
+                    yield counter.at(done, step)
+                frames_of = [number for number, image in batch if image is not None]
+                computed = [
+                    placed(found, b, frame, view, network, scores)
+                    for b, frame in enumerate(frames_of)
+                ]
+            maps = iter(computed)
+            for number, image in batch:
+                if image is None:
+                    broken.append(number)
+                    overlay.add_black(f"frame {number}")
+                else:
+                    overlay.add(image, next(maps), f"frame {number}")
+            done += len(batch)
+            yield counter.at(done)
+        last = overlay.last
+        if last is None:
+            raise VitFaceError(f"None of the chosen frames of {video.path.name} can be decoded.")
+    if broken:
+        runs = name_runs(runs_of(broken))
+        yield Notice(f"Frames that could not be decoded are black: {runs}.")
+    result = {
+        "source": str(video.path),
+        "output": str(path),
+        "frames": len(wanted),
+        "unreadable": broken,
+        "names": list(last.names),
+        "limit": overlay.limit,
+        "settings": last.settings,
+    }
+    yield Finished("attention_video", result)
 
-    def _draw(self, image: NDArray[Any], found: AttentionMaps, row: int) -> NDArray[np.uint8]:
-        from napari_vitface.video.heat import draw_heat, on_pixels
-        from napari_vitface.video.overlay import draw_poses
 
-        values = found.maps[row].mean(axis=0)
-        if found.settings.get("unit") is None:
+def write_layers(
+    path: Path, maps: Sequence[AttentionComputed], keypoints: KeypointSet, video: Video
+) -> Iterator[Progress]:
+    """Write one frame with its map after each layer, one after the other.
+
+    After one layer nearly all is where it began, after the last little: each layer has a limit of
+    its own, which stands below it.
+    """
+    counter = Counter(len(maps), _STAGE)
+    yield counter.at(0)
+    image = video[maps[0].frame]
+    with OverlayVideo(path, video, _LAYERS_RATE, keypoints, Look()) as overlay:
+        for done, computed in enumerate(maps, 1):
+            overlay.limit = None
+            which = name_layers(computed.settings["layers"])
+            overlay.add(image, computed, f"frame {computed.frame}, {which}")
+            yield counter.at(done)
+
+
+class OverlayVideo:
+    """A video file that grows by a frame with its map over it; complete when the block is left.
+
+    Parameters
+    ----------
+    path : Path
+    video : Video
+        What is drawn on.
+    rate : float
+        Frames per second.
+    keypoints : KeypointSet
+        Of the model.
+    look : Look
+
+    Attributes
+    ----------
+    limit : float or None
+        The value of full colour, once there was a map.
+    last : AttentionComputed or None
+        What was drawn last.
+    """
+
+    def __init__(
+        self, path: Path, video: Video, rate: float, keypoints: KeypointSet, look: Look
+    ) -> None:
+        from napari_vitface.video.caption import Caption
+
+        self._path = path
+        self._size = (video.shape[1], video.shape[2])
+        self._white = video.white
+        self._source = video.path.name
+        self._rate = rate
+        self._keypoints = keypoints
+        self._look = look
+        self._stack = ExitStack()
+        self._writer: VideoWriter | None = None
+        self._caption: Caption | None = None
+        self._waiting: list[str] = []
+        self.limit = look.limit
+        self.last: AttentionComputed | None = None
+
+    def __enter__(self) -> OverlayVideo:
+        self._stack.enter_context(writing(self._path))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def add(self, image: NDArray[Any], computed: AttentionComputed, heading: str) -> None:
+        """Draw the mean of the maps over a frame, and `heading` below it."""
+        shown = _mean_of(computed.names)
+        values = computed.maps[shown].mean(axis=0)
+        if "unit" not in computed.settings:
             # Shares: beside an even spread.
             values = values * values.size
+        own = self.limit is None
         if self.limit is None:
             self.limit = float(values.max()) or 1.0
-        scale, translate = self._view.grid_placement((values.shape[0], values.shape[1]))
-        rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])
-        heat = on_pixels(values, scale, translate, rows, columns)
-        look, white = self._look, self._video.white
-        drawn = draw_heat(image, heat, self.limit, look.colours, look.opacity, white=white)
-        if not look.points:
-            return drawn
-        keypoints = self._network.keypoints
-        xy = self._view.to_frame(found.xy[row]).astype(np.float64)
-        xy[[name not in found.names for name in keypoints.names]] = np.nan
-        return draw_poses(drawn, xy, found.confidence[row], keypoints, skeleton=False)
+        if self._writer is None:
+            self._begin(computed)
+        elif own:
+            self._caption = self._strip(computed)
+        self.last = computed
+        names = computed.names if self._look.points else ()
+        drawn = draw_overlay(
+            image, values, computed, self.limit, self._look, names, self._keypoints, self._white
+        )
+        self._write(drawn, heading)
+
+    def add_black(self, heading: str) -> None:
+        """Put a black frame where there is none to draw on."""
+        if self._writer is None:
+            # What stands below is not known before the first map.
+            self._waiting.append(heading)
+        else:
+            self._write(np.zeros((*self._size, 3), np.uint8), heading)
+
+    def _begin(self, computed: AttentionComputed) -> None:
+        from napari_vitface.video import VideoWriter
+
+        self._caption = self._strip(computed)
+        size = self._size[0] + self._caption.height, self._size[1]
+        self._writer = self._stack.enter_context(VideoWriter(self._path, size, self._rate))
+        waiting, self._waiting = self._waiting, []
+        for heading in waiting:
+            self.add_black(heading)
+
+    def _strip(self, computed: AttentionComputed) -> Any:
+        from napari_vitface.video.caption import Caption
+
+        text = self._look.caption
+        if text is None:
+            assert self.limit is not None
+            text = _about(computed, self._keypoints, self.limit, self._source)
+        return Caption(text, self._size[1])
+
+    def _write(self, drawn: NDArray[np.uint8], heading: str) -> None:
+        assert self._writer is not None
+        assert self._caption is not None
+        self._writer.write(self._caption.below(drawn, heading))
+
+
+def draw_overlay(
+    image: NDArray[Any],
+    values: NDArray[np.floating[Any]],
+    computed: AttentionComputed,
+    limit: float,
+    look: Look,
+    points: Sequence[str],
+    keypoints: KeypointSet | None,
+    white: int | None = None,
+) -> NDArray[np.uint8]:
+    """A frame (H, W, 3) at its full size with a map over it, and the points of some keypoints.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) array of uint8 or uint16
+    values : (gh, gw)
+        In the unit of `limit`.
+    computed : AttentionComputed
+        Where its patches and points are.
+    points : sequence of str
+        Names.
+    white : int, optional
+        As `Video.white`.
+    """
+    from napari_vitface.video.heat import draw_heat, on_pixels
+    from napari_vitface.video.overlay import draw_poses
+
+    rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])
+    heat = on_pixels(values, computed.scale, computed.translate, rows, columns)
+    drawn = draw_heat(image, heat, limit, look.colours, look.opacity, white=white)
+    shown = [name in points for name in keypoints.names] if keypoints is not None else []
+    if keypoints is None or not any(shown):
+        return drawn
+    xy = np.array(computed.xy, np.float64)
+    xy[~np.array(shown)] = np.nan
+    return draw_poses(drawn, xy, computed.confidence, keypoints, skeleton=False)
+
+
+def _about(computed: AttentionComputed, keypoints: KeypointSet, limit: float, source: str) -> str:
+    """What a map is of, how it was computed and how to read it."""
+    settings = computed.settings
+    names = [computed.names[m] for m in _mean_of(computed.names)]
+    whose = ", ".join(names)
+    if len(names) > 1:
+        everyone = set(names) == set(keypoints.names)
+        whose = f"mean over {'all keypoints' if everyone else whose}"
+    unit = settings.get("unit", "times an even spread")
+    scores = settings.get("faithfulness") or {}
+    known = [scores[name] for name in names if scores.get(name) is not None]
+    lines = [
+        f"{whose[:1].upper()}{whose[1:]}: {describe_settings(settings)}; {source}.",
+        f"Full colour: {limit:.3g} {unit}.",
+    ]
+    if known:
+        lines[1] += f" Faithfulness: {float(np.nanmean(known)):.2f}."
+    return "\n".join(lines)
+
+
+def _mean_of(names: Sequence[str]) -> list[int]:
+    """Which of some maps are drawn as their mean: those of keypoints, where there are any."""
+    return [m for m, name in enumerate(names) if name != "global" or len(names) == 1]
 
 
 def _batches(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
 
+#: How a keypoint is explained unless something else is asked for.
+DEFAULT_METHOD = "rollout"
+
 Layers = str | int | tuple[int | None, int | None] | None
 Crop = tuple[int, int, int, int]
 
@@ -50,6 +53,13 @@ _BLANKS = ("square", "measure", "grey", "segments", "orders")
 def is_slow(choices: MapChoices) -> bool:
     """Whether a map takes seconds: the method asks the network again and again."""
     return choices.get("method") in ("occlusion", "superpixels")
+
+
+def many_at_once(choices: MapChoices) -> bool:
+    """Whether several frames are looked at in one go: where each is a step of its own, progress
+    and cancelling follow.
+    """
+    return choices.get("method", DEFAULT_METHOD) in ("rollout", "raw")
 
 
 def blanks_for(view: View, choices: MapChoices) -> Blanks:
@@ -161,9 +171,7 @@ def maps_of_frames(
     """
     from napari_vitface.jobs.batches import batches
 
-    # One frame at a time where that takes long: progress and cancelling follow.
-    many = choices.get("method", "rollout") in ("rollout", "raw")
-    source = batches(video, frames, view, model.batch_size if many else 1)
+    source = batches(video, frames, view, model.batch_size if many_at_once(choices) else 1)
     done = 0
     try:
         for batch in source:

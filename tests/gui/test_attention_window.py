@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
 
 from napari_vitface.gui.attention.grid_dock import NAME as GRID
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
+from napari_vitface.gui.trajectories.measured_traces import measured_traces
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -154,6 +156,66 @@ def test_methods_show_the_settings_that_they_have(
     assert not form.last.isVisible()
     assert "grey square" in section.label.text()
     assert not section.play_button.isEnabled()
+
+
+def choose(combo: Any, data: Any) -> None:
+    """What a user does with a box of choices."""
+    combo.setCurrentIndex(combo.findData(data))
+    combo.activated.emit(combo.currentIndex())
+
+
+def test_one_head_of_one_layer_is_looked_at(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    form, attention = section.form, dock.session.attention
+
+    def shown() -> None:
+        qtbot.waitUntil(lambda: attention.status in ("shown", "failed"), timeout=WAIT)
+        assert attention.status == "shown", attention.message
+
+    section.settings.button.click()
+    attention.configure(target="eye")
+    choose(section.method, "raw")
+    shown()
+    fused = layer_data(dock)
+    form.last.setValue(2)
+    shown()
+    choose(form.heads, 1)
+    shown()
+    assert "Raw attention of layer 2 of 3, head 2" in section.label.text()
+    assert form.summary() == "layer 2, head 2"
+    computed = attention.shown
+    assert computed.settings["layers"] == [1, 2]
+    assert computed.settings["head_fusion"] == "head 1"
+    assert not np.allclose(layer_data(dock), fused)
+    # The three heads of the layer are what their mean is the mean of.
+    eye, heads = computed.names.index("eye"), []
+    for head in range(3):
+        choose(form.heads, head)
+        shown()
+        heads.append(attention.shown.maps[eye])
+    choose(form.heads, "mean")
+    shown()
+    np.testing.assert_allclose(attention.shown.maps[eye], np.mean(heads, axis=0), atol=1e-6)
+
+
+def test_a_map_of_superpixels_shows_regions_and_in_which_unit(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    pytest.importorskip("captum")
+    attention = dock.session.attention
+    attention.configure(target="eye")
+    choose(section.method, "superpixels")
+    assert section.bar.isVisible()
+    assert not section.form.heads.isVisible()
+    qtbot.waitUntil(lambda: attention.status in ("shown", "failed"), timeout=WAIT)
+    assert attention.status == "shown", attention.message
+    text = section.label.text()
+    assert "Shapley values of about 50 superpixels in 16 orders" in text
+    assert text.endswith("px, the same in every frame.")
+    drawn = layer_data(dock)
+    assert drawn.shape == attention.shown.maps.shape[1:]
+    assert np.ptp(drawn) > 0
 
 
 def test_a_turned_layer_box_takes_the_other_one_along(
@@ -346,6 +408,77 @@ def test_measuring_gives_a_table_and_traces(
     # Frame 0 is held until the next one that was measured, frame 5.
     np.testing.assert_allclose(values[:5], float(row["near"]), rtol=1e-5)
     assert np.isfinite(values).all()
+
+
+def test_the_chosen_frames_are_written_as_a_video_with_the_map_over_each(
+    section: AttentionSection,
+    dock: ViTFaceDock,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from PIL import Image
+
+    from napari_vitface.video import open_video
+
+    attention = dock.session.attention
+    attention.configure(target="eye")
+    qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+    target = tmp_path / "overlay.mp4"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(target), ""))
+    # Asked for under Export, it opens the fold in which the frames are chosen.
+    section.frames.button.click()
+    for box, value in ((section.many.first, 4), (section.many.last, 13), (section.many.step, 3)):
+        box.setText(str(value))
+    (action,) = (each for each in section.export_menu.actions() if "MP4" in each.text())
+    action.trigger()
+    assert section.many.progress.isVisible()
+    qtbot.waitUntil(lambda: not section.tools.frames.active, timeout=WAIT)
+    assert section.tools.frames.run.status == "done", section.tools.frames.run.message
+    with open_video(target) as written, open_video(dock.session.current.path) as original:
+        assert len(written) == 4
+        assert written.shape[2] == original.shape[2]
+        assert written.shape[1] > original.shape[1]
+        assert written.frame_rate == pytest.approx(original.frame_rate / 3)
+        # The picture of one of these frames that is exported from the canvas is the same.
+        dock.session.go_to(7)
+        qtbot.waitUntil(lambda: attention.status == "shown", timeout=WAIT)
+        section.tools.export.picture(tmp_path / "map.png")
+        qtbot.waitUntil((tmp_path / "map.png").exists, timeout=WAIT)
+        height = original.shape[1]
+        picture = np.asarray(Image.open(tmp_path / "map.png"))[:height].astype(float)
+        assert np.abs(written[1][:height].astype(float) - picture).mean() < 5
+        assert picture.std() > 5
+
+
+def test_frames_that_are_tracked_by_looking_elsewhere_have_ticks_that_say_of_which_keypoint(
+    section: AttentionSection, dock: ViTFaceDock, qtbot: Any
+) -> None:
+    from napari_vitface.gui.actions import open_trajectories
+
+    trajectories = open_trajectories(dock.session.viewer)
+    ticks = trajectories.plot.lanes.ticks["elsewhere"]
+    assert ticks.frames.tolist() == []
+    section.frames.button.click()
+    section.many.step.set_value(5)
+    qtbot.mouseClick(section.many.measure_button, Qt.MouseButton.LeftButton)
+    frames = section.tools.frames
+    qtbot.waitUntil(lambda: frames.measured is not None, timeout=WAIT)
+    (part, *_) = frames.measured.parts
+    # The numbers of this model are chance: have them say what they are to say.
+    verdict = np.zeros_like(part.verdict)
+    verdict[2, 1] = verdict[3, 0] = verdict[3, 2] = 1
+    frames.measured.parts = [replace(part, verdict=verdict)]
+    measured_traces(dock.session).put(
+        dock.session.current, frames.measured.traces(40), frames.measured.elsewhere()
+    )
+    assert ticks.frames.tolist() == part.frames[[2, 3]].tolist()
+    words = trajectories.plot.lanes.words["elsewhere"]
+    assert words[int(part.frames[2])] == "nose tip: tracked while looking elsewhere"
+    assert words[int(part.frames[3])].startswith("eye, mouth:")
+    # Another video has none of it.
+    dock.session.viewer.layers.remove(dock.session.current.layer)
+    assert ticks.frames.tolist() == []
 
 
 def test_the_map_on_screen_is_written_as_picture_and_numbers(

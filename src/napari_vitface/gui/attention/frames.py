@@ -92,6 +92,16 @@ class Measured:
             for part in self.parts:
                 table.write(part)
 
+    def elsewhere(self) -> dict[int, str]:
+        """Frames in which the network looks elsewhere for a keypoint, and for which."""
+        from napari_vitface.jobs.explaining.data import looked_for_elsewhere
+
+        return {
+            frame: f"{', '.join(names)}: tracked while looking elsewhere"
+            for part in self.parts
+            for frame, names in looked_for_elsewhere(part).items()
+        }
+
     def traces(self, length: int) -> list[MeasuredTrace]:
         """What is plotted for a video of `length` frames.
 
@@ -198,7 +208,9 @@ class AttentionFrames(Runner[FramesRun]):
         if not run.active and measured.parts:
             self.measured = measured
             length = len(run.opened.video)
-            measured_traces(self._session).put(run.opened, measured.traces(length))
+            measured_traces(self._session).put(
+                run.opened, measured.traces(length), measured.elsewhere()
+            )
         return False
 
     def _on_video(self, run: FramesRun, event: Event) -> bool:

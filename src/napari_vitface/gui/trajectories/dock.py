@@ -142,7 +142,7 @@ class TrajectoriesDock(QWidget):
         self._link(session.prediction.filled, self._on_filled)
         self._link(session.prediction.changed, self._watch)
         self._link(session.filters.changed, self._on_filters)
-        self._link(measured_traces(session).changed, self._on_traces)
+        self._link(measured_traces(session).changed, self._on_measured)
         self._link(labelling.changed, self._on_labels_of)
         self._link(labelling.document_changed, self._on_labels)
         self._link(labelling.keypoints_changed, self._on_keypoints)
@@ -207,6 +207,7 @@ class TrajectoriesDock(QWidget):
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
+        self._show_elsewhere()
         self._on_filters()
         self.plot.set_frame(session.frame)
         self._show_place()
@@ -305,6 +306,16 @@ class TrajectoriesDock(QWidget):
         ticks["low"].set_frames(np.asarray(doubtful, dtype=np.int64))
         if marks is not None and self.plot.threshold.value() != marks.threshold:
             self.plot.threshold.setValue(marks.threshold)
+
+    def _on_measured(self) -> None:
+        self._show_elsewhere()
+        self._on_traces()
+
+    def _show_elsewhere(self) -> None:
+        """Mark the frames in which the network tracks a keypoint by something else."""
+        elsewhere = measured_traces(self.session).elsewhere if self.session is not None else {}
+        self.plot.lanes.words["elsewhere"] = elsewhere
+        self.plot.lanes.ticks["elsewhere"].set_frames(np.array(sorted(elsewhere), dtype=np.int64))
 
     def _on_selection(self) -> None:
         self.list.set_selected(self._selected())

@@ -4,7 +4,7 @@ the trajectories."""
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,9 +75,22 @@ class MeasuredTraces:
         self._traces: weakref.WeakKeyDictionary[OpenVideo, dict[str, list[MeasuredTrace]]] = (
             weakref.WeakKeyDictionary()
         )
+        self._elsewhere: weakref.WeakKeyDictionary[OpenVideo, dict[int, str]] = (
+            weakref.WeakKeyDictionary()
+        )
 
-    def put(self, opened: OpenVideo, traces: Iterable[MeasuredTrace]) -> None:
-        """Have these plotted of a video, in place of those of the same panels."""
+    def put(
+        self, opened: OpenVideo, traces: Iterable[MeasuredTrace], elsewhere: Mapping[int, str]
+    ) -> None:
+        """Have these plotted of a video, in place of those of the same panels.
+
+        Parameters
+        ----------
+        elsewhere : mapping of int to str
+            Frames in which a keypoint is tracked while the network looks elsewhere, and which
+            keypoints these are.
+        """
+        self._elsewhere[opened] = dict(elsewhere)
         panels: dict[str, list[MeasuredTrace]] = {}
         for trace in traces:
             panels.setdefault(trace.kind, []).append(trace)
@@ -88,6 +101,14 @@ class MeasuredTraces:
     def panels(self) -> set[str]:
         """Keys of the panels for which the current video has traces."""
         return set(self._current())
+
+    @property
+    def elsewhere(self) -> dict[int, str]:
+        """Frames of the current video in which a keypoint is looked for elsewhere, and which."""
+        session = self._session()
+        if session is None or session.current is None:
+            return {}
+        return self._elsewhere.get(session.current, {})
 
     def of(self, panel: str, keypoints: Sequence[str]) -> list[MeasuredTrace]:
         """The traces of the current video in a panel, for some keypoints, in their order."""

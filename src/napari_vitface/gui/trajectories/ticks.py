@@ -1,4 +1,5 @@
-"""Lanes above the traces with a tick for each labelled, suggested or low-confidence frame."""
+"""Lanes above the traces with a tick for each frame that was labelled, suggested, found with low
+confidence or by looking elsewhere."""
 
 from __future__ import annotations
 
@@ -40,6 +41,13 @@ LANES = (
     Lane("labelled", "labelled", "#4cc38a", "Frames in which you labelled something"),
     Lane("suggested", "suggested", "#f5c542", "Frames that were suggested for labelling"),
     Lane("low", "low conf.", "#f2555a", "Frames with a keypoint below the confidence threshold"),
+    Lane(
+        "elsewhere",
+        "elsewhere",
+        "#b98cf2",
+        "Frames in which a keypoint is tracked while the network looks elsewhere, of those that "
+        "were measured (Attention, Over many frames, Measure)",
+    ),
 )
 
 #: Height of a lane in pixels.

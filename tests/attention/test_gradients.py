@@ -214,6 +214,26 @@ def test_together_one_by_one_and_alone_gradients_are_the_same(make_model: MakeMo
         torch.testing.assert_close(a.gradient[1:], b.gradient, atol=1e-5, rtol=1e-3)
 
 
+def test_graphs_that_are_kept_or_made_again_give_the_same_gradients_and_are_let_go(
+    make_model: MakeModel,
+) -> None:
+    network = make_model(sharpen=4).network
+    images = torch.randn(2, 1, 64, 96)
+    kept, again = ScorePass(network, images, keep=True), ScorePass(network, images, keep=False)
+    torch.testing.assert_close(kept.output, again.output, atol=1e-5, rtol=1e-4)
+    assert sorted(kept._graphs) == [0, 1, 2]
+    assert again._graphs == {}
+    for together in (False, True):
+        # The second time nothing is left of what was kept.
+        found = [
+            follow(passed, ["mouth", "eye"], range(3), together=together)
+            for passed in (kept, again)
+        ]
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a.gradient, b.gradient, atol=1e-5, rtol=1e-3)
+        assert kept._graphs == {}
+
+
 def test_the_global_score_is_the_sum_of_all(make_model: MakeModel) -> None:
     network = make_model(sharpen=4).network
     passed = ScorePass(network, torch.randn(1, 1, 64, 96))

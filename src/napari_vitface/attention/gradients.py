@@ -6,16 +6,17 @@ pixels p of its map of logits h_k, the softmax being taken as constants: the hei
 a form that each pixel near it has a share in. A coordinate would not do: its sign is a direction
 in the picture, and says nothing for or against.
 
-Memory is bounded: the forward pass keeps the input of each block and no graph. Going back, one
-block at a time is run again with its graph, its gradients are handed out for one keypoint after
-the other, and it is let go. That costs one more pass in all, however many keypoints there are, and
-never holds more than one layer's weights.
+Memory is bounded. Each block's graph begins at its own input, so that blocks are gone back through
+one at a time: gradients of one keypoint after the other are handed out, and the block is let go.
+The graphs of a small model are kept from the forward pass. Of a large one only the inputs of the
+blocks are, and each is run again on the way back: one more pass in all, however many keypoints
+there are, that never holds more than one layer's weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,12 @@ from napari_vitface.attention.starts import GLOBAL
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.heads import RegressionHead
 from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.model.probe import attention_of
 
 #: Bytes of gradients that may be made at once where keypoints go back together.
 TOGETHER = 1 << 30
+#: Bytes of graphs that may be kept from the forward pass.
+KEPT = 128 << 20
 #: Scores of a network in half precision are multiplied by this while they go back, so that small
 #: gradients are not rounded to 0.
 HALF_SCALE = 1024.0
@@ -55,6 +59,15 @@ class WeightGradient:
     gradient: Tensor
 
 
+@dataclass(frozen=True)
+class _Graph:
+    """One block's: from the tokens (B, N, C) that it was given to its output, and its weights."""
+
+    tokens: Tensor
+    output: Tensor
+    weights: Tensor | None
+
+
 def keypoint_scores(logits: Tensor) -> Tensor:
     """Score s_k (B, K) of maps of logits (B, K, h, w); see the module's text."""
     flat = logits.flatten(2)
@@ -73,6 +86,9 @@ class ScorePass:
         Normalised, of the network's type and device.
     first : int
         The first block whose gradients are wanted.
+    keep : bool, optional
+        Keep the graphs of all blocks, instead of running each again on the way back. The numbers
+        are the same. Default: where they take no more than `KEPT` bytes.
 
     Attributes
     ----------
@@ -80,7 +96,14 @@ class ScorePass:
         The network's logits, without a graph.
     """
 
-    def __init__(self, network: KeypointNetwork, images: Tensor, first: int = 0) -> None:
+    def __init__(
+        self,
+        network: KeypointNetwork,
+        images: Tensor,
+        first: int = 0,
+        *,
+        keep: bool | None = None,
+    ) -> None:
         if isinstance(network.head, RegressionHead):
             raise VitFaceError(
                 "Gradients need a score of each keypoint, and this model gives bare coordinates; "
@@ -89,7 +112,10 @@ class ScorePass:
         self._network = network
         self._first = first
         self._inputs: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
-        with torch.enable_grad(), _frozen(network), self._recording() as last:
+        self._graphs: dict[int, _Graph] = {}
+        if keep is None:
+            keep = _graph_bytes(network, images, first) <= KEPT
+        with torch.enable_grad(), _frozen(network), self._recording(keep) as last:
             self._logits = network(images)
         self._last: Tensor = last[0]
         self.output = self._logits.detach()
@@ -155,16 +181,11 @@ class ScorePass:
         together: bool,
     ) -> Tensor:
         """Use the gradients in one block; return those (M, B, N, C) for what it was given."""
-        block = self._network.backbone.blocks[layer]
-        (tokens, *others), options = self._inputs[layer]
         wanted, goes_on = layer in layers, layer > layers.start
-        with (
-            torch.enable_grad(),
-            _frozen(block),
-            capture_attention([block] if wanted else [], lambda weights: weights) as captured,
-        ):
-            tokens = tokens.detach().requires_grad_()
-            output = block(tokens, *others, **options)
+        # What was kept is gone through once; whoever comes again has it run again.
+        graph = self._graphs.pop(layer, None) or self._run_again(layer, wanted)
+        tokens, output = graph.tokens, graph.output
+        captured = [graph.weights] if wanted and graph.weights is not None else []
         targets = [*captured, *([tokens] if goes_on else [])]
         # Half precision went back multiplied.
         scale = 1 / HALF_SCALE if tokens.dtype == torch.float16 else 1.0
@@ -189,26 +210,50 @@ class ScorePass:
                     use(WeightGradient(layer, start + i, weights, gradient))
         return torch.cat(before) if goes_on else pull
 
+    def _run_again(self, layer: int, wanted: bool) -> _Graph:
+        """One block on what it was given, with its graph; its weights if they are wanted."""
+        block = self._network.backbone.blocks[layer]
+        (tokens, *others), options = self._inputs[layer]
+        with (
+            torch.enable_grad(),
+            _frozen(block),
+            capture_attention([block] if wanted else [], lambda weights: weights) as captured,
+        ):
+            tokens = tokens.detach().requires_grad_()
+            output = block(tokens, *others, **options)
+        return _Graph(tokens, output, captured[0] if captured else None)
+
     @contextmanager
-    def _recording(self) -> Iterator[list[Tensor]]:
-        """Keep the inputs of the blocks, and cut the graph behind the last one."""
+    def _recording(self, keep: bool) -> Iterator[list[Tensor]]:
+        """Record the inputs of the blocks, or their graphs; cut the graph behind the last one."""
         blocks = self._network.backbone.blocks
         last: list[Tensor] = []
         given: list[Any] = [None]
 
         def before(layer: int) -> Any:
-            def hook(_module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+            def hook(
+                _module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any]
+            ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
                 if layer > self._first and inputs[0] is not given[0]:
                     raise VitFaceError(
                         "This model changes its tokens between its blocks, so that gradients "
                         "cannot be followed through them one by one; choose rollout or raw."
                     )
                 self._inputs[layer] = inputs, options
+                if not keep:
+                    return None
+                tokens = inputs[0].detach().requires_grad_()
+                begun.append((tokens, len(captured)))
+                return (tokens, *inputs[1:]), options
 
             return hook
 
         def after(layer: int) -> Any:
             def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor | None:
+                if keep:
+                    tokens, before = begun.pop()
+                    if len(captured) == before + 1:
+                        self._graphs[layer] = _Graph(tokens, output, captured[before])
                 given[0] = output
                 if layer < len(blocks) - 1:
                     return None
@@ -217,16 +262,18 @@ class ScorePass:
 
             return hook
 
-        hooks = []
-        try:
+        begun: list[tuple[Tensor, int]] = []
+        reading = capture_attention(blocks[self._first :] if keep else [], lambda weights: weights)
+        with ExitStack() as stack:
+            captured = stack.enter_context(reading)
             for layer in range(self._first, len(blocks)):
                 block = blocks[layer]
-                hooks.append(block.register_forward_pre_hook(before(layer), with_kwargs=True))
-                hooks.append(block.register_forward_hook(after(layer)))
+                for handle in (
+                    block.register_forward_pre_hook(before(layer), with_kwargs=True),
+                    block.register_forward_hook(after(layer)),
+                ):
+                    stack.callback(handle.remove)
             yield last
-        finally:
-            for handle in hooks:
-                handle.remove()
 
 
 def gradient_rows(
@@ -291,6 +338,17 @@ def gradient_rows(
 def positive_part(weights: Tensor, gradient: Tensor) -> Tensor:
     """max(G * A, 0), (B, heads, N, N): weights that speak for the keypoint, by how much."""
     return (gradient.float() * weights).clamp_(min=0)
+
+
+def _graph_bytes(network: KeypointNetwork, images: Tensor, first: int) -> int:
+    """About how much the graphs of the blocks from `first` on hold."""
+    backbone = network.backbone
+    blocks = backbone.blocks
+    attention: Any = attention_of(blocks[0])
+    tokens = backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1]
+    # Weights before and after the softmax; queries, keys, values, the MLP four times as wide.
+    numbers = 3 * int(attention.num_heads) * tokens**2 + 20 * tokens * backbone.embed_dim
+    return (len(blocks) - first) * len(images) * numbers * images.element_size()
 
 
 def _together(captured: Sequence[Tensor], count: int) -> int:

@@ -235,17 +235,17 @@ def _about_calibration(
     labels: Labels, training: dict[str, Any], model: str, result: dict[str, Any]
 ) -> Iterator[Event]:
     """Do not judge confidence by frames that it was fitted on."""
-    if result["calibration_error"] is None or "tuned_on" not in training:
+    if result["calibration_error"] is None:
         return
-    # Without frames to tune by, those that were held out calibrated.
-    fitted = training["tuned_on"] or _held_parts(training)
     rows = np.zeros(len(labels), dtype=bool)
-    for part in fitted:
+    for part in training.get("calibrated_on") or training.get("tuned_on") or ():
         rows |= (labels.videos == part["video"]) & np.isin(labels.frames, part["frames"])
     if rows.any():
+        stated = training.get("calibration_error")
+        known = "" if stated is None else f" When it was trained, it was {stated:.3f}, crosswise."
         yield Notice(
             f"The confidence of {model} was calibrated on {int(rows.sum())} of these frames, so "
-            "its calibration error is not given: it would look better than it is."
+            f"its calibration error is not given: it would look better than it is.{known}"
         )
         result["calibration_error"] = None
         result["calibration"]["calibration_error"] = None

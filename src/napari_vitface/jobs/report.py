@@ -55,9 +55,10 @@ def training_report(
         f"Trained on {counts['training']} labelled frames from {result['init']}"
         f"{', the head alone' if result['quick'] else ''}: {result['steps']} of "
         f"{result['steps_planned']} steps ({result['stopped']}), {result['seconds']:.0f} s. "
-        f"Judged on {counts['judging']} frames that were used for nothing else"
+        f"Judged on {counts['judging']} frames that were kept apart"
         + (
-            f"; {counts['tuning']} more chose when to stop and calibrated confidence."
+            f"; {counts['tuning']} more chose when to stop. All of them calibrated confidence, "
+            "which is judged on each half by what the other says."
             if counts["tuning"]
             else "; they also calibrated confidence."
         )
@@ -125,8 +126,9 @@ def _about_confidence(calibration: dict[str, Any]) -> str:
         return text + " There were too few frames to judge it on frames it was not fitted on."
     chance = calibration["calibration_error_by_chance"]
     return (
-        f"{text} On the frames that judge it is off by {error:.3f} (expected calibration error); "
-        f"perfectly true confidences would be off by {chance:.3f} on so few points."
+        f"{text} On frames that calibration did not see it is off by {error:.3f} (expected "
+        f"calibration error); perfectly true confidences would be off by {chance:.3f} on so few "
+        "points."
     )
 
 

@@ -26,10 +26,9 @@ def conclude(
     _round_as_stored(setup.network)
     judging, tuning = setup.split.judging, setup.split.tuning
     xy, raw = yield from _predicted(setup, judging)
-    calibration = yield from _calibration(setup, judging, tuning, xy, raw)
-
     judged = Judged(setup.names, setup.truth(judging), setup.frames.frame_size[judging])
     errors = pixel_errors(xy, judged.truth)
+    calibration, how_true = yield from _calibration(setup, tuning, raw, errors)
     constant = setup.mean_pose(judging)
     before = None
     if setup.before is not None:
@@ -61,7 +60,7 @@ def conclude(
         "before": None if before is None else judged.figures(before),
         "after": judged.figures(xy),
         "mean_pose": judged.figures(constant),
-        "calibration": _judged_calibration(setup, calibration, raw, errors),
+        "calibration": how_true,
     }
     # Every figure is finite or None, so that it is valid JSON.
     result = _finite(result)
@@ -104,46 +103,45 @@ def _predicted(
 
 def _calibration(
     setup: Setup,
-    judging: NDArray[np.intp],
     tuning: NDArray[np.intp],
-    xy: NDArray[np.float64],
     raw: NDArray[np.float32],
-) -> Generator[Event, None, dict[str, Any] | None]:
-    """The table of the checkpoint, fitted on the frames to tune by, or on those that judge."""
-    from napari_vitface.model.calibrating import FEWEST_POINTS, default_radius, fit_calibration
+    errors: NDArray[np.float64],
+) -> Generator[Event, None, tuple[dict[str, Any] | None, dict[str, Any]]]:
+    """The table of the checkpoint, and how true confidence is.
 
-    rows = tuning if len(tuning) else judging
+    `raw` and `errors` are those of the frames that judge. The table is fitted on all frames kept
+    apart. How true it is, is judged crosswise: each half by a table that is fitted on the other, so
+    by less than the model gets, and never by frames that the table has seen.
+    """
+    from napari_vitface.model.calibrating import FEWEST_POINTS, default_radius, fit_calibration
+    from napari_vitface.model.calibration import calibrate
+
+    size = tuple(setup.about["mean_pose_frame_size"])
+    radius = setup.options.radius or default_radius(size)
+    parts = [(raw, errors)]
     if len(tuning):
-        xy, raw = yield from _predicted(setup, tuning)
-    height, width = setup.about["mean_pose_frame_size"]
-    radius = setup.options.radius or default_radius((height, width))
-    errors = pixel_errors(xy, setup.truth(rows))
-    calibration = fit_calibration(raw, errors, radius, (height, width))
+        xy, sure = yield from _predicted(setup, tuning)
+        parts.insert(0, (sure, pixel_errors(xy, setup.truth(tuning))))
+    tables = [fit_calibration(*part, radius, size) for part in parts]
+    raw, errors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    calibration = fit_calibration(raw, errors, radius, size)
     if calibration is None:
         yield Notice(
             f"There are fewer than {FEWEST_POINTS} labelled points in the frames kept apart, so "
             "confidence is not calibrated: it is the model's own view."
         )
-    return calibration
-
-
-def _judged_calibration(
-    setup: Setup,
-    calibration: dict[str, Any] | None,
-    raw: NDArray[np.float32],
-    errors: NDArray[np.float64],
-) -> dict[str, Any]:
-    """How true confidence is on frames that neither training nor calibration saw."""
-    from napari_vitface.model.calibration import calibrate
-
-    apart = len(setup.split.tuning) > 0
-    radius = None if calibration is None else calibration["radius"]
-    figures = calibration_figures(calibrate(raw, calibration), errors, radius)
+    apart = len(tables) == 2 and None not in tables
+    if apart:
+        of_the_other = zip(parts, reversed(tables), strict=True)
+        shown = np.concatenate([calibrate(part[0], table) for part, table in of_the_other])
+    else:
+        shown = calibrate(raw, calibration)
+    figures = calibration_figures(shown, errors, None if calibration is None else radius)
     if not apart:
         # The frames that judge are those it was fitted on: what they say would be too good.
         figures["calibration_error"] = figures["calibration_error_by_chance"] = None
-    return {
-        "radius": radius,
+    return calibration, {
+        "radius": None if calibration is None else radius,
         "calibrated_on_points": None if calibration is None else calibration["points"],
         "judged_apart": apart,
         **figures,
@@ -165,6 +163,7 @@ def _save_model(setup: Setup, result: dict[str, Any], calibration: dict[str, Any
         "trained_frames": about["trained_frames"],
         "held_out": about["held_out"],
         "tuned_on": about["tuned_on"],
+        "calibrated_on": [*about["tuned_on"], *about["held_out"]],
         "metrics": {
             case: {key: result[case][key] for key in ("points", "missed", "median", "mean", "rmse")}
             for case in ("after", "before", "mean_pose")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,26 @@ def test_a_folder_that_cannot_be_written_to(
 
     with pytest.raises(VitFaceError, match=r"cannot be made .*choose another output folder"):
         run(label(xy), output_dir=tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_curves_for_a_program_that_is_not_there_are_refused_before_anything_slow(
+    label: Callable[..., Path], xy: np.ndarray, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_vitface.errors import VitFaceError
+
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(VitFaceError, match=f"{name} is not installed; install it"):
+        run(label(xy), track=[name])
+
+
+def test_tensorboard_gets_the_curves(label: Callable[..., Path], xy: np.ndarray) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = outcome(run(label(xy), track=["tensorboard"]))
+    events = EventAccumulator(str(Path(result["run"]) / "tensorboard"))
+    events.Reload()
+    assert [point.step for point in events.Scalars("loss")] == [1, 2]
+    assert [point.step for point in events.Scalars("held_out/median_error")] == [0, 1, 2]

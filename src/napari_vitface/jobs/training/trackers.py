@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,9 @@ class _WandB:
     """A run on this disk alone; ``wandb sync`` sends it if the user wants that."""
 
     def __init__(self, folder: Path) -> None:
+        # W&B sends reports of its own errors home, offline or not, unless told otherwise before it
+        # is imported.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         module = importlib.import_module("wandb")
         self._run: Any = module.init(
             project="napari-vitface", name=folder.name, dir=str(folder), mode="offline"

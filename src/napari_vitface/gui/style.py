@@ -85,6 +85,6 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun: 1 frame, 1 000 frames (thin space between thousands)."""
-    digits = f"{number:,}".replace(",", " ")
+    """A number with its noun: 1 frame, 1 000 frames (no-break space between thousands)."""
+    digits = f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
     return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"

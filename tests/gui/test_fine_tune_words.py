@@ -208,6 +208,15 @@ def test_what_the_verdict_rests_on() -> None:
     assert "ended after 80 of 300" in verdict_words(result(stopped="asked", steps=80))
 
 
+def test_what_confidence_means_stands_with_the_verdict() -> None:
+    assert "confidence" not in verdict_words(result())
+    known = verdict_words(result(calibration={"radius": 11.0, "calibration_error": 0.043}))
+    assert "the chance to be within 11 px, off by 0.04 on held-out frames." in known
+    few = verdict_words(result(calibration={"radius": 11.0, "calibration_error": None}))
+    assert "the chance to be within 11 px." in few
+    assert "own view" in verdict_words(result(calibration={"radius": None}))
+
+
 def test_a_start_without_a_before_is_judged_by_the_mean_pose() -> None:
     found = result(before=None) | {"verdict": None, "init": "scratch"}
     text, level = headline(found)
@@ -233,6 +242,10 @@ def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
     }
     assert "median 2.5 px" in model_info(entry).summary
     assert "9.0" in model_info(entry).summary
+    assert "confidence" not in model_info(entry).summary
+    assert "own view, not calibrated" in model_info(entry | {"calibration": None}).summary
+    sure = entry | {"calibration": {"radius": 11.0, "points": 300}}
+    assert "the chance to be within 11 px" in model_info(sure).summary
 
 
 # --------------------------------------------------------------------- what is counted

@@ -25,6 +25,7 @@ def test_models_of_a_project_are_listed_with_what_their_files_say(tmp_path, tiny
     assert found[0]["keypoints"] == ["eye", "nose tip", "mouth"]
     assert found[0]["input_size"] == [64, 80]
     assert found[0]["training"] == {"data": "none", "licence": "none"}
+    assert found[0]["calibration"] is None
     assert len(notices) == 1
     assert "junk.safetensors" in notices[0]
 
@@ -32,6 +33,23 @@ def test_models_of_a_project_are_listed_with_what_their_files_say(tmp_path, tiny
 def test_a_plain_folder_of_models_is_listed_too(tiny_model):
     found, _ = project_models(tiny_model.parent)
     assert [model["path"] for model in found] == [str(tiny_model)]
+
+
+def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_model):
+    from napari_vitface.cli.tables import models_table
+    from napari_vitface.model.checkpoint import load_network, save_checkpoint
+
+    network, preprocessing, _ = load_network(tiny_model)
+    table = {"x": [0.0, 1.0], "y": [0.1, 0.9], "radius": 7.0, "points": 40}
+    told = {"calibration_error": 0.0312}
+    save_checkpoint(
+        tmp_path / "sure.safetensors", network, preprocessing, training=told, calibration=table
+    )
+    found, _ = project_models(tmp_path)
+    assert found[0]["calibration"] == {"radius": 7.0, "points": 40}
+    assert "the chance to be within 7 pixels (calibration error 0.031)" in models_table(found)
+    plain, _ = project_models(tiny_model.parent)
+    assert "the model's own view, not calibrated" in models_table(plain)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -28,6 +28,7 @@ def _model(model: dict[str, Any]) -> str:
     for case, figures in (training.get("metrics") or {}).items():
         if text := _figures(figures):
             rows.append((case.replace("_", " "), text))
+    rows.append(("confidence", _confidence(model["calibration"], training)))
     if "licence" in training:
         rows.append(("data licence", str(training["licence"])))
     width = max(len(name) for name, _ in rows)
@@ -35,6 +36,14 @@ def _model(model: dict[str, Any]) -> str:
     lines = [f"{model['name']}{origin}"]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
     return "\n".join(lines)
+
+
+def _confidence(calibration: dict[str, Any] | None, training: dict[str, Any]) -> str:
+    if calibration is None or calibration["radius"] is None:
+        return "the model's own view, not calibrated"
+    text = f"the chance to be within {calibration['radius']:g} pixels"
+    error = training.get("calibration_error")
+    return text if error is None else f"{text} (calibration error {error:.3f})"
 
 
 def _figures(figures: Any) -> str:
@@ -70,8 +79,11 @@ def evaluation_table(result: dict[str, Any]) -> str:
     if result["calibration_error"] is not None:
         lines.append(
             f"calibration error: {result['calibration_error']:.3f} (confidence as the chance to be "
-            f"within {result['calibration_radius']:g} pixels)"
+            f"within {result['calibration_radius']:g} pixels); perfectly true confidences would "
+            f"get {result['calibration']['calibration_error_by_chance']:.3f} on so few points"
         )
+    elif result["calibration_radius"] is None:
+        lines.append("confidence is not calibrated: it is the model's own view")
     lines.append(f"{result['images']} images, model {result['model']}")
     return "\n".join(lines)
 

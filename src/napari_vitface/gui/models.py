@@ -54,6 +54,13 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
                 f"{constant['mean']:.1f} px)"
             )
         sentences.append(text + ".")
+    if "calibration" in entry:
+        radius = (entry["calibration"] or {}).get("radius")
+        sentences.append(
+            "Its confidence is its own view, not calibrated; fine-tuning calibrates it."
+            if radius is None
+            else f"Its confidence is the chance to be within {radius:g} px."
+        )
     return ModelInfo(choice, " ".join(sentences), tuple(entry.get("keypoints", ())))
 
 

@@ -26,7 +26,9 @@ def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
     Finished
         Its result holds ``models``: for each a dict with ``name``, ``path``, ``bundled``,
         ``megabytes``, ``backbone``, ``head``, ``keypoints`` (names), ``input_size`` (height,
-        width) and ``training`` (what the checkpoint says about its training and accuracy).
+        width), ``training`` (what the checkpoint says about its training and accuracy) and
+        ``calibration`` (``radius`` in video pixels and number of ``points``; None if confidence is
+        the model's own view).
 
     Raises
     ------
@@ -69,4 +71,12 @@ def _describe(path: Path, bundled: bool) -> dict[str, Any]:
         "keypoints": list(network["keypoints"]["names"]),
         "input_size": list(metadata["preprocessing"]["input_size"]),
         "training": metadata["training"],
+        "calibration": _about_calibration(metadata.get("calibration")),
     }
+
+
+def _about_calibration(calibration: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What confidence is about, without the tables."""
+    if not calibration:
+        return None
+    return {key: calibration.get(key) for key in ("radius", "points")}

@@ -234,6 +234,8 @@ def verdict_words(result: Mapping[str, Any]) -> str:
     pose = result.get("against_mean_pose") or {}
     if result.get("mean_pose") and pose.get("gain") is not None:
         lines.append(_beside_the_mean_pose(pose))
+    if sure := _confidence(result.get("calibration") or {}):
+        lines.append(sure)
     if result.get("seen_before"):
         lines.append(
             f"{result['init']} had been trained on frames that judge here, so its error before "
@@ -264,6 +266,17 @@ def _beside_the_mean_pose(pose: Mapping[str, Any]) -> str:
     if pose["better"] is False:
         return "It is worse than always guessing the mean pose: label more frames."
     return "It is not clearly better than always guessing the mean pose: label more frames."
+
+
+def _confidence(calibration: Mapping[str, Any]) -> str:
+    """What its confidence means, and how far that is from the truth."""
+    if not calibration:
+        return ""
+    if calibration.get("radius") is None:
+        return "Its confidence is its own view: too few held-out points to calibrate it."
+    text = f"Its confidence is the chance to be within {calibration['radius']:g} px"
+    error = calibration.get("calibration_error")
+    return f"{text}." if error is None else f"{text}, off by {error:.2f} on held-out frames."
 
 
 #: Columns of the table of the verdict.

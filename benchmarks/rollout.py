@@ -102,7 +102,7 @@ def _rollout(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
             return model.predict(canvas)
 
         def maps() -> object:
-            return attention_maps(model, canvas, keypoints=names)
+            return attention_maps(model, canvas, keypoints=names, layers=":")
 
         def rows() -> Tensor:
             return rollout_rows(fused, begin).cpu()
@@ -111,7 +111,7 @@ def _rollout(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
             return (begin @ _full_product(fused)).cpu()
 
         def discarded() -> object:
-            return attention_maps(model, canvas, keypoints=names, discard=_DISCARD)
+            return attention_maps(model, canvas, keypoints=names, layers=":", discard=_DISCARD)
 
         def usual() -> object:
             return _vit_explain(model, canvas)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_vitface.attention.capture import capture_attention
-from napari_vitface.attention.maps import attention_maps, resolve_layers
+from napari_vitface.attention.maps import _last, attention_maps, attention_steps, resolve_layers
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.network import KeypointNetwork
@@ -42,7 +42,7 @@ def test_all_are_the_keypoints_and_the_global_map(make_model: MakeModel, canvas:
 def test_the_pose_is_that_of_a_prediction(make_model: MakeModel, canvas: Canvas) -> None:
     model = make_model()
     model.calibration = {"x": [0, 1], "y": [0.2, 0.7]}
-    found = attention_maps(model, canvas(3))
+    found = attention_maps(model, canvas(3), layers=":")
     xy, confidence = model.predict(canvas(3))
     np.testing.assert_allclose(found.xy, xy, atol=0.02)
     np.testing.assert_allclose(found.confidence, confidence, atol=1e-3)
@@ -167,10 +167,10 @@ def test_what_was_computed_is_told(make_model: MakeModel, canvas: Canvas) -> Non
 def test_a_model_in_bf16_gives_nearly_the_same_maps(make_model: MakeModel, canvas: Canvas) -> None:
     exact, fast = make_model(), make_model(precision="bf16")
     fast.network.load_state_dict(exact.network.state_dict())
-    found = attention_maps(fast, canvas(2), keypoints="global")
+    found = attention_maps(fast, canvas(2), keypoints="global", layers=":")
     total = found.maps.sum(axis=(2, 3)) + found.prefix_share
     np.testing.assert_allclose(total, 1, atol=1e-5)
-    expected = attention_maps(exact, canvas(2), keypoints="global")
+    expected = attention_maps(exact, canvas(2), keypoints="global", layers=":")
     assert np.abs(found.maps - expected.maps).max() < 0.1 * expected.maps.max()
     assert found.settings["precision"] == "bf16"
 
@@ -178,7 +178,10 @@ def test_a_model_in_bf16_gives_nearly_the_same_maps(make_model: MakeModel, canva
 @pytest.mark.parametrize(
     ("layers", "method", "expected"),
     [
-        (None, "rollout", range(12)),
+        (None, "rollout", range(8, 12)),
+        (":", "rollout", range(12)),
+        (None, "relevance", range(12)),
+        (None, "story", range(12)),
         (None, "raw", range(11, 12)),
         ("3:7", "rollout", range(3, 7)),
         (":4", "rollout", range(4)),
@@ -302,3 +305,27 @@ def test_the_corner_patches_touch_the_corners_of_the_frame() -> None:
         np.testing.assert_allclose(np.array(translate) - np.array(scale) / 2, -0.5)
         end = np.array(translate) + np.array(scale) * [5, 7] + np.array(scale) / 2
         np.testing.assert_allclose(end, np.array(frame_size) - 0.5)
+
+
+@pytest.mark.parametrize("method", ["raw", "rollout", "gradient-rollout", "relevance"])
+def test_what_no_attention_moved_is_a_part_of_the_map(
+    make_model: MakeModel, canvas: Canvas, method: str
+) -> None:
+    model = make_model(sharpen=4)
+    layers = None if method == "raw" else "0:3"
+    (found,) = _last(attention_steps(model, canvas(2), method=method, layers=layers, stayed=True))
+    plain = attention_maps(model, canvas(2), method=method, layers=layers)
+    np.testing.assert_allclose(found.maps, plain.maps, atol=1e-6)
+    assert plain.stayed is None
+    assert (found.stayed <= found.maps + 1e-6).all()
+    parts = found.stayed[:, :3].sum(axis=(2, 3))
+    expected = {"raw": 0.0, "rollout": 1 / 8}.get(method)
+    if expected is None and method == "relevance":
+        expected = 1 / found.total[:, :3]
+    if expected is not None:
+        np.testing.assert_allclose(parts, np.broadcast_to(expected, parts.shape), rtol=1e-4)
+    assert (parts < 1).all()
+    (hidden,) = _last(
+        attention_steps(model, canvas(2), method=method, layers=layers, hide_self=True, stayed=True)
+    )
+    assert (hidden.stayed <= hidden.maps + 1e-6).all()

@@ -38,7 +38,7 @@ def grown(run):
 
 model.predict(canvas)
 model.predict(canvas)
-found = {"rollout": grown(lambda: attention_maps(model, canvas))}
+found = {"rollout": grown(lambda: attention_maps(model, canvas, layers=":"))}
 names = list(MOUSE_FACE.names[:2])
 found["relevance"] = grown(
     lambda: attention_maps(model, canvas, method="relevance", keypoints=names)

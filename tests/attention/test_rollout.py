@@ -18,6 +18,7 @@ from napari_vitface.attention.rollout import (
     fuse_heads,
     relevance_step,
     rollout_rows,
+    stayed_rows,
 )
 from napari_vitface.model.predictor import KeypointModel
 
@@ -114,7 +115,7 @@ def test_every_setting_agrees_with_the_full_product(
 def agrees_with_the_full_product(
     model: KeypointModel, images: NDArray[np.uint8], fusion: str, discard: float
 ) -> None:
-    found = attention_maps(model, images, head_fusion=fusion, discard=discard)
+    found = attention_maps(model, images, layers=":", head_fusion=fusion, discard=discard)
     full = reference_rollout(raw_attention(model, images), fusion, discard)
     backbone = model.network.backbone
     prefix = backbone.num_prefix_tokens
@@ -229,6 +230,17 @@ def test_attention_on_one_token_gathers_there() -> None:
     expected = 0.5**3 * torch.eye(5)
     expected[:, 3] += 1 - 0.5**3
     torch.testing.assert_close(rows, expected)
+
+
+def test_what_stays_is_what_the_residual_connections_alone_carry_on() -> None:
+    fused = [torch.softmax(torch.randn(1, 6, 6), dim=-1) for _ in range(3)]
+    rows = torch.eye(6)[None, :2]
+    # Rows of attention sum to 1: half of what is there stays in each layer.
+    torch.testing.assert_close(stayed_rows(fused, rows), rows / 8)
+    # Attention that never looks at itself leaves nothing else where it was.
+    away = [torch.ones(1, 6, 6) / 5 * (1 - torch.eye(6)) for _ in range(1)]
+    there = rollout_rows(away, rows) * rows
+    torch.testing.assert_close(stayed_rows(away, rows), there)
 
 
 def test_relevance_grows_by_what_each_layer_adds_and_is_not_divided() -> None:

@@ -220,7 +220,12 @@ def test_the_layers_are_played_from_the_first_to_all(
     following: Session, tools: AttentionTools, pump: Pump
 ) -> None:
     player, attention = tools.player, following.attention
+    # Unless it is told which, rollout looks at the last third; all are played.
+    assert attention.shown.settings["layers"] == [2, 3]
+    attention.configure(layers=(0, 3))
+    pump.until(lambda: attention.status == "shown")
     whole = np.array(attention.picture.data)
+    attention.configure(layers=None)
     player.start()
     seen = []
     while player.playing:
@@ -293,7 +298,11 @@ def test_the_grid_shows_every_layer_and_a_click_chooses_it(
     pump.until(lambda: [t.status for t in grid.tiles()] == ["shown"] * 3)
     tiles = grid.tiles()
     assert [tile.title for tile in tiles] == ["layer 1", "layers 1 to 2", "layers 1 to 3"]
-    assert [tile.chosen for tile in tiles] == [False, False, True]
+    # On the canvas is the last third, which is none of them.
+    assert [tile.chosen for tile in tiles] == [False, False, False]
+    grid.choose(tiles[2])
+    assert following.attention.settings.layers == (0, 3)
+    assert [tile.chosen for tile in grid.tiles()] == [False, False, True]
     np.testing.assert_allclose(tiles[2].picture.data, following.attention.picture.data, rtol=1e-5)
     grid.choose(tiles[0])
     assert following.attention.settings.layers == (0, 1)

@@ -222,15 +222,22 @@ def test_a_turned_layer_box_takes_the_other_one_along(
     section: AttentionSection, dock: ViTFaceDock, qtbot: Any
 ) -> None:
     form, attention = section.form, dock.session.attention
-    assert (form.first.value(), form.last.value()) == (1, 3)
+    # The last third of three, unless another range is chosen.
+    assert (form.first.value(), form.last.value()) == (3, 3)
+    form.first.setValue(1)
+    assert attention.settings.layers == (0, 3)
+    assert section.settings.button.text().endswith("layers 1-3")
     form.last.setValue(2)
     assert attention.settings.layers == (0, 2)
     form.first.setValue(3)
-    assert attention.settings.layers == (2, 3)
+    assert attention.layers == (2, 3)
+    assert attention.settings.layers is None
     form.last.setValue(1)
     assert attention.settings.layers == (0, 1)
     assert section.settings.button.text().endswith("layer 1")
     form.last.setValue(3)
+    assert attention.settings.layers == (0, 3)
+    form.first.setValue(3)
     assert attention.settings.layers is None
 
 
@@ -244,7 +251,8 @@ def test_the_layers_play_by_themselves_to_the_end(
     qtbot.waitUntil(lambda: not section.tools.player.playing, timeout=WAIT)
     assert [text for text in seen if "/" in text] == ["■ Layer 1/3", "■ Layer 2/3", "■ Layer 3/3"]
     assert section.play_button.text() == "▶ Layers"
-    assert "layers 1 to 3 of 3" in section.label.text()
+    # Then the map is again that of the layers that were looked at before.
+    qtbot.waitUntil(lambda: "layer 3 of 3" in section.label.text(), timeout=WAIT)
 
 
 def test_a_slow_method_shows_its_progress_and_can_be_cancelled(

@@ -302,11 +302,12 @@ def model_of_the_light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.parametrize("method", ["raw", "rollout"])
 @pytest.mark.parametrize(
     ("lamp", "looks"), [((16, 16), "looks_near"), ((48, 80), "looks_elsewhere")]
 )
 def test_a_keypoint_that_is_tracked_by_a_lamp_is_flagged(
-    model_of_the_light, resources, tmp_path, lamp, looks
+    model_of_the_light, resources, tmp_path, lamp, looks, method
 ):
     from PIL import Image
 
@@ -318,7 +319,7 @@ def test_a_keypoint_that_is_tracked_by_a_lamp_is_flagged(
         Image.fromarray(frame).save(folder / f"{i}.png")
     events = list(
         attention_data(
-            folder, model_of_the_light, method="raw", precision="fp32", resources=resources
+            folder, model_of_the_light, method=method, precision="fp32", resources=resources
         )
     )
     (dot,) = events[-1].result["keypoints"]

@@ -41,7 +41,7 @@ def test_each_keypoint_has_a_map_whose_shares_sum_to_one(maps_of, video):
     total = computed.maps.sum(axis=(1, 2)) + computed.prefix_share
     np.testing.assert_allclose(total, 1, atol=1e-5)
     assert computed.settings["method"] == "rollout"
-    assert computed.settings["layers"] == [0, 2]
+    assert computed.settings["layers"] == [1, 2]
 
 
 def test_the_grid_covers_the_padded_input_in_video_pixels(maps_of, video):

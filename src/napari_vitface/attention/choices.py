@@ -117,6 +117,14 @@ def resolve(
     return Choices(names, method, chosen, head_fusion, head, discard, hide_self, points)
 
 
+def usual_layers(method: str, count: int) -> int:
+    """How many of a model's layers, the last ones, a method looks at unless it is told which."""
+    if method == "raw":
+        return 1
+    # Over all of them rollout is nearly even and explains little: see docs/attention.md.
+    return max(1, round(count / 3)) if method == "rollout" else count
+
+
 def resolve_layers(layers: Layers, count: int, method: str) -> range:
     """Blocks as a range within 0..count, from what the user gave; see `attention_maps`.
 
@@ -125,9 +133,11 @@ def resolve_layers(layers: Layers, count: int, method: str) -> range:
     VitFaceError
         It is no range of blocks of a model with `count` of them.
     """
+    first: int | None
+    stop: int | None
     try:
         if layers is None:
-            first, stop = (count - 1, count) if method == "raw" else (None, None)
+            first, stop = count - usual_layers(method, count), count
         elif isinstance(layers, str):
             parts = [int(part) if part.strip() else None for part in layers.split(":")]
             if len(parts) == 1 and parts[0] is not None:

@@ -24,7 +24,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_vitface.attention.capture import capture_attention
-from napari_vitface.attention.rollout import fuse_heads, relevance_step, rollout_step
+from napari_vitface.attention.rollout import (
+    fuse_heads,
+    relevance_step,
+    rollout_step,
+    stayed_step,
+)
 from napari_vitface.attention.starts import GLOBAL
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.heads import RegressionHead
@@ -288,6 +293,7 @@ def gradient_rows(
     head: int | None = None,
     discard: float = 0.0,
     together: bool | None = None,
+    stayed: list[Tensor] | None = None,
 ) -> Generator[int, None, Tensor]:
     """Rows of gradient rollout or of relevance, for ranges of layers that begin alike.
 
@@ -306,6 +312,9 @@ def gradient_rows(
     method : {"gradient-rollout", "relevance"}
     fusion, head, discard
         See `napari_vitface.attention.maps.attention_maps`.
+    stayed : list, optional
+        Is filled with a row (B, N) for each map: the part of the last range's row that residual
+        connections alone passed on.
 
     Yields
     ------
@@ -320,6 +329,8 @@ def gradient_rows(
     rows = rows.float()
     # Of each map, a row for each end that has been passed on the way back: (B, E, N).
     found = [rows.new_empty(len(rows), 0, rows.shape[2]) for _ in names]
+    if stayed is not None:
+        stayed[:] = list(rows.unbind(dim=1))
 
     def use(step: WeightGradient) -> None:
         m = step.index
@@ -330,6 +341,8 @@ def gradient_rows(
             found[m] = relevance_step(found[m], fused)
         else:
             found[m] = rollout_step(found[m], fused, discard)
+            if stayed is not None:
+                stayed[m] = stayed_step(stayed[m][:, None], fused, discard)[:, 0]
 
     yield from passed.follow_back(names, layers, use, together=together)
     return torch.stack(found).permute(2, 1, 0, 3)

@@ -24,7 +24,7 @@ from napari_vitface.attention.choices import (
 from napari_vitface.attention.fused import borrowed_workspace
 from napari_vitface.attention.gradients import ScorePass, gradient_rows
 from napari_vitface.attention.perturbations import Blanks, perturbation_maps
-from napari_vitface.attention.rollout import discard_lowest, rollout_rows
+from napari_vitface.attention.rollout import discard_lowest, rollout_rows, stayed_rows
 from napari_vitface.attention.starts import GLOBAL, own_patches, start_rows
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
@@ -69,6 +69,9 @@ class AttentionMaps:
     total : (B, M) float32
         What the weights were divided by: 1, but for relevance, whose rows grow from layer to
         layer; maps * total are the values of its formula.
+    stayed : (B, M, gh, gw) float32
+        The part of the maps that no attention moved: what the residual connections alone carried
+        on from where a map starts. Only if it was asked for.
     """
 
     names: tuple[str, ...]
@@ -79,6 +82,7 @@ class AttentionMaps:
     confidence: NDArray[np.float32]
     settings: dict[str, Any] = field(default_factory=dict)
     total: NDArray[np.float32] | None = None
+    stayed: NDArray[np.float32] | None = None
 
 
 class MapSettings(TypedDict, total=False):
@@ -122,7 +126,8 @@ def attention_maps(
         Gur and Wolf); a grey square slid over the image; Shapley values of superpixels.
     layers : optional
         ``"A:B"`` or (A, B): blocks A to B - 1, counted from 0, negative from the end; for
-        ``"raw"`` the number of one block. Default: all, and the last one for ``"raw"``.
+        ``"raw"`` the number of one block. Default: all; the last third for ``"rollout"``, which
+        over all is nearly even, and the last one for ``"raw"``. A story has all by default.
     head_fusion : {"mean", "max", "min"}
     head : int, optional
         One head (of one layer, for ``"raw"``) instead of fusing.
@@ -161,10 +166,13 @@ def attention_steps(
     canvas: NDArray[np.uint8] | Tensor,
     *,
     story: bool = False,
+    stayed: bool = False,
     blanks: Blanks | None = None,
     **settings: Any,
 ) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
     """The work of `attention_maps` or `attention_story` in steps, for callers that do more.
+
+    With `stayed`, the last maps tell which part of them no attention moved.
 
     Yields
     ------
@@ -184,7 +192,7 @@ def attention_steps(
     layers = choices.layers
     ends = list(range(layers.start + 1, layers.stop + 1)) if story else [layers.stop]
     by = _by_gradients if choices.method in GRADIENTS else _by_attention
-    rows, results, start, output = yield from by(model, images, choices, ends)
+    rows, results, start, output, left = yield from by(model, images, choices, ends, stayed)
     xy, confidence = model.finish(output)
     backbone = model.network.backbone
     prefix = backbone.num_prefix_tokens
@@ -198,6 +206,12 @@ def attention_steps(
         own = torch.zeros_like(maps)
         if choices.hide_self:
             own = maps * own_patches(rows, choices.names, prefix)
+        there: NDArray[np.float32] | None = None
+        if left is not None and stop == ends[-1]:
+            kept = (left / total[:, :, None])[:, :, prefix:]
+            if choices.hide_self:
+                kept = kept * (1 - own_patches(rows, choices.names, prefix))
+            there = kept.unflatten(2, backbone.grid).cpu().numpy()
         first = stop - 1 if choices.method == "raw" else layers.start
         found.append(
             AttentionMaps(
@@ -214,17 +228,19 @@ def attention_steps(
                     **_described(model),
                 },
                 total=total.cpu().numpy(),
+                stayed=there,
             )
         )
     return found
 
 
-#: What maps start from (B, M, N), rows (B, M, N) for each end, the start in words, the output.
-_Found = tuple[Tensor, Sequence[Tensor], dict[str, str], Tensor]
+#: What maps start from (B, M, N), rows (B, M, N) for each end, the start in words, the output, and
+#: what stayed of the rows of the last end.
+_Found = tuple[Tensor, Sequence[Tensor], dict[str, str], Tensor, Tensor | None]
 
 
 def _by_attention(
-    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int]
+    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int], stayed: bool
 ) -> Generator[tuple[int, int], None, _Found]:
     """Rows of rollout or raw attention. One step: the workspace is not to be left in the middle."""
     network, first = model.network, choices.layers.start
@@ -239,17 +255,23 @@ def _by_attention(
                 results.append(rows @ discard_lowest(fused[stop - 1 - first], choices.discard))
             else:
                 results.append(rollout_rows(fused[: stop - first], rows, choices.discard))
+        left = None
+        if stayed and choices.method == "raw":
+            left = torch.zeros_like(results[-1])
+        elif stayed:
+            left = stayed_rows(fused, rows, choices.discard)
     yield from ()
-    return rows, results, start, output
+    return rows, results, start, output, left
 
 
 def _by_gradients(
-    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int]
+    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int], stayed: bool
 ) -> Generator[tuple[int, int], None, _Found]:
     """Rows of gradient rollout or relevance, a step for each block on the way back."""
     network, layers = model.network, choices.layers
     passed = ScorePass(network, model.to_images(images), layers.start)
     rows, start = start_rows(network, passed.output, choices.names, together=True)
+    left: list[Tensor] = []
     steps = gradient_rows(
         passed,
         rows,
@@ -260,13 +282,15 @@ def _by_gradients(
         fusion=choices.head_fusion,
         head=choices.head,
         discard=choices.discard,
+        stayed=left if stayed else None,
     )
     total = len(network.backbone.blocks) - layers.start
     while True:
         try:
             done = next(steps)
         except StopIteration as end:
-            return rows, end.value, start, passed.output
+            kept = torch.stack(left, dim=1) if stayed else None
+            return rows, end.value, start, passed.output, kept
         yield done, total
 
 

@@ -85,6 +85,19 @@ def rollout_rows(fused: Sequence[Tensor], rows: Tensor, discard: float = 0.0) ->
     return result
 
 
+def stayed_rows(fused: Sequence[Tensor], rows: Tensor, discard: float = 0.0) -> Tensor:
+    """The part of `rollout_rows` that no attention moved: what residual connections passed on."""
+    result = rows.float()
+    for attention in reversed(fused):
+        result = stayed_step(result, attention, discard)
+    return result
+
+
+def stayed_step(rows: Tensor, fused: Tensor, discard: float = 0.0) -> Tensor:
+    """`rows` (B, R, N) as far as they stay where they are in one layer of the rollout."""
+    return rows / (discard_lowest(fused, discard).sum(dim=-1) + 1).unsqueeze(1)
+
+
 def rollout_step(rows: Tensor, fused: Tensor, discard: float = 0.0) -> Tensor:
     """`rows` (B, R, N) times one layer of the rollout, whose fused heads are (B, N, N)."""
     weights = discard_lowest(fused, discard)

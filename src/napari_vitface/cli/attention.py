@@ -56,9 +56,9 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
         choices=METHODS,
         metavar="|".join(METHODS),
         default="rollout",
-        help="rollout through a range of layers (Abnar & Zuidema); the raw attention of one layer; "
-        "rollout of attention times gradient; relevance (Chefer et al.); a grey square slid over "
-        "the frame; Shapley values of superpixels; the last two take seconds a frame "
+        help="rollout through the last layers, or others (Abnar & Zuidema); the raw attention of "
+        "one layer; rollout of attention times gradient; relevance (Chefer et al.); a grey square "
+        "slid over the frame; Shapley values of superpixels; the last two take seconds a frame "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -82,12 +82,13 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
         "--layers",
         metavar="A:B",
         help="blocks A to B-1, counted from 0, negative from the end; for raw the number of one "
-        "block (default: all; the last one for raw)",
+        "block (default: all; the last third for rollout, which over all is nearly even; the last "
+        "one for raw)",
     )
     parser.add_argument(
         "--each-layer",
         action="store_true",
-        help="the maps after each layer of the range, first to last; with --frame",
+        help="the maps after each layer of the range (default: all), first to last; with --frame",
     )
     parser.add_argument(
         "--head-fusion",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import AttentionSettings, MapKey, map_key
+from napari_vitface.gui.attention.settings import METHODS, AttentionSettings, MapKey, map_key
 from napari_vitface.gui.attention.store import AttentionStore
 from napari_vitface.gui.layers import (
     EVEN,
@@ -110,6 +110,21 @@ class AttentionFollower:
     def depth(self) -> int | None:
         """Number of blocks of the chosen model, once it is known."""
         return self.store.depths.get(self._session.model)
+
+    @property
+    def layers(self) -> tuple[int, int] | None:
+        """The layers that are looked at, ``(start, stop)``; None while that is not known."""
+        if self._settings.layers is not None:
+            return self._settings.layers
+        return self.usual_layers
+
+    @property
+    def usual_layers(self) -> tuple[int, int] | None:
+        """Those that the method looks at unless it is told which; None while that is not known."""
+        usual = self.store.usual.get((self._session.model, self._settings.method))
+        if usual is not None or self.depth is None or METHODS[self._settings.method].late:
+            return usual
+        return 0, self.depth
 
     @property
     def keypoints(self) -> KeypointSet | None:

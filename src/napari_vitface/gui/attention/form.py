@@ -118,7 +118,7 @@ class AttentionForm(QWidget):
 
     def _refresh_layers(self, one_layer: bool) -> None:
         depth = self._follower.depth
-        start, stop = self._follower.settings.layers or (0, depth or 1)
+        start, stop = self._follower.layers or (0, depth or 1)
         for box, value in ((self.first, start + 1), (self.last, stop)):
             box.blockSignals(True)
             box.setRange(1, depth or max(stop, 1))
@@ -143,7 +143,6 @@ class AttentionForm(QWidget):
         self.heads.setCurrentIndex(max(0, self.heads.findData(chosen)))
 
     def _on_layers(self, *, first: bool) -> None:
-        depth = self._follower.depth
         settings = self._follower.settings
         start, stop = self.first.value() - 1, self.last.value()
         if METHODS[settings.method].one_layer:
@@ -151,8 +150,8 @@ class AttentionForm(QWidget):
         elif stop <= start:
             # The box that the user turned counts; the other one goes along.
             start, stop = (start, start + 1) if first else (stop - 1, stop)
-        everything = not METHODS[settings.method].one_layer and (start, stop) == (0, depth)
-        self._follower.configure(layers=None if everything else (start, stop))
+        usual = self._follower.usual_layers
+        self._follower.configure(layers=None if (start, stop) == usual else (start, stop))
 
     def _on_heads(self) -> None:
         chosen: Any = self.heads.currentData()

@@ -229,7 +229,11 @@ def measured_words(keypoints: Any, method: str = "") -> str:
     text = f"{len(near)} of {count(len(tracked), 'keypoint')} are mostly looked at where they are."
     if even:
         text += f" {count(len(even), 'map')} so even that they point nowhere"
-        text += "." if method == "relevance" else "; relevance often says more."
+        text += (
+            "."
+            if method == "relevance"
+            else "; the last layers alone, or relevance, often say more."
+        )
     return text
 
 

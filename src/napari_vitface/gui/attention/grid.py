@@ -187,7 +187,7 @@ class AttentionGrid:
         """A tile for each layer; those that are known already, too."""
         settings, depth = self._follower.settings, self._follower.depth or 0
         one = METHODS[settings.method].one_layer
-        shown = settings.layers or ((depth - 1, depth) if one else (0, depth))
+        shown = self._follower.layers
         tiles = []
         for stop in range(1, depth + 1):
             assert slot.key is not None

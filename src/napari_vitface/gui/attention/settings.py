@@ -30,6 +30,8 @@ class Method:
         What it does, in a sentence.
     one_layer : bool
         It looks at one layer and not at a range.
+    late : bool
+        Unless it is told which, it looks at the last layers only.
     fuses : bool
         Heads can be fused in several ways, or one of them be looked at.
     discards : bool
@@ -46,6 +48,7 @@ class Method:
     title: str
     help: str
     one_layer: bool = False
+    late: bool = False
     fuses: bool = True
     discards: bool = True
     each_costs: bool = False
@@ -59,8 +62,9 @@ METHODS = {
         Method(
             "rollout",
             "Rollout (through the layers)",
-            "Attention multiplied through the layers with the residual connections "
-            "(Abnar and Zuidema, 2020)",
+            "Attention multiplied through the last layers, or others, with the residual "
+            "connections (Abnar and Zuidema, 2020)",
+            late=True,
         ),
         Method(
             "gradient-rollout",
@@ -120,8 +124,8 @@ class AttentionSettings:
     method : str
         A key of `METHODS`.
     layers : (start, stop) or None
-        Blocks ``start`` to ``stop - 1``, counted from 0; None for all. A method of one layer looks
-        at the last of them.
+        Blocks ``start`` to ``stop - 1``, counted from 0; None for those that the method looks at
+        unless it is told which. A method of one layer looks at the last of them.
     head : int or None
         Look at one head instead of fusing all.
     """
@@ -174,8 +178,9 @@ class MapKey:
         if METHODS[self.method].one_layer:
             layers: tuple[int, int] | None = (stop - 1, stop)
         else:
-            # All layers are what is asked for where none are named.
-            layers = None if stop == depth else (0, stop)
+            # All layers are what most methods look at where none are named.
+            everything = stop == depth and not METHODS[self.method].late
+            layers = None if everything else (0, stop)
         return replace(self, layers=layers, story=False)
 
     def without_frame(self) -> MapKey:

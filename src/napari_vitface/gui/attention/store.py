@@ -45,6 +45,8 @@ class AttentionStore:
         #: Number of blocks and of heads of each model that has answered.
         self.depths: dict[str, int] = {}
         self.heads: dict[str, int] = {}
+        #: The layers that a method looks at in a model unless it is told which.
+        self.usual: dict[tuple[str, str], tuple[int, int]] = {}
         #: Keypoints of each model that has answered.
         self.keypoints: dict[str, KeypointSet] = {}
 
@@ -139,6 +141,8 @@ class AttentionStore:
             self.depths[key.model] = int(settings["depth"])
         elif key.layers is None and layers:
             self.depths[key.model] = int(layers[1])
+        if key.layers is None and layers:
+            self.usual[key.model, key.method] = int(layers[0]), int(layers[1])
         if settings.get("heads"):
             self.heads[key.model] = int(settings["heads"])
         if key not in self._maps:

@@ -67,6 +67,9 @@ def attention_data(
 ) -> Iterator[Event]:
     """Measure the attention of some frames: its entropy, and its shares near and in no place.
 
+    Measured is what attention brought to the keypoint. The part of a map that residual connections
+    alone carry on from its own patches lies near it in any network, and is left out.
+
     A keypoint that is tracked while its map holds less about it than an even spread would is
     looked for elsewhere: this is how one sees that a model has learnt the background. It is told
     for each frame, and keypoints of which it is often so are flagged in the result.
@@ -119,7 +122,9 @@ def attention_data(
         table = stack.enter_context(DataTable(path))
         counter, broken, measured = Counter(len(wanted)), list[int](), list[AttentionMeasured]()
         described: dict[str, Any] = {}
-        looking = maps_of_frames(video, wanted, view, network, names, choices, counter, broken)
+        looking = maps_of_frames(
+            video, wanted, view, network, names, choices, counter, broken, stayed=True
+        )
         for event in looking:
             if not isinstance(event, FrameMaps):
                 yield event
@@ -224,8 +229,10 @@ def _measure(
     xy = view.to_frame(maps.xy[:, rows])
     confidence = maps.confidence[:, rows]
     scale, translate = view.grid_placement((maps.maps.shape[2], maps.maps.shape[3]))
+    # The residual connections carry each keypoint's own patches on, whatever is looked at.
+    moved = maps.maps if maps.stayed is None else maps.maps - maps.stayed
     found = measure_maps(
-        maps.maps,
+        moved,
         maps.prefix_share,
         xy,
         confidence,
@@ -298,7 +305,9 @@ def _sentences(keypoints: Sequence[dict[str, Any]], method: str) -> Iterator[str
         each for each in keypoints if each["tracked"] and each["looks_even"] > each["tracked"] / 2
     ]
     if even:
-        other = "" if method == "relevance" else "; relevance often says more"
+        other = (
+            "" if method == "relevance" else "; the last layers alone, or relevance, often say more"
+        )
         yield (
             f"The maps of {len(even)} of {len(keypoints)} keypoints are spread so evenly that they "
             f"say nothing about where the network looks{other}."

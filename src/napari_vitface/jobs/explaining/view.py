@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
 
-#: How a keypoint is explained unless something else is asked for.
-DEFAULT_METHOD = "rollout"
-
 Layers = str | int | tuple[int | None, int | None] | None
 Crop = tuple[int, int, int, int]
 
@@ -59,7 +56,7 @@ def many_at_once(choices: MapChoices) -> bool:
     """Whether several frames are looked at in one go: where each is a step of its own, progress
     and cancelling follow.
     """
-    return choices.get("method", DEFAULT_METHOD) in ("rollout", "raw")
+    return choices.get("method", "rollout") in ("rollout", "raw")
 
 
 def blanks_for(view: View, choices: MapChoices) -> Blanks:
@@ -80,6 +77,7 @@ def look(
     *,
     points: Mapping[str, tuple[float, float]] | None = None,
     story: bool = False,
+    stayed: bool = False,
 ) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
     """Maps of inputs of the model; see `napari_vitface.attention.maps.attention_steps`.
 
@@ -97,6 +95,7 @@ def look(
             model,
             canvas,
             story=story,
+            stayed=stayed,
             keypoints=keypoint,
             points=places,
             blanks=blanks_for(view, choices),
@@ -164,6 +163,8 @@ def maps_of_frames(
     choices: MapChoices,
     counter: Counter,
     broken: list[int],
+    *,
+    stayed: bool = False,
 ) -> Iterator[Progress | FrameMaps]:
     """Maps of frames, a few at a time; frames that cannot be decoded are added to `broken`.
 
@@ -177,7 +178,7 @@ def maps_of_frames(
         for batch in source:
             broken += batch.frames[~batch.decoded].tolist()
             if batch.canvas is not None:
-                steps = look(model, view, batch.canvas, keypoint, choices)
+                steps = look(model, view, batch.canvas, keypoint, choices, stayed=stayed)
                 while True:
                     try:
                         step = next(steps)

@@ -208,6 +208,11 @@ def test_what_the_verdict_rests_on() -> None:
     assert "ended after 80 of 300" in verdict_words(result(stopped="asked", steps=80))
 
 
+def test_a_model_that_no_step_made_better_is_said_to_be_the_old_one() -> None:
+    assert "weights that it started with" in verdict_words(result(kept_step=0))
+    assert "weights that it started with" not in verdict_words(result(kept_step=200))
+
+
 def test_what_confidence_means_stands_with_the_verdict() -> None:
     assert "confidence" not in verdict_words(result())
     known = verdict_words(result(calibration={"radius": 11.0, "calibration_error": 0.043}))

@@ -178,6 +178,9 @@ def test_a_run_ends_when_it_no_longer_gets_better(
     assert [event.best for event in judged[-2:]] == [False, False]
     # The best weights are kept, here those that it began with.
     assert result["after"]["mean"] < 1.5 * result["before"]["mean"]
+    assert result["kept_step"] == 0
+    said = " ".join(event.message for event in events if isinstance(event, Notice))
+    assert "so wild has the weights that it started with" in said
 
 
 def test_two_runs_of_one_name_do_not_meet(project: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.model.device import is_out_of_memory, release_memory
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.batches import (
     Batch,
     Batches,
@@ -30,96 +28,14 @@ from napari_vitface.training.frames import TrainingFrames
 from napari_vitface.training.loss import coordinate_loss, heatmap_loss, points_taught
 from napari_vitface.training.optimiser import backbone_rate, parameter_groups, rate
 from napari_vitface.training.precision import autocast
+from napari_vitface.training.settings import FitProgress, FitSettings
+
+__all__ = ["Fit", "FitProgress", "FitSettings", "fit", "predict_inputs", "predictions"]
 
 #: A judgement counts as better if the error fell by this share.
 _WORTH = 0.005
 #: Frames judged at a time.
 _JUDGED_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a network is trained.
-
-    Parameters
-    ----------
-    steps : int
-        Optimiser steps.
-    batch_size : int
-        Frames that go through the network together.
-    accumulate : int
-        Batches whose gradients make one step.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate warms up over `warm_up` steps and falls along a cosine to 1 % of itself.
-    layer_decay : float
-        Factor of the rate from each block of the backbone to the one before it; 1: no decay.
-    frozen_steps : int
-        Steps at the beginning in which the backbone is left as it is.
-    sigma : float
-        Spread of the heatmap targets, in heatmap cells.
-    gradient_clip : float
-        Largest norm of the gradient.
-    ema_decay : float
-        Decay of the moving average of the weights, which is what is kept.
-    precision : {"fp32", "bf16", "fp16"}
-        What the network computes in; weights and optimiser are always in fp32.
-    judge_every : int
-        Steps between judgements on the held-out frames.
-    patience : int
-        Judgements without a better one after which training stops and the best weights are kept;
-        0: train to the end and keep the last.
-    seed : int
-    augmentation : Augmentation
-    """
-
-    steps: int = 2000
-    batch_size: int = 16
-    accumulate: int = 1
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.05
-    layer_decay: float = 1.0
-    warm_up: int = 100
-    frozen_steps: int = 0
-    sigma: float = 2.0
-    gradient_clip: float = 1.0
-    ema_decay: float = 0.998
-    precision: str = "fp32"
-    judge_every: int = 200
-    patience: int = 0
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> FitSettings:
-        """Inverse of `to_dict`."""
-        return cls(**{**data, "augmentation": Augmentation(**data["augmentation"])})
-
-
-@dataclass(frozen=True)
-class FitProgress:
-    """Where training stands at a judgement.
-
-    Attributes
-    ----------
-    step, steps : int
-    loss : float
-        Mean since the last judgement; NaN before the first step.
-    median_error, mean_error : float or None
-        Of the averaged weights on the held-out frames, in video pixels; None without any.
-    best : bool
-        Whether no earlier judgement was as good.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    median_error: float | None
-    mean_error: float | None
-    best: bool = True
 
 
 class Fit:
@@ -179,6 +95,7 @@ class Fit:
         self._loss_sum, self._loss_count = 0.0, 0
         self._best: dict[str, Tensor] | None = None
         self._best_error = float("inf")
+        self._best_step: int | None = None
         self._not_better = 0
 
     # --- steps ------------------------------------------------------------------------------------
@@ -192,6 +109,11 @@ class Fit:
     def no_longer_better(self) -> bool:
         """Whether the held-out error has not fallen for as long as `patience` waits."""
         return 0 < self.settings.patience <= self._not_better
+
+    @property
+    def kept_step(self) -> int:
+        """The step whose weights `finish` keeps; 0 if none after it was better."""
+        return self.step if self._best_step is None else self._best_step
 
     @property
     def judgement_is_due(self) -> bool:
@@ -343,6 +265,7 @@ class Fit:
         if error < self._best_error * (1 - _WORTH):
             self._best_error, self._not_better = error, 0
             if self.settings.patience:
+                self._best_step = self.step
                 self._best = {k: v.clone() for k, v in self.average.module.state_dict().items()}
             return True
         # While the backbone is frozen, the error says little about what is to come.
@@ -373,6 +296,7 @@ class Fit:
             "loss_sum": self._loss_sum,
             "loss_count": self._loss_count,
             "best_error": None if np.isinf(self._best_error) else self._best_error,
+            "best_step": self._best_step,
             "not_better": self._not_better,
             "scaler": self._scaler.state_dict(),
         }
@@ -399,6 +323,7 @@ class Fit:
         self._loss_sum, self._loss_count = numbers["loss_sum"], numbers["loss_count"]
         best = numbers["best_error"]
         self._best_error = float("inf") if best is None else float(best)
+        self._best_step = numbers["best_step"]
         self._not_better = int(numbers["not_better"])
         self._scaler.load_state_dict(numbers["scaler"])
 

@@ -245,6 +245,8 @@ def verdict_words(result: Mapping[str, Any]) -> str:
         lines.append("Label more frames, so that more can be held out.")
     stopped = result.get("stopped")
     steps = f"{result['steps']} of {result['steps_planned']} steps"
+    if result.get("kept_step") == 0 and result["steps"]:
+        lines.append("No step made it better, so it has the weights that it started with.")
     if stopped == "no longer better":
         lines.append(f"It stopped after {steps}, because it no longer got better.")
     elif stopped == "asked":

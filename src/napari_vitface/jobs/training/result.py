@@ -16,13 +16,19 @@ from napari_vitface.pose.metrics import pixel_errors
 
 
 def conclude(
-    setup: Setup, curves: Curves, *, steps: int, stopped: str, seconds: float
+    setup: Setup, curves: Curves, *, steps: int, kept_step: int, stopped: str, seconds: float
 ) -> Generator[Event, None, dict[str, Any]]:
     """Judge the trained network of `setup`, write the model, the figures and the report.
 
     Returns what `Finished` carries.
     """
     files = setup.files
+    if steps and not kept_step:
+        yield Notice(
+            f"No step was better on the {len(setup.split.tuning)} frames that choose when to stop, "
+            f"so {files.name} has the weights that it started with. Label more frames, of poses "
+            "that the model gets wrong."
+        )
     _round_as_stored(setup.network)
     judging, tuning = setup.split.judging, setup.split.tuning
     xy, raw = yield from _predicted(setup, judging)
@@ -42,6 +48,7 @@ def conclude(
         "quick": setup.options.quick,
         "steps": steps,
         "steps_planned": setup.settings.steps,
+        "kept_step": kept_step,
         "stopped": stopped,
         "seconds": round(seconds, 1),
         "frames": {

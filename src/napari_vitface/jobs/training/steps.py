@@ -281,8 +281,9 @@ class Training:
             stopped = "all steps done"
         training.finish()
         result = yield from conclude(
-            self.setup, self._curves, steps=training.step, stopped=stopped, seconds=self._seconds
-        )
+            self.setup, self._curves, steps=training.step, kept_step=training.kept_step,
+            stopped=stopped, seconds=self._seconds,
+        )  # fmt: skip
         yield Finished("train", result)
 
 

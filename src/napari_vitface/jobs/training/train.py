@@ -147,8 +147,8 @@ def train(
         ``report``) and holds ``verdict`` (before against after on the same frames, with
         ``sentence``, ``better``, ``interval`` and ``per_keypoint``; None if there is no before),
         ``against_mean_pose`` (the same), ``before``, ``after`` and ``mean_pose`` (figures of
-        `napari_vitface.pose.metrics.figures`), ``calibration``, ``steps``, ``stopped`` (why) and
-        ``frames`` (numbers of frames by use).
+        `napari_vitface.pose.metrics.figures`), ``calibration``, ``steps``, ``kept_step`` (the one
+        whose weights the model has), ``stopped`` (why) and ``frames`` (numbers of frames by use).
 
     Raises
     ------

@@ -193,7 +193,10 @@ class AttentionSection(Section):
         docks = viewer.window.dock_widgets
         if self.grid_dock is None or GRID_NAME not in docks:
             self.grid_dock = AttentionGridDock(self._session, self.tools.grid, viewer)
-            viewer.window.add_dock_widget(self.grid_dock, name=GRID_NAME, area="bottom")
+            # On top of the trajectories: beside them there is room for neither.
+            viewer.window.add_dock_widget(
+                self.grid_dock, name=GRID_NAME, area="bottom", tabify=True
+            )
         if kind is not None:
             self.grid_dock.show_kind(kind)
         dock = self.grid_dock.parent()

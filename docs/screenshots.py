@@ -1,8 +1,9 @@
-"""Make the pictures of the documentation: ``docs/images/window.png`` from a real napari window.
+"""Make the pictures of the documentation from a real napari window on the drawn sample.
 
     python docs/screenshots.py
 
-Needs a display; without one, run it under ``xvfb-run -a -s "-screen 0 1400x1000x24"``.
+Needs a display; without one, run it under ``xvfb-run -a -s "-screen 0 1400x1000x24"``. The machine
+should do nothing else: the window says how fast it is.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
 from qtpy.QtWidgets import QApplication
 
+from napari_vitface.gui.actions import open_trajectories
 from napari_vitface.gui.demo import open_demo
+from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.sample import write_sample_video
 
 IMAGES = Path(__file__).parent / "images"
@@ -30,15 +35,70 @@ def main() -> None:
         write_sample_video(video)
         viewer = open_demo(video, block=False)
         viewer.window._qt_window.resize(1400, 1000)
-        session = viewer.window.dock_widgets["ViT Face (napari-vitface)"].session
-        prediction = session.prediction
+        dock = viewer.window.dock_widgets["ViT Face (napari-vitface)"]
+        prediction = dock.session.prediction
         wait(300, lambda: prediction.run is not None and prediction.run.status == "done")
         viewer.dims.set_current_step(0, FRAME)
         viewer.reset_view()
-        wait(10)
-        viewer.screenshot(str(IMAGES / "window.png"), canvas_only=False, flash=False)
+        attention = dock.session.attention
+        wait(60, lambda: attention.status == "shown" and attention.shown.frame == FRAME)
+        take(viewer, "window")
+        attention_grid(viewer, dock)
+        correcting(viewer, dock, Path(folder) / "my-project")
+        trajectories(viewer, dock)
         viewer.close()
         wait(1)
+
+
+def attention_grid(viewer: Any, dock: Any) -> None:
+    """All keypoints side by side."""
+    only(dock, "attention")
+    dock.attention_section.open_grid()
+    wait(20)
+    take(viewer, "attention-grid")
+    for title, other in viewer.window.dock_widgets.items():
+        if "attention" in title.lower():
+            other.parent().close()
+
+
+def correcting(viewer: Any, dock: Any, project: Path) -> None:
+    """A project in which some points of the frame are placed and one is hidden."""
+    session = dock.session
+    session.attention.enabled = False
+    only(dock, "correct")
+    labelling = session.labelling
+    labelling.documents.create(project, MOUSE_FACE, "Ann")
+    wait(30, lambda: labelling.document is not None)
+    for frame in (12, 35, FRAME):
+        viewer.dims.set_current_step(0, frame)
+        labelling.run("accept_all")
+    nose = MOUSE_FACE.index("nose tip")
+    x, y = session.shown_pose(FRAME).xy[nose]
+    labelling.move({nose: (x + 6, y - 4)})
+    labelling.select({nose})
+    take(viewer, "correct")
+
+
+def trajectories(viewer: Any, dock: Any) -> None:
+    """The dock below the canvas."""
+    plotted = open_trajectories(viewer)
+    wait(5)
+    plotted.toolbar.panel_button("confidence").setChecked(True)
+    take(viewer, "trajectories")
+
+
+def only(dock: Any, name: str) -> None:
+    """Fold all sections but one."""
+    for other, section in dock.sections.items():
+        section.set_open(other == name)
+    dock.open_section(name)
+
+
+def take(viewer: Any, name: str) -> None:
+    """Write a picture of the window, as a JPEG with exact colours: a third of a PNG's size."""
+    wait(4)
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)).convert("RGB")
+    picture.save(IMAGES / f"{name}.jpg", quality=90, subsampling=0)
 
 
 def wait(seconds: float, until: Callable[[], bool] = lambda: False) -> None:

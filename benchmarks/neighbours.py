@@ -43,7 +43,9 @@ from napari_vitface.pose.bootstrap import intervals
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
 from napari_vitface.sample import random_face
-from napari_vitface.training.fit import FitSettings, fit, predict_inputs
+from napari_vitface.training.batches import FeatureBatches, Features, variants
+from napari_vitface.training.budget import quick_variants
+from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
 
 Row = tuple[str, str, float | None, str]
@@ -132,11 +134,15 @@ def _convolutions(before: int, after: int) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class Way:
-    """A network to be made, the frames it is trained on, and settings of its own."""
+    """A network to be made, the frames it is trained on, and settings of its own.
+
+    With `head_alone` it is trained as quick training does it: on features of the frozen backbone.
+    """
 
     make: Callable[[], Any]
     rows: NDArray[np.intp]
     settings: dict[str, Any] = field(default_factory=dict)
+    head_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,9 +210,14 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
 
     most, some = recording.training, recording.few(few)
     tuned = {"layer_decay": 0.75, "frozen_steps": steps // 10}
+    quick = {"steps": 300, "batch_size": 16, "learning_rate": 2e-3}
     return {
         "ours, from drawn faces": Way(ours, most, tuned),
         f"ours, from drawn faces, {few} frames": Way(ours, some, tuned),
+        "ours, from drawn faces, head alone": Way(ours, most, quick, head_alone=True),
+        f"ours, from drawn faces, {few} frames, head alone": Way(
+            ours, some, quick, head_alone=True
+        ),
         "ours, from random weights": Way(vit, most),
         f"ours, from random weights, {few} frames": Way(vit, some),
         "class token to coordinates (ViT_facemap)": Way(lambda: vit("regression"), most),
@@ -228,15 +239,8 @@ def compare(
     for name, way in ways(drawn, FEW, recording, steps).items():
         if only and name not in only:
             continue
-        settings = FitSettings(
-            steps=steps,
-            batch_size=BATCH,
-            warm_up=steps // 10,
-            ema_decay=0.99,
-            judge_every=steps,
-            precision=PRECISION,
-            **way.settings,
-        )
+        common = {"steps": steps, "batch_size": BATCH, "warm_up": steps // 10, "ema_decay": 0.99}
+        settings = FitSettings(**{**common, **way.settings}, judge_every=steps, precision=PRECISION)
         yield train_and_judge(name, way, preprocessing, recording, settings)
 
 
@@ -292,8 +296,11 @@ def train_and_judge(
     network = way.make()
     frames = recording.frames.subset(way.rows)
     began = time.perf_counter()
-    for _ in fit(network, preprocessing, [(frames, 1.0)], None, settings):
-        pass
+    if way.head_alone:
+        train_head(network, preprocessing, frames, settings)
+    else:
+        for _ in fit(network, preprocessing, [(frames, 1.0)], None, settings):
+            pass
     seconds = time.perf_counter() - began
     held_out = recording.frames.subset(recording.held_out)
     predicted = held_out.to_video(predict_inputs(network, preprocessing, held_out)[0])
@@ -305,6 +312,24 @@ def train_and_judge(
         "seconds": round(seconds),
         **judged(predicted, recording),
     }
+
+
+def train_head(
+    network: KeypointNetwork,
+    preprocessing: Preprocessing,
+    frames: TrainingFrames,
+    settings: FitSettings,
+) -> None:
+    """Train the head on features of the frames, each varied some times."""
+    varied = variants(frames, quick_variants(len(frames)), settings.augmentation, settings.seed)
+    features = Features(varied)
+    for _ in features.compute(network, preprocessing, precision=settings.precision):
+        pass
+    batches = FeatureBatches([features], [1.0], settings.seed)
+    training = Fit(network, network.head, batches, None, settings)
+    while not training.over:
+        training.advance()
+    training.finish()
 
 
 def judged(predicted: NDArray[np.float64], recording: Recording) -> dict[str, Any]:

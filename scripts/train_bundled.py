@@ -3,8 +3,9 @@
     python scripts/train_bundled.py --labels ../shared/data/mouse_face
 
 One block of time of the real recording (a quarter, the last by default) is held out: it is used
-neither for training nor for choosing anything, only for the figures in the metadata. With
-``--judge`` an existing checkpoint is judged in the same way instead.
+neither for training nor for choosing anything, only for the figures in the metadata and to
+calibrate confidence. With ``--judge`` an existing checkpoint is judged in the same way instead,
+with ``--calibrate`` it also gets a new calibration; its weights stay.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from skimage.io import imread
 
 from napari_vitface.formats.deeplabcut import Labels, read_labels
 from napari_vitface.model.backbone import create_backbone
-from napari_vitface.model.checkpoint import load_network, save_checkpoint
+from napari_vitface.model.calibrating import default_radius, fit_calibration
+from napari_vitface.model.calibration import calibrate
+from napari_vitface.model.checkpoint import load_network, read_metadata, save_checkpoint
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
-from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
+from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors, summary
 from napari_vitface.sample import random_face
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
@@ -129,6 +132,51 @@ def judge(
     }
 
 
+def calibration_of(
+    network: KeypointNetwork,
+    preprocessing: Preprocessing,
+    real: TrainingFrames,
+    rendered: TrainingFrames,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table fitted on the held-out real frames, and how true confidence is by it.
+
+    On the real frames that is judged crosswise, each half of the block by a table of the other.
+    """
+    size = (int(real.frame_size[0, 0]), int(real.frame_size[0, 1]))
+    radius = default_radius(size)
+    xy, raw = predict_inputs(network, preprocessing, real)
+    errors = real.errors(xy)
+    table = fit_calibration(raw, errors, radius, size)
+    assert table is not None
+    halves = np.array_split(np.arange(len(real)), 2)
+    shown = np.empty_like(raw)
+    for own, other in (halves, halves[::-1]):
+        shown[own] = calibrate(raw[own], fit_calibration(raw[other], errors[other], radius, size))
+    xy, drawn = predict_inputs(network, preprocessing, rendered)
+    near = radius * np.hypot(*RENDERING_SIZE) / np.hypot(*size)
+    drawn_errors = rendered.errors(xy)
+    return table, {
+        "real_raw": how_true(raw, errors, radius),
+        "real": how_true(shown, errors, radius),
+        "renderings_raw": how_true(drawn, drawn_errors, near),
+        "renderings": how_true(calibrate(drawn, table), drawn_errors, near),
+    }
+
+
+def how_true(
+    confidence: NDArray[np.float32], errors: NDArray[np.float32], radius: float
+) -> dict[str, Any]:
+    """Expected calibration error, mean confidence, and the share of points within the radius."""
+    judged = ~np.isnan(errors)
+    right = errors[judged] <= radius
+    return {
+        "points": int(judged.sum()),
+        "calibration_error": calibration_error(confidence[judged], right),
+        "mean_confidence": float(confidence[judged].mean()),
+        "right": float(right.mean()),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--labels", type=Path, default=Path("../shared/data/mouse_face"))
@@ -143,6 +191,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
     parser.add_argument("--judge", action="store_true", help="judge --output, train nothing")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="judge --output and calibrate it, train nothing"
+    )
     arguments = parser.parse_args()
 
     labels = read_labels(arguments.labels)
@@ -150,12 +201,13 @@ def main() -> None:
     held = block_of_time(len(labels), arguments.block)
     kept = np.setdiff1d(np.arange(len(labels)), held)
     images = list(labelled_images(labels))
-    given = arguments.output if arguments.judge else arguments.start_from
+    no_training = arguments.judge or arguments.calibrate
+    given = arguments.output if no_training else arguments.start_from
     torch.manual_seed(arguments.seed)
     network = load_network(given)[0].requires_grad_(True) if given else new_network()
     started = time.perf_counter()
     settings = FitSettings()
-    for settings, real_share, size in [] if arguments.judge else stages(arguments):
+    for settings, real_share, size in [] if no_training else stages(arguments):
         network = adapt(network, MOUSE_FACE, size)
         preprocessing = preprocessing_of(network)
         real = TrainingFrames.from_images(images, preprocessing)
@@ -174,7 +226,25 @@ def main() -> None:
     baseline = summary(pixel_errors(mean_pose(labels.xy[kept]), labels.xy[held]))
     print(json.dumps(metrics, indent=1))
     print("mean pose in video pixels:", baseline)
+    calibration, truth = calibration_of(network, preprocessing, real.subset(held), new_faces)
+    print(json.dumps(truth, indent=1))
     if arguments.judge:
+        return
+    calibrated = {
+        "calibrated_on": [
+            {
+                "video": str(labels.videos[0]),
+                "frames": [int(frame) for frame in labels.frames[held]],
+            }
+        ],
+        "calibration_error": truth["real"]["calibration_error"],
+        "calibration": truth,
+    }
+    if arguments.calibrate:
+        training = {**read_metadata(arguments.output)["training"], **calibrated}
+        save_checkpoint(
+            arguments.output, network, preprocessing, training=training, calibration=calibration
+        )
         return
     height, width = imread(labels.images[0]).shape[:2]
     training = {
@@ -193,11 +263,14 @@ def main() -> None:
             "frames": [int(frame) for frame in labels.frames[held]],
         },
         "metrics": metrics,
+        **calibrated,
         "mean_pose": mean_pose(labels.xy[kept]).tolist(),
         "mean_pose_frame_size": [height, width],
         **PROVENANCE,
     }
-    save_checkpoint(arguments.output, network, preprocessing, training=training)
+    save_checkpoint(
+        arguments.output, network, preprocessing, training=training, calibration=calibration
+    )
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
 
 

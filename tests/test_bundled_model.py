@@ -128,3 +128,19 @@ def test_the_stated_accuracy_is_what_is_measured(
     assert measured["points"] == stated["points"]
     assert measured["median"] == pytest.approx(stated["median"], abs=0.2)
     assert measured["mean"] == pytest.approx(stated["mean"], abs=0.3)
+
+
+def test_its_confidence_is_the_share_of_points_within_the_radius(
+    model: KeypointModel, labels: Labels, held_out: np.ndarray
+) -> None:
+    metadata = read_metadata(bundled_models()[NAME])
+    assert metadata["training"]["calibration_error"] <= 0.05
+    images = [
+        open_video(path)[0] for path, held in zip(labels.images, held_out, strict=True) if held
+    ]
+    xy, confidence = model.predict_images(images)
+    errors = pixel_errors(xy, labels.xy[held_out])
+    judged = np.isfinite(errors)
+    right = errors[judged] <= metadata["calibration"]["radius"]
+    # The calibration was fitted on these frames: what is tested is that it is in the file and used.
+    assert confidence[judged].mean() == pytest.approx(right.mean(), abs=0.02)

@@ -267,7 +267,6 @@ def test_curves_for_a_program_that_is_not_there_are_refused_before_anything_slow
 
 
 def test_tensorboard_gets_the_curves(label: Callable[..., Path], xy: np.ndarray) -> None:
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     result = outcome(run(label(xy), track=["tensorboard"]))

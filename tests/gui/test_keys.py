@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer, Points, Shapes, Tracks, Vectors
 from napari.utils.key_bindings import KeymapHandler
 
 from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
+from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.labelling import Labelling
 
 LAYERS = [
@@ -45,7 +46,8 @@ def binder(pressed: list[str]) -> KeyBinder:
 
 def test_the_commands_of_the_table_are_there() -> None:
     for command in commands():
-        assert callable(getattr(Labelling, command))
+        owners = [kind for kind in (Labelling, FrameWalk) if callable(getattr(kind, command, None))]
+        assert len(owners) == 1, command
 
 
 def test_no_key_stands_for_two_things() -> None:

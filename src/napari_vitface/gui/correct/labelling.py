@@ -1,4 +1,4 @@
-"""Labelling of the current video: its document, every editing command, undo, and getting around.
+"""Labelling of the current video: its document, every editing command, undo and saving.
 
 Knows napari's viewer model through the session, but no widget and no Qt. The loop of an edit is:
 a command makes points of what is shown, `LabelDocument.do` writes them to the journal and carries
@@ -17,6 +17,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.correct import edits as label_edits
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.documents import Documents
+from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.overlays import frame_size
 from napari_vitface.gui.shown import ShownPose
 from napari_vitface.gui.waiting import run_waiting
@@ -65,6 +66,7 @@ class Labelling:
         self._session = session
         self.documents = Documents(session)
         self.canvas = LabelCanvas(session, self)
+        self.walk = FrameWalk(session, self)
         self._selection: tuple[int, ...] = ()
         self._choice: int | None = None
         self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
@@ -178,7 +180,7 @@ class Labelling:
     def run(self, command: str) -> None:
         """Carry out a command of the table of keys; a drag in progress counts up to here."""
         self._session.end_drag()
-        getattr(self, command)()
+        getattr(self if hasattr(self, command) else self.walk, command)()
 
     # ----------------------------------------------------------------- edits of points
 
@@ -496,62 +498,6 @@ class Labelling:
         self._session.draw_pose()
         self.hint("Not changed: corrections are kept in a project, and there is none yet.")
 
-    # ----------------------------------------------------------------- getting around
-
-    def next_frame(self) -> None:
-        self._step(1)
-
-    def previous_frame(self) -> None:
-        self._step(-1)
-
-    def next_labelled(self) -> None:
-        """Go to the next frame in which a person said anything."""
-        labels, frame = self.labels, self._session.frame
-        self._go(labels.following(frame) if labels is not None else None, "labelled frame after")
-
-    def previous_labelled(self) -> None:
-        """Go to the frame before in which a person said anything."""
-        labels, frame = self.labels, self._session.frame
-        self._go(labels.preceding(frame) if labels is not None else None, "labelled frame before")
-
-    def next_suggested(self) -> None:
-        """Go to the next frame that was suggested for labelling."""
-        self._go(_after(self._suggested(), self._session.frame), "suggested frame after")
-
-    def previous_suggested(self) -> None:
-        """Go to the suggested frame before."""
-        self._go(_before(self._suggested(), self._session.frame), "suggested frame before")
-
-    def next_low_confidence(self) -> None:
-        """Go to the next frame with a prediction of low confidence."""
-        self._go(_after(self._doubtful(), self._session.frame), "frame of low confidence after")
-
-    def previous_low_confidence(self) -> None:
-        """Go to the frame before with a prediction of low confidence."""
-        self._go(_before(self._doubtful(), self._session.frame), "frame of low confidence before")
-
-    def _step(self, step: int) -> None:
-        opened = self._session.current
-        if opened is not None:
-            frame = self._session.frame + step
-            if 0 <= frame < len(opened.video):
-                self._session.go_to(frame)
-
-    def _go(self, frame: int | None, what: str) -> None:
-        if frame is None:
-            self.hint(f"There is no {what} this one.")
-        else:
-            self.hint("")
-            self._session.go_to(frame)
-
-    def _suggested(self) -> np.ndarray:
-        marks = self._session.marks
-        return np.array(sorted(marks.suggested) if marks is not None else [], np.int64)
-
-    def _doubtful(self) -> np.ndarray:
-        marks = self._session.marks
-        return np.asarray(marks.low_confidence if marks is not None else [], np.int64)
-
     # ----------------------------------------------------------------- the rest
 
     def hint(self, text: str) -> None:
@@ -606,13 +552,3 @@ class Labelling:
             self._choice = None
             self.select(self._selection)
             self.keypoints_changed.emit()
-
-
-def _after(frames: np.ndarray, frame: int) -> int | None:
-    place = int(np.searchsorted(frames, frame, side="right"))
-    return int(frames[place]) if place < len(frames) else None
-
-
-def _before(frames: np.ndarray, frame: int) -> int | None:
-    place = int(np.searchsorted(frames, frame, side="left"))
-    return int(frames[place - 1]) if place else None

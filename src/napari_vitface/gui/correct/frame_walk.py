@@ -1,0 +1,83 @@
+"""Commands that go from frame to frame: the next one, labelled, suggested, or of low confidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.session import Session
+
+
+class FrameWalk:
+    """Those of the commands of the table of keys that change the frame on screen."""
+
+    def __init__(self, session: Session, labelling: Labelling) -> None:
+        self._session = session
+        self._labelling = labelling
+
+    def next_frame(self) -> None:
+        self._step(1)
+
+    def previous_frame(self) -> None:
+        self._step(-1)
+
+    def next_labelled(self) -> None:
+        """Go to the next frame in which a person said anything."""
+        labels, frame = self._labelling.labels, self._session.frame
+        self._go(labels.following(frame) if labels is not None else None, "labelled frame after")
+
+    def previous_labelled(self) -> None:
+        """Go to the frame before in which a person said anything."""
+        labels, frame = self._labelling.labels, self._session.frame
+        self._go(labels.preceding(frame) if labels is not None else None, "labelled frame before")
+
+    def next_suggested(self) -> None:
+        """Go to the next frame that was suggested for labelling."""
+        self._go(_after(self._suggested(), self._session.frame), "suggested frame after")
+
+    def previous_suggested(self) -> None:
+        """Go to the suggested frame before."""
+        self._go(_before(self._suggested(), self._session.frame), "suggested frame before")
+
+    def next_low_confidence(self) -> None:
+        """Go to the next frame with a prediction of low confidence."""
+        self._go(_after(self._doubtful(), self._session.frame), "frame of low confidence after")
+
+    def previous_low_confidence(self) -> None:
+        """Go to the frame before with a prediction of low confidence."""
+        self._go(_before(self._doubtful(), self._session.frame), "frame of low confidence before")
+
+    def _step(self, step: int) -> None:
+        opened = self._session.current
+        if opened is not None:
+            frame = self._session.frame + step
+            if 0 <= frame < len(opened.video):
+                self._session.go_to(frame)
+
+    def _go(self, frame: int | None, what: str) -> None:
+        if frame is None:
+            self._labelling.hint(f"There is no {what} this one.")
+        else:
+            self._labelling.hint("")
+            self._session.go_to(frame)
+
+    def _suggested(self) -> np.ndarray:
+        marks = self._session.marks
+        return np.array(sorted(marks.suggested) if marks is not None else [], np.int64)
+
+    def _doubtful(self) -> np.ndarray:
+        marks = self._session.marks
+        return np.asarray(marks.low_confidence if marks is not None else [], np.int64)
+
+
+def _after(frames: np.ndarray, frame: int) -> int | None:
+    place = int(np.searchsorted(frames, frame, side="right"))
+    return int(frames[place]) if place < len(frames) else None
+
+
+def _before(frames: np.ndarray, frame: int) -> int | None:
+    place = int(np.searchsorted(frames, frame, side="left"))
+    return int(frames[place - 1]) if place else None

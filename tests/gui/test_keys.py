@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points, Shapes, Tracks, Vectors
 from napari.utils.key_bindings import KeymapHandler
 
-from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
 from napari_vitface.gui.correct.frame_walk import FrameWalk
+from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
 from napari_vitface.gui.correct.labelling import Labelling
 
 LAYERS = [

@@ -12,8 +12,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from napari_vitface.jobs.events import (
     AttentionComputed,
     EpochFinished,
@@ -27,6 +25,7 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.failure import describe_failure
+from napari_vitface.jobs.plain_data import finite
 
 
 class Cancelled(Exception):
@@ -239,17 +238,4 @@ def as_plain(event: Event) -> dict[str, Any]:
             content = {
                 field.name: getattr(event, field.name) for field in dataclasses.fields(event)
             }
-    return {"event": type(event).__name__, **_finite(content)}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null in their place."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _finite(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return {"event": type(event).__name__, **finite(content)}

@@ -37,6 +37,17 @@ def set_property(widget: QWidget, name: str, value: str) -> None:
         widget.style().polish(widget)
 
 
+def row_of(*widgets: QWidget) -> QWidget:
+    """Widgets of equal width beside each other."""
+    row = QWidget()
+    line = QHBoxLayout(row)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(5)
+    for widget in widgets:
+        line.addWidget(widget, 1)
+    return row
+
+
 def labelled_rows(*rows: tuple[str, Any]) -> tuple[QGridLayout, list[QLabel]]:
     """Labelled fields below each other, and the labels."""
     grid = QGridLayout()

@@ -35,6 +35,7 @@ from napari_vitface.gui.section import (
     Section,
     WrappedLabel,
     labelled_rows,
+    row_of,
     set_property,
     set_role,
 )
@@ -116,8 +117,8 @@ class AttentionSection(Section):
         )
         main.setContentsMargins(0, 0, 0, 0)
         self.choices.setLayout(main)
-        self.buttons = _row(self.play_button, self.grid_button, self.pick_button)
-        self.more_buttons = _row(self.check_button, self.export_button)
+        self.buttons = row_of(self.play_button, self.grid_button, self.pick_button)
+        self.more_buttons = row_of(self.check_button, self.export_button)
         progress = QHBoxLayout()
         progress.setSpacing(6)
         progress.addWidget(self.bar, 1)
@@ -381,16 +382,6 @@ class AttentionSection(Section):
         if any(name not in (*names, GLOBAL) for name in wanted):
             # A keypoint of another model.
             self._follower.configure(target=ALL_KEYPOINTS)
-
-
-def _row(*buttons: QPushButton) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(5)
-    for button in buttons:
-        layout.addWidget(button, 1)
-    return row
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -22,7 +22,7 @@ from napari_vitface.gui.correct.keypoint_list import KeypointList
 from napari_vitface.gui.correct.keys import words_with_key
 from napari_vitface.gui.correct.project_bar import ProjectBar
 from napari_vitface.gui.correct.project_conflicts import ConflictPanel
-from napari_vitface.gui.section import Fold, Section, WrappedLabel, set_look, set_role
+from napari_vitface.gui.section import Fold, Section, WrappedLabel, row_of, set_look, set_role
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.which_frames.audit_panel import AuditPanel
 from napari_vitface.gui.which_frames.suggest_panel import SuggestPanel
@@ -71,10 +71,10 @@ class CorrectSection(Section):
 
         self.content.addWidget(self.project)
         self.content.addWidget(self.saved)
-        self._history = _row(self.undo_button, self.redo_button, self.save_button)
+        self._history = row_of(self.undo_button, self.redo_button, self.save_button)
         self.content.addWidget(self._history)
         self.content.addWidget(self.conflicts)
-        self._tools = _row(self.move_button, self.place_button)
+        self._tools = row_of(self.move_button, self.place_button)
         self.content.addWidget(self._tools)
         self.content.addWidget(self.hint_line)
         self.content.addWidget(self.frame_line)
@@ -226,16 +226,6 @@ class CorrectSection(Section):
 
         button.clicked.connect(take)
         return button
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(5)
-    for widget in widgets:
-        line.addWidget(widget, 1)
-    return row
 
 
 def _legend() -> QWidget:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.jobs.plain_data import finite
 from napari_vitface.jobs.training.run import Curves
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.verdict import Judged, aligned, calibration_figures, compare
@@ -70,7 +71,7 @@ def conclude(
         "calibration": how_true,
     }
     # Every figure is finite or None, so that it is valid JSON.
-    result = _finite(result)
+    result = finite(result)
     _save_model(setup, result, calibration)
     files.write_json(files.metrics, result)
     curves.write(files.curves)
@@ -219,16 +220,3 @@ def _report(
         training_report(setup.files.folder, result, curves.rows, pictures)
     except OSError as error:
         yield Notice(f"The report could not be written ({error.strerror or error}).")
-
-
-def _finite(value: Any) -> Any:
-    """None in place of what is not a finite number."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _finite(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -322,8 +322,8 @@ def train_head(
 ) -> None:
     """Train the head on features of the frames, each varied some times."""
     varied = variants(frames, quick_variants(len(frames)), settings.augmentation, settings.seed)
-    features = Features(varied)
-    for _ in features.compute(network, preprocessing, precision=settings.precision):
+    features = Features(varied, preprocessing)
+    for _ in features.compute(network, precision=settings.precision):
         pass
     batches = FeatureBatches([features], [1.0], settings.seed)
     training = Fit(network, network.head, batches, None, settings)

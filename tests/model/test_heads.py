@@ -1,4 +1,4 @@
-"""The two heads, and the network of backbone and head."""
+"""The heads, and the network of backbone and head."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
 
-def test_the_heatmap_head_gives_one_map_a_keypoint_at_stride_four(
-    make_network: Callable[..., KeypointNetwork],
+@pytest.mark.parametrize("head", ["unet", "heatmap"])
+def test_a_head_of_maps_gives_one_a_keypoint_at_stride_four(
+    make_network: Callable[..., KeypointNetwork], head: str
 ) -> None:
-    network = make_network()
+    network = make_network(head)
     output = network(torch.randn(2, 1, 64, 96))
     assert output.shape == (2, 3, 16, 24)
     assert network.heatmap_size == (16, 24)
@@ -28,6 +29,7 @@ def test_the_heatmap_head_gives_one_map_a_keypoint_at_stride_four(
     assert confidence.shape == (2, 3)
 
 
+@pytest.mark.parametrize("head", ["unet", "heatmap"])
 @pytest.mark.parametrize(
     ("name", "size", "stride"),
     [
@@ -37,39 +39,71 @@ def test_the_heatmap_head_gives_one_map_a_keypoint_at_stride_four(
     ],
 )
 def test_other_patch_sizes_give_maps_at_about_the_same_stride(
-    name: str, size: tuple[int, int], stride: tuple[float, float]
+    name: str, size: tuple[int, int], stride: tuple[float, float], head: str
 ) -> None:
     backbone = create_backbone(name, size, 1, depth=2, embed_dim=48, num_heads=3)
-    network = KeypointNetwork(backbone, MOUSE_FACE).eval()
-    assert network.stride == stride
+    network = KeypointNetwork(backbone, MOUSE_FACE, head).eval()
+    assert network.stride == ((4.0, 4.0) if head == "unet" else stride)
     output = network(torch.randn(1, 1, *size))
     assert output.shape[2:] == network.heatmap_size
 
 
 def test_a_position_within_a_patch_is_the_patches_to_say() -> None:
-    head = create_head("heatmap", 48, 2, (16, 16), 0)
+    head = create_head("heatmap", 48, 2, (16, 16), 0, 1)
+    image = torch.zeros(1, 1, 64, 96)
     patches = torch.zeros(1, 48, 4, 6)
     with torch.no_grad():
-        before = head(torch.zeros(1, 1, 48), patches)
+        before = head(torch.zeros(1, 1, 48), patches, image)
         patches[0, :, 1, 2] = torch.randn(48)
-        change = (head(torch.zeros(1, 1, 48), patches) - before).abs().sum(dim=(0, 1))
+        change = (head(torch.zeros(1, 1, 48), patches, image) - before).abs().sum(dim=(0, 1))
     rows, columns = torch.nonzero(change > 1e-9, as_tuple=True)
     # The patch's own 4 x 4 map pixels, and what two 3 x 3 convolutions add around them.
     assert (rows.min(), rows.max()) == (4 - 2, 7 + 2)
     assert (columns.min(), columns.max()) == (8 - 2, 11 + 2)
 
 
-@pytest.mark.parametrize("name", ["heatmap", "regression"])
-def test_heads_are_small_and_have_no_batch_norm(name: str) -> None:
-    head = create_head(name, 192, 12, (16, 16), 0)
-    assert sum(parameter.numel() for parameter in head.parameters()) < 150_000
+def test_the_unet_head_sees_the_image_nearby_and_the_tokens_everywhere() -> None:
+    torch.manual_seed(0)
+    head = create_head("unet", 48, 2, (16, 16), 0, 1)
+    prefix, patches = torch.zeros(1, 1, 48), torch.randn(1, 48, 8, 12)
+    image = torch.randn(1, 1, 128, 192)
+    with torch.no_grad():
+        before = head(prefix, patches, image)
+        other = image.clone()
+        other[..., 60:68, 92:100] += 1
+        by_image = (head(prefix, patches, other) - before).abs().sum(dim=(0, 1))
+        patches[0, :, 4, 6] *= -1
+        by_token = (head(prefix, patches, image) - before).abs().sum(dim=(0, 1))
+    for change in (by_image, by_token):
+        # Group norm carries a little of everything everywhere: look at where most of it is.
+        top = torch.nonzero(change > 0.25 * change.max())
+        assert (top[:, 0] - 17).abs().max() <= 11
+        assert (top[:, 1] - 25).abs().max() <= 11
+
+
+def test_the_unet_head_takes_inputs_that_no_power_of_two_divides() -> None:
+    backbone = create_backbone(
+        "vit_small_patch14_reg4_dinov2", (70, 98), 1, depth=2, embed_dim=48, num_heads=3
+    )
+    network = KeypointNetwork(backbone, MOUSE_FACE, "unet").eval()
+    output = network(torch.randn(1, 1, 70, 98))
+    assert output.shape[2:] == network.heatmap_size == (18, 25)
+    assert network.stride == (70 / 18, 98 / 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("unet", 600_000), ("heatmap", 150_000), ("regression", 150_000)]
+)
+def test_heads_are_small_and_have_no_batch_norm(name: str, most: int) -> None:
+    head = create_head(name, 192, 12, (16, 16), 0, 1)
+    assert sum(parameter.numel() for parameter in head.parameters()) < most
     assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in head.modules())
 
 
 def test_heads_treat_the_images_of_a_batch_apart(
     make_network: Callable[..., KeypointNetwork],
 ) -> None:
-    for kind in ("heatmap", "regression"):
+    for kind in ("unet", "heatmap", "regression"):
         network = make_network(kind)
         images = torch.randn(3, 1, 64, 96)
         with torch.no_grad():
@@ -81,9 +115,10 @@ def test_the_regression_head_reads_the_class_token_alone(
 ) -> None:
     head = make_network("regression").head
     prefix, patches = torch.randn(2, 1, 48), torch.randn(2, 48, 4, 6)
-    assert head(prefix, patches).shape == (2, 3, 2)
-    assert torch.equal(head(prefix, patches), head(prefix, patches * 2))
-    assert not torch.equal(head(prefix, patches), head(prefix * 2 + 1, patches))
+    image = torch.randn(2, 1, 64, 96)
+    assert head(prefix, patches, image).shape == (2, 3, 2)
+    assert torch.equal(head(prefix, patches, image), head(prefix, patches * 2, image * 2))
+    assert not torch.equal(head(prefix, patches, image), head(prefix * 2 + 1, patches, image))
 
 
 def test_without_a_class_token_regression_reads_the_mean_of_the_patches(
@@ -94,8 +129,13 @@ def test_without_a_class_token_regression_reads_the_mean_of_the_patches(
         prefix = torch.randn(2, network.backbone.num_prefix_tokens, 48)
         patches = torch.randn(2, 48, 4, 6)
         mean = patches.mean(dim=(2, 3), keepdim=True).expand_as(patches)
-        torch.testing.assert_close(network.head(prefix, patches), network.head(prefix, mean))
-        assert torch.equal(network.head(prefix, patches), network.head(prefix + 1, patches))
+        image = torch.randn(2, 1, 64, 96)
+        torch.testing.assert_close(
+            network.head(prefix, patches, image), network.head(prefix, mean, image)
+        )
+        assert torch.equal(
+            network.head(prefix, patches, image), network.head(prefix + 1, patches, image)
+        )
 
 
 def test_fractions_span_the_input_from_edge_to_edge() -> None:
@@ -115,11 +155,11 @@ def test_regression_is_finite_whatever_comes_out(
 
 
 def test_an_unknown_head_is_named() -> None:
-    with pytest.raises(CheckpointError, match=r"no head named 'transformer'.*heatmap, regression"):
-        create_head("transformer", 48, 3, (16, 16), 0)
+    with pytest.raises(CheckpointError, match=r"no head named 'transformer'.*unet, heatmap"):
+        create_head("transformer", 48, 3, (16, 16), 0, 1)
 
 
-@pytest.mark.parametrize("kind", ["heatmap", "regression"])
+@pytest.mark.parametrize("kind", ["unet", "heatmap", "regression"])
 def test_a_network_is_built_again_from_its_description(
     make_network: Callable[..., KeypointNetwork], kind: str
 ) -> None:

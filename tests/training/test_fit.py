@@ -238,22 +238,24 @@ def test_recordings_are_drawn_evenly_however_many_frames_they_have() -> None:
 def test_cached_features_are_those_of_the_backbone() -> None:
     network, preprocessing = small_network("heatmap")
     frames = TrainingFrames.from_images(spots(5, seed=3), preprocessing)
-    features = Features(frames)
-    assert list(features.compute(network, preprocessing, batch_size=2)) == [2, 4, 5]
-    prefix, patches = features.inputs(np.array([4, 0]))
+    features = Features(frames, preprocessing)
+    assert list(features.compute(network, batch_size=2)) == [2, 4, 5]
+    prefix, patches, again = features.inputs(np.array([4, 0]))
     images = preprocessing.normalise(torch.from_numpy(frames.inputs[[4, 0]]))
     expected = network.backbone(images)
+    assert torch.equal(again, images)
     assert torch.allclose(prefix, expected[0], atol=5e-3)
     assert torch.allclose(patches, expected[1], atol=5e-3)
 
 
-def test_the_head_learns_from_cached_features_in_bf16_too() -> None:
-    network, preprocessing = small_network("heatmap")
+@pytest.mark.parametrize("head", ["unet", "heatmap"])
+def test_the_head_learns_from_cached_features_in_bf16_too(head: str) -> None:
+    network, preprocessing = small_network(head)
     frames = TrainingFrames.from_images(spots(12, seed=3), preprocessing)
-    learnt, judged = Features(frames), Features(frames)
+    learnt, judged = Features(frames, preprocessing), Features(frames, preprocessing)
     for features in (learnt, judged):
         # Batch by batch, so that there is something to join.
-        list(features.compute(network, preprocessing, precision="bf16", batch_size=5))
+        list(features.compute(network, precision="bf16", batch_size=5))
     batches = FeatureBatches([learnt], [1.0], seed=0)
     settings = FitSettings(steps=30, learning_rate=5e-3, warm_up=3, ema_decay=0.9, precision="bf16")
     training = Fit(network, network.head, batches, judged, settings)

@@ -28,11 +28,11 @@ def test_what_is_known_of_shared_keypoints_comes_along(tiny_model: Path) -> None
     assert not torch.equal(after[:, 1], before[:, 1])
 
 
-@pytest.mark.parametrize("head", ["heatmap", "regression"])
+@pytest.mark.parametrize("head", ["unet", "heatmap", "regression"])
 def test_the_head_is_new_if_another_kind_is_wanted(tiny_model: Path, head: str) -> None:
     network, _, _ = load_network(tiny_model)
     start = start_from(tiny_model, network.keypoints, (96, 128), head=head)
-    assert start.kept == (network.keypoints.names if head == "heatmap" else ())
+    assert start.kept == (network.keypoints.names if head == "unet" else ())
     weights, own = start.network.backbone.state_dict(), network.backbone.state_dict()
     assert all(torch.equal(weights[key], own[key]) for key in own)
 

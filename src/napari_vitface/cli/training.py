@@ -124,9 +124,10 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--head",
-        choices=("heatmap", "regression"),
-        metavar="heatmap|regression",
-        help="regression gives no confidence (default: that of the start, or heatmap)",
+        choices=("unet", "heatmap", "regression"),
+        metavar="unet|heatmap|regression",
+        help="unet also looks at the image itself, heatmap at the tokens alone, regression "
+        "gives no confidence (default: that of the start, or unet)",
     )
     parser.add_argument(
         "--image-size",

@@ -1,7 +1,11 @@
-"""Heads that read keypoints from a ViT's tokens. No BatchNorm: batches and data sets are small."""
+"""Heads that read keypoints from a ViT's tokens, and from the image itself.
+
+No BatchNorm: batches and data sets are small.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,8 +15,128 @@ from torch.nn import functional
 from napari_vitface.errors import CheckpointError
 
 
-class HeatmapHead(nn.Module):
-    """One map of logits a keypoint, from the patch tokens.
+class Head(nn.Module):
+    """What all heads have in common.
+
+    Attributes
+    ----------
+    args : dict
+        Further arguments of `create_head`, enough to build the same head again.
+    final : str
+        Name of the last layer, whose outputs belong to one keypoint after the other.
+    """
+
+    args: dict[str, Any]
+    final: str
+
+    def map_size(
+        self, input_size: tuple[int, int], grid: tuple[int, int]
+    ) -> tuple[int, int] | None:
+        """(h, w) of the maps of an input (H, W) cut into (gh, gw) patches; None without maps."""
+        raise NotImplementedError
+
+    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
+        """Logits or fractions of prefix tokens, patch tokens and the normalised images.
+
+        Parameters
+        ----------
+        prefix : (B, P, C) tensor
+        patches : (B, C, gh, gw) tensor
+        images : (B, channels, H, W) tensor
+        """
+        raise NotImplementedError
+
+
+class UNetHead(Head):
+    """One map of logits a keypoint at stride 4, from the patch tokens and the image.
+
+    A U-Net whose lowest level is a ViT, as in TransUNet (Chen et al. 2021) and UNETR (Hatamizadeh
+    et al. 2022): convolutions describe the image at strides 2, 4 and 8, the tokens say at stride 8
+    what is where, and two steps upwards join both. A ViT has to learn from data that near pixels
+    belong together, which convolutions know from the start: from few labelled frames this makes
+    the difference (docs/benchmarks.md).
+
+    Parameters
+    ----------
+    embed_dim : int
+        Channels of a token.
+    keypoints : int
+        K.
+    patch_size : (ph, pw)
+        Input pixels a patch.
+    channels : int
+        Of the images.
+    widths : (int, int, int)
+        Channels at strides 2, 4 and 8; multiples of 8.
+    """
+
+    final = "logits"
+
+    def __init__(
+        self,
+        embed_dim: int,
+        keypoints: int,
+        patch_size: tuple[int, int],
+        channels: int,
+        widths: Sequence[int] = (24, 48, 96),
+    ) -> None:
+        super().__init__()
+        self.args = {"widths": list(widths)}
+        first, second, third = widths
+        self.shuffle = max(1, round(max(patch_size) / 8))
+        self.stride2 = _convolution(channels, first, stride=2)
+        self.stride4 = nn.Sequential(
+            _convolution(first, second, stride=2), _convolution(second, second)
+        )
+        self.stride8 = nn.Sequential(
+            _convolution(second, third, stride=2), _convolution(third, third)
+        )
+        self.norm = nn.LayerNorm(embed_dim)
+        self.expand = nn.Linear(embed_dim, third * self.shuffle**2)
+        self.join8 = nn.Sequential(_convolution(2 * third, third), _convolution(third, third))
+        self.join4 = nn.Sequential(
+            _convolution(third + second, second), _convolution(second, second)
+        )
+        self.logits = nn.Conv2d(second, keypoints, 3, padding=1)
+        _start_flat(self.logits)
+
+    def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
+        return -(-input_size[0] // 4), -(-input_size[1] // 4)
+
+    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
+        """Logits (B, K, H / 4, W / 4), rounded up."""
+        at4 = self.stride4(self.stride2(images))
+        at8 = self.stride8(at4)
+        tokens = self.expand(self.norm(patches.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        tokens = _resized(functional.pixel_shuffle(tokens, self.shuffle), at8)
+        joined = self.join8(torch.cat([tokens, at8], dim=1))
+        return self.logits(self.join4(torch.cat([_resized(joined, at4), at4], dim=1)))
+
+
+def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+        nn.GroupNorm(8, after),
+        nn.GELU(),
+    )
+
+
+def _resized(maps: Tensor, like: Tensor) -> Tensor:
+    size = like.shape[-2:]
+    if maps.shape[-2:] == size:
+        return maps
+    return functional.interpolate(maps, size=size, mode="bilinear")
+
+
+def _start_flat(logits: nn.Conv2d) -> None:
+    """Maps that say nothing yet."""
+    nn.init.normal_(logits.weight, std=0.01)
+    if logits.bias is not None:
+        nn.init.zeros_(logits.bias)
+
+
+class HeatmapHead(Head):
+    """One map of logits a keypoint, from the patch tokens alone.
 
     Each token is turned into a small square of features (PixelShuffle), so that positions within
     a patch are the token's to say, and two 3 x 3 convolutions join the squares. In the spirit of
@@ -31,19 +155,22 @@ class HeatmapHead(nn.Module):
         Channels of the maps before the last convolution.
     """
 
+    final = "logits"
+
     def __init__(self, embed_dim: int, keypoints: int, upsample: int = 4, hidden: int = 32) -> None:
         super().__init__()
-        self.args: dict[str, Any] = {"upsample": upsample, "hidden": hidden}
+        self.args = {"upsample": upsample, "hidden": hidden}
         self.norm = nn.LayerNorm(embed_dim)
         self.expand = nn.Linear(embed_dim, hidden * upsample**2)
         self.mix = nn.Conv2d(hidden, hidden, 3, padding=1)
         self.logits = nn.Conv2d(hidden, keypoints, 3, padding=1)
         self.upsample = upsample
-        nn.init.normal_(self.logits.weight, std=0.01)
-        if self.logits.bias is not None:
-            nn.init.zeros_(self.logits.bias)
+        _start_flat(self.logits)
 
-    def forward(self, prefix: Tensor, patches: Tensor) -> Tensor:
+    def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
+        return grid[0] * self.upsample, grid[1] * self.upsample
+
+    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
         """Logits (B, K, gh * upsample, gw * upsample) of patch tokens (B, C, gh, gw)."""
         features = self.expand(self.norm(patches.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         maps = functional.gelu(functional.pixel_shuffle(features, self.upsample))
@@ -51,22 +178,27 @@ class HeatmapHead(nn.Module):
         return self.logits(maps)
 
 
-class RegressionHead(nn.Module):
+class RegressionHead(Head):
     """Coordinates straight from the class token, as in ViT_facemap.
 
     A model without a class token gives the mean of its patch tokens instead.
     """
 
+    final = "coordinates"
+
     def __init__(self, embed_dim: int, keypoints: int, class_token: int | None = 0) -> None:
         super().__init__()
-        self.args: dict[str, Any] = {"class_token": class_token}
+        self.args = {"class_token": class_token}
         self.class_token = class_token
         self.norm = nn.LayerNorm(embed_dim)
         self.coordinates = nn.Linear(embed_dim, keypoints * 2)
         nn.init.normal_(self.coordinates.weight, std=0.01)
         nn.init.constant_(self.coordinates.bias, 0.5)
 
-    def forward(self, prefix: Tensor, patches: Tensor) -> Tensor:
+    def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> None:
+        return None
+
+    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
         """x, y (B, K, 2) as fractions: (x + 0.5) / W, (y + 0.5) / H, so 0..1 spans the input."""
         token = (
             patches.mean(dim=(2, 3)) if self.class_token is None else prefix[:, self.class_token]
@@ -74,10 +206,13 @@ class RegressionHead(nn.Module):
         return self.coordinates(self.norm(token)).unflatten(1, (-1, 2))
 
 
-HEADS: dict[str, type[HeatmapHead] | type[RegressionHead]] = {
+#: The heads by name; the first is that of a new network.
+HEADS: dict[str, type[Head]] = {
+    "unet": UNetHead,
     "heatmap": HeatmapHead,
     "regression": RegressionHead,
 }
+DEFAULT_HEAD = next(iter(HEADS))
 
 
 def create_head(
@@ -86,13 +221,14 @@ def create_head(
     keypoints: int,
     patch_size: tuple[int, int],
     backbone_token: int | None,
+    channels: int,
     **args: Any,
-) -> HeatmapHead | RegressionHead:
-    """A head by name: ``"heatmap"``, by default with maps at stride about 4, or ``"regression"``.
+) -> Head:
+    """A head by name, by default with maps at stride 4 or about 4.
 
     Parameters
     ----------
-    name : str
+    name : {"unet", "heatmap", "regression"}
     embed_dim : int
         Channels of a token.
     keypoints : int
@@ -101,6 +237,8 @@ def create_head(
         Input pixels a patch.
     backbone_token : int or None
         Position of the backbone's class token.
+    channels : int
+        Of the images.
     **args
         Arguments of the head's class, over the defaults.
 
@@ -109,6 +247,8 @@ def create_head(
     CheckpointError
         There is no head of that name.
     """
+    if name == "unet":
+        return UNetHead(embed_dim, keypoints, patch_size, channels, **args)
     if name == "heatmap":
         upsample = max(1, round(max(patch_size) / 4))
         return HeatmapHead(embed_dim, keypoints, **({"upsample": upsample} | args))

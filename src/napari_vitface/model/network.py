@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from napari_vitface.model.backbone import Backbone, create_backbone, known_name
 from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import (
-    RegressionHead,
+    DEFAULT_HEAD,
     coordinates_to_pixels,
     create_head,
     head_name,
@@ -26,13 +26,13 @@ class KeypointNetwork(nn.Module):
     ----------
     backbone : Backbone
     keypoints : KeypointSet
-    head : {"heatmap", "regression"}
+    head : {"unet", "heatmap", "regression"}
     **head_args
         Arguments of the head's class.
     """
 
     def __init__(
-        self, backbone: Backbone, keypoints: KeypointSet, head: str = "heatmap", **head_args: Any
+        self, backbone: Backbone, keypoints: KeypointSet, head: str = DEFAULT_HEAD, **head_args: Any
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -43,6 +43,7 @@ class KeypointNetwork(nn.Module):
             len(keypoints),
             backbone.patch_size,
             backbone.class_token,
+            backbone.channels,
             **head_args,
         )
 
@@ -53,13 +54,8 @@ class KeypointNetwork(nn.Module):
 
     @property
     def heatmap_size(self) -> tuple[int, int] | None:
-        """(h, w) of the maps that a heatmap head gives; None for a regression head."""
-        if isinstance(self.head, RegressionHead):
-            return None
-        return (
-            self.backbone.grid[0] * self.head.upsample,
-            self.backbone.grid[1] * self.head.upsample,
-        )
+        """(h, w) of the maps that the head gives; None for a regression head."""
+        return self.head.map_size(self.input_size, self.backbone.grid)
 
     @property
     def stride(self) -> tuple[float, float]:
@@ -69,7 +65,7 @@ class KeypointNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, h, w), or fractions (B, K, 2), of normalised images (B, C, H, W)."""
-        return self.head(*self.backbone(images))
+        return self.head(*self.backbone(images), images)
 
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Input pixels (B, K, 2) and confidence (B, K) from the output of `forward`.
@@ -77,7 +73,7 @@ class KeypointNetwork(nn.Module):
         A regression head says nothing about how sure it is: its confidence is 1 until the
         checkpoint's calibration replaces it by the share that was right on held-out frames.
         """
-        if isinstance(self.head, RegressionHead):
+        if self.heatmap_size is None:
             xy = coordinates_to_pixels(output.float(), self.input_size)
             finite = torch.isfinite(xy).all(dim=-1)
             return torch.nan_to_num(xy, nan=0.0, posinf=0.0, neginf=0.0), finite.float()

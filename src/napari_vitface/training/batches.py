@@ -148,11 +148,13 @@ class JudgedImages:
 class Features:
     """Prefix and patch tokens of frames, computed once, for training the head alone.
 
-    They are kept in half precision on the device: 0.1 MB a frame for ViT-Ti at 240 x 320.
+    They are kept in half precision on the device: 0.1 MB a frame for ViT-Ti at 240 x 320. Heads
+    that also look at the image get it from the frames.
     """
 
-    def __init__(self, frames: TrainingFrames) -> None:
+    def __init__(self, frames: TrainingFrames, preprocessing: Preprocessing) -> None:
         self.frames = frames
+        self._preprocessing = preprocessing
         self._prefix: list[Tensor] = []
         self._patches: list[Tensor] = []
 
@@ -160,7 +162,6 @@ class Features:
     def compute(
         self,
         network: KeypointNetwork,
-        preprocessing: Preprocessing,
         *,
         precision: str = "fp32",
         batch_size: int = 8,
@@ -169,9 +170,9 @@ class Features:
         device = next(network.parameters()).device
         network.eval()
         for start in range(0, len(self.frames), batch_size):
-            images = torch.from_numpy(self.frames.inputs[start : start + batch_size]).to(device)
+            images = self._images(slice(start, start + batch_size)).to(device)
             with autocast(device, precision):
-                prefix, patches = network.backbone(preprocessing.normalise(images))
+                prefix, patches = network.backbone(self._preprocessing.normalise(images))
             self._prefix.append(prefix.half())
             self._patches.append(patches.half())
             yield min(start + batch_size, len(self.frames))
@@ -181,7 +182,11 @@ class Features:
         if len(self._prefix) > 1:
             self._prefix = [torch.cat(self._prefix)]
             self._patches = [torch.cat(self._patches)]
-        return self._prefix[0][rows].float(), self._patches[0][rows].float()
+        prefix, patches = self._prefix[0][rows].float(), self._patches[0][rows].float()
+        return prefix, patches, self._preprocessing.normalise(self._images(rows).to(prefix.device))
+
+    def _images(self, rows: slice | NDArray[np.intp]) -> Tensor:
+        return torch.from_numpy(self.frames.inputs[rows])
 
 
 class FeatureBatches:

@@ -13,7 +13,7 @@ from torch import Tensor
 from napari_vitface.errors import BackboneError, VitFaceError
 from napari_vitface.model.backbone import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
-from napari_vitface.model.heads import HeatmapHead, head_name
+from napari_vitface.model.heads import DEFAULT_HEAD, head_name
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
@@ -80,8 +80,8 @@ def start_from(
         Of the labelled frames, or of the crop: the shape of the default image size.
     backbone : str, optional
         timm name, for ``"scratch"`` only.
-    head : {"heatmap", "regression"}, optional
-        Default: that of the checkpoint, or heatmap.
+    head : {"unet", "heatmap", "regression"}, optional
+        Default: that of the checkpoint, or unet.
     image_size : (H, W), optional
         Default: that of the checkpoint, or about as many pixels as 240 x 320.
     crop : (x, y, w, h), optional
@@ -102,7 +102,7 @@ def start_from(
     torch.manual_seed(seed)
     if name == "scratch" or name.startswith("timm:"):
         return _new(
-            name, keypoints, frame_size, backbone, head or "heatmap", image_size, crop,
+            name, keypoints, frame_size, backbone, head or DEFAULT_HEAD, image_size, crop,
             channels or 1, timm_args or {},
         )  # fmt: skip
     file = find_model(name)
@@ -229,7 +229,7 @@ def _copy_head(old: KeypointNetwork, new: KeypointNetwork) -> None:
     shared = _shared(old.keypoints, new.keypoints)
     if not shared:
         return
-    final = "logits" if isinstance(new.head, HeatmapHead) else "coordinates"
+    final = new.head.final
     weights, trunk = new.head.state_dict(), old.head.state_dict()
     outputs = weights[f"{final}.bias"].shape[0] // len(new.keypoints)
     for key, tensor in weights.items():

@@ -206,7 +206,9 @@ def choose_beginning(
                 reason = str(error).rstrip(".")
         refusals.append(reason)
     size = nearest_input_size(DEFAULT_BACKBONE, _like(frame_size))
-    start = start_from("scratch", MOUSE_FACE, frame_size, image_size=size, seed=seed)
+    start = start_from(
+        "scratch", MOUSE_FACE, frame_size, head="heatmap", image_size=size, seed=seed
+    )
     where, how, _ = choose_training(start.network, start.preprocessing, device, precision)
     why = f"The networks that judge start from drawn faces: {'; '.join(refusals)}."
     return Beginning(start.network, start.preprocessing, "drawn faces", why, where, how, True, seed)

@@ -59,8 +59,10 @@ class TrainingOptions:
             value = getattr(self, name)
             if value is not None and value > 1:
                 raise VitFaceError(f"The {_words(name)} must be at most 1, not {value}.")
-        if self.head not in (None, "heatmap", "regression"):
-            raise VitFaceError(f"There is no head {self.head!r}; choose heatmap or regression.")
+        if self.head not in (None, "unet", "heatmap", "regression"):
+            raise VitFaceError(
+                f"There is no head {self.head!r}; choose unet, heatmap or regression."
+            )
         if self.quick and (self.init == "scratch" or self.head is not None):
             raise VitFaceError(
                 "Quick training trains the head of a model that is there; start from a model or "

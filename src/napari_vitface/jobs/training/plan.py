@@ -189,7 +189,7 @@ def _measure(model: KeypointModel) -> tuple[float, float]:
             prefix, patches = model.network.backbone(images)
             synchronise(model.device)
             between = time.perf_counter()
-            model.network.head(prefix, patches)
+            model.network.head(prefix, patches, images)
             synchronise(model.device)
             ended = time.perf_counter()
             best = [min(best[0], between - began), min(best[1], ended - between)]

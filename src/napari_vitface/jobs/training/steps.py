@@ -140,17 +140,15 @@ class Training:
         count = quick_variants(len(setup.split.training))
         sources = setup.sources()
         sets = []
-        watched = Features(setup.frames.subset(self._watched))
+        watched = Features(setup.frames.subset(self._watched), setup.preprocessing)
         total = count * sum(len(frames) for frames, _ in sources) + len(watched.frames)
         done = 0
         for frames, _ in sources:
             yield Progress(done, total, None, "computing features")
             varied = variants(frames, count, settings.augmentation, settings.seed, self._swaps())
-            sets.append(Features(varied))
+            sets.append(Features(varied, setup.preprocessing))
         for features in (*sets, watched):
-            for position in features.compute(
-                setup.network, setup.preprocessing, precision=settings.precision
-            ):
+            for position in features.compute(setup.network, precision=settings.precision):
                 yield Progress(done + position, total, None, "computing features")
             done += len(features.frames)
         return FeatureBatches(sets, [share for _, share in sources], settings.seed), watched

@@ -81,7 +81,7 @@ def train(
         end.
     backbone : str, optional
         timm name for ``init="scratch"``; default ViT-Ti/16. Larger ones need a GPU.
-    head : {"heatmap", "regression"}, optional
+    head : {"unet", "heatmap", "regression"}, optional
         Default: that of `init`, or heatmap. Regression is the seed project's: no confidence.
     image_size : (H, W), optional
         Of the model's input; default: that of `init`, or about 240 x 320. Larger is more exact and

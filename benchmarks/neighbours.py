@@ -179,7 +179,7 @@ def read_recording(preprocessing: Preprocessing, block: int) -> Recording:
     )
 
 
-def vit(head: str = "heatmap") -> KeypointNetwork:
+def vit(head: str = "unet") -> KeypointNetwork:
     """Our small ViT from random weights, the same each time."""
     torch.manual_seed(0)
     return KeypointNetwork(create_backbone(VIT, SIZE, 1, drop_path_rate=0.05), MOUSE_FACE, head)
@@ -220,6 +220,7 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
         ),
         "ours, from random weights": Way(vit, most),
         f"ours, from random weights, {few} frames": Way(vit, some),
+        "maps from the tokens alone, from random weights": Way(lambda: vit("heatmap"), most),
         "class token to coordinates (ViT_facemap)": Way(lambda: vit("regression"), most),
         "U-Net (Facemap's kind)": Way(lambda: other(UNet), most),
         "ResNet-50 to coordinates": Way(lambda: other(ResNetRegression), most),

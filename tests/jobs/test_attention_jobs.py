@@ -272,7 +272,7 @@ def model_of_the_light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     vit: Any = backbone.model
     block = vit.blocks[0]
-    network = KeypointNetwork(backbone, KeypointSet(("dot",)))
+    network = KeypointNetwork(backbone, KeypointSet(("dot",)), "heatmap")
     with torch.no_grad():
         for parameter in vit.parameters():
             parameter.zero_()

@@ -360,7 +360,7 @@ def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> No
         ({"init": "scratch", "quick": True}, "Quick training trains the head of a model"),
         ({"steps": 0}, "The steps must be at least 1"),
         ({"learning_rate": -1}, "The learning rate must be above 0"),
-        ({"head": "none"}, "choose heatmap or regression"),
+        ({"head": "none"}, "choose unet, heatmap or regression"),
         ({"augmentation": {"zoom": 1}}, "There is no augmentation zoom; there are: blur"),
         ({"val": "time:2"}, "give a number between 0 and 1"),
         ({"val": "tuesday"}, "choose time, time:FRACTION"),

@@ -224,14 +224,18 @@ def _from_model(
 ) -> Beginning:
     from napari_vitface.model.backbone import nearest_input_size
     from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.model.heads import DEFAULT_HEAD
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import start_from
 
     file = find_model(name)
     keypoints = audited.labels.keypoints
-    timm_name = read_metadata(file)["network"]["backbone"]["timm_name"]
+    description = read_metadata(file)["network"]
+    timm_name = description["backbone"]["timm_name"]
+    # Bare coordinates say nothing of how sure they are.
+    head = DEFAULT_HEAD if description["head"]["name"] == "regression" else None
     size = nearest_input_size(timm_name.partition(".")[0], _like(frame_size))
-    start = start_from(file, keypoints, frame_size, head="heatmap", image_size=size, seed=seed)
+    start = start_from(file, keypoints, frame_size, head=head, image_size=size, seed=seed)
     where, how, _ = choose_training(start.network, start.preprocessing, device, precision)
     parameters = sum(tensor.numel() for tensor in start.network.parameters())
     if where.type == "cpu" and parameters > _MOST_PARAMETERS_ON_CPU:

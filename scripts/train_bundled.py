@@ -84,14 +84,13 @@ def new_network() -> KeypointNetwork:
 def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tuple[int, int]]]:
     """Settings of each stage, the share of real frames in its batches, and its input size.
 
-    First everything, strongly varied, in small inputs, so that the model carries over to other
-    cameras; then, for precision, mostly real frames in larger inputs with narrower targets, varied
-    less. A backbone that is given is left alone while the new head finds its way, and then moves
-    less, the first layers least.
+    First drawn faces alone, unless a checkpoint that has learnt from them is given; then
+    everything, strongly varied, in small inputs, so that the model carries over to other cameras;
+    then, for precision, mostly real frames in larger inputs with narrower targets, varied less.
     """
     precision = "bf16" if arguments.bf16 else "fp32"
-    given = {"layer_decay": 0.85, "frozen_steps": 100} if arguments.start_from else {}
-    first = FitSettings(steps=arguments.steps, seed=arguments.seed, precision=precision, **given)
+    drawn = FitSettings(steps=arguments.drawn_steps, seed=arguments.seed, precision=precision)
+    first = FitSettings(steps=arguments.steps, seed=arguments.seed, precision=precision)
     refine = FitSettings(
         steps=arguments.refine_steps,
         seed=arguments.seed + 1,
@@ -102,7 +101,8 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
             rotation=8, scale=0.1, translation=0.05, contrast=0.3, gamma=0.3, erase=0.3
         ),
     )
-    return [(first, 0.65, FIRST_SIZE), (refine, 0.75, FINAL_SIZE)]
+    both = [(first, 0.65, FIRST_SIZE), (refine, 0.75, FINAL_SIZE)]
+    return both if arguments.start_from else [(drawn, 0.0, FIRST_SIZE), *both]
 
 
 def preprocessing_of(network: KeypointNetwork) -> Preprocessing:
@@ -186,11 +186,12 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, default=Path("../shared/data/mouse_face"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
     parser.add_argument("--block", type=int, default=3, help="quarter that is held out, 0 to 3")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--refine-steps", type=int, default=1300)
+    parser.add_argument("--drawn-steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--refine-steps", type=int, default=600)
     parser.add_argument("--renderings", type=int, default=3000)
     parser.add_argument(
-        "--start-from", type=Path, help="checkpoint whose backbone (and head, if alike) to go on from"
+        "--start-from", type=Path, help="checkpoint that has learnt from drawn faces already"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
@@ -258,8 +259,8 @@ def main() -> None:
     training = {
         "summary": f"{len(taught)} frames of one recording and {arguments.renderings} renderings",
         "script": "scripts/train_bundled.py",
-        "started_from": "random weights",
-        "steps": [arguments.steps, arguments.refine_steps],
+        "started_from": "random weights, drawn faces alone first",
+        "steps": [arguments.drawn_steps, arguments.steps, arguments.refine_steps],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,
         "trained_on": [

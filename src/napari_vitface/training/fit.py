@@ -214,7 +214,7 @@ class Fit:
         self.accumulate = -(-self.settings.batch_size * self.settings.accumulate // self.batch_size)
         self.notices.append(
             f"{self.device} ran out of memory with {before} frames at a time; going on with "
-            f"{self.batch_size} ({self.accumulate} batches a step, so that the result is the same)."
+            f"{self.batch_size} ({self.accumulate} batches a step, which sees as many as before)."
         )
 
     # --- judging ----------------------------------------------------------------------------------

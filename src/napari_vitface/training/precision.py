@@ -71,7 +71,8 @@ def _fastest(
 ) -> tuple[str, str]:
     canvas = trial_canvas(2 if device.type == "cpu" else 8, preprocessing).to(device)
     flags = [parameter.requires_grad for parameter in network.parameters()]
-    network.requires_grad_(True).train()
+    # Not in training mode, in which norms would take the trial's images into their statistics.
+    network.requires_grad_(True).eval()
     runs, names = [], []
     try:
         for name in wanted:
@@ -92,7 +93,6 @@ def _fastest(
         network.zero_grad(set_to_none=True)
         for parameter, flag in zip(network.parameters(), flags, strict=True):
             parameter.requires_grad_(flag)
-        network.eval()
     best = min(names, key=lambda name: seconds[name])
     if seconds[best] * WORTH > seconds[names[0]]:
         best = names[0]

@@ -35,9 +35,8 @@ from napari_vitface.pose.keypoints import MOUSE_FACE
 
 video, model, early = sys.argv[1], sys.argv[2], int(sys.argv[3])
 backbone = create_backbone("vit_tiny_patch16_224", (32, 48), 1, depth=1, embed_dim=24, num_heads=1)
-save_checkpoint(
-    model, KeypointNetwork(backbone, MOUSE_FACE), Preprocessing((32, 48)), training={"summary": ""}
-)
+network = KeypointNetwork(backbone, MOUSE_FACE, "heatmap")
+save_checkpoint(model, network, Preprocessing((32, 48)), training={"summary": ""})
 process, first, most = psutil.Process(), None, 0
 for event in predict(video, model=model, precision="fp32", batch_size=256):
     if isinstance(event, Progress):

@@ -210,7 +210,7 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
 
     most, some = recording.training, recording.few(few)
     tuned = {"layer_decay": 0.75, "frozen_steps": steps // 10}
-    quick = {"steps": 300, "batch_size": 16, "learning_rate": 2e-3}
+    quick = {"steps": 100, "batch_size": 16, "learning_rate": 2e-3}
     return {
         "ours, from drawn faces": Way(ours, most, tuned),
         f"ours, from drawn faces, {few} frames": Way(ours, some, tuned),

@@ -82,7 +82,7 @@ def _run(models: list[tuple[str, tuple[int, int]]]) -> list[Row]:
 def _model(name: str, size: tuple[int, int], device: str, precision: str) -> KeypointModel:
     torch.manual_seed(0)
     return KeypointModel(
-        KeypointNetwork(create_backbone(name, size, 1), MOUSE_FACE),
+        KeypointNetwork(create_backbone(name, size, 1), MOUSE_FACE, "heatmap"),
         Preprocessing(size),
         device=device,
         precision=precision,

@@ -10,7 +10,7 @@ _STEPS, _STEPS_A_FRAME, _MOST_STEPS = 150, 8, 1500
 #: From random weights there is everything to learn.
 _STEPS_SCRATCH, _STEPS_SCRATCH_A_FRAME, _MOST_STEPS_SCRATCH = 800, 12, 6000
 #: Of the head alone, on features that are computed once.
-_STEPS_QUICK = 300
+_STEPS_QUICK = 100
 #: Inputs that quick training computes features of, and the most variants of one frame.
 _QUICK_INPUTS, _MOST_VARIANTS = 240, 8
 

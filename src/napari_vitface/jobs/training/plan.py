@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_FRAMES", "plan_training"]
 
-#: Time of a training step over that of the same frames forward one by one, of one with a frozen
-#: backbone, and of the head's alone: the way back, targets, loss, optimiser and moving average come
-#: on top. Seen with the bundled model on one CPU core that nothing else used: 2.9, 1.2 and 3.5 in
-#: fp32, 2.9, 1.1 and 3.0 in bf16. Processors with bf16 units save less on the way back.
-_STEP, _FROZEN_STEP, _HEAD_STEP = 3.2, 1.2, 3.5
+#: Time of a training step over that of the same frames forward one by one, of the whole network and
+#: of the head alone: the way back, targets, loss, optimiser and moving average come on top. Seen
+#: with the bundled model on one CPU core that nothing else used: @@
+#: Processors with bf16 units save less on the way back.
+_STEP, _HEAD_STEP = 3.2, 3.5
 #: Seconds to vary one frame, and to load, judge, calibrate and write what has to be in any case.
 _VARY, _AROUND = 0.006, 7.0
 #: Judgements in the course of a training.
@@ -122,7 +122,8 @@ def plan_training(
             work += wanted * batch_size * head * _HEAD_STEP
         else:
             # A tenth of the steps leaves the backbone frozen.
-            step = (backbone + head) * (0.9 * _STEP + 0.1 * _FROZEN_STEP) + vary
+            frozen = backbone + _HEAD_STEP * head
+            step = 0.9 * _STEP * (backbone + head) + 0.1 * frozen + vary
             work = wanted * batch_size * step + _JUDGEMENTS * watched * (backbone + head)
         seconds = float(_AROUND + work + 2 * held * (backbone + head))
     yield Finished(

@@ -144,7 +144,9 @@ def calibration_of(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The table fitted on the held-out real frames, and how true confidence is by it.
 
-    On the real frames that is judged crosswise, each half of the block by a table of the other.
+    On the real frames that is judged crosswise: each tenth of the block by a table of the rest,
+    which has nearly as many frames as the table that ships, and, as in the report of a training,
+    each half by a table of the other.
     """
     size = (int(real.frame_size[0, 0]), int(real.frame_size[0, 1]))
     radius = default_radius(size)
@@ -152,16 +154,22 @@ def calibration_of(
     errors = real.errors(xy)
     table = fit_calibration(raw, errors, radius, size)
     assert table is not None
-    halves = np.array_split(np.arange(len(real)), 2)
-    shown = np.empty_like(raw)
-    for own, other in (halves, halves[::-1]):
-        shown[own] = calibrate(raw[own], fit_calibration(raw[other], errors[other], radius, size))
+
+    def crosswise(parts: int) -> dict[str, Any]:
+        shown = np.empty_like(raw)
+        for own in np.array_split(np.arange(len(real)), parts):
+            rest = np.setdiff1d(np.arange(len(real)), own)
+            part = fit_calibration(raw[rest], errors[rest], radius, size)
+            shown[own] = calibrate(raw[own], part)
+        return how_true(shown, errors, radius)
+
     xy, drawn = predict_inputs(network, preprocessing, rendered)
     near = radius * np.hypot(*RENDERING_SIZE) / np.hypot(*size)
     drawn_errors = rendered.errors(xy)
     return table, {
         "real_raw": how_true(raw, errors, radius),
-        "real": how_true(shown, errors, radius),
+        "real": crosswise(10),
+        "real_by_halves": crosswise(2),
         "renderings_raw": how_true(drawn, drawn_errors, near),
         "renderings": how_true(calibrate(drawn, table), drawn_errors, near),
     }

@@ -81,6 +81,7 @@ def test_a_range_as_data_mean_picture_and_video(attention):
     with open_video(file) as written:
         assert len(written) == 5
     run, file = attention("--frame", 2, "--keypoint", "mouth", "--each-layer", output="b.mp4")
+    assert run.returncode == 0, run.stderr
     with open_video(file) as written:
         assert len(written) == 2
 

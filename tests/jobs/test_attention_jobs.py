@@ -196,16 +196,14 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 
 def test_the_table_holds_a_row_for_each_frame_and_keypoint(video, common, tmp_path):
     file = tmp_path / "attention.csv"
-    events = list(
-        attention_data(video, frames="0:30:10", method="relevance", output=file, **common)
-    )
+    events = list(attention_data(video, frames="0:30:10", method="raw", output=file, **common))
     rows = rows_of(file)
     assert tuple(rows[0]) == COLUMNS
     assert [(row["frame"], row["keypoint"]) for row in rows[:4]] == [
         ("0", "eye"), ("0", "nose tip"), ("0", "mouth"), ("10", "eye"),
     ]  # fmt: skip
     assert len(rows) == 9
-    computed = list(explain(video, 10, method="relevance", keypoint="eye", **common))[-2]
+    computed = list(explain(video, 10, method="raw", keypoint="eye", **common))[-2]
     assert isinstance(computed, AttentionComputed)
     share = computed.maps[0].astype(float) / computed.maps[0].sum()
     entropy = -(share * np.log(share)).sum() / np.log(20)

@@ -319,10 +319,13 @@ def test_mistakes_made_on_purpose_are_found_and_clean_frames_are_not_accused(
     )
     result = checked(events)
     assert result["start"] == "mouse-face"
-    worst = result["findings"][:3]
-    assert {finding["frame"]: finding["kind"] for finding in worst} == wrong
-    # What else is named is no more than a hint.
-    assert all(finding["score"] < 2 for finding in result["findings"][3:])
+    worst: dict[int, str] = {}
+    for finding in result["findings"]:
+        worst.setdefault(finding["frame"], finding["kind"])
+    assert dict(list(worst.items())[:3]) == wrong
+    # What is named in other frames is no more than a hint.
+    clean = [finding for finding in result["findings"] if finding["frame"] not in wrong]
+    assert all(finding["score"] < 2 for finding in clean)
     assert len(result["findings"]) <= 6
 
 

@@ -275,7 +275,7 @@ def test_confidence_is_true_on_frames_that_neither_training_nor_calibration_saw(
     assert judged["calibration_error"] < 0.05
     # The model's own view of the same points is further from the truth.
     assert raw_calibration_error(result["model"], later, judged["frames"], 2.0) > (
-        judged["calibration_error"] + 0.05
+        judged["calibration_error"] + 0.01
     )
 
 

@@ -15,6 +15,8 @@ class Caption:
         Wrapped to the width; each line of it begins a new one.
     width : int
         Of the pictures, in pixels.
+    height : int, optional
+        Of the strip, if it has to be that of another text, as in a video: what does not fit is cut.
 
     Attributes
     ----------
@@ -22,7 +24,7 @@ class Caption:
         Of the strip, in pixels; even, as most video codecs want it.
     """
 
-    def __init__(self, text: str, width: int) -> None:
+    def __init__(self, text: str, width: int, height: int | None = None) -> None:
         from PIL import ImageFont
 
         self._font = ImageFont.load_default(max(11, min(16, width // 40)))
@@ -30,8 +32,8 @@ class Caption:
         self._lines = self._wrapped(text, width - 12)
         _, top, _, bottom = self._font.getbbox("Ág")
         self._line = round((bottom - top) * 1.35)
-        height = self._line * (1 + len(self._lines)) + 8
-        self.height = height + height % 2
+        own = self._line * (1 + len(self._lines)) + 8
+        self.height = own + own % 2 if height is None else height
 
     def below(self, picture: NDArray[np.uint8], heading: str) -> NDArray[np.uint8]:
         """The picture (H, W, 3) with the strip below it, (H + height, W, 3)."""

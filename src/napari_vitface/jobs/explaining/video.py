@@ -312,7 +312,9 @@ class OverlayVideo:
         if text is None:
             assert self.limit is not None
             text = _about(computed, self._keypoints, self.limit, self._source)
-        return Caption(text, self._size[1])
+        # Numbers of other lengths may break into more lines; the frames of a video are alike.
+        height = None if self._caption is None else self._caption.height
+        return Caption(text, self._size[1], height)
 
     def _write(self, drawn: NDArray[np.uint8], heading: str) -> None:
         assert self._writer is not None

@@ -115,16 +115,21 @@ def judge(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
     real: TrainingFrames,
+    mistaken: NDArray[np.bool_],
     real_mean_pose: NDArray[np.float64],
     rendered: TrainingFrames,
 ) -> dict[str, Any]:
-    """Errors on the held-out real frames, beside the mean pose's, and on new renderings."""
+    """Errors on the held-out real frames, beside the mean pose's, and on new renderings.
+
+    On the real frames also without those whose labels are mistaken, (N,) bool.
+    """
     errors = real.errors(predict_inputs(network, preprocessing, real)[0])
     constant = real.errors(np.broadcast_to(real_mean_pose, real.xy.shape).astype(np.float32))
     on_renderings = rendered.errors(predict_inputs(network, preprocessing, rendered)[0])
     width = RENDERING_SIZE[1]
     return {
         "real": summary(errors),
+        "real_without_mistakes": summary(errors[~mistaken]),
         "real_mean_pose": summary(constant),
         "real_per_keypoint": {
             name: summary(errors[:, k]) for k, name in enumerate(network.keypoints.names)
@@ -239,7 +244,7 @@ def main() -> None:
     real = TrainingFrames.from_images(images, preprocessing)
     new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
     constant = np.nanmean(real.subset(taught).xy, axis=0)
-    metrics = judge(network, preprocessing, real.subset(held), constant, new_faces)
+    metrics = judge(network, preprocessing, real.subset(held), mistaken[held], constant, new_faces)
     baseline = summary(pixel_errors(mean_pose(labels.xy[taught]), labels.xy[held]))
     print(json.dumps(metrics, indent=1))
     print("mean pose in video pixels:", baseline)

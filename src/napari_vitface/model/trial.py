@@ -24,7 +24,6 @@ from napari_vitface.model.device import (
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.reasons import first_line
-from napari_vitface.sample import random_face
 
 #: A lower precision, or another device, must be this much faster to be chosen.
 WORTH = 1.15
@@ -181,8 +180,11 @@ def trial_canvas(count: int, preprocessing: Preprocessing) -> Tensor:
 
     On images that hold no face, peaks are a toss-up in any precision.
     """
+    # Where the precision is named nothing is tried, and the renderer need not be loaded.
+    from napari_vitface.sample import random_face
+
     faces = [
-        random_face(np.random.default_rng(seed), _FACE_SIZE)[0] for seed in range(min(count, 4))
+        random_face(np.random.default_rng(seed), _FACE_SIZE)[0] for seed in range(min(count, 2))
     ]
     drawn = torch.from_numpy(np.stack(faces))[:, None].float()
     scaled = torch.nn.functional.interpolate(drawn, preprocessing.input_size, mode="bilinear")

@@ -15,6 +15,15 @@ DTYPES: dict[str, torch.dtype] = {
     "fp16": torch.float16,
 }
 
+#: What errors say that mean no memory; libraries of CUDA take theirs past PyTorch's own allocator.
+_NO_MEMORY = (
+    "MPS backend out of memory",
+    "DefaultCPUAllocator: can't allocate",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
 
 def candidate_devices(wanted: str = "auto") -> list[torch.device]:
     """The devices that ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` leaves to choose from.
@@ -100,9 +109,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "MPS backend out of memory" in text or "DefaultCPUAllocator: can't allocate" in text
-    )
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
 
 
 def shortest_times(

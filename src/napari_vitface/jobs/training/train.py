@@ -82,7 +82,7 @@ def train(
     backbone : str, optional
         timm name for ``init="scratch"``; default ViT-Ti/16. Larger ones need a GPU.
     head : {"unet", "heatmap", "regression"}, optional
-        Default: that of `init`, or heatmap. Regression is the seed project's: no confidence.
+        Default: that of `init`, or unet. Regression is the seed project's: no confidence.
     image_size : (H, W), optional
         Of the model's input; default: that of `init`, or about 240 x 320. Larger is more exact and
         slower.

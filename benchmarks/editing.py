@@ -82,7 +82,7 @@ def _actions(session: Session, length: int, rng: np.random.Generator) -> dict[st
     frames = np.sort(rng.choice(length, _LABELLED, replace=False))
     for frame in frames:
         labelling.move({0: (100.0, 100.0)}, int(frame))
-    if not labelling.save():
+    if not labelling.saving.save():
         raise RuntimeError("the labels could not be saved")
 
     def edit() -> None:
@@ -92,7 +92,7 @@ def _actions(session: Session, length: int, rng: np.random.Generator) -> dict[st
         session.go_to(int(rng.choice(frames)))
 
     def save() -> None:
-        labelling.save()
+        labelling.saving.save()
 
     times: dict[str, list[float]] = {"an edit": [], "a frame step": [], "a save": []}
     for _ in range(_EDITS):

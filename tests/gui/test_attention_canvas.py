@@ -75,7 +75,7 @@ def test_a_click_on_a_point_shows_what_it_looked_at(
 ) -> None:
     click(viewer_model, 91, 40)
     assert following.attention.settings.target == "nose tip"
-    assert following.labelling.selection == (1,)
+    assert following.labelling.selection.indices == (1,)
     click(viewer_model, 21, 29)
     assert following.attention.settings.target == "eye"
     assert following.attention.status == "shown"
@@ -88,7 +88,7 @@ def test_a_drag_or_a_click_elsewhere_changes_nothing(
     click(viewer_model, 120, 90)
     click(viewer_model, 91, 40, button=2)
     assert following.attention.settings.target == "all"
-    assert following.labelling.selection == ()
+    assert following.labelling.selection.indices == ()
 
 
 def test_while_a_tool_of_napari_is_in_hand_the_click_is_that_tool_s(
@@ -98,7 +98,7 @@ def test_while_a_tool_of_napari_is_in_hand_the_click_is_that_tool_s(
     viewer_model.layers.selection.active = points
     points.mode = "add"
     click(viewer_model, 91, 40)
-    assert following.labelling.selection == ()
+    assert following.labelling.selection.indices == ()
     # Its own selection tool selects, and what is selected is looked at.
     points.mode = "select"
     points.selected_data = {2}
@@ -109,15 +109,15 @@ def test_selected_points_are_looked_at_together_and_no_selection_leaves_the_map(
     following: Session, tools: AttentionTools
 ) -> None:
     attention = following.attention
-    following.labelling.select([0, 2])
+    following.labelling.selection.select([0, 2])
     assert attention.settings.target == ("eye", "mouth")
     maps = dict(zip(attention.shown.names, attention.shown.maps, strict=True))
     both = (maps["eye"] + maps["mouth"]) / 2
     np.testing.assert_allclose(attention.picture.data, both * both.size, rtol=1e-5)
-    following.labelling.select([])
+    following.labelling.selection.select([])
     assert attention.settings.target == ("eye", "mouth")
     tools.canvas.follows_selection = False
-    following.labelling.select([1])
+    following.labelling.selection.select([1])
     assert attention.settings.target == ("eye", "mouth")
 
 
@@ -126,7 +126,7 @@ def test_with_attention_off_clicks_are_left_alone(
 ) -> None:
     following.attention.enabled = False
     click(viewer_model, 91, 40)
-    assert following.labelling.selection == ()
+    assert following.labelling.selection.indices == ()
     assert following.attention.settings.target == "all"
 
 
@@ -161,7 +161,7 @@ def test_with_the_attention_layer_in_hand_a_click_picks_a_patch(
     assert viewer_model.layers.selection.active is viewer_model.layers[ATTENTION]
     click(viewer_model, 100, 50)
     assert canvas.patch == (1, 3)
-    assert following.labelling.selection == ()
+    assert following.labelling.selection.indices == ()
     shown = following.attention.shown
     assert {look.name: look.value for look in canvas.looks} == {
         name: float(values[1, 3]) for name, values in zip(shown.names, shown.maps, strict=True)
@@ -285,7 +285,7 @@ def test_the_grid_shows_every_keypoint_of_one_answer(
     assert all(tile.status == "shown" for tile in tiles)
     grid.choose(tiles[1])
     assert following.attention.settings.target == "nose tip"
-    assert following.labelling.selection == (1,)
+    assert following.labelling.selection.indices == (1,)
     assert [tile.chosen for tile in grid.tiles()] == [False, True, False, False]
 
 

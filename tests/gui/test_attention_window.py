@@ -86,7 +86,7 @@ def test_with_the_selection_tool_a_click_selects_and_shows_without_moving_the_po
 ) -> None:
     dock.session.labelling.canvas.take_tool("move")
     click_on_canvas(dock, qtbot, 60, 80)
-    assert dock.session.labelling.selection == (2,)
+    assert dock.session.labelling.selection.indices == (2,)
     assert section.target.target == "mouth"
     points = dock.session.viewer.layers[KEYPOINTS]
     np.testing.assert_allclose(points.data[2], (80, 60))

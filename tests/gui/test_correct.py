@@ -182,16 +182,16 @@ def test_a_click_on_a_point_selects_it_and_moves_nothing(
     labelling: Labelling, section: CorrectSection, hand: Hand
 ) -> None:
     hand.click(91, 20)
-    assert labelling.selection == (LEFT,)
+    assert labelling.selection.indices == (LEFT,)
     assert section.list.topLevelItem(LEFT).isSelected()
     assert not labelling.document.history.done
     hand.click(60, 80)
-    assert labelling.selection == ()
+    assert labelling.selection.indices == ()
 
 
 def test_points_in_a_box_are_dragged_together_as_one_edit(labelling: Labelling, hand: Hand) -> None:
     hand.drag((75, 5), (110, 85))
-    assert labelling.selection == (LEFT, RIGHT)
+    assert labelling.selection.indices == (LEFT, RIGHT)
     hand.drag((90, 20), (70, 22))
     moved = said(labelling)
     np.testing.assert_allclose(moved[LEFT][:2], (70, 22), atol=hand.pixel)
@@ -232,7 +232,7 @@ def test_a_name_in_the_list_says_what_the_next_click_places(
     item = section.list.topLevelItem(TAIL)
     place = section.list.visualItemRect(item).center()
     qtbot.mouseClick(section.list.viewport(), LEFT_BUTTON, pos=place)
-    assert labelling.selection == (TAIL,)
+    assert labelling.selection.indices == (TAIL,)
     hand.key(Qt.Key.Key_T)
     assert section.list.topLevelItem(TAIL).text(1) == "next click ◂"
     hand.click(50, 60)
@@ -283,11 +283,11 @@ def test_keys_work_whatever_is_selected_and_focused(
     qtbot: Any,
     where: str,
 ) -> None:
-    labelling.select([NOSE])
+    labelling.selection.select([NOSE])
     on = hand.canvas
     if where == "video":
         dock.session.viewer.layers.selection.active = dock.session.current.layer
-        labelling.select([NOSE])
+        labelling.selection.select([NOSE])
     elif where == "dock":
         # Our buttons leave the focus where it is when they are clicked; others take it.
         qtbot.mouseClick(section.move_button, LEFT_BUTTON)
@@ -537,7 +537,7 @@ for frame in range(5):
     session.go_to(frame)
     hand.drag((30, 40), (40 + frame, 50))
     if frame == 2:
-        session.labelling.save()
+        session.labelling.saving.save()
 assert len(session.labelling.labels) == 5
 hand.press(90, 20)
 hand.move(80, 30)
@@ -584,7 +584,7 @@ def test_a_killed_window_has_lost_nothing(
     # And it goes on as if nothing had happened.
     labelling.run("undo")
     assert labelling.labels.frames().tolist() == [0, 1, 2, 3]
-    assert labelling.save()
+    assert labelling.saving.save()
     assert len(saved(labelling.project)) == 4
 
 
@@ -624,7 +624,7 @@ def test_a_conflict_is_shown_and_decided_point_by_point(
     import pandas as pd
 
     hand.key(Qt.Key.Key_G)
-    labelling.save()
+    labelling.saving.save()
     (path,) = labelling.project.folder.glob("labeled-data/mouse/CollectedData_me.h5")
     table = pd.read_hdf(path)
     for name in ("nose", "left ear"):
@@ -653,7 +653,7 @@ def test_files_that_disagree_are_shown_and_nothing_is_written_until_one_is_chose
     labelling: Labelling, section: CorrectSection, hand: Hand, qtbot: Any, dock: ViTFaceDock
 ) -> None:
     hand.key(Qt.Key.Key_G)
-    labelling.save()
+    labelling.saving.save()
     (path,) = labelling.project.folder.glob("labeled-data/mouse/CollectedData_me.csv")
     path.write_text(path.read_text().replace("30.0", "33.0"))
     video = dock.session.current.path
@@ -696,9 +696,9 @@ def test_predicted_placed_and_occluded_points_differ_without_their_colours(
     looks = [grey()]
     labelling.accept_all()
     looks.append(grey())
-    labelling.select([NOSE])
+    labelling.selection.select([NOSE])
     labelling.occlude()
-    labelling.select([])
+    labelling.selection.select([])
     looks.append(grey())
     labelling.delete([NOSE])
     nothing = grey()

@@ -284,7 +284,7 @@ def test_the_engine_may_die_and_the_window_may_be_opened_anew(
 def test_a_conflict_is_shown_and_nothing_is_trained(
     ready: FineTune, session: Session, home: Path
 ) -> None:
-    assert session.labelling.save()
+    assert session.labelling.saving.save()
     (table,) = home.glob("labeled-data/mouse/CollectedData_me.h5")
     text = table.with_suffix(".csv")
     lines = text.read_text().splitlines()
@@ -296,7 +296,7 @@ def test_a_conflict_is_shown_and_nothing_is_trained(
     assert not ready.start()
     assert ready.run is None
     assert "section 4" in ready.refused
-    assert session.labelling.conflict is not None
+    assert session.labelling.saving.conflict is not None
     assert not (home / "vitface" / "runs").exists()
 
 
@@ -337,7 +337,7 @@ def test_a_name_that_is_taken_is_one_sentence(
 def test_images_that_cannot_be_read_are_told(
     ready: FineTune, session: Session, pump: Pump, home: Path
 ) -> None:
-    assert session.labelling.save()
+    assert session.labelling.saving.save()
     images = sorted(home.glob("labeled-data/mouse/img*.png"))
     images[0].write_bytes(b"no image")
     ready.configure(LONG)

@@ -13,6 +13,8 @@ from napari.utils.key_bindings import KeymapHandler
 from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
 from napari_vitface.gui.correct.labelling import Labelling
+from napari_vitface.gui.correct.saving import LabelSaving
+from napari_vitface.gui.correct.selection import KeypointSelection
 
 LAYERS = [
     Points(np.zeros((3, 2))),
@@ -46,7 +48,8 @@ def binder(pressed: list[str]) -> KeyBinder:
 
 def test_the_commands_of_the_table_are_there() -> None:
     for command in commands():
-        owners = [kind for kind in (Labelling, FrameWalk) if callable(getattr(kind, command, None))]
+        kinds = (Labelling, KeypointSelection, LabelSaving, FrameWalk)
+        owners = [kind for kind in kinds if callable(getattr(kind, command, None))]
         assert len(owners) == 1, command
 
 

@@ -113,7 +113,7 @@ def test_the_layer_shows_the_edit_at_once(labelling: Labelling, session: Session
 def test_commands(
     labelling: Labelling, command: str, selected: list[int], expected: dict[int, Any]
 ) -> None:
-    labelling.select(selected)
+    labelling.selection.select(selected)
     labelling.run(command)
     said = {k: labelling.labels.point(0, k) for k in range(3)}
     assert said == {k: expected.get(k, ABSENT) for k in range(3)}
@@ -126,7 +126,7 @@ def test_commands(
 
 
 def test_what_was_said_can_be_taken_back(labelling: Labelling, session: Session) -> None:
-    labelling.select([NOSE])
+    labelling.selection.select([NOSE])
     labelling.run("delete")
     assert not session.shown_pose(0).drawn[NOSE]
     labelling.run("forget")
@@ -149,27 +149,27 @@ def test_clicks_place_what_is_missing_in_order(
     session.set_poses(session.current, None, session.model_name)
     targets = []
     for place in ((1.5, 2), (3, 4), (5, 6)):
-        targets.append(labelling.target)
+        targets.append(labelling.selection.target)
         assert labelling.place(*place)
     assert targets == [NOSE, LEFT, RIGHT]
     np.testing.assert_array_equal(labelling.labels.xy(0), [[1.5, 2], [3, 4], [5, 6]])
-    assert labelling.target is None
+    assert labelling.selection.target is None
     assert not labelling.place(9, 9)
     assert "Every keypoint" in hints[-1]
 
 
 def test_a_click_places_what_was_chosen_in_the_list(labelling: Labelling) -> None:
-    assert labelling.target == RIGHT
-    labelling.choose(NOSE)
+    assert labelling.selection.target == RIGHT
+    labelling.selection.choose(NOSE)
     labelling.place(7, 8)
     assert labelling.labels.point(0, NOSE) == labelled(7, 8)
     # The choice is used up.
-    assert labelling.target == RIGHT
+    assert labelling.selection.target == RIGHT
 
 
 def test_what_is_not_visible_is_not_missing(labelling: Labelling) -> None:
     labelling.delete([RIGHT])
-    assert labelling.target is None
+    assert labelling.selection.target is None
 
 
 def test_a_click_outside_of_the_frame_places_nothing(
@@ -203,7 +203,7 @@ def test_keypoints_are_selected_one_after_the_other(labelling: Labelling) -> Non
     seen = []
     for command in ["next_keypoint"] * 4 + ["previous_keypoint"] * 2:
         labelling.run(command)
-        seen.append(labelling.selection)
+        seen.append(labelling.selection.indices)
     assert seen == [(0,), (1,), (2,), (0,), (2,), (1,)]
 
 
@@ -230,12 +230,12 @@ def test_undo_goes_to_the_frame_that_it_changes(labelling: Labelling, session: S
 def test_undo_goes_on_behind_a_save(labelling: Labelling, session: Session) -> None:
     labelling.move({NOSE: (1, 2)})
     labelling.move({NOSE: (3, 4)})
-    assert labelling.save()
+    assert labelling.saving.save()
     labelling.run("undo")
     assert labelling.labels.point(0, NOSE) == labelled(1, 2)
     labelling.run("undo")
     assert labelling.labels.point(0, NOSE) == ABSENT
-    assert labelling.save()
+    assert labelling.saving.save()
     assert len(saved_table(labelling).dropna(how="all")) == 0
 
 
@@ -256,9 +256,9 @@ def test_an_edit_of_predictions_is_undone_in_turn(labelling: Labelling, session:
 
 def test_saving_writes_what_deeplabcut_reads(labelling: Labelling) -> None:
     labelling.move({NOSE: (60.123456789, 70.5)}, frame=12)
-    assert labelling.saved_line == "1 edit since the last save, safe in the journal."
-    assert labelling.save()
-    assert labelling.saved_line == "Saved."
+    assert labelling.saving.line == "1 edit since the last save, safe in the journal."
+    assert labelling.saving.save()
+    assert labelling.saving.line == "Saved."
     table = saved_table(labelling)
     assert table.index.tolist() == [("labeled-data", "mouse", "img0012.png")]
     assert table[("me", "nose", "x")].iloc[0] == 60.123456789
@@ -269,7 +269,7 @@ def test_labels_are_found_again_with_the_video(
     labelling: Labelling, session: Session, pump: Pump, video_path: Path, told: list[str]
 ) -> None:
     labelling.move({NOSE: (1.25, 2)}, frame=7)
-    labelling.save()
+    labelling.saving.save()
     labelling.move({LEFT: (3, 4)}, frame=8)
     session.viewer.layers.clear()
     session.add_video(open_for_window(video_path))
@@ -277,16 +277,16 @@ def test_labels_are_found_again_with_the_video(
     assert labelling.labels.point(7, NOSE) == labelled(1.25, 2)
     assert labelling.labels.point(8, LEFT) == labelled(3, 4)
     assert told == ["Restored 1 edit of mouse.mp4 that had not been saved."]
-    assert labelling.saved_line.startswith("1 edit since")
+    assert labelling.saving.line.startswith("1 edit since")
 
 
 def test_changes_of_another_program_survive_a_save(labelling: Labelling, told: list[str]) -> None:
     labelling.move({NOSE: (1, 2)})
-    labelling.save()
+    labelling.saving.save()
     folder = labelling.project.folder / "labeled-data" / "mouse"
     change_on_disk(folder, ("me", "left ear"), (11.0, 12.0))
     labelling.move({RIGHT: (5, 6)})
-    assert labelling.save()
+    assert labelling.saving.save()
     assert labelling.labels.point(0, LEFT) == labelled(11, 12)
     table = saved_table(labelling)
     assert table[("me", "left ear", "x")].iloc[0] == 11
@@ -311,22 +311,22 @@ def test_a_conflict_overwrites_nothing_until_it_is_decided(
     labelling: Labelling, session: Session, side: str
 ) -> None:
     labelling.move({NOSE: (1, 2)})
-    labelling.save()
+    labelling.saving.save()
     folder = labelling.project.folder / "labeled-data" / "mouse"
     change_on_disk(folder, ("me", "nose"), (21.0, 22.0))
     labelling.move({NOSE: (31, 32)})
     found: list[Any] = []
-    labelling.conflict_found.connect(found.append)
-    assert not labelling.save()
-    assert found == [labelling.conflict]
+    labelling.saving.conflict_found.connect(found.append)
+    assert not labelling.saving.save()
+    assert found == [labelling.saving.conflict]
     assert saved_table(labelling)[("me", "nose", "x")].iloc[0] == 21
     assert labelling.labels.point(0, NOSE) == labelled(31, 32)
-    assert labelling.resolve({(0, NOSE): side})
+    assert labelling.saving.resolve({(0, NOSE): side})
     expected = labelled(31, 32) if side == "ours" else labelled(21, 22)
     assert labelling.labels.point(0, NOSE) == expected
     assert saved_table(labelling)[("me", "nose", "x")].iloc[0] == expected.x
     np.testing.assert_array_equal(session.viewer.layers[KEYPOINTS].data[NOSE], expected[1::-1])
-    assert labelling.conflict is None
+    assert labelling.saving.conflict is None
 
 
 def test_an_edit_that_cannot_be_made_safe_is_not_done(
@@ -348,10 +348,10 @@ def test_a_folder_that_is_gone_is_told_and_nothing_is_lost(
 ) -> None:
     labelling.move({NOSE: (1, 2)})
     shutil.rmtree(labelling.project.folder / "labeled-data")
-    assert not labelling.save()
+    assert not labelling.saving.save()
     assert "not saved" in told[-1]
     assert labelling.labels.point(0, NOSE) == labelled(1, 2)
-    assert labelling.saved_line.startswith("1 edit since")
+    assert labelling.saving.line.startswith("1 edit since")
 
 
 # --------------------------------------------------------------------- projects
@@ -422,7 +422,7 @@ def test_keypoints_are_renamed_and_appended_with_their_labels(
     layer = session.viewer.layers[KEYPOINTS]
     assert list(layer.features["name"]) == list(new.names)
     labelling.move({3: (5, 6)})
-    assert labelling.save()
+    assert labelling.saving.save()
     table = saved_table(labelling)
     assert table[("me", "snout", "x")].iloc[0] == 1
     assert table[("me", "tail", "x")].iloc[0] == 5
@@ -533,7 +533,7 @@ def test_napari_s_delete_means_not_visible(
 ) -> None:
     layer = viewer_model.layers[KEYPOINTS]
     layer.selected_data = {NOSE}
-    assert labelling.selection == (NOSE,)
+    assert labelling.selection.indices == (NOSE,)
     layer.remove_selected()
     assert labelling.labels.point(0, NOSE) == NOT_VISIBLE
     assert len(layer.data) == 3
@@ -546,7 +546,7 @@ def test_selecting_everything_and_deleting_leaves_missing_points_alone(
 ) -> None:
     layer = viewer_model.layers[KEYPOINTS]
     layer.selected_data = {NOSE, LEFT, RIGHT}
-    assert labelling.selection == (NOSE, LEFT)
+    assert labelling.selection.indices == (NOSE, LEFT)
     layer.remove_selected()
     assert labelling.labels.point(0, RIGHT) == ABSENT
     assert labelling.labels.point(0, LEFT) == NOT_VISIBLE

@@ -8,15 +8,9 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 
+from napari_vitface.gui.attention.colours import ATTENTION_COLOURS, attention_colormap
 from napari_vitface.gui.layers import AttentionPicture
-from napari_vitface.gui.overlays import (
-    ATTENTION,
-    ATTENTION_COLOURS,
-    KEYPOINTS,
-    SKELETON,
-    Overlays,
-    attention_colormap,
-)
+from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON, Overlays
 from napari_vitface.gui.shown import shown_pose
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable

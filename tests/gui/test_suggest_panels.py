@@ -293,7 +293,7 @@ def test_findings_are_listed_with_their_fix(open_dock: ViTFaceDock, qtbot: objec
     assert panel.summary.text() == "2 probably wrong, 0 worth a look."
     qtbot.mouseClick(second, Qt.MouseButton.LeftButton)  # type: ignore[attr-defined]
     assert session.frame == 8
-    assert session.labelling.selection == (1,)
+    assert session.labelling.selection.indices == (1,)
     fix, _ = panel._buttons[0]
     fix.click()
     assert session.frame == 6

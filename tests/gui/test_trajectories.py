@@ -259,7 +259,7 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
         session.prediction.filled,
         session.filters.changed,
         session.labelling.changed,
-        session.labelling.selection_changed,
+        session.labelling.selection.changed,
         session.marks.changed,
         viewer.events.theme,
     )
@@ -514,15 +514,15 @@ def test_a_name_selects_the_keypoint_and_the_other_way_round(
 ) -> None:
     names, labelling = trajectories.list.list, trajectories.session.labelling
     names.itemClicked.emit(names.item(2))
-    assert labelling.selection == (2,)
-    labelling.select([0])
+    assert labelling.selection.indices == (2,)
+    labelling.selection.select([0])
     assert names.currentRow() == 0
     widths = {
         trace.keypoints[0]: curve.opts["pen"].width()
         for trace, curve in trajectories.plot.panels["x"]._curves.items()
     }
     assert widths == {"eye top": 2, "eye bottom": 1, "nose tip": 1}
-    labelling.select([])
+    labelling.selection.select([])
     assert names.currentRow() == -1
 
 

@@ -9,7 +9,7 @@ from napari.layers import Shapes
 from psygnal import Signal
 
 from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle
-from napari_vitface.gui.overlays import frame_size
+from napari_vitface.gui.on_video import frame_size
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session

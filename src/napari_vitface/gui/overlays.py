@@ -6,22 +6,20 @@ is asked for again (`Overlays.show`).
 
 The layers of points and skeleton, once made, are hidden and not removed while there is nothing to
 show. Mesa's software renderer crashes at the next drawing after the buffers of a layer were freed;
-what drew a removed layer is therefore kept (`_keep_visual`).
+what drew a removed layer is therefore kept (`keep_visual`).
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
-from napari.utils import Colormap
 from psygnal import Signal
 
+from napari_vitface.gui.attention.colours import ATTENTION_COLOURS, attention_colormap
 from napari_vitface.gui.layers import (
     AttentionPicture,
     PointRows,
@@ -29,6 +27,15 @@ from napari_vitface.gui.layers import (
     point_rows,
     point_size,
     skeleton_vectors,
+)
+from napari_vitface.gui.on_video import (
+    frame_size,
+    keep_in_place,
+    keep_visual,
+    placed_on,
+    quietly,
+    set_where_different,
+    wipe,
 )
 
 if TYPE_CHECKING:
@@ -39,19 +46,8 @@ if TYPE_CHECKING:
 
 KEYPOINTS, SKELETON, ATTENTION = "keypoints", "skeleton", "attention"
 
-#: Names of the colour maps offered for attention; each fades out towards no attention.
-ATTENTION_COLOURS = ("inferno", "viridis", "turbo", "magma", "red")
-
-
-def attention_colormap(name: str) -> Colormap:
-    """A napari colour map whose low end is transparent, so that the video shows through."""
-    from napari.utils.colormaps import ensure_colormap
-
-    source = ensure_colormap(name)
-    levels = np.linspace(0.0, 1.0, 64)
-    colours = np.asarray(source.map(levels), dtype=np.float32).copy()
-    colours[:, 3] = np.clip(levels * 1.6, 0.0, 1.0)
-    return Colormap(colours, name=f"attention {name}", display_name=name)
+#: Key of what the Points layer was made for (keypoint set, size) in its metadata.
+_KNOWN = "keypoint set"
 
 
 class Overlays:
@@ -175,15 +171,15 @@ class Overlays:
             return
         if picture is None:
             if isinstance(layer, Image) and np.any(layer.data):
-                with _quietly(layer):
+                with quietly(layer):
                     layer.data = np.zeros_like(layer.data)
             return
-        place = _on_video(video, picture.scale, picture.translate)
+        place = placed_on(video, picture.scale, picture.translate)
         if isinstance(layer, Image):
             for name, value in place.items():
                 if not np.allclose(getattr(layer, name), value):
                     setattr(layer, name, value)
-            with _quietly(layer, extent=layer.data.shape == picture.data.shape):
+            with quietly(layer, extent=layer.data.shape == picture.data.shape):
                 layer.data = picture.data
             if tuple(layer.contrast_limits_range) != (0.0, limit):
                 layer.contrast_limits_range = (0.0, limit)
@@ -236,13 +232,13 @@ class Overlays:
                 canvas_size_limits=(6, 40),
                 text=text,
                 metadata={_KNOWN: known},
-                **_on_video(video),
+                **placed_on(video),
             )
             self._add(viewer, KEYPOINTS, layer)
             layer.events.visible.connect(partial(self._on_visible, KEYPOINTS))
             self.points_made.emit(layer)
             return
-        _keep_in_place(viewer, layer, video)
+        keep_in_place(viewer, layer, video)
         # One redraw for all that changed: the data setter below makes it.
         with layer.events.blocker_all():
             if len(layer.data) != len(names) or layer.metadata.get(_KNOWN) != known:
@@ -253,7 +249,7 @@ class Overlays:
                 layer.features = _features(names, rows)
                 layer.text = text
                 layer.border_color = "white"
-            _set_where_different(
+            set_where_different(
                 layer,
                 face_color=rows.colours,
                 size=size * rows.scale,
@@ -267,7 +263,7 @@ class Overlays:
                 layer.features = _features(names, rows)
         layer.features["confidence"] = rows.confidence
         layer.features["state"] = list(rows.states)
-        with _quietly(layer):
+        with quietly(layer):
             # A copy: napari moves the points of this array while one is dragged.
             layer.data = rows.positions.copy()
         if not layer.visible:
@@ -286,13 +282,13 @@ class Overlays:
                 edge_width=0.18 * point_size(frame_size(video)),
                 edge_color=colours if len(colours) else "white",
                 vector_style="line",
-                **_on_video(video),
+                **placed_on(video),
             )
             layer.events.visible.connect(partial(self._on_visible, SKELETON))
             self._add(viewer, SKELETON, layer, below=self.layer(KEYPOINTS))
             return
-        _keep_in_place(viewer, layer, video)
-        with _quietly(layer):
+        keep_in_place(viewer, layer, video)
+        with quietly(layer):
             with layer.events.edge_color.blocker():
                 layer.data = vectors
             if len(colours):
@@ -333,7 +329,7 @@ class Overlays:
             layer.visible = False
             if self._last_pose[0] is None:
                 # The eye in the layer list must not bring back what is of another video.
-                _wipe(layer)
+                wipe(layer)
         finally:
             self.drawing = False
 
@@ -347,14 +343,14 @@ class Overlays:
         layer = self._layers.pop(what, None)
         viewer = self._viewer()
         if viewer is not None and layer is not None and layer in viewer.layers:
-            _keep_visual(viewer, layer)
+            keep_visual(viewer, layer)
             viewer.layers.remove(layer)
 
     def _on_removing(self, event: Any) -> None:
         viewer = self._viewer()
         layer = viewer.layers[event.index] if viewer is not None else None
         if layer in self._layers.values():
-            _keep_visual(viewer, layer)
+            keep_visual(viewer, layer)
 
     def _on_removed(self, event: Any) -> None:
         for what, layer in list(self._layers.items()):
@@ -363,46 +359,6 @@ class Overlays:
                 del self._layers[what]
                 self._wanted[what] = False
                 self.wanted_changed.emit(what, False)
-
-
-#: What draws layers that were removed, see `_keep_visual`.
-_kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
-
-
-def _keep_visual(viewer: ViewerModel | None, layer: Layer) -> None:
-    """Let what draws a layer live as long as its window, for the renderer that crashes otherwise.
-
-    It is small: the textures of one frame's points or of one map.
-    """
-    window = getattr(viewer, "window", None)
-    canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
-    visual = getattr(canvas, "layer_to_visual", {}).get(layer)
-    if visual is not None:
-        _kept.setdefault(viewer, []).append(visual)
-
-
-def _wipe(layer: Points | Vectors) -> None:
-    """Leave nothing to see on a layer; its rows stay."""
-    if isinstance(layer, Vectors):
-        layer.data = np.zeros((0, 2, 2), np.float32)
-        return
-    with layer.events.blocker_all():
-        layer.face_color = np.zeros((len(layer.data), 4))
-        layer.size = 0
-        layer.border_width = 0
-        layer.shown = False
-        layer.features = {**layer.features, "label": [""] * len(layer.data)}
-    layer.refresh()
-
-
-def frame_size(video: Image) -> tuple[int, int]:
-    """Height and width of a video layer's frames."""
-    shape = video.data.shape[:-1] if video.rgb else video.data.shape
-    return int(shape[-2]), int(shape[-1])
-
-
-#: Key of what the Points layer was made for (keypoint set, size) in its metadata.
-_KNOWN = "keypoint set"
 
 
 def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
@@ -417,29 +373,6 @@ def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
     }
 
 
-def _set_where_different(layer: Points, **values: Any) -> None:
-    for name, value in values.items():
-        if not np.array_equal(getattr(layer, name), value):
-            setattr(layer, name, value)
-
-
-def _keep_in_place(viewer: ViewerModel, layer: Layer, video: Image) -> None:
-    """Keep a layer above its video, and undo what napari's transform tool did to it.
-
-    Points lie where they say they do.
-    """
-    place = viewer.layers.index(layer)
-    if video in viewer.layers and place < viewer.layers.index(video):
-        viewer.layers.move(place, len(viewer.layers))
-    for name, value in _on_video(video).items():
-        if not np.allclose(getattr(layer, name), value):
-            setattr(layer, name, value)
-    if not np.allclose(layer.affine.affine_matrix, np.eye(3)):
-        layer.affine = np.eye(3)
-    if not np.allclose(layer.rotate, np.eye(2)):
-        layer.rotate = 0.0
-
-
 def _features(names: list[str], rows: PointRows) -> dict[str, Any]:
     # napari writes the text of hidden points too, so theirs is empty.
     labels = [name if shown else "" for name, shown in zip(names, rows.shown, strict=True)]
@@ -449,30 +382,3 @@ def _features(names: list[str], rows: PointRows) -> dict[str, Any]:
         "state": list(rows.states),
         "label": labels,
     }
-
-
-def _on_video(
-    video: Image,
-    scale: tuple[float, float] = (1.0, 1.0),
-    translate: tuple[float, float] = (0.0, 0.0),
-) -> dict[str, Any]:
-    """Layer arguments that put video pixels, scaled and moved, where the video layer draws them."""
-    video_scale = np.asarray(video.scale[-2:])
-    return {
-        "scale": video_scale * scale,
-        "translate": np.asarray(video.translate[-2:]) + video_scale * translate,
-    }
-
-
-@contextmanager
-def _quietly(layer: Layer, *, extent: bool = True) -> Iterator[None]:
-    """Change a layer's data without the viewer going through the ranges of all its layers.
-
-    The overlays lie within the video, so the ranges stay; working them out anew is most of the
-    cost of a step.
-    """
-    if extent:
-        with layer.events.extent.blocker():
-            yield
-    else:
-        yield

@@ -15,7 +15,8 @@ from napari.layers import Shapes
 from psygnal import Signal
 
 from napari_vitface.gui.layers import GLOBAL, point_size
-from napari_vitface.gui.overlays import ATTENTION, frame_size
+from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.overlays import ATTENTION
 from napari_vitface.jobs.events import AttentionComputed
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class AttentionCanvas:
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         viewer.layers.selection.events.active.connect(self._on_active)
         viewer.layers.events.removed.connect(self._on_removed)
-        session.labelling.selection_changed.connect(self._on_selection)
+        session.labelling.selection.changed.connect(self._on_selection)
         session.video_changed.connect(self._on_video)
         self._follower.changed.connect(self._on_follower)
 
@@ -245,17 +246,17 @@ class AttentionCanvas:
         distance = np.where(pose.drawn, np.hypot(*(pose.xy - (x, y)).T), np.inf)
         nearest = int(np.argmin(distance))
         if distance[nearest] <= within:
-            if self._session.labelling.selection == (nearest,):
+            if self._session.labelling.selection.indices == (nearest,):
                 # Selected already: it is to be looked at all the same.
                 self._on_selection()
-            self._session.labelling.select([nearest])
+            self._session.labelling.selection.select([nearest])
 
     def _on_selection(self) -> None:
         labelling, follower = self._session.labelling, self._follower
         keypoints = labelling.keypoints
         if not (self.follows_selection and follower.enabled and keypoints is not None):
             return
-        names = tuple(keypoints.names[k] for k in labelling.selection)
+        names = tuple(keypoints.names[k] for k in labelling.selection.indices)
         known = follower.store.keypoints.get(self._session.model)
         if known is not None:
             names = tuple(name for name in names if name in known.names)

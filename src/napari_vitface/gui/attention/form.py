@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from napari_vitface.gui.attention.colours import ATTENTION_COLOURS
 from napari_vitface.gui.attention.settings import METHODS
-from napari_vitface.gui.overlays import ATTENTION_COLOURS
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.session import Session
 

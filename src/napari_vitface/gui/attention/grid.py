@@ -238,6 +238,6 @@ class AttentionGrid:
             self._follower.configure(target=tile.target)
             keypoints = self._session.labelling.keypoints
             if keypoints is not None and tile.target in keypoints.names:
-                self._session.labelling.select([keypoints.index(str(tile.target))])
+                self._session.labelling.selection.select([keypoints.index(str(tile.target))])
         elif self._kind == "layers":
             self._follower.configure(layers=tile.key.layers)

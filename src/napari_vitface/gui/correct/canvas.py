@@ -54,7 +54,7 @@ class LabelCanvas:
         self._keys.bind(viewer)
         self._keys.repeat(viewer)
         session.overlays.points_made.connect(self._on_made)
-        labelling.selection_changed.connect(self.show_selection)
+        labelling.selection.changed.connect(self.show_selection)
         viewer.layers.selection.events.active.connect(self._on_tool)
 
     # ----------------------------------------------------------------- tools
@@ -188,7 +188,7 @@ class LabelCanvas:
             # The point tool lets go of the selection; the user did not.
             return
         self._syncing = True
-        self._labelling.select(chosen)
+        self._labelling.selection.select(chosen)
         self._syncing = False
 
     def show_selection(self) -> None:
@@ -197,7 +197,7 @@ class LabelCanvas:
         if layer is None or self._syncing or self._interrupted:
             return
         shown = set(np.flatnonzero(layer.shown).tolist())
-        self._select(shown.intersection(self._labelling.selection))
+        self._select(shown.intersection(self._labelling.selection.indices))
 
     def _select(self, chosen: set[int]) -> None:
         if self._layer is not None and set(self._layer.selected_data) != chosen:

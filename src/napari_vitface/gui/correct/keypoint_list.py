@@ -80,8 +80,8 @@ class KeypointList(QTreeWidget):
         self._set_height(len(names))
         if pose is None:
             return
-        target = labelling.target if labelling.canvas.tool == PLACE else None
-        chosen = set(labelling.selection)
+        target = labelling.selection.target if labelling.canvas.tool == PLACE else None
+        chosen = set(labelling.selection.indices)
         faint = self.palette().text().color()
         faint.setAlphaF(0.55)
         for k, name in enumerate(names):
@@ -116,11 +116,11 @@ class KeypointList(QTreeWidget):
         if self._filling:
             return
         rows = [self.indexOfTopLevelItem(item) for item in self.selectedItems()]
-        self._session.labelling.select(rows)
+        self._session.labelling.selection.select(rows)
 
     def _on_pressed(self, item: QTreeWidgetItem, _: int) -> None:
         if len(self.selectedItems()) == 1 and item.isSelected():
-            self._session.labelling.choose(self.indexOfTopLevelItem(item))
+            self._session.labelling.selection.choose(self.indexOfTopLevelItem(item))
 
 
 _WANTED = QColor(255, 213, 74, 60)

@@ -26,7 +26,7 @@ class Key:
     keys : tuple of str
         As napari writes them: ``"Shift-F"``.
     command : str
-        Method of `Labelling` that the key calls; empty for a key of napari's own.
+        What `Labelling.run` is to carry out; empty for a key of napari's own.
     words : str
         What it does.
     repeats : bool

@@ -1,4 +1,4 @@
-"""Labelling of the current video: its document, every editing command, undo and saving.
+"""Labelling of the current video: its document, every editing command, undo.
 
 Knows napari's viewer model through the session, but no widget and no Qt. The loop of an edit is:
 a command makes points of what is shown, `LabelDocument.do` writes them to the journal and carries
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from psygnal import Signal
 
 from napari_vitface.errors import VitFaceError
@@ -18,18 +17,17 @@ from napari_vitface.gui.correct import edits as label_edits
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.documents import Documents
 from napari_vitface.gui.correct.frame_walk import FrameWalk
-from napari_vitface.gui.overlays import frame_size
+from napari_vitface.gui.correct.saving import LabelSaving
+from napari_vitface.gui.correct.selection import KeypointSelection
+from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.shown import ShownPose
-from napari_vitface.gui.waiting import run_waiting
 from napari_vitface.pose.edits import Edit, LabelEdit, make_edit
 from napari_vitface.pose.labels import FrameLabels, Point
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import OpenVideo, Session
     from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.project.document import LabelDocument, SaveReport
-    from napari_vitface.project.label_files import Kind
-    from napari_vitface.project.merge import SaveConflict
+    from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
 _SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
@@ -49,29 +47,24 @@ class Labelling:
     document_changed = Signal()
     #: Names, skeleton, pairs or number of the keypoints shown changed.
     keypoints_changed = Signal()
-    #: Which keypoints are selected, or what a click places, changed.
-    selection_changed = Signal()
     #: What can be undone, or what is saved, changed.
     state_changed = Signal()
     #: The tool in hand changed.
     tool_changed = Signal()
     #: An edit waits for a place where labels can be kept (`keep_waiting`, `drop_waiting`).
     home_wanted = Signal()
-    #: Saving found labels on disk that another program changed meanwhile.
-    conflict_found = Signal(object)
     #: A sentence on how to use it, for a line of the section.
     hinted = Signal(str)
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.documents = Documents(session)
+        self.selection = KeypointSelection(lambda: self.keypoints, lambda: self.pose)
+        self.saving = LabelSaving(session, self)
         self.canvas = LabelCanvas(session, self)
         self.walk = FrameWalk(session, self)
-        self._selection: tuple[int, ...] = ()
-        self._choice: int | None = None
         self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
         self._shown_keypoints: KeypointSet | None = None
-        self.conflict: SaveConflict | None = None
         self.documents.changed.connect(self._on_document)
         session.video_changed.connect(self._on_video)
         session.poses_changed.connect(self._on_keypoints)
@@ -111,67 +104,7 @@ class Labelling:
         """The frame on screen."""
         return self._session.shown_pose(self._session.frame)
 
-    @property
-    def saved_line(self) -> str:
-        """What is on disk, in a sentence."""
-        document = self.document
-        if document is None:
-            return ""
-        if not document.unsaved:
-            return "Saved." if len(document.labels) else "No labels yet."
-        edits = self.documents.edits
-        noun = "edit" if edits == 1 else "edits"
-        return f"{edits} {noun} since the last save, safe in the journal."
-
-    # ----------------------------------------------------------------- selection and tool
-
-    @property
-    def selection(self) -> tuple[int, ...]:
-        """Positions of the selected keypoints, ascending."""
-        return self._selection
-
-    def select(self, indices: Iterable[int]) -> None:
-        """Select keypoints, on the canvas and in the list."""
-        count = len(self.keypoints) if self.keypoints is not None else 0
-        selection = tuple(sorted({int(k) for k in indices if 0 <= k < count}))
-        if selection != self._selection:
-            self._selection = selection
-            self.selection_changed.emit()
-
-    def choose(self, keypoint: int) -> None:
-        """Select one keypoint and let the next click place it."""
-        self._choice = keypoint
-        if self._selection == (keypoint,):
-            self.selection_changed.emit()
-        else:
-            self.select([keypoint])
-
-    @property
-    def target(self) -> int | None:
-        """The keypoint that a click places: the chosen one, else the next missing one."""
-        pose = self.pose
-        if pose is None:
-            return None
-        if self._choice is not None and self._choice < len(pose.keypoints):
-            return self._choice
-        missing = np.nonzero(~pose.drawn & ~pose.said)[0]
-        return int(missing[0]) if len(missing) else None
-
-    def next_keypoint(self) -> None:
-        """Select the keypoint below in the list, of the last one the first."""
-        self._step_keypoint(1)
-
-    def previous_keypoint(self) -> None:
-        """Select the keypoint above in the list, of the first one the last."""
-        self._step_keypoint(-1)
-
-    def _step_keypoint(self, step: int) -> None:
-        if self.keypoints is None:
-            return
-        count = len(self.keypoints)
-        # Without a selection, forwards from before the first and backwards from the first.
-        ends = self._selection or (0, -1)
-        self.choose((ends[-1 if step > 0 else 0] + step) % count)
+    # ----------------------------------------------------------------- commands
 
     def switch_tool(self) -> None:
         """Change between moving points and placing them; the first time, take a tool in hand."""
@@ -180,7 +113,8 @@ class Labelling:
     def run(self, command: str) -> None:
         """Carry out a command of the table of keys; a drag in progress counts up to here."""
         self._session.end_drag()
-        getattr(self if hasattr(self, command) else self.walk, command)()
+        owners = (self, self.selection, self.saving, self.walk)
+        getattr(next(owner for owner in owners if hasattr(owner, command)), command)()
 
     # ----------------------------------------------------------------- edits of points
 
@@ -195,7 +129,7 @@ class Labelling:
 
     def place(self, x: float, y: float) -> bool:
         """Put the keypoint whose turn it is at a place in video pixels, as a click does."""
-        pose, size, target = self.pose, self._size(), self.target
+        pose, size, target = self.pose, self._size(), self.selection.target
         if pose is None or size is None:
             return False
         if target is None:
@@ -209,9 +143,9 @@ class Labelling:
             return False
         points = {target: label_edits.moved(pose, {target: (x, y)}, size)[target]}
         points = {k: label_edits.labelled(p.x, p.y) for k, p in points.items()}
-        self._choice = None
+        self.selection.forget_choice()
         done = self._edit(f"place {self._name(points)}", points)
-        self.selection_changed.emit()
+        self.selection.changed.emit()
         return done
 
     def delete(self, keypoints: Iterable[int] | None = None) -> bool:
@@ -267,7 +201,7 @@ class Labelling:
         pose = self.pose
         if pose is None:
             return False
-        pairs = label_edits.swap_pairs(pose.keypoints, self._selection)
+        pairs = label_edits.swap_pairs(pose.keypoints, self.selection.indices)
         if not pairs:
             self.hint(
                 "Select two points to swap (Shift+click adds the second), or name left/right "
@@ -343,98 +277,20 @@ class Labelling:
             return False
         return self._carry_out(document.redo, show=True) is not None
 
-    def save(self) -> bool:
-        """Merge the edits into the label files; a conflict is said and nothing is overwritten."""
-        document = self.document
-        if document is None:
-            self.hint("There are no labels to save yet.")
-            return False
-        return self._write(document.save)
-
-    def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
-        """Save after a conflict.
-
-        Parameters
-        ----------
-        keep : mapping of (frame, keypoint) to "ours" or "theirs"
-        """
-        document, conflict = self.document, self.conflict
-        if document is None or conflict is None:
-            return False
-
-        def work() -> SaveReport:
-            for side in ("ours", "theirs"):
-                chosen = [c for c in conflict.conflicts if keep.get((c.frame, c.keypoint)) == side]
-                if chosen:
-                    document.resolve(chosen, side)
-            return document.save()
-
-        return self._write(work)
-
-    def choose_file(self, kind: Kind) -> bool:
-        """Settle which of two files that disagree counts, and save.
-
-        Parameters
-        ----------
-        kind : "h5" or "csv"
-        """
-        document = self.document
-        if document is None:
-            return False
-
-        def work() -> SaveReport:
-            document.choose(kind)
-            return document.save()
-
-        return self._write(work)
-
-    def _write(self, work: Callable[[], SaveReport]) -> bool:
-        """Save on a thread; another program's changes that were taken over are shown."""
-        from napari_vitface.project.merge import SaveConflict
-
-        document = self.document
-        assert document is not None
-        self.conflict = None
-        before = len(document.history.done)
-        try:
-            report = run_waiting(work, "Saving the labels …")
-        except SaveConflict as conflict:
-            self.conflict = conflict
-            self.conflict_found.emit(conflict)
-            return False
-        except (VitFaceError, OSError) as error:
-            self._fail(error)
-            return False
-        finally:
-            for edit in document.history.done[before:]:
-                self._tell_edit(edit, show=False)
-            self.state_changed.emit()
-        self.documents.note_saved()
-        self.state_changed.emit()
-        words = list(report.problems)
-        if report.adopted:
-            noun = "point" if report.adopted == 1 else "points"
-            words.append(
-                f"Another program had changed {report.adopted} {noun} on disk; they are as it left "
-                "them (Undo brings yours back)."
-            )
-        if words:
-            self._session.tell(" ".join(words), "warning")
-        return True
-
     def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
         try:
             edit = work()
         except (VitFaceError, OSError) as error:
-            self._fail(error)
+            self.fail(error)
             # What is on screen may be what was wanted and not what is.
             self._session.draw_pose()
             return None
         if edit is not None:
-            self._tell_edit(edit, show)
+            self.tell_edit(edit, show)
         return edit
 
-    def _tell_edit(self, edit: Edit, show: bool) -> None:
+    def tell_edit(self, edit: Edit, show: bool = False) -> None:
+        """Draw what an edit changed, on request its frame, and let everybody know."""
         self.hint("")
         if isinstance(edit, LabelEdit):
             frames = edit.frames
@@ -513,9 +369,9 @@ class Labelling:
         self.documents.close()
 
     def _chosen(self) -> tuple[int, ...]:
-        if not self._selection:
+        if not self.selection.indices:
             self.hint(_SELECT_FIRST)
-        return self._selection
+        return self.selection.indices
 
     def _name(self, points: Iterable[int], noun: str = "point") -> str:
         if self.keypoints is None:
@@ -526,7 +382,8 @@ class Labelling:
         opened = self._session.current
         return frame_size(opened.layer) if opened is not None else None
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Say that labels could not be written."""
         text = str(error)
         if not isinstance(error, VitFaceError):
             text = f"The labels could not be written: {error}."
@@ -534,7 +391,7 @@ class Labelling:
         self.state_changed.emit()
 
     def _on_document(self) -> None:
-        self.conflict = None
+        self.saving.conflict = None
         self._on_keypoints()
         self._session.draw_pose()
         self.document_changed.emit()
@@ -544,11 +401,11 @@ class Labelling:
 
     def _on_video(self) -> None:
         self._waiting = None
-        self._choice = None
+        self.selection.forget_choice()
 
     def _on_keypoints(self) -> None:
         if self.keypoints != self._shown_keypoints:
             self._shown_keypoints = self.keypoints
-            self._choice = None
-            self.select(self._selection)
+            self.selection.forget_choice()
+            self.selection.select(self.selection.indices)
             self.keypoints_changed.emit()

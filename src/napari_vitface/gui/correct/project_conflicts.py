@@ -71,16 +71,16 @@ class ConflictPanel(QWidget):
         files.setSpacing(5)
         for kind, button in self.file_buttons.items():
             button.setToolTip("The other file is replaced; a copy of it is kept")
-            button.clicked.connect(lambda _=False, k=kind: session.labelling.choose_file(k))
+            button.clicked.connect(lambda _=False, k=kind: session.labelling.saving.choose_file(k))
             files.addWidget(button, 1)
         layout.addLayout(files)
-        session.labelling.conflict_found.connect(lambda _: self.refresh())
+        session.labelling.saving.conflict_found.connect(lambda _: self.refresh())
         self.refresh()
 
     def refresh(self) -> None:
         """Show the conflict of the last save, if it is not decided."""
         labelling = self._session.labelling
-        conflict, document = labelling.conflict, labelling.document
+        conflict, document = labelling.saving.conflict, labelling.document
         disagreement = document.disagreement if document is not None else None
         self.setVisible(conflict is not None or disagreement is not None)
         readable = disagreement.readable if disagreement is not None else ()
@@ -140,7 +140,7 @@ class ConflictPanel(QWidget):
         keep = {(item.frame, item.keypoint): self._rest for item in conflict.conflicts}
         for place, group in self.groups.items():
             keep[place] = OURS if group.checkedId() == 0 else THEIRS
-        self._session.labelling.resolve(keep)
+        self._session.labelling.saving.resolve(keep)
 
     def _choose_all(self, side: str) -> None:
         self._rest = side

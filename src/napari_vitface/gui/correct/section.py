@@ -102,7 +102,7 @@ class CorrectSection(Section):
         labelling.keypoints_changed.connect(self.refresh)
         labelling.state_changed.connect(self.refresh)
         labelling.changed.connect(self._on_frame)
-        labelling.selection_changed.connect(self._refresh_frame)
+        labelling.selection.changed.connect(self._refresh_frame)
         labelling.tool_changed.connect(self._refresh_frame)
         labelling.hinted.connect(self._on_hint)
         labelling.documents.changed.connect(self.refresh)
@@ -122,7 +122,7 @@ class CorrectSection(Section):
         if document is None:
             self.saved.setText("")
         else:
-            self.saved.setText(labelling.saved_line)
+            self.saved.setText(labelling.saving.line)
         there = document is not None
         for widget in (self.saved, self._history):
             widget.setVisible(there)
@@ -183,7 +183,7 @@ class CorrectSection(Section):
         done, count = int(pose.said.sum()), len(pose.keypoints)
         self.frame_line.setText(f"Frame {session.frame}: {done} of {count} done")
         self.status = f"{done} of {count}"
-        chosen = bool(labelling.selection)
+        chosen = bool(labelling.selection.indices)
         for command in ("occlude", "delete", "forget"):
             self.edit_buttons[command].setEnabled(chosen)
         self.edit_buttons["accept_all"].setEnabled(bool((pose.drawn & ~pose.said).any()))
@@ -192,7 +192,7 @@ class CorrectSection(Section):
     def _on_hint(self, text: str) -> None:
         labelling = self._labelling
         if not text and labelling.keypoints is not None:
-            tool, target = labelling.canvas.tool, labelling.target
+            tool, target = labelling.canvas.tool, labelling.selection.target
             if tool == PLACE and target is not None:
                 text = f"Click on the {labelling.keypoints.names[target]}."
             elif tool == PLACE:

@@ -239,12 +239,12 @@ class FineTune:
 
         self._session.told.connect(listen)
         try:
-            saved = labelling.save()
+            saved = labelling.saving.save()
         finally:
             self._session.told.disconnect(listen)
         if saved:
             return ""
-        if labelling.conflict is not None:
+        if labelling.saving.conflict is not None:
             return (
                 "another program changed points that you changed too. Choose which to keep in "
                 "section 4 (Correct), then press again."

@@ -146,7 +146,7 @@ class TrajectoriesDock(QWidget):
         self._link(labelling.changed, self._on_labels_of)
         self._link(labelling.document_changed, self._on_labels)
         self._link(labelling.keypoints_changed, self._on_keypoints)
-        self._link(labelling.selection_changed, self._on_selection)
+        self._link(labelling.selection.changed, self._on_selection)
         if session.marks is not None:
             self._link(session.marks.changed, self._on_marks)
         self._on_video()
@@ -327,7 +327,7 @@ class TrajectoriesDock(QWidget):
         keypoints = session.labelling.keypoints if session is not None else None
         if session is None or keypoints is None:
             return []
-        return [keypoints.names[k] for k in session.labelling.selection]
+        return [keypoints.names[k] for k in session.labelling.selection.indices]
 
     def _on_filters(self) -> None:
         self._show_filters()
@@ -357,7 +357,7 @@ class TrajectoriesDock(QWidget):
         session = self.session
         keypoints = session.labelling.keypoints if session is not None else None
         if session is not None and keypoints is not None and name in keypoints.names:
-            session.labelling.select([keypoints.index(name)])
+            session.labelling.selection.select([keypoints.index(name)])
 
     def _on_threshold_moved(self, value: float) -> None:
         marks = self.session.marks if self.session is not None else None

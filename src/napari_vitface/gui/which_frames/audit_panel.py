@@ -123,7 +123,7 @@ class AuditPanel(QWidget):
         if labels is not None:
             names = labels.keypoints.names
             known = [names.index(name) for name in finding.keypoints if name in names]
-            self._session.labelling.select(known)
+            self._session.labelling.selection.select(known)
 
     def _fix(self, finding: LabelDoubted) -> None:
         self._go_to(finding)

@@ -1,0 +1,128 @@
+"""Labels on their way to the files of the project, and conflicts with what other programs wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.waiting import run_waiting
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.session import Session
+    from napari_vitface.project.document import SaveReport
+    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.merge import SaveConflict
+
+
+class LabelSaving:
+    """Saves the labels of the current video; nothing on disk is overwritten unseen.
+
+    Attributes
+    ----------
+    conflict : SaveConflict or None
+        What kept the last save from being done.
+    """
+
+    #: Saving found labels on disk that another program changed meanwhile.
+    conflict_found = Signal(object)
+
+    def __init__(self, session: Session, labelling: Labelling) -> None:
+        self._session = session
+        self._labelling = labelling
+        self.conflict: SaveConflict | None = None
+
+    @property
+    def line(self) -> str:
+        """What is on disk, in a sentence."""
+        document = self._labelling.document
+        if document is None:
+            return ""
+        if not document.unsaved:
+            return "Saved." if len(document.labels) else "No labels yet."
+        edits = self._labelling.documents.edits
+        noun = "edit" if edits == 1 else "edits"
+        return f"{edits} {noun} since the last save, safe in the journal."
+
+    def save(self) -> bool:
+        """Merge the edits into the label files; a conflict is said and nothing is overwritten."""
+        document = self._labelling.document
+        if document is None:
+            self._labelling.hint("There are no labels to save yet.")
+            return False
+        return self._write(document.save)
+
+    def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
+        """Save after a conflict.
+
+        Parameters
+        ----------
+        keep : mapping of (frame, keypoint) to "ours" or "theirs"
+        """
+        document, conflict = self._labelling.document, self.conflict
+        if document is None or conflict is None:
+            return False
+
+        def work() -> SaveReport:
+            for side in ("ours", "theirs"):
+                chosen = [c for c in conflict.conflicts if keep.get((c.frame, c.keypoint)) == side]
+                if chosen:
+                    document.resolve(chosen, side)
+            return document.save()
+
+        return self._write(work)
+
+    def choose_file(self, kind: Kind) -> bool:
+        """Settle which of two files that disagree counts, and save.
+
+        Parameters
+        ----------
+        kind : "h5" or "csv"
+        """
+        document = self._labelling.document
+        if document is None:
+            return False
+
+        def work() -> SaveReport:
+            document.choose(kind)
+            return document.save()
+
+        return self._write(work)
+
+    def _write(self, work: Callable[[], SaveReport]) -> bool:
+        """Save on a thread; another program's changes that were taken over are shown."""
+        from napari_vitface.project.merge import SaveConflict
+
+        labelling = self._labelling
+        document = labelling.document
+        assert document is not None
+        self.conflict = None
+        before = len(document.history.done)
+        try:
+            report = run_waiting(work, "Saving the labels …")
+        except SaveConflict as conflict:
+            self.conflict = conflict
+            self.conflict_found.emit(conflict)
+            return False
+        except (VitFaceError, OSError) as error:
+            labelling.fail(error)
+            return False
+        finally:
+            for edit in document.history.done[before:]:
+                labelling.tell_edit(edit)
+            labelling.state_changed.emit()
+        labelling.documents.note_saved()
+        labelling.state_changed.emit()
+        words = list(report.problems)
+        if report.adopted:
+            noun = "point" if report.adopted == 1 else "points"
+            words.append(
+                f"Another program had changed {report.adopted} {noun} on disk; they are as it left "
+                "them (Undo brings yours back)."
+            )
+        if words:
+            self._session.tell(" ".join(words), "warning")
+        return True

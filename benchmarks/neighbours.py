@@ -162,6 +162,69 @@ class Recording:
         return self.training[places]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Predictions for frames held out, with what a person placed there, in video pixels."""
+
+    predicted: NDArray[np.float64]
+    truth: NDArray[np.float64]
+    mistaken: NDArray[np.bool_]
+    size: tuple[int, int]
+
+    @classmethod
+    def by(cls, predicted: NDArray[np.float64], recording: Recording) -> Judged:
+        """Predictions for the frames that a recording holds out."""
+        rows = recording.held_out
+        return cls(predicted, recording.xy[rows], recording.mistaken[rows], recording.size)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Judged]) -> Judged:
+        """What several blocks say together."""
+        return cls(
+            np.concatenate([part.predicted for part in parts]),
+            np.concatenate([part.truth for part in parts]),
+            np.concatenate([part.mistaken for part in parts]),
+            parts[0].size,
+        )
+
+    def figures(self) -> dict[str, Any]:
+        """Of all frames, and of those that are not labelled by mistake."""
+        right, names = ~self.mistaken, MOUSE_FACE.names
+        every = figures(self.predicted, self.truth, names, self.size)
+        some = figures(self.predicted[right], self.truth[right], names, self.size)
+        return {
+            "points": every["points"],
+            "mean": every["mean"],
+            "mean_interval": intervals(pixel_errors(self.predicted, self.truth))["mean"],
+            "median": every["median"],
+            "seed_pck": every["seed_pck"],
+            "without_mistakes": {
+                key: some[key] for key in ("points", "mean", "median", "seed_pck")
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """How well a way does; `parameters` in millions, none for the mean pose."""
+
+    way: str
+    frames: int
+    judged: Judged
+    seconds: float = 0.0
+    parameters: float = 0.0
+
+    def figures(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "way": self.way,
+            "frames": self.frames,
+            "parameters": round(self.parameters, 1),
+            "seconds": round(self.seconds),
+            **self.judged.figures(),
+        }
+
+
 def read_recording(preprocessing: Preprocessing, block: int) -> Recording:
     """The labelled recording, with one quarter of its time held out."""
     labels = read_labels(data_folder() / "mouse_face")
@@ -229,14 +292,15 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
 
 def compare(
     drawn: Path, *, steps: int = STEPS, block: int = 3, only: Sequence[str] = ()
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Found]:
     """Train each way and judge it; the mean pose comes first."""
     preprocessing = Preprocessing(SIZE, channels=1)
     recording = read_recording(preprocessing, block)
     if not drawn.exists():
         learnt_from_drawings(drawn, preprocessing)
     constant = mean_pose(recording.xy[recording.training])
-    yield {"way": "mean pose", "frames": len(recording.training), **judged(constant, recording)}
+    constant = np.broadcast_to(constant, recording.xy[recording.held_out].shape)
+    yield Found("mean pose", len(recording.training), Judged.by(constant, recording))
     for name, way in ways(drawn, FEW, recording, steps).items():
         if only and name not in only:
             continue
@@ -253,17 +317,17 @@ def run() -> list[Row]:
     constant = float("nan")
     with tempfile.TemporaryDirectory() as folder:
         for found in compare(Path(folder) / "drawn.safetensors"):
-            print(json.dumps(found), file=sys.stderr, flush=True)
-            right = found["without_mistakes"]
-            if found["way"] == "mean pose":
+            print(json.dumps(found.figures()), file=sys.stderr, flush=True)
+            right = found.judged.figures()["without_mistakes"]
+            if found.way == "mean pose":
                 constant = right["mean"]
             note = (
                 f"mean {right['mean']:.1f}, median {right['median']:.1f} px, "
                 f"{right['seed_pck']:.0%} within the seed's PCK threshold, {right['points']} points"
             )
-            if "seconds" in found:
-                note += f"; {found['seconds'] / 60:.0f} min, {found['parameters']} M parameters"
-            case = f"{found['way']}; {found['frames']} frames"
+            if found.parameters:
+                note += f"; {found.seconds / 60:.0f} min, {found.parameters:.1f} M parameters"
+            case = f"{found.way}; {found.frames} frames"
             rows.append((_NAME, case, right["mean"] / constant, note))
     return rows
 
@@ -271,7 +335,13 @@ def run() -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of each training")
-    parser.add_argument("--block", type=int, default=3, help="quarter that judges, 0 to 3")
+    parser.add_argument(
+        "--blocks",
+        type=int,
+        nargs="+",
+        default=[3],
+        help="quarters that judge, each the ways that were trained on the others; 0 to 3",
+    )
     parser.add_argument(
         "--drawn",
         type=Path,
@@ -280,10 +350,17 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=(), metavar="WAY", help="some of the ways")
     arguments = parser.parse_args()
-    for found in compare(
-        arguments.drawn, steps=arguments.steps, block=arguments.block, only=arguments.only
-    ):
-        print(json.dumps(found), flush=True)
+    ways_found: dict[str, list[Found]] = {}
+    for block in arguments.blocks:
+        for found in compare(
+            arguments.drawn, steps=arguments.steps, block=block, only=arguments.only
+        ):
+            print(json.dumps({"block": block, **found.figures()}), flush=True)
+            ways_found.setdefault(found.way, []).append(found)
+    if len(arguments.blocks) > 1:
+        for name, parts in ways_found.items():
+            together = Judged.joined([part.judged for part in parts])
+            print(json.dumps({"way": name, "blocks": arguments.blocks, **together.figures()}))
 
 
 def train_and_judge(
@@ -292,7 +369,7 @@ def train_and_judge(
     preprocessing: Preprocessing,
     recording: Recording,
     settings: FitSettings,
-) -> dict[str, Any]:
+) -> Found:
     """Train one way and judge it by the frames held out."""
     network = way.make()
     frames = recording.frames.subset(way.rows)
@@ -306,13 +383,7 @@ def train_and_judge(
     held_out = recording.frames.subset(recording.held_out)
     predicted = held_out.to_video(predict_inputs(network, preprocessing, held_out)[0])
     parameters = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    return {
-        "way": name,
-        "frames": len(frames),
-        "parameters": round(parameters, 1),
-        "seconds": round(seconds),
-        **judged(predicted, recording),
-    }
+    return Found(name, len(frames), Judged.by(predicted, recording), seconds, parameters)
 
 
 def train_head(
@@ -331,24 +402,6 @@ def train_head(
     while not training.over:
         training.advance()
     training.finish()
-
-
-def judged(predicted: NDArray[np.float64], recording: Recording) -> dict[str, Any]:
-    """Figures on the frames held out, all of them and without those labelled by mistake."""
-    rows, names = recording.held_out, MOUSE_FACE.names
-    truth = recording.xy[rows]
-    whole = np.broadcast_to(predicted, truth.shape)
-    right = ~recording.mistaken[rows]
-    every = figures(whole, truth, names, recording.size)
-    some = figures(whole[right], truth[right], names, recording.size)
-    return {
-        "points": every["points"],
-        "mean": every["mean"],
-        "mean_interval": intervals(pixel_errors(whole, truth))["mean"],
-        "median": every["median"],
-        "seed_pck": every["seed_pck"],
-        "without_mistakes": {key: some[key] for key in ("points", "mean", "median", "seed_pck")},
-    }
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def _add_optimiser(parser: argparse.ArgumentParser) -> None:
          "threads a CPU gives the same weights (default: 0)"),
         ("--batch-size", _whole, "N", "frames that go through the network together (default: 16)"),
         ("--accumulate", _whole, "N", "batches that make a step; double it and halve the batch for "
-         "the same result in less memory (default: 1)"),
+         "much the same result in less memory (default: 1)"),
         ("--learning-rate", float, "RATE",
          "lower it if the loss jumps (default: 5e-4; quick 2e-3)"),
         ("--layer-decay", float, "FACTOR", "of the rate from each block to the one before it; "

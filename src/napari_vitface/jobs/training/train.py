@@ -101,7 +101,8 @@ def train(
         measured to be faster in it.
     batch_size, accumulate : int
         Frames that go through the network together, and how many such batches make a step. Halve
-        the one and double the other for the same result in less memory.
+        the one and double the other for much the same result in less memory (the norms of the head
+        unet see smaller batches).
     learning_rate : float, optional
         Default 5e-4, and 2e-3 if `quick`. Lower it if the loss jumps.
     layer_decay : float, optional

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import subprocess
 import sys
 import time
@@ -156,8 +158,19 @@ def session(engine: Engine, viewer_model: ViewerModel, pump: Pump) -> Iterator[S
     made.close()
 
 
+@pytest.fixture(scope="session")
+def imports_set_aside() -> None:
+    """Spare the garbage collector what is imported: napari's fixture runs it twice a window."""
+    for name in ("napari._qt.qt_viewer", "napari_vitface.gui.actions", "napari_vitface.gui.dock"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
-def dock(engine: Engine, make_napari_viewer: Any, qtbot: Any) -> Iterator[ViTFaceDock]:
+def dock(
+    imports_set_aside: None, engine: Engine, make_napari_viewer: Any, qtbot: Any
+) -> Iterator[ViTFaceDock]:
     """The dock in a real window, as the plugin menu opens it."""
     from napari_vitface.gui.actions import open_dock
 

@@ -247,6 +247,17 @@ def test_labels_alone_are_plotted_too(
     assert not plain.form.apply_button.isEnabled()
 
 
+def test_labels_alone_are_centred_about_their_own_median(
+    plain: TrajectoriesDock, video_path: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    plain.session.add_video(open_video(video_path))
+    heights = {3: 20.0, 7: 26.0, 9: 22.0}
+    label(plain, tmp_path, qtbot, {(f, 1): labelled(11.5, y) for f, y in heights.items()})
+    assert plain.toolbar.centred.isChecked()
+    dots = plain.plot.panels["y"]._dots[Trace("y", ("eye bottom",))]
+    assert np.stack(dots.getData(), axis=1).tolist() == [[3, -2], [7, 4], [9, 0]]
+
+
 def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> None:
     from napari_vitface.gui.actions import open_trajectories
 

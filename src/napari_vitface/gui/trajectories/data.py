@@ -43,7 +43,7 @@ class TraceStore:
         self.table: PoseTable | None = None
         self.times: NDArray[np.float64] | None = None
         self._pyramids: dict[Trace, Pyramid] = {}
-        self._middles: dict[Trace, float] = {}
+        self._middles: dict[Trace, float | None] = {}
         self._wanted: list[Trace] = []
         #: First and last frame (exclusive) that changed since a trace was built.
         self._stale: dict[Trace, tuple[int, int]] = {}
@@ -100,8 +100,8 @@ class TraceStore:
             return np.empty(0), np.empty(0, dtype=np.float32)
         return pyramid.envelope(start, stop, columns, self._reader(trace))
 
-    def middle(self, trace: Trace) -> float:
-        """About the median of a position over the whole video; 0 if it has no values."""
+    def middle(self, trace: Trace) -> float | None:
+        """About the median of a position over the whole video; None if it has no values."""
         if trace not in self._middles:
             values = np.empty(0, dtype=np.float32)
             table = self.table
@@ -110,7 +110,7 @@ class TraceStore:
                 columns = [table.keypoints.index(name) for name in trace.keypoints]
                 values = trace.measure(table.xy[rows][:, columns])
             values = values[np.isfinite(values)]
-            self._middles[trace] = float(np.median(values)) if values.size else 0.0
+            self._middles[trace] = float(np.median(values)) if values.size else None
         return self._middles[trace]
 
     # ----------------------------------------------------------------- building

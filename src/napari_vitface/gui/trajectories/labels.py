@@ -67,6 +67,12 @@ class LabelRows:
         first, last = np.searchsorted(self.frames, [start, stop])
         return slice(int(first), int(last))
 
+    def middle(self, trace: Trace) -> float:
+        """Median of a trace over all labelled frames; 0 if none has it."""
+        frames = self.frames
+        _, values, _ = self.values(trace, 0, int(frames[-1]) + 1 if len(frames) else 0)
+        return float(np.median(values)) if values.size else 0.0
+
     def values(
         self, trace: Trace, start: int, stop: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:

@@ -312,11 +312,12 @@ class Panel(pg.PlotItem):
         Parameters
         ----------
         centred : bool
-            Draw each trace less its median.
+            Draw each trace less its median, that of the labels where nothing was predicted.
         """
         low, high = np.inf, -np.inf
         for trace, curve in self._curves.items():
-            offset = store.middle(trace) if centred else 0.0
+            middle = store.middle(trace) if centred else 0.0
+            offset = labels.middle(trace) if middle is None else middle
             x, y = store.envelope(trace, start, stop, columns)
             if offset:
                 y = y - np.float32(offset)

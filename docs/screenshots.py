@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QApplication
 from napari_vitface.gui.actions import open_trajectories
 from napari_vitface.gui.demo import open_demo
 from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.table import PoseTable
 from napari_vitface.sample import write_sample_video
 
 IMAGES = Path(__file__).parent / "images"
@@ -32,7 +33,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         video = Path(folder) / "sample.mp4"
-        write_sample_video(video)
+        truth = write_sample_video(video)
         viewer = open_demo(video, block=False)
         viewer.window._qt_window.resize(1400, 1000)
         dock = viewer.window.dock_widgets["ViT Face (napari-vitface)"]
@@ -46,6 +47,7 @@ def main() -> None:
         attention_grid(viewer, dock)
         correcting(viewer, dock, Path(folder) / "my-project")
         trajectories(viewer, dock)
+        fine_tuning(viewer, dock, truth)
         viewer.close()
         wait(1)
 
@@ -56,9 +58,7 @@ def attention_grid(viewer: Any, dock: Any) -> None:
     dock.attention_section.open_grid()
     wait(20)
     take(viewer, "attention-grid")
-    for title, other in viewer.window.dock_widgets.items():
-        if "attention" in title.lower():
-            other.parent().close()
+    put_away(viewer, "attention")
 
 
 def correcting(viewer: Any, dock: Any, project: Path) -> None:
@@ -75,7 +75,7 @@ def correcting(viewer: Any, dock: Any, project: Path) -> None:
     nose = MOUSE_FACE.index("nose tip")
     x, y = session.shown_pose(FRAME).xy[nose]
     labelling.move({nose: (x + 6, y - 4)})
-    labelling.select({nose})
+    labelling.selection.select({nose})
     take(viewer, "correct")
 
 
@@ -85,6 +85,29 @@ def trajectories(viewer: Any, dock: Any) -> None:
     wait(5)
     plotted.toolbar.panel_button("confidence").setChecked(True)
     take(viewer, "trajectories")
+
+
+def fine_tuning(viewer: Any, dock: Any, truth: PoseTable) -> None:
+    """The verdict of a quick training on frames that are labelled as they were drawn."""
+    put_away(viewer, "trajectories")
+    session = dock.session
+    for frame in range(4, len(truth), len(truth) // 24):
+        session.labelling.move(
+            {k: (x, y) for k, (x, y) in enumerate(truth.xy[frame].tolist())}, frame
+        )
+    only(dock, "fine-tune")
+    tuned = session.fine_tune
+    wait(60, lambda: tuned.plan.status == "ready")
+    dock.fine_tune_section.start()
+    wait(600, lambda: tuned.run is not None and not tuned.active)
+    take(viewer, "fine-tune")
+
+
+def put_away(viewer: Any, word: str) -> None:
+    """Close the docks that have a word in their title."""
+    for title, other in viewer.window.dock_widgets.items():
+        if word in title.lower():
+            other.parent().close()
 
 
 def only(dock: Any, name: str) -> None:

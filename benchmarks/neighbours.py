@@ -15,6 +15,7 @@ It takes more than an hour on two CPU cores, and runs only if it is named.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
@@ -39,7 +40,7 @@ from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import coordinates_to_pixels
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.pose.bootstrap import intervals
+from napari_vitface.pose.bootstrap import Gain, intervals, paired_gain
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
 from napari_vitface.sample import random_face
@@ -186,6 +187,14 @@ class Judged:
             np.concatenate([part.mistaken for part in parts]),
             parts[0].size,
         )
+
+    def gain_over(self, other: Judged) -> Gain:
+        """How much smaller the errors are, frame by frame, without those labelled by mistake."""
+        right = ~self.mistaken
+        before, after = (
+            pixel_errors(each.predicted[right], each.truth[right]) for each in (other, self)
+        )
+        return paired_gain(before, after)
 
     def figures(self) -> dict[str, Any]:
         """Of all frames, and of those that are not labelled by mistake."""
@@ -350,17 +359,19 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=(), metavar="WAY", help="some of the ways")
     arguments = parser.parse_args()
-    ways_found: dict[str, list[Found]] = {}
+    ways_found: dict[str, list[Judged]] = {}
     for block in arguments.blocks:
         for found in compare(
             arguments.drawn, steps=arguments.steps, block=block, only=arguments.only
         ):
             print(json.dumps({"block": block, **found.figures()}), flush=True)
-            ways_found.setdefault(found.way, []).append(found)
-    if len(arguments.blocks) > 1:
-        for name, parts in ways_found.items():
-            together = Judged.joined([part.judged for part in parts])
-            print(json.dumps({"way": name, "blocks": arguments.blocks, **together.figures()}))
+            ways_found.setdefault(found.way, []).append(found.judged)
+    together = {name: Judged.joined(parts) for name, parts in ways_found.items()}
+    for name, judged in together.items():
+        print(json.dumps({"way": name, "blocks": arguments.blocks, **judged.figures()}))
+    for one, other in itertools.combinations(together, 2):
+        gain = together[one].gain_over(together[other])
+        print(json.dumps({"way": one, "over": other, "gain": gain.gain, "interval": gain.interval}))
 
 
 def train_and_judge(

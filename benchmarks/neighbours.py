@@ -196,6 +196,36 @@ class Judged:
         )
         return paired_gain(before, after)
 
+    def likeness(self, other: Judged) -> dict[str, float]:
+        """How far two ways are from each other, and how much alike they err.
+
+        Ways that lie nearer to each other than to the labels, and miss them to the same side, have
+        little left to learn: what remains is how a person's clicks scatter.
+
+        Returns
+        -------
+        dict
+            "apart": median distance between their predictions, px, at labelled points.
+            "errors_alike": correlation of their errors, the mean over keypoints and x and y.
+            "mean", "median": errors of the predictions halfway between theirs, px.
+            Frames labelled by mistake are left out.
+        """
+        right = ~self.mistaken
+        truth, mine, theirs = self.truth[right], self.predicted[right], other.predicted[right]
+        placed = np.isfinite(truth).all(axis=2)
+        alike: list[float] = []
+        for keypoint in range(truth.shape[1]):
+            rows = placed[:, keypoint]
+            ours, others = ((each - truth)[rows, keypoint].T for each in (mine, theirs))
+            alike += [np.corrcoef(x, y)[0, 1] for x, y in zip(ours, others, strict=True)]
+        halfway = pixel_errors((mine + theirs) / 2, truth)
+        return {
+            "apart": float(np.median(pixel_errors(mine, theirs)[placed])),
+            "errors_alike": float(np.mean(alike)),
+            "mean": float(np.nanmean(halfway)),
+            "median": float(np.nanmedian(halfway)),
+        }
+
     def figures(self) -> dict[str, Any]:
         """Of all frames, and of those that are not labelled by mistake."""
         right, names = ~self.mistaken, MOUSE_FACE.names
@@ -372,6 +402,7 @@ def main() -> None:
     for one, other in itertools.combinations(together, 2):
         gain = together[one].gain_over(together[other])
         print(json.dumps({"way": one, "over": other, "gain": gain.gain, "interval": gain.interval}))
+        print(json.dumps({"way": one, "and": other, **together[one].likeness(together[other])}))
 
 
 def train_and_judge(

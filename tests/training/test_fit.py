@@ -50,8 +50,8 @@ def small_network(head: str) -> tuple[KeypointNetwork, Preprocessing]:
     return KeypointNetwork(backbone, SPOTS, head), preprocessing
 
 
-def train(head: str, *, shuffled: bool = False, steps: int = 200) -> tuple[float, float]:
-    """Median held-out error after training, and that of the mean pose, in video pixels."""
+def train(head: str, *, shuffled: bool = False, steps: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out errors after training, and those of the mean pose, in video pixels."""
     network, preprocessing = small_network(head)
     frames = TrainingFrames.from_images(spots(150, seed=1), preprocessing)
     if shuffled:
@@ -74,22 +74,23 @@ def train(head: str, *, shuffled: bool = False, steps: int = 200) -> tuple[float
     again = held_out.errors(predict_inputs(network, preprocessing, held_out)[0])
     assert float(np.nanmedian(again)) == pytest.approx(median, abs=1e-3)
     constant = np.broadcast_to(frames.xy.mean(axis=0), held_out.xy.shape)
-    return median, float(np.median(held_out.errors(constant.astype(np.float32))))
+    return again, held_out.errors(constant.astype(np.float32))
 
 
-@pytest.mark.parametrize(("head", "steps"), [("unet", 80), ("heatmap", 200)])
+@pytest.mark.parametrize(("head", "steps"), [("unet", 60), ("heatmap", 200)])
 def test_a_model_with_maps_finds_the_spots_in_new_frames(head: str, steps: int) -> None:
-    error, constant = train(head, steps=steps)
-    assert constant > 30
-    assert error < 4
+    errors, constant = train(head, steps=steps)
+    assert np.median(constant) > 30
+    assert np.median(errors) < 4
 
 
-@pytest.mark.parametrize(("head", "steps"), [("unet", 80), ("heatmap", 120)])
+@pytest.mark.parametrize(("head", "steps"), [("unet", 60), ("heatmap", 120)])
 def test_shuffled_labels_teach_nothing(head: str, steps: int) -> None:
-    error, _ = train(head, shuffled=True, steps=steps)
+    errors, _ = train(head, shuffled=True, steps=steps)
     # Three times what true labels lead to at the most. Not the error of a constant: where a map
     # says nothing, its highest place is still at one of the spots more often than on plain grey.
-    assert error > 12
+    # One of two spots is the right one by chance, so the median would be anywhere.
+    assert errors.mean() > 12
 
 
 def test_a_regression_model_can_learn_a_few_frames_by_heart() -> None:

@@ -86,7 +86,9 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
 
     First drawn faces alone, unless a checkpoint that has learnt from them is given; then
     everything, strongly varied, in small inputs, so that the model carries over to other cameras;
-    then, for precision, mostly real frames in larger inputs with narrower targets, varied less.
+    then, for precision, mostly real frames in larger inputs with narrower targets, varied less;
+    last, faces of either side, nearer and farther, for cameras that stand elsewhere. Stages of no
+    steps are left out.
     """
     precision = "bf16" if arguments.bf16 else "fp32"
     drawn = FitSettings(steps=arguments.drawn_steps, seed=arguments.seed, precision=precision)
@@ -101,8 +103,26 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
             rotation=8, scale=0.1, translation=0.05, contrast=0.3, gamma=0.3, erase=0.3
         ),
     )
-    both = [(first, 0.65, FIRST_SIZE), (refine, 0.75, FINAL_SIZE)]
-    return both if arguments.start_from else [(drawn, 0.0, FIRST_SIZE), *both]
+    widen = FitSettings(
+        steps=arguments.widen_steps,
+        seed=arguments.seed + 2,
+        precision=precision,
+        learning_rate=3e-4,
+        sigma=1.5,
+        augmentation=Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5),
+    )
+    every = [
+        (drawn, 0.0, FIRST_SIZE),
+        (first, 0.65, FIRST_SIZE),
+        (refine, 0.75, FINAL_SIZE),
+        (widen, 0.75, FINAL_SIZE),
+    ]
+    return [stage for stage in every if stage[0].steps]
+
+
+def steps_before(checkpoint: Path | None) -> list[int]:
+    """Steps of the stages that made the checkpoint which training starts from."""
+    return list(read_metadata(checkpoint)["training"].get("steps", [])) if checkpoint else []
 
 
 def preprocessing_of(network: KeypointNetwork) -> Preprocessing:
@@ -202,9 +222,12 @@ def main() -> None:
     parser.add_argument("--drawn-steps", type=int, default=800)
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--refine-steps", type=int, default=600)
+    parser.add_argument("--widen-steps", type=int, default=600)
     parser.add_argument("--renderings", type=int, default=3000)
     parser.add_argument(
-        "--start-from", type=Path, help="checkpoint that has learnt from drawn faces already"
+        "--start-from",
+        type=Path,
+        help="checkpoint that the first stages made; give those no steps",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
@@ -227,7 +250,8 @@ def main() -> None:
     network = load_network(given)[0].requires_grad_(True) if given else new_network()
     started = time.perf_counter()
     settings = FitSettings()
-    for settings, real_share, size in [] if no_training else stages(arguments):
+    planned = [] if no_training else stages(arguments)
+    for settings, real_share, size in planned:
         network = adapt(network, MOUSE_FACE, size, "unet")
         preprocessing = preprocessing_of(network)
         real = TrainingFrames.from_images(images, preprocessing)
@@ -273,7 +297,7 @@ def main() -> None:
         "summary": f"{len(taught)} frames of one recording and {arguments.renderings} renderings",
         "script": "scripts/train_bundled.py",
         "started_from": "random weights, drawn faces alone first",
-        "steps": [arguments.drawn_steps, arguments.steps, arguments.refine_steps],
+        "steps": [*steps_before(arguments.start_from), *(stage.steps for stage, _, _ in planned)],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,
         "trained_on": [

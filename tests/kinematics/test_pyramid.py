@@ -55,7 +55,7 @@ def test_a_stretch_is_drawn_between_its_plain_extremes(
     start = data.draw(st.integers(-10, len(values)))
     stop = data.draw(st.integers(start, len(values) + 10))
     x, y = built(values).envelope(start, stop, columns, reader(values))
-    inside = values[max(0, start) : stop]
+    inside = values[max(0, start) : max(0, stop)]
     inside = inside[np.isfinite(inside)]
     drawn = y[np.isfinite(y)]
     if inside.size:

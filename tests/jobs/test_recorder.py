@@ -53,7 +53,7 @@ def test_an_error_in_writing_is_raised_by_the_next_call_and_stop_never_raises(tm
     recorder.put(rows_of(0, 8))
     part._file.close()
     # Rows are written beside: even the first may come too late for the file.
-    with pytest.raises((VitFaceError, ValueError)):
+    with pytest.raises((VitFaceError, ValueError)):  # noqa: PT012
         recorder.put(rows_of(8, 16))
         recorder.finish()
     recorder.stop()

@@ -25,6 +25,7 @@ from benchmarks.neighbours import MISTAKES
 from benchmarks.predict import data_folder
 from napari_vitface import load_model
 from napari_vitface.formats.deeplabcut import read_labels
+from napari_vitface.model.calibrating import default_radius
 from napari_vitface.model.checkpoint import find_model, read_metadata
 from napari_vitface.pose.metrics import pixel_errors, summary
 
@@ -32,8 +33,6 @@ Row = tuple[str, str, float | None, str]
 Floats = NDArray[np.float64]
 
 _NAME = "mean error by another camera / as it is"
-#: Pixels within which a point counts as right: 1 % of the diagonal of these frames.
-_RADIUS = 10.79
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,8 @@ def run(model_name: str = "mouse-face") -> list[Row]:
     labels = labels.take(np.flatnonzero(rows))
     model = load_model(model_name, device="cpu")
     as_it_is = Frames([imread(path) / 255 for path in labels.images], labels.xy)
+    height, width = as_it_is.images[0].shape
+    radius = default_radius((height, width))
     found: list[Row] = []
     usual = float("nan")
     for case, frames in [("as it is", as_it_is), *filmed_otherwise(as_it_is)]:
@@ -103,7 +104,7 @@ def run(model_name: str = "mouse-face") -> list[Row]:
         usual = figures["mean"] if case == "as it is" else usual
         note = (
             f"mean {figures['mean']:.1f}, median {figures['median']:.1f} px, "
-            f"{np.mean(errors[judged] <= _RADIUS):.0%} within 11 px, "
+            f"{np.mean(errors[judged] <= radius):.0%} within {radius:.0f} px, "
             f"confidence {confidence[judged].mean():.2f}; {figures['points']} points"
         )
         found.append((_NAME, case, figures["mean"] / usual, note))

@@ -6,7 +6,6 @@ import difflib
 import inspect
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from napari_vitface.errors import BackboneError
 from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.reasons import first_line
+from napari_vitface.model.timm_import import timm
 
 #: timm's modules whose models take ``weight_init="skip"``.
 _SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from napari_vitface.gui.attention.describe import describe_map, title_map
+from napari_vitface.gui.attention.describe import describe_map, how_computed, title_map
 from napari_vitface.gui.layers import attention_picture, colour_limit
 from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.explaining.layers import name_layers
+from napari_vitface.jobs.explaining.picture import describe_settings
 
 SETTINGS = {
     "method": "rollout",
@@ -100,3 +103,19 @@ def test_several_keypoints_and_a_mean_over_frames_are_named() -> None:
     text = label("nose tip", frames=[0, 100, 10])
     assert "mean over 10 frames (0 to 90, every 10th)" in text
     assert "frame 17" not in text
+
+
+@pytest.mark.parametrize("layers", [(8, 12), (4, 5), (0, 12)])
+def test_a_picture_calls_layers_and_heads_as_the_window_does(layers: tuple[int, int]) -> None:
+    settings = {
+        "method": "rollout",
+        "layers": list(layers),
+        "head_fusion": "head 2",
+        "discard": 0.0,
+        "hide_self": False,
+        "model": "m",
+    }
+    for words in (name_layers(layers), "head 3"):
+        assert words in how_computed(settings, "eye")
+        assert words in describe_settings(settings)
+    assert name_layers((8, 12), 12) == "layers 9 to 12 of 12"

@@ -265,6 +265,22 @@ def test_saving_writes_what_deeplabcut_reads(labelling: Labelling) -> None:
     assert labelling.project.folder.joinpath("labeled-data/mouse/img0012.png").is_file()
 
 
+def test_an_edit_that_was_undone_and_redone_counts_once(labelling: Labelling) -> None:
+    for x in range(5):
+        labelling.move({NOSE: (x, 2)})
+    labelling.undo()
+    assert labelling.documents.edits == 4
+    labelling.redo()
+    assert labelling.documents.edits == 5
+    labelling.saving.save()
+    assert labelling.documents.edits == 0
+    labelling.undo()
+    labelling.undo()
+    assert labelling.saving.line.startswith("2 edits since")
+    labelling.move({NOSE: (9, 9)})
+    assert labelling.documents.edits == 3
+
+
 def test_labels_are_found_again_with_the_video(
     labelling: Labelling, session: Session, pump: Pump, video_path: Path, told: list[str]
 ) -> None:

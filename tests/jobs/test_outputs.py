@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.outputs import Outputs
+from napari_vitface.jobs.outputs import Outputs, find_predictions
 
 
 def test_files_stand_beside_the_video_under_its_name_and_the_model_s(tmp_path):
@@ -66,3 +66,34 @@ def test_only_temporary_files_of_this_very_output_are_removed(tmp_path):
         path.touch()
     outputs.remove_leftovers()
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_predictions_are_found_where_the_job_writes_them(tmp_path):
+    video = tmp_path / "mouse.01.mp4"
+    assert find_predictions(video, "mouse-face") is None
+    outputs = Outputs.beside(video, "mouse-face")
+    outputs.csv.touch()
+    assert find_predictions(video, "mouse-face") == outputs.csv
+    outputs.h5.touch()
+    assert find_predictions(video, "mouse-face") == outputs.h5
+    assert find_predictions(video, "other") is None
+
+
+def test_those_of_a_folder_are_found_through_the_link_that_it_was_opened_by(tmp_path, monkeypatch):
+    folders = [tmp_path / place / "images.v2" for place in ("monday", "tuesday")]
+    links = [tmp_path / "links" / place for place in ("mon", "tue")]
+    links[0].parent.mkdir()
+    for folder, link in zip(folders, links, strict=True):
+        folder.mkdir(parents=True)
+        link.symlink_to(folder, target_is_directory=True)
+        Outputs.beside(link, "m").h5.touch()
+    # Two recordings of one name have results of their own.
+    assert [find_predictions(link, "m") for link in links] == [
+        tmp_path / "links" / "mon_vitface_m.h5",
+        tmp_path / "links" / "tue_vitface_m.h5",
+    ]
+    # From inside a folder, they stand beside it.
+    monkeypatch.chdir(folders[0])
+    Outputs.beside(Path(), "m").h5.touch()
+    assert find_predictions(Path(), "m") == find_predictions(folders[0], "m")
+    assert find_predictions(folders[0], "m") == tmp_path / "monday" / "images.v2_vitface_m.h5"

@@ -81,9 +81,9 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
     parser.add_argument(
         "--layers",
         metavar="A:B",
-        help="blocks A to B-1, counted from 0, negative from the end; for raw the number of one "
-        "block (default: all; the last third for rollout, which over all is nearly even; the last "
-        "one for raw)",
+        help="blocks A to B-1, counted from 0 (captions count layers from 1), negative from the "
+        "end; for raw the number of one block (default: all; the last third for rollout, which "
+        "over all is nearly even; the last one for raw)",
     )
     parser.add_argument(
         "--each-layer",

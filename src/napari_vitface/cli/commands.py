@@ -107,9 +107,11 @@ def _predicted(result: dict[str, Any]) -> str:
 
 def _refuse_same_outputs(videos: list[Path], folder: Path | None) -> None:
     """Raise `VitFaceError` if the results of two videos would have the same names."""
-    from napari_vitface.jobs.outputs import output_stem
+    from napari_vitface.jobs.outputs import output_stem, results_folder
 
-    places = Counter((folder or video.absolute().parent, output_stem(video)) for video in videos)
+    places = Counter(
+        (folder or results_folder(video).absolute(), output_stem(video)) for video in videos
+    )
     place, count = places.most_common(1)[0]
     if count > 1:
         raise VitFaceError(

@@ -34,7 +34,7 @@ def open_demo(video: str | os.PathLike[str], *, block: bool = True) -> Viewer:
 
     from napari_vitface.gui.actions import open_dock
     from napari_vitface.gui.predict.prediction import PredictOptions
-    from napari_vitface.gui.predict.saved import find_predictions
+    from napari_vitface.jobs.outputs import find_predictions
 
     path = Path(video)
     viewer = napari.Viewer(title="napari-vitface demo")

@@ -27,9 +27,9 @@ from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.predict.prediction import Prediction
-from napari_vitface.gui.predict.saved import find_predictions
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.gui.trajectories.filters import Filters
+from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 

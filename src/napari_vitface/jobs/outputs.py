@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +40,14 @@ class Outputs:
         VitFaceError
             If the folder is not there and cannot be made.
         """
-        folder = video.parent if folder is None else folder
+        folder = results_folder(video) if folder is None else folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise VitFaceError(
                 f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
             ) from error
-        name = f"{output_stem(video)}_vitface_{model}"
+        name = output_name(video, model)
         return cls(
             h5=folder / f"{name}.h5",
             csv=folder / f"{name}.csv",
@@ -80,7 +81,42 @@ class Outputs:
                 other.unlink(missing_ok=True)
 
 
+def output_name(video: Path, model: str) -> str:
+    """What the names of the results of a video and a model begin with."""
+    return f"{output_stem(video)}_vitface_{model}"
+
+
 def output_stem(video: Path) -> str:
-    """What the names of a video's outputs begin with."""
-    # A folder of images is named as it stands; its name may hold dots.
-    return video.resolve().name if video.is_dir() else video.stem
+    """What the names of a video's outputs begin with: the name under which it was opened.
+
+    One that is reached through a link has the link's name, so that links of one place to
+    recordings of the same name do not share their results.
+    """
+    # A folder of images is named as it stands: its name may hold dots, and be "." on the way here.
+    return _absolute(video).name if video.is_dir() else video.stem
+
+
+def results_folder(video: Path) -> Path:
+    """The folder that a video, or a folder of images, lies in."""
+    return _absolute(video).parent if video.is_dir() else video.parent
+
+
+def find_predictions(video: Path, model: str, folder: Path | None = None) -> Path | None:
+    """The table that ``predict`` wrote for a video with a model, None if there is none.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where to look; by default where the video is.
+    """
+    folder = results_folder(video) if folder is None else folder
+    for suffix in (".h5", ".csv"):
+        path = folder / f"{output_name(video, model)}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def _absolute(path: Path) -> Path:
+    """A path from the root on, with its links as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links

@@ -12,6 +12,7 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.explaining.layers import name_heads, name_layers
 
 
 def describe_map(
@@ -65,15 +66,8 @@ def title_map(computed: AttentionComputed, target: Target) -> str:
 
 def how_computed(settings: dict[str, Any], target: Target, depth: int | None = None) -> str:
     """Method, layers, heads and start of a map, in words, from the settings of an answer."""
-    start, stop = settings.get("layers") or (0, 0)
-    of_all = f" of {depth}" if depth else ""
-    which = (
-        f"layer {stop}{of_all}" if stop - start == 1 else f"layers {start + 1} to {stop}{of_all}"
-    )
-    fusion = str(settings.get("head_fusion", "mean"))
-    heads = f"heads fused by {fusion}"
-    if fusion.startswith("head "):
-        heads = f"head {int(fusion.removeprefix('head ')) + 1}"
+    which = name_layers(settings.get("layers") or (0, 0), depth)
+    heads = name_heads(str(settings.get("head_fusion", "mean")))
     match settings.get("method"):
         case "raw":
             text = f"Raw attention of {which}, {heads}"

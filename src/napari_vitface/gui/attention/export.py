@@ -16,6 +16,7 @@ from napari_vitface.gui.attention.settings import Target
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.jobs.explaining.video import Look, draw_overlay
+from napari_vitface.jobs.outputs import output_stem, results_folder
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video.caption import Caption
 
@@ -83,8 +84,8 @@ class AttentionExport:
         target = follower.settings.target
         of = target if isinstance(target, str) else "-".join(target[:3])
         when = "mean" if follower.mean is not None else f"frame{self._session.frame}"
-        name = f"{opened.path.stem}_{when}_attention_{of.replace(' ', '-')}{suffix}"
-        return opened.path.with_name(name)
+        name = f"{output_stem(opened.path)}_{when}_attention_{of.replace(' ', '-')}{suffix}"
+        return results_folder(opened.path) / name
 
     def caption(self) -> str:
         """The label of the map on screen: a heading, and how it was computed."""

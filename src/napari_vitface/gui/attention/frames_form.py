@@ -25,6 +25,7 @@ from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.jobs.outputs import output_name, results_folder
 
 
 class AttentionFramesForm(QWidget):
@@ -146,7 +147,8 @@ class AttentionFramesForm(QWidget):
         if measured is None:
             return
         path = measured.opened.path
-        start = path.with_name(f"{path.stem}_vitface_{Path(measured.key.model).stem}_attention.csv")
+        name = output_name(path, Path(measured.key.model).stem)
+        start = results_folder(path) / f"{name}_attention.csv"
         name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
         if not name:
             return

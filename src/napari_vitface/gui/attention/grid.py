@@ -17,6 +17,7 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.explaining.layers import name_layers
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -193,7 +194,7 @@ class AttentionGrid:
             assert slot.key is not None
             key = slot.key.chapter(stop, depth)
             start = stop - 1 if one else 0
-            title = f"layer {stop}" if stop - start == 1 else f"layers {start + 1} to {stop}"
+            title = name_layers((start, stop))
             chosen = (start, stop) == shown
             tiles.append(self._tile(slot, title, settings.target, chosen, key))
         return tiles

@@ -31,6 +31,7 @@ from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.models import bundled_names
 from napari_vitface.gui.section import WrappedLabel, set_role
 from napari_vitface.gui.style import style_sheet
+from napari_vitface.jobs.outputs import output_stem, results_folder
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -295,9 +296,8 @@ class AttentionGridDock(QWidget):
         opened = self._session.current
         if opened is None:
             return
-        start = opened.path.with_name(
-            f"{opened.path.stem}_frame{self._session.frame}_attention_{self._grid.kind}.png"
-        )
+        frame, stem = self._session.frame, output_stem(opened.path)
+        start = results_folder(opened.path) / f"{stem}_frame{frame}_attention_{self._grid.kind}.png"
         name, _ = QFileDialog.getSaveFileName(self, "Save picture", str(start), "PNG (*.png)")
         if name:
             path = Path(name)

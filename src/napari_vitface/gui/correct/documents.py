@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ class Documents:
         document = self.document if document is None else document
         for entry in self._open.values():
             if entry.document is document:
-                entry.edits = 0
+                entry.note_saved()
 
     @property
     def opening(self) -> bool:
@@ -240,11 +241,21 @@ class _Entry:
         self.project = project
         self.document = document
         # Opening carries out again what the journal holds: just the edits since the last save.
-        self.edits = len(document.history.done)
-        document.history.changed.append(self._count)
+        self._saved: tuple[Edit, ...] = ()
 
-    def _count(self, edit: Edit) -> None:
-        self.edits += 1
+    @property
+    def edits(self) -> int:
+        """Edits that are done and were not when it was saved, or the other way round."""
+        done = self.document.history.done
+        pairs = zip(done, self._saved, strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+        edits = len(done) + len(self._saved) - 2 * alike
+        # An undo of what was saved before the window was opened leaves no edit behind.
+        return max(edits, 1) if self.document.unsaved else edits
+
+    def note_saved(self) -> None:
+        """What is done now is in the files."""
+        self._saved = tuple(self.document.history.done)
 
 
 def _key(opened: OpenVideo | None) -> Path:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.jobs.outputs import output_stem, results_folder
 
 _KEPT = 200
 
 
 def proposed_folder(video: Path) -> Path:
     """Where a new project for a video is proposed: beside the video, under its name."""
-    stem = video.name if video.is_dir() else video.stem
-    return video.parent / f"{stem}-labels"
+    return results_folder(video) / f"{output_stem(video)}-labels"
 
 
 def candidates(video: Path) -> Iterator[Path]:

@@ -65,8 +65,9 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
     start = start_name(options.start or model)
     if not result:
         return (
-            f"Will train on your {count(len(labels), 'labelled frame')} "
-            f"({count(labels.points, 'point')}) {of}, starting from {start}."
+            f"You have {count(len(labels), 'labelled frame')} ({count(labels.points, 'point')}) "
+            f"{of}. Most are trained on, starting from {start}; the others are held out "
+            f"({_how_held(options.val)}) and tell how much better it got."
         )
     training, held = sum(result["training"].values()), sum(result["held_out"].values())
     lines = [

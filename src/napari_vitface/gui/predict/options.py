@@ -13,9 +13,6 @@ from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.section import WrappedLabel, labelled_rows
 from napari_vitface.gui.session import Session
 
-#: Where predictions go by default.
-_BESIDE = Path()
-
 
 class PredictOptionsForm(QWidget):
     """What most users leave as it is."""
@@ -38,7 +35,7 @@ class PredictOptionsForm(QWidget):
                 ("fp16", "fp16"),
             ],
         )
-        self.folder = FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=_BESIDE, nullable=True)
+        self.folder = FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=None, nullable=True)
         self.folder.line_edit.native.setPlaceholderText("beside the video")
         self.folder.choose_btn.text = "…"
         self.folder.choose_btn.native.setFixedWidth(30)
@@ -97,7 +94,7 @@ class PredictOptionsForm(QWidget):
     def output_dir(self) -> Path | None:
         """Folder for the results; None for that of the video."""
         folder = self.folder.value
-        return folder if isinstance(folder, Path) and folder != _BESIDE else None
+        return folder if isinstance(folder, Path) else None
 
     @property
     def frame_count(self) -> int:

@@ -26,6 +26,7 @@ from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.pose.table import PointState
 
 _ANOTHER_FILE = "Model file…"
 
@@ -198,7 +199,10 @@ class PredictSection(Section):
         opened = self._session.current
         self.predict_button.setText("Predict")
         self.predict_button.setToolTip("")
-        finished = opened is not None and opened.poses is not None and opened.saved is not None
+        predicted = 0
+        if not active and opened is not None and opened.poses is not None and opened.saved:
+            predicted = int((opened.poses.state != PointState.ABSENT).any(axis=1).sum())
+        finished = opened is not None and predicted == len(opened.video)
         set_look(self.predict_button, "" if finished else "primary")
         if opened is None:
             self.hint.setText("Waits for a video.")
@@ -211,11 +215,13 @@ class PredictSection(Section):
             self.hint.setText("Cancelled. What is done is kept; Go on predicts the rest.")
             self.predict_button.setText(f"Go on with {frames}")
             self.status = "cancelled"
-        elif finished and opened.saved is not None:
+        elif predicted and opened.saved is not None:
             self.hint.setText("Move the slider to look at the points.")
-            self.predict_button.setText("Predict again")
+            same = self.form.frame_count == predicted
+            self.predict_button.setText("Predict again" if same else f"Predict {frames}")
             self.predict_button.setToolTip(f"Replaces {opened.saved.name}")
-            self.status = "done"
+            total = count(len(opened.video), "frame")
+            self.status = "done" if finished else f"{predicted} of {total}"
         else:
             self.hint.setText("Press Predict: points appear on the video as they are found.")
             self.predict_button.setText(f"Predict {frames}")

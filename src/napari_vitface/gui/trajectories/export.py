@@ -18,6 +18,7 @@ from napari_vitface.gui.trajectories.files import (
     write_filtered,
     write_traces,
 )
+from napari_vitface.jobs.outputs import output_stem, results_folder
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -31,7 +32,7 @@ def ask_for_file(parent: QWidget, session: Session, picture: bool) -> Path | Non
     if session.current is None:
         return None
     path = session.current.path
-    start = str(path.with_name(f"{path.stem}_trajectories"))
+    start = str(results_folder(path) / f"{output_stem(path)}_trajectories")
     kinds = "PNG (*.png);;SVG (*.svg)" if picture else "CSV (*.csv)"
     name, chosen = QFileDialog.getSaveFileName(parent, "Export", start, kinds)
     if not name:

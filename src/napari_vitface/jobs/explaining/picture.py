@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.explaining.layers import name_heads, name_layers
 from napari_vitface.pose.keypoints import KeypointSet
 
 #: Dark to bright in even steps of lightness, after matplotlib's "inferno" (CC0).
@@ -112,8 +113,7 @@ def describe_settings(settings: dict[str, Any], layers: bool = True) -> str:
         }[method]
         if layers:
             text += f", {name_layers(settings['layers'])}"
-        fusion = settings["head_fusion"]
-        text += f", {fusion}" if fusion.startswith("head") else f", heads fused by {fusion}"
+        text += f", {name_heads(settings['head_fusion'])}"
         if settings["discard"]:
             text += f", lowest {100 * settings['discard']:g} % discarded"
     if settings["hide_self"]:
@@ -121,12 +121,6 @@ def describe_settings(settings: dict[str, Any], layers: bool = True) -> str:
     if settings.get("averaged"):
         text += f", mean over {settings['averaged']} frames"
     return f"{text}; model {settings['model']}"
-
-
-def name_layers(layers: Sequence[int]) -> str:
-    """[A, B] as words, counted from 0 as on the command line."""
-    first, stop = layers
-    return f"layer {first}" if stop - first == 1 else f"layers {first} to {stop - 1}"
 
 
 def _title(computed: AttentionComputed, m: int, limit: float, *, several: bool) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.explaining.files import check_output, writing
-from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings, name_layers
+from napari_vitface.jobs.explaining.layers import name_layers
+from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
 from napari_vitface.jobs.explaining.view import (
     Counter,
     Crop,

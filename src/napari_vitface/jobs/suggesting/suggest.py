@@ -250,13 +250,9 @@ def _frames_of(labels: Labels, video: Video) -> list[int]:
 def _table_path(given: str | os.PathLike[str] | None, video: Video, model: str) -> Path | None:
     if given is not None:
         return Path(given)
-    from napari_vitface.jobs.outputs import output_stem
+    from napari_vitface.jobs.outputs import find_predictions
 
-    for suffix in (".h5", ".csv"):
-        path = video.path.parent / f"{output_stem(video.path)}_vitface_{model}{suffix}"
-        if path.is_file():
-            return path
-    return None
+    return find_predictions(video.path, model)
 
 
 def _read_table(path: Path, model: KeypointModel, video: Video) -> PoseTable:

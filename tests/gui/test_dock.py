@@ -271,6 +271,50 @@ def test_a_session_from_video_to_table(
     assert "Replaces" in dock.predict_section.predict_button.toolTip()
 
 
+def test_two_videos_of_different_lengths_one_after_the_other(
+    dock: ViTFaceDock, qtbot: Any, tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    viewer, section, session = viewer_of(dock), dock.video_section, dock.session
+    keypoints = KeypointSet(("a", "b"), (("a", "b"),))
+    for name, length in (("long", 40), ("short", 12)):
+        opened = section.open(write_video(tmp_path / f"{name}.mp4", length))
+        poses = PoseTable(keypoints, np.full((length, 2, 2), float(length)))
+        session.set_poses(opened, poses, session.model_name)
+        viewer.dims.set_point(0, length - 3)
+    listed = viewer.window._qt_viewer.layers.model().sourceModel()
+
+    def rows() -> list[str]:
+        return [listed.index(row, 0).data() for row in range(listed.rowCount())]
+
+    def slider() -> int:
+        return int(viewer.window._qt_viewer.dims.slider_widgets[0].slider.maximum())
+
+    assert slider() == 11
+    assert rows() == ["short", SKELETON, KEYPOINTS]
+    assert [section.others.itemText(i) for i in range(2)] == ["long", "short"]
+    assert section.others.isVisible()
+    section.others.setCurrentIndex(0)
+    section.others.activated.emit(0)
+    QApplication.processEvents()
+    assert section.name.text() == "long.mp4"
+    assert slider() == 39
+    assert session.frame == 37
+    assert rows() == ["long", SKELETON, KEYPOINTS]
+    assert viewer.layers[KEYPOINTS].data[0, 0] == 40
+    # What another plugin shows may be longer: there the video has no frame, and no points.
+    viewer.add_image(np.zeros((60, 20, 20), np.uint8), name="another")
+    viewer.dims.set_point(0, 50)
+    assert "No frame here" in section.frame.text()
+    assert not viewer.layers[KEYPOINTS].visible
+    viewer.layers.remove("another")
+    viewer.layers.remove("long")
+    QApplication.processEvents()
+    assert section.name.text() == "short.mp4"
+    assert slider() == 11
+    assert not section.others.isVisible()
+    assert rows() == ["short", SKELETON, KEYPOINTS]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_the_window_survives_the_engine(
     dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path

@@ -421,7 +421,7 @@ def test_a_second_video_goes_into_the_same_project(
     pump.until(lambda: labelling.document is not None)
     assert [entry.name for entry in labelling.project.videos] == ["mouse", "second"]
     labelling.move({NOSE: (3, 4)})
-    session.viewer.layers.selection.active = first.layer
+    session.videos.show(first)
     assert labelling.labels.point(0, NOSE) == labelled(1, 2)
 
 

@@ -166,7 +166,7 @@ def test_another_video_can_be_looked_at_during_a_run(
     pump.until(lambda: long_run.prediction.run.done > before + 40)
     assert second.poses is None
     assert not viewer_model.layers[KEYPOINTS].visible
-    viewer_model.layers.selection.active = first.layer
+    long_run.videos.show(first)
     assert KEYPOINTS in viewer_model.layers
     long_run.prediction.cancel()
     pump.until(lambda: not long_run.prediction.active)

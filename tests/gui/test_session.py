@@ -10,9 +10,11 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import write_poses
-from napari_vitface.gui.overlays import KEYPOINTS
+from napari_vitface.gui.layers import AttentionPicture
+from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.session import Session, session_of
+from napari_vitface.gui.videos import distinct_names
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -88,9 +90,11 @@ def test_the_frame_is_the_videos_even_beside_layers_of_more_dimensions(
     assert viewer_model.dims.point[-3] == 17
     viewer_model.dims.set_point(0, 2)
     assert session.frame == 17
-    # The slider goes beyond the video: the last frame stays on screen.
+    # The slider goes beyond the video: the nearest frame is the last one, and it is not on screen.
+    assert not session.videos.beyond
     viewer_model.dims.set_point(1, 45)
     assert session.frame == 39
+    assert session.videos.beyond
 
 
 def test_points_follow_the_slider(
@@ -158,29 +162,188 @@ def test_a_damaged_prediction_file_is_told_and_nothing_is_drawn(
     assert not seen(viewer_model)
 
 
-def test_several_videos_one_after_the_other(
+def test_where_a_longer_layer_has_no_frame_of_the_video_nothing_is_drawn_or_edited(
+    session: Session, viewer_model: ViewerModel, video_path: Path
+) -> None:
+    opened = session.add_video(open_for_window(video_path))
+    session.set_poses(opened, some_poses(40), session.model_name)
+    viewer_model.add_image(np.zeros((60, 20, 20), np.uint8), name="another plugin's")
+    session.go_to(39)
+    assert seen(viewer_model)
+    viewer_model.dims.set_point(0, 41)
+    assert not seen(viewer_model)
+    hints: list[str] = []
+    session.labelling.hinted.connect(hints.append)
+    wanted: list[bool] = []
+    session.labelling.home_wanted.connect(lambda: wanted.append(True))
+    for command in ("accept_all", "copy_previous", "switch_tool"):
+        session.labelling.run(command)
+    assert not session.labelling.move({0: (3, 4)})
+    assert not session.labelling.place(3, 4)
+    assert not session.labelling.delete([0])
+    assert len(hints) == 6
+    assert all("no frame here" in hint for hint in hints)
+    assert not wanted
+    session.attention.enabled = True
+    assert session.attention.key is None
+    session.attention.enabled = False
+    viewer_model.dims.set_point(0, 39)
+    assert seen(viewer_model)
+
+
+def test_the_slider_is_as_long_as_the_video_on_screen(
     session: Session,
     viewer_model: ViewerModel,
     tmp_path: Path,
     write_video: Callable[..., Path],
 ) -> None:
-    first = session.add_video(open_for_window(write_video(tmp_path / "a.mp4", 10)))
-    session.set_poses(first, some_poses(10), session.model_name)
-    second = session.add_video(open_for_window(write_video(tmp_path / "b.mp4", 20)))
+    def slider() -> tuple[float, int]:
+        return viewer_model.dims.range[0].stop, session.frame
+
+    first = session.add_video(open_for_window(write_video(tmp_path / "a.mp4", 30)))
+    session.set_poses(first, some_poses(30), session.model_name)
+    session.go_to(27)
+    second = session.add_video(open_for_window(write_video(tmp_path / "b.mp4", 10)))
     assert session.current is second
+    assert slider() == (9, 0)
     assert not seen(viewer_model)
-    assert not first.layer.visible
-    # Selecting the other one in the layer list goes back to it.
-    viewer_model.layers.selection.active = first.layer
+    session.set_poses(second, some_poses(10), session.model_name)
+    session.go_to(4)
+    first.layer.contrast_limits = 20, 90
+    session.videos.show(first)
     assert session.current is first
+    # At the frame at which it was left, with what the user set on its layer.
+    assert slider() == (29, 27)
+    assert first.layer.contrast_limits == [20, 90]
     assert seen(viewer_model)
-    assert first.layer.visible
-    assert not second.layer.visible
-    viewer_model.layers.remove(first.layer)
-    assert session.current is second
+    names = [layer.name for layer in viewer_model.layers if layer.visible]
+    assert names == ["a", KEYPOINTS]
+    session.videos.show(second)
+    assert slider() == (9, 4)
+    # The layer of the current video is removed: the one looked at before comes back.
     viewer_model.layers.remove(second.layer)
+    assert session.current is first
+    assert slider() == (29, 27)
+    assert list(session.videos) == [first]
+    viewer_model.layers.remove(first.layer)
     assert session.current is None
     assert not seen(viewer_model)
+
+
+def test_layers_keep_their_order_and_the_selection_when_videos_change(
+    session: Session,
+    viewer_model: ViewerModel,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    first = session.add_video(open_for_window(write_video(tmp_path / "a.mp4", 30)))
+    poses = PoseTable(KeypointSet(("ear", "paw"), (("ear", "paw"),)), np.full((30, 2, 2), 9.0))
+    session.set_poses(first, poses, session.model_name)
+    picture = AttentionPicture(np.ones((3, 4), np.float32), (1, 1), (0, 0), 0.0)
+    session.overlays.draw_attention(picture, 1.0, first.layer)
+    other = viewer_model.add_image(np.zeros((20, 20)), name="other")
+    viewer_model.layers.selection.active = viewer_model.layers[KEYPOINTS]
+    second = session.add_video(open_for_window(write_video(tmp_path / "b.mp4", 10)))
+    ours = [ATTENTION, SKELETON, KEYPOINTS]
+    assert [layer.name for layer in viewer_model.layers] == ["b", *ours, "other"]
+    viewer_model.layers.selection.active = viewer_model.layers[KEYPOINTS]
+    session.videos.show(first)
+    assert [layer.name for layer in viewer_model.layers] == ["a", *ours, "other"]
+    assert viewer_model.layers.selection.active is viewer_model.layers[KEYPOINTS]
+    viewer_model.layers.selection.active = first.layer
+    session.videos.show(second)
+    assert viewer_model.layers.selection.active is second.layer
+    assert other in viewer_model.layers
+
+
+def test_two_videos_of_one_name_are_told_apart(
+    session: Session,
+    viewer_model: ViewerModel,
+    pump: Pump,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    opened = []
+    for offset, day in enumerate(("monday", "tuesday")):
+        (tmp_path / day).mkdir()
+        path = write_video(tmp_path / day / "cam.mp4", 10)
+        write_poses(some_poses(10, offset), path.with_name("cam_vitface_mouse-face.h5"), scorer="s")
+        opened.append(session.add_video(open_for_window(path)))
+        pump.until(lambda: opened[-1].poses is not None)
+    labels = ["cam.mp4 (monday)", "cam.mp4 (tuesday)"]
+    assert [each.label for each in opened] == labels
+    assert [each.layer.name for each in opened] == labels
+    assert [each.saved.parent.name for each in opened] == ["monday", "tuesday"]
+    for each in reversed(opened):
+        session.videos.show(each)
+        assert viewer_model.layers[labels[opened.index(each)]] is each.layer
+        points = viewer_model.layers[KEYPOINTS].data
+        np.testing.assert_array_equal(points, each.poses.xy[0, :, ::-1])
+    opened[0].layer.name = "mine"
+    viewer_model.layers.remove(opened[0].layer)
+    assert [each.layer.name for each in opened] == ["mine", "cam"]
+
+
+def test_opening_a_video_again_shows_it_with_what_is_known_of_it(
+    session: Session, viewer_model: ViewerModel, video_path: Path
+) -> None:
+    opened = session.add_video(open_for_window(video_path))
+    session.set_poses(opened, some_poses(40), session.model_name)
+    session.set_crop((8, 8, 64, 64))
+    session.go_to(12)
+    viewer_model.open(video_path, plugin="napari-vitface")
+    assert session.current is opened
+    assert len(session.videos) == 1
+    assert opened.crop == (8, 8, 64, 64)
+    assert session.frame == 12
+    assert seen(viewer_model)
+    assert [layer.name for layer in viewer_model.layers if layer.visible] == ["mouse", KEYPOINTS]
+
+
+def test_several_files_opened_at_once_and_removed_at_once(
+    session: Session,
+    viewer_model: ViewerModel,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    paths = [write_video(tmp_path / f"{name}.mp4", 10) for name in "abc"]
+    viewer_model.open(paths, plugin="napari-vitface", stack=False)
+    assert [opened.label for opened in session.videos] == ["a", "b", "c"]
+    assert [layer.name for layer in viewer_model.layers] == ["c"]
+    viewer_model.layers.clear()
+    assert session.current is None
+    assert len(session.videos) == 0
+
+
+def test_closing_gives_all_videos_back(
+    session: Session,
+    viewer_model: ViewerModel,
+    pump: Pump,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    for name in "ab":
+        session.add_video(open_for_window(write_video(tmp_path / f"{name}.mp4", 10)))
+    session.close()
+    assert [layer.name for layer in viewer_model.layers] == ["a", "b"]
+    again = session_of(viewer_model, pump.post)
+    assert again.current is not None
+    assert again.current.label == "b"
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/x/a.mp4", "/x/b.mp4"], ["a", "b"]),
+        (["/x/a.mp4", "/x/a.avi"], ["a.mp4", "a.avi"]),
+        (["/x/1/a.mp4", "/x/2/a.mp4", "/x/2/a.avi"], ["a.mp4 (1)", "a.mp4 (2)", "a.avi"]),
+        (["/1/x/a.mp4", "/2/x/a.mp4"], ["a.mp4 (1/x)", "a.mp4 (2/x)"]),
+        (["/a.mp4", "/x/a.mp4"], ["a.mp4 (/)", "a.mp4 (x)"]),
+    ],
+)
+def test_names_are_as_short_as_they_can_be(paths: list[str], names: list[str]) -> None:
+    assert distinct_names([Path(path) for path in paths]) == names
 
 
 def test_a_renamed_video_layer_is_still_the_video(

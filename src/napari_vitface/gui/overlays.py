@@ -197,6 +197,21 @@ class Overlays:
         )
         self._add(viewer, ATTENTION, layer, above=video)
 
+    def arrange(self, video: Image) -> None:
+        """Put the layers above a video in their order: attention, skeleton, keypoints."""
+        viewer = self._viewer()
+        if viewer is None or video not in viewer.layers:
+            return
+        layers = viewer.layers
+        below: Layer = video
+        for what in (ATTENTION, SKELETON, KEYPOINTS):
+            layer = self.layer(what)
+            if layer is None or layer not in layers:
+                continue
+            if layers.index(layer) < layers.index(below):
+                layers.move(layers.index(layer), layers.index(below) + 1)
+            below = layer
+
     def remove(self) -> None:
         """Take all overlays away; what is wanted stays as it was."""
         for what in (ATTENTION, SKELETON, KEYPOINTS):

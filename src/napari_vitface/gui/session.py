@@ -11,11 +11,9 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
 from psygnal import Signal
 
@@ -29,6 +27,7 @@ from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.gui.trajectories.filters import Filters
+from napari_vitface.gui.videos import OpenVideo, Videos
 from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
@@ -46,35 +45,6 @@ _log = logging.getLogger(__name__)
 Post = Callable[[Callable[[], None]], None]
 
 DEFAULT_MODEL = "mouse-face"
-
-
-@dataclass(eq=False)
-class OpenVideo:
-    """A video with its layer and the poses known of it.
-
-    Attributes
-    ----------
-    poses : PoseTable or None
-        As the model gave them; row i is frame i. None: no prediction of the chosen model is known.
-        What is shown of them is `Session.predictions`.
-    model : str
-        Name of the model that the poses come from.
-    saved : Path or None
-        The table on disk that the poses were read from or are written to.
-    crop : (x, y, width, height) or None
-        Part of the frame that models are to look at; None for all of it.
-    """
-
-    video: Video
-    layer: Image
-    poses: PoseTable | None = None
-    model: str = ""
-    saved: Path | None = None
-    crop: Crop | None = None
-
-    @property
-    def path(self) -> Path:
-        return Path(self.video.path)
 
 
 class Session:
@@ -102,8 +72,7 @@ class Session:
         self._viewer = weakref.ref(viewer)
         self._post = post
         self._closed = False
-        self._videos: dict[Image, OpenVideo] = {}
-        self.current: OpenVideo | None = None
+        self.videos = Videos(viewer)
         self.model = DEFAULT_MODEL
         self.device = "auto"
         self.precision = "auto"
@@ -120,12 +89,11 @@ class Session:
         self.filters = Filters(self)
         self.marks = _marks(self)
         self.fine_tune = FineTune(self)
-        viewer.layers.events.inserted.connect(self._on_inserted)
-        viewer.layers.events.removed.connect(self._on_removed)
-        viewer.layers.selection.events.active.connect(self._on_active)
+        self.videos.leaving.connect(self.end_drag)
+        self.videos.switched.connect(self._on_video)
+        self.videos.closed.connect(self._on_video_closed)
         viewer.dims.events.point.connect(self._on_dims)
-        for layer in viewer.layers:
-            self._adopt(layer)
+        self.videos.listen()
 
     @property
     def closed(self) -> bool:
@@ -139,24 +107,18 @@ class Session:
     # ----------------------------------------------------------------- videos
 
     @property
+    def current(self) -> OpenVideo | None:
+        """The video on screen."""
+        return self.videos.current
+
+    @property
     def frame(self) -> int:
         """Index of the frame on screen in the current video; 0 without one."""
-        viewer = self._viewer()
-        if viewer is None or self.current is None:
-            return 0
-        layer = self.current.layer
-        position = layer.world_to_data(viewer.dims.point)[0]
-        return int(np.clip(round(float(position)), 0, len(self.current.video) - 1))
+        return self.videos.frame
 
     def go_to(self, frame: int) -> None:
         """Move the slider to a frame of the current video."""
-        viewer = self._viewer()
-        if viewer is None or self.current is None:
-            return
-        layer = self.current.layer
-        world = layer.data_to_world((frame, *([0] * (layer.ndim - 1))))
-        axis = viewer.dims.ndim - layer.ndim
-        viewer.dims.set_point(axis, world[0])
+        self.videos.go_to(frame)
 
     def add_video(self, video: Video) -> OpenVideo:
         """Show a video in the viewer and work on it."""
@@ -171,12 +133,11 @@ class Session:
 
     def show_video(self, path: Path, open_it: Callable[[], Video]) -> OpenVideo:
         """Work on a video that may be open already; `open_it` opens it if not."""
-        viewer = self._viewer()
-        for opened in self._videos.values():
-            if opened.path.resolve() == path.resolve() and viewer is not None:
-                viewer.layers.selection.active = opened.layer
-                return opened
-        return self.add_video(open_it())
+        opened = self.videos.find(path)
+        if opened is None:
+            return self.add_video(open_it())
+        self.videos.show(opened)
+        return opened
 
     @property
     def model_keypoints(self) -> KeypointSet | None:
@@ -242,7 +203,8 @@ class Session:
         if self.labelling.canvas.dragging:
             return
         layer = self.current.layer if self.current is not None else None
-        self.overlays.draw_pose(self.shown_pose(self.frame), layer)
+        pose = None if self.videos.beyond else self.shown_pose(self.frame)
+        self.overlays.draw_pose(pose, layer)
         self.labelling.canvas.show_selection()
 
     def end_drag(self) -> None:
@@ -289,9 +251,6 @@ class Session:
         self._closed = True
         viewer = self._viewer()
         if viewer is not None:
-            viewer.layers.events.inserted.disconnect(self._on_inserted)
-            viewer.layers.events.removed.disconnect(self._on_removed)
-            viewer.layers.selection.events.active.disconnect(self._on_active)
             viewer.dims.events.point.disconnect(self._on_dims)
             if _sessions.get(viewer) is self:
                 del _sessions[viewer]
@@ -303,33 +262,18 @@ class Session:
         self.overlays.close()
         # Ending the process can take seconds; a run in progress saves what it has.
         threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
-        self._videos.clear()
-        self.current = None
+        self.videos.close()
         self.ended.emit()
 
     # ----------------------------------------------------------------- what the viewer does
 
-    def _adopt(self, layer: Any) -> None:
-        if isinstance(layer, Image) and isinstance(layer.data, Video) and len(layer.data):
-            first = not self._videos
-            if first:
+    def _on_video(self) -> None:
+        opened = self.current
+        if opened is not None:
+            if len(self.videos) == 1 and opened.poses is None:
                 # A new beginning, also where all layers were removed at once.
                 self.overlays.want_again()
-            self._videos.setdefault(layer, OpenVideo(layer.data, layer))
-            self._make_current(self._videos[layer])
-            if first:
-                # napari goes to the middle of what is opened; a video begins at its start.
-                self.go_to(0)
-
-    def _make_current(self, opened: OpenVideo | None) -> None:
-        if opened is self.current:
-            return
-        self.end_drag()
-        before, self.current = self.current, opened
-        if opened is not None and before is not None and before.layer is not opened.layer:
-            # Two videos on top of each other help nobody; the other one is an eye click away.
-            before.layer.visible = False
-            opened.layer.visible = True
+            self.overlays.arrange(opened.layer)
         self.draw_pose()
         self.video_changed.emit()
         if opened is not None:
@@ -338,27 +282,12 @@ class Session:
             self.frame_changed.emit(self.frame)
         self.attention.update()
 
-    def _on_inserted(self, event: Any) -> None:
-        self._adopt(event.value)
-
-    def _on_removed(self, event: Any) -> None:
-        removed = self._videos.pop(event.value, None)
-        if removed is None:
-            return
-        self.prediction.cancel(removed)
-        if all(other.path != removed.path for other in self._videos.values()):
-            self.labelling.documents.release(removed)
-        if removed is self.current:
-            others = list(self._videos.values())
-            self._make_current(others[-1] if others else None)
-
-    def _on_active(self, event: Any) -> None:
-        opened = self._videos.get(event.value)
-        if opened is not None:
-            self._make_current(opened)
+    def _on_video_closed(self, closed: OpenVideo) -> None:
+        self.prediction.cancel(closed)
+        self.labelling.documents.release(closed)
 
     def _on_dims(self, event: Any = None) -> None:
-        if self.current is None:
+        if self.current is None or self.videos.switching:
             return
         if self.labelling.canvas.drag_frame not in (None, self.frame):
             # Points that are being dragged belong to the frame that is being left.

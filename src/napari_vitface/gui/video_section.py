@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.reader import open_for_window, opening
@@ -23,6 +24,10 @@ class VideoSection(Section):
         super().__init__(1, "Video", parent)
         self._session = session
         self.name = WrappedLabel("", "strong")
+        self.others = QComboBox()
+        self.others.setToolTip("The videos that are open; the one chosen is on screen")
+        self.others.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.others.activated.connect(self._on_chosen)
         self.facts = WrappedLabel("", "value")
         self.frame = WrappedLabel("", "hint")
         self.problems = Note()
@@ -45,6 +50,7 @@ class VideoSection(Section):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             buttons.addWidget(button, stretch)
         self.content.addWidget(self.name)
+        self.content.addWidget(self.others)
         self.content.addWidget(self.facts)
         self.content.addWidget(self.frame)
         self.content.addWidget(self.problems)
@@ -93,8 +99,25 @@ class VideoSection(Section):
         opened = self._session.current
         return str(opened.path.parent) if opened is not None else ""
 
+    def _on_chosen(self, index: int) -> None:
+        self._session.videos.show(self.others.itemData(index))
+
+    def _list_videos(self) -> None:
+        """Offer the open videos, if there are several, in place of the name of the only one."""
+        videos = list(self._session.videos)
+        self.others.clear()
+        for opened in videos:
+            self.others.addItem(opened.label, opened)
+            self.others.setItemData(
+                self.others.count() - 1, str(opened.path), Qt.ItemDataRole.ToolTipRole
+            )
+            if opened is self._session.current:
+                self.others.setCurrentIndex(self.others.count() - 1)
+        self.others.setVisible(len(videos) > 1)
+
     def _on_video(self) -> None:
         opened = self._session.current
+        self._list_videos()
         if opened is None:
             self.name.setText("")
             self.facts.setText("")
@@ -106,7 +129,8 @@ class VideoSection(Section):
             return
         video = opened.video
         self.hint.setText("")
-        self.name.setText(opened.path.name)
+        same_name = opened.label.startswith(opened.path.name)
+        self.name.setText(opened.label if same_name else opened.path.name)
         self.name.setToolTip(str(opened.path))
         self.facts.setText(facts(video))
         self.problems.say("\n".join(video.problems))
@@ -118,7 +142,11 @@ class VideoSection(Section):
         opened = self._session.current
         if opened is None:
             return
-        text = f"Frame {frame} of 0–{len(opened.video) - 1}"
+        last = len(opened.video) - 1
+        if self._session.videos.beyond:
+            self.frame.setText(f"No frame here: the video has frames 0–{last}.")
+            return
+        text = f"Frame {frame} of 0–{last}"
         if opened.video.frame_rate > 0:
             text += f"  ·  {float(opened.video.times[frame]):.3f} s"
         self.frame.setText(text)

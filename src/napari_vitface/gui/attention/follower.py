@@ -95,7 +95,7 @@ class AttentionFollower:
     def key(self) -> MapKey | None:
         """What is asked of the engine for the frame on screen; None while nothing is."""
         opened = self._session.current
-        if not self._enabled or opened is None:
+        if not self._enabled or opened is None or self._session.videos.beyond:
             return None
         return map_key(self._session, opened, self._settings, everything=self._everything)
 

@@ -254,6 +254,8 @@ class AttentionSection(Section):
         match self._follower.status:
             case "off" if opened is not None:
                 hint, status = "Tick to see it as heat on the frame on screen.", "off"
+            case "waiting" if opened is not None:
+                hint = "There is no frame here: the slider is beyond the video."
             case "off" | "waiting":
                 hint = "Waits for a video."
             case "computing":

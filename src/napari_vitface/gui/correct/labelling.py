@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
+_NO_FRAME = "There is no frame here to edit: the slider is beyond the video."
 _SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
 
 
@@ -101,7 +102,9 @@ class Labelling:
 
     @property
     def pose(self) -> ShownPose | None:
-        """The frame on screen."""
+        """The frame on screen; None where the slider is beyond the video."""
+        if self._session.videos.beyond:
+            return None
         return self._session.shown_pose(self._session.frame)
 
     # ----------------------------------------------------------------- commands
@@ -114,14 +117,20 @@ class Labelling:
         """Carry out a command of the table of keys; a drag in progress counts up to here."""
         self._session.end_drag()
         owners = (self, self.selection, self.saving, self.walk)
-        getattr(next(owner for owner in owners if hasattr(owner, command)), command)()
+        owner = next(owner for owner in owners if hasattr(owner, command))
+        if owner is self and command not in ("undo", "redo") and self._session.videos.beyond:
+            self.hint(_NO_FRAME)
+            return
+        getattr(owner, command)()
 
     # ----------------------------------------------------------------- edits of points
 
     def move(self, places: Mapping[int, tuple[float, float]], frame: int | None = None) -> bool:
         """Put keypoints at places (x, y) in video pixels, in a frame (default: on screen)."""
-        frame = self._session.frame if frame is None else frame
-        pose, size = self._session.shown_pose(frame), self._size()
+        pose = self.pose if frame is None else self._session.shown_pose(frame)
+        size = self._size()
+        if frame is None and self._session.videos.beyond:
+            self.hint(_NO_FRAME)
         if pose is None or size is None:
             return False
         points = label_edits.moved(pose, places, size)
@@ -130,6 +139,8 @@ class Labelling:
     def place(self, x: float, y: float) -> bool:
         """Put the keypoint whose turn it is at a place in video pixels, as a click does."""
         pose, size, target = self.pose, self._size(), self.selection.target
+        if self._session.videos.beyond:
+            self.hint(_NO_FRAME)
         if pose is None or size is None:
             return False
         if target is None:
@@ -306,6 +317,9 @@ class Labelling:
 
     def _edit(self, what: str, points: Mapping[int, Point], frame: int | None = None) -> bool:
         """Say something about points of a frame (default: the one on screen)."""
+        if frame is None and self._session.videos.beyond:
+            self.hint(_NO_FRAME)
+            return False
         frame = self._session.frame if frame is None else frame
         opened, keypoints, labels = self._session.current, self.keypoints, self.labels
         if not points or opened is None or keypoints is None:

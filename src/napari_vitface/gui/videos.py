@@ -1,0 +1,281 @@
+"""The videos that are open in a viewer, of which the current one is in the layer list.
+
+napari's slider is as long as the longest layer that is listed, and its image is the topmost one.
+So the layers of the other videos are taken out of the list and kept here, with all that the user
+set on them, until their video is looked at again: the slider is exactly as long as the video on
+screen, and nothing of another one lies on it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from psygnal import Signal
+
+from napari_vitface.jobs.outputs import output_stem
+from napari_vitface.video import Video
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_vitface.gui.crop import Crop
+    from napari_vitface.pose.table import PoseTable
+
+
+@dataclass(eq=False)
+class OpenVideo:
+    """A video with its layer and the poses known of it.
+
+    Attributes
+    ----------
+    poses : PoseTable or None
+        As the model gave them; row i is frame i. None: no prediction of the chosen model is known.
+        What is shown of them is `Session.predictions`.
+    model : str
+        Name of the model that the poses come from.
+    saved : Path or None
+        The table on disk that the poses were read from or are written to.
+    crop : (x, y, width, height) or None
+        Part of the frame that models are to look at; None for all of it.
+    label : str
+        A short name that no other open video has.
+    frame : int
+        The frame that was on screen when the video was left.
+    """
+
+    video: Video
+    layer: Image
+    poses: PoseTable | None = None
+    model: str = ""
+    saved: Path | None = None
+    crop: Crop | None = None
+    label: str = ""
+    frame: int = 0
+
+    @property
+    def path(self) -> Path:
+        return Path(self.video.path)
+
+
+class Videos:
+    """Open videos of one viewer; one of them is the current one.
+
+    Parameters
+    ----------
+    viewer : napari viewer or its model
+        Held weakly.
+    """
+
+    #: The current video is about to be another one.
+    leaving = Signal()
+    #: The current video is another one, or was opened anew.
+    switched = Signal()
+    #: (`OpenVideo`): its layer was removed by the user.
+    closed = Signal(object)
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = weakref.ref(viewer)
+        self._open: list[OpenVideo] = []
+        # The one looked at last comes last.
+        self._recent: list[OpenVideo] = []
+        #: Whether layers are being exchanged, and the slider is nowhere in particular.
+        self.switching = False
+        self.current: OpenVideo | None = None
+
+    def __iter__(self) -> Iterator[OpenVideo]:
+        """In the order in which they were opened."""
+        return iter(self._open)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def listen(self) -> None:
+        """Take in the videos that are there, and those to come."""
+        viewer = self._viewer()
+        assert viewer is not None
+        # Last: whoever else listens is to know of a layer before another one is moved.
+        viewer.layers.events.inserted.connect(self._on_inserted, position="last")
+        viewer.layers.events.removed.connect(self._on_removed, position="last")
+        for layer in list(viewer.layers):
+            self._adopt(layer)
+
+    def close(self) -> None:
+        """Stop listening, and put all layers back into the list: they are the user's."""
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.layers.events.inserted.disconnect(self._on_inserted)
+            viewer.layers.events.removed.disconnect(self._on_removed)
+            for opened in self._open:
+                if opened.layer not in viewer.layers:
+                    opened.layer.visible = False
+                    viewer.layers.insert(0, opened.layer)
+        self._open.clear()
+        self._recent.clear()
+        self.current = None
+
+    # ----------------------------------------------------------------- the slider
+
+    @property
+    def frame(self) -> int:
+        """Index of the frame on screen, the nearest one beyond the video; 0 without a video."""
+        if self.current is None:
+            return 0
+        return int(np.clip(self._position(), 0, len(self.current.video) - 1))
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the slider is where longer layers go on and the current video has no frame."""
+        return self.current is not None and self._position() != self.frame
+
+    def go_to(self, frame: int) -> None:
+        """Move the slider to a frame of the current video."""
+        viewer = self._viewer()
+        if viewer is None or self.current is None:
+            return
+        layer = self.current.layer
+        world = layer.data_to_world((frame, *([0] * (layer.ndim - 1))))
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim, world[0])
+
+    def _position(self) -> int:
+        viewer = self._viewer()
+        if viewer is None or self.current is None:
+            return 0
+        return round(float(self.current.layer.world_to_data(viewer.dims.point)[0]))
+
+    # ----------------------------------------------------------------- switching
+
+    def find(self, path: Path) -> OpenVideo | None:
+        """The open video of a path."""
+        wanted = path.resolve()
+        return next((opened for opened in self._open if opened.path.resolve() == wanted), None)
+
+    def show(self, opened: OpenVideo | None) -> None:
+        """Make an open video the current one, at the frame at which it was left."""
+        if opened is self.current:
+            return
+        self.leaving.emit()
+        before = self.current
+        if before is not None and before in self._open:
+            before.frame = self.frame
+        self.current = opened
+        if opened is not None:
+            self._recent.remove(opened)
+            self._recent.append(opened)
+            self._swap(before.layer if before is not None else None, opened.layer, opened.frame)
+        self.switched.emit()
+
+    def _swap(self, before: Image | None, layer: Image, frame: int) -> None:
+        """Put a video's layer where another one's was in the list, and the slider at a frame."""
+        viewer = self._viewer()
+        assert viewer is not None
+        layers = viewer.layers
+        with self._ours():
+            chosen, active = set(layers.selection), layers.selection.active
+            place = layers.index(before) if before in layers else None
+            if layer not in layers:
+                layers.insert(0 if place is None else place, layer)
+            elif place is not None:
+                layers.move(layers.index(layer), place)
+            if before is not None and place is not None and before is not layer:
+                layers.remove(before)
+            # Selected is what was: the video, or what one works on.
+            there = {layer if each is before else each for each in chosen} & set(layers)
+            layers.selection = there or {layer}
+            active = layer if active is before else active
+            layers.selection.active = active if active in there else layers.selection.active
+            self.go_to(frame)
+
+    def _adopt(self, layer: Any) -> None:
+        if not (isinstance(layer, Image) and isinstance(layer.data, Video) and len(layer.data)):
+            return
+        known = self.find(Path(layer.data.path))
+        if known is None:
+            opened = OpenVideo(layer.data, layer, label=layer.name)
+            self._open.append(opened)
+            self._recent.append(opened)
+            self._label_all()
+            self.show(opened)
+        elif known.layer is not layer:
+            self._open_anew(known, layer)
+
+    def _open_anew(self, known: OpenVideo, layer: Image) -> None:
+        """Show a video that was opened again, perhaps because its file changed."""
+        before, known.layer = known.layer, layer
+        name = before.name
+        if len(layer.data) != len(known.video):
+            known.poses = None
+        known.video, known.frame = layer.data, min(known.frame, len(layer.data) - 1)
+        if known is not self.current:
+            self.show(known)
+        else:
+            self.leaving.emit()
+            self._swap(before, layer, self.frame)
+            self.switched.emit()
+        # napari took the name for another layer's.
+        layer.name = name
+
+    def _label_all(self) -> None:
+        """Tell videos of one name apart; a layer that the user named keeps its name."""
+        labels = distinct_names([opened.path for opened in self._open])
+        for opened, label in zip(self._open, labels, strict=True):
+            if opened.layer.name in (opened.label, opened.video.name):
+                opened.layer.name = label
+            opened.label = label
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        """What happens to the layer list is not the user's doing."""
+        self.switching = True
+        try:
+            yield
+        finally:
+            self.switching = False
+
+    def _on_inserted(self, event: Any) -> None:
+        if not self.switching:
+            self._adopt(event.value)
+
+    def _on_removed(self, event: Any) -> None:
+        opened = next((each for each in self._open if each.layer is event.value), None)
+        if opened is None or self.switching:
+            return
+        self._open.remove(opened)
+        self._recent.remove(opened)
+        self._label_all()
+        if opened is self.current:
+            # As tabs do it: the one that was looked at before comes back.
+            self.show(self._recent[-1] if self._recent else None)
+        self.closed.emit(opened)
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """The shortest name for each path that none of the others has: stem, name, name with folder."""
+    absolute = [path.absolute() for path in paths]
+    names: list[str] = []
+    for path in absolute:
+        stem = output_stem(path)
+        alike = [other for other in absolute if output_stem(other) == stem]
+        namesakes = [other for other in alike if other.name == path.name and other != path]
+        if alike.count(path) == len(alike):
+            names.append(stem)
+        elif not namesakes:
+            names.append(path.name)
+        else:
+            parts = path.parent.parts
+            depth = next(
+                (
+                    depth
+                    for depth in range(1, len(parts))
+                    if all(other.parent.parts[-depth:] != parts[-depth:] for other in namesakes)
+                ),
+                len(parts),
+            )
+            names.append(f"{path.name} ({'/'.join(parts[-depth:])})")
+    return names

@@ -206,14 +206,25 @@ def _add_computing(parser: argparse.ArgumentParser, precision: str = "auto") -> 
     )
 
 
-def _add_crop(parser: argparse.ArgumentParser) -> None:
+def _add_crop(parser: argparse.ArgumentParser, *, auto: bool = True) -> None:
+    """`auto`: the crop can be found by the model."""
+    found = "; auto: where the model finds the face, looking at a few frames" if auto else ""
     parser.add_argument(
         "--crop",
-        type=_crop,
-        metavar="X,Y,W,H",
-        help="part of the frame that the model sees, in video pixels (default: the crop stored "
-        "with the model, or the whole frame)",
+        type=_crop_or_auto if auto else _crop,
+        metavar="auto|X,Y,W,H" if auto else "X,Y,W,H",
+        help=f"part of the frame that the model sees, in video pixels{found} (default: the crop "
+        "stored with the model, or the whole frame)",
     )
+
+
+def _crop_or_auto(text: str) -> tuple[int, int, int, int] | str:
+    if text == "auto":
+        return text
+    try:
+        return _crop(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or auto") from None
 
 
 def _crop(text: str) -> tuple[int, int, int, int]:

@@ -143,6 +143,8 @@ class Reporter:
         settings = event.settings
         if "why" in settings:
             self.say(f"{settings['model']}: {settings['why']}")
+        if (face := settings.get("face")) and face["found"]:
+            self.say(face["sentence"])
         resumed = settings.get("fresh_from", 0)
         if resumed:
             self.say(f"Going on from frame {resumed} of {event.total} of an earlier run.")

@@ -148,7 +148,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="of a new network; 0.1 to 0.3 keeps large ones from learning by heart (default: 0.05)",
     )
-    _add_crop(parser)
+    # The labels say where the face is.
+    _add_crop(parser, auto=False)
 
 
 def _add_optimiser(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ JOBS = {
     "explain": "napari_vitface.jobs.explaining.explain:explain",
     "explain_frames": "napari_vitface.jobs.explaining.frames:explain_frames",
     "faithfulness": "napari_vitface.jobs.explaining.faithfulness:faithfulness",
+    "find_face": "napari_vitface.jobs.find_face:find_face",
     "models": "napari_vitface.jobs.models:models",
     "plan_training": "napari_vitface.jobs.training.plan:plan_training",
     "predict": "napari_vitface.jobs.predict:predict",

@@ -176,6 +176,18 @@ class PartFile:
             # The file system has no locks (some network drives): go on without.
 
 
+def read_fingerprint(path: Path) -> dict[str, Any]:
+    """What the run that left a part file was asked for; empty if there is none to go on from."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return {}
+            found = json.loads(_read_line(file))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def record_type(keypoints: int) -> np.dtype[np.void]:
     """One frame: its number, xy in video pixels and confidence."""
     return np.dtype(

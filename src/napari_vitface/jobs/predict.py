@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,16 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.jobs.find_face import Crop, face_found, found_view, search, view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile, is_broken, record_type
+from napari_vitface.jobs.part_file import PartFile, is_broken, read_fingerprint, record_type
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 
 if TYPE_CHECKING:
+    from napari_vitface.model.face_search import Face
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
@@ -46,7 +50,7 @@ def predict(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
-    crop: tuple[int, int, int, int] | None = None,
+    crop: Crop | None = None,
     frames: slice | range | str | None = None,
     overlay: bool = False,
     overwrite: bool = False,
@@ -70,9 +74,10 @@ def predict(
     precision : {"auto", "fp32", "bf16", "fp16"}
         "auto" takes what is measured to be fastest with the same points.
     batch_size : int or "auto"
-    crop : (x, y, w, h), optional
-        Part of the frame to look at, in video pixels. Default: the crop stored with the model, or
-        the whole frame.
+    crop : (x, y, w, h) or "auto", optional
+        Part of the frame to look at, in video pixels; "auto" is where
+        `napari_vitface.jobs.find_face` finds a face. Default, and where it finds none: the crop
+        stored with the model, or the whole frame.
     frames : slice, range or "START:STOP:STEP", optional
         Default: all.
     overlay : bool
@@ -85,12 +90,15 @@ def predict(
     Yields
     ------
     Started
-        `total` frames; `settings` say what runs where, the keypoints, and in `fresh_from` how many
-        frames an earlier run had done (these are yielded first).
+        `total` frames; `settings` say what runs where, the keypoints, in `fresh_from` how many
+        frames an earlier run had done (these are yielded first), the ``crop``, and in ``face`` what
+        the search for it found, or None.
     PosesPredicted, Progress, Notice
     Finished
         Its result names the files (``h5``, ``csv``, ``overlay``), ``frames``, ``broken`` as
-        [first, last] ranges, and ``frames_per_second``.
+        [first, last] ranges, ``frames_per_second``, the ``crop``, ``face`` as above, and
+        ``low_confidence``: the share of frames in which the model is sure of fewer than half of the
+        keypoints (`napari_vitface.pose.confidence`), None if no frame could be decoded.
 
     Raises
     ------
@@ -117,18 +125,19 @@ def predict(
         network = stack.enter_context(
             shared.model(file, device=device, precision=precision, batch_size=batch_size)
         )
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((source.shape[1], source.shape[2]))
-        part = PartFile(
-            outputs.part,
-            _fingerprint(source, file, view, chosen, network.keypoints.names),
-            len(network.keypoints),
-            chosen,
-        )
+        fingerprint = _fingerprint(source, file, chosen, network.keypoints.names)
+        face = None
+        if crop == "auto":
+            face = _face_of(outputs.part, fingerprint)
+            if face is None:
+                face = yield from search(source, network)
+            view = found_view(face, source, network)
+        else:
+            view = yield from view_of(source, network, crop)
+        fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
+        part = PartFile(outputs.part, fingerprint, len(network.keypoints), chosen)
         stack.callback(part.leave)
-        run = _Run(source, chosen, network, view, part, outputs)
+        run = _Run(source, chosen, network, view, part, outputs, face)
         tables_there = run.tables_are_written()
         if not overwrite and not tables_there:
             outputs.refuse_if_existing()
@@ -136,6 +145,8 @@ def predict(
         yield Started("predict", len(chosen), settings=run.settings())
         for problem in source.problems:
             yield Notice(problem)
+        if run.face is not None and not run.face["found"]:
+            yield Notice(run.face["sentence"])
         if part.mismatch is not None:
             yield Notice(
                 f"{part.path.name} was left by a run with another {_listed(part.mismatch)}; "
@@ -146,6 +157,7 @@ def predict(
             yield from run.predict()
         if outputs.overlay is not None:
             yield from run.draw_overlay()
+        yield from run.name_low_confidence()
         yield from run.name_broken()
         result = run.result()
         part.remove()
@@ -163,7 +175,9 @@ class _Run:
         view: View,
         part: PartFile,
         outputs: Outputs,
+        face: Face | None,
     ) -> None:
+        self.face = None if face is None else face_found(face, video, model)
         self.video = video
         self.frames = frames
         self.model = model
@@ -173,6 +187,7 @@ class _Run:
         self.scorer = f"vitface_{model.name}"
         self.fresh_from = part.count
         self.broken: list[tuple[int, int]] = []
+        self.judged = self.unsure = 0
         self.seconds = 0.0
 
     def settings(self) -> dict[str, Any]:
@@ -187,6 +202,7 @@ class _Run:
             "why": self.model.why,
             "batch_size": self.model.batch_size,
             "crop": list(self.view.crop),
+            "face": self.face,
             "keypoints": self.model.keypoints.to_dict(),
             "fresh_from": self.fresh_from,
         }
@@ -205,7 +221,7 @@ class _Run:
     def show_earlier(self) -> Iterator[Event]:
         """The poses that an earlier run left."""
         for rows in self.part.rows(size=_ROWS_AT_ONCE):
-            self._note_broken(rows)
+            self._note(rows)
             yield _event(rows)
 
     def predict(self) -> Iterator[Event]:
@@ -232,7 +248,7 @@ class _Run:
                 notices = len(self.model.notices)
                 rows = self._predict_batch(batch)
                 recorder.put(rows)
-                self._note_broken(rows)
+                self._note(rows)
                 done += len(rows)
                 pace.step(len(rows))
                 yield _event(rows)
@@ -265,6 +281,13 @@ class _Run:
                 f"{name_runs(self.broken)}."
             )
 
+    def name_low_confidence(self) -> Iterator[Event]:
+        """Say if the model is unsure in most frames, and what may help."""
+        if mostly_unsure(self.unsure, self.judged):
+            yield Notice(
+                unsure_sentence(self.unsure, self.judged, self.model.name, searched=bool(self.face))
+            )
+
     def result(self) -> dict[str, Any]:
         """What `Finished` carries."""
         fresh = len(self.frames) - self.fresh_from
@@ -276,6 +299,9 @@ class _Run:
             "overlay": None if self.outputs.overlay is None else str(self.outputs.overlay),
             "frames": len(self.frames),
             "broken": [list(run) for run in self.broken],
+            "low_confidence": round(self.unsure / self.judged, 4) if self.judged else None,
+            "crop": list(self.view.crop),
+            "face": self.face,
             "seconds": round(self.seconds, 3),
             "frames_per_second": round(fresh / self.seconds, 2) if self.seconds else None,
             "device": str(self.model.device),
@@ -294,8 +320,12 @@ class _Run:
             rows["confidence"][batch.decoded] = confidence
         return rows
 
-    def _note_broken(self, rows: NDArray[np.void]) -> None:
-        broken = rows["frame"][is_broken(rows)]
+    def _note(self, rows: NDArray[np.void]) -> None:
+        """Keep in mind which frames are broken and in how many the model is unsure."""
+        is_whole = ~is_broken(rows)
+        self.judged += int(is_whole.sum())
+        self.unsure += int(is_unsure(rows["confidence"][is_whole]).sum())
+        broken = rows["frame"][~is_whole]
         if len(broken):
             # Kept as ranges: a video whose second half is broken must not fill the memory.
             for first, last in runs_of(broken.tolist()):
@@ -316,10 +346,25 @@ def _listed(keys: tuple[str, ...]) -> str:
     return " and another ".join(keys)
 
 
+def _face_of(part: Path, fingerprint: dict[str, Any]) -> Face | None:
+    """The face that an earlier run of the same kind found, so that this one goes on with its crop.
+
+    Another precision might find one that lies a pixel aside.
+    """
+    from napari_vitface.model.face_search import Face
+
+    earlier = read_fingerprint(part)
+    found = earlier.pop("crop", None)
+    if earlier != fingerprint or not isinstance(found, dict):
+        return None
+    crop = found["crop"]
+    return Face(**{**found, "crop": None if crop is None else tuple(crop)})
+
+
 def _fingerprint(
-    video: Video, model: Path, view: View, frames: range, keypoints: tuple[str, ...]
+    video: Video, model: Path, frames: range, keypoints: tuple[str, ...]
 ) -> dict[str, Any]:
-    """What must be the same for a run to go on from an earlier one's part file.
+    """What must be the same for a run to go on from an earlier one's part file, but the crop.
 
     Device, precision and batch size are not part of it: they move points by fractions of a pixel,
     and hours of work are not thrown away for that.
@@ -327,9 +372,8 @@ def _fingerprint(
     with model.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "video": [*_video_stamp(video.path), len(video), list(view.frame_size)],
+        "video": [*_video_stamp(video.path), len(video), list(video.shape[1:3])],
         "model": weights,
-        "crop": list(view.crop),
         "frames": [frames.start, frames.stop, frames.step],
         "keypoints": list(keypoints),
     }

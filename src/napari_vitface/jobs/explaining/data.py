@@ -18,12 +18,12 @@ from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notic
 from napari_vitface.jobs.explaining.files import check_output, writing
 from napari_vitface.jobs.explaining.view import (
     Counter,
-    Crop,
     FrameMaps,
     MapChoices,
     maps_of_frames,
     unreadable,
 )
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
@@ -108,10 +108,7 @@ def attention_data(
             shared.model(model, device=device, precision=precision, batch_size=batch_size)
         )
         names = _keypoints(keypoint, network.keypoints.names)
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((video.shape[1], video.shape[2]))
+        view = yield from view_of(video, network, crop)
         if radius is None:
             scale, _ = view.grid_placement(network.network.backbone.grid)
             radius = RADIUS * (scale[0] + scale[1]) / 2

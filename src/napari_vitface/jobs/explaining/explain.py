@@ -16,7 +16,6 @@ from napari_vitface.jobs.explaining.files import (
     write_picture,
 )
 from napari_vitface.jobs.explaining.view import (
-    Crop,
     Layers,
     MapChoices,
     is_slow,
@@ -24,6 +23,7 @@ from napari_vitface.jobs.explaining.view import (
     placed,
     rounded,
 )
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.pose.keypoints import KeypointSet
@@ -88,8 +88,9 @@ def explain(
         them: in their settings and in the titles of a picture.
     output : path, optional
         Also write the maps: ``.npz`` or ``.png``, and with `story` ``.mp4``.
-    crop : (x, y, w, h), optional
-        Part of the frame to look at, in video pixels. Default: the crop stored with the model, or
+    crop : (x, y, w, h) or "auto", optional
+        Part of the frame to look at, in video pixels; "auto" is where
+        `napari_vitface.jobs.find_face` finds a face. Default: the crop stored with the model, or
         the whole frame.
     device, precision, batch_size
         See `napari_vitface.jobs.predict.predict`. One frame needs one batch; with the settings of
@@ -140,10 +141,7 @@ def explain(
 
         from napari_vitface.video import scale_image
 
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((video.shape[1], video.shape[2]))
+        view = yield from view_of(video, network, crop)
         scaled = scale_image(image, view.scale, white=video.white)
         places = {f"({x:g}, {y:g})": (x, y) for x, y in points}
         steps = look(

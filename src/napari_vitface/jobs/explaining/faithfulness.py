@@ -13,7 +13,6 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured, Finished, Started
 from napari_vitface.jobs.explaining.view import (
     Counter,
-    Crop,
     FrameMaps,
     MapChoices,
     blanks_for,
@@ -21,6 +20,7 @@ from napari_vitface.jobs.explaining.view import (
     rounded,
     unreadable,
 )
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.frame_range import frame_range
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
@@ -82,10 +82,7 @@ def faithfulness(
         from napari_vitface.attention.blanking import Blanker
         from napari_vitface.attention.faithfulness import deletion_curves, mean_curves
 
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((video.shape[1], video.shape[2]))
+        view = yield from view_of(video, network, crop)
         blanks = blanks_for(view, choices)
         yield Started("faithfulness", len(wanted), settings={"model": network.name, **choices})
         counter, broken, seen = Counter(len(wanted)), list[int](), list[int]()

@@ -20,13 +20,13 @@ from napari_vitface.jobs.explaining.files import (
 )
 from napari_vitface.jobs.explaining.view import (
     Counter,
-    Crop,
     FrameMaps,
     MapChoices,
     maps_of_frames,
     placed,
     unreadable,
 )
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.frame_range import frame_range
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
@@ -89,10 +89,7 @@ def explain_frames(
         network = stack.enter_context(
             shared.model(model, device=device, precision=precision, batch_size=batch_size)
         )
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((video.shape[1], video.shape[2]))
+        view = yield from view_of(video, network, crop)
         yield Started(
             "explain_frames",
             len(wanted),

@@ -19,12 +19,12 @@ from napari_vitface.jobs.explaining.layers import name_layers
 from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
 from napari_vitface.jobs.explaining.view import (
     Counter,
-    Crop,
     MapChoices,
     look,
     many_at_once,
     placed,
 )
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
@@ -130,10 +130,7 @@ def attention_video(
         network = stack.enter_context(
             shared.model(model, device=device, precision=precision, batch_size=batch_size)
         )
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((video.shape[1], video.shape[2]))
+        view = yield from view_of(video, network, crop)
         names = [keypoint] if isinstance(keypoint, str) else list(keypoint)
         if "all" in names:
             # A mean over keypoints has no use for the map that belongs to none.

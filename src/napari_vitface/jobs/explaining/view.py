@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_vitface.video import Video
 
 Layers = str | int | tuple[int | None, int | None] | None
-Crop = tuple[int, int, int, int]
 
 
 class MapChoices(TypedDict, total=False):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Started
+from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.suggesting.changes import CHANGES
 from napari_vitface.jobs.suggesting.choice import (
@@ -73,7 +74,7 @@ def suggest(
     labels: Labels | Paths | None = None,
     labelled: Collection[int] = (),
     predictions: str | os.PathLike[str] | None = None,
-    crop: tuple[int, int, int, int] | None = None,
+    crop: Crop | None = None,
     device: str = "auto",
     precision: str = "fp32",
     batch_size: int | str = "auto",
@@ -138,10 +139,7 @@ def suggest(
         )
         path = _table_path(predictions, source, file.stem)
         table = None if path is None else _read_table(path, network, source)
-        preprocessing = network.preprocessing
-        if crop is not None:
-            preprocessing = preprocessing.with_crop(crop)
-        view = preprocessing.view((source.shape[1], source.shape[2]))
+        view = yield from view_of(source, network, crop)
         diagonal = math.hypot(*view.crop[2:])
         names = network.keypoints.names
         every = max(1, math.ceil(len(source) / PREDICTED))
@@ -180,7 +178,7 @@ def suggest(
                 f"{len(source)} frames are labelled, and the others were not predicted or cannot "
                 "be decoded."
             )
-        others = yield from known.features(source, preprocessing, network)
+        others = yield from known.features(source, view.preprocessing, network)
         chosen = _choose(candidates, seen, others, diagonal, names, count, gap)
         yield from chosen
         frames = [

@@ -20,13 +20,27 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_vitface.gui.dock import ViTFaceDock
 
 pytestmark = pytest.mark.window
 
 WAIT = 120_000
+
+
+@pytest.fixture
+def reader_choices() -> Iterator[Any]:
+    """napari's preferences for readers, as they are before anybody chose anything."""
+    from napari.settings import get_settings
+
+    plugins = get_settings().plugins
+    before = plugins.extension2reader
+    plugins.extension2reader = {}
+    yield plugins
+    plugins.extension2reader = before
+
+
 DOCK_NAME = "ViT Face (napari-vitface)"
 
 
@@ -142,18 +156,9 @@ def test_a_file_that_is_no_video_gets_a_sentence(dock: ViTFaceDock, tmp_path: Pa
     assert dock.session.current is None
 
 
-@pytest.mark.parametrize("where", ["dock", "canvas"])
-def test_a_dropped_file_is_opened(
-    dock: ViTFaceDock, qtbot: Any, video_path: Path, where: str
-) -> None:
-    from napari.settings import get_settings
-
-    # On the canvas napari asks which reader to use, as its own claims videos too; this is the
-    # answer, kept.
-    get_settings().plugins.extension2reader = {"*.mp4": "napari-vitface"}
+def drop(target: Any, path: Path) -> None:
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(video_path))])
-    target = dock if where == "dock" else viewer_of(dock).window._qt_viewer
+    data.setUrls([QUrl.fromLocalFile(str(path))])
     event = QDropEvent(
         QPointF(10, 10),
         Qt.DropAction.CopyAction,
@@ -162,8 +167,38 @@ def test_a_dropped_file_is_opened(
         Qt.KeyboardModifier.NoModifier,
     )
     target.dropEvent(event)
-    assert dock.session.current is not None
-    assert dock.session.current.path == video_path
+
+
+def test_a_dropped_file_is_opened_on_the_dock_and_once_wanted_on_the_canvas(
+    dock: ViTFaceDock, tmp_path: Path, write_video: Callable[..., Path], reader_choices: Any
+) -> None:
+    paths = [write_video(tmp_path / name, 5) for name in ("a.mp4", "b.MP4", "c.avi")]
+    section, session = dock.video_section, dock.session
+    drop(dock, paths[0])
+    assert session.current.path == paths[0]
+    # The user chose another reader for one kind of video: that stays.
+    reader_choices.extension2reader = {"*.avi": "napari"}
+    section.refresh_dropping()
+    assert not section.question.isVisible()
+    reader_choices.extension2reader = {}
+    section.refresh_dropping()
+    assert section.question.isVisible()
+    reader_choices.extension2reader = {"*.avi": "napari"}
+    section.question.yes_button.click()
+    assert not section.question.isVisible()
+    drop(viewer_of(dock).window._qt_viewer, paths[1])
+    assert session.current.path == paths[1]
+    assert reader_choices.extension2reader["*.avi"] == "napari"
+    assert reader_choices.extension2reader["*.mp4"] == "napari-vitface"
+    assert not any(".png" in pattern for pattern in reader_choices.extension2reader)
+    # The answer can be taken back while nothing is open.
+    viewer_of(dock).layers.clear()
+    assert section.dropped.isVisible()
+    assert section.dropped.isChecked()
+    section.dropped.setChecked(False)
+    assert reader_choices.extension2reader == {"*.avi": "napari"}
+    section.refresh_dropping()
+    assert not section.question.isVisible()
 
 
 def camera_of(viewer: Any) -> Any:

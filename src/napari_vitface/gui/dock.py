@@ -111,7 +111,7 @@ class ViTFaceDock(QWidget):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open what is dropped on the dock; on the canvas, napari asks which reader to use."""
+        """Open what is dropped on the dock; for the canvas see `dropping`."""
         for url in event.mimeData().urls():
             if url.isLocalFile():
                 self.video_section.open(Path(url.toLocalFile()))

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui import dropping
 from napari_vitface.gui.reader import open_for_window, opening
-from napari_vitface.gui.section import Note, Section, WrappedLabel, set_look
+from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.waiting import run_waiting
@@ -55,6 +66,16 @@ class VideoSection(Section):
         self.content.addWidget(self.frame)
         self.content.addWidget(self.problems)
         self.content.addLayout(buttons)
+        self.question = DroppingQuestion()
+        self.content.addWidget(self.question)
+        self.dropped = QCheckBox("Open dropped videos here")
+        self.dropped.setToolTip(
+            "Videos that are dropped on napari's canvas, or named when it is started, are opened "
+            "with ViT Face; otherwise napari asks which reader to use (Preferences > Plugins)"
+        )
+        self.dropped.toggled.connect(dropping.open_dropped)
+        self.question.answered.connect(self.refresh_dropping)
+        self.content.addWidget(self.dropped)
         session.video_changed.connect(self._on_video)
         session.frame_changed.connect(self._on_frame)
         self._on_video()
@@ -118,6 +139,7 @@ class VideoSection(Section):
     def _on_video(self) -> None:
         opened = self._session.current
         self._list_videos()
+        self.refresh_dropping()
         if opened is None:
             self.name.setText("")
             self.facts.setText("")
@@ -138,6 +160,15 @@ class VideoSection(Section):
         set_look(self.open_button, "")
         self._on_frame(self._session.frame)
 
+    def refresh_dropping(self) -> None:
+        """Ask once; the answer can be changed while nothing is open."""
+        asks = dropping.is_open_question()
+        self.question.setVisible(asks)
+        self.dropped.blockSignals(True)
+        self.dropped.setChecked(dropping.opens_dropped())
+        self.dropped.blockSignals(False)
+        self.dropped.setVisible(not asks and self._session.current is None)
+
     def _on_frame(self, frame: int) -> None:
         opened = self._session.current
         if opened is None:
@@ -150,6 +181,32 @@ class VideoSection(Section):
         if opened.video.frame_rate > 0:
             text += f"  ·  {float(opened.video.times[frame]):.3f} s"
         self.frame.setText(text)
+
+
+class DroppingQuestion(QWidget):
+    """Asks once whether videos dropped on the canvas are to be opened with ViT Face."""
+
+    answered = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        words = WrappedLabel(
+            "napari asks which reader to use for each video dropped on its canvas. Always use ViT "
+            "Face for videos?",
+            "value",
+        )
+        self.yes_button, self.no_button = QPushButton("Always"), QPushButton("Ask each time")
+        self.yes_button.setToolTip("Changes napari's preferences for readers; can be undone here")
+        self.yes_button.clicked.connect(lambda: self._answer(True))
+        self.no_button.clicked.connect(lambda: self._answer(False))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(words)
+        layout.addWidget(row_of(self.yes_button, self.no_button))
+
+    def _answer(self, always: bool) -> None:
+        dropping.open_dropped(always)
+        self.answered.emit()
 
 
 def facts(video: Video) -> str:

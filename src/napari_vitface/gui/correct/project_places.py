@@ -7,12 +7,11 @@ with the user's settings; it is a convenience, and losing it loses nothing else.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.gui.state_folder import state_folder
 from napari_vitface.jobs.outputs import output_stem, results_folder
 
 _KEPT = 200
@@ -74,10 +73,4 @@ def _read() -> list[list[str]]:
 
 
 def _file() -> Path:
-    if sys.platform == "win32":
-        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return base / "napari-vitface" / "projects.json"
+    return state_folder() / "projects.json"

@@ -14,6 +14,7 @@ _PUBLIC = {
     "PoseTable": "napari_vitface.pose.table",
     "evaluate": "napari_vitface.jobs.evaluate",
     "explain": "napari_vitface.jobs.explaining.explain",
+    "export": "napari_vitface.jobs.export",
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_vitface.formats.poses import read_poses, write_poses
     from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explaining.explain import explain
+    from napari_vitface.jobs.export import export
     from napari_vitface.jobs.predict import predict
     from napari_vitface.jobs.training.train import train
     from napari_vitface.model.checkpoint import load_model
@@ -40,6 +42,7 @@ __all__ = [
     "PoseTable",
     "evaluate",
     "explain",
+    "export",
     "load_model",
     "open_video",
     "predict",

@@ -17,7 +17,17 @@ import pytest
 import napari_vitface
 from napari_vitface.formats.poses import read_poses
 
-COMMANDS = ["demo", "predict", "attention", "train", "evaluate", "suggest", "audit", "models"]
+COMMANDS = [
+    "demo",
+    "predict",
+    "attention",
+    "train",
+    "evaluate",
+    "suggest",
+    "audit",
+    "export",
+    "models",
+]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 

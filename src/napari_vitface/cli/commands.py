@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.cli.attention import attention as attention
+from napari_vitface.cli.export import export as export
 from napari_vitface.cli.frames import audit as audit
 from napari_vitface.cli.frames import suggest as suggest
 from napari_vitface.cli.report import Reporter

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"napari-vitface {__version__}")
     # Their modules take what is common to all commands from this one.
     from napari_vitface.cli.attention import add_attention
+    from napari_vitface.cli.export import add_export
     from napari_vitface.cli.frames import add_audit, add_suggest
     from napari_vitface.cli.training import add_train
 
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands, [common, as_json])
     add_suggest(commands, [common, as_json])
     add_audit(commands, [common, as_json])
+    add_export(commands, [common, as_json])
     _add_models(commands, [common, as_json])
     return parser
 

@@ -8,8 +8,10 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from importlib import metadata, resources
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -70,13 +72,18 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
     }
     imported -= set(sys.stdlib_module_names) | {"napari_vitface"}
     by_module = metadata.packages_distributions()
-    requirements = [Requirement(text) for text in metadata.requires("napari-vitface") or []]
-    declared = {canonicalize_name(one.name) for one in requirements if one.marker is None}
-    optional = {canonicalize_name(one.name) for one in requirements} - declared
+    # Not what is installed: an editable installation keeps the names that it was made with.
+    project = tomllib.loads(page("pyproject.toml"))["project"]
+    declared = names_of(project["dependencies"])
+    optional = names_of(chain(*project["optional-dependencies"].values())) - declared
     # An optional one need not be there; its module has its name.
     needed = {canonicalize_name(by_module.get(name, [name])[0]) for name in imported} - optional
     # pandas imports PyTables, and timm torchvision.
     assert needed | {"tables", "torchvision"} == declared
+
+
+def names_of(requirements: Iterable[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
 def test_no_pickle_is_read() -> None:

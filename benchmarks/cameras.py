@@ -24,10 +24,10 @@ from skimage.transform import AffineTransform, warp
 from benchmarks.neighbours import MISTAKES
 from benchmarks.predict import data_folder
 from napari_vitface import load_model
-from napari_vitface.formats.deeplabcut import read_labels
 from napari_vitface.model.calibrating import default_radius
 from napari_vitface.model.checkpoint import find_model, read_metadata
 from napari_vitface.pose.metrics import pixel_errors, summary
+from napari_vitface.project.labels import read_labels
 
 Row = tuple[str, str, float | None, str]
 Floats = NDArray[np.float64]

@@ -33,7 +33,6 @@ from skimage.io import imread
 from torch import Tensor, nn
 
 from benchmarks.predict import data_folder
-from napari_vitface.formats.deeplabcut import read_labels
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.decoding import decode_heatmaps
@@ -43,6 +42,7 @@ from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.bootstrap import Gain, intervals, paired_gain
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
+from napari_vitface.project.labels import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.training.batches import FeatureBatches, Features, variants
 from napari_vitface.training.budget import quick_variants

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.io import imread
 
-from napari_vitface.formats.deeplabcut import Labels, read_labels
+from napari_vitface.formats.deeplabcut import Labels
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate
@@ -31,6 +31,7 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors, summary
+from napari_vitface.project.labels import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_vitface.formats.deeplabcut import Labels, read_labels
+from napari_vitface.formats.deeplabcut import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
@@ -14,6 +14,7 @@ from napari_vitface.model.checkpoint import bundled_models, load_model, read_met
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
+from napari_vitface.project.labels import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.video import VideoWriter, open_video
 

@@ -18,14 +18,13 @@ _PUBLIC = {
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
-    "read_labels": "napari_vitface.formats.deeplabcut",
+    "read_labels": "napari_vitface.project.labels",
     "read_poses": "napari_vitface.formats.poses",
     "train": "napari_vitface.jobs.training.train",
     "write_poses": "napari_vitface.formats.poses",
 }
 
 if TYPE_CHECKING:
-    from napari_vitface.formats.deeplabcut import read_labels
     from napari_vitface.formats.poses import read_poses, write_poses
     from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explaining.explain import explain
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.table import PoseTable
+    from napari_vitface.project.labels import read_labels
     from napari_vitface.video import open_video
 
 __all__ = [

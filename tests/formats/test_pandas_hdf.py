@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.deeplabcut import read_labels
 from napari_vitface.formats.pandas_hdf import read_hdf_frame
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.project.labels import read_labels
 
 LEVELS = ["scorer", "bodyparts", "coords"]
 

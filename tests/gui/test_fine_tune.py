@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_vitface.formats.deeplabcut import read_labels
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.project.labels import read_labels
 from napari_vitface.video import VideoWriter
 
 if TYPE_CHECKING:

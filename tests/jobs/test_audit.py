@@ -247,7 +247,7 @@ def test_labels_in_memory_are_audited_by_the_frames_of_the_video(
 def test_without_a_model_that_may_judge_faces_are_drawn(
     project: tuple[Path, np.ndarray], small_model: Callable[..., Path]
 ) -> None:
-    from napari_vitface.formats.deeplabcut import read_labels
+    from napari_vitface.project.labels import read_labels
 
     labels = read_labels(project[0])
     labels = replace(labels, videos=np.full(16, "cam1_G7c1_1"))

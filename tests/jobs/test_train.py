@@ -284,9 +284,9 @@ def raw_calibration_error(
 ) -> float:
     from PIL import Image
 
-    from napari_vitface.formats.deeplabcut import read_labels
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.metrics import calibration_error, pixel_errors
+    from napari_vitface.project.labels import read_labels
 
     labels = read_labels(project)
     rows = [

@@ -1,13 +1,22 @@
-"""DeepLabCut's ``config.yaml``: read, changed and written with its comments and unknown keys."""
+"""YAML settings such as DeepLabCut's ``config.yaml``: read, changed, written with its comments."""
 
 from __future__ import annotations
 
 import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
+
+#: Larger than the settings of any project: reading this much takes seconds.
+_MOST_BYTES = 500_000
+#: Values in a file, those counted again that it repeats by reference.
+_MOST_VALUES = 200_000
+#: Encodings of systems that write no UTF-8, to be told by the names of the project's own files.
+_ENCODINGS = ("cp1252", "gb18030", "cp932", "cp949", "big5", "cp1250", "cp1251", "cp1253")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -21,8 +30,15 @@ def read_config(path: Path) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        data = _yaml().load(path.read_text(encoding="utf-8-sig"))
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_BYTES // 1000} kB are no settings")
+        content = path.read_bytes()
+        data = _yaml().load(content.decode(_encoding(path, content)))
+        _count(data)
+    except RecursionError as error:
+        raise LabelError(f"{path} cannot be read (it is nested too deeply).") from error
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, OSError) as error:
+        # ruamel raises what Python makes of a value that is none: ValueError for 2024-02-30.
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} cannot be read ({reason}).") from error
     if data is None:
@@ -35,6 +51,8 @@ def read_config(path: Path) -> dict[str, Any]:
 def write_config(path: Path, data: dict[str, Any]) -> None:
     """Write settings as YAML, with the comments of where they were read, in place of `path`.
 
+    The encoding stays as it is, for other programs may expect that of their system.
+
     Raises
     ------
     LabelError
@@ -43,10 +61,75 @@ def write_config(path: Path, data: dict[str, Any]) -> None:
     text = io.StringIO()
     _yaml().dump(data, text)
     try:
+        content = text.getvalue().encode(_present_encoding(path), "strict")
+    except UnicodeEncodeError:
+        content = text.getvalue().encode("utf-8")
+    try:
         with atomic_write(path) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+            temporary.write_bytes(content)
     except OSError as error:
         raise LabelError(f"{path} cannot be written ({error.strerror or error}).") from error
+
+
+def _present_encoding(path: Path) -> str:
+    try:
+        found = _encoding(path, path.read_bytes())
+    except (OSError, ValueError):
+        return "utf-8"
+    return "utf-8" if found == "utf-8-sig" else found
+
+
+def _encoding(path: Path, content: bytes) -> str:
+    """The encoding of a text; `ValueError` if it cannot be told."""
+    found = json.detect_encoding(content)
+    if found != "utf-8":
+        return found
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    else:
+        return "utf-8"
+    scorer = re.search(rb"^scorer:[ \t]*(.+?)[ \t\r]*$", content, re.MULTILINE)
+    names = _scorers_beside(path)
+    for encoding in _ENCODINGS:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if scorer and scorer[1].decode(encoding).strip("'\"") in names:
+            return encoding
+        # A byte on its own between letters is an accented letter of Western Europe: elsewhere, two
+        # bytes make a letter, or all letters are such bytes.
+        alone = not re.search(rb"[\x80-\xff]{2}", content)
+        if encoding == "cp1252" and alone and not names - {name for name in names if name in text}:
+            return encoding
+    raise ValueError("it is not in UTF-8 and its encoding cannot be told: save it in UTF-8")
+
+
+def _scorers_beside(path: Path) -> set[str]:
+    """Whose labels there are, of those whose names could tell an encoding."""
+    tables = path.parent.glob("labeled-data/*/CollectedData_*")
+    names = {table.stem.removeprefix("CollectedData_") for table in tables}
+    return {name for name in names if not name.isascii()}
+
+
+def _count(data: Any) -> None:
+    """Raise `ValueError` if a file means far more values than it writes."""
+    sizes: dict[int, int] = {}
+
+    def size(value: Any) -> int:
+        if not isinstance(value, dict | list | set):
+            return 1
+        key = id(value)
+        if key not in sizes:
+            parts = [*value, *value.values()] if isinstance(value, dict) else [*value]
+            sizes[key] = 1 + sum(map(size, parts))
+        if sizes[key] > _MOST_VALUES:
+            raise ValueError("it repeats its values beyond any use")
+        return sizes[key]
+
+    size(data)
 
 
 def _yaml() -> Any:

@@ -7,6 +7,7 @@ animals). Labels name an image in each row, predictions a frame number.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable, read_header_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
+
+# Eighteen digits fit into 64 bits.
+_WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0*)?\s*")
 
 #: The individual under which DeepLabCut keeps body parts that are no animal's.
 NO_ANIMAL = "single"
@@ -57,12 +61,20 @@ class DlcTable:
         return MOUSE_FACE if self.names == MOUSE_FACE.names else KeypointSet(self.names)
 
     def frame_numbers(self) -> NDArray[np.int64] | None:
-        """The row labels as (rows,) frame numbers, or None if they are something else."""
+        """The row labels as (rows,) frame numbers, or None if they are something else.
+
+        Numbers may be written as text, or with a decimal point: 7.0.
+        """
         if len(self.index) == 0:
             return np.empty(0, np.int64)
-        if self.index.shape[1] != 1 or self.index.dtype.kind not in "iu":
+        if self.index.shape[1] != 1:
             return None
-        return self.index[:, 0].astype(np.int64)
+        if self.index.dtype.kind in "iu":
+            return self.index[:, 0].astype(np.int64)
+        found = [_WHOLE_NUMBER.fullmatch(str(label)) for label in self.index[:, 0].tolist()]
+        if None in found:
+            return None
+        return np.array([int(number[1]) for number in found if number], np.int64)
 
 
 def read_dlc_table(path: Path) -> DlcTable:
@@ -86,7 +98,7 @@ def as_dlc_table(table: HeaderTable) -> DlcTable:
         for coord in ("likelihood", "visible")
     }
     return DlcTable(
-        table.path, table.columns[0][0], names, table.index, xy, extra["likelihood"],
+        table.path, table.columns[0][0].strip(), names, table.index, xy, extra["likelihood"],
         extra["visible"],
     )  # fmt: skip
 
@@ -105,7 +117,7 @@ def point_columns(table: HeaderTable) -> dict[str, dict[str, int]]:
         raise LabelError(
             f"The columns of {path} are not DeepLabCut's scorer, bodyparts and coords."
         )
-    scorers = list(dict.fromkeys(column[0] for column in columns))
+    scorers = list(dict.fromkeys(column[0].strip() for column in columns))
     if len(scorers) > 1:
         raise LabelError(
             f"{path} holds the labels of several scorers ({', '.join(scorers)}); keep one in a "
@@ -114,7 +126,7 @@ def point_columns(table: HeaderTable) -> dict[str, dict[str, int]]:
     chosen = range(len(columns)) if len(columns[0]) == 3 else _columns_of_one_animal(table)
     places: dict[str, dict[str, int]] = {}
     for i in chosen:
-        *_, part, coord = columns[i]
+        part, coord = columns[i][-2], columns[i][-1].strip().lower()
         if places.setdefault(part, {}).setdefault(coord, i) != i:
             raise LabelError(f"{path} names the same body part twice.")
     for name, place in places.items():

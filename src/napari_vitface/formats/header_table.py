@@ -6,9 +6,8 @@ kept, so that a table can be changed in one place and stay as it was everywhere 
 
 from __future__ import annotations
 
-import csv
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from napari_vitface.errors import LabelError
 #: The pandas key of DeepLabCut's tables in an HDF5 file.
 HDF_KEY = "df_with_missing"
 
-_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+#: Names of the header rows; individuals only in projects of several animals.
+LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 _HDF_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 #: PyTables may be used by one thread at a time.
@@ -56,15 +56,54 @@ class HeaderTable:
 
 
 def read_header_table(path: Path) -> HeaderTable:
-    """Read a table; `LabelError` with one sentence if it is none."""
-    if not path.is_file():
+    """Read a table; `LabelError` with one sentence if it is none.
+
+    Columns and rows that spreadsheets leave behind, with neither names nor numbers, are left out.
+    """
+    if not is_file(path):
         raise LabelError(f"There is no file {path}.")
     suffix = path.suffix.lower()
     if suffix in _HDF_SUFFIXES:
-        return _read_hdf(path)
+        return _without_leftovers(_read_hdf(path))
     if suffix == ".csv":
-        return _read_csv(path)
+        from napari_vitface.formats.csv_table import read_csv_table
+
+        return _without_leftovers(read_csv_table(path))
     raise LabelError(f"{path} is neither a .csv nor a .h5 file, so it is not read as a table.")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; not if no file can have that name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _without_leftovers(table: HeaderTable) -> HeaderTable:
+    numbers = ~np.isnan(table.values)
+    named = np.array([any(map(_is_name, column[-2:])) for column in table.columns], bool)
+    stray = np.flatnonzero(~named & numbers.any(axis=0))
+    if len(stray):
+        raise LabelError(
+            f"Column {stray[0] + 1} of {table.path} holds numbers, but no body part is named above "
+            "them: name it or take the column away."
+        )
+    labelled = np.array([any(map(str, label)) for label in table.index.tolist()], bool)
+    kept = labelled | numbers.any(axis=1)
+    if named.all() and kept.all():
+        return table
+    return replace(
+        table,
+        columns=[column for column, keep in zip(table.columns, named, strict=True) if keep],
+        index=table.index[kept],
+        values=table.values[kept][:, named],
+    )
+
+
+def _is_name(cell: str) -> bool:
+    # What pandas calls the header cells that it found empty.
+    return bool(cell.strip()) and not cell.startswith("Unnamed: ")
 
 
 def table_bytes(table: HeaderTable) -> bytes:
@@ -110,7 +149,7 @@ def _read_hdf(path: Path) -> HeaderTable:
 
     frame = read_hdf_frame(path)
     count = len(frame.columns[0]) if frame.columns else 0
-    usual = _LEVELS if count == len(_LEVELS) else (_LEVELS[0], *_LEVELS[2:])
+    usual = LEVELS if count == len(LEVELS) else (LEVELS[0], *LEVELS[2:])
     names = frame.level_names if len(frame.level_names) == count else (None,) * count
     return HeaderTable(
         path,
@@ -138,86 +177,3 @@ def _hdf_bytes(table: HeaderTable) -> bytes:
         finally:
             store.close()
     return image
-
-
-# --- CSV ------------------------------------------------------------------------------------------
-
-
-def _read_csv(path: Path) -> HeaderTable:
-    header = _read_header(path)
-    # Columns of row labels have no scorer: DeepLabCut's three-level rows leave two cells empty.
-    levels = 1
-    while levels < len(header[0]) and not header[0][levels]:
-        levels += 1
-    columns = list(zip(*(row[levels:] for row in header), strict=True))
-    level_names = tuple(row[0] for row in header)
-    nameless: tuple[str | None, ...] = (None,) * levels
-    # pandas' reader is many times faster than the csv module on a table of a million frames.
-    import pandas as pd
-
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            # Read past the header by records, for a quoted name may run over a line's end.
-            reader = csv.reader(file)
-            for _ in header:
-                next(reader)
-            body = pd.read_csv(
-                file,
-                header=None,
-                dtype=dict.fromkeys(range(levels), str) if levels > 1 else None,
-                # The number that is written, to the last bit: the default since pandas 3.1.
-                float_precision="round_trip" if _release(pd.__version__) < (3, 1) else None,
-            )
-    except pd.errors.EmptyDataError:
-        empty = np.empty((0, levels), np.int64), np.empty((0, len(columns)))
-        return HeaderTable(path, level_names, columns, empty[0], nameless, empty[1])
-    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
-        raise LabelError(f"{path} cannot be read as a table ({error}).") from error
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
-    if body.shape[1] != levels + len(columns):
-        raise LabelError(
-            f"{path} has {body.shape[1]} columns in its rows but {levels + len(columns)} in its "
-            "header."
-        )
-    try:
-        values = body.iloc[:, levels:].to_numpy(dtype=np.float64)
-    except ValueError as error:
-        raise LabelError(f"{path} holds something that is not a number ({error}).") from None
-    labels = body.iloc[:, :levels]
-    if levels == 1 and pd.api.types.is_integer_dtype(labels[0]):
-        index = labels.to_numpy(dtype=np.int64)
-        return HeaderTable(path, level_names, columns, index, nameless, values)
-    index = labels.fillna("").astype(str).to_numpy(dtype=object)
-    if len(index) and np.isnan(values[0]).all() and not Path(index[0, -1]).suffix:
-        # pandas writes a line with the names of the row labels where these have names.
-        names = tuple(name or None for name in index[0].tolist())
-        return HeaderTable(path, level_names, columns, index[1:], names, values[1:])
-    return HeaderTable(path, level_names, columns, index, nameless, values)
-
-
-def _release(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)
-
-
-def _read_header(path: Path) -> list[list[str]]:
-    """The header rows of a CSV file."""
-    header: list[list[str]] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.reader(file):
-                if not row or row[0] not in _LEVELS or len(header) == len(_LEVELS):
-                    break
-                header.append(row)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"{path} is not a CSV text file ({error}).") from None
-    except OSError as error:
-        raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
-    if tuple(row[0] for row in header) not in (_LEVELS, ("scorer", "bodyparts", "coords")):
-        raise LabelError(
-            f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords)."
-        )
-    if len({len(row) for row in header}) != 1:
-        raise LabelError(f"The header rows of {path} differ in length.")
-    return header

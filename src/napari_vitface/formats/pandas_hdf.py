@@ -81,9 +81,13 @@ def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
             f"{path} is not read because {error}, which could run a program hidden in the file; "
             "save the table as CSV instead."
         ) from None
-    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except LabelError:
+        raise
+    except Exception as error:
+        # Whatever h5py makes of damage: RuntimeError for a flipped bit, among many others.
+        reason = " ".join(str(error).split())
         raise LabelError(
-            f"{path} cannot be read as a DeepLabCut HDF5 table ({error}); "
+            f"{path} cannot be read as a DeepLabCut HDF5 table ({reason}); "
             "if there is a CSV file of the same name, use that."
         ) from error
 
@@ -156,7 +160,7 @@ def _tuples(labels: NDArray[Any]) -> list[tuple[Any, ...]]:
 def _fixed_labels(dataset: h5py.Dataset) -> tuple[NDArray[Any], str | None]:
     values = _fixed_array(dataset)
     kind = _text(dataset.attrs.get("kind", b""))
-    if kind not in ("string", "integer"):
+    if kind not in ("string", "integer", "float"):
         raise _NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
     name = dataset.attrs.get("name")
     # A nameless level has the pickle of None as its name; nothing needs to be decoded for that.
@@ -170,8 +174,21 @@ def _fixed_array(dataset: h5py.Dataset) -> NDArray[Any]:
     if "shape" in dataset.attrs:
         # pandas stores an array without elements as a placeholder of one element.
         return np.empty(0)
-    array = np.asarray(dataset[()])
+    array = np.asarray(_whole(dataset))
     return array if array.ndim < 2 or dataset.attrs.get("transposed", 0) else array.T
+
+
+def _whole(dataset: Any) -> Any:
+    """All of a dataset, if the file holds it itself and is as large as the dataset says."""
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError("a part of the table is missing")
+    if dataset.is_virtual or dataset.external:
+        raise ValueError(f"{dataset.name} is kept in another file")
+    # zlib, the tightest of the compressions that pandas offers, makes at most 1032 bytes of one.
+    most = dataset.id.get_storage_size() * (1032 if dataset.compression or dataset.chunks else 1)
+    if dataset.nbytes > most:
+        raise ValueError(f"{dataset.name} is said to be larger than the file")
+    return dataset[()]
 
 
 # --- table format ---------------------------------------------------------------------------------
@@ -181,9 +198,9 @@ def _read_table(group: h5py.Group) -> HdfFrame:
     table_type = _text(group.attrs.get("table_type", b""))
     if table_type != "appendable_frame":
         raise _NotPlain(f"it is a table of the kind {table_type!r}")
-    rows = group["table"][()]
+    rows = _whole(group["table"])
     attributes = group["table"].attrs
-    if _text(attributes.get("index_kind", b"")) not in ("string", "integer"):
+    if _text(attributes.get("index_kind", b"")) not in ("string", "integer", "float"):
         raise _NotPlain("its row labels are neither numbers nor names")
     ((_, order),) = _plain_data(group.attrs["non_index_axes"])
     blocks = []
@@ -197,7 +214,10 @@ def _read_table(group: h5py.Group) -> HdfFrame:
 
 
 def _table_columns(labels: list[Any]) -> list[tuple[Any, ...]]:
-    return [label if isinstance(label, tuple) else (label,) for label in labels]
+    columns = [label if isinstance(label, tuple) else (label,) for label in labels]
+    if not all(isinstance(part, str | int | float) for column in columns for part in column):
+        raise _NotPlain("its columns are not named by text")
+    return columns
 
 
 def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
@@ -283,6 +303,8 @@ def _assemble(
     for labels, block in blocks:
         if block.dtype.kind not in "fiub":
             raise _NotPlain(f"the columns {_strings(labels)} do not hold numbers")
+    if sum(len(labels) for labels, _ in blocks) != len(columns):
+        raise ValueError("some of its columns are missing")
     single = all(block.dtype == np.float32 for _, block in blocks)
     values = np.full((count, len(columns)), np.nan, np.float32 if single else np.float64)
     place = {column: i for i, column in enumerate(columns)}
@@ -297,6 +319,11 @@ def _plain_labels(values: NDArray[Any]) -> NDArray[Any]:
         return np.array([value.decode("utf-8") for value in values.tolist()], dtype=object)
     if values.dtype.kind in "iu" or values.size == 0:
         return values.astype(np.int64)
+    if values.dtype.kind == "f" and (values == np.floor(values)).all():
+        # Frame numbers that went through a program that knows no whole numbers.
+        return values.astype(np.int64)
+    if values.dtype.kind == "f":
+        raise ValueError("its rows are numbered with fractions")
     raise _NotPlain("its labels are neither numbers nor names")
 
 

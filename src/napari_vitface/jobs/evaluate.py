@@ -81,7 +81,8 @@ def evaluate(
     VitFaceError
         One sentence: the model or the labels cannot be used, or have nothing in common.
     """
-    from napari_vitface.formats.deeplabcut import Labels, read_labels
+    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.project.labels import read_labels
 
     chosen = labels if isinstance(labels, Labels) else read_labels(labels)
     with ExitStack() as stack:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,28 @@ def distinct_colours(count: int) -> tuple[str, ...]:
         red, green, blue = colorsys.hsv_to_rgb(hue, 0.75 if k % 2 else 0.6, 1.0)
         colours.append(f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}")
     return tuple(colours)
+
+
+def match_names(found: Iterable[str], known: Sequence[str]) -> dict[str, str]:
+    """Which keypoint each of some names means, as people and spreadsheets write them.
+
+    A name means the keypoint of the same name, else the one that differs from it in capitals and
+    blanks alone, if no other name means that one. Names that mean none are left out.
+    """
+    found = list(dict.fromkeys(found))
+    meant = {name: name for name in found if name in known}
+    left = [name for name in known if name not in meant]
+    for name in found:
+        alike = [other for other in left if _plain(other) == _plain(name)]
+        rivals = [other for other in found if other not in meant and _plain(other) == _plain(name)]
+        if name not in meant and len(alike) == 1 and rivals == [name]:
+            meant[name] = alike[0]
+            left.remove(alike[0])
+    return meant
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
 
 
 def as_keypoint_set(keypoints: KeypointSet | Sequence[str]) -> KeypointSet:

@@ -1,18 +1,24 @@
-"""What a project's ``config.yaml`` says: DeepLabCut's keys, and one of ours that others ignore."""
+"""What a project's ``config.yaml`` says, in DeepLabCut's keys and no others."""
 
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.formats.config import read_config, write_config
-from napari_vitface.formats.keypoint_settings import OWN_KEY, is_deeplabcut, keypoints_of
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.config import read_config
+from napari_vitface.formats.header_table import is_file
+from napari_vitface.formats.settings import Settings, is_deeplabcut
 from napari_vitface.pose.keypoints import KeypointSet
 
 #: What DeepLabCut writes in place of the body parts in projects of several animals.
 _SEVERAL = "MULTI!"
+
+# Names of files have at most 255 bytes, and this is a part of one.
+_LONGEST_SCORER = 200
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -70,17 +76,11 @@ corner2move2:
 - 50
 - 50
 move2corner: true
-
-# What napari-vitface keeps here; other programs leave it alone
-vitface:
-  swaps: []
-  colours: []
 """
 
 
 def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> None:
     """Write the ``config.yaml`` of a new project."""
-    path = folder / "config.yaml"
     # Made from text, so that it has comments as DeepLabCut's own has.
     data = _parse(_NEW)
     today = datetime.date.today()
@@ -88,8 +88,9 @@ def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> 
     data["scorer"] = scorer
     data["date"] = f"{_MONTHS[today.month - 1]}{today.day}"
     data["project_path"] = str(folder)
-    set_keypoints(data, keypoints)
-    write_config(path, data)
+    settings = Settings(folder, data)
+    set_keypoints(settings, keypoints)
+    settings.write()
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -133,14 +134,17 @@ def can_append(data: dict[str, Any]) -> bool:
     return sum(1 for key in _lists(data) if data[key]) <= 1
 
 
-def set_keypoints(data: dict[str, Any], keypoints: KeypointSet) -> None:
+def set_keypoints(settings: Settings, keypoints: KeypointSet) -> None:
     """Put names (renamed or appended), skeleton, swap pairs and colours into settings.
 
     Lists are changed in place where they can be, which keeps the comments in them. Skeleton edges
     that name something else than keypoints stay.
     """
+    data = settings.main
     before = body_parts(data)
     position = 0
+    if not _lists(data):
+        data["bodyparts"] = []
     keys = _lists(data)
     for key in keys:
         for i in range(len(data[key])):
@@ -150,7 +154,7 @@ def set_keypoints(data: dict[str, Any], keypoints: KeypointSet) -> None:
     if position < len(keypoints):
         filled = [key for key in keys if data[key]] or keys[:1]
         data[filled[-1]].extend(keypoints.names[position:])
-    present = keypoints_of(data, keypoints.names)
+    present = settings.keypoints(keypoints.names)
     if present.skeleton != keypoints.skeleton:
         old = data.get("skeleton") if isinstance(data.get("skeleton"), list) else []
         ours = {*before, *keypoints.names}
@@ -161,11 +165,30 @@ def set_keypoints(data: dict[str, Any], keypoints: KeypointSet) -> None:
         ]
         data["skeleton"] = [*(list(edge) for edge in keypoints.skeleton), *kept]
     if present.swaps != keypoints.swaps or present.colours != keypoints.colours:
-        own = data.get(OWN_KEY)
-        if not isinstance(own, dict):
-            data[OWN_KEY] = own = {}
-        own["swaps"] = [list(pair) for pair in keypoints.swaps]
-        own["colours"] = list(keypoints.colours)
+        settings.own["swaps"] = [list(pair) for pair in keypoints.swaps]
+        settings.own["colours"] = list(keypoints.colours)
+
+
+def scorer_of(data: dict[str, Any]) -> str:
+    """Whose labels the project's are; empty if it does not say so.
+
+    Raises
+    ------
+    LabelError
+        If the name cannot be part of a file's name, as it has to be.
+    """
+    return checked_scorer(str(data.get("scorer") or ""), "config.yaml")
+
+
+def checked_scorer(scorer: str, where: str) -> str:
+    """A scorer's name that a file gives; `LabelError` if files cannot be named after it."""
+    if re.search(r"[\\/\x00-\x1f]", scorer) or len(os.fsencode(scorer)) > _LONGEST_SCORER:
+        shown = f"{scorer[:40]}…" if len(scorer) > 40 else scorer
+        raise LabelError(
+            f"The scorer {shown!r} in {where} cannot be part of the names of files, as it has to "
+            "be: use letters and digits."
+        )
+    return scorer
 
 
 def videos_of(data: dict[str, Any]) -> list[str]:
@@ -187,9 +210,23 @@ def add_video(data: dict[str, Any], path: Path, name: str, crop: str) -> None:
     videos[str(path)] = settings
 
 
-def read_project_config(path: Path) -> dict[str, Any] | None:
-    """The settings of a DeepLabCut project; None if there is no such file or it is none."""
-    if not path.is_file():
+def lightning_pose_table(folder: Path) -> Path | None:
+    """The one table of labels that a ``config.yaml`` of Lightning Pose names, there or not yet."""
+    name = _lightning_pose(folder).get("csv_file")
+    if not isinstance(name, str) or not re.fullmatch(r"[^\\/\x00-\x1f]+\.csv", name):
         return None
-    data = read_config(path)
-    return data if is_deeplabcut(data) else None
+    return folder / name
+
+
+def lightning_pose_names(folder: Path) -> list[str]:
+    """The keypoints that a ``config.yaml`` of Lightning Pose names."""
+    names = _lightning_pose(folder).get("keypoint_names")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _lightning_pose(folder: Path) -> dict[str, Any]:
+    """What Lightning Pose's settings say about labels; empty if the folder has none."""
+    file = folder / "config.yaml"
+    data = read_config(file) if is_file(file) else {}
+    labels = data.get("data")
+    return labels if isinstance(labels, dict) and not is_deeplabcut(data) else {}

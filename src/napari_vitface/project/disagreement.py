@@ -18,6 +18,8 @@ class Disagreement:
     ----------
     text : str
         The sentence to show.
+    cause : str
+        Its first part, which says what is wrong.
     points : tuple of (frame, keypoint)
         Where they differ; empty if one of them cannot be read.
     readable : tuple of Kind
@@ -25,6 +27,7 @@ class Disagreement:
     """
 
     text: str
+    cause: str
     points: tuple[Place, ...]
     readable: tuple[Kind, ...]
 
@@ -48,19 +51,34 @@ def find_disagreement(
         choice = "mend it or move it away"
         if readable:
             choice = f"choose {reading.tables[readable[0]].path.name} to replace it"
-        error = reading.tables[unreadable[0]].error.rstrip(".")
-        return Disagreement(f"{error}. Nothing is saved until it can be: {choice}.", (), readable)
+        cause = unreadable_cause(reading, unreadable[0])
+        text = f"{cause} Nothing is saved until it can be: {choice}."
+        return Disagreement(text, cause, (), readable)
     if reading.visibility is not None and reading.visibility.error:
         error = reading.visibility.error.rstrip(".")
         text = f"{error}. Nothing is saved until it can be: mend it or move it away."
-        return Disagreement(text, (), ())
+        return Disagreement(text, f"{error}.", (), ())
     if not outcome.disagreeing:
         return None
-    shown, other = (reading.tables[kind].path for kind in ("h5", "csv"))
-    count = len(outcome.disagreeing)
-    text = (
-        f"{shown.name} and {other.name} in {shown.parent} do not hold the same labels (they differ "
-        f"in {count} point{'s' * (count > 1)}); those of the .h5 file are shown, and nothing is "
-        "saved until you choose which file counts."
+    cause = disagreement_cause(reading, len(outcome.disagreeing))
+    text = f"{cause.rstrip('.')}, and nothing is saved until you choose which file is right."
+    return Disagreement(text, cause, tuple(outcome.disagreeing), tuple(reading.readable))
+
+
+def unreadable_cause(reading: Reading, kind: Kind) -> str:
+    """The sentence about a table that cannot be read."""
+    error = reading.tables[kind].error.rstrip(".")
+    return f"{error}." + (
+        f" The labels of {reading.tables[reading.readable[0]].path.name} beside it count."
+        if reading.readable
+        else ""
     )
-    return Disagreement(text, tuple(outcome.disagreeing), tuple(reading.readable))
+
+
+def disagreement_cause(reading: Reading, count: int) -> str:
+    """The sentence about two tables that differ in `count` points."""
+    shown, other = (reading.tables[kind].path for kind in ("h5", "csv"))
+    return (
+        f"{shown.name} and {other.name} in {shown.parent} do not hold the same labels (they differ "
+        f"in {count} point{'s' * (count > 1)}); those of the .h5 file count."
+    )

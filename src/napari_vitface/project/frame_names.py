@@ -17,6 +17,9 @@ from napari_vitface.formats.deeplabcut import frame_number
 #: Digits of the frame number in the name of the first image of a folder.
 USUAL_DIGITS = 4
 
+# What file systems allow.
+_LONGEST_NAME = 255
+
 
 class FrameNames(Protocol):
     """Both ways between frames and names of image files."""
@@ -34,6 +37,11 @@ class FrameNames(Protocol):
         """Inverse of `key`, also for keys that the other kind made."""
 
 
+def can_be_a_file(name: str) -> bool:
+    """Whether a file can have this name at all."""
+    return "\0" not in name and len(name.encode("utf-8", "replace")) <= _LONGEST_NAME
+
+
 class NumberedFrames:
     """Frames of a video, with images named by their number.
 
@@ -48,7 +56,7 @@ class NumberedFrames:
         digits: Counter[int] = Counter()
         for name in names:
             number = frame_number(name)
-            if number >= 0:
+            if number >= 0 and can_be_a_file(name):
                 # Of several images of one frame, the first in order.
                 known = self._names.get(number)
                 self._names[number] = name if known is None else min(known, name)
@@ -59,7 +67,7 @@ class NumberedFrames:
 
     def frame(self, name: str) -> int | None:
         number = frame_number(name)
-        return number if number >= 0 else None
+        return number if number >= 0 and can_be_a_file(name) else None
 
     def name(self, frame: int) -> str:
         return self._names.get(frame) or f"img{frame:0{self._digits}d}.png"
@@ -102,3 +110,28 @@ class ListedFrames:
             self._frames[key] = len(self._names)
             self._names.append(key)
         return self._frames[key]
+
+
+class NamedFrames:
+    """Frames known by their images alone, numbered as they come."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._frames: dict[str, int] = {}
+
+    def frame(self, name: str) -> int | None:
+        if name not in self._frames:
+            if not can_be_a_file(name):
+                return None
+            self._frames[name] = len(self.names)
+            self.names.append(name)
+        return self._frames[name]
+
+    def name(self, frame: int) -> str:
+        return self.names[frame]
+
+    def key(self, frame: int) -> str:
+        return self.names[frame]
+
+    def frame_of_key(self, key: int | str) -> int | None:
+        return self.frame(key) if isinstance(key, str) else None

@@ -14,15 +14,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.config import read_config, write_config
 from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.formats.settings import Settings, read_settings
+from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.journal import Journal
@@ -37,20 +36,19 @@ class Target:
 
     Attributes
     ----------
-    folder : Path
-        The project.
-    configured : bool
-        Whether it has a ``config.yaml``; else keypoints are kept in ``vitface/keypoints.yaml``.
-    settings : dict
-        What that file says.
+    settings : Settings
+        Of the project.
     tables : list of Path
         Of all videos and scorers.
     """
 
-    folder: Path
-    configured: bool
-    settings: dict[str, Any]
+    settings: Settings
     tables: list[Path]
+
+    @property
+    def folder(self) -> Path:
+        """The project."""
+        return self.settings.folder
 
     @property
     def intent(self) -> Path:
@@ -69,7 +67,7 @@ def change(
     try:
         target.intent.parent.mkdir(exist_ok=True)
         if new.names == old.names:
-            _write_settings(target.folder, target.configured, new)
+            _write_settings(target.folder, new)
         else:
             with ExitStack() as held:
                 # Nobody else may edit meanwhile: they would save under the old names.
@@ -129,7 +127,7 @@ def _check(target: Target, old: KeypointSet, new: KeypointSet, renames: Mapping[
             "Keypoints can be renamed and added at the end; taking one away or changing their "
             "order would give labels to other keypoints."
         )
-    if len(new) > len(old) and not config.can_append(target.settings):
+    if len(new) > len(old) and not config.can_append(target.settings.main):
         raise LabelError(
             "This project of several animals has keypoints of animals and of no animal; add "
             "keypoints to it in DeepLabCut."
@@ -158,7 +156,7 @@ def _write_intent(
         # One that cannot be read stops the change before anything is touched.
         tables[str(table.relative_to(target.folder))] = _names(read_header_table(table))
     intent = {
-        "configured": target.configured,
+        "old": list(old.names),
         "new": new.to_dict(),
         "renames": {name: after for name, after in renames.items() if name != after},
         "appended": list(new.names[len(old) :]),
@@ -174,7 +172,7 @@ def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
     try:
         intent = json.loads(path.read_text(encoding="utf-8"))
         new = KeypointSet.from_dict(intent["new"])
-        configured, tables = intent["configured"], intent["tables"]
+        old, tables = intent.get("old", []), intent["tables"]
         renames, appended = intent["renames"], intent["appended"]
     except (ValueError, KeyError, TypeError) as error:
         raise LabelError(f"{path} cannot be read ({error}): move it away.") from error
@@ -186,8 +184,11 @@ def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
         if not table_path.is_file():
             continue
         table = read_header_table(table_path)
-        after = [*(renames.get(part, part) for part in before)]
-        after += [part for part in appended if part not in after]
+        here = {part: renames[name] for part, name in match_names(before, old or [*renames]).items()
+                if name in renames}  # fmt: skip
+        after = [here.get(part, part) for part in before]
+        known = match_names(after, [*appended]).values()
+        after += [part for part in appended if part not in known]
         if _names(table) == after:
             continue
         if _names(table) != before:
@@ -196,8 +197,8 @@ def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
                 "renamed; look through them."
             )
         with atomic_write(table_path) as temporary:
-            temporary.write_bytes(table_bytes(_changed(table, renames, appended)))
-    _write_settings(folder, configured, new)
+            temporary.write_bytes(table_bytes(_changed(table, here, after)))
+    _write_settings(folder, new)
     path.unlink()
     return tuple(problems)
 
@@ -207,8 +208,8 @@ def _names(table: HeaderTable) -> list[str]:
     return list(dict.fromkeys(column[-2] for column in table.columns))
 
 
-def _changed(table: HeaderTable, renames: dict[str, str], appended: list[str]) -> HeaderTable:
-    """The table with the new names, and empty columns for new keypoints."""
+def _changed(table: HeaderTable, renames: dict[str, str], after: list[str]) -> HeaderTable:
+    """The table with the new names, and empty columns for those of `after` that it lacks."""
     names = _names(table)
     if len({renames.get(name, name) for name in names}) < len(names):
         # Somebody added a column under a new name: two of one name would be worse than none.
@@ -220,7 +221,7 @@ def _changed(table: HeaderTable, renames: dict[str, str], appended: list[str]) -
     coords = dict.fromkeys(column[-1] for column in columns)
     new = [
         (*columns[0][:-2], name, coord)
-        for name in appended
+        for name in after
         if name not in present and columns
         for coord in coords
     ]
@@ -232,8 +233,9 @@ def _changed(table: HeaderTable, renames: dict[str, str], appended: list[str]) -
     )
 
 
-def _write_settings(folder: Path, configured: bool, new: KeypointSet) -> None:
-    path = folder / "config.yaml" if configured else folder / "vitface" / "keypoints.yaml"
-    data = read_config(path) if path.is_file() else {"bodyparts": []}
-    config.set_keypoints(data, new)
-    write_config(path, data)
+def _write_settings(folder: Path, new: KeypointSet) -> None:
+    settings = read_settings(folder)
+    if not settings.configured:
+        settings.own.setdefault("bodyparts", [])
+    config.set_keypoints(settings, new)
+    settings.write()

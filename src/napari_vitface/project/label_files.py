@@ -14,7 +14,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import point_columns
 from napari_vitface.formats.header_table import HeaderTable, read_header_table
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, same
@@ -91,7 +91,7 @@ class LabelFiles:
             return TableReading(path, None)
         try:
             table = read_header_table(path)
-            places = point_columns(table)
+            places = places_of(table, keypoints)
         except LabelError as error:
             return TableReading(path, stamp, error=str(error))
         row_names = self.row_names(table)
@@ -99,24 +99,20 @@ class LabelFiles:
             [-1 if name is None else _or(names.frame(name), -1) for name in row_names], np.int64
         )
         xy, states = points_in(table, places, keypoints)
-        problems = _row_problems(path, row_names, frames, xy, states)
-        known, first = np.unique(frames, return_index=True)
-        first = first[known >= 0]
-        return TableReading(
-            path,
-            stamp,
-            table,
-            places,
-            frames,
-            Grid(known[known >= 0], xy[first], states[first]),
-            problems=problems,
-        )
+        grid, twice = _joined(frames, xy, states)
+        problems = [*_stray_parts(table, places, keypoints), *_stray_rows(table, row_names, frames)]
+        for frame in twice:
+            name = row_names[int(np.flatnonzero(frames == frame)[0])]
+            problems.append(
+                f"{path} labels the image {name} twice, differently; the first row counts."
+            )
+        return TableReading(path, stamp, table, places, frames, grid, problems=tuple(problems))
 
     def row_names(self, table: HeaderTable) -> list[str | None]:
         """The image that each row names; None for rows of other videos."""
         found: list[str | None] = []
         for label in table.index.tolist():
-            parts = [part for level in label for part in re.split(r"[\\/]", str(level)) if part]
+            parts = row_parts(label)
             other = self.shared and parts[-2:-1] != [self.images.name]
             found.append(None if other or not parts else parts[-1])
         return found
@@ -271,29 +267,78 @@ def points_in(
     return xy, states
 
 
-def _row_problems(
-    path: Path,
-    names: list[str | None],
-    frames: NDArray[np.int64],
-    xy: NDArray[np.float64],
-    states: NDArray[np.uint8],
-) -> tuple[str, ...]:
+def places_of(table: HeaderTable, keypoints: KeypointSet) -> dict[str, dict[str, int]]:
+    """`point_columns`, by the names of the keypoints that the columns mean."""
+    places = point_columns(table)
+    meant = match_names(places, keypoints.names)
+    return {meant.get(name, name): place for name, place in places.items()}
+
+
+def _joined(
+    frames: NDArray[np.int64], xy: NDArray[np.float64], states: NDArray[np.uint8]
+) -> tuple[Grid, list[int]]:
+    """Rows as a grid, and the frames that several rows label differently.
+
+    Of several rows of a frame, the first that says something about a point counts.
+    """
+    known, first = np.unique(frames, return_index=True)
+    first = first[known >= 0]
+    known = known[known >= 0]
+    grid = Grid(known, xy[first], states[first])
+    twice: list[int] = []
+    for row in np.setdiff1d(np.flatnonzero(frames >= 0), first).tolist():
+        here = int(np.searchsorted(known, frames[row]))
+        mine = Grid(known[[here]], grid.xy[[here]], grid.states[[here]])
+        other = Grid(known[[here]], xy[[row]], states[[row]])
+        both = (mine.states != PointState.ABSENT) & (other.states != PointState.ABSENT)
+        if (both & ~same(mine, other)).any():
+            twice.append(int(frames[row]))
+        joined = mine.or_else(other)
+        grid.xy[here], grid.states[here] = joined.xy[0], joined.states[0]
+    return grid, list(dict.fromkeys(twice))
+
+
+def _stray_parts(
+    table: HeaderTable, places: dict[str, dict[str, int]], keypoints: KeypointSet
+) -> list[str]:
+    """About columns with points of something that is no keypoint of the project."""
+    stray = [
+        name
+        for name, place in places.items()
+        if name not in keypoints.names
+        and np.isfinite(table.values[:, [place["x"], place["y"]]]).all(axis=1).any()
+    ]
+    if not stray:
+        return []
+    one = len(stray) == 1
+    return [
+        f"{table.path} labels {', '.join(stray)}, which {'is no keypoint' if one else 'are none'} "
+        f"of the project: {'it is' if one else 'they are'} kept there and not used; add "
+        f"{'it' if one else 'them'} to the keypoints to use {'it' if one else 'them'}."
+    ]
+
+
+def _stray_rows(
+    table: HeaderTable, names: list[str | None], frames: NDArray[np.int64]
+) -> list[str]:
+    """About rows that are no frames of the video."""
     problems = []
     strangers = [name for name, frame in zip(names, frames, strict=True) if name and frame < 0]
     if strangers:
+        shown = strangers[0] if len(strangers[0]) <= 60 else f"{strangers[0][:60]}…"
         problems.append(
-            f"{len(strangers)} rows of {path} name images that are no frames of this video "
-            f"({strangers[0]}); they are kept as they are and not shown."
+            f"{len(strangers)} rows of {table.path} name images that are no frames of this video "
+            f"({shown!r}); they are kept as they are and not used."
         )
-    own = frames[frames >= 0]
-    for frame in np.unique(own)[np.unique(own, return_counts=True)[1] > 1].tolist():
-        rows = np.flatnonzero(frames == frame)
-        first, others = np.repeat(rows[:1], len(rows) - 1), rows[1:]
-        alike = same(
-            Grid(others, xy[first], states[first]), Grid(others, xy[others], states[others])
+    nameless = [row for row, label in enumerate(table.index.tolist()) if not row_parts(label)]
+    if nameless:
+        problems.append(
+            f"Row {nameless[0] + 1} of {table.path} does not name its image; it is kept as it is "
+            "and not used."
         )
-        if not alike.all():
-            problems.append(
-                f"{path} labels frame {frame} twice, differently; the first row counts."
-            )
-    return tuple(problems)
+    return problems
+
+
+def row_parts(label: list[Any]) -> list[str]:
+    """The folders and the file that a row names. Projects made on Windows hold backslashes."""
+    return [part for level in label for part in re.split(r"[\\/]", str(level).strip()) if part]

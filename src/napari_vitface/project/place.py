@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.config import read_config
 from napari_vitface.formats.dlc_table import point_columns
-from napari_vitface.formats.header_table import read_header_table
+from napari_vitface.formats.header_table import HeaderTable, is_file, read_header_table
+from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settings
+from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
-from napari_vitface.project.label_files import KINDS, Kind, LabelFiles
+from napari_vitface.project.label_files import KINDS, Kind, LabelFiles, row_parts
 from napari_vitface.video.images import natural
 from napari_vitface.video.suffixes import IMAGE_SUFFIXES
 
@@ -64,6 +67,8 @@ class Place:
         Tables at the top that hold the labels of all videos.
     single : Path or None
         The one folder of labels, where there is no ``labeled-data``.
+    named : dict of Kind to Path
+        The tables of the video, where they are not named after their scorer.
     """
 
     root: Path
@@ -72,6 +77,7 @@ class Place:
     scorer: str | None = None
     shared: dict[Kind, Path] = field(default_factory=dict)
     single: Path | None = None
+    named: dict[Kind, Path] = field(default_factory=dict)
 
     def folders(self) -> list[Path]:
         """Folders of labels that are there, in natural order."""
@@ -84,11 +90,13 @@ class Place:
             if folder.is_dir() and not folder.name.startswith(".")
         ]
         found = [folder for folder in found if not folder.name.endswith(_DRAWN) or _tables(folder)]
+        if top.is_dir() and (_tables(top) or _has_images(top)):
+            found.append(top)
         return sorted(found, key=lambda folder: natural(folder.name))
 
     def tables(self) -> list[Path]:
         """Every table of labels in the project, of all scorers, with the visibility files."""
-        found = list(self.shared.values())
+        found = [path for path in (*self.shared.values(), *self.named.values()) if is_file(path)]
         for folder in self.folders():
             found += _tables(folder)
             found += sorted(folder.glob("visibility_*.csv"))
@@ -98,20 +106,67 @@ class Place:
         """Everybody who has a table in the project."""
         found = [_scorer(path) for folder in self.folders() for path in _tables(folder)]
         for path in self.shared.values():
-            found.append(_scorer(path) or read_header_table(path).columns[0][0])
+            if is_file(path):
+                found.append(_scorer(path) or _first_scorer(read_header_table(path)))
         return sorted({scorer for scorer in found if scorer})
 
     def names(self) -> list[str]:
-        """The keypoints that the tables name, in the order in which they come."""
-        names: dict[str, None] = {}
+        """The keypoints that the tables name, in the order in which they come.
+
+        Raises
+        ------
+        LabelError
+            If there are tables and none can be read.
+        """
+        names: list[str] = []
+        failed: LabelError | None = None
         for path in self.tables():
             if self.scorer and _scorer(path) not in (self.scorer, None):
                 continue
             try:
-                names.update(dict.fromkeys(point_columns(read_header_table(path))))
-            except LabelError:
+                found = [name.strip() for name in point_columns(read_header_table(path))]
+            except LabelError as error:
+                failed = failed or error
                 continue
-        return list(names)
+            meant = match_names(found, names)
+            names += dict.fromkeys(name for name in found if name not in meant)
+        if failed is not None and not names:
+            raise failed
+        return names
+
+    def describe(self) -> Description:
+        """The settings, the scorer and the keypoints.
+
+        Raises
+        ------
+        LabelError
+            If there are no keypoints, or it is not clear whose labels are meant.
+        """
+        settings = read_settings(self.root)
+        scorer = self.scorer or config.scorer_of(settings.main)
+        names = config.body_parts(settings.main) or self.names() or config.lightning_pose_names(
+            self.root
+        )  # fmt: skip
+        if not names:
+            raise LabelError(
+                f"{self.root} names no keypoints: there is no table of labels and no config.yaml "
+                "with bodyparts. Create a project with keypoints of your choice."
+            )
+        try:
+            keypoints = settings.keypoints(names)
+        except ValueError as error:
+            raise LabelError(f"The body parts of {self.root} cannot be used: {error}.") from error
+        return Description(settings, scorer or self._only_scorer(), keypoints)
+
+    def _only_scorer(self) -> str:
+        """Of label folders on their own: who made the tables; empty if there are none."""
+        scorers = self.scorers()
+        if len(scorers) > 1:
+            raise LabelError(
+                f"{self.root} holds labels of several scorers ({', '.join(scorers)}): open the "
+                "table to use."
+            )
+        return scorers[0] if scorers else ""
 
     def videos(self, paths: Iterable[str]) -> list[VideoEntry]:
         """The videos that the settings name, and those that have a folder of labels."""
@@ -120,20 +175,27 @@ class Place:
             # Projects move between systems: the path may be one of Windows.
             last = re.split(r"[\\/]", written)[-1]
             here = [Path(written), self.root / "videos" / last]
-            path = next((path for path in here if path.exists()), None)
+            path = next((path for path in here if is_file(path) or _is_folder(path)), None)
             name = video_name(path or Path(last))
+            if name in ("", ".", ".."):
+                continue
             if name not in entries or entries[name].path is None:
                 entries[name] = VideoEntry(name, path, self.root / LABELED_DATA / name)
         for folder in self.folders():
             entries.setdefault(folder.name, VideoEntry(folder.name, None, folder))
+        for path in self.shared.values():
+            for below in _folders_named(path):
+                folder = self.root.joinpath(*below)
+                entries.setdefault(folder.name, VideoEntry(folder.name, None, folder))
         return list(entries.values())
 
     def files(self, entry: VideoEntry, scorer: str, settings: dict[str, Any]) -> LabelFiles:
         """The files of one scorer's labels of a video."""
+        config.checked_scorer(scorer, str(self.root))
         visibility = entry.folder / f"visibility_{scorer}.csv"
         if self.shared:
             return LabelFiles(scorer, entry.folder, dict(self.shared), visibility, shared=True)
-        tables: dict[Kind, Path] = {
+        tables: dict[Kind, Path] = dict(self.named) or {
             kind: entry.folder / f"CollectedData_{scorer}.{kind}" for kind in KINDS
         }
         return LabelFiles(
@@ -146,36 +208,43 @@ class Place:
         )
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a project says about itself: settings, whose labels they are, and keypoints."""
+
+    settings: Settings
+    scorer: str
+    keypoints: KeypointSet
+
+
 def find_place(path: Path, scorer: str | None = None) -> Place:
     """The project that a path belongs to; `LabelError` if it belongs to none.
 
     Of label folders on their own, `scorer` says whose labels are meant if there are several.
     """
-    if path.is_file():
+    if is_file(path):
         if path.name == "config.yaml":
             return find_place(path.parent)
         return _place_of_table(path)
-    if not path.is_dir():
+    if not _is_folder(path):
         raise LabelError(f"There is no file or folder {path}.")
-    if config.read_project_config(path / "config.yaml") is not None:
-        return Place(path, configured=True)
+    if _is_configured(path):
+        return Place(path, configured=True, shared=_shared(path))
     if path.name == LABELED_DATA:
         return find_place(path.parent)
     if path.parent.name == LABELED_DATA:
         root = path.parent.parent
-        if config.read_project_config(root / "config.yaml") is not None:
-            return Place(root, configured=True, video=path.name)
-        return Place(root, video=path.name, scorer=scorer or _only_scorer(path))
+        configured = _is_configured(root)
+        shared = {} if _tables(path) else _shared(root)
+        named = scorer or (None if configured or shared else _only_scorer(path))
+        return Place(root, configured, path.name, named, shared)
     if (path / LABELED_DATA).is_dir():
-        shared = {_kind(table): table for table in _tables(path)}
-        if len({table.stem for table in shared.values()}) > 1:
-            raise LabelError(f"{path} holds several tables of labels: open the one to use.")
-        return Place(path, shared=shared)
-    if _tables(path) or any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
+        return Place(path, shared=_shared(path))
+    if _tables(path) or _has_images(path):
         return Place(path, video=path.name, scorer=scorer or _only_scorer(path), single=path)
     raise LabelError(
-        f"{path} is no project: it holds neither a config.yaml of DeepLabCut nor labeled-data nor "
-        "a CollectedData table."
+        f"{path} holds no labels and is no project: it holds neither a config.yaml of DeepLabCut "
+        "nor labeled-data nor a CollectedData table."
     )
 
 
@@ -185,17 +254,67 @@ def _place_of_table(path: Path) -> Place:
             f"{path} is no project: open a project folder, its config.yaml or a CollectedData "
             "table."
         )
-    if (path.parent / LABELED_DATA).is_dir():
-        # Lightning Pose's table may have any name.
-        pair = [path.with_suffix(f".{kind}") for kind in KINDS]
-        shared = {_kind(table): table for table in pair if table.is_file()}
-        named = _scorer(path) or read_header_table(path).columns[0][0]
-        return Place(path.parent, scorer=named, shared=shared)
-    scorer = _scorer(path)
-    if not scorer:
-        raise LabelError(f"{path} is not named CollectedData_<scorer>, so it is not opened.")
-    found = find_place(path.parent, scorer)
-    return Place(found.root, found.configured, path.parent.name, scorer, found.shared, found.single)
+    root = path.parent
+    # Lightning Pose's table may have any name.
+    pair = [path.with_suffix(f".{kind}") for kind in KINDS]
+    pair = [table for table in pair if is_file(table)]
+    tables = {_kind(table): table for table in pair}
+    scorer = _scorer(path) or _first_scorer(read_header_table(path))
+    below = [root.joinpath(*folder) for folder in _folders_named(path)]
+    if (root / LABELED_DATA).is_dir() or (below and not _tables(root) and below[0].is_dir()):
+        return Place(root, _is_configured(root), scorer=scorer, shared=tables)
+    found = find_place(root, scorer) if _tables(root) or _has_images(root) else Place(root)
+    single = found.single if found.root != root else root
+    named = {} if _scorer(path) else tables
+    return Place(found.root, found.configured, root.name, scorer, {}, single, named)
+
+
+def _shared(root: Path) -> dict[Kind, Path]:
+    """The tables at the top of a project that hold the labels of all videos, as Lightning Pose's.
+
+    Tables in the folders of the videos count before them.
+    """
+    if any(_tables(folder) for folder in Place(root).folders()):
+        return {}
+    written = config.lightning_pose_table(root)
+    if written is not None:
+        return {"csv": written}
+    shared = {_kind(table): table for table in _tables(root)}
+    if len({table.stem for table in _tables(root)}) > 1:
+        raise LabelError(f"{root} holds several tables of labels: open the one to use.")
+    return shared
+
+
+def _folders_named(table: Path) -> list[tuple[str, ...]]:
+    """The folders of the images that the rows of a table name, in the order in which they come."""
+    if not is_file(table):
+        return []
+    try:
+        labels = read_header_table(table).index.tolist()
+    except LabelError:
+        return []
+    folders = dict.fromkeys(tuple(row_parts(label)[:-1]) for label in labels)
+    return [folder for folder in folders if folder and ".." not in folder]
+
+
+def _is_configured(root: Path) -> bool:
+    file = root / "config.yaml"
+    return is_file(file) and is_deeplabcut(read_config(file))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _has_images(folder: Path) -> bool:
+    return any(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir())
+
+
+def _first_scorer(table: HeaderTable) -> str:
+    return table.columns[0][0].strip() if table.columns else ""
 
 
 def video_name(path: Path) -> str:

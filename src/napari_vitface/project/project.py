@@ -7,13 +7,13 @@ import os
 import re
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.config import read_config, write_config
-from napari_vitface.formats.keypoint_settings import keypoints_of
+from napari_vitface.formats.config import write_config
+from napari_vitface.formats.settings import Settings, read_settings, take_over
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
 from napari_vitface.project.document import LabelDocument
@@ -107,7 +107,9 @@ class Project:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Project:
-        """Open a DeepLabCut project or a part of one; nothing is changed by that.
+        """Open a DeepLabCut project or a part of one; its labels are not changed by that.
+
+        What an older version kept in ``config.yaml`` or elsewhere moves to our own file.
 
         Parameters
         ----------
@@ -150,20 +152,16 @@ class Project:
     def reload(self) -> None:
         """Read the settings again, for another program may have changed them."""
         self._finish_changes()
-        data = self._settings()
-        self.task = str(data.get("Task") or self.folder.name)
-        self.scorer = self._place.scorer or str(data.get("scorer") or "") or self._only_scorer()
-        names = config.body_parts(data) or self._place.names()
-        if not names:
-            raise LabelError(
-                f"{self.folder} names no keypoints: there is no table of labels and no config.yaml "
-                "with bodyparts. Create a project with keypoints of your choice."
-            )
-        try:
-            self.keypoints = keypoints_of(data, names)
-        except ValueError as error:
-            raise LabelError(f"The body parts of {self.folder} cannot be used: {error}.") from error
-        self.videos = self._place.videos(config.videos_of(data))
+        with suppress(LabelError):
+            # Where nothing can be written it is read from where it is.
+            take_over(self.folder)
+        said = self._place.describe()
+        settings = said.settings
+        self.problems = tuple(dict.fromkeys((*self.problems, *settings.problems)))
+        self.task = str(settings.config.get("Task") or self.folder.name)
+        self.scorer = said.scorer or _user()
+        self.keypoints = said.keypoints
+        self.videos = self._place.videos(config.videos_of(settings.config))
 
     def video(self, video: str | os.PathLike[str]) -> VideoEntry | None:
         """The entry of a video, by its name, its path, or the folder of its labels."""
@@ -198,7 +196,8 @@ class Project:
         path = Path(path).expanduser().absolute()
         self.reload()
         entry = self.video(path)
-        if entry is not None and str(path) in config.videos_of(self._settings()):
+        data = self._settings().config
+        if entry is not None and str(path) in config.videos_of(data):
             return entry
         if entry is not None and path.is_dir() and entry.folder.absolute() == path:
             return entry
@@ -214,7 +213,6 @@ class Project:
             )
         with open_video(path) as video:
             height, width = video.shape[1:3]
-        data = read_config(self.config_path)
         config.add_video(data, path, video_name(path), f"0, {width}, 0, {height}")
         write_config(self.config_path, data)
         self.reload()
@@ -251,7 +249,7 @@ class Project:
         if entry is None:
             raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
         shown = Path(video).absolute() if str(video) != entry.name else entry.path
-        scorer = scorer or self.scorer
+        scorer = config.checked_scorer(scorer or self.scorer, str(self.folder))
         stem = entry.name if scorer == self.scorer else f"{entry.name}.{scorer}"
         journal = Journal(
             self.own_folder / "journal" / f"{stem}.jsonl", f"the labels of {entry.name}"
@@ -261,7 +259,7 @@ class Project:
             owner = scorer
             if journal.content.entries:
                 owner = journal.content.header.get("scorer", scorer)
-            files = self._place.files(entry, owner, self._settings())
+            files = self._place.files(entry, owner, self._settings().config)
             names, source = _frame_names(shown, files)
             document = LabelDocument(
                 entry.name,
@@ -303,9 +301,7 @@ class Project:
             written.
         """
         self.reload()
-        target = keypoint_change.Target(
-            self.folder, self._place.configured, self._settings(), self._place.tables()
-        )
+        target = keypoint_change.Target(self._settings(), self._place.tables())
         keypoint_change.change(
             target, self.keypoints, new, dict(renames or {}), self._open_documents()
         )
@@ -317,19 +313,8 @@ class Project:
     def _open_documents(self) -> list[LabelDocument]:
         return [document for document in self._documents if document.is_open]
 
-    def _only_scorer(self) -> str:
-        """Of label folders on their own: who made the tables."""
-        scorers = self._place.scorers()
-        if len(scorers) > 1:
-            raise LabelError(
-                f"{self.folder} holds labels of several scorers ({', '.join(scorers)}): open the "
-                "table to use."
-            )
-        return scorers[0] if scorers else _user()
-
-    def _settings(self) -> dict[str, Any]:
-        path = self.config_path or self.own_folder / "keypoints.yaml"
-        return read_config(path) if path.is_file() else {}
+    def _settings(self) -> Settings:
+        return read_settings(self.folder)
 
 
 def _frame_names(shown: Path | None, files: LabelFiles) -> tuple[FrameNames, Path | None]:

@@ -20,7 +20,13 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place, same
-from napari_vitface.project.label_files import LabelFiles, Reading, TableReading, points_in
+from napari_vitface.project.label_files import (
+    LabelFiles,
+    Reading,
+    TableReading,
+    places_of,
+    points_in,
+)
 
 # Lightning Pose's `visible`, which is COCO's v, for each PointState.
 _VISIBLE = {PointState.ABSENT: 0, PointState.OCCLUDED: 1, PointState.LABELLED: 2}
@@ -57,19 +63,21 @@ class TableChanges:
         """
         files: dict[Path, bytes] = {}
         there = [reading.tables[kind] for kind in reading.readable]
+        visible = self._needs_visible(reading, labels)
         for table in reading.tables.values():
             if table.grid is None and there:
                 # The missing form of a table is the other one, with all that is in it.
                 copy = replace(there[0], path=table.path)
-                made = self._changed_table(copy, labels, exact) or copy.table
+                made = self._changed_table(copy, labels, exact, visible) or copy.table
                 assert made is not None
                 files[table.path] = table_bytes(replace(made, path=table.path))
                 continue
-            made = self._changed_table(table, labels, exact)
+            made = self._changed_table(table, labels, exact, visible)
             if made is not None:
                 files[table.path] = table_bytes(made)
         if self.files.visibility is not None and reading.visibility is not None:
-            wanted = labels if not reading.occluded_in_tables else Grid.empty(len(self.keypoints))
+            in_tables = reading.occluded_in_tables or visible
+            wanted = Grid.empty(len(self.keypoints)) if in_tables else labels
             made = self._changed_visibility(reading.visibility, wanted)
             if made is not None:
                 files[self.files.visibility] = table_bytes(made)
@@ -80,6 +88,7 @@ class TableChanges:
         reading: TableReading,
         labels: Grid,
         exact: set[Place],
+        visible: bool,
     ) -> HeaderTable | None:
         """The table with what the labels say; None if it says so already."""
         table, frames = reading.table, reading.row_frames
@@ -90,20 +99,23 @@ class TableChanges:
                 return None
             table = self._new_table(reading.path)
             frames = np.empty(0, np.int64)
-        places = point_columns(table)
+        if visible:
+            table = _with_visible(table)
+        places = places_of(table, self.keypoints)
         xy, states = points_in(table, places, self.keypoints)
         wanted = _in_table(labels.at(frames), places)
         there = Grid(frames, xy, states)
-        differs = ~same(there, wanted)
-        if exact:
-            rows, columns = _positions(exact, frames)
-            bits = ~same(there, wanted, rounding=0.0)
-            differs[rows, columns] |= bits[rows, columns]
+        # Several rows of a frame say together what it is; only what was edited changes in them.
+        differs = ~same(_in_table((reading.grid or there).at(frames), places), wanted)
+        differs[_again(frames)] = False
+        rows, columns = _positions(exact, frames)
+        bits = ~same(there, wanted, rounding=0.0)
+        differs[rows, columns] |= bits[rows, columns]
         differs[frames < 0] = False
         if not differs.any() and not len(new):
             return None
         table = self._with_columns(table, places)
-        places = point_columns(table)
+        places = places_of(table, self.keypoints)
         values = np.concatenate(
             [table.values, np.full((len(new), table.values.shape[1]), np.nan)]
         ).astype(np.float64)
@@ -122,6 +134,12 @@ class TableChanges:
         order = _row_order(table.index, index)
         return replace(table, values=values[order], index=index[order])
 
+    def _needs_visible(self, reading: Reading, labels: Grid) -> bool:
+        """Whether tables get ``visible`` columns, in which Lightning Pose reads occluded points."""
+        tables = [table.table for table in reading.tables.values() if table.table is not None]
+        usual = all(len(table.level_names) == 3 for table in tables)
+        return self.files.shared and usual and bool((labels.states == PointState.OCCLUDED).any())
+
     def _changed_visibility(self, reading: TableReading, labels: Grid) -> HeaderTable | None:
         """The table of the frames with occluded points; None if it is right as it is."""
         occluded = (labels.states == PointState.OCCLUDED).any(axis=1)
@@ -135,14 +153,14 @@ class TableChanges:
         else:
             old_frames = reading.row_frames
         kept = (old_frames < 0) | np.isin(old_frames, frames)
-        places = point_columns(table)
+        places = places_of(table, self.keypoints)
         xy, states = points_in(table, places, self.keypoints)
         right = same(Grid(old_frames, xy, states), labels.at(old_frames), rounding=0.0)
         new = np.setdiff1d(frames, old_frames)
         if kept.all() and right[old_frames >= 0].all() and not len(new):
             return None
         table = self._with_columns(table, places, ("x", "y", "visible"))
-        places = point_columns(table)
+        places = places_of(table, self.keypoints)
         values = np.concatenate(
             [table.values[kept], np.full((len(new), table.values.shape[1]), np.nan)]
         ).astype(np.float64)
@@ -242,11 +260,32 @@ class TableChanges:
         return np.concatenate([table.index.astype(object), added])
 
 
+def _again(frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(rows,) whether a row before it is of the same frame."""
+    again = np.ones(len(frames), bool)
+    again[np.unique(frames, return_index=True)[1]] = False
+    return again
+
+
 def _in_table(grid: Grid, places: Places) -> Grid:
     """The part of what is said that stands in a table with these columns."""
     if places and all("visible" in place for place in places.values()):
         return grid
     return grid.only(PointState.LABELLED)
+
+
+def _with_visible(table: HeaderTable) -> HeaderTable:
+    """The table with a ``visible`` column after x and y of each body part."""
+    columns: list[tuple[str, ...]] = []
+    values: list[NDArray[Any]] = []
+    for part, place in point_columns(table).items():
+        points = table.values[:, [place["x"], place["y"]]]
+        seen = np.where(np.isfinite(points).all(axis=1), 2.0, 0.0)
+        first = table.columns[place["x"]]
+        for coord in dict.fromkeys(("x", "y", "visible", *place)):
+            columns.append((*first[:-2], part, coord))
+            values.append(table.values[:, place[coord]] if coord in place else seen)
+    return replace(table, columns=columns, values=np.stack(values, axis=1))
 
 
 def _visible(states: NDArray[np.uint8]) -> NDArray[np.float64]:

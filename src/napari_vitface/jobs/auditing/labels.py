@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.deeplabcut import Labels, frame_number, read_labels
+from napari_vitface.formats.deeplabcut import Labels, frame_number
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.project.labels import read_labels
 
 if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import Preprocessing

@@ -208,7 +208,8 @@ class _Known:
         problems: tuple[str, ...] = ()
         read: list[int] = []
         if labels is not None:
-            from napari_vitface.formats.deeplabcut import Labels, read_labels
+            from napari_vitface.formats.deeplabcut import Labels
+            from napari_vitface.project.labels import read_labels
 
             table = labels if isinstance(labels, Labels) else read_labels(labels)
             placed = np.asarray(np.isfinite(table.xy).all(axis=-1))

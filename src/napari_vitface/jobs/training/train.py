@@ -223,7 +223,8 @@ def _run(
 def _read(
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> Labelled:
-    from napari_vitface.formats.deeplabcut import Labels, read_labels
+    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.project.labels import read_labels
 
     return labelled(labels if isinstance(labels, Labels) else read_labels(labels))
 

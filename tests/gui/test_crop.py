@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle
+from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle, rectangle_of_crop
 
 FRAME = (60, 80)
 coordinate = st.floats(-30, 110, allow_nan=False)
@@ -27,3 +27,10 @@ def test_a_crop_is_the_pixels_whose_centres_lie_in_the_rectangle(
 def test_the_last_two_columns_count() -> None:
     corners = np.array([[5, 0, 0], [5, 0, 39], [5, 19, 39], [5, 19, 0]])
     assert crop_of_rectangle(corners, FRAME) == (0, 0, 40, 20)
+
+
+@given(st.integers(0, 60), st.integers(0, 40), st.integers(16, 20), st.integers(16, 20))
+def test_the_rectangle_of_a_crop_is_that_crop(x: int, y: int, width: int, height: int) -> None:
+    assert crop_of_rectangle(rectangle_of_crop((x, y, width, height)), FRAME) == (
+        x, y, width, height
+    )  # fmt: skip

@@ -393,20 +393,114 @@ def test_cancel_keeps_what_is_done(
 
 def test_a_crop_is_drawn_as_a_rectangle_and_cleared(dock: ViTFaceDock, video_path: Path) -> None:
     opened = dock.video_section.open(video_path)
-    form = dock.predict_section.form
-    dock.session.crop_tool.draw()
+    picture = dock.predict_section.picture
+    assert picture.part.text() == "whole frame"
+    picture.draw_button.click()
     layer = viewer_of(dock).layers["crop"]
     assert str(layer.mode) == "add_rectangle"
     layer.add_rectangles([[10, 20], [10, 83], [57, 83], [57, 20]])
     assert opened.crop == (20, 10, 64, 48)
-    assert "64 × 48" in form.crop_text.text()
-    assert "cropped" in form.summary()
+    assert picture.part.text() == "64 × 48 px at x 20, y 10"
+    assert picture.draw_button.text() == "Adjust"
     layer.add_rectangles([[0, 0], [0, 4], [4, 4], [4, 0]])
     assert opened.crop is None
-    assert "larger one" in form.crop_text.text()
-    form.clear_button.click()
+    assert "larger one" in picture.part.text()
+    picture.whole_button.click()
     assert "crop" not in viewer_of(dock).layers
-    assert "whole frame" in form.crop_text.text()
+    assert picture.part.text() == "whole frame"
+
+
+def test_the_rectangle_follows_the_crop_and_the_crop_the_rectangle(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tmp_path: Path, write_video: Any
+) -> None:
+    opened = dock.video_section.open(video_path)
+    table = PoseTable(KeypointSet(("a", "b"), (("a", "b"),)), np.full((40, 2, 2), 30.0))
+    dock.session.set_poses(opened, table, dock.session.model_name)
+    layers = viewer_of(dock).layers
+    dock.session.crop_tool.propose((20, 10, 64, 48))
+    assert [layer.name for layer in layers] == ["mouse", "crop", SKELETON, KEYPOINTS]
+    assert layers.selection.active is layers["crop"]
+    np.testing.assert_array_equal(layers["crop"].data[0].min(axis=0), [9.5, 19.5])
+    np.testing.assert_array_equal(layers["crop"].data[0].max(axis=0), [57.5, 83.5])
+    # Dragged until a part of it is outside of the frame: what is left of it is the crop.
+    layers["crop"].data = [layers["crop"].data[0] + [0.3, 60.2]]
+    assert opened.crop == (80, 10, 48, 48)
+    qtbot.waitUntil(lambda: layers["crop"].data[0].max() == 127.5, timeout=WAIT)
+    assert opened.crop == (80, 10, 48, 48)
+    # Each video has its own.
+    (tmp_path / "b").mkdir()
+    dock.video_section.open(write_video(tmp_path / "b" / "other.mp4"))
+    assert "crop" not in layers
+    assert dock.predict_section.picture.part.text() == "whole frame"
+    layers.selection.active = layers[KEYPOINTS]
+    dock.session.videos.show(opened)
+    np.testing.assert_array_equal(layers["crop"].data[0].min(axis=0), [9.5, 79.5])
+    assert layers.selection.active is layers[KEYPOINTS]
+
+
+def test_a_face_is_found_and_becomes_the_crop(
+    dock: ViTFaceDock, qtbot: Any, tmp_path: Path
+) -> None:
+    from napari_vitface.sample import MouseFaceSample
+    from napari_vitface.video import VideoWriter
+
+    movie = MouseFaceSample(3, frames=2, size=(120, 160))
+    noise = np.random.default_rng(0).integers(60, 120, (240, 320), dtype=np.uint8)
+    with VideoWriter(tmp_path / "small.mp4", (240, 320), 30.0) as writer:
+        for i in range(2):
+            frame = noise.copy()
+            frame[20:140, 40:200] = movie[i]
+            writer.write(frame)
+    opened = dock.video_section.open(tmp_path / "small.mp4")
+    section, session = dock.predict_section, dock.session
+    section.form.precision.value = "fp32"
+    picture, finding = section.picture, session.face_finding
+    picture.find_button.click()
+    assert finding.active
+    assert not section.predict_button.isEnabled()
+    assert not picture.find_button.isEnabled()
+    assert picture.progress.isVisible()
+    qtbot.waitUntil(lambda: not finding.active, timeout=WAIT)
+    assert finding.run.status == "done", finding.run.message
+    assert opened.crop == tuple(finding.run.result["crop"])
+    assert "crop" in viewer_of(dock).layers
+    assert picture.note.text() == finding.run.result["sentence"]
+    assert section.predict_button.isEnabled()
+    # What was found is no news any more once the user chose otherwise.
+    picture.whole_button.click()
+    assert opened.crop is None
+    assert picture.note.text() == ""
+    # A search that is cancelled changes nothing.
+    picture.find_button.click()
+    picture.progress.cancel_button.click()
+    qtbot.waitUntil(lambda: not finding.active, timeout=WAIT)
+    assert opened.crop is None
+
+
+def test_a_run_of_low_confidence_says_so_and_offers_what_helps(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
+) -> None:
+    section, session = dock.predict_section, dock.session
+    section.form.precision.value = "fp32"
+    section.use_model(tiny_model)
+    dock.video_section.open(video_path)
+    assert not section.low_confidence.isVisible()
+    section.predict()
+    qtbot.waitUntil(lambda: not session.prediction.active, timeout=WAIT)
+    assert "In 40 of 40 frames the model tiny is sure of fewer than half" in section.notices.text()
+    assert section.status == "low confidence"
+    # The same of the table when it is opened again.
+    run, session.prediction.run = session.prediction.run, None
+    section.refresh()
+    assert section.low_confidence.note.text() in run.notices
+    section.low_confidence.find_button.click()
+    qtbot.waitUntil(lambda: not session.face_finding.active, timeout=WAIT)
+    assert "finds no face" in section.picture.note.text()
+    assert session.current.crop is None
+    section.low_confidence.suggest_button.click()
+    assert dock.correct_section.suggest_panel.suggestions.active
+    qtbot.waitUntil(lambda: not dock.correct_section.suggest_panel.suggestions.active, timeout=WAIT)
+    assert dock.correct_section.suggest_panel.isVisible()
 
 
 def test_a_crop_layer_that_the_user_removed_is_no_crop_any_more(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 #: A picture smaller than this has nothing for a model to see.
 SMALLEST = 16
@@ -32,3 +32,10 @@ def crop_of_rectangle(vertices: ArrayLike, frame_size: tuple[int, int]) -> Crop 
     if height < SMALLEST or width < SMALLEST:
         return None
     return int(first[1]), int(first[0]), int(width), int(height)
+
+
+def rectangle_of_crop(crop: Crop) -> NDArray[np.float64]:
+    """The outline of a crop's pixels: four corners (y, x), the inverse of `crop_of_rectangle`."""
+    x, y, width, height = crop
+    top, left, bottom, right = y - 0.5, x - 0.5, y + height - 0.5, x + width - 0.5
+    return np.array([[top, left], [top, right], [bottom, right], [bottom, left]])

@@ -1,4 +1,4 @@
-"""Drawing the crop: a Shapes layer with one rectangle on the current video."""
+"""The crop on the canvas: a rectangle on the current video that can be drawn, moved and resized."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import numpy as np
 from napari.layers import Shapes
 from psygnal import Signal
 
-from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle
-from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle, rectangle_of_crop
+from napari_vitface.gui.on_video import frame_size, keep_visual, placed_on
+from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_vitface.gui.crop import Crop
     from napari_vitface.gui.session import Session
 
 #: Shapes' data events after which the rectangle stays as it is; while the mouse draws there are
@@ -20,7 +24,7 @@ _SETTLED = ("added", "changed", "removed")
 
 
 class CropTool:
-    """Turns a rectangle that the user draws into the crop of the current video."""
+    """Shows the crop of the current video, and takes what the user makes of its rectangle."""
 
     #: What is drawn, or what to do, changed.
     changed = Signal()
@@ -38,26 +42,25 @@ class CropTool:
         return self._layer is not None
 
     def draw(self) -> None:
-        """Show the layer to draw in, with the rectangle tool in hand."""
+        """Take the rectangle in hand: to move and resize it, or to draw one if there is none."""
         viewer, opened = self._session.viewer, self._session.current
         if viewer is None or opened is None:
             return
-        if self._layer is None:
-            self._layer = Shapes(
-                ndim=2,
-                name="crop",
-                face_color="transparent",
-                edge_color="#ffd54a",
-                edge_width=max(1.0, 0.004 * max(frame_size(opened.layer))),
-                scale=opened.layer.scale[-2:],
-                translate=opened.layer.translate[-2:],
-            )
-            viewer.layers.append(self._layer)
-            self._layer.events.data.connect(self._on_rectangle)
-            viewer.layers.events.removed.connect(self._on_removed)
-        viewer.layers.selection.active = self._layer
-        self._layer.mode = "add_rectangle"
+        layer = self._layer or self._make_layer(viewer)
+        layer.visible = True
+        viewer.layers.selection.active = layer
+        if len(layer.data):
+            layer.mode = "select"
+            layer.selected_data = {0}
+        else:
+            layer.mode = "add_rectangle"
         self.changed.emit()
+
+    def propose(self, crop: Crop) -> None:
+        """Take a crop, and its rectangle in hand."""
+        self._session.set_crop(crop)
+        self._show(crop)
+        self.draw()
 
     def clear(self) -> None:
         """Look at the whole frame again."""
@@ -70,6 +73,40 @@ class CropTool:
         self._take_layer_away()
         self._session.video_changed.disconnect(self._on_video)
 
+    def _show(self, crop: Crop) -> None:
+        """Draw the rectangle of a crop."""
+        viewer = self._session.viewer
+        if viewer is None:
+            return
+        layer = self._layer or self._make_layer(viewer)
+        with layer.events.data.blocker(self._on_rectangle):
+            layer.data = [rectangle_of_crop(crop)]
+
+    def _make_layer(self, viewer: ViewerModel) -> Shapes:
+        """An empty layer above the video and its attention, below skeleton and keypoints."""
+        opened = self._session.current
+        assert opened is not None
+        layer = Shapes(
+            ndim=2,
+            name="crop",
+            face_color="transparent",
+            edge_color="#ffd54a",
+            edge_width=max(1.0, 0.004 * max(frame_size(opened.layer))),
+            **placed_on(opened.layer),
+        )
+        self._layer = layer
+        selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+        overlays = self._session.overlays
+        above = [overlays.layer(what) for what in (SKELETON, KEYPOINTS)]
+        places = [viewer.layers.index(each) for each in above if each in viewer.layers]
+        viewer.layers.insert(min(places, default=len(viewer.layers)), layer)
+        # napari selects what is added; the user's own choice is to stay.
+        viewer.layers.selection = selected
+        viewer.layers.selection.active = active
+        layer.events.data.connect(self._on_rectangle)
+        viewer.layers.events.removed.connect(self._on_removed)
+        return layer
+
     def _take_layer_away(self) -> None:
         layer, self._layer = self._layer, None
         self.problem = ""
@@ -79,6 +116,7 @@ class CropTool:
         layer.events.data.disconnect(self._on_rectangle)
         viewer.layers.events.removed.disconnect(self._on_removed)
         if layer in viewer.layers:
+            keep_visual(viewer, layer)
             viewer.layers.remove(layer)
 
     def _on_rectangle(self, event: Any) -> None:
@@ -94,6 +132,8 @@ class CropTool:
         self.problem = ""
         if crop is not None:
             layer.mode = "select"
+            # After the mouse let go of it: the whole pixels within the frame that it stands for.
+            self._session.soon(self._straighten)
         elif layer.data:
             self.problem = (
                 f"That rectangle has less than {SMALLEST} pixels of the frame in it; "
@@ -102,11 +142,24 @@ class CropTool:
         self._session.set_crop(crop)
         self.changed.emit()
 
+    def _straighten(self) -> None:
+        layer, opened = self._layer, self._session.current
+        if layer is None or opened is None or opened.crop is None or not len(layer.data):
+            return
+        corners = rectangle_of_crop(opened.crop)
+        now = np.asarray(layer.data[0])
+        if now.shape != corners.shape or not np.allclose(now, corners):
+            self._show(opened.crop)
+            layer.selected_data = {0}
+
     def _on_removed(self, event: Any) -> None:
         if event.value is self._layer:
             self.clear()
 
     def _on_video(self) -> None:
-        # The rectangle belongs to the video that it was drawn on; its crop stays with that.
+        # The rectangle belongs to a video, and each video keeps its own.
         self._take_layer_away()
+        opened = self._session.current
+        if opened is not None and opened.crop is not None:
+            self._show(opened.crop)
         self.changed.emit()

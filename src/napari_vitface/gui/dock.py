@@ -82,6 +82,7 @@ class ViTFaceDock(QWidget):
         self._offer_models([ModelInfo(name) for name in bundled_names()])
         self.session.fine_tune.models_found.connect(self._offer_models)
         self.fine_tune_section.predict_wanted.connect(self.predict_section.predict)
+        self.predict_section.low_confidence.suggest_wanted.connect(self._suggest_frames)
         # After the dock is on screen: the engine takes seconds to load torch.
         QTimer.singleShot(0, self._meet_engine)
 
@@ -101,6 +102,10 @@ class ViTFaceDock(QWidget):
         section = self.sections[name]
         section.set_open(True)
         QTimer.singleShot(0, lambda: self.scroll_area.ensureWidgetVisible(section, 0, 20))
+
+    def _suggest_frames(self) -> None:
+        self.open_section("correct")
+        self.correct_section.suggest_frames()
 
     def sizeHint(self) -> QSize:
         return QSize(340, 700)

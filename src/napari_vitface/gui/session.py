@@ -24,6 +24,7 @@ from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.overlays import Overlays
+from napari_vitface.gui.predict.finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.gui.trajectories.filters import Filters
@@ -85,6 +86,7 @@ class Session:
         self.prediction = Prediction(self)
         self.attention = AttentionFollower(self)
         self.crop_tool = CropTool(self)
+        self.face_finding = FaceFinding(self)
         self.labelling = Labelling(self)
         self.filters = Filters(self)
         self.marks = _marks(self)
@@ -256,6 +258,7 @@ class Session:
                 del _sessions[viewer]
         self.prediction.cancel()
         self.attention.close()
+        self.face_finding.cancel()
         self.crop_tool.close()
         self.fine_tune.close()
         self.labelling.close()
@@ -284,6 +287,7 @@ class Session:
 
     def _on_video_closed(self, closed: OpenVideo) -> None:
         self.prediction.cancel(closed)
+        self.face_finding.cancel(closed)
         self.labelling.documents.release(closed)
 
     def _on_dims(self, event: Any = None) -> None:

@@ -92,7 +92,8 @@ class CorrectSection(Section):
         self.content.addWidget(self.keys)
         self.suggest_panel = SuggestPanel(session)
         self.audit_panel = AuditPanel(session)
-        self.content.addWidget(Fold("Which frames to label", self.suggest_panel))
+        self.which_frames = Fold("Which frames to label", self.suggest_panel)
+        self.content.addWidget(self.which_frames)
         self.content.addWidget(Fold("Check the labels", self.audit_panel))
 
         session.video_changed.connect(self.refresh)
@@ -111,6 +112,11 @@ class CorrectSection(Section):
         self.refresh()
 
     # ----------------------------------------------------------------- what is shown
+
+    def suggest_frames(self) -> None:
+        """Look for frames that are worth labelling, and show them."""
+        self.which_frames.button.setChecked(True)
+        self.suggest_panel.suggestions.start(self.suggest_panel.count.value())
 
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""

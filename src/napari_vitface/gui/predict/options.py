@@ -1,4 +1,4 @@
-"""The folded form of the Predict section: which frames, which part of them, on what."""
+"""The folded form of the Predict section: which frames, and on what."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
 from psygnal import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_vitface.gui.predict.prediction import PredictOptions
-from napari_vitface.gui.section import WrappedLabel, labelled_rows
+from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.session import Session
 
 
@@ -40,15 +40,6 @@ class PredictOptionsForm(QWidget):
         self.folder.choose_btn.text = "…"
         self.folder.choose_btn.native.setFixedWidth(30)
         self.overlay = CheckBox(text="Also write a labelled video", value=False)
-        self.crop_text = WrappedLabel("", "hint")
-        self.draw_button = QPushButton("Draw crop")
-        self.draw_button.setToolTip("Draw a rectangle; models look at nothing outside it")
-        self.draw_button.clicked.connect(lambda: session.crop_tool.draw())
-        self.clear_button = QPushButton("Whole frame")
-        self.clear_button.clicked.connect(lambda: session.crop_tool.clear())
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.draw_button)
-        buttons.addWidget(self.clear_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 0, 0, 4)
         layout.setSpacing(5)
@@ -63,8 +54,6 @@ class PredictOptionsForm(QWidget):
             )[0]
         )
         layout.addWidget(self.overlay.native)
-        layout.addWidget(self.crop_text)
-        layout.addLayout(buttons)
         for widget in (self.first, self.last, self.step):
             widget.changed.connect(self._on_frames)
         self.folder.changed.connect(lambda _=None: self.changed.emit())
@@ -72,8 +61,6 @@ class PredictOptionsForm(QWidget):
         self.device.changed.connect(self._on_computing)
         self.precision.changed.connect(self._on_computing)
         session.video_changed.connect(self._on_video)
-        session.crop_changed.connect(self._on_crop)
-        session.crop_tool.changed.connect(self._on_crop)
         self._on_video()
 
     def options(self, *, overwrite: bool = False) -> PredictOptions:
@@ -112,10 +99,9 @@ class PredictOptionsForm(QWidget):
         """The settings in a few words, for when the form is folded."""
         opened = self._session.current
         if opened is None:
-            return "all frames, whole picture"
+            return "all frames"
         everything = self.frame_count == len(opened.video)
         parts = ["all frames" if everything else f"{self.frame_count} frames"]
-        parts.append("cropped" if opened.crop else "whole picture")
         if self.device.value != "auto":
             parts.append(str(self.device.value))
         if self.precision.value != "auto":
@@ -130,7 +116,7 @@ class PredictOptionsForm(QWidget):
         for widget in (self.first, self.last):
             widget.max = last
         self.first.value, self.last.value, self.step.value = 0, last, 1
-        self._on_crop()
+        self.changed.emit()
 
     def _on_frames(self) -> None:
         if self.first.value > self.last.value:
@@ -141,18 +127,4 @@ class PredictOptionsForm(QWidget):
         self._session.device = self.device.value
         self._session.precision = self.precision.value
         self._session.attention.update()
-        self.changed.emit()
-
-    def _on_crop(self) -> None:
-        opened, tool = self._session.current, self._session.crop_tool
-        self.draw_button.setEnabled(opened is not None)
-        self.clear_button.setEnabled(opened is not None and bool(opened.crop or tool.drawing))
-        if opened is not None and opened.crop is not None:
-            x, y, width, height = opened.crop
-            text = f"The model looks at {width} × {height} px from x {x}, y {y} only."
-        elif tool.drawing:
-            text = tool.problem or "Drag a rectangle around the face on the canvas."
-        else:
-            text = "The model looks at the whole frame."
-        self.crop_text.setText(text)
         self.changed.emit()

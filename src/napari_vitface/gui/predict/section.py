@@ -20,7 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.gui.models import ModelInfo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
+from napari_vitface.gui.predict.low_confidence import LowConfidence
 from napari_vitface.gui.predict.options import PredictOptionsForm
+from napari_vitface.gui.predict.picture import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
@@ -47,6 +49,7 @@ class PredictSection(Section):
         row.addWidget(QLabel("Model"))
         row.addWidget(self.model, 1)
         self.about_model = WrappedLabel()
+        self.picture = PicturePart(session)
         self.form = PredictOptionsForm(session)
         self.options = Fold("Options", self.form)
 
@@ -61,6 +64,7 @@ class PredictSection(Section):
         self.device = WrappedLabel("", "hint")
         self.result = Note()
         self.notices = Note()
+        self.low_confidence = LowConfidence(session)
         self.folder_button = QPushButton("Show files")
         self.folder_button.setToolTip("Open the folder with the tables")
         self.folder_button.clicked.connect(lambda: self._show_in_folder())
@@ -82,6 +86,7 @@ class PredictSection(Section):
 
         self.content.addLayout(row)
         self.content.addWidget(self.about_model)
+        self.content.addWidget(self.picture)
         self.content.addWidget(self.options)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
@@ -89,7 +94,9 @@ class PredictSection(Section):
         buttons.addWidget(self.plot_button)
         buttons.addWidget(self.folder_button)
         self.content.addLayout(buttons)
-        for widget in (self.progress, self.device, self.result, self.notices):
+        for widget in (
+            self.progress, self.notices, self.low_confidence, self.device, self.result
+        ):  # fmt: skip
             self.content.addWidget(widget)
         self.content.addLayout(show)
 
@@ -105,6 +112,7 @@ class PredictSection(Section):
         session.model_changed.connect(self._list_models)
         session.model_changed.connect(self.refresh)
         session.prediction.changed.connect(self.refresh)
+        session.face_finding.changed.connect(self.refresh)
         self._list_models()
         self.refresh()
 
@@ -187,7 +195,8 @@ class PredictSection(Section):
         self.options.setEnabled(not active)
         self.model.setEnabled(not active)
         self.predict_button.setVisible(not active)
-        self.predict_button.setEnabled(opened is not None)
+        # Not on the whole frame while the face is being looked for.
+        self.predict_button.setEnabled(opened is not None and not session.face_finding.active)
         for box in (self.show_label, self.points, self.names, self.skeleton):
             box.setVisible(opened is not None and opened.poses is not None)
         mine = run if run is not None and opened is run.opened else None
@@ -241,6 +250,9 @@ class PredictSection(Section):
         self.device.setToolTip(str(run.settings.get("why", "")) if run is not None else "")
         notices = [*run.notices] if run is not None else []
         self.notices.say("\n".join(notices), "warning")
+        finding = self._session.face_finding.active
+        if self.low_confidence.refresh(opened, run, finding=finding):
+            self.status = "low confidence"
         self.folder_button.setVisible(opened is not None and opened.saved is not None)
         self.plot_button.setVisible(opened is not None and opened.poses is not None)
         if run is not None and run.status == "failed":

@@ -1,0 +1,61 @@
+"""Finding the face as the window runs it: what is found becomes the crop of the video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_vitface.gui.crop import Crop
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.videos import OpenVideo
+from napari_vitface.jobs.events import Event, Finished
+
+
+@dataclass
+class FindRun(JobRun):
+    """A search in progress or the last one."""
+
+    opened: OpenVideo
+    left: Crop | None = None
+
+    def says(self, crop: Crop | None) -> bool:
+        """Whether what was found is news as long as the video has this crop."""
+        return self.status == "done" and crop == self.left
+
+
+class FaceFinding(Runner[FindRun]):
+    """Runs the find_face job for a session; one run at a time."""
+
+    def start(self) -> None:
+        """Look for the face in the current video with the chosen model."""
+        session = self._session
+        opened = session.current
+        if opened is None or self.active:
+            return
+        arguments = {
+            "video": opened.path,
+            "model": session.model,
+            "device": session.device,
+            "precision": session.precision,
+        }
+        run = FindRun(opened)
+        # Between the steps of a training, which would keep it waiting for minutes.
+        self.begin(run, "find_face", arguments, lambda e: self._on_event(run, e), urgent=True)
+
+    def cancel(self, opened: OpenVideo | None = None) -> None:
+        """Stop the search (in one video, if given); the crop stays as it was."""
+        if opened is None or (self.run is not None and self.run.opened is opened):
+            super().cancel()
+
+    def _on_event(self, run: FindRun, event: Event) -> bool:
+        if isinstance(event, Finished) and run.result["found"]:
+            crop = run.result["crop"]
+            found = None if crop is None else (crop[0], crop[1], crop[2], crop[3])
+            tool = self._session.crop_tool
+            if run.opened is not self._session.current:
+                run.opened.crop = found
+            elif found is None:
+                tool.clear()
+            else:
+                tool.propose(found)
+        run.left = run.opened.crop
+        return False

@@ -1,0 +1,62 @@
+"""What is said, and offered, where the model is unsure in most frames."""
+
+from __future__ import annotations
+
+from psygnal import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_vitface.gui.predict.prediction import Run
+from napari_vitface.gui.section import Note, row_of
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.videos import OpenVideo
+from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
+from napari_vitface.pose.table import PointState
+
+
+class LowConfidence(QWidget):
+    """A note with what may help as buttons; hidden while there is nothing to say."""
+
+    #: Frames to label are to be looked for.
+    suggest_wanted = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.note = Note()
+        self.find_button = QPushButton("Find face")
+        self.find_button.setToolTip("Let the model look for a face of the size that it knows")
+        self.find_button.clicked.connect(lambda: session.face_finding.start())
+        self.suggest_button = QPushButton("Suggest frames to label")
+        self.suggest_button.setToolTip("Find frames that are worth correcting, to fine-tune on")
+        self.suggest_button.clicked.connect(lambda: self.suggest_wanted.emit())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(self.note)
+        layout.addWidget(row_of(self.find_button, self.suggest_button))
+        self.setVisible(False)
+
+    def refresh(self, opened: OpenVideo | None, run: Run | None, *, finding: bool) -> bool:
+        """Speak of a run that is over, or of the predictions that were read from disk.
+
+        `run` is the last one of this video. What it said itself is not said again. True if there is
+        something to say.
+        """
+        self.find_button.setEnabled(not finding)
+        sentence = "" if opened is None or run is not None else _sentence(opened)
+        share = run.result.get("low_confidence") if run is not None else None
+        self.note.say(sentence)
+        unsure = bool(sentence) or (share is not None and share > 0.5)
+        self.setVisible(unsure)
+        return unsure
+
+
+def _sentence(opened: OpenVideo) -> str:
+    """What there is to say about the saved predictions of a video; empty if nothing."""
+    poses = opened.poses
+    if poses is None or opened.saved is None:
+        return ""
+    known = (poses.state != PointState.ABSENT).any(axis=1)
+    judged, unsure = int(known.sum()), int(is_unsure(poses.confidence[known]).sum())
+    if not mostly_unsure(unsure, judged):
+        return ""
+    return unsure_sentence(unsure, judged, opened.model, searched=opened.crop is not None)

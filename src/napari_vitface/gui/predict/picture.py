@@ -1,0 +1,85 @@
+"""Which part of the picture models look at: said, found, drawn or taken back, beside Predict."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, WrappedLabel, row_of
+from napari_vitface.gui.session import Session
+
+
+class PicturePart(QWidget):
+    """A line that says which part, three buttons, and how the search for the face goes."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.part = WrappedLabel("", "value")
+        self.find_button = QPushButton("Find face")
+        self.find_button.setToolTip(
+            "The model looks at several places of some frames and proposes where it is surest"
+        )
+        self.find_button.clicked.connect(lambda: session.face_finding.start())
+        self.draw_button = QPushButton("Draw")
+        self.draw_button.clicked.connect(lambda: session.crop_tool.draw())
+        self.whole_button = QPushButton("Whole frame")
+        self.whole_button.setToolTip("Let models look at all of the picture")
+        self.whole_button.clicked.connect(lambda: session.crop_tool.clear())
+        self.progress = RunProgress("", "Stop looking; the crop stays as it is")
+        self.progress.cancel_button.clicked.connect(lambda: session.face_finding.cancel())
+        self.note = Note()
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        line.addWidget(QLabel("Picture"))
+        line.addWidget(self.part, 1)
+        for button in (self.find_button, self.draw_button, self.whole_button):
+            button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        self.buttons = row_of(self.find_button, self.draw_button, self.whole_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addLayout(line)
+        for widget in (self.buttons, self.progress, self.note):
+            layout.addWidget(widget)
+        session.video_changed.connect(self.refresh)
+        session.crop_changed.connect(self.refresh)
+        session.crop_tool.changed.connect(self.refresh)
+        session.face_finding.changed.connect(self.refresh)
+        session.prediction.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring everything up to date with the session."""
+        session = self._session
+        opened, tool, finding = session.current, session.crop_tool, session.face_finding
+        self.setVisible(opened is not None)
+        if opened is None:
+            return
+        self.part.setText(self._words())
+        cropped = opened.crop is not None
+        self.draw_button.setText("Adjust" if cropped else "Draw")
+        self.draw_button.setToolTip(
+            "Move the rectangle on the canvas, or drag its corners"
+            if cropped
+            else "Draw a rectangle; models look at nothing outside it"
+        )
+        self.buttons.setEnabled(not finding.active and not session.prediction.active)
+        self.whole_button.setEnabled(cropped or tool.drawing)
+        self.progress.show_run(finding.run, stopping="Stopping after a few views …")
+        run = finding.run
+        if run is not None and run.opened is opened and run.says(opened.crop):
+            self.note.say(run.result["sentence"], "info" if run.result["found"] else "warning")
+        else:
+            # The dock says why a search failed.
+            self.note.say("")
+
+    def _words(self) -> str:
+        opened, tool = self._session.current, self._session.crop_tool
+        assert opened is not None
+        if opened.crop is not None:
+            x, y, width, height = opened.crop
+            return f"{width} × {height} px at x {x}, y {y}"
+        if tool.drawing:
+            return tool.problem or "drag a rectangle around the face"
+        return "whole frame"

@@ -20,6 +20,7 @@ for _variable in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
     os.environ[_variable] = str(_HOME)
 for _variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
     os.environ[_variable] = str(_HOME / _variable.lower())
+os.environ["VITFACE_CACHE"] = str(_HOME / "vitface")
 os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")
 # Nothing is fetched from a model hub in a test.
 os.environ["HF_HUB_OFFLINE"] = "1"

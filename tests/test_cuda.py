@@ -24,6 +24,7 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.sample import random_face
+from napari_vitface.steps import result_of
 from napari_vitface.training.batches import FeatureBatches, Features, ImageBatches
 from napari_vitface.training.fit import Fit, FitSettings, predict_inputs
 from napari_vitface.training.frames import TrainingFrames
@@ -252,7 +253,7 @@ def test_the_head_learns_from_features_on_the_device(
 
 def test_the_faster_precision_is_measured() -> None:
     network, preprocessing, _ = load_network(BUNDLED)
-    device, precision, why = choose_training(network, preprocessing, "auto", "auto")
+    device, precision, why = result_of(choose_training(network, preprocessing, "auto", "auto"))
     assert device.type == "cuda"
     assert precision in ("fp32", "bf16")
     assert "measured" in why

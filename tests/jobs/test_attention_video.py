@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.events import (
+    AttentionComputed,
+    Event,
+    Finished,
+    Notice,
+    Preparing,
+    Progress,
+    Started,
+)
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.explaining.video import attention_video, write_layers
 from napari_vitface.pose.keypoints import KeypointSet
@@ -40,6 +48,7 @@ def test_each_frame_has_its_own_map_in_the_same_colours(
         opacity=1.0,
         caption=caption,
     )
+    events = [event for event in events if not isinstance(event, Preparing)]
     assert isinstance(events[0], Started)
     assert events[0].total == 4
     done = [event.done for event in events if isinstance(event, Progress)]
@@ -54,7 +63,7 @@ def test_each_frame_has_its_own_map_in_the_same_colours(
         height = original.shape[1]
         assert drawn.shape[1] > height
         for row, frame in enumerate(range(4, 20, 4)):
-            (answer, _) = explain(
+            *_, answer, _ = explain(
                 video, frame, tiny_model, keypoint="eye", device="cpu", precision="fp32"
             )
             share = answer.maps[0] * answer.maps[0].size / 3.0
@@ -94,8 +103,8 @@ def test_by_default_the_strip_says_what_was_computed_in_which_colours(
     result = events[-1].result
     # The mean is over keypoints; the map that belongs to none has no part in it.
     assert result["names"] == ["eye", "nose tip", "mouth"]
-    alone = next(
-        explain(video, 0, tiny_model, precision="fp32", method=result["settings"]["method"])
+    *_, alone, _ = explain(
+        video, 0, tiny_model, precision="fp32", method=result["settings"]["method"]
     )
     mean = alone.maps[:3].mean(axis=0)
     assert result["limit"] == pytest.approx(float(mean.max()) * mean.size, rel=1e-3)
@@ -122,9 +131,10 @@ def test_a_method_that_blanks_parts_is_drawn_in_its_own_unit(
 def test_the_layers_of_a_frame_are_drawn_one_after_the_other(
     video: Path, tmp_path: Path, tiny_model: Path
 ) -> None:
-    *maps, finished = explain(
+    *events, finished = explain(
         video, 3, tiny_model, story=True, method="rollout", keypoint="eye", precision="fp32"
     )
+    maps = [event for event in events if isinstance(event, AttentionComputed)]
     output = tmp_path / "layers.mp4"
     known = KeypointSet.from_dict(finished.result["keypoints"])
     with open_video(video) as original:

@@ -18,9 +18,18 @@ from napari_vitface.jobs.auditing import training as audit_training
 from napari_vitface.jobs.auditing.audit import audit, audit_video
 from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
 from napari_vitface.jobs.auditing.training import choose_beginning
-from napari_vitface.jobs.events import Event, Finished, LabelDoubted, Notice, Progress, Started
+from napari_vitface.jobs.events import (
+    Event,
+    Finished,
+    LabelDoubted,
+    Notice,
+    Preparing,
+    Progress,
+    Started,
+)
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.sample import MouseFaceSample
+from napari_vitface.steps import result_of
 
 KEYPOINTS = KeypointSet(("eye", "nose tip", "mouth"))
 
@@ -131,14 +140,14 @@ def test_a_model_that_was_trained_on_the_labels_may_not_judge_them(
 ) -> None:
     # The bundled model has seen this recording, and so have models that were made from it.
     labels = audited(some_labels({"cam1_G7c1_1": 20}, MOUSE_FACE))
-    beginning = choose_beginning("mouse-face", labels, "cpu", "fp32", 0)
+    beginning = result_of(choose_beginning("mouse-face", labels, "cpu", "fp32", 0))
     assert beginning.drawn
     assert beginning.name == "drawn faces"
     assert "mouse-face was trained on labels of cam1_G7c1_1" in beginning.why
     mine = small_model({"trained_frames": [{"video": "cam1_G7c1_1", "frames": [50]}]})
-    assert choose_beginning(mine, labels, "cpu", "fp32", 0).drawn
+    assert result_of(choose_beginning(mine, labels, "cpu", "fp32", 0)).drawn
     silent = small_model({"summary": "?"}, "silent")
-    beginning = choose_beginning(silent, labels, "cpu", "fp32", 0)
+    beginning = result_of(choose_beginning(silent, labels, "cpu", "fp32", 0))
     assert beginning.drawn
     assert "silent does not say which labels it was trained on" in beginning.why
 
@@ -148,13 +157,13 @@ def test_a_model_that_has_not_seen_the_labels_is_started_from(
 ) -> None:
     labels = audited(some_labels({"another mouse": 20}))
     mine = small_model({"trained_frames": [{"video": "cam1_G7c1_1", "frames": [50]}]})
-    beginning = choose_beginning(mine, labels, "cpu", "fp32", 0)
+    beginning = result_of(choose_beginning(mine, labels, "cpu", "fp32", 0))
     assert not beginning.drawn
     assert beginning.name == "small"
     assert beginning.network.keypoints.names == KEYPOINTS.names
     # A model that was trained on these labels gives way to the bundled one, which was not.
     seen = small_model({"trained_frames": [{"video": "another mouse", "frames": [10]}]}, "seen")
-    assert choose_beginning(seen, labels, "cpu", "fp32", 0).name == "mouse-face"
+    assert result_of(choose_beginning(seen, labels, "cpu", "fp32", 0)).name == "mouse-face"
 
 
 # --- the job --------------------------------------------------------------------------------------
@@ -197,6 +206,7 @@ def project(tmp_path: Path) -> tuple[Path, np.ndarray]:
 
 
 def checked(events: list[Event]) -> dict[str, Any]:
+    events = [event for event in events if not isinstance(event, Preparing)]
     assert isinstance(events[0], Started)
     assert isinstance(events[-1], Finished)
     progress = [event for event in events if isinstance(event, Progress)]

@@ -24,7 +24,7 @@ def resources():
 def maps_of(tiny_model, resources):
     def maps_of(source: Path, frame: int, **options) -> AttentionComputed:
         options = {"precision": "fp32", "resources": resources, **options}
-        computed, finished = explain(source, frame, tiny_model, **options)
+        *_, computed, finished = explain(source, frame, tiny_model, **options)
         assert isinstance(computed, AttentionComputed)
         assert isinstance(finished, Finished)
         assert finished.result["names"] == list(computed.names)

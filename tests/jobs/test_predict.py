@@ -19,6 +19,7 @@ from napari_vitface.jobs.events import (
     Finished,
     Notice,
     PosesPredicted,
+    Preparing,
     Progress,
     Started,
 )
@@ -70,7 +71,7 @@ def cancel_after(job: Iterator[Event], batches: int) -> None:
 
 def test_events_tell_the_run_from_start_to_end(run, video):
     events = run(video)
-    first, *middle, last = events
+    first, *middle, last = [event for event in events if not isinstance(event, Preparing)]
     assert isinstance(first, Started)
     assert (first.job, first.total) == ("predict", 60)
     assert first.settings["precision"] == "fp32"
@@ -137,7 +138,7 @@ def test_a_cancelled_run_goes_on_where_it_stopped_and_ends_with_the_same_table(r
 def test_a_run_cancelled_before_its_first_frame_leaves_nothing(run, video):
     before = set(threading.enumerate())
     job = run.start(video)
-    assert isinstance(next(job), Started)
+    assert any(isinstance(event, Started) for event in job)
     job.close()
     assert names_in(video.parent) == {"mouse.mp4"}
     left = set(threading.enumerate()) - before

@@ -11,7 +11,15 @@ import pytest
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import write_poses
-from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Progress, Started
+from napari_vitface.jobs.events import (
+    Event,
+    Finished,
+    FrameSuggested,
+    Notice,
+    Preparing,
+    Progress,
+    Started,
+)
 from napari_vitface.jobs.suggesting import suggest as module
 from napari_vitface.jobs.suggesting.suggest import suggest
 from napari_vitface.pose.keypoints import KeypointSet
@@ -22,6 +30,7 @@ KEYPOINTS = KeypointSet(("eye", "nose tip", "mouth"))
 
 def run(*arguments: Any, **options: Any) -> tuple[list[Event], dict[str, Any]]:
     events = list(suggest(*arguments, **options))
+    events = [event for event in events if not isinstance(event, Preparing)]
     assert isinstance(events[0], Started)
     assert isinstance(events[-1], Finished)
     return events, events[-1].result

@@ -18,7 +18,7 @@ NAMES = ("eye", "nose tip", "mouth", "ear", "tail")
 def plan(count: int = 20, placed: Any = None, videos: Any = None, **options: Any) -> dict[str, Any]:
     shape = (count, len(NAMES))
     everything = np.ones(shape, dtype=bool)
-    (event,) = plan_training(
+    *_, event = plan_training(
         ["a"] * count if videos is None else videos,
         np.arange(count) * 10,
         everything if placed is None else placed,

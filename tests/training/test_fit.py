@@ -11,6 +11,7 @@ from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.steps import result_of
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.batches import (
     Drawing,
@@ -138,7 +139,7 @@ def test_the_same_seed_gives_the_same_weights_on_the_cpu(head: str) -> None:
 def test_trying_precisions_leaves_the_network_as_it_is() -> None:
     network, preprocessing = small_network("unet")
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    device, precision, why = choose_training(network, preprocessing, "cpu", "auto")
+    device, precision, why = result_of(choose_training(network, preprocessing, "cpu", "auto"))
     assert (device.type, precision in ("fp32", "bf16")) == ("cpu", True)
     assert f"Training in {precision} on cpu" in why
     after = network.state_dict()

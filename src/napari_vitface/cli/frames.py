@@ -62,7 +62,7 @@ def add_suggest(commands: _Commands, parents: _Parents) -> None:
         "the video)",
     )
     _add_crop(parser)
-    _add_computing(parser, precision="fp32")
+    _add_computing(parser)
 
 
 def add_audit(commands: _Commands, parents: _Parents) -> None:

@@ -190,7 +190,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_computing(parser: argparse.ArgumentParser, precision: str = "auto") -> None:
+def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="auto",
@@ -200,7 +200,7 @@ def _add_computing(parser: argparse.ArgumentParser, precision: str = "auto") -> 
     )
     parser.add_argument(
         "--precision",
-        default=precision,
+        default="auto",
         choices=("auto", "fp32", "bf16", "fp16"),
         metavar="auto|fp32|bf16|fp16",
         help="number format of the model; auto: the fastest measured that gives the same points "

@@ -21,6 +21,7 @@ from napari_vitface.jobs.events import (
     HeldOutShown,
     Notice,
     PosesPredicted,
+    Preparing,
     Progress,
     Started,
 )
@@ -90,6 +91,8 @@ class Reporter:
         match event:
             case Notice(message):
                 self.say(message)
+            case Preparing(message):
+                self.say(f"{message} …")
             case Started():
                 self._start(event, title)
             case Progress() if self._bar is not None:

@@ -15,6 +15,7 @@ from napari_vitface.jobs.events import (
     Failed,
     Finished,
     Notice,
+    Preparing,
     Progress,
     Started,
 )
@@ -22,6 +23,9 @@ from napari_vitface.jobs.events import (
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
     from napari_vitface.gui.session import Session
+
+#: What happens while a job has not said anything yet, and nothing else is before it.
+STARTING = "Starting the engine"
 
 
 @dataclass(kw_only=True)
@@ -32,6 +36,8 @@ class JobRun:
     ----------
     status : str
         "starting", "running", "cancelling", "done", "cancelled" or "failed".
+    doing : str
+        What the job says that it does; empty before it said anything.
     message : str
         The error's sentence when failed.
     """
@@ -40,7 +46,7 @@ class JobRun:
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
-    doing: str = "Starting the engine"
+    doing: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -53,6 +59,8 @@ class JobRun:
     def take(self, event: Event) -> None:
         """Note what an event says about the run."""
         match event:
+            case Preparing():
+                self.doing = event.message
             case Started():
                 self.status = "running" if self.status == "starting" else self.status
                 self.total = event.total

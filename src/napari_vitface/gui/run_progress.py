@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vitface.gui.job_run import JobRun
+from napari_vitface.gui.job_run import STARTING, JobRun
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import count, duration
 
@@ -46,10 +46,13 @@ class RunProgress(QWidget):
         self,
         run: JobRun | None,
         *,
-        starting: str = "Starting the engine and loading the model …",
+        waiting: str = "",
         stopping: str = "Stopping after the batch in progress …",
     ) -> None:
-        """Show where a run stands; None or one that is over hides everything."""
+        """Show where a run stands; None or one that is over hides everything.
+
+        `waiting` says what is before it, if something is.
+        """
         if run is None or not run.active:
             self.setVisible(False)
             return
@@ -60,7 +63,7 @@ class RunProgress(QWidget):
         if run.status == "cancelling":
             self.doing.setText(stopping)
         elif run.status == "starting":
-            self.doing.setText(starting)
+            self.doing.setText(f"{run.doing or waiting or STARTING} …")
         else:
             self.doing.setText(self._words(run))
 

@@ -64,6 +64,8 @@ class Session:
     poses_changed = Signal()
     model_changed = Signal()
     crop_changed = Signal()
+    #: Another device or precision is chosen to compute with.
+    computing_changed = Signal()
     #: The session was closed; nothing more comes from it.
     ended = Signal()
     #: (text, level) for the user; level is "error", "warning" or "info".
@@ -169,6 +171,14 @@ class Session:
         self.model_changed.emit()
         if self.current is not None:
             self._read_saved(self.current)
+        self.attention.update()
+
+    def compute_with(self, device: str, precision: str) -> None:
+        """Choose what models run on, and in which precision; "auto" for what measures best."""
+        if (device, precision) == (self.device, self.precision):
+            return
+        self.device, self.precision = device, precision
+        self.computing_changed.emit()
         self.attention.update()
 
     @property

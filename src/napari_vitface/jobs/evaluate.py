@@ -61,7 +61,7 @@ def evaluate(
 
     Yields
     ------
-    Started
+    Preparing, Started
         `total` images.
     Progress, Notice
     Finished
@@ -87,8 +87,8 @@ def evaluate(
     chosen = labels if isinstance(labels, Labels) else read_labels(labels)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
         training = network.metadata.get("training") or {}
         if held_out:

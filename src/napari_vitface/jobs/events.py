@@ -20,6 +20,13 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Preparing(Event):
+    """What is being done before the work itself can be counted: "Loading the model mouse-face"."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """A job begins. `total` counts what `Progress.done` counts (frames for predict)."""
 

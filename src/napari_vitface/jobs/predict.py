@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -89,7 +88,7 @@ def predict(
 
     Yields
     ------
-    Started
+    Preparing, Started
         `total` frames; `settings` say what runs where, the keypoints, in `fresh_from` how many
         frames an earlier run had done (these are yielded first), the ``crop``, and in ``face`` what
         the search for it found, or None.
@@ -122,8 +121,8 @@ def predict(
         # that wrote its tables but not its overlay; whether it is, is seen below.
         if not overwrite and not outputs.part.exists():
             outputs.refuse_if_existing()
-        network = stack.enter_context(
-            shared.model(file, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, file, device=device, precision=precision, batch_size=batch_size
         )
         fingerprint = _fingerprint(source, file, chosen, network.keypoints.names)
         face = None
@@ -369,11 +368,11 @@ def _fingerprint(
     Device, precision and batch size are not part of it: they move points by fractions of a pixel,
     and hours of work are not thrown away for that.
     """
-    with model.open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    from napari_vitface.model.checkpoint import file_digest
+
     return {
         "video": [*_video_stamp(video.path), len(video), list(video.shape[1:3])],
-        "model": weights,
+        "model": file_digest(model),
         "frames": [frames.start, frames.stop, frames.step],
         "keypoints": list(keypoints),
     }

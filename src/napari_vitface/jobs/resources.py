@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Hashable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.preparing import preparing
+from napari_vitface.steps import result_of
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
@@ -34,6 +38,9 @@ class _Shelf(Generic[T]):
         self.capacity = capacity
         self._dispose = dispose
         self._held: OrderedDict[Hashable, _Held[T]] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._held
 
     @contextmanager
     def borrow(self, key: Hashable, make: Callable[[], T]) -> Iterator[T]:
@@ -75,26 +82,36 @@ class Resources:
         self._models: _Shelf[KeypointModel] = _Shelf(models, lambda model: None)
         self._videos: _Shelf[Video] = _Shelf(videos, lambda video: video.close())
 
-    @contextmanager
-    def model(
+    def loading(
         self,
+        stack: ExitStack,
         name: str | os.PathLike[str],
         *,
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | str = "auto",
-    ) -> Iterator[KeypointModel]:
-        """A loaded model; a file that changed on disk is loaded anew."""
-        from napari_vitface.model.checkpoint import find_model, load_model
+    ) -> Generator[Event, None, KeypointModel]:
+        """A loaded model, lent until `stack` is closed; yields what is being done to load it.
+
+        A file that changed on disk is loaded anew.
+        """
+        from napari_vitface.model.checkpoint import find_model, loading
 
         path = find_model(name)
         key = (str(path.absolute()), _stamp(path), device, precision, batch_size)
+        model: KeypointModel | None = None
+        if key not in self._models:
+            model = yield from preparing(
+                loading(path, device=device, precision=precision, batch_size=batch_size)
+            )
+        # Where an urgent job loaded the same one meanwhile, that is taken.
+        return stack.enter_context(self._models.borrow(key, lambda: cast("KeypointModel", model)))
 
-        def load() -> KeypointModel:
-            return load_model(path, device=device, precision=precision, batch_size=batch_size)
-
-        with self._models.borrow(key, load) as model:
-            yield model
+    @contextmanager
+    def model(self, name: str | os.PathLike[str], **options: Any) -> Iterator[KeypointModel]:
+        """As `loading`, without being told."""
+        with ExitStack() as stack:
+            yield result_of(self.loading(stack, name, **options))
 
     @contextmanager
     def video(self, path: str | os.PathLike[str]) -> Iterator[Video]:

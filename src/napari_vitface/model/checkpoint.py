@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import difflib
 import errno
+import hashlib
+import importlib
 import json
 import os
 import re
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import BackboneError, CheckpointError
+from napari_vitface.steps import Steps, result_of
 
 if TYPE_CHECKING:
     import torch
@@ -296,11 +300,26 @@ def load_model(
     VitFaceError
         One sentence: the model or the device cannot be used, and why.
     """
-    from napari_vitface.model.predictor import KeypointModel
+    return result_of(
+        loading(name_or_path, device=device, precision=precision, batch_size=batch_size)
+    )
 
+
+def loading(
+    name_or_path: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+) -> Steps[KeypointModel]:
+    """As `load_model`, telling in words what is being done."""
     file = find_model(name_or_path)
+    yield from importing_torch()
+    from napari_vitface.model.predictor import made_ready
+
+    yield f"Loading the model {file.stem}"
     network, preprocessing, metadata = load_network(file)
-    return KeypointModel(
+    model = yield from made_ready(
         network,
         preprocessing,
         metadata,
@@ -308,4 +327,19 @@ def load_model(
         device=device,
         precision=precision,
         batch_size=batch_size,
+        content=file_digest(file),
     )
+    return model
+
+
+def importing_torch() -> Steps[None]:
+    """Import what models run on, which takes seconds, unless this process has it already."""
+    if "napari_vitface.model.network" not in sys.modules:
+        yield "Importing PyTorch"
+        importlib.import_module("napari_vitface.model.network")
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """What tells a model's file from others, however it is called: SHA-256, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-
 import torch
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.model.processor import has_bf16_units, processor_name
 
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
@@ -63,6 +61,9 @@ def candidate_devices(wanted: str = "auto") -> list[torch.device]:
 def candidate_precisions(wanted: str, device: torch.device) -> list[str]:
     """The precisions to try on a device, fp32 first; or the one that was asked for.
 
+    One that the device has no units for is not among them: at best it would be as fast as fp32,
+    and on some processors it takes fifty times as long.
+
     Raises
     ------
     VitFaceError
@@ -72,9 +73,32 @@ def candidate_precisions(wanted: str, device: torch.device) -> list[str]:
         return [wanted]
     if wanted != "auto":
         raise VitFaceError(f"There is no precision {wanted!r}; choose auto, {', '.join(DTYPES)}.")
-    return {"cuda": ["fp32", "bf16", "fp16"], "mps": ["fp32", "fp16"]}.get(
-        device.type, ["fp32", "bf16"]
-    )
+    if device.type == "mps":
+        return ["fp32", "fp16"]
+    if not computes_bf16(device):
+        return ["fp32", "fp16"] if device.type == "cuda" else ["fp32"]
+    return ["fp32", "bf16", "fp16"] if device.type == "cuda" else ["fp32", "bf16"]
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a device has units for bf16, and does not merely imitate them."""
+    if device.type == "cuda":
+        try:
+            with torch.cuda.device(device):
+                return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        except (RuntimeError, AssertionError):
+            return False  # A GPU that cannot be used, which the trial finds out and tells.
+    return device.type == "cpu" and has_bf16_units()
+
+
+def device_name(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        try:
+            return torch.cuda.get_device_name(device)
+        except (RuntimeError, AssertionError):
+            return device.type
+    return processor_name() if device.type == "cpu" else device.type
 
 
 def choose_batch_size(device: torch.device, bytes_per_image: int | None = None) -> int:
@@ -110,30 +134,3 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
-
-
-def shortest_times(
-    runs: Sequence[Callable[[], object]],
-    device: torch.device,
-    *,
-    budget: float = 0.6,
-    repeats: int = 8,
-) -> list[float]:
-    """Shortest time in seconds of each of `runs`, which take turns until `budget` seconds are used.
-
-    They take turns so that other work on the machine slows all of them alike. The first round
-    allocates memory and picks kernels; it counts only where it is so slow that a second one is
-    not worth the wait.
-    """
-    times: list[list[float]] = []
-    while len(times) <= repeats and sum(sum(turn) for turn in times[1:]) < budget:
-        turn = []
-        for run in runs:
-            begin = time.perf_counter()
-            run()
-            synchronise(device)
-            turn.append(time.perf_counter() - begin)
-        times.append(turn)
-        if sum(turn) > 4 * budget:
-            break
-    return [min(column) for column in zip(*times, strict=True)]

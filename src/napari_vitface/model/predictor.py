@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,27 @@ from torch import Tensor
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.calibration import calibrate
+from napari_vitface.model.choice import Choice, choose, measure_batch_size
 from napari_vitface.model.device import DTYPES, is_out_of_memory, release_memory
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.reasons import first_line
-from napari_vitface.model.trial import choose_by_trial, measure_batch_size
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.steps import Steps, result_of
+
+
+@contextmanager
+def _room_for(name: str, device: str) -> Iterator[None]:
+    """Say which model does not fit where a device's memory is used up."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise VitFaceError(
+            f"The model {name} does not fit into the memory of device {device} "
+            f"({first_line(error)}); close other programs that use it, or choose the device cpu."
+        ) from error
 
 
 class KeypointModel:
@@ -33,6 +49,8 @@ class KeypointModel:
     name : str
     device, precision, batch_size
         ``"auto"`` or a value, see `napari_vitface.model.checkpoint.load_model`.
+    choice : Choice, optional
+        Device and precision if they are chosen already.
 
     Attributes
     ----------
@@ -58,6 +76,7 @@ class KeypointModel:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | str = "auto",
+        choice: Choice | None = None,
     ) -> None:
         if batch_size != "auto" and int(batch_size) < 1:
             raise VitFaceError(f"The batch size must be at least 1, not {batch_size}.")
@@ -68,18 +87,11 @@ class KeypointModel:
         self.on_notice: Callable[[str], None] | None = None
         self.notices: list[str] = []
         self.network = network.eval()
-        try:
-            chosen, self.why = choose_by_trial(self.network, preprocessing, device, precision)
-            self.device, self.precision = chosen.device, chosen.precision
+        with _room_for(name, device):
+            choice = choice or result_of(choose(self.network, preprocessing, device, precision))
+            self.device, self.precision = torch.device(choice.device), choice.precision
+            self.why = choice.why
             self.network.to(self.device, self.dtype)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise VitFaceError(
-                f"The model {name} does not fit into the memory of device {device} "
-                f"({first_line(error)}); close other programs that use it, or choose the device "
-                "cpu."
-            ) from error
         self.batch_size = (
             measure_batch_size(self.network, preprocessing, self.device)
             if batch_size == "auto"
@@ -188,3 +200,28 @@ class KeypointModel:
         self.notices.append(notice)
         if self.on_notice is not None:
             self.on_notice(notice)
+
+
+def made_ready(
+    network: KeypointNetwork,
+    preprocessing: Preprocessing,
+    metadata: dict[str, Any] | None = None,
+    *,
+    name: str = "model",
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+    content: str = "",
+) -> Steps[KeypointModel]:
+    """A `KeypointModel`, told in words; for `content` see `napari_vitface.model.choice.choose`."""
+    with _room_for(name, device):
+        choice = yield from choose(network, preprocessing, device, precision, content=content)
+    return KeypointModel(
+        network,
+        preprocessing,
+        metadata,
+        name=name,
+        device=device,
+        batch_size=batch_size,
+        choice=choice,
+    )

@@ -1,29 +1,23 @@
-"""Choosing device and precision by running the network on trial images, and comparing."""
+"""Trying ways to compute against each other, in as few passes as decide.
+
+A `Candidate` is anything that computes: a device and a precision, or another runtime. The first
+one is the reference that the others have to agree with and to beat.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch.nn.modules.module import register_module_forward_pre_hook
 
-from napari_vitface.model.decoding import mean_position
-from napari_vitface.model.device import (
-    DTYPES,
-    candidate_devices,
-    candidate_precisions,
-    choose_batch_size,
-    is_out_of_memory,
-    release_memory,
-    shortest_times,
-)
-from napari_vitface.model.network import KeypointNetwork
-from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.model.reasons import first_line
+from napari_vitface.model.device import is_out_of_memory, release_memory, synchronise
+
+T = TypeVar("T")
 
 #: A lower precision, or another device, must be this much faster to be chosen.
 WORTH = 1.15
@@ -31,191 +25,208 @@ WORTH = 1.15
 #: pixels than this. Not all of them: the faces are drawn, and may be strange to a model. (The
 #: bundled model on real frames: half move by 0.05 in bf16, one in a hundred by more than 0.16.)
 AGREEMENT = 0.5
-QUANTILE = 0.75
-#: An accelerator that needs less time an image than this is not compared with the CPU.
-FAST_ENOUGH = 0.01
-#: (H, W) at which the trial's faces are drawn, before they are scaled to the input.
-_FACE_SIZE = (240, 320)
-#: Points at least this sure in the reference are compared where they are decoded.
-SURE = 0.3
+#: A trial may take as long as this many passes of the best candidate, the first passes included.
+PASSES = 5
+#: A first pass this much faster than the reference's first one has won; where it is closer, both
+#: are run again, which is more exact and for which there is time left.
+_CLEARLY = 1.2
+#: One that takes this many times as long has lost: what a first pass does beside is less.
+_HOPELESS = 2.0
+
+
+@dataclass(frozen=True)
+class Candidate(Generic[T]):
+    """A way to compute that can be tried.
+
+    Attributes
+    ----------
+    device : torch.device
+    precision : str
+        What it is called beside its device: "fp32", "bf16", ...
+    prepare : callable
+        Makes the function that computes one pass and returns what it gives. `RuntimeError` from
+        either says that it cannot be done here.
+    """
+
+    device: torch.device
+    precision: str
+    prepare: Callable[[], Callable[[], T]]
+
+    def __str__(self) -> str:
+        return f"{self.precision} on {self.device}"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How one device and precision did.
+    """How one candidate did.
 
     Attributes
     ----------
     device : torch.device
     precision : str
     seconds : float
-        Time an image.
+        Time an image; where the trial was given up, how long it was tried.
     moved : float
-        How far, in input pixels, points of the trial images moved against the first precision
-        tried on this device; three in four moved no farther.
+        How far, in input pixels, points of the trial images moved against the first candidate on
+        this device; three in four moved no farther.
+    given_up : bool
+        It took so long that it could not win.
     """
 
     device: torch.device
     precision: str
     seconds: float
     moved: float = 0.0
+    given_up: bool = False
 
     def __str__(self) -> str:
         return f"{self.precision} on {self.device}"
 
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be chosen: it was tried to the end and agrees with the reference."""
+        return not self.given_up and self.moved <= AGREEMENT
 
-def choose_by_trial(
-    network: KeypointNetwork, preprocessing: Preprocessing, device: str, precision: str
-) -> tuple[Trial, str]:
-    """Device and precision for a network (fp32, on the CPU), and one sentence that says why.
 
-    What is named is taken; what is ``"auto"`` is tried. An accelerator that fails (no kernels for
-    it in this PyTorch, no memory left) is passed over, and the sentence says so.
+def try_candidates(
+    candidates: Sequence[Candidate[T]],
+    moved: Callable[[T, T], float] = lambda given, reference: 0.0,
+    *,
+    images: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Generator[Candidate[T], None, list[Trial]]:
+    """Time candidates of one device, and compare what they give with what the first one gives.
+
+    Yields each candidate before it is tried. All of it, first passes included, takes at most
+    `PASSES` passes of the best one: a candidate that cannot win any more is given up in the middle
+    of a pass, one that has clearly won is not run again, and when nothing is left the rest is not
+    tried. (Only where the best is over three times as fast as the reference, the reference's one
+    pass alone is more.) What an accelerator does once, on its first pass, does not count.
+
+    Parameters
+    ----------
+    candidates
+        A candidate that cannot be computed is left out, unless it is the first.
+    moved : callable
+        (given, reference) -> how far points moved, in input pixels.
+    images : int
+        Images a pass.
+    clock : callable
+        Seconds.
     """
-    devices = candidate_devices(device)
-    options = [(d, p) for d in devices for p in candidate_precisions(precision, d)]
-    if len(options) == 1:
-        only = Trial(*options[0], seconds=0.0)
-        asked = device != "auto" or precision != "auto"
-        return only, f"{only}, as asked for." if asked else f"{only}."
-    trials: list[Trial] = []
-    failures = ""
-    for candidate in devices:
-        if min((trial.seconds for trial in trials), default=1.0) < FAST_ENOUGH:
+    first = candidates[0]
+    watch = _Watch(clock)
+    yield first
+    compute = first.prepare()
+    accelerator = first.device.type != "cpu"
+    if accelerator:
+        watch.time(compute, first.device)
+        watch.spent = 0.0
+    reference, seconds = watch.time(compute, first.device)
+    trials = [Trial(first.device, first.precision, seconds)]
+    warm = accelerator
+
+    def best() -> float:
+        return min(trial.seconds for trial in trials if trial.eligible)
+
+    for candidate in candidates[1:]:
+        left = PASSES * best() - watch.spent
+        if left < best():
             break
+        yield candidate
+        before = watch.spent
         try:
-            trials += try_precisions(
-                network, preprocessing, candidate, candidate_precisions(precision, candidate)
-            )
+            run = candidate.prepare()
+            if accelerator:
+                watch.time(run, candidate.device)
+                watch.spent = before
+            limit = min(left, _HOPELESS * trials[0].seconds)
+            given, seconds = watch.time(run, candidate.device, limit)
+            move = moved(given, reference)
+            if not warm and seconds * _CLEARLY > trials[0].seconds and move <= AGREEMENT:
+                # A first pass does more than compute: it takes a second one of both to compare.
+                _, again = watch.time(compute, first.device)
+                trials[0] = replace(trials[0], seconds=min(again, trials[0].seconds))
+                warm = True
+                limit = min(best(), PASSES * best() - watch.spent)
+                _, again = watch.time(run, candidate.device, limit)
+                seconds = min(seconds, again)
+            trials.append(Trial(candidate.device, candidate.precision, seconds, move))
+        except _TooSlow:
+            tried = watch.spent - before
+            trials.append(Trial(candidate.device, candidate.precision, tried, given_up=True))
         except RuntimeError as error:
-            if candidate == devices[-1] and not trials:
-                raise
-            failures += f" {candidate} cannot be used ({first_line(error)})."
-            release_memory(candidate)
-    chosen, why = choose_trial(trials)
-    return chosen, why + failures
-
-
-def try_precisions(
-    network: KeypointNetwork,
-    preprocessing: Preprocessing,
-    device: torch.device,
-    precisions: Sequence[str],
-) -> list[Trial]:
-    """Time the precisions on one device, and compare their points with the first one's.
-
-    A precision that the device cannot compute in is left out, unless it is the first.
-    """
-    canvas = trial_canvas(2 if device.type == "cpu" else 8, preprocessing).to(device)
-    found: dict[str, Points] = {}
-    runs: list[Callable[[], Tensor]] = []
-    for precision in precisions:
-        try:
-            candidate = copy.deepcopy(network).to(device, DTYPES[precision])
-            run = partial(_forward, candidate, preprocessing, canvas)
-            found[precision] = Points.of(candidate, run())
-        except RuntimeError as error:
-            if not found:
-                raise
             if is_out_of_memory(error):
-                release_memory(device)
-        else:
-            runs.append(run)
-    reference = next(iter(found.values()))
-    return [
-        Trial(device, precision, seconds / len(canvas), points.moved_from(reference))
-        for (precision, points), seconds in zip(
-            found.items(), shortest_times(runs, device), strict=True
-        )
-    ]
+                release_memory(candidate.device)
+    return [replace(trial, seconds=trial.seconds / images) for trial in trials]
 
 
-@torch.inference_mode()
-def _forward(network: KeypointNetwork, preprocessing: Preprocessing, canvas: Tensor) -> Tensor:
-    images = preprocessing.normalise(canvas)
-    return network(images.to(next(network.parameters()).dtype))
+class _TooSlow(Exception):
+    """A pass was given up."""
+
+
+class _Watch:
+    """Times passes, and sums up what they took."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.spent = 0.0
+
+    def time(
+        self, run: Callable[[], T], device: torch.device, limit: float | None = None
+    ) -> tuple[T, float]:
+        """What `run` gives and the seconds it took; `_TooSlow` if that is over `limit`."""
+        began = self._clock()
+        try:
+            with self._given_up_after(limit):
+                given = run()
+                synchronise(device)
+        finally:
+            seconds = self._clock() - began
+            self.spent += seconds
+        return given, seconds
+
+    @contextmanager
+    def _given_up_after(self, limit: float | None) -> Iterator[None]:
+        if limit is None:
+            yield
+            return
+        end = self._clock() + limit
+
+        def look(module: torch.nn.Module, inputs: Any) -> None:
+            if self._clock() > end:
+                raise _TooSlow
+
+        # Each layer looks before it begins; nothing stops a layer that is at work.
+        hook = register_module_forward_pre_hook(look)
+        try:
+            yield
+        finally:
+            hook.remove()
+        if self._clock() > end:
+            raise _TooSlow
 
 
 def choose_trial(trials: Sequence[Trial]) -> tuple[Trial, str]:
     """The trial to follow, and one sentence that says why.
 
-    The fastest of those that agree with fp32; the first one unless it is beaten by a margin that
-    is worth it.
+    The fastest of those that agree with the first; the first one unless it is beaten by a margin
+    that is worth it.
     """
     first = trials[0]
-    agreeing = [trial for trial in trials if trial.moved <= AGREEMENT]
-    best = min(agreeing, key=lambda trial: trial.seconds)
+    best = min((trial for trial in trials if trial.eligible), key=lambda trial: trial.seconds)
     if best.seconds * WORTH > first.seconds:
         best = first
     text = f"{best}: measured {best.seconds * 1e3:.1f} ms an image"
     for trial in trials:
-        if trial is not best:
-            text += f", {trial} {trial.seconds * 1e3:.1f} ms"
-            if trial not in agreeing:
-                text += f" (which moves one point in four by over {trial.moved:.1f} input pixels)"
+        if trial is best:
+            continue
+        if trial.given_up:
+            text += f", {trial} given up after {trial.seconds * 1e3:.1f} ms"
+            continue
+        text += f", {trial} {trial.seconds * 1e3:.1f} ms"
+        if not trial.eligible:
+            text += f" (which moves one point in four by over {trial.moved:.1f} input pixels)"
     if best.precision != "fp32":
         text += f"; three points in four move by under {best.moved:.2f} input pixels against fp32"
     return best, text + "."
-
-
-def measure_batch_size(
-    network: KeypointNetwork, preprocessing: Preprocessing, device: torch.device
-) -> int:
-    """Images a batch for a network that is on `device`, on CUDA by the memory that four take."""
-    if device.type != "cuda":
-        return choose_batch_size(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    try:
-        network.decode(_forward(network, preprocessing, trial_canvas(4, preprocessing).to(device)))
-    except torch.cuda.OutOfMemoryError:
-        release_memory(device)
-        return 1
-    used = torch.cuda.max_memory_allocated(device) - before
-    return choose_batch_size(device, used // 4)
-
-
-def trial_canvas(count: int, preprocessing: Preprocessing) -> Tensor:
-    """Model inputs (count, C, H, W), uint8, of drawn faces.
-
-    On images that hold no face, peaks are a toss-up in any precision.
-    """
-    # Where the precision is named nothing is tried, and the renderer need not be loaded.
-    from napari_vitface.sample import random_face
-
-    faces = [
-        random_face(np.random.default_rng(seed), _FACE_SIZE)[0] for seed in range(min(count, 2))
-    ]
-    drawn = torch.from_numpy(np.stack(faces))[:, None].float()
-    scaled = torch.nn.functional.interpolate(drawn, preprocessing.input_size, mode="bilinear")
-    rows = torch.arange(count) % len(faces)
-    return scaled[rows].expand(-1, preprocessing.channels, -1, -1).round().byte().contiguous()
-
-
-@dataclass(frozen=True)
-class Points:
-    """Points of the trial images by which two precisions are compared, all (B, K, 2) on the CPU."""
-
-    decoded: Tensor
-    confidence: Tensor
-    mean: Tensor
-
-    @classmethod
-    def of(cls, network: KeypointNetwork, output: Tensor) -> Points:
-        """The points in the output of a network."""
-        decoded, confidence = (tensor.float().cpu() for tensor in network.decode(output))
-        if network.heatmap_size is None:
-            return cls(decoded, confidence, decoded)
-        return cls(decoded, confidence, mean_position(output, network.stride).cpu())
-
-    def moved_from(self, reference: Points) -> float:
-        """How far three in four points moved, in input pixels, at most.
-
-        For a sure point it is the larger of its own move and that of its heatmap's mean.
-        A flat map's highest pixel is chance in any precision, so where the reference is not sure
-        only the mean counts.
-        """
-        decoded = (self.decoded - reference.decoded).norm(dim=-1)
-        mean = (self.mean - reference.mean).norm(dim=-1)
-        moves = torch.where(reference.confidence >= SURE, decoded, 0.0).maximum(mean)
-        return float(moves.flatten().quantile(QUANTILE, interpolation="higher"))

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 
 import torch
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.model.choice import Choice, recalled, said, trial_canvas
 from napari_vitface.model.device import (
     DTYPES,
     candidate_devices,
+    computes_bf16,
+    device_name,
     is_out_of_memory,
     release_memory,
-    shortest_times,
 )
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.model.processor import describe_processor
 from napari_vitface.model.reasons import first_line
-from napari_vitface.model.trial import WORTH, trial_canvas
+from napari_vitface.model.remembered import remember
+from napari_vitface.model.trial import WORTH, Candidate, Trial, try_candidates
+from napari_vitface.steps import Steps
 
 
 def choose_training(
     network: KeypointNetwork, preprocessing: Preprocessing, device: str, precision: str
-) -> tuple[torch.device, str, str]:
+) -> Steps[tuple[torch.device, str, str]]:
     """Device and precision for training a network, and one sentence that says why.
 
     The network (fp32, on the CPU) is moved to the device and keeps its weights. A GPU that works is
-    taken unseen; precision is measured by forward and backward passes of a small batch. bf16 has
-    the range of fp32, so it needs no care; fp16 is used only if asked for.
+    taken unseen; precision is measured by forward and backward passes of a small batch, once for a
+    computer, PyTorch and architecture. bf16 has the range of fp32, so it needs no care; fp16 is
+    used only if asked for.
 
     Raises
     ------
@@ -41,13 +51,13 @@ def choose_training(
     failures = ""
     candidates = candidate_devices(device)
     for candidate in candidates:
-        wanted = [precision] if precision != "auto" else ["fp32", "bf16"]
-        if precision == "auto" and candidate.type == "mps":
-            wanted = ["fp32"]
+        wanted = [precision] if precision != "auto" else ["fp32"]
+        if precision == "auto" and computes_bf16(candidate):
+            wanted.append("bf16")
         try:
             network.to(candidate)
-            chosen, why = _fastest(network, preprocessing, candidate, wanted)
-            return candidate, chosen, why + failures
+            choice = yield from _fastest(network, preprocessing, candidate, wanted)
+            return candidate, choice.precision, choice.why + failures
         except RuntimeError as error:
             release_memory(candidate)
             if candidate == candidates[-1]:
@@ -68,39 +78,68 @@ def choose_training(
 
 def _fastest(
     network: KeypointNetwork, preprocessing: Preprocessing, device: torch.device, wanted: list[str]
-) -> tuple[str, str]:
+) -> Steps[Choice]:
     canvas = trial_canvas(2 if device.type == "cpu" else 8, preprocessing).to(device)
+    if len(wanted) == 1:
+        if (device.type, wanted[0]) != ("cpu", "fp32"):
+            with _every_weight_trained(network):
+                _pass(network, preprocessing, canvas, wanted[0])
+        return Choice(str(device), wanted[0], f"Training in {wanted[0]} on {device}.")
+    architecture = json.dumps(network.to_dict(), sort_keys=True)
+    conditions = {
+        "choice": "training",
+        "torch": torch.__version__,
+        **describe_processor(),
+        "model": hashlib.sha256(architecture.encode()).hexdigest(),
+        "size": list(preprocessing.input_size),
+        "candidates": [f"{name} on {device} ({device_name(device)})" for name in wanted],
+    }
+    known = recalled(conditions, [(str(device), name) for name in wanted])
+    if known is not None:
+        return known
+
+    def prepare(name: str) -> Callable[[], None]:
+        return partial(_pass, network, preprocessing, canvas, name)
+
+    with _every_weight_trained(network):
+        trials = yield from said(
+            try_candidates(
+                [Candidate(device, name, partial(prepare, name)) for name in wanted],
+                images=len(canvas),
+            )
+        )
+    choice = Choice(str(device), *_best(trials))
+    remember(conditions, asdict(choice))
+    return choice
+
+
+def _best(trials: list[Trial]) -> tuple[str, str]:
+    """The precision to train in, and why."""
+    if len(trials) == 1:
+        return trials[0].precision, f"Training in {trials[0]}."
+    best = min((trial for trial in trials if trial.eligible), key=lambda trial: trial.seconds)
+    if best.seconds * WORTH > trials[0].seconds:
+        best = trials[0]
+    told = ", ".join(
+        ("given up after " if trial.given_up else "")
+        + f"{trial.seconds * 1e3:.0f} ms in {trial.precision}"
+        for trial in sorted(trials, key=lambda trial: trial is not best)
+    )
+    return best.precision, f"Training in {best}: measured {told} for one frame."
+
+
+@contextlib.contextmanager
+def _every_weight_trained(network: KeypointNetwork) -> Iterator[None]:
+    """Let gradients reach all weights; afterwards there are none, and all is as it was."""
     flags = [parameter.requires_grad for parameter in network.parameters()]
     # Not in training mode, in which norms would take the trial's images into their statistics.
     network.requires_grad_(True).eval()
-    runs, names = [], []
     try:
-        for name in wanted:
-            run = partial(_pass, network, preprocessing, canvas, name)
-            try:
-                run()
-            except RuntimeError:
-                # Some processors and GPUs know no bf16; fp32 has to work.
-                if name == wanted[0]:
-                    raise
-                continue
-            runs.append(run)
-            names.append(name)
-        if len(names) == 1:
-            return names[0], f"Training in {names[0]} on {device}."
-        seconds = dict(zip(names, shortest_times(runs, device), strict=True))
+        yield
     finally:
         network.zero_grad(set_to_none=True)
         for parameter, flag in zip(network.parameters(), flags, strict=True):
             parameter.requires_grad_(flag)
-    best = min(names, key=lambda name: seconds[name])
-    if seconds[best] * WORTH > seconds[names[0]]:
-        best = names[0]
-    told = ", ".join(
-        f"{seconds[name] / len(canvas) * 1e3:.0f} ms in {name}"
-        for name in sorted(names, key=lambda name: name != best)
-    )
-    return best, f"Training in {best} on {device}: measured {told} for one frame."
 
 
 def _pass(

@@ -36,6 +36,7 @@ from napari_vitface.jobs.events import (
     HeldOutShown,
     LossMeasured,
     Notice,
+    Preparing,
     Progress,
     Started,
 )
@@ -275,6 +276,8 @@ class FineTune:
 
     def _on_event(self, run: Run, event: Event) -> None:
         match event:
+            case Preparing():
+                run.stage = event.message
             case Started():
                 run.status = "running" if run.status == "starting" else run.status
                 run.settings = dict(event.settings)

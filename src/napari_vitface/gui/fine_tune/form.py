@@ -83,6 +83,8 @@ class FineTuneForm(QWidget):
                 ("fp16", "fp16"),
             ]
         )
+        #: Device and precision that came from elsewhere; others were chosen here.
+        self._given = ("auto", "auto")
         self.seed = SpinBox(min=0, max=2**31 - 1, value=0)
         rows: tuple[tuple[str, Any, str], ...] = (
             ("Way", self.way, "way"),
@@ -150,9 +152,15 @@ class FineTuneForm(QWidget):
             parts.append(f"{options.steps} steps")
         if options.val != _TIME:
             parts.append("other frames held out")
-        if options.device != "auto":
-            parts.append(options.device)
+        parts += [what for what in (options.device, options.precision) if what != "auto"]
         return ", ".join(parts)
+
+    def compute_with(self, device: str, precision: str) -> None:
+        """Take over device and precision where nothing else was chosen here."""
+        given, self._given = self._given, (device, precision)
+        for box, before, now in zip((self.device, self.precision), given, self._given, strict=True):
+            if box.value == before and now in box.choices:
+                box.value = now
 
     # ----------------------------------------------------------------- what there is to choose
 

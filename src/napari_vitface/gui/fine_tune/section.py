@@ -118,6 +118,7 @@ class FineTuneSection(Section):
         self.content.addWidget(self.refused)
 
         self.form.changed.connect(self._on_form)
+        session.computing_changed.connect(self._on_computing)
         self.pictures.chosen.connect(self._on_picture)
         fine_tune.changed.connect(self.refresh)
         fine_tune.planned.connect(self.refresh)
@@ -144,6 +145,10 @@ class FineTuneSection(Section):
     def set_devices(self, devices: list[tuple[str, str]]) -> None:
         """Offer devices to train on."""
         self.form.set_devices(devices)
+
+    def _on_computing(self) -> None:
+        """What is set for predicting is what a fine-tune starts with, until it is set here."""
+        self.form.compute_with(self._session.device, self._session.precision)
 
     def _on_form(self) -> None:
         self._fine_tune.configure(self.form.options())
@@ -287,7 +292,7 @@ class FineTuneSection(Section):
         else:
             self.bar.setRange(0, 0)
         prediction = self._session.prediction
-        if run.status == "starting" and prediction.active:
+        if run.status == "starting" and not run.stage and prediction.active:
             self.doing.setText("Waits for the prediction to end …")
         else:
             self.doing.setText(stage_words(run))

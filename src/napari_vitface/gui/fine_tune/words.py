@@ -10,6 +10,7 @@ from typing import Any
 from napari_vitface.gui.fine_tune.options import SCRATCH, TIMM, FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan
 from napari_vitface.gui.fine_tune.run import TRAINING, Run
+from napari_vitface.gui.job_run import STARTING
 from napari_vitface.gui.style import count, duration
 
 #: Frames that are proposed to who has too few.
@@ -122,7 +123,7 @@ def _rough_time(seconds: float | None) -> str:
 def stage_words(run: Run) -> str:
     """What a run is doing, and how long it will take."""
     if run.status == "starting":
-        return "Starting the engine …"
+        return f"{run.stage or STARTING} …"
     if run.status == "stopping":
         return "Stopping; what was reached is being written …"
     if run.stage == TRAINING:

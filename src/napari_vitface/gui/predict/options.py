@@ -124,7 +124,5 @@ class PredictOptionsForm(QWidget):
         self.changed.emit()
 
     def _on_computing(self) -> None:
-        self._session.device = self.device.value
-        self._session.precision = self.precision.value
-        self._session.attention.update()
+        self._session.compute_with(self.device.value, self.precision.value)
         self.changed.emit()

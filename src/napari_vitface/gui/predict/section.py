@@ -237,10 +237,10 @@ class PredictSection(Section):
             self.status = "ready"
 
     def _refresh_progress(self, run: Run | None) -> None:
-        starting = "Starting the engine and loading the model …"
+        waiting = ""
         if self._session.fine_tune.active:
-            starting = "Waits for the fine-tune to end; section 5 can stop it."
-        self.progress.show_run(run, starting=starting)
+            waiting = "Waits for the fine-tune to end, which section 5 can stop"
+        self.progress.show_run(run, waiting=waiting)
         if run is not None:
             self.status = f"{100 * run.done // run.total} %" if run.total else "starting"
 

@@ -96,11 +96,9 @@ class AuditPanel(QWidget):
             self.hint.setText(_WHAT_IT_DOES)
 
     def _refresh_progress(self) -> None:
-        starting = "Starting the engine …"
-        if self._session.prediction.active:
-            starting = "Waits for the prediction to end …"
+        waiting = "Waits for the prediction to end" if self._session.prediction.active else ""
         self.progress.show_run(
-            self.audits.run, starting=starting, stopping="Stopping after the step in progress …"
+            self.audits.run, waiting=waiting, stopping="Stopping after the step in progress …"
         )
 
     def _row(self, finding: LabelDoubted) -> FrameRow:

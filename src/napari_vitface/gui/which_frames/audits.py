@@ -69,6 +69,7 @@ class Audits(Runner[AuditRun]):
             "xy": np.stack([_placed(labels, frame) for frame in frames.tolist()]),
             "model": session.model,
             "device": session.device,
+            "precision": session.precision,
         }
         run = AuditRun(opened)
         self.begin(run, "audit_video", arguments, lambda event: self._on_event(run, event))

@@ -94,11 +94,9 @@ class SuggestPanel(QWidget):
         self._mark_rows()
 
     def _refresh_progress(self) -> None:
-        starting = "Starting the engine and loading the model …"
-        if self._session.prediction.active:
-            starting = "Waits for the prediction to end …"
+        waiting = "Waits for the prediction to end" if self._session.prediction.active else ""
         self.progress.show_run(
-            self.suggestions.run, starting=starting, stopping="Stopping after a few frames …"
+            self.suggestions.run, waiting=waiting, stopping="Stopping after a few frames …"
         )
 
     def _row(self, suggestion: Suggestion) -> FrameRow:

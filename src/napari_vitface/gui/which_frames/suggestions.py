@@ -36,6 +36,7 @@ class Suggestions(Runner[SuggestRun]):
             "predictions": opened.saved if opened.model == session.model_name else None,
             "crop": opened.crop,
             "device": session.device,
+            "precision": session.precision,
         }
         run = SuggestRun(opened)
         self.begin(run, "suggest", arguments, lambda event: self._on_event(run, event))

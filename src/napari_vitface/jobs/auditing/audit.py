@@ -14,6 +14,7 @@ from napari_vitface.jobs.auditing.findings import Finding, find_mistakes
 from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
 from napari_vitface.jobs.events import Event, Finished, LabelDoubted, Notice, Progress, Started
 from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
 if TYPE_CHECKING:
@@ -139,13 +140,16 @@ class _Audit:
 
     def run(self) -> Iterator[Event]:
         """Everything."""
+        from napari_vitface.model.checkpoint import importing_torch
+
+        yield from preparing(importing_torch())
         from napari_vitface.jobs.auditing.training import Fold, choose_beginning
         from napari_vitface.training.frames import TrainingFrames
 
         audited, folds = self._audited, self._folds
         keypoints = audited.labels.keypoints
-        beginning = choose_beginning(
-            self._model, audited, self._device, self._precision, self._seed
+        beginning = yield from preparing(
+            choose_beginning(self._model, audited, self._device, self._precision, self._seed)
         )
         steps = beginning.fold_steps(len(audited) - len(folds[0]), keypoints.names)
         self._total = (

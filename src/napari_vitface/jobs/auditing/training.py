@@ -16,6 +16,7 @@ from napari_vitface.errors import BackboneError
 from napari_vitface.jobs.auditing.labels import AuditedLabels
 from napari_vitface.jobs.training.data import seen_in_training, trained_frames
 from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.steps import Steps
 
 if TYPE_CHECKING:
     import torch
@@ -180,7 +181,7 @@ def _steps(
 
 def choose_beginning(
     model: str | os.PathLike[str], audited: AuditedLabels, device: str, precision: str, seed: int
-) -> Beginning:
+) -> Steps[Beginning]:
     """The model in use if it has not seen the labels, else the bundled one on the same condition,
     else random weights that drawn faces are shown to first.
 
@@ -194,6 +195,7 @@ def choose_beginning(
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import DEFAULT_BACKBONE, start_from
 
+    yield "Loading the model"
     image = audited.read(0)
     frame_size = (image.shape[0], image.shape[1])
     refusals = []
@@ -201,7 +203,7 @@ def choose_beginning(
         reason = _seen(name, audited)
         if not reason:
             try:
-                return _from_model(name, audited, frame_size, device, precision, seed)
+                return (yield from _from_model(name, audited, frame_size, device, precision, seed))
             except BackboneError as error:
                 reason = str(error).rstrip(".")
         refusals.append(reason)
@@ -209,7 +211,9 @@ def choose_beginning(
     start = start_from(
         "scratch", MOUSE_FACE, frame_size, head="heatmap", image_size=size, seed=seed
     )
-    where, how, _ = choose_training(start.network, start.preprocessing, device, precision)
+    where, how, _ = yield from choose_training(
+        start.network, start.preprocessing, device, precision
+    )
     why = f"The networks that judge start from drawn faces: {'; '.join(refusals)}."
     return Beginning(start.network, start.preprocessing, "drawn faces", why, where, how, True, seed)
 
@@ -221,7 +225,7 @@ def _from_model(
     device: str,
     precision: str,
     seed: int,
-) -> Beginning:
+) -> Steps[Beginning]:
     from napari_vitface.model.backbone import nearest_input_size
     from napari_vitface.model.checkpoint import find_model, read_metadata
     from napari_vitface.model.heads import DEFAULT_HEAD
@@ -236,7 +240,9 @@ def _from_model(
     head = DEFAULT_HEAD if description["head"]["name"] == "regression" else None
     size = nearest_input_size(timm_name.partition(".")[0], _like(frame_size))
     start = start_from(file, keypoints, frame_size, head=head, image_size=size, seed=seed)
-    where, how, _ = choose_training(start.network, start.preprocessing, device, precision)
+    where, how, _ = yield from choose_training(
+        start.network, start.preprocessing, device, precision
+    )
     parameters = sum(tensor.numel() for tensor in start.network.parameters())
     if where.type == "cpu" and parameters > _MOST_PARAMETERS_ON_CPU:
         raise BackboneError(

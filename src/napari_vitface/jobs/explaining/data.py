@@ -89,7 +89,7 @@ def attention_data(
 
     Yields
     ------
-    Started, Progress, Notice
+    Preparing, Started, Progress, Notice
     AttentionMeasured
         Of a few frames each.
     Finished
@@ -104,8 +104,8 @@ def attention_data(
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
         wanted = frame_range(frames, len(video), video.path.name)
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
         names = _keypoints(keypoint, network.keypoints.names)
         view = yield from view_of(video, network, crop)

@@ -100,7 +100,7 @@ def explain(
 
     Yields
     ------
-    Started, Progress
+    Preparing, Started, Progress
         Of methods that take a while.
     AttentionComputed
     Finished
@@ -135,8 +135,8 @@ def explain(
         frame %= len(video)
         # A frame that cannot be decoded is told before the model is loaded for it.
         image = video[frame]
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
 
         from napari_vitface.video import scale_image

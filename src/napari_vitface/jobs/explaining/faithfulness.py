@@ -62,7 +62,7 @@ def faithfulness(
 
     Yields
     ------
-    Started, Progress, Notice
+    Preparing, Started, Progress, Notice
     FaithfulnessMeasured
         After each frame, the mean over those so far.
     Finished
@@ -73,8 +73,8 @@ def faithfulness(
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
         wanted = _few(frame_range(frames, len(video), video.path.name), most)
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
 
         import torch

@@ -75,7 +75,7 @@ def explain_frames(
 
     Yields
     ------
-    Started, Progress, Notice
+    Preparing, Started, Progress, Notice
     AttentionComputed
         One a frame; of a mean, one at the end.
     Finished
@@ -86,8 +86,8 @@ def explain_frames(
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
         wanted = frame_range(frames, len(video), video.path.name)
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
         view = yield from view_of(video, network, crop)
         yield Started(

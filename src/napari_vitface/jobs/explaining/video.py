@@ -111,7 +111,7 @@ def attention_video(
 
     Yields
     ------
-    Started, Progress, Notice
+    Preparing, Started, Progress, Notice
     Finished
         Its result holds ``output``, ``frames``, ``unreadable``, ``names``, ``limit`` and
         ``settings``.
@@ -127,8 +127,8 @@ def attention_video(
         shared = stack.enter_context(shared_or_own(resources))
         video = stack.enter_context(shared.video(source))
         wanted = frame_range(frames, len(video), video.path.name)
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
         view = yield from view_of(video, network, crop)
         names = [keypoint] if isinstance(keypoint, str) else list(keypoint)

@@ -76,7 +76,7 @@ def suggest(
     predictions: str | os.PathLike[str] | None = None,
     crop: Crop | None = None,
     device: str = "auto",
-    precision: str = "fp32",
+    precision: str = "auto",
     batch_size: int | str = "auto",
     resources: Resources | None = None,
 ) -> Iterator[Event]:
@@ -111,7 +111,7 @@ def suggest(
 
     Yields
     ------
-    Started
+    Preparing, Started
     Progress, Notice
     FrameSuggested
         One for each frame, the best first.
@@ -134,8 +134,8 @@ def suggest(
         source = stack.enter_context(shared.video(video))
         file = find_model(model)
         known = _Known.of(labels, labelled, source)
-        network = stack.enter_context(
-            shared.model(file, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, file, device=device, precision=precision, batch_size=batch_size
         )
         path = _table_path(predictions, source, file.stem)
         table = None if path is None else _read_table(path, network, source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,9 @@ def plan_training(
     wanted = steps or default_steps(count, quick=quick, scratch=name == "scratch")
     seconds = None
     if file is not None:
-        with shared_or_own(resources) as shared, shared.model(file, device=device) as model:
+        with ExitStack() as stack:
+            shared = stack.enter_context(shared_or_own(resources))
+            model = yield from shared.loading(stack, file, device=device)
             backbone, head = _cost(model, file)
             height, width = image_size or model.preprocessing.input_size
             larger = height * width / np.prod(model.preprocessing.input_size)

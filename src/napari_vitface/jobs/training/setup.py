@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError, VideoError
-from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.jobs.events import Event, Notice, Preparing, Progress
+from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.training.data import (
     Labelled,
     Reading,
@@ -101,6 +102,9 @@ class Setup:
 
     def prepare(self, data: Labelled) -> Iterator[Event]:
         """Read the frames, build the network, and write both to the run's folder."""
+        from napari_vitface.model.checkpoint import importing_torch
+
+        yield from preparing(importing_torch())
         from napari_vitface.training.precision import choose_training
         from napari_vitface.training.splits import parse_val, split_frames
         from napari_vitface.training.start import start_from
@@ -111,7 +115,7 @@ class Setup:
         options.settings(len(data.labels), "fp32")
         split_frames(data.labels.videos, data.labels.frames, options.val, seed=options.seed)
         digest = data.digest()
-        yield Progress(0, len(data.labels), None, "loading the model")
+        yield Preparing("Loading the model")
         start = start_from(
             options.init, data.labels.keypoints, _shape_of(data, options),
             backbone=options.backbone, head=options.head, image_size=options.image_size,
@@ -132,8 +136,10 @@ class Setup:
         self.images = [str(path) for path in labels.images]
         self.preprocessing = start.preprocessing
         yield from self._choose_keypoints(start, reading.frames)
-        self.device, precision, why = choose_training(
-            self.network, self.preprocessing, self._wanted_device, options.precision
+        self.device, precision, why = yield from preparing(
+            choose_training(
+                self.network, self.preprocessing, self._wanted_device, options.precision
+            )
         )
         self.settings = options.settings(len(self.split.training), precision)
         training_rows = self.split.training

@@ -1,0 +1,57 @@
+"""Choices that cost a measurement, kept on disk for the next process.
+
+One small JSON file a choice, with the conditions it holds for, in the user's cache folder or in
+the one that ``VITFACE_CACHE`` names. What cannot be read, or holds for something else, is measured
+again; what cannot be written is measured each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari_vitface.atomic import atomic_write
+
+VARIABLE = "VITFACE_CACHE"
+
+
+def recall(conditions: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was chosen under exactly these conditions (plain data for JSON), if it is known."""
+    try:
+        found = json.loads(_file(conditions).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("conditions") != dict(conditions):
+        return None
+    choice = found.get("choice")
+    return choice if isinstance(choice, dict) else None
+
+
+def remember(conditions: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
+    """Keep a choice for the next process."""
+    file = _file(conditions)
+    text = json.dumps({"conditions": dict(conditions), "choice": dict(choice)}, indent=1)
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def cache_folder() -> Path:
+    """Where choices are kept."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("napari-vitface", appauthor=False)
+
+
+def _file(conditions: Mapping[str, Any]) -> Path:
+    text = json.dumps(dict(conditions), sort_keys=True)
+    return cache_folder() / "choices" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"

@@ -62,8 +62,8 @@ def find_face(
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         source = stack.enter_context(shared.video(video))
-        network = stack.enter_context(
-            shared.model(model, device=device, precision=precision, batch_size=batch_size)
+        network = yield from shared.loading(
+            stack, model, device=device, precision=precision, batch_size=batch_size
         )
         looking = search(source, network)
         started = False

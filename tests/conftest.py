@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 import select
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
 # Set before anything reads them: no test sees or changes the settings and caches of who runs it.
 _HOME = Path(tempfile.mkdtemp(prefix="vitface-home-"))
@@ -44,6 +47,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Callable[[Path], Any]], Any]:
+    """Make something costly once for all processes of a test run.
+
+    ``made_once(name, make)`` calls ``make(folder)`` in the first process that asks, with an empty
+    folder that stays, and returns what it returned in all of them.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == "master" else root.parent
+
+    def made(name: str, make: Callable[[Path], Any]) -> Any:
+        folder, result = root / "made-once" / name, root / "made-once" / f"{name}.pickle"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not result.exists():
+                result.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(result.read_bytes())
+
+    return made
 
 
 @pytest.fixture(scope="session")

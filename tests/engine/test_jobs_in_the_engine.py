@@ -44,7 +44,7 @@ def video(tmp_path: Path) -> Path:
     return path
 
 
-def wait_until(true: object, seconds: float = 120.0) -> None:
+def wait_until(true: object, seconds: float = 600.0) -> None:
     deadline = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         assert time.monotonic() < deadline
@@ -67,7 +67,7 @@ def test_attention_is_answered_within_a_few_batches_of_a_running_prediction(
         answer = real_engine.submit(
             "explain", {**arguments, "frame": frame}, urgent=True, on_event=maps.append
         )
-        assert isinstance(answer.wait(60), Finished)
+        assert isinstance(answer.wait(600), Finished)
         assert isinstance(maps[0], AttentionComputed)
         assert maps[0].frame == frame
         assert maps[0].maps.shape == (4, 4, 5)
@@ -75,7 +75,7 @@ def test_attention_is_answered_within_a_few_batches_of_a_running_prediction(
             # Some events of the long run came in between, but it did not have to end.
             assert len(heard) - before < 100
     run.cancel()
-    assert isinstance(run.wait(60), Cancelled | Finished)
+    assert isinstance(run.wait(600), Cancelled | Finished)
 
 
 @pytest.mark.slow
@@ -86,12 +86,12 @@ def test_after_a_kill_the_next_run_goes_on_where_the_killed_one_was(real_engine,
     run = real_engine.submit("predict", arguments, on_event=heard.append)
     wait_until(lambda: sum(isinstance(event, PosesPredicted) for event in heard) > 20)
     os.kill(real_engine.pid, signal.SIGKILL)
-    failed = run.wait(30)
+    failed = run.wait(600)
     assert isinstance(failed, Failed)
     assert "SIGKILL" in failed.message
 
     again: list[Event] = []
-    finished = real_engine.submit("predict", arguments, on_event=again.append).wait(120)
+    finished = real_engine.submit("predict", arguments, on_event=again.append).wait(600)
     assert isinstance(finished, Finished)
     started = next(event for event in again if isinstance(event, Started))
     assert 100 < started.settings["fresh_from"] < FRAMES
@@ -118,7 +118,7 @@ def test_the_model_stays_loaded_between_requests(tiny_model, tmp_path):
     with Engine({"OMP_NUM_THREADS": "1"}) as engine:
         for _ in range(3):
             began = time.monotonic()
-            assert isinstance(engine.submit("explain", arguments).wait(120), Finished)
+            assert isinstance(engine.submit("explain", arguments).wait(600), Finished)
             seconds.append(time.monotonic() - began)
     # The first request loads torch and the model, which takes seconds.
     assert min(seconds[1:]) < seconds[0] / 4

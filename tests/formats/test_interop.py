@@ -55,7 +55,7 @@ def read_elsewhere(tmp_path: Path) -> Read:
             [str(PYTHON), str(script), reader, str(path), str(output)],
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=1500,
             env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         )
         assert run.returncode == 0, run.stderr

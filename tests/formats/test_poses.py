@@ -313,7 +313,7 @@ except VitFaceError as error:
     print(error)
 """
     run = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=600
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(f"p{suffix} could not be written to {tmp_path} (")

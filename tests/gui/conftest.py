@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,15 @@ save_checkpoint(sys.argv[1], network, Preprocessing((48, 64)), training={"summar
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(made_once: Callable[..., Path]) -> Path:
     """A checkpoint of a very small untrained ViT with three keypoints and three layers."""
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    subprocess.run([sys.executable, "-c", _MODEL, str(path)], check=True, timeout=240)
-    return path
+
+    def make(folder: Path) -> Path:
+        path = folder / "tiny.safetensors"
+        subprocess.run([sys.executable, "-c", _MODEL, str(path)], check=True, timeout=1800)
+        return path
+
+    return made_once("tiny-model-for-windows", make)
 
 
 def _spot_at(frame: int) -> tuple[float, float]:
@@ -93,6 +98,13 @@ def long_video(tmp_path_factory: pytest.TempPathFactory, write_video: Callable[.
     return write_video(tmp_path_factory.mktemp("long") / "long.mp4", 600)
 
 
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Waits as long as a busy computer needs; only what hangs is given up."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=600_000)
+    return qtbot
+
+
 class Pump:
     """What the Qt event loop does for a session, by hand: runs what threads posted."""
 
@@ -100,7 +112,7 @@ class Pump:
         self._posted: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.post = self._posted.put
 
-    def until(self, condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 600.0) -> None:
         """Run what is posted until `condition` holds."""
         deadline = time.monotonic() + seconds
         while not condition():

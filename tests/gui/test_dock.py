@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.window
 
-WAIT = 120_000
+WAIT = 600_000
 
 
 @pytest.fixture

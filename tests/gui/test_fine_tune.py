@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.session import Session
 
-WAIT = 120_000
+WAIT = 600_000
 FACE = KeypointSet(("eye", "nose tip", "mouth"))
 #: Takes the tiny model from tens of pixels to a few.
 SHORT = FineTuneOptions(steps=100, batch_size=8, learning_rate=0.01, device="cpu", precision="fp32")

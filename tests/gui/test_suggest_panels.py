@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
 
 KEYPOINTS = KeypointSet(("eye", "nose tip", "mouth"))
-WAIT = 120_000
+WAIT = 600_000
 
 
 def places(frame: int) -> np.ndarray:

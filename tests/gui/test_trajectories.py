@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.window
 
-WAIT = 120_000
+WAIT = 600_000
 DOCK = "ViT Face (napari-vitface)"
 NAME = "ViT Face trajectories (napari-vitface)"
 LENGTH = 600
@@ -653,7 +653,7 @@ def test_poses_of_a_run_are_drawn_as_they_come(
     assert trajectories.plot.pictures - pictures <= 5
     assert trajectories._timer.interval() >= 200
     # ... but soon.
-    qtbot.waitUntil(lambda: drawn() == LENGTH, timeout=5000)
+    qtbot.waitUntil(lambda: drawn() == LENGTH, timeout=WAIT)
     assert session.prediction.active
     tell(Finished("predict", {}))
     assert not trajectories._timer.isActive()

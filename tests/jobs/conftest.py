@@ -84,8 +84,12 @@ def write_labels(folder: Path, names: Sequence[str], rows: Sequence[int], xy: np
 
 
 @pytest.fixture(scope="session")
-def drawn_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn_start(made_once: Callable[..., Path]) -> Path:
     """A small model that half knows drawn faces: trained for seconds on other mice."""
+    return made_once("drawn-start", train_drawn_start)
+
+
+def train_drawn_start(folder: Path) -> Path:
     import torch
 
     torch.set_num_threads(1)
@@ -105,12 +109,12 @@ def drawn_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = KeypointNetwork(backbone, MOUSE_FACE)
     preprocessing = Preprocessing((64, 80), mean=backbone.mean, std=backbone.std)
     faces = TrainingFrames.from_images(
-        (random_face(np.random.default_rng(seed), SIZE) for seed in range(200)), preprocessing
+        (random_face(np.random.default_rng(seed), SIZE) for seed in range(100)), preprocessing
     )
     settings = FitSettings(
-        steps=200, batch_size=16, learning_rate=2e-3, warm_up=20, ema_decay=0.98, judge_every=200
+        steps=120, batch_size=16, learning_rate=2e-3, warm_up=20, ema_decay=0.97, judge_every=120
     )
     list(fit(network, preprocessing, [(faces, 1.0)], None, settings))
-    path = tmp_path_factory.mktemp("models") / "drawn.safetensors"
+    path = folder / "drawn.safetensors"
     save_checkpoint(path, network, preprocessing, training={"licence": "BSD-3-Clause"})
     return path

@@ -26,6 +26,8 @@ from napari_vitface.jobs.events import (
 from napari_vitface.jobs.training.train import train
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
+#: Of a quick training: enough to be better than its start by more than chance.
+STEPS = 60
 #: A backbone that learns in seconds.
 SMALL: dict[str, Any] = {
     "init": "scratch",
@@ -60,14 +62,15 @@ def run(labels: Any, **options: Any) -> list[Event]:
 
 
 @pytest.fixture(scope="module")
-def project(drawn_project: Project) -> Path:
-    return drawn_project()
+def project(drawn_project: Project, made_once: Callable[..., Path]) -> Path:
+    return made_once("drawn-project", lambda _: drawn_project())
 
 
 @pytest.fixture(scope="module")
-def quick(project: Path, drawn_start: Path) -> list[Event]:
+def quick(project: Path, drawn_start: Path, made_once: Callable[..., list[Event]]) -> list[Event]:
     """Events of a quick training on 36 frames."""
-    return run(project, name="quick", init=drawn_start, quick=True, steps=100)
+    options = {"name": "quick", "init": drawn_start, "quick": True, "steps": STEPS}
+    return made_once("quick-training", lambda _: run(project, **options))
 
 
 # --- what it learns -------------------------------------------------------------------------------
@@ -92,7 +95,7 @@ def test_quick_training_beats_its_start_on_frames_it_never_saw(quick: list[Event
 @pytest.mark.slow
 def test_shuffled_labels_teach_nothing(drawn_project: Project, drawn_start: Path) -> None:
     project = drawn_project(shuffled=True)
-    result = outcome(run(project, init=drawn_start, quick=True, steps=100))
+    result = outcome(run(project, init=drawn_start, quick=True, steps=STEPS))
     assert result["after"]["mean"] > 3
     assert result["after"]["seed_pck"] < 0.4
     assert result["against_mean_pose"]["better"] is not True
@@ -149,14 +152,14 @@ def test_what_is_said_is_what_evaluate_measures_on_the_stored_model(
 @pytest.mark.slow
 def test_the_course_is_told(quick: list[Event], project: Path) -> None:
     (started,) = [event for event in quick if isinstance(event, Started)]
-    assert started.total == 100
+    assert started.total == STEPS
     assert started.settings["device"] == "cpu"
     assert started.settings["quick"] is True
     stages = list(dict.fromkeys(e.message for e in quick if isinstance(e, Progress)))
     assert stages[0] == "reading the frames"
     assert stages[-3:] == ["training", "judging", "writing the report"]
     judged = [event for event in quick if isinstance(event, EpochFinished)]
-    assert [event.step for event in judged] == list(range(0, 101, 5))
+    assert [event.step for event in judged] == list(range(0, STEPS + 1, 3))
     assert np.isnan(judged[0].loss)
     assert judged[-1].loss < judged[1].loss
     constants = {(event.mean_pose_median, event.mean_pose_mean) for event in judged}
@@ -165,7 +168,7 @@ def test_the_course_is_told(quick: list[Event], project: Path) -> None:
     assert judged[0].mean_error == pytest.approx(result["before"]["mean"], rel=0.01)
     assert judged[-1].mean_pose_mean == pytest.approx(result["mean_pose"]["mean"], rel=1e-3)
     losses = [event for event in quick if isinstance(event, LossMeasured)]
-    assert [event.step for event in losses] == list(range(1, 101))
+    assert [event.step for event in losses] == list(range(1, STEPS + 1))
     assert losses[3].learning_rate < losses[9].learning_rate > losses[-1].learning_rate
 
 
@@ -197,9 +200,9 @@ def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
     assert json.loads((folder / "metrics.json").read_text()) == result
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["options"]["quick"] is True
-    assert settings["settings"]["steps"] == 100
+    assert settings["settings"]["steps"] == STEPS
     rows = list(csv.DictReader((folder / "curves.csv").open()))
-    assert [int(row["step"]) for row in rows] == list(range(101))
+    assert [int(row["step"]) for row in rows] == list(range(STEPS + 1))
     assert float(rows[-1]["mean_error"]) == pytest.approx(result["after"]["mean"], rel=0.01)
     page = (folder / "report.html").read_text()
     assert result["verdict"]["sentence"].split(":")[0] in page

@@ -54,7 +54,7 @@ def elsewhere(tmp_path: Path) -> Run:
             [str(PYTHON), str(script), reader, str(folder), "Ann", str(output)],
             capture_output=True,
             text=True,
-            timeout=250,
+            timeout=1500,
             env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         )
         assert done.returncode == 0, done.stderr

@@ -47,7 +47,7 @@ def possible(points: Points, log: list[object]) -> list[Points]:
 
 def wait_for(log: Path, lines: int) -> None:
     """Until the process has written that much, so that kills are spread over all it does."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 600
     while lines and time.monotonic() < deadline:
         if log.exists() and log.read_bytes().count(b"\n") >= lines:
             return

@@ -189,7 +189,7 @@ def _compared(
     import torch
 
     from napari_vitface.model.calibration import calibrate
-    from napari_vitface.model.trial import trial_canvas
+    from napari_vitface.model.choice import trial_canvas
 
     try:
         import onnxruntime

@@ -95,7 +95,7 @@ class Reporter:
                 self.say(f"{message} …")
             case Started():
                 self._start(event, title)
-            case Progress() if self._bar is not None:
+            case Progress():
                 self._advance(event)
             case EpochFinished():
                 self._judged(event)
@@ -141,8 +141,8 @@ class Reporter:
         print(f"napari-vitface: cancelled.{hint}", file=sys.stderr, flush=True)
 
     def _start(self, event: Started, title: str) -> None:
-        from tqdm import tqdm
-
+        # There may be one of what came before.
+        self._close_bar()
         settings = event.settings
         if "why" in settings:
             self.say(f"{settings['model']}: {settings['why']}")
@@ -151,12 +151,18 @@ class Reporter:
         resumed = settings.get("fresh_from", 0)
         if resumed:
             self.say(f"Going on from frame {resumed} of {event.total} of an earlier run.")
+        unit = f" {settings.get('unit', 'frames')}"
+        self._open_bar(title or event.job, event.total, unit, initial=resumed)
+
+    def _open_bar(self, title: str, total: int, unit: str, *, initial: int = 0) -> None:
+        from tqdm import tqdm
+
         terminal = sys.stderr.isatty()
         self._bar = tqdm(
-            total=event.total,
-            initial=resumed,
-            desc=title or event.job,
-            unit=f" {settings.get('unit', 'frames')}",
+            total=total,
+            initial=initial,
+            desc=title,
+            unit=unit,
             file=sys.stderr,
             # In a log file a line every now and then is enough.
             mininterval=0.1 if terminal else 10.0,
@@ -166,11 +172,17 @@ class Reporter:
         self._stage = ""
 
     def _advance(self, event: Progress) -> None:
-        if event.message != self._stage:
+        if self._bar is None:
+            # Before the job knows enough to say that it starts.
+            self._open_bar(event.message, event.total, "")
+            self._stage = event.message
+        elif event.message != self._stage:
             # A new stage (the labelled video) counts from the start again.
             self._stage = event.message
             self._bar.set_description(event.message, refresh=False)
             self._bar.reset(event.total)
+        # There may turn out to be less to do.
+        self._bar.total = event.total
         self._bar.update(event.done - self._bar.n)
 
     def _judged(self, event: EpochFinished) -> None:

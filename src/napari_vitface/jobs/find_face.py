@@ -23,6 +23,7 @@ Crop = tuple[int, int, int, int] | Literal["auto"]
 
 #: Frames that are looked at, spread over the video: enough that no single posture decides.
 FRAMES = 8
+_LOOKING = "Looking for the face"
 
 
 def find_face(
@@ -106,10 +107,13 @@ def search(video: Video, network: KeypointModel) -> Generator[Event, None, Face]
             seen, most = next(looking)
         except StopIteration as end:
             face: Face = end.value
-            return face
+            break
         pace.step(seen - before)
         before = seen
-        yield Progress(seen, most, pace.seconds_left(most - seen), "Looking for the face")
+        yield Progress(seen, most, pace.seconds_left(most - seen), _LOOKING)
+    # There is less to see where the face is found early.
+    yield Progress(face.seen, face.seen, 0.0, _LOOKING)
+    return face
 
 
 def view_of(

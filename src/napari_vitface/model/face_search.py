@@ -92,7 +92,8 @@ def find_face(
 ) -> Generator[tuple[int, int], None, Face]:
     """Find the part of the frame in which a model is surest of a face.
 
-    Yields the number of images that it has seen and the most that there can be, after each pass.
+    Yields the number of images that it has seen and the most that there can be, at first and after
+    each pass.
 
     Parameters
     ----------
@@ -114,6 +115,7 @@ def find_face(
         yield eye.seen, most
         return found
 
+    yield 0, most
     usual = best = yield from look(eye.usual, everything)
     for windows, some in levels:
         if best.score >= eye.enough:

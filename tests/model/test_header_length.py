@@ -12,13 +12,21 @@ from napari_vitface.model.checkpoint import FORMAT, KEY, read_metadata
 
 def header(length: int) -> bytes:
     """A safetensors file without tensors, whose header has exactly `length` bytes."""
-    metadata = {"format": FORMAT, "network": {}, "preprocessing": {}, "training": {}}
+    network = {
+        "backbone": {"timm_name": "vit", "timm_args": {}},
+        "head": {"name": "unet", "args": {}},
+        "keypoints": {"names": ["lip"]},
+    }
+    preprocessing = {"input_size": [32, 32], "channels": 1}
+    metadata = {
+        "format": FORMAT, "network": network, "preprocessing": preprocessing, "training": {},
+    }  # fmt: skip
     text = json.dumps({"__metadata__": {KEY: json.dumps(metadata)}}).ljust(length)
     assert len(text) == length
     return struct.pack("<Q", length) + text.encode()
 
 
-@pytest.mark.parametrize("length", [384, 640, 0x4B50])
+@pytest.mark.parametrize("length", [640, 896, 0x4B50])
 def test_a_header_whose_length_looks_like_a_pickle_or_zip_is_read(
     tmp_path: Path, length: int
 ) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_vitface.errors import BackboneError
+from napari_vitface.model.architecture import check_architecture, check_input_size
 from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.reasons import first_line
@@ -134,6 +135,7 @@ def create_backbone(
     pretrained: bool = False,
     *,
     initialise: bool = True,
+    probe: bool = True,
     **timm_args: Any,
 ) -> Backbone:
     """Build a timm ViT for images of one size.
@@ -152,8 +154,13 @@ def create_backbone(
         Load timm's weights (downloads them on first use).
     initialise : bool
         False skips the random start where timm can, for weights that are replaced anyway.
+    probe : bool
+        False takes its attention on trust: a model on PyTorch's "meta" device, which has shapes and
+        no numbers, cannot be tried.
     **timm_args
-        Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, ...
+        Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, and what
+        else `check_architecture` knows; with `pretrained` also ``pretrained_cfg``,
+        ``pretrained_cfg_overlay`` and ``cache_dir``, which no checkpoint may give.
 
     Raises
     ------
@@ -161,6 +168,7 @@ def create_backbone(
         timm has no such model, it is no ViT whose blocks give attention maps, the size does not
         fit, or the weights cannot be loaded; the text is one sentence with the reason.
     """
+    check_input_size(input_size)
     size = (int(input_size[0]), int(input_size[1]))
     require_known(timm_name)
     load_args: dict[str, Any] = {
@@ -170,6 +178,7 @@ def create_backbone(
     }
     if not initialise and timm.models.is_model_in_modules(_bare(timm_name), _SKIP_MODULES):
         load_args["weight_init"] = "skip"
+    check_architecture(timm_args)
     stem_channels = int(timm_args.pop("in_chans", 3 if pretrained else channels))
     kwargs: dict[str, Any] = {
         **timm_args,
@@ -186,13 +195,14 @@ def create_backbone(
     full_name = f"{bare}.{config['tag']}" if pretrained and config.get("tag") else timm_name
     require_blocks(timm_name, model)
     patch = _patch_size(model)
+    check_input_size(size, patch)
     if size[0] % patch[0] or size[1] % patch[1]:
         # timm would leave the rest of the image out without a word.
         raise _odd_size(timm_name, size, patch)
     backbone = Backbone(model, full_name, timm_args, size, channels)
     if pretrained and channels == 1:
         fold_grey(backbone)
-    reason = probe_attention(backbone)
+    reason = probe_attention(backbone) if probe else ""
     if reason:
         raise BackboneError(f"{timm_name} cannot be used: {reason}.")
     return backbone

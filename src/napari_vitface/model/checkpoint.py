@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import BackboneError, CheckpointError
+from napari_vitface.model.reasons import first_line
 from napari_vitface.steps import Steps, result_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ KEY = "napari_vitface"
 DEFAULT_MODEL = "mouse-face"
 _REQUIRED = ("network", "preprocessing", "training")
 _LARGEST_HEADER = 100_000_000  # as in the safetensors reference implementation
+#: Levels of lists in lists. What is read here is handed on, and who reads it may recurse.
+_DEEPEST = 32
 
 
 def save_checkpoint(
@@ -131,27 +134,24 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path)
     header, data_start = _read_header(file)
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__" and isinstance(entry, dict) and "data_offsets" in entry
-    ]
+    ends = [_end(entry) for name, entry in header.items() if name != "__metadata__"]
     size = file.stat().st_size
     if ends and size < data_start + max(ends):
         raise CheckpointError(
             f"{file} is cut off ({size} of {data_start + max(ends)} bytes); copy or download it "
             "again."
         )
-    text = (header.get("__metadata__") or {}).get(KEY)
-    if text is None:
+    about = header.get("__metadata__")
+    text = about.get(KEY) if isinstance(about, dict) else None
+    if not isinstance(text, str):
         raise CheckpointError(
             f"{file} is a safetensors file, but no napari-vitface checkpoint; choose a model that "
             "napari-vitface trained."
         )
     try:
-        metadata = json.loads(text)
+        metadata = plain_json(text)
         version = int(metadata["format"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         raise CheckpointError(f"The metadata of {file} is damaged; copy the file again.") from None
     if version > FORMAT:
         raise CheckpointError(
@@ -163,7 +163,57 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"The metadata of {file} lacks {', '.join(missing)}; train or export the model again."
         )
+    if not _describes_a_model(metadata):
+        raise CheckpointError(
+            f"The metadata of {file} does not describe a model; train or export the model again."
+        )
     return metadata
+
+
+def _end(entry: Any) -> int:
+    """Where a tensor ends among the file's data; 0 where the header does not say it."""
+    match entry:
+        case {"data_offsets": [_, int(end)]}:
+            return end
+    return 0
+
+
+def _describes_a_model(metadata: dict[str, Any]) -> bool:
+    """Whether what every reader of metadata looks at is of the kind that it should be."""
+    match metadata:
+        case {
+            "network": {
+                "backbone": {"timm_name": str(), "timm_args": dict()},
+                "head": {"name": str(), "args": dict()},
+                "keypoints": {"names": [str(), *others]},
+            },
+            "preprocessing": {"input_size": [int(), int()], "channels": int()},
+            "training": dict(),
+        }:
+            calibration = metadata.get("calibration")
+            return all(isinstance(name, str) for name in others) and (
+                calibration is None or isinstance(calibration, dict)
+            )
+    return False
+
+
+def plain_json(text: str | bytes) -> Any:
+    """What JSON says; `ValueError` where it is no JSON, or nested as nobody means it."""
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level = [data]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return data
+    raise ValueError("it is nested too deeply")
 
 
 def _read_header(file: Path) -> tuple[dict[str, Any], int]:
@@ -187,7 +237,7 @@ def _read_header(file: Path) -> tuple[dict[str, Any], int]:
         )
     if len(body) == length and body[:1] == b"{":
         try:
-            header = json.loads(body)
+            header = plain_json(body)
         except ValueError:
             header = None
         if isinstance(header, dict):
@@ -245,36 +295,58 @@ def load_network(
 
     metadata = read_metadata(path)
     try:
-        network = KeypointNetwork.from_dict(metadata["network"])
         preprocessing = Preprocessing.from_dict(metadata["preprocessing"])
-    except BackboneError as error:
-        raise CheckpointError(f"{path} cannot be used: {error}") from error
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"The metadata of {path} does not describe a model ({type(error).__name__}: {error}); "
-            "train or export the model again."
-        ) from error
-    try:
+        _check_fit(path, metadata, preprocessing)
+        network = KeypointNetwork.from_dict(metadata["network"])
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"The weights in {path} cannot be read ({error}); copy or download it again."
         ) from error
-    expected = network.state_dict()
-    odd = sorted(set(expected) ^ set(tensors))
-    odd += [
-        name
-        for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
-    ]
+    except BackboneError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}") from error
+    except _NO_MODEL as error:
+        raise CheckpointError(
+            f"The metadata of {path} does not describe a model ({type(error).__name__}: "
+            f"{first_line(error)}); train or export the model again."
+        ) from error
+    network.load_state_dict(tensors)
+    network.requires_grad_(False)
+    return network.float().eval(), preprocessing, metadata
+
+
+#: What building a network raises that its description does not allow.
+_NO_MODEL = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+def _check_fit(
+    path: str | os.PathLike[str], metadata: dict[str, Any], preprocessing: Preprocessing
+) -> None:
+    """Raise `CheckpointError` unless the weights in a file are those of the model it describes."""
+    from safetensors import safe_open
+
+    from napari_vitface.model.calibration import check_calibration
+    from napari_vitface.model.network import KeypointNetwork
+
+    description = metadata["network"]
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    odd = KeypointNetwork.misfits(description, stored)
     if odd:
         raise CheckpointError(
             f"The weights in {path} do not fit the model that its metadata describes "
             f"({len(odd)} differ, first {odd[0]}); train or export the model again."
         )
-    network.load_state_dict(tensors)
-    network.requires_grad_(False)
-    return network.float().eval(), preprocessing, metadata
+    backbone = description["backbone"]
+    if (list(preprocessing.input_size), preprocessing.channels) != (
+        backbone["input_size"],
+        backbone["channels"],
+    ):
+        raise ValueError("its preprocessing makes other inputs than its network takes")
+    check_calibration(metadata.get("calibration"), len(description["keypoints"]["names"]))
 
 
 def load_model(

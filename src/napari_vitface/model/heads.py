@@ -212,6 +212,8 @@ HEADS: dict[str, type[Head]] = {
     "regression": RegressionHead,
 }
 DEFAULT_HEAD = next(iter(HEADS))
+#: Channels of a head, at most.
+_MOST = 16384
 
 
 def create_head(
@@ -254,6 +256,14 @@ def create_head(
     if name == "regression":
         return RegressionHead(embed_dim, keypoints, **({"class_token": backbone_token} | args))
     raise CheckpointError(f"There is no head named {name!r}; there are: {', '.join(HEADS)}.")
+
+
+def check_head_argument(name: str, value: Any) -> None:
+    """Raise `CheckpointError` unless a head's argument is a number of usual size, or such ones."""
+    numbers = value if isinstance(value, list | tuple) else [value]
+    for number in numbers:
+        if number is not None and (type(number) is not int or not 0 <= number <= _MOST):
+            raise CheckpointError(f"The {name} of a head cannot be {value!r}.")
 
 
 def head_name(head: nn.Module) -> str:

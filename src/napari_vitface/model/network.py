@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_vitface.model.architecture import check_architecture
 from napari_vitface.model.backbone import Backbone, create_backbone, known_name
 from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import (
     DEFAULT_HEAD,
+    check_head_argument,
     coordinates_to_pixels,
     create_head,
     head_name,
@@ -88,15 +90,46 @@ class KeypointNetwork(nn.Module):
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> KeypointNetwork:
-        """The network that `to_dict` described, its weights still to be loaded."""
-        spec = data["backbone"]
+    def misfits(cls, data: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> list[str]:
+        """Names of weights that are not those of the network that `to_dict` described.
+
+        Nothing is allocated for it (the network is on PyTorch's "meta" device and has shapes only),
+        so ask this first: a description of a kilobyte can be one of a network of any size.
+
+        Parameters
+        ----------
+        data : mapping
+            See `to_dict`.
+        shapes : mapping of str to sequence of int
+            What is there, by name.
+        """
+        with torch.device("meta"):
+            network = cls.from_dict(data, probe=False)
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        odd = sorted(set(expected) ^ set(shapes))
+        return odd + [
+            name for name in expected if name in shapes and tuple(shapes[name]) != expected[name]
+        ]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, probe: bool = True) -> KeypointNetwork:
+        """The network that `to_dict` described, its weights still to be loaded.
+
+        Raises
+        ------
+        BackboneError, CheckpointError
+            It asks for more than a network, or for one that cannot be; nothing was fetched or read.
+        """
+        spec, head = data["backbone"], data["head"]
+        check_architecture(spec["timm_args"])
+        for name, value in head["args"].items():
+            check_head_argument(name, value)
         backbone = create_backbone(
             known_name(spec["timm_name"]),
             (spec["input_size"][0], spec["input_size"][1]),
             spec["channels"],
             initialise=False,
+            probe=probe,
             **spec["timm_args"],
         )
-        head = data["head"]
         return cls(backbone, KeypointSet.from_dict(data["keypoints"]), head["name"], **head["args"])

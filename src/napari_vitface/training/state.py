@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.checkpoint import as_os_error
+from napari_vitface.model.checkpoint import as_os_error, plain_json
+from napari_vitface.model.reasons import first_line
 from napari_vitface.training.frames import TrainingFrames
 
 if TYPE_CHECKING:
@@ -50,22 +53,30 @@ def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[st
     VitFaceError
         The file is damaged, or from a newer version.
     """
-    try:
+    with reading_state(path):
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(KEY)
-        data = json.loads(text) if text else None
+        data = plain_json(text) if text else None
         tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise VitFaceError(
-            f"The state of the training in {path} cannot be read ({error}); begin anew with "
-            "another name, or overwrite it."
-        ) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise VitFaceError(
             f"{path} is not the state of a training of this version of napari-vitface; begin anew "
             "with another name, or overwrite it."
         )
     return tensors, data
+
+
+@contextmanager
+def reading_state(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say in a sentence what a damaged or foreign state makes of whoever goes on from it."""
+    try:
+        yield
+    except (SafetensorError, OSError, ArithmeticError, AttributeError, LookupError, RuntimeError,
+            TypeError, ValueError) as error:  # fmt: skip
+        raise VitFaceError(
+            f"The state of the training in {path} cannot be read ({first_line(error)}); begin anew "
+            "with another name, or overwrite it."
+        ) from error
 
 
 def frames_to_tensors(frames: TrainingFrames, prefix: str) -> dict[str, Tensor]:

@@ -19,6 +19,11 @@ TRAINING = "training"
 #: Where `napari_vitface.training.state`, which loads torch, keeps its numbers.
 _STATE_KEY = "napari_vitface_training"
 
+#: What files raise that are not ours, or not any more.
+_NOT_OURS = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+
 
 @dataclass
 class Curve:
@@ -45,7 +50,7 @@ class Curve:
             with path.open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     curve._add(row)
-        except (OSError, ValueError, KeyError):
+        except (OSError, csv.Error, *_NOT_OURS):
             return cls()
         return curve
 
@@ -163,10 +168,10 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
                 continue
             settings = files.read_settings()
             changed = files.settings.stat().st_mtime
-        except (VitFaceError, OSError):
+            total = int((settings.get("settings") or {}).get("steps") or 0)
+        except (VitFaceError, OSError, *_NOT_OURS):
             # A folder of something else, or one that cannot be read: nothing to go on with.
             continue
-        total = int((settings.get("settings") or {}).get("steps") or 0)
         one = Unfinished(
             files.name, folder, _reached(files), total, str(settings.get("init") or "")
         )
@@ -191,7 +196,7 @@ def last_finished(source: Path) -> Run | None:
             if files.unfinished or not files.model.is_file():
                 continue
             return _finished(files, result)
-        except (VitFaceError, OSError, ValueError, KeyError, TypeError):
+        except (VitFaceError, OSError, *_NOT_OURS):
             # Not ours, or of another version: there is nothing to show of it.
             continue
     return None
@@ -222,7 +227,7 @@ def _reached(files: RunFiles) -> int:
         with safe_open(files.state, framework="numpy") as file:
             text = (file.metadata() or {}).get(_STATE_KEY)
         return int(json.loads(text)["fit"]["step"]) if text else 0
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+    except (SafetensorError, OSError, *_NOT_OURS):
         return 0
 
 

@@ -97,12 +97,14 @@ class RunFiles:
         """What the run that is there was begun with."""
         try:
             data = json.loads(self.settings.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not isinstance(data, dict):
+                raise ValueError("it holds no settings")
+        except (OSError, ValueError, RecursionError) as error:
             raise VitFaceError(
                 f"{self.settings} cannot be read ({error}); begin anew with another name, or "
                 "overwrite the run."
             ) from error
-        return dict(data)
+        return data
 
     def write_json(self, path: Path, data: dict[str, Any]) -> None:
         """Write plain data in one step."""

@@ -313,30 +313,37 @@ class Setup:
         from napari_vitface.model.preprocessing import Preprocessing
         from napari_vitface.training.fit import FitSettings
         from napari_vitface.training.splits import Split
-        from napari_vitface.training.state import frames_from_tensors, load_state
+        from napari_vitface.training.state import (
+            frames_from_tensors,
+            load_state,
+            reading_state,
+        )
 
         tensors, data = load_state(files.data)
-        stored = dict(files.read_settings()["options"])
-        for key in ("image_size", "crop"):
-            stored[key] = None if stored[key] is None else tuple(stored[key])
-        self = cls(files, TrainingOptions(**stored), device)
-        self.resumed = True
-        self.frames = frames_from_tensors(tensors, "frames")
-        self.videos, self.numbers, self.images = data["videos"], data["frames"], data["images"]
-        split = data["split"]
-        rows = {key: np.array(split[key], np.intp) for key in ("training", "tuning", "judging")}
-        self.split = Split(**rows, seen=split["seen"])
-        self.before = None
-        if data["before"] is not None:
-            name, names = data["before"]
-            self.before = Before(name, names, tensors["before.xy"].numpy())
-        self.about = data["about"]
-        self.settings = FitSettings.from_dict(data["settings"])
-        self.preprocessing = Preprocessing.from_dict(data["preprocessing"])
-        self.network = KeypointNetwork.from_dict(data["network"])
-        self.network.load_state_dict(
-            {k[6:]: v for k, v in tensors.items() if k.startswith("start.")}
-        )
+        with reading_state(files.data):
+            stored = dict(files.read_settings()["options"])
+            for key in ("image_size", "crop"):
+                stored[key] = None if stored[key] is None else tuple(stored[key])
+            self = cls(files, TrainingOptions(**stored), device)
+            self.resumed = True
+            self.frames = frames_from_tensors(tensors, "frames")
+            self.videos, self.numbers, self.images = data["videos"], data["frames"], data["images"]
+            split = data["split"]
+            rows = {key: np.array(split[key], np.intp) for key in ("training", "tuning", "judging")}
+            self.split = Split(**rows, seen=split["seen"])
+            self.before = None
+            if data["before"] is not None:
+                name, names = data["before"]
+                self.before = Before(name, names, tensors["before.xy"].numpy())
+            self.about = data["about"]
+            self.settings = FitSettings.from_dict(data["settings"])
+            self.preprocessing = Preprocessing.from_dict(data["preprocessing"])
+            weights = {k[6:]: v for k, v in tensors.items() if k.startswith("start.")}
+            odd = KeypointNetwork.misfits(data["network"], {k: v.shape for k, v in weights.items()})
+            if odd:
+                raise ValueError(f"the weights {', '.join(odd[:3])} do not fit")
+            self.network = KeypointNetwork.from_dict(data["network"])
+            self.network.load_state_dict(weights)
         self.device = candidate_devices(device)[0]
         self.network.to(self.device)
         return self

@@ -158,15 +158,16 @@ class Training:
         return [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
 
     def _restore(self, training: Fit, keeper: Keeper) -> Iterator[Event]:
-        from napari_vitface.training.state import load_state
+        from napari_vitface.training.state import load_state, reading_state
 
         state = self.setup.files.state
         if not (self.setup.resumed and state.is_file()):
             return
         tensors, data = load_state(state)
-        training.restore(tensors, data["fit"])
-        self._curves.rows = data["curves"]
-        self._seconds = float(data["seconds"])
+        with reading_state(state):
+            training.restore(tensors, data["fit"])
+            self._curves.rows = [list(row) for row in data["curves"]]
+            self._seconds = float(data["seconds"])
         keeper.note_restored()
         yield Notice(
             f"Going on from step {training.step} of {training.settings.steps} of an earlier run."

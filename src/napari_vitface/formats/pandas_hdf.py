@@ -10,12 +10,14 @@ Two layouts are read, both as pandas has written them since version 0.15:
     ``axis0*`` holds the column labels, ``axis1*`` the row labels, ``block<i>_values`` the values.
 *table* (DeepLabCut's predictions, and ours)
     A compound dataset ``table``. The column labels of its blocks are found only in attributes
-    that hold pickled lists of strings; `_plain_data` reads such lists token by token. It knows no
-    way to import, call or build anything, and refuses what is not a list, tuple, string or number.
+    that hold pickled lists of strings; `_plain_data` reads these and refuses whatever is not made
+    of lists, tuples, dicts, text and numbers, so that nothing can be imported, called or built.
 """
 
 from __future__ import annotations
 
+import io
+import pickle
 import pickletools
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,11 @@ class HdfFrame:
     index: NDArray[Any]
     index_names: tuple[str | None, ...]
     values: NDArray[Any]
+
+
+#: How much a byte can hold of what HDF5 compressed: deflate gets no further.
+_TIGHTEST = 1032
+_SMALL = 1 << 16
 
 
 class _NotPlain(Exception):
@@ -121,7 +128,7 @@ def _read_fixed(group: h5py.Group) -> HdfFrame:
     blocks = []
     for block in range(int(group.attrs["nblocks"])):
         items, _ = _fixed_axis(group, f"block{block}_items")
-        values = _fixed_array(group[f"block{block}_values"])
+        values = _fixed_array(group, f"block{block}_values")
         blocks.append((_tuples(items), values.reshape(len(index), len(items))))
     labels = _tuples(columns)
     values = _assemble(labels, blocks, len(index))
@@ -140,13 +147,13 @@ def _no_rows(group: h5py.Group) -> tuple[NDArray[Any], tuple[None, ...]] | None:
 def _fixed_axis(group: h5py.Group, name: str) -> tuple[NDArray[Any], tuple[str | None, ...]]:
     """Labels of an axis (labels, levels), and the names of its levels."""
     if _text(group.attrs.get(f"{name}_variety", b"regular")) == "regular":
-        values, label = _fixed_labels(group[name])
+        values, label = _fixed_labels(group, name)
         return values[:, None], (label,)
     levels = []
     names = []
     for i in range(int(group.attrs[f"{name}_nlevels"])):
-        values, label = _fixed_labels(group[f"{name}_level{i}"])
-        codes = _fixed_array(group[f"{name}_label{i}"]).astype(int)
+        values, label = _fixed_labels(group, f"{name}_level{i}")
+        codes = _fixed_array(group, f"{name}_label{i}").astype(int)
         # -1 stands for a missing label.
         levels.append(np.append(values.astype(object), "")[codes])
         names.append(label)
@@ -157,38 +164,26 @@ def _tuples(labels: NDArray[Any]) -> list[tuple[Any, ...]]:
     return [tuple(label) for label in labels.tolist()]
 
 
-def _fixed_labels(dataset: h5py.Dataset) -> tuple[NDArray[Any], str | None]:
-    values = _fixed_array(dataset)
+def _fixed_labels(group: h5py.Group, name: str) -> tuple[NDArray[Any], str | None]:
+    values, dataset = _fixed_array(group, name), group[name]
     kind = _text(dataset.attrs.get("kind", b""))
     if kind not in ("string", "integer", "float"):
         raise _NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
-    name = dataset.attrs.get("name")
+    written = dataset.attrs.get("name")
     # A nameless level has the pickle of None as its name; nothing needs to be decoded for that.
-    label = None if name is None or _text(name) == "N." else _text(name)
+    label = None if written is None or _text(written) == "N." else _text(written)
     return _plain_labels(values), label
 
 
-def _fixed_array(dataset: h5py.Dataset) -> NDArray[Any]:
+def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
+    dataset = group[name]
     if _text(dataset.attrs.get("CLASS", b"")) == "VLARRAY":
         raise _NotPlain(f"{dataset.name} holds pickled objects")
     if "shape" in dataset.attrs:
         # pandas stores an array without elements as a placeholder of one element.
         return np.empty(0)
-    array = np.asarray(_whole(dataset))
+    array = _content(group, name)
     return array if array.ndim < 2 or dataset.attrs.get("transposed", 0) else array.T
-
-
-def _whole(dataset: Any) -> Any:
-    """All of a dataset, if the file holds it itself and is as large as the dataset says."""
-    if not isinstance(dataset, h5py.Dataset):
-        raise ValueError("a part of the table is missing")
-    if dataset.is_virtual or dataset.external:
-        raise ValueError(f"{dataset.name} is kept in another file")
-    # zlib, the tightest of the compressions that pandas offers, makes at most 1032 bytes of one.
-    most = dataset.id.get_storage_size() * (1032 if dataset.compression or dataset.chunks else 1)
-    if dataset.nbytes > most:
-        raise ValueError(f"{dataset.name} is said to be larger than the file")
-    return dataset[()]
 
 
 # --- table format ---------------------------------------------------------------------------------
@@ -198,7 +193,7 @@ def _read_table(group: h5py.Group) -> HdfFrame:
     table_type = _text(group.attrs.get("table_type", b""))
     if table_type != "appendable_frame":
         raise _NotPlain(f"it is a table of the kind {table_type!r}")
-    rows = _whole(group["table"])
+    rows = _content(group, "table")
     attributes = group["table"].attrs
     if _text(attributes.get("index_kind", b"")) not in ("string", "integer", "float"):
         raise _NotPlain("its row labels are neither numbers nor names")
@@ -227,71 +222,99 @@ def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
 
 
 def _plain_data(attribute: Any) -> Any:
-    """The lists, tuples, dicts, strings and numbers in a pickled attribute of PyTables.
-
-    Reads the tokens of `pickletools.genops`, which runs nothing. Tokens that import, call or build
-    objects are refused, so this cannot do more than put plain values into lists.
-    """
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[Any, Any] = {}
+    """The lists, tuples, dicts, strings and numbers in a pickled attribute of PyTables."""
     content = bytes(attribute)
+    # A few bytes can ask for a list of any length: places in the memo that are counted, not taken.
     for opcode, argument, position in pickletools.genops(content):
-        name = opcode.name
-        if name == "MARK":
-            marks.append(len(stack))
-        elif name in _PUSHES:
-            stack.append(_PUSHES[name](argument))
-        elif name in ("LIST", "TUPLE", "DICT"):
-            items = stack[(start := marks.pop()) :]
-            del stack[start:]
-            made: Any = items if name == "LIST" else tuple(items)
-            stack.append(
-                dict(zip(items[::2], items[1::2], strict=True)) if name == "DICT" else made
+        if opcode.name not in _PLAIN:
+            raise _NotPlain(
+                f"an attribute holds the pickle instruction {opcode.name} at byte {position}"
             )
-        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            size = int(name[-1])
-            items = stack[-size:]
-            del stack[-size:]
-            stack.append(tuple(items))
-        elif name == "APPEND":
-            item = stack.pop()
-            stack[-1].append(item)
-        elif name == "APPENDS":
-            items = stack[(start := marks.pop()) :]
-            del stack[start:]
-            stack[-1].extend(items)
-        elif name == "SETITEM":
-            item = stack.pop()
-            stack[-2][stack.pop()] = item
-        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name == "STOP":
-            return stack.pop()
-        elif name not in ("PROTO", "FRAME"):
-            raise _NotPlain(f"an attribute holds the pickle instruction {name} at byte {position}")
-    raise ValueError("an attribute is cut off")
+        if opcode.name in ("PUT", "LONG_BINPUT") and argument > len(content):
+            raise ValueError("an attribute is damaged")
+    return _PlainUnpickler(io.BytesIO(content)).load()
 
 
-_PUSHES: dict[str, Any] = {
-    **dict.fromkeys(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), str),
-    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING"), str),
-    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"), lambda value: value),
-    **dict.fromkeys(("FLOAT", "BINFLOAT"), float),
-    "NONE": lambda _: None,
-    "NEWTRUE": lambda _: True,
-    "NEWFALSE": lambda _: False,
-    "EMPTY_LIST": lambda _: [],
-    "EMPTY_TUPLE": lambda _: (),
-    "EMPTY_DICT": lambda _: {},
-}
+class _PlainUnpickler(pickle.Unpickler):
+    """Finds nothing that could be called: only what pickle has signs of its own for is made."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise _NotPlain(f"an attribute holds {module}.{name}")
+
+    def persistent_load(self, name: Any) -> Any:
+        raise _NotPlain("an attribute refers to something outside the file")
+
+
+#: What lists, tuples, dicts, text and numbers are made of. Everything else is refused before a
+#: byte is read as a pickle.
+_PLAIN = frozenset(
+    [
+        "MARK",
+        "STOP",
+        "PROTO",
+        "FRAME",
+        "POP",
+        "POP_MARK",
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "FLOAT",
+        "BINFLOAT",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+        "STRING",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+        "EMPTY_LIST",
+        "LIST",
+        "APPEND",
+        "APPENDS",
+        "EMPTY_TUPLE",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "EMPTY_DICT",
+        "DICT",
+        "SETITEM",
+        "SETITEMS",
+        "PUT",
+        "BINPUT",
+        "LONG_BINPUT",
+        "MEMOIZE",
+        "GET",
+        "BINGET",
+        "LONG_BINGET",
+    ]
+)
 
 
 # --- both -----------------------------------------------------------------------------------------
+
+
+def _content(group: h5py.Group, name: str) -> NDArray[Any]:
+    """All of a dataset; `ValueError` where the file claims more than it can hold.
+
+    HDF5 can point to other files, and declare arrays of which nothing is stored.
+    """
+    dataset = group[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    if dataset.file.filename != group.file.filename or dataset.is_virtual or dataset.external:
+        raise ValueError(f"{name} is kept in another file")
+    if dataset.dtype.hasobject:
+        raise ValueError(f"{name} holds neither numbers nor names of one length")
+    if dataset.nbytes > _SMALL + _TIGHTEST * dataset.id.get_storage_size():
+        raise ValueError(f"{name} claims {dataset.nbytes} bytes, which the file cannot hold")
+    return np.asarray(dataset[()])
 
 
 def _assemble(

@@ -30,7 +30,7 @@ def open_part(path: Path, **changed: object) -> PartFile:
 
 
 def content(part: PartFile) -> np.ndarray:
-    return np.concatenate([np.zeros(0, part.dtype), *part.rows()])
+    return np.concatenate([np.zeros(0, record_type(2)), *part.rows()])
 
 
 def test_records_are_there_when_the_file_is_opened_again(tmp_path):
@@ -76,6 +76,42 @@ def test_zeros_that_a_power_failure_left_are_dropped(tmp_path):
     again.leave()
 
 
+def test_a_record_of_which_half_is_zeros_is_not_believed(tmp_path):
+    part = open_part(tmp_path / "a.part")
+    header = part.path.stat().st_size
+    part.append(rows_of(FRAMES))
+    part.leave()
+    size = part.dtype.itemsize
+    with part.path.open("r+b") as file:
+        file.seek(header + 4 * size + size // 2)
+        file.write(bytes(size - size // 2))
+    again = open_part(tmp_path / "a.part")
+    assert again.count == 4
+    np.testing.assert_array_equal(content(again), rows_of(FRAMES)[:4])
+    again.leave()
+
+
+def test_records_of_another_run_are_not_believed(tmp_path):
+    # Blocks of a file that was here before: right in themselves, under the header of this run.
+    for name, model in (("old", "abc"), ("new", "xyz")):
+        part = open_part(tmp_path / name, model=model)
+        header = part.path.stat().st_size
+        part.append(rows_of(FRAMES)[: 10 if name == "old" else 2])
+        part.leave()
+    with part.path.open("ab") as file:
+        file.write((tmp_path / "old").read_bytes()[header + 2 * part.dtype.itemsize :])
+    again = open_part(tmp_path / "new", model="xyz")
+    assert again.count == 2
+    again.leave()
+
+
+def test_a_part_file_of_an_older_version_is_begun_anew(tmp_path):
+    (tmp_path / "a.part").write_bytes(b"napari-vitface part 1\n{}\n" + bytes(400))
+    part = open_part(tmp_path / "a.part")
+    assert (part.count, part.mismatch) == (0, ("format",))
+    part.leave()
+
+
 @pytest.mark.parametrize("key", ["video", "model", "crop"])
 def test_a_file_of_another_run_is_begun_anew_and_says_in_what_it_differs(tmp_path, key):
     part = open_part(tmp_path / "a.part")
@@ -87,7 +123,7 @@ def test_a_file_of_another_run_is_begun_anew_and_says_in_what_it_differs(tmp_pat
     other.leave()
 
 
-@pytest.mark.parametrize("data", [b"hello", b"napari-vitface part 1\n{broken", b"\x00" * 5000])
+@pytest.mark.parametrize("data", [b"hello", b"napari-vitface part 2\n{broken", b"\x00" * 5000])
 def test_a_file_that_is_none_of_ours_is_begun_anew(tmp_path, data):
     (tmp_path / "a.part").write_bytes(data)
     part = open_part(tmp_path / "a.part")

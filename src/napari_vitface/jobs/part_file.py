@@ -1,9 +1,9 @@
 """The file of a run in progress: what is predicted so far, safe against a crash at any moment.
 
 It stands beside the outputs as ``<video>_vitface_<model>.part``: one line of text, one line of JSON
-(the fingerprint of the run), and then one record a frame, only ever appended. A record that was cut
-off by a crash is dropped when the file is opened again. Confidence is NaN in the records of frames
-that could not be decoded.
+(the fingerprint of the run), and then one record a frame, only ever appended. Each has a checksum:
+after a crash or a power failure, what follows the last whole record is dropped when the file is
+opened again. Confidence is NaN in the records of frames that could not be decoded.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import errno
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 
-_MAGIC = b"napari-vitface part 1\n"
+_MAGIC = b"napari-vitface part 2\n"
 
 
 class PartFile:
@@ -56,7 +57,7 @@ class PartFile:
         self, path: Path, fingerprint: dict[str, Any], keypoints: int, frames: range
     ) -> None:
         self.path = path
-        self.dtype = record_type(keypoints)
+        self.dtype = np.dtype([("row", record_type(keypoints)), ("checksum", "<u4")])
         self.mismatch: tuple[str, ...] | None = None
         try:
             # Unbuffered: a record is with the system as soon as it is appended.
@@ -76,7 +77,10 @@ class PartFile:
 
     def append(self, rows: NDArray[np.void]) -> None:
         """Add records. After an error (full disk) the file holds whole records only."""
-        data = memoryview(np.ascontiguousarray(rows).view(np.uint8).reshape(-1))
+        records = np.empty(len(rows), self.dtype)
+        records["row"] = rows
+        records["checksum"] = self._checksums(records)
+        data = memoryview(records.view(np.uint8).reshape(-1))
         try:
             while data:
                 data = data[self._file.write(data) :]
@@ -91,16 +95,20 @@ class PartFile:
         os.fsync(self._file.fileno())
 
     def rows(self, start: int = 0, size: int = 4096) -> Iterator[NDArray[np.void]]:
-        """The records from number `start` on, in pieces of up to `size`."""
+        """The records from number `start` on, in pieces of up to `size`, of type `record_type`."""
+        for records in self._records(start, size):
+            yield np.ascontiguousarray(records["row"])
+
+    def _records(self, start: int = 0, size: int = 4096) -> Iterator[NDArray[np.void]]:
         with self.path.open("rb") as file:
             file.seek(self._offset(start))
             position = start
             while position < self.count:
-                rows = np.fromfile(file, self.dtype, min(size, self.count - position))
-                if len(rows) == 0:
+                records = np.fromfile(file, self.dtype, min(size, self.count - position))
+                if len(records) == 0:
                     return
-                position += len(rows)
-                yield rows
+                position += len(records)
+                yield records
 
     def leave(self) -> None:
         """Let go of the file. It stays for a later run, unless there is nothing in it."""
@@ -147,14 +155,22 @@ class PartFile:
         size = os.fstat(self._file.fileno()).st_size
         self.count = min((size - len(self._header)) // self.dtype.itemsize, len(frames))
         position = 0
-        for rows in self.rows():
-            expected = np.asarray(frames[position : position + len(rows)])
-            wrong = np.flatnonzero(rows["frame"] != expected)
+        for records in self._records():
+            expected = np.asarray(frames[position : position + len(records)])
+            whole = records["checksum"] == self._checksums(records)
+            wrong = np.flatnonzero((records["row"]["frame"] != expected) | ~whole)
             # After a power failure the end of a file may be zeros or older bytes.
             if len(wrong):
                 return position + int(wrong[0])
-            position += len(rows)
+            position += len(records)
         return position
+
+    def _checksums(self, records: NDArray[np.void]) -> NDArray[np.uint32]:
+        """(N,) CRC-32 of records, each after the header: those of another run do not fit."""
+        start, size = zlib.crc32(self._header), self.dtype.itemsize
+        data = memoryview(np.ascontiguousarray(records).view(np.uint8).reshape(-1))
+        ends = range(size, len(data) + 1, size)
+        return np.array([zlib.crc32(data[end - size : end - 4], start) for end in ends], np.uint32)
 
     def _lock(self) -> None:
         try:
@@ -211,5 +227,5 @@ def _difference(found: bytes, wanted: dict[str, Any]) -> tuple[str, ...]:
     try:
         old = json.loads(found)
         return tuple(key for key in wanted if old.get(key) != wanted[key]) or ("format",)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ("format",)

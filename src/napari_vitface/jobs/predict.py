@@ -147,9 +147,13 @@ def predict(
         if run.face is not None and not run.face["found"]:
             yield Notice(run.face["sentence"])
         if part.mismatch is not None:
+            old = part.mismatch == ("format",)
+            by = (
+                "version of napari-vitface" if old else f"run with another {_listed(part.mismatch)}"
+            )
             yield Notice(
-                f"{part.path.name} was left by a run with another {_listed(part.mismatch)}; "
-                "it cannot be continued, so this run begins anew."
+                f"{part.path.name} was left by {'another' if old else 'a'} {by}; it cannot be "
+                "continued, so this run begins anew."
             )
         yield from run.show_earlier()
         if not tables_there:

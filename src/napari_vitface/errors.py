@@ -1,8 +1,32 @@
 """The errors that users see: each is one sentence that says what happened and what to do."""
 
+from __future__ import annotations
+
+import re
+
+#: Characters of a message; what a file holds may be quoted in it, and a file may hold anything.
+_LONGEST = 1000
+#: What moves the cursor, ends the line, turns the direction of writing or is no character at all.
+_UNSHOWN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def one_line(text: str) -> str:
+    """`text` as it can be shown anywhere: control characters escaped, not endless.
+
+    File names may hold any character but a slash, and what they hold must not write to a terminal.
+    """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    return _UNSHOWN.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 class VitFaceError(Exception):
     """Base of all errors that are the user's to mend; shown as it is, without a traceback."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class VideoError(VitFaceError):

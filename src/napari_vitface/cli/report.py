@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from napari_vitface.errors import one_line
 from napari_vitface.jobs.events import (
     AttentionComputed,
     EpochFinished,
@@ -104,7 +105,7 @@ class Reporter:
         """A sentence on standard error, above the bar."""
         if self._bar is not None:
             self._bar.clear()
-        print(sentence, file=sys.stderr, flush=True)
+        print(one_line(sentence), file=sys.stderr, flush=True)
         if self._bar is not None:
             self._bar.refresh()
 

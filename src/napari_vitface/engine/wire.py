@@ -22,6 +22,8 @@ from napari_vitface.jobs import events
 
 MAGIC = b"VTF1"
 _PREFIX = struct.Struct("<4sI")
+#: Bytes that are taken before the first of them has come: a picture of 4096 x 4096 in colour.
+_AT_ONCE = 48 << 20
 _EVENTS: dict[str, type[events.Event]] = {
     name: kind
     for name, kind in vars(events).items()
@@ -55,6 +57,14 @@ def _chunks(message: Any) -> list[bytes | memoryview]:
 
 def read_message(stream: BinaryIO) -> Any:
     """Read one message; `EOFError` when the other side is gone, `WireError` on foreign bytes."""
+    try:
+        return _read(stream)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
+            MemoryError) as error:  # fmt: skip
+        raise WireError(f"no message: {type(error).__name__}: {error}") from error
+
+
+def _read(stream: BinaryIO) -> Any:
     magic, length = _PREFIX.unpack(_read_exactly(stream, _PREFIX.size))
     if magic != MAGIC:
         raise WireError(f"expected a message, found {magic!r}")
@@ -70,14 +80,18 @@ def read_message(stream: BinaryIO) -> Any:
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytearray:
-    # A bytearray, so that arrays made of it can be written to.
-    data = bytearray(count)
-    view = memoryview(data)
-    while view:
-        got = stream.readinto(view)  # type: ignore[attr-defined]
+    # A bytearray, so that arrays made of it can be written to. Memory is taken as bytes arrive: a
+    # damaged length must not ask for all there is.
+    data = bytearray(min(count, _AT_ONCE))
+    done = 0
+    while done < count:
+        if done == len(data):
+            data.extend(bytes(min(count - done, _AT_ONCE)))
+        with memoryview(data) as view:
+            got = stream.readinto(view[done:])  # type: ignore[attr-defined]
         if not got:
             raise EOFError
-        view = view[got:]
+        done += got
     return data
 
 

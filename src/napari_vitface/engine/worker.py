@@ -22,6 +22,7 @@ from napari_vitface.engine.scheduler import Scheduler
 from napari_vitface.engine.wire import WireError, read_message, write_message
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.failure import describe_failure
 
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
@@ -86,7 +87,12 @@ def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
         return start_job(job, arguments, resources=resources)
 
     def emit(number: int, event: Event) -> None:
-        write_message(answers, {"type": "event", "number": number, "event": event})
+        try:
+            write_message(answers, {"type": "event", "number": number, "event": event})
+        except (TypeError, ValueError, RecursionError) as error:
+            # Nothing of it was sent. The request must end all the same, and this process not.
+            failed = describe_failure(type(event).__name__, error)
+            write_message(answers, {"type": "event", "number": number, "event": failed})
 
     scheduler = Scheduler(start, emit)
     write_message(answers, {"type": "ready", "pid": os.getpid()})

@@ -18,7 +18,7 @@ from napari.layers import Image
 from psygnal import Signal
 
 from napari_vitface.engine import Engine, Request
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import VitFaceError, one_line
 from napari_vitface.gui.attention.follower import AttentionFollower
 from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.crop_tool import CropTool
@@ -254,7 +254,7 @@ class Session:
 
     def tell(self, text: str, level: str = "info") -> None:
         """Say something to the user."""
-        self.told.emit(text, level)
+        self.told.emit(one_line(text), level)
 
     def close(self) -> None:
         """Stop all work, take the overlays away and disconnect from the viewer."""

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.errors import one_line
+
 
 @dataclass(frozen=True)
 class Event:
@@ -51,6 +53,9 @@ class Notice(Event):
     """Something the user should know although the job goes on (a broken frame, a halved batch)."""
 
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
 
 
 @dataclass(frozen=True)
@@ -300,6 +305,9 @@ class Failed(Event):
     job: str
     message: str
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
 
 
 @dataclass(frozen=True)

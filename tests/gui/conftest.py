@@ -128,6 +128,14 @@ def pump() -> Pump:
     return Pump()
 
 
+@pytest.fixture(autouse=True)
+def kept_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the list of videos is kept: for this test alone."""
+    path = tmp_path / "state" / "videos.json"
+    monkeypatch.setattr("napari_vitface.gui.video_list.store.default_file", lambda: path)
+    return path
+
+
 class SharedEngine(Engine):
     """The real engine, kept for all tests: importing torch takes longer than most of them."""
 

@@ -108,14 +108,13 @@ def _predicted(result: dict[str, Any]) -> str:
 
 def _refuse_same_outputs(videos: list[Path], folder: Path | None) -> None:
     """Raise `VitFaceError` if the results of two videos would have the same names."""
-    from napari_vitface.jobs.outputs import output_stem, results_folder
+    from napari_vitface.jobs.outputs import output_place, output_stem
 
-    places = Counter(
-        (folder or results_folder(video).absolute(), output_stem(video)) for video in videos
-    )
+    places = Counter(output_place(video, folder) for video in videos)
     place, count = places.most_common(1)[0]
     if count > 1:
+        name = next(output_stem(video) for video in videos if output_place(video, folder) == place)
         raise VitFaceError(
-            f"{count} of the videos are called {place[1]}, so their results would be too; predict "
+            f"{count} of the videos are called {name}, so their results would be too; predict "
             "them one by one, into different output folders."
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 # At run time too: napari fills the parameters of menu actions by their annotated types.
 from napari.viewer import Viewer
 
+from napari_vitface.gui.video_list.dock import open_video_list
+
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
@@ -24,6 +26,11 @@ def open_dock(viewer: Viewer) -> ViTFaceDock:
 def open_video_with_dialog(viewer: Viewer) -> None:
     """File > IO Utilities: choose a video and open it."""
     open_dock(viewer).video_section.choose_file()
+
+
+def show_video_list(viewer: Viewer) -> None:
+    """File > IO Utilities: open the list of videos that are predicted one after the other."""
+    open_video_list(open_dock(viewer).session)
 
 
 def show_prediction(viewer: Viewer) -> None:

@@ -38,8 +38,8 @@ class JobRun:
         "starting", "running", "cancelling", "done", "cancelled" or "failed".
     doing : str
         What the job says that it does; empty before it said anything.
-    message : str
-        The error's sentence when failed.
+    message, error : str
+        The error's sentence and the name of its class when failed.
     """
 
     status: str = "starting"
@@ -51,6 +51,7 @@ class JobRun:
     result: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     message: str = ""
+    error: str = ""
 
     @property
     def active(self) -> bool:
@@ -79,7 +80,7 @@ class JobRun:
             case Cancelled():
                 self.status = "cancelled"
             case Failed():
-                self.status, self.message = "failed", event.message
+                self.status, self.message, self.error = "failed", event.message, event.error
 
 
 R = TypeVar("R", bound=JobRun)
@@ -130,6 +131,7 @@ class Runner(Generic[R]):
             options = {"urgent": True} if urgent else {}
             self._request = self._session.submit(job, arguments, arrived, **options)
         except VitFaceError as error:
+            run.error = type(error).__name__
             self._fail(run, str(error))
             return
         self.changed.emit()

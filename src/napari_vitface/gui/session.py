@@ -28,8 +28,9 @@ from napari_vitface.gui.predict.finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.gui.trajectories.filters import Filters
+from napari_vitface.gui.video_list.queue import VideoQueue
 from napari_vitface.gui.videos import OpenVideo, Videos
-from napari_vitface.jobs.outputs import find_predictions
+from napari_vitface.jobs.outputs import find_predictions, model_stem
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
@@ -93,6 +94,7 @@ class Session:
         self.filters = Filters(self)
         self.marks = _marks(self)
         self.fine_tune = FineTune(self)
+        self.video_list = VideoQueue(self)
         self.videos.leaving.connect(self.end_drag)
         self.videos.switched.connect(self._on_video)
         self.videos.closed.connect(self._on_video_closed)
@@ -184,8 +186,7 @@ class Session:
     @property
     def model_name(self) -> str:
         """The chosen model's name as files carry it."""
-        path = Path(self.model)
-        return path.stem if path.suffix == ".safetensors" else self.model
+        return model_stem(self.model)
 
     def set_poses(self, opened: OpenVideo, poses: PoseTable | None, model: str) -> None:
         """Give a video its poses and draw them if it is the one on screen."""
@@ -267,6 +268,7 @@ class Session:
             if _sessions.get(viewer) is self:
                 del _sessions[viewer]
         self.prediction.cancel()
+        self.video_list.close()
         self.attention.close()
         self.face_finding.cancel()
         self.crop_tool.close()
@@ -313,11 +315,13 @@ class Session:
     def _read_saved(self, opened: OpenVideo) -> None:
         """Show the chosen model's predictions that stand beside the video, if there are any."""
         model = self.model_name
-        if self.prediction.is_filling(opened):
+        if self.prediction.is_filling(opened) or self.video_list.is_filling(opened):
             return
         self.set_poses(opened, None, model)
         opened.saved = None
         path = find_predictions(opened.path, model)
+        if path is None:
+            path = self.video_list.result_of(opened.path, self.model)
         if path is None:
             return
 

@@ -68,6 +68,27 @@ def style_sheet(viewer: ViewerModel) -> str:
     """
 
 
+def ground_colours(viewer: ViewerModel) -> dict[str, tuple[int, int, int]]:
+    """What progress is painted with, in the viewer's theme; text is readable on all but "text"."""
+    theme = get_theme(viewer.theme)
+    text, back, accent, error = (
+        colour.as_rgb_tuple()[:3]
+        for colour in (theme.text, theme.background, theme.current, theme.error)
+    )
+
+    def mix(share: float, one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, int, int]:
+        r, g, b = (round(share * o + (1 - share) * u) for o, u in zip(one, other, strict=True))
+        return r, g, b
+
+    return {
+        "text": mix(1.0, text, back),
+        "trough": mix(0.1, text, back),
+        "full": mix(0.75, accent, back),
+        "rest": mix(0.25, text, back),
+        "error": mix(1.0, error, back),
+    }
+
+
 def _hex(colour: object) -> str:
     return colour.as_hex()  # type: ignore[attr-defined, no-any-return]
 

@@ -24,6 +24,8 @@ from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.video_list.dock import open_video_list
+from napari_vitface.gui.video_list.words import list_words
 from napari_vitface.gui.waiting import run_waiting
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 
@@ -66,6 +68,14 @@ class VideoSection(Section):
         self.content.addWidget(self.frame)
         self.content.addWidget(self.problems)
         self.content.addLayout(buttons)
+        self.list_button = QPushButton("Several videos…")
+        self.list_button.setToolTip("A list of videos and folders that are predicted one by one")
+        self.list_button.clicked.connect(lambda: open_video_list(session))
+        self.list_state = WrappedLabel("", "hint")
+        self.content.addWidget(self.list_button)
+        self.content.addWidget(self.list_state)
+        session.video_list.changed.connect(self._on_list)
+        self._on_list()
         self.question = DroppingQuestion()
         self.content.addWidget(self.question)
         self.dropped = QCheckBox("Open dropped videos here")
@@ -115,6 +125,9 @@ class VideoSection(Section):
         except (VitFaceError, OSError) as error:
             self.problems.say(str(error), "error")
             return None
+
+    def _on_list(self) -> None:
+        self.list_state.setText(list_words(self._session.video_list))
 
     def _start_folder(self) -> str:
         opened = self._session.current

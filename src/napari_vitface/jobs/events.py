@@ -300,11 +300,15 @@ class Finished(Event):
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """The job ended with an error: one sentence for the user, and the traceback for `--debug`."""
+    """The job ended with an error: one sentence for the user, and the traceback for `--debug`.
+
+    `error` is the name of its class.
+    """
 
     job: str
     message: str
     detail: str = ""
+    error: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", one_line(self.message))

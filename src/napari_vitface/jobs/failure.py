@@ -16,7 +16,7 @@ def describe_failure(job: str, error: BaseException) -> Failed:
     Anything else is a fault of ours and says so.
     """
     detail = "".join(traceback.format_exception(error))
-    return Failed(job, _sentence(job, error), detail)
+    return Failed(job, _sentence(job, error), detail, type(error).__name__)
 
 
 def _sentence(job: str, error: BaseException) -> str:

@@ -86,6 +86,29 @@ def output_name(video: Path, model: str) -> str:
     return f"{output_stem(video)}_vitface_{model}"
 
 
+def model_stem(model: str) -> str:
+    """A model's name as files carry it, of a bundled model's name or a checkpoint's path."""
+    return Path(model).stem if model.endswith(".safetensors") else model
+
+
+def output_place(video: Path, folder: Path | None = None) -> tuple[str, str]:
+    """What two videos must not share if both are to keep their results: folder and stem.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the results go; by default where the video is.
+    """
+    # The folder as it is on the disk, whichever link leads to it; the stem as it is called here.
+    place = (folder or results_folder(video)).resolve()
+    return os.path.normcase(place), os.path.normcase(output_stem(video))
+
+
+def is_overlay(video: Path) -> bool:
+    """Whether a file is named like a labelled video that a prediction wrote."""
+    return "_vitface_" in video.stem and video.stem.endswith("_overlay")
+
+
 def output_stem(video: Path) -> str:
     """What the names of a video's outputs begin with: the name under which it was opened.
 

@@ -61,6 +61,7 @@ class PredictOptionsForm(QWidget):
         self.device.changed.connect(self._on_computing)
         self.precision.changed.connect(self._on_computing)
         session.video_changed.connect(self._on_video)
+        self.changed.connect(self._offer)
         self._on_video()
 
     def options(self, *, overwrite: bool = False) -> PredictOptions:
@@ -76,6 +77,9 @@ class PredictOptionsForm(QWidget):
             overwrite=overwrite,
             output_dir=self.output_dir,
         )
+
+    def _offer(self) -> None:
+        self._session.prediction.options = self.options()
 
     @property
     def output_dir(self) -> Path | None:

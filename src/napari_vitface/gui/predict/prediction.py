@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
@@ -14,7 +15,10 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo
+    from napari_vitface.gui.session import OpenVideo, Session
+
+#: What a run says when it starts.
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,23 @@ class Prediction(Runner[Run]):
 
     #: First and last frame (exclusive) between which the current video's poses were filled in.
     filled = Signal(int, int)
+    #: What the window is set to changed.
+    options_changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._options = PredictOptions()
+
+    @property
+    def options(self) -> PredictOptions:
+        """What the window is set to."""
+        return self._options
+
+    @options.setter
+    def options(self, options: PredictOptions) -> None:
+        if options != self._options:
+            self._options = options
+            self.options_changed.emit()
 
     def is_filling(self, opened: OpenVideo) -> bool:
         """Whether the run in progress is writing the poses of this video and the chosen model."""
@@ -84,38 +105,40 @@ class Prediction(Runner[Run]):
         """Take poses in; True if nobody has to hear of the event."""
         match event:
             case Started():
-                self._prepare_table(run)
+                self.prepare(run.opened, run.model, run.settings)
             case PosesPredicted():
-                self._take(run, event)
+                self.fill(run.opened, run.model, run.settings, event)
                 return True
             case Finished():
-                if run.result.get("h5") and self._shows(run):
+                if run.result.get("h5") and self._shows(run.model):
                     run.opened.saved = Path(run.result["h5"])
         return False
 
-    def _shows(self, run: Run) -> bool:
-        """Whether the poses of the run's video on screen are those of the run's model."""
-        return run.model == self._session.model
+    def _shows(self, model: str) -> bool:
+        """Whether the poses on screen are those of a run's model."""
+        return model == self._session.model
 
-    def _prepare_table(self, run: Run) -> None:
-        keypoints = KeypointSet.from_dict(run.settings["keypoints"])
+    def prepare(self, opened: OpenVideo, model: str, settings: Settings) -> None:
+        """Give a video a table for the poses of a run that began with `settings`."""
+        keypoints = KeypointSet.from_dict(settings["keypoints"])
         self._session.keypoint_sets[keypoints.names] = keypoints
-        opened = run.opened
         known = opened.poses
-        if not self._shows(run):
+        if not self._shows(model):
             return
         # Frames that an earlier run did stay; a run from scratch wipes them as it passes.
         if known is None or known.keypoints.names != keypoints.names:
             table = PoseTable.empty(keypoints, len(opened.video))
             self._session.set_poses(opened, table, self._session.model_name)
 
-    def _take(self, run: Run, event: PosesPredicted) -> None:
-        if not self._shows(run):
+    def fill(
+        self, opened: OpenVideo, model: str, settings: Settings, event: PosesPredicted
+    ) -> None:
+        """Put poses of a run into a video's table, and draw those of the frame on screen."""
+        if not self._shows(model):
             return
-        opened = run.opened
         if opened.poses is None:
             # The user chose another model meanwhile and came back to this one.
-            self._prepare_table(run)
+            self.prepare(opened, model, settings)
         assert opened.poses is not None
         inside = event.frames < len(opened.poses)
         rows = event.frames[inside]

@@ -113,6 +113,7 @@ class PredictSection(Section):
         session.model_changed.connect(self.refresh)
         session.prediction.changed.connect(self.refresh)
         session.face_finding.changed.connect(self.refresh)
+        session.video_list.changed.connect(self.refresh)
         self._list_models()
         self.refresh()
 
@@ -201,6 +202,7 @@ class PredictSection(Section):
             box.setVisible(opened is not None and opened.poses is not None)
         mine = run if run is not None and opened is run.opened else None
         self._refresh_hint(mine, active)
+        self._mention_list(active)
         self._refresh_progress(run if active else None)
         self._refresh_result(mine)
 
@@ -236,10 +238,26 @@ class PredictSection(Section):
             self.predict_button.setText(f"Predict {frames}")
             self.status = "ready"
 
+    def _mention_list(self, active: bool) -> None:
+        """Say what the list of videos does meanwhile, if it runs."""
+        videos, opened = self._session.video_list, self._session.current
+        if active or opened is None or not videos.active:
+            return
+        if videos.is_filling(opened):
+            self.hint.setText("The list of videos is at this one: points appear as they are found.")
+            self.predict_button.setEnabled(False)
+            self.status = "in the list"
+        else:
+            self.hint.setText(
+                "The list of videos is running. Predict comes after the video that it is at."
+            )
+
     def _refresh_progress(self, run: Run | None) -> None:
         waiting = ""
         if self._session.fine_tune.active:
             waiting = "Waits for the fine-tune to end, which section 5 can stop"
+        elif self._session.video_list.active:
+            waiting = "Waits for the video that the list of videos is at"
         self.progress.show_run(run, waiting=waiting)
         if run is not None:
             self.status = f"{100 * run.done // run.total} %" if run.total else "starting"

@@ -141,6 +141,7 @@ class TrajectoriesDock(QWidget):
         self._link(session.ended, self._on_ended)
         self._link(session.prediction.filled, self._on_filled)
         self._link(session.prediction.changed, self._watch)
+        self._link(session.video_list.changed, self._watch)
         self._link(session.filters.changed, self._on_filters)
         self._link(measured_traces(session).changed, self._on_measured)
         self._link(labelling.changed, self._on_labels_of)
@@ -241,7 +242,12 @@ class TrajectoriesDock(QWidget):
         busy = (
             session is not None
             and store is not None
-            and (session.prediction.active or session.filters.share is not None or store.building)
+            and (
+                session.prediction.active
+                or session.video_list.active
+                or session.filters.share is not None
+                or store.building
+            )
         )
         if busy and not self._timer.isActive():
             self._timer.start()

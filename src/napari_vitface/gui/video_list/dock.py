@@ -1,0 +1,412 @@
+"""The list of videos below the canvas: what is in it, how it goes, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QItemSelectionModel, QPoint, QSize, Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QShortcut,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
+from napari_vitface.gui.video_list.folder_dialog import FolderDialog
+from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_paths
+from napari_vitface.gui.video_list.words import crop_words, list_words
+from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+NAME = "ViT Face videos"
+
+_EMPTY = (
+    "Drop videos or folders here, or add them above. They are gone through one after the other, "
+    "with what section 2 of the ViT Face dock is set to; one that fails does not stop the others."
+)
+#: What all videos without a crop of their own are predicted from.
+_FACES = (("whole frame", None), ("face, found in each", "auto"))
+
+
+class VideoListDock(QWidget):
+    """Shows the session's `VideoQueue` and passes on what the user wants of it."""
+
+    def __init__(self, session: Session, viewer: Viewer) -> None:
+        super().__init__()
+        self.setObjectName("vitface-videos")
+        self._session = session
+        self._viewer = viewer
+        self._queue = queue = session.video_list
+        self._closed = False
+        self.add_button = QPushButton("Add videos…")
+        self.add_button.clicked.connect(lambda: self.choose_files())
+        self.folder_button = QPushButton("Add folder…")
+        self.folder_button.setToolTip("Add the videos in a folder and its subfolders")
+        self.folder_button.clicked.connect(lambda: self.choose_folder())
+        self.up_button = QPushButton("↑")
+        self.up_button.setToolTip("Earlier in the order (Alt+Up); rows can be dragged too")
+        self.up_button.clicked.connect(lambda: self.move_chosen(-1))
+        self.down_button = QPushButton("↓")
+        self.down_button.setToolTip("Later in the order (Alt+Down); rows can be dragged too")
+        self.down_button.clicked.connect(lambda: self.move_chosen(1))
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Leave these videos out; what is done of them is kept")
+        self.cancel_button.clicked.connect(lambda: queue.cancel_items(self.chosen))
+        self.again_button = QPushButton("Again")
+        self.again_button.setToolTip(
+            "Let these videos wait for another turn; results that are there are replaced"
+        )
+        self.again_button.clicked.connect(lambda: self.again())
+        self.remove_button = QPushButton("Remove")
+        self.remove_button.setToolTip("Take these videos off the list; files stay (Del)")
+        self.remove_button.clicked.connect(lambda: queue.remove(self.chosen))
+        self.summary = QElidingLabel("")
+        self.start_button = QPushButton("")
+        self.start_button.clicked.connect(lambda: self.start_or_stop())
+        self.empty = WrappedLabel(_EMPTY)
+        self.table = VideoTable(queue.items, self)
+        self.table.dropped.connect(queue.add)
+        self.table.dragged.connect(queue.move)
+        self.view = QTableView()
+        self.bars = ProgressDelegate(self.view)
+        self._make_view()
+        self.settings = QElidingLabel("")
+        self.faces = QComboBox()
+        for text, crop in _FACES:
+            self.faces.addItem(text, crop)
+        self.faces.setToolTip(
+            "The part of the frame that the model looks at, in videos without a crop of their own"
+        )
+        self.faces.activated.connect(lambda _: self._on_faces())
+        self.renew_button = QPushButton("Use the present settings")
+        self.renew_button.setToolTip("Go on with what section 2 of the ViT Face dock is set to now")
+        self.renew_button.clicked.connect(lambda: self.renew())
+        self.note = Note()
+        self._lay_out()
+        self.setAcceptDrops(True)
+        self._links: list[tuple[Any, Callable[..., Any]]] = [
+            (queue.changed, self.refresh),
+            (queue.items.item_changed, self._on_item),
+            (session.model_changed, self.refresh),
+            (session.prediction.options_changed, self.refresh),
+            (session.ended, self.close_links),
+            (viewer.events.theme, self._restyle),
+        ]
+        for signal, slot in self._links:
+            signal.connect(slot)
+        self.destroyed.connect(lambda *_: self.close_links())
+        self._restyle()
+        self._show_settings_kept()
+        self.refresh()
+
+    def _make_view(self) -> None:
+        view = self.view
+        view.setModel(self.table)
+        view.setItemDelegateForColumn(Column.STATE, self.bars)
+        view.setItemDelegateForColumn(Column.MESSAGE, SentenceDelegate(view))
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        view.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
+        view.setDefaultDropAction(Qt.DropAction.MoveAction)
+        view.setDragDropOverwriteMode(False)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        view.setWordWrap(False)
+        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        view.setShowGrid(False)
+        view.verticalHeader().setDefaultSectionSize(25)
+        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setStretchLastSection(True)
+        for column, width in (
+            (Column.VIDEO, 190),
+            (Column.FOLDER, 150),
+            (Column.FACE, 95),
+            (Column.STATE, 130),
+            (Column.SPEED, 70),
+        ):
+            view.setColumnWidth(column, width)
+        view.doubleClicked.connect(lambda index: self.open(self._queue.items[index.row()]))
+        view.selectionModel().selectionChanged.connect(lambda *_: self.refresh())
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(self._on_menu)
+        for key, work in (
+            ("Delete", lambda: self._queue.remove(self.chosen)),
+            ("Alt+Up", lambda: self.move_chosen(-1)),
+            ("Alt+Down", lambda: self.move_chosen(1)),
+        ):
+            shortcut = QShortcut(QKeySequence(key), view)
+            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(work)
+
+    def _lay_out(self) -> None:
+        bar, below = QHBoxLayout(), QHBoxLayout()
+        for line in (bar, below):
+            line.setSpacing(5)
+        for button in (self.up_button, self.down_button):
+            button.setFixedWidth(30)
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        for widget in (
+            self.add_button,
+            self.folder_button,
+            self.up_button,
+            self.down_button,
+            self.again_button,
+            self.cancel_button,
+            self.remove_button,
+        ):
+            bar.addWidget(widget)
+        bar.addWidget(self.summary, 1)
+        bar.addWidget(self.start_button)
+        label = QLabel("Looks at")
+        set_role(label, "hint")
+        set_role(self.settings, "hint")
+        below.addWidget(self.settings, 1)
+        below.addWidget(self.renew_button)
+        below.addWidget(label)
+        below.addWidget(self.faces)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addLayout(bar)
+        layout.addWidget(self.empty)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.note)
+        layout.addLayout(below)
+
+    def sizeHint(self) -> QSize:
+        return QSize(900, 290)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(400, 150)
+
+    # ----------------------------------------------------------------- what the user does
+
+    @property
+    def chosen(self) -> list[Item]:
+        """The videos whose rows are selected, from top to bottom."""
+        rows = self.view.selectionModel().selectedRows()
+        return [self._queue.items[row] for row in sorted(index.row() for index in rows)]
+
+    def choose_files(self) -> None:
+        """Ask for files and add them."""
+        endings = " ".join(f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
+        paths, _ = QFileDialog.getOpenFileNames(
+            self, "Add videos", self._start_folder(), f"Videos ({endings});;All files (*)"
+        )
+        if paths:
+            self._queue.add([Path(path) for path in paths])
+
+    def choose_folder(self) -> None:
+        """Ask for a folder and which videos in it, and add them."""
+        dialog = FolderDialog(self._session, self)
+        if dialog.choose_folder(self._start_folder()) and dialog.exec():
+            self._queue.add(dialog.found)
+
+    def start_or_stop(self) -> None:
+        """Go through what waits; or leave off."""
+        if self._queue.going:
+            self._queue.stop()
+        else:
+            self._queue.start(self.wanted_settings())
+
+    def wanted_settings(self) -> dict[str, Any]:
+        """Those of the start that is to be gone on with, or what the window is set to now."""
+        if self._queue.interrupted:
+            return self._queue.settings
+        return self._present_settings()
+
+    def renew(self) -> None:
+        """Go on with what the window is set to now."""
+        self._queue.settings = self._present_settings()
+        self.refresh()
+
+    def again(self) -> None:
+        """Give the selected videos another turn; of one that was done, the results are replaced."""
+        done = [item for item in self.chosen if item.state is State.DONE]
+        self._queue.again(done, replace=True)
+        self._queue.again(self.chosen)
+
+    def move_chosen(self, step: int) -> None:
+        """Move the selected videos up (-1) or down (1) by one place."""
+        chosen, items = self.chosen, self._queue.items
+        places = [items.index(item) + step for item in chosen]
+        if not places or min(places) < 0 or max(places) >= len(items):
+            return
+        for item, place in list(zip(chosen, places, strict=True))[::-step]:
+            self._queue.move(item, place)
+
+    def open(self, item: Item) -> None:
+        """Show a video with its points."""
+        if item.model:
+            self._session.choose_model(item.model)
+        try:
+            self._session.show_video(
+                item.path,
+                lambda: run_waiting(lambda: open_for_window(item.path), opening(item.path)),
+            )
+        except (VitFaceError, OSError) as error:
+            self._session.tell(str(error), "error")
+            return
+        if isinstance(item.crop, tuple):
+            self._session.set_crop(item.crop)
+
+    def _start_folder(self) -> str:
+        items, opened = self._queue.items, self._session.current
+        if items:
+            return str(items[-1].path.parent)
+        return str(opened.path.parent) if opened is not None else ""
+
+    def _on_menu(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        chosen = self.chosen
+        if not chosen:
+            return
+        menu.addAction("Open", lambda: self.open(chosen[0]))
+        for button in (self.again_button, self.cancel_button, self.remove_button):
+            menu.addAction(button.text(), button.click).setEnabled(button.isEnabled())
+        crops = menu.addMenu("Looks at")
+        drawn = self._session.current.crop if self._session.current is not None else None
+        for text, crop in (
+            ("as the other videos", None),
+            (crop_words("whole"), "whole"),
+            (crop_words("auto"), "auto"),
+            *([(f"the crop on screen, {crop_words(drawn)}", drawn)] if drawn else []),
+        ):
+            crops.addAction(text, lambda crop=crop: self._queue.set_crop(chosen, crop))
+        menu.exec(self.view.viewport().mapToGlobal(place))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Add what is dropped anywhere on the dock."""
+        self._queue.add(dropped_paths(event.mimeData()))
+        event.acceptProposedAction()
+
+    # ----------------------------------------------------------------- what is shown
+
+    def refresh(self, *_: Any) -> None:
+        """Bring buttons and lines up to date with the list."""
+        if self._closed:
+            return
+        queue, items, chosen = self._queue, self._queue.items, self.chosen
+        states = {item.state for item in chosen}
+        self.empty.setVisible(not items)
+        self.view.setVisible(bool(items))
+        self.view.setColumnHidden(Column.FOLDER, not self.table.in_several_folders)
+        for button in (self.up_button, self.down_button, self.remove_button):
+            button.setEnabled(bool(chosen))
+        self.cancel_button.setEnabled(bool(states & {State.WAITING, State.RUNNING}))
+        self.again_button.setEnabled(bool(states & {State.DONE, State.FAILED, State.CANCELLED}))
+        waiting = len(items.having(State.WAITING))
+        if queue.going:
+            self.start_button.setText("Stop")
+            self.start_button.setToolTip("What is done is kept; Go on goes on from there")
+        elif queue.interrupted:
+            self.start_button.setText(f"Go on with {count(waiting, 'video')}")
+            self.start_button.setToolTip("Each goes on from where it was")
+        else:
+            self.start_button.setText(
+                f"{queue.kind.title} {count(waiting, 'video')}" if waiting else queue.kind.title
+            )
+            self.start_button.setToolTip("One after the other, in this order")
+        self.start_button.setEnabled(queue.going or bool(waiting))
+        set_look(self.start_button, "" if queue.going else "primary")
+        self.summary.setText(list_words(queue))
+        self._show_settings(chosen)
+
+    def _show_settings(self, chosen: list[Item]) -> None:
+        queue = self._queue
+        wanted = queue.settings if queue.interrupted else self._present_settings()
+        self.settings.setText(queue.kind.words(wanted))
+        self.settings.setToolTip(queue.kind.words(wanted))
+        self.faces.setEnabled(not queue.going)
+        self.renew_button.setVisible(
+            queue.interrupted and not queue.going and wanted != self._present_settings()
+        )
+        told = next((item for item in chosen if item.message), None)
+        if told is not None:
+            level = "error" if told.state is State.FAILED else "info"
+            self.note.say(f"{told.path.name}: {told.message}", level)
+        else:
+            self.note.say("" if queue.items else queue.problem, "warning")
+
+    def _present_settings(self) -> dict[str, Any]:
+        settings = self._queue.kind.offered(self._session)
+        return {**settings, "crop": self.faces.currentData()}
+
+    def _show_settings_kept(self) -> None:
+        kept = [crop for _, crop in _FACES].index(self._queue.settings.get("crop"))
+        self.faces.setCurrentIndex(kept)
+
+    def _on_faces(self) -> None:
+        if self._queue.interrupted:
+            self._queue.settings["crop"] = self.faces.currentData()
+        self.refresh()
+
+    def _on_item(self, item: Item, what: frozenset[str]) -> None:
+        if "message" in what or "state" in what:
+            self.refresh()
+
+    def show_item(self, item: Item) -> None:
+        """Select a video's row and bring it into view."""
+        index = self.table.index(self._queue.items.index(item), 0)
+        select = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.view.selectionModel().select(index, select | QItemSelectionModel.SelectionFlag.Rows)
+        self.view.scrollTo(index)
+
+    def _restyle(self, event: Any = None) -> None:
+        self.setStyleSheet(style_sheet(self._viewer))
+        self.bars.set_theme(self._viewer)
+        self.view.viewport().update()
+
+    def close_links(self) -> None:
+        """Let go of the session and the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        self.table.close()
+        for signal, slot in self._links:
+            signal.disconnect(slot)
+
+
+def open_video_list(session: Session) -> VideoListDock | None:
+    """The list of a session's window below the canvas, opened and brought to the front."""
+    viewer: Any = session.viewer
+    if viewer is None or not hasattr(viewer, "window"):
+        return None
+    dock = viewer.window.dock_widgets.get(NAME)
+    if dock is None:
+        dock = VideoListDock(session, viewer)
+        # On top of the trajectories: beside them there is room for neither.
+        viewer.window.add_dock_widget(dock, name=NAME, area="bottom", tabify=True)
+    holder = dock.parent()
+    if isinstance(holder, QWidget):
+        holder.show()
+        holder.raise_()
+    return dock

@@ -1,0 +1,59 @@
+"""Which videos are meant by the files and folders that a user chooses or drops."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from napari_vitface.jobs.outputs import is_overlay
+from napari_vitface.video import VIDEO_SUFFIXES
+from napari_vitface.video.images import image_files, natural
+
+#: All that `open_video` knows as video files.
+EVERY_VIDEO = "; ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
+
+
+def videos_in(folder: Path, pattern: str = EVERY_VIDEO, *, subfolders: bool = True) -> list[Path]:
+    """The files of a folder whose names fit, in natural order of their paths.
+
+    Hidden files and labelled videos that ``predict`` wrote are left out.
+
+    Parameters
+    ----------
+    pattern : str
+        Names with ``*`` and ``?``, several parted by semicolons; capitals do not matter. One with a
+        slash is held against the path within the folder: ``*/cam1/*.mp4``.
+    subfolders : bool
+        Also look into the folders in it. Links to folders are not followed.
+    """
+    wanted = [part.strip().lower() for part in pattern.split(";") if part.strip()]
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if subfolders and not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            inside = path.relative_to(folder).as_posix().lower()
+            fits = any(
+                fnmatchcase(inside if "/" in part else name.lower(), part) for part in wanted
+            )
+            if fits and not name.startswith(".") and not is_overlay(path):
+                found.append(path)
+    return sorted(found, key=lambda path: [natural(part) for part in path.parts])
+
+
+def videos_of(paths: Iterable[Path]) -> list[Path]:
+    """The videos among files and folders that were chosen or dropped together.
+
+    Of a folder, the videos in it and in its subfolders; one that holds none but images is a video
+    itself.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = videos_in(path)
+        found += inside if inside or not image_files(path) else [path]
+    return found

@@ -1,0 +1,97 @@
+"""The videos of the list, and how the job on each stands; it tells what changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from psygnal import Signal
+from psygnal.containers import EventedList
+
+from napari_vitface.gui.crop import Crop
+
+
+class State(StrEnum):
+    """Where the work on a video stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(eq=False)
+class Item:
+    """A video in the list.
+
+    Attributes
+    ----------
+    real : Path
+        Where the path leads: what tells videos apart.
+    crop : (x, y, width, height), "auto", "whole" or None
+        This video's own; None for the one of all videos.
+    message : str
+        The error's sentence, what came of it, or what is being done.
+    done, total : int
+        Of what the job counts (frames).
+    length : int or None
+        Frames of the video as its header says, None while unknown.
+    speed : float or None
+        Frames a second.
+    again : bool
+        Results that are there are to be replaced.
+    result : Path or None
+        The table that the job wrote or that was there.
+    model : str
+        The model, as jobs take it, that the result is of.
+    """
+
+    path: Path
+    real: Path
+    crop: Crop | str | None = None
+    state: State = State.WAITING
+    message: str = ""
+    done: int = 0
+    total: int = 0
+    length: int | None = None
+    speed: float | None = None
+    again: bool = False
+    result: Path | None = None
+    model: str = ""
+
+
+class Items(EventedList[Item]):
+    """The list, in the order in which the videos are gone through.
+
+    `events` has inserted, removed and moved; what an item is changes by `update`.
+    """
+
+    #: (item, names of the attributes that changed)
+    item_changed = Signal(object, frozenset)
+
+    def __init__(self) -> None:
+        super().__init__(child_events=False)
+
+    def update(self, item: Item, **changes: Any) -> None:
+        """Set attributes of an item, and say so if that changes any."""
+        changed = {name for name, value in changes.items() if getattr(item, name) != value}
+        for name in changed:
+            setattr(item, name, changes[name])
+        if changed:
+            self.item_changed.emit(item, frozenset(changed))
+
+    def wait(self, item: Item, message: str = "", *, again: bool = False) -> None:
+        """Let a video wait for its turn; frames that are done stay counted."""
+        self.update(item, state=State.WAITING, message=message, speed=None, again=again)
+
+    def of(self, path: Path) -> Item | None:
+        """The item of a video; the same file under another name is the same video."""
+        wanted = path.resolve()
+        return next((item for item in self if item.real == wanted), None)
+
+    def having(self, *states: State) -> list[Item]:
+        """The items in one of some states, in their order."""
+        return [item for item in self if item.state in states]

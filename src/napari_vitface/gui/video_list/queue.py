@@ -1,0 +1,463 @@
+"""Goes through the list: asks the engine for one video at a time and takes in how it goes."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.video_list.finding import videos_of
+from napari_vitface.gui.video_list.items import Item, Items, State
+from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
+from napari_vitface.gui.video_list.store import Store, entry_of
+from napari_vitface.jobs.events import (
+    Cancelled,
+    Event,
+    Finished,
+    PosesPredicted,
+    Preparing,
+    Progress,
+    Started,
+)
+from napari_vitface.video.length import estimated_length
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.videos import OpenVideo
+
+#: What is wrong with the model, or with the engine itself, is wrong for every video.
+_WRONG_FOR_ALL = ("CheckpointError", "BackboneError", "EngineError")
+
+_UNFINISHED = (State.WAITING, State.RUNNING, State.CANCELLED)
+
+#: Version, job, settings and items, as they are written.
+_Content = tuple[int, str, Settings, list[dict[str, Any]]]
+
+
+@dataclass
+class ItemRun(JobRun):
+    """The job on one video.
+
+    Attributes
+    ----------
+    poses : list of PosesPredicted
+        What came so far, for a video that is opened while the job runs.
+    shown : OpenVideo or None
+        The open video that has these poses.
+    """
+
+    item: Item
+    model: str
+    poses: list[PosesPredicted] = field(default_factory=list)
+    shown: OpenVideo | None = None
+
+
+class VideoQueue(Runner[ItemRun]):
+    """The list of videos of a session, and the job that goes through it.
+
+    Attributes
+    ----------
+    items : Items
+    kind : JobKind
+    settings : dict
+        What the job was last started with; empty before that, and when it is through.
+    going : bool
+        Whether the next video is begun when one ends.
+    """
+
+    def __init__(self, session: Session, store: Store | None = None) -> None:
+        super().__init__(session)
+        self.items = Items()
+        self.kind: JobKind = PREDICT
+        self.settings: Settings = {}
+        self.going = False
+        self._store = store or Store()
+        self._turn = 0
+        # Frames a second of the video that was done last.
+        self._speed: float | None = None
+        self._keeping = self._keep_again = False
+        self._write_lock = threading.Lock()
+        self._versions = itertools.count(1)
+        self._written = 0
+        self._says_not_kept = True
+        #: What went wrong with the list of the last time; empty if nothing did.
+        self.problem = ""
+        self._restore()
+        for changed in ("inserted", "removed", "moved"):
+            getattr(self.items.events, changed).connect(self._on_list)
+        self.items.item_changed.connect(self._on_item)
+        session.crop_changed.connect(self._on_crop)
+
+    # ----------------------------------------------------------------- what is in it
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Append videos, and those in folders; looked for on a thread."""
+        chosen = list(paths)
+
+        def look() -> list[Item]:
+            return [Item(path.absolute(), path.resolve()) for path in videos_of(chosen)]
+
+        self._session.in_background(look, self._append)
+
+    def _append(self, found: list[Item] | Exception) -> None:
+        if isinstance(found, Exception):
+            self._session.tell(f"The videos could not be looked for: {found}.", "error")
+            return
+        there = {item.real for item in self.items}
+        fresh: list[Item] = []
+        for item in found:
+            # The same video may have been chosen twice.
+            if item.real not in there:
+                there.add(item.real)
+                fresh.append(item)
+        self.items.extend(fresh)
+        if not found:
+            self._session.tell("There are no videos in what was chosen.", "warning")
+        elif not fresh:
+            self._session.tell("All of these videos are in the list already.", "info")
+        self._measure(fresh)
+        self._continue()
+
+    def _measure(self, items: list[Item]) -> None:
+        """Look at the headers, to know how long all will take."""
+
+        def measured(lengths: Any) -> None:
+            if not isinstance(lengths, Exception):
+                for item, length in zip(items, lengths, strict=True):
+                    self.items.update(item, length=length)
+
+        paths = [item.path for item in items]
+        self._session.in_background(lambda: [estimated_length(path) for path in paths], measured)
+
+    def remove(self, items: Iterable[Item]) -> None:
+        """Take videos off the list; results stay on disk."""
+        for item in list(items):
+            self.cancel_items([item])
+            self.items.remove(item)
+
+    def move(self, item: Item, place: int) -> None:
+        """Give a video another place in the order."""
+        now = self.items.index(item)
+        place = min(max(place, 0), len(self.items) - 1)
+        if now != place:
+            # `move` counts places before the item is taken out.
+            self.items.move(now, place + 1 if place > now else place)
+
+    def result_of(self, path: Path, model: str) -> Path | None:
+        """The table of a video by a model that a job of the list left, wherever it is."""
+        item = self.items.of(path)
+        fits = item is not None and item.model == model and item.state is State.DONE
+        return item.result if item is not None and fits else None
+
+    # ----------------------------------------------------------------- running
+
+    @property
+    def running(self) -> Item | None:
+        """The video that is being worked on."""
+        return next(iter(self.items.having(State.RUNNING)), None)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a start before this one is not at its end: it goes on with its own settings."""
+        return bool(self.settings) and bool(self.items.having(State.WAITING, State.RUNNING))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until all videos are done; None while the speed is not known."""
+        item, run = self.running, self.run
+        speed = item.speed or self._speed if item is not None else None
+        if item is None or run is None or not speed:
+            return None
+        # A job may go through every tenth frame only.
+        share = item.total / item.length if item.total and item.length else 1.0
+        waiting = self.items.having(State.WAITING)
+        lengths = [each.length or item.length or item.total for each in waiting]
+        now = (item.total or item.length or 0) / speed
+        if run.item is item and run.seconds_left is not None:
+            now = run.seconds_left
+        return now + sum(lengths) * share / speed
+
+    def start(self, settings: Settings) -> None:
+        """Go through what waits, one video after the other."""
+        self.settings = dict(settings)
+        self.going = True
+        self._keep()
+        self._next()
+
+    def stop(self) -> None:
+        """Leave off; the video in progress keeps what is done and waits for the next start."""
+        self.going = False
+        if self.active:
+            self.cancel()
+        else:
+            for item in self.items.having(State.RUNNING):
+                self.items.wait(item)
+        self.changed.emit()
+
+    def cancel_items(self, items: Iterable[Item]) -> None:
+        """Leave videos out; the next one follows."""
+        for item in items:
+            if item.state is State.RUNNING and self.run is not None and self.run.item is item:
+                self.cancel()
+            if item.state in (State.WAITING, State.RUNNING):
+                self.items.update(
+                    item, state=State.CANCELLED, message="Cancelled; what is done is kept."
+                )
+        self._continue()
+
+    def again(self, items: Iterable[Item], *, replace: bool = False) -> None:
+        """Let videos wait for their turn once more; `replace` what is there of them."""
+        for item in items:
+            if item.state not in (State.WAITING, State.RUNNING):
+                self.items.wait(item, again=replace)
+        self._continue()
+
+    def set_crop(self, items: Iterable[Item], crop: Any) -> None:
+        """Give videos a crop of their own for their next turn; None takes it away."""
+        for item in items:
+            if item.state is not State.RUNNING:
+                self.items.update(item, crop=crop)
+
+    def close(self) -> None:
+        """Keep the list as it is; what is running is told as interrupted the next time."""
+        self.going = False
+        self._session.crop_changed.disconnect(self._on_crop)
+        if self.items or self._store.path.exists():
+            self._write(self._content())
+        self.cancel()
+        self._store.close()
+
+    def _continue(self) -> None:
+        if self.going and self.running is None:
+            self._next()
+        self.changed.emit()
+
+    def _next(self) -> None:
+        """Begin with the next video, once it is known that nothing of it is there."""
+        if not self.going or self.active or self.running is not None:
+            return
+        waiting = self.items.having(State.WAITING)
+        if not waiting:
+            self.going = False
+            # The next start is a new one.
+            self.settings = {}
+            self._keep()
+            self._say_end()
+            self.changed.emit()
+            return
+        item, settings, kind = waiting[0], dict(self.settings), self.kind
+        rivals = [each for each in self.items.having(*_UNFINISHED) if each is not item]
+        results = {each.result: each for each in self.items.having(State.DONE)}
+        self.items.update(item, state=State.RUNNING, message="", done=0, total=0, speed=None)
+        self._turn = turn = self._turn + 1
+        self.changed.emit()
+
+        def look() -> Path | None:
+            """What is there of the video; on a thread, because disks may be slow."""
+            found = kind.found(item.path, settings)
+            place = kind.place(item.path, settings)
+            for other in rivals:
+                if other.done and kind.place(other.path, settings) == place:
+                    raise _same_results(item, other)
+            if found in results:
+                raise _same_results(item, results[found])
+            return None if item.again else found
+
+        def looked(found: Path | Exception | None) -> None:
+            if turn != self._turn or item.state is not State.RUNNING:
+                # Cancelled meanwhile, or stopped and started anew.
+                self._next()
+            elif isinstance(found, Exception):
+                self.items.update(item, state=State.FAILED, message=str(found))
+                self._next()
+            elif found is not None:
+                self.items.update(
+                    item,
+                    state=State.DONE,
+                    message=f"Was {kind.past} before; Predict again replaces it.",
+                    result=found,
+                    model=settings.get("model", ""),
+                )
+                self._next()
+            else:
+                self._begin(item)
+
+        self._session.in_background(look, looked)
+
+    def _begin(self, item: Item) -> None:
+        run = ItemRun(item, self.settings.get("model", ""))
+        arguments = self.kind.arguments(item, self.settings)
+        self.begin(run, self.kind.job, arguments, lambda event: self._on_event(run, event))
+
+    def _on_event(self, run: ItemRun, event: Event) -> bool:
+        """Take in what the job says; True if nobody has to hear of it."""
+        item = run.item
+        match event:
+            case Preparing():
+                self.items.update(item, message=run.doing)
+            case Started():
+                self.items.update(item, total=run.total, message=run.doing)
+                self._show(run)
+            case PosesPredicted():
+                run.poses.append(event)
+                self._show(run)
+                return True
+            case Progress():
+                left, speed = run.seconds_left, item.speed
+                if left:
+                    speed = (run.total - run.done) / left
+                self.items.update(
+                    item, done=run.done, total=run.total, speed=speed, message=run.doing
+                )
+            case Finished():
+                self.items.update(
+                    item,
+                    state=State.DONE,
+                    message=" ".join(run.notices) or str(run.result.get("sentence", "")),
+                    done=run.total,
+                    speed=run.result.get("frames_per_second") or item.speed,
+                    result=self.kind.result(run.result),
+                    model=run.model,
+                    again=False,
+                )
+                self._speed = item.speed
+                if run.shown is not None and self._shows(run):
+                    run.shown.saved = item.result
+                self._over(run)
+            case Cancelled():
+                if item.state is State.RUNNING:
+                    self.items.wait(item, "Stopped; goes on from here.", again=item.again)
+                self._over(run)
+        return False
+
+    def _fail(self, run: ItemRun, message: str) -> None:
+        """Note an error with its video, and go on unless it is one of all videos."""
+        run.status, run.message = "failed", message
+        if run.error in _WRONG_FOR_ALL:
+            self.going = False
+            self._session.tell(f"The list of videos stopped: {message}", "error")
+        if run.item.state is State.RUNNING:
+            self.items.update(run.item, state=State.FAILED, message=message, speed=None)
+        self._over(run)
+
+    def _over(self, run: ItemRun) -> None:
+        run.poses.clear()
+        self._session.soon(self._next)
+        self.changed.emit()
+
+    def _say_end(self) -> None:
+        done, failed = len(self.items.having(State.DONE)), len(self.items.having(State.FAILED))
+        text = f"The list is through: {done} of {len(self.items)} videos {self.kind.past}"
+        if failed:
+            self._session.tell(f"{text}, {failed} failed; the list says why.", "warning")
+        elif done:
+            self._session.tell(f"{text}.", "info")
+
+    # ----------------------------------------------------------------- the video on screen
+
+    def is_filling(self, opened: OpenVideo) -> bool:
+        """Whether the job in progress brings poses of this video by the chosen model."""
+        run = self.run
+        return (
+            run is not None
+            and run.active
+            and self._shows(run)
+            and opened.path.resolve() == run.item.real
+        )
+
+    def _shows(self, run: ItemRun) -> bool:
+        return run.model == self._session.model
+
+    def _show(self, run: ItemRun) -> None:
+        """Give the newest poses to the video, if it is open; all, if it was opened just now."""
+        session = self._session
+        opened = session.videos.find(run.item.path)
+        if opened is None or not run.settings.get("keypoints"):
+            run.shown = opened
+            return
+        fresh = run.poses[-1:]
+        if opened is not run.shown or opened.poses is None:
+            session.prediction.prepare(opened, run.model, run.settings)
+            fresh = run.poses
+            run.shown = opened
+        for event in fresh:
+            session.prediction.fill(opened, run.model, run.settings, event)
+
+    def _on_crop(self) -> None:
+        """The crop that is drawn on a video of the list is the list's too."""
+        opened = self._session.current
+        item = self.items.of(opened.path) if opened is not None else None
+        if opened is not None and item is not None:
+            self.set_crop([item], opened.crop or "whole")
+
+    # ----------------------------------------------------------------- kept between two starts
+
+    def _restore(self) -> None:
+        try:
+            kept = self._store.load()
+        except (VitFaceError, OSError) as error:
+            self.problem = str(error)
+            return
+        if not kept:
+            return
+        self.kind = KINDS.get(kept["job"], PREDICT)
+        self.settings = kept["settings"]
+        for item in kept["items"]:
+            if item.state is State.RUNNING:
+                self.items.wait(item, "Was in progress when napari was closed.", again=item.again)
+            self.items.append(item)
+
+    def _on_list(self) -> None:
+        self._keep()
+        self.changed.emit()
+
+    def _on_item(self, item: Item, what: frozenset[str]) -> None:
+        # Progress alone is not worth a write to the disk.
+        if what & {"state", "crop", "length", "again"}:
+            self._keep()
+
+    def _content(self) -> _Content:
+        entries = [entry_of(item) for item in self.items]
+        return next(self._versions), self.kind.job, dict(self.settings), entries
+
+    def _keep(self) -> None:
+        """Write the list on a thread, one write at a time."""
+        if self._keeping:
+            self._keep_again = True
+            return
+        self._keeping, self._keep_again = True, False
+        content = self._content()
+
+        def written(problem: Any) -> None:
+            self._keeping = False
+            if self._keep_again:
+                self._keep()
+
+        self._session.in_background(lambda: self._write(content), written)
+
+    def _write(self, content: _Content) -> None:
+        version, *kept = content
+        try:
+            with self._write_lock:
+                if version < self._written:
+                    return
+                self._written = version
+                why = "" if self._store.save(*kept) else "another napari has one that is kept"
+        except OSError as error:
+            why = f"{self._store.path} cannot be written ({error.strerror})"
+        if why and self._says_not_kept:
+            self._says_not_kept = False
+            text = f"This list of videos is not kept for the next start: {why}."
+            self._session.soon(lambda: self._session.tell(text, "warning"))
+
+
+def _same_results(item: Item, other: Item) -> VitFaceError:
+    return VitFaceError(
+        f"{item.path.name} would have its results in the files of {other.path}: rename one of the "
+        "two, or predict them into different folders."
+    )

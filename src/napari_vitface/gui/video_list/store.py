@@ -1,0 +1,133 @@
+"""What is kept of the list of videos between two starts of napari.
+
+One JSON file in the user's folder for state, not beside a project: the videos of a list lie in
+many folders, and predicting them needs no project. It is written whole or not at all, and belongs
+to the napari that opened it first: a second one at the same time starts with an empty list.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from platformdirs import user_state_path
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.video_list.items import Item, State
+
+FORMAT = 1
+
+
+def default_file() -> Path:
+    """Where the list of this user is kept."""
+    return user_state_path("napari-vitface", appauthor=False) / "videos.json"
+
+
+class Store:
+    """The file of the list.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made when something is first kept.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or default_file()
+        # The list is written on threads.
+        lock = self.path.with_suffix(".lock")
+        self._lock = FileLock(lock, blocking=False, thread_local=False)
+
+    def load(self) -> dict[str, Any]:
+        """``{"job", "settings", "items"}``; empty if nothing is kept or another napari has it.
+
+        Raises
+        ------
+        VitFaceError
+            If the file is damaged or newer; it is put aside under another name, not lost.
+        """
+        if not self.path.exists() or not self._acquire():
+            return {}
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"format {content['format']}")
+            return {
+                "job": str(content["job"]),
+                "settings": dict(content["settings"]),
+                "items": [_item(entry) for entry in content["items"]],
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            aside = self.path.with_suffix(".unreadable.json")
+            self.path.replace(aside)
+            raise VitFaceError(
+                f"The list of videos of the last time cannot be read ({error}); it is kept as "
+                f"{aside}, and a new list begins."
+            ) from error
+
+    def save(self, job: str, settings: dict[str, Any], items: list[dict[str, Any]]) -> bool:
+        """Keep the list; False if another napari keeps its own.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written to.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._acquire():
+            return False
+        content = {"format": FORMAT, "job": job, "settings": settings, "items": items}
+        with atomic_write(self.path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        return True
+
+    def close(self) -> None:
+        """Let another napari have the list."""
+        self._lock.release()
+
+    def _acquire(self) -> bool:
+        try:
+            # Entering twice would need leaving twice.
+            if not self._lock.is_locked:
+                self._lock.acquire()
+        except Timeout:
+            return False
+        return True
+
+
+def entry_of(item: Item) -> dict[str, Any]:
+    """An item as JSON holds it."""
+    return {
+        "path": str(item.path),
+        "real": str(item.real),
+        "crop": list(item.crop) if isinstance(item.crop, tuple) else item.crop,
+        "state": str(item.state),
+        "message": item.message,
+        "done": item.done,
+        "total": item.total,
+        "length": item.length,
+        "speed": item.speed,
+        "again": item.again,
+        "result": None if item.result is None else str(item.result),
+        "model": item.model,
+    }
+
+
+def _item(entry: dict[str, Any]) -> Item:
+    crop, result = entry["crop"], entry["result"]
+    if isinstance(crop, list):
+        x, y, width, height = map(int, crop)
+        crop = (x, y, width, height)
+    return Item(
+        **{
+            **entry,
+            "path": Path(entry["path"]),
+            "real": Path(entry["real"]),
+            "crop": crop,
+            "state": State(entry["state"]),
+            "result": None if result is None else Path(result),
+        }
+    )

@@ -1,0 +1,43 @@
+"""How long a video is, as its header says: quick, for telling how long work on it will take."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from napari_vitface.video.suffixes import VIDEO_SUFFIXES
+
+
+def estimated_length(path: Path) -> int | None:
+    """Number of frames by the header of a video, or by the files in a folder of images.
+
+    Headers may be wrong; `open_video` counts. None where nothing says it without a long look, or
+    where nothing can be read.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_dir():
+            from napari_vitface.video.images import image_files
+
+            return len(image_files(path)) or None
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            return _in_header(path)
+    return None
+
+
+def _in_header(path: Path) -> int | None:
+    import av
+
+    try:
+        container = av.open(str(path))
+    except av.error.FFmpegError:
+        return None
+    with container:
+        if not container.streams.video:
+            return None
+        stream = container.streams.video[0]
+        if stream.frames:
+            return int(stream.frames)
+        rate = stream.average_rate
+        if container.duration is None or not rate:
+            return None
+        return round(container.duration / av.time_base * rate) or None

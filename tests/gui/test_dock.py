@@ -14,6 +14,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -622,3 +623,29 @@ def test_the_demo_opens_with_points_and_attention_on(
     assert dock.session.attention.enabled
     assert dock.session.prediction.run is not None
     dock.close_session()
+
+
+def test_predictions_of_another_program_are_opened_in_the_list_of_models(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section, session = dock.predict_section, dock.session
+    dock.video_section.open(video_path)
+    table = video_path.with_name("mouseDLC_resnet50.h5")
+    ear = KeypointSet(("ear", "paw"))
+    write_poses(PoseTable(ear, np.full((40, 2, 2), 9.0)), table, scorer="DLC_resnet50")
+    monkeypatch.setattr(
+        "napari_vitface.gui.predict.section.QFileDialog.getOpenFileName",
+        lambda *_: (str(table), ""),
+    )
+    last = section.model.findText("Open predictions…")
+    assert last == section.model.count() - 1
+    section.model.activated.emit(last)
+    qtbot.waitUntil(lambda: session.current.source == table, timeout=WAIT)
+    assert section.model.currentText() == "mouseDLC_resnet50.h5 (opened)"
+    assert "Showing mouseDLC_resnet50.h5" in section.result.text()
+    assert KEYPOINTS in viewer_of(dock).layers
+    # A model again: its points, of which there are none yet.
+    section.model.activated.emit(0)
+    assert section.model.currentText() == session.model_name
+    assert session.current.poses is None
+    assert section.model.itemText(section.model.count() - 1) == "Open predictions…"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from napari.components import ViewerModel
 
@@ -402,3 +403,60 @@ def test_a_table_longer_or_shorter_than_the_video_does_no_harm(
     pump.until(lambda: opened.poses is not None)
     assert len(opened.poses) == 40
     session.go_to(39)
+
+
+# --- predictions of other programs ----------------------------------------------------------------
+
+
+def lightning_pose_table(path: Path, frames: int = 40) -> Path:
+    """Predictions as Lightning Pose writes them, the points of which say their frame."""
+    columns = pd.MultiIndex.from_product(
+        [["heatmap_tracker"], ["Paw", " ear"], ["x", "y", "likelihood"]],
+        names=["scorer", "bodyparts", "coords"],
+    )
+    values = np.arange(frames)[:, None] + np.array([[0, 1, 0, 2, 3, 0]]) + 0.25
+    values[:, [2, 5]] = 0.9
+    pd.DataFrame(values, columns=columns).to_csv(path)
+    return path
+
+
+def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
+    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+) -> None:
+    write_poses(some_poses(40), video_path.with_name("mouse_vitface_mouse-face.h5"), scorer="s")
+    opened = session.add_video(open_for_window(video_path))
+    pump.until(lambda: opened.poses is not None)
+    session.keypoint_sets[EAR.names] = EAR
+    table = lightning_pose_table(video_path.with_name("elsewhere.csv"))
+    before = table.read_bytes()
+    session.open_predictions(table)
+    pump.until(lambda: opened.source is not None)
+    assert opened.poses is not None
+    # Names are taken for those of a set that is known.
+    assert opened.poses.keypoints.names == ("paw", "ear")
+    session.go_to(7)
+    expected = [[8.25, 7.25], [10.25, 9.25]]
+    np.testing.assert_array_equal(viewer_model.layers[KEYPOINTS].data, expected)
+    assert opened.saved is None
+    assert session.labelling.labels is None
+    # Coming back to the video keeps them; choosing the model shows the model's again.
+    session._on_video()
+    assert opened.source == table
+    session.choose_model(session.model)
+    pump.until(lambda: opened.poses is not None and opened.saved is not None)
+    assert opened.source is None
+    assert opened.poses.keypoints.names == EAR.names
+    assert table.read_bytes() == before
+
+
+def test_predictions_of_another_video_are_refused(
+    session: Session, pump: Pump, video_path: Path
+) -> None:
+    opened = session.add_video(open_for_window(video_path))
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    session.open_predictions(lightning_pose_table(video_path.with_name("long.csv"), 41))
+    pump.until(lambda: bool(told))
+    assert "goes up to frame 40, but the video has 40 frames" in told[0]
+    assert opened.source is None
+    assert opened.poses is None

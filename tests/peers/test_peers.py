@@ -27,6 +27,7 @@ from napari_vitface.video.writer import VideoWriter
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(3000),
     pytest.mark.skipif(
         not all(map(find_spec, ("deeplabcut", "lightning_pose"))),
         reason="no DeepLabCut and Lightning Pose here: tox run -e peers",
@@ -62,7 +63,7 @@ def run(script: str, *arguments: object) -> str:
         [sys.executable, str(HERE / script), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=2900,
         env={**os.environ, "MPLBACKEND": "agg", "QT_QPA_PLATFORM": "offscreen", "DLClight": "True"},
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"

@@ -41,6 +41,8 @@ def read_csv_table(path: Path) -> HeaderTable:
     columns = list(zip(*(row[levels:] for row in header), strict=True))
     level_names = tuple(row[0].strip().lower() for row in header)
     nameless: tuple[str | None, ...] = (None,) * levels
+    # Rows may have empty cells beyond the header's.
+    no_number: Any = dict.fromkeys(range(levels, 2 * len(header[0])), _NO_NUMBER)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             # Read past the header by records, for a quoted name may run over a line's end.
@@ -53,7 +55,7 @@ def read_csv_table(path: Path) -> HeaderTable:
                 header=None,
                 dtype=dict.fromkeys(range(levels), str) if levels > 1 else None,
                 keep_default_na=False,
-                na_values=dict.fromkeys(range(levels, 2 * len(header[0])), _NO_NUMBER),
+                na_values=no_number,
                 skipinitialspace=after_commas,
                 # One type a column: "0051" would be a number in one part of it and text in another.
                 low_memory=False,

@@ -16,6 +16,7 @@ from typing import Any
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config, write_config
 from napari_vitface.formats.header_table import is_file
+from napari_vitface.formats.inside import check_inside
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 
 #: The layout of ``vitface/project.yaml``; a greater one was written by a newer version.
@@ -94,6 +95,7 @@ class Settings:
             If one cannot be written, or ours is of a newer version.
         """
         path = own_file(self.folder)
+        check_inside(self.folder, path, self.folder / "config.yaml")
         try:
             if self.own or is_file(path):
                 _make_way(path)

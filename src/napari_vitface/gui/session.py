@@ -25,6 +25,7 @@ from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.predict.finding import FaceFinding
+from napari_vitface.gui.predict.other_tables import read_predictions
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.gui.trajectories.filters import Filters
@@ -167,9 +168,12 @@ class Session:
         The poses shown are always those of the chosen model: its predictions of this video are
         read from disk if there are any.
         """
-        if model == self.model:
+        of_other = self.current is not None and self.current.source is not None
+        if model == self.model and not of_other:
             return
         self.model = model
+        if self.current is not None:
+            self.current.source = None
         self.model_changed.emit()
         if self.current is not None:
             self._read_saved(self.current)
@@ -182,6 +186,27 @@ class Session:
         self.device, self.precision = device, precision
         self.computing_changed.emit()
         self.attention.update()
+
+    def open_predictions(self, path: Path) -> None:
+        """Show what another program predicted of the current video, until a model is chosen.
+
+        The table is only read, and nothing in it becomes a label by itself.
+        """
+        opened = self.current
+        if opened is None or self.prediction.is_filling(opened):
+            return
+        sets = [self.labelling.keypoints, self.model_keypoints, *self.keypoint_sets.values()]
+        known = [one for one in sets if one is not None]
+
+        def show(result: PoseTable | Exception) -> None:
+            if isinstance(result, Exception):
+                self._tell_unreadable(path, result)
+            else:
+                opened.source, opened.saved = path, None
+                self.set_poses(opened, result, path.stem)
+            self.model_changed.emit()
+
+        self.in_background(lambda: read_predictions(path, len(opened.video), known), show)
 
     @property
     def model_name(self) -> str:
@@ -292,7 +317,7 @@ class Session:
         self.draw_pose()
         self.video_changed.emit()
         if opened is not None:
-            if opened.poses is None or opened.model != self.model_name:
+            if opened.poses is None or (opened.model != self.model_name and opened.source is None):
                 self._read_saved(opened)
             self.frame_changed.emit(self.frame)
         self.attention.update()
@@ -337,14 +362,16 @@ class Session:
             if model != self.model_name or opened.poses is not None:
                 return
             if isinstance(result, Exception):
-                text = str(result) if isinstance(result, VitFaceError) else f"{path}: {result}"
-                _log.info("cannot read %s", path, exc_info=result)
-                self.tell(text, "warning")
+                self._tell_unreadable(path, result)
                 return
             opened.saved = path
             self.set_poses(opened, result, model)
 
         self.in_background(read, show)
+
+    def _tell_unreadable(self, path: Path, error: Exception) -> None:
+        _log.info("cannot read %s", path, exc_info=error)
+        self.tell(str(error) if isinstance(error, VitFaceError) else f"{path}: {error}", "warning")
 
 
 def _marks(session: Session) -> Any:

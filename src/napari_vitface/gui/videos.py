@@ -42,6 +42,8 @@ class OpenVideo:
         Name of the model that the poses come from.
     saved : Path or None
         The table on disk that the poses were read from or are written to.
+    source : Path or None
+        Another program's table that the poses shown were opened from; None: they are the model's.
     crop : (x, y, width, height) or None
         Part of the frame that models are to look at; None for all of it.
     label : str
@@ -55,6 +57,7 @@ class OpenVideo:
     poses: PoseTable | None = None
     model: str = ""
     saved: Path | None = None
+    source: Path | None = None
     crop: Crop | None = None
     label: str = ""
     frame: int = 0

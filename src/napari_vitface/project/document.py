@@ -417,6 +417,7 @@ class LabelDocument:
         changes = TableChanges(self.files, self.keypoints, self.frame_names)
         files = changes.plan(reading, labels, set(self._touched))
         wanted = {frame: self.frame_names.name(frame) for frame in labels.frames.tolist()}
+        self.files.check_inside()
         try:
             if wanted:
                 self.files.images.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ import numpy as np
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
+from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.settings import Settings, read_settings
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
@@ -64,6 +65,7 @@ def change(
 ) -> None:
     """See `Project.change_keypoints`."""
     _check(target, old, new, renames)
+    check_inside(target.folder, target.intent, *target.tables)
     try:
         target.intent.parent.mkdir(exist_ok=True)
         if new.names == old.names:
@@ -181,6 +183,7 @@ def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
     problems = []
     for name, before in tables.items():
         table_path = folder / name
+        check_inside(folder, table_path)
         if not table_path.is_file():
             continue
         table = read_header_table(table_path)

@@ -23,6 +23,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import point_columns
 from napari_vitface.formats.header_table import HeaderTable, read_header_table
+from napari_vitface.formats.inside import check_inside
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
@@ -51,6 +52,8 @@ class LabelFiles:
         The individual that new tables name, in projects of several animals.
     without_animal : frozenset of str
         Keypoints that are no animal's in such projects.
+    root : Path or None
+        The project's folder, in which everything is written; None: that of the images.
     """
 
     scorer: str
@@ -60,6 +63,12 @@ class LabelFiles:
     shared: bool = False
     animal: str | None = None
     without_animal: frozenset[str] = frozenset()
+    root: Path | None = None
+
+    def check_inside(self) -> None:
+        """Raise `LabelError` if something would be written outside of the project."""
+        files = [*self.tables.values(), *([self.visibility] if self.visibility else [])]
+        check_inside(self.root or self.images, self.images, *files)
 
     def read(self, keypoints: KeypointSet, names: FrameNames) -> Reading:
         """What is on disk now."""

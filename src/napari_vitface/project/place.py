@@ -194,7 +194,9 @@ class Place:
         config.checked_scorer(scorer, str(self.root))
         visibility = entry.folder / f"visibility_{scorer}.csv"
         if self.shared:
-            return LabelFiles(scorer, entry.folder, dict(self.shared), visibility, shared=True)
+            return LabelFiles(
+                scorer, entry.folder, dict(self.shared), visibility, shared=True, root=self.root
+            )
         tables: dict[Kind, Path] = dict(self.named) or {
             kind: entry.folder / f"CollectedData_{scorer}.{kind}" for kind in KINDS
         }
@@ -205,6 +207,7 @@ class Place:
             visibility,
             animal=config.animal(settings),
             without_animal=config.without_animal(settings),
+            root=self.root,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import write_config
+from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.settings import Settings, read_settings, take_over
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
@@ -214,6 +215,7 @@ class Project:
         with open_video(path) as video:
             height, width = video.shape[1:3]
         config.add_video(data, path, video_name(path), f"0, {width}, 0, {height}")
+        check_inside(self.folder, self.config_path)
         write_config(self.config_path, data)
         self.reload()
         added = self.video(path)
@@ -251,9 +253,9 @@ class Project:
         shown = Path(video).absolute() if str(video) != entry.name else entry.path
         scorer = config.checked_scorer(scorer or self.scorer, str(self.folder))
         stem = entry.name if scorer == self.scorer else f"{entry.name}.{scorer}"
-        journal = Journal(
-            self.own_folder / "journal" / f"{stem}.jsonl", f"the labels of {entry.name}"
-        )
+        path = self.own_folder / "journal" / f"{stem}.jsonl"
+        check_inside(self.folder, path)
+        journal = Journal(path, f"the labels of {entry.name}")
         try:
             # Edits that are not saved yet belong to whom they were made for.
             owner = scorer

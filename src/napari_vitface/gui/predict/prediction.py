@@ -81,6 +81,11 @@ class Prediction(Runner[Run]):
         opened = session.current
         if opened is None or self.active:
             return
+        if opened.source is not None:
+            # The frames that the run has not done yet must not show what another program found.
+            opened.source = None
+            session.set_poses(opened, None, session.model_name)
+            session.model_changed.emit()
         run = Run(opened, session.model, options)
         arguments = {
             "video": opened.path,

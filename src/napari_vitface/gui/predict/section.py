@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -31,6 +31,7 @@ from napari_vitface.gui.style import count
 from napari_vitface.pose.table import PointState
 
 _ANOTHER_FILE = "Model file…"
+_PREDICTIONS = "Open predictions…"
 
 
 class PredictSection(Section):
@@ -107,6 +108,7 @@ class PredictSection(Section):
         overlays.wanted_changed.connect(self._on_wanted)
         self.model.activated.connect(self._on_model)
         self.form.changed.connect(self.refresh)
+        session.video_changed.connect(self._show_choice)
         session.video_changed.connect(self.refresh)
         session.poses_changed.connect(self.refresh)
         session.model_changed.connect(self._list_models)
@@ -153,11 +155,39 @@ class PredictSection(Section):
             self.model.addItem(Path(choice).name, choice)
         self.model.insertSeparator(len(choices))
         self.model.addItem(_ANOTHER_FILE, None)
-        self.model.setCurrentIndex(choices.index(self._session.model))
+        self.model.addItem(_PREDICTIONS, None)
+        self.model.setItemData(
+            self.model.count() - 1,
+            "Show a table of DeepLabCut or Lightning Pose for this video",
+            Qt.ItemDataRole.ToolTipRole,
+        )
+        self._show_choice()
+
+    def _show_choice(self) -> None:
+        """Show in the list what the points on screen come from."""
+        opened = self._session.current
+        source = opened.source if opened is not None else None
+        last = self.model.count() - 1
+        self.model.setItemText(last, f"{source.name} (opened)" if source else _PREDICTIONS)
+        self.model.setCurrentIndex(last if source else self.model.findData(self._session.model))
+
+    def open_predictions(self) -> None:
+        """Ask for a table of another program and show it."""
+        opened = self._session.current
+        path = ""
+        if opened is not None:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Open predictions", str(opened.path.parent), "Predictions (*.h5 *.csv)"
+            )
+        if path:
+            self._session.open_predictions(Path(path))
+        self._show_choice()
 
     def _on_model(self, index: int) -> None:
         choice = self.model.itemData(index)
-        if choice is None:
+        if index == self.model.count() - 1:
+            self.open_predictions()
+        elif choice is None:
             self.choose_model_file()
         else:
             self.use_model(choice)
@@ -191,7 +221,8 @@ class PredictSection(Section):
         active = run is not None and run.active
         self.set_waiting(opened is None)
         info = self._models.get(session.model)
-        self.about_model.setText(info.summary if info is not None else "")
+        of_other = opened is not None and opened.source is not None
+        self.about_model.setText(info.summary if info is not None and not of_other else "")
         self.options.set_summary(self.form.summary())
         self.options.setEnabled(not active)
         self.model.setEnabled(not active)
@@ -200,7 +231,7 @@ class PredictSection(Section):
         self.predict_button.setEnabled(opened is not None and not session.face_finding.active)
         for box in (self.show_label, self.points, self.names, self.skeleton):
             box.setVisible(opened is not None and opened.poses is not None)
-        mine = run if run is not None and opened is run.opened else None
+        mine = run if run is not None and opened is run.opened and not of_other else None
         self._refresh_hint(mine, active)
         self._mention_list(active)
         self._refresh_progress(run if active else None)
@@ -234,7 +265,11 @@ class PredictSection(Section):
             total = count(len(opened.video), "frame")
             self.status = "done" if finished else f"{predicted} of {total}"
         else:
-            self.hint.setText("Press Predict: points appear on the video as they are found.")
+            model = self._session.model_name
+            with_model = f" with {model}" if opened.source is not None else ""
+            self.hint.setText(
+                f"Press Predict{with_model}: points appear on the video as they are found."
+            )
             self.predict_button.setText(f"Predict {frames}")
             self.status = "ready"
 
@@ -278,6 +313,12 @@ class PredictSection(Section):
             self.status = "failed"
         elif run is not None and run.status == "done":
             self.result.say(result_line(run), "info")
+        elif opened is not None and opened.source is not None:
+            self.result.say(
+                f"Showing {opened.source.name}, as another program saved it. Choose a model to go "
+                "back to its points.",
+                "info",
+            )
         elif opened is not None and opened.saved is not None and opened.poses is not None:
             self.result.say(f"Opened {opened.saved.name}, found beside the video.", "info")
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.formats.inside import check_inside
 from napari_vitface.jobs.events import Event, Notice
 from napari_vitface.jobs.training.data import Labelled, labelled
 from napari_vitface.jobs.training.options import TrainingOptions
@@ -241,6 +242,8 @@ class _Names:
         first = _first_path(labels)
         self._home = Path(output_dir) if output_dir is not None else home_of(first)
         project = home_of(first).parent
+        if output_dir is None:
+            check_inside(project, self._home / "models", self._home / "runs")
         self._base = plain_name(project.name)
 
     def named(self, name: str) -> RunFiles:

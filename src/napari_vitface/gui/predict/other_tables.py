@@ -1,0 +1,55 @@
+"""Predictions that another program made of a video, to look at beside our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from napari_vitface.errors import LabelError
+from napari_vitface.pose.keypoints import KeypointSet, match_names
+from napari_vitface.pose.table import PoseTable
+
+
+def read_predictions(path: Path, frames: int, known: Iterable[KeypointSet]) -> PoseTable:
+    """Predictions of DeepLabCut, Lightning Pose or ours, one row for each frame of a video.
+
+    Parameters
+    ----------
+    path : Path
+        A .h5 or .csv table.
+    frames : int
+        Length of the video.
+    known : iterable of KeypointSet
+        Sets that are worked with: the table's names are taken for those of the first that has all.
+
+    Raises
+    ------
+    LabelError
+        If the table cannot be read or goes beyond the video's end.
+    """
+    from napari_vitface.formats.poses import read_poses
+
+    poses = read_poses(path)
+    if len(poses.frames) and poses.frames[-1] >= frames:
+        raise LabelError(
+            f"{path.name} goes up to frame {poses.frames[-1]}, but the video has {frames} frames: "
+            "it is of another video."
+        )
+    poses.keypoints = _known_keypoints(poses.keypoints, known)
+    return poses.dense(frames)
+
+
+def _known_keypoints(found: KeypointSet, known: Iterable[KeypointSet]) -> KeypointSet:
+    """The keypoints of a table, which knows names only, with what is known of them."""
+    for one in known:
+        meant = match_names(found.names, one.names)
+        if len(meant) < len(found):
+            continue
+        names = tuple(meant[name] for name in found.names)
+        if names == one.names:
+            return one
+        skeleton = tuple(pair for pair in one.skeleton if set(pair) <= set(names))
+        swaps = tuple(pair for pair in one.swaps if set(pair) <= set(names))
+        colours = tuple(one.colours[one.index(name)] for name in names)
+        return KeypointSet(names, skeleton, swaps, colours)
+    return found

@@ -250,6 +250,9 @@ def test_playing_waits_for_a_map_and_ends_with_what_was_there_before(
     pump.until(lambda: attention.status == "shown")
     player.start()
     assert attention.status == "computing"
+    # The map that was there stays until the next one is.
+    assert attention.picture is not None
+    assert following.overlays.layer(ATTENTION).data.any()
     player.step()
     assert player.layer == 1
     pump.until(lambda: attention.status == "shown")

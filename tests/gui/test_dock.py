@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
-from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication
 
 from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
@@ -577,35 +577,6 @@ def test_two_viewers_do_not_meet(make_napari_viewer: Any, qtbot: Any, video_path
     assert docks[1].session.current is None
     for dock in docks:
         dock.close_session()
-
-
-def test_nothing_is_cut_off_at_the_usual_width(
-    dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
-) -> None:
-    dock.video_section.open(video_path)
-    dock.predict_section.use_model(tiny_model)
-    dock.session.attention.enabled = True
-    dock.predict_section.options.button.setChecked(True)
-    dock.attention_section.settings.button.setChecked(True)
-    qtbot.waitUntil(lambda: dock.session.attention.status == "shown", timeout=WAIT)
-    QApplication.processEvents()
-    width = dock.scroll_area.viewport().width()
-    assert dock.width() <= 380
-    cut = []
-    for widget in dock.findChildren(QWidget):
-        if not widget.isVisible():
-            continue
-        right = widget.mapTo(dock.scroll_area.viewport(), widget.rect().topRight()).x()
-        if dock.scroll_area.widget().isAncestorOf(widget) and right > width:
-            cut.append((type(widget).__name__, right))
-        # A button or a plain label must be as wide as its text.
-        if isinstance(widget, QPushButton | QLabel) and widget.text():
-            wraps = isinstance(widget, QLabel) and widget.wordWrap()
-            needed = widget.fontMetrics().horizontalAdvance(widget.text().replace("&", ""))
-            elides = type(widget).__name__ == "QElidingLabel"
-            if not wraps and not elides and needed > widget.width():
-                cut.append((type(widget).__name__, widget.text(), needed, widget.width()))
-    assert cut == []
 
 
 def test_the_demo_opens_with_points_and_attention_on(

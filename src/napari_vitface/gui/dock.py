@@ -6,17 +6,19 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.section import AttentionSection
 from napari_vitface.gui.correct.section import CorrectSection
 from napari_vitface.gui.fine_tune.section import FineTuneSection
+from napari_vitface.gui.fitted_view import FittedView
 from napari_vitface.gui.main_thread import MainThread
 from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
 from napari_vitface.gui.predict.section import PredictSection
+from napari_vitface.gui.scrolling import Column, SteadyScrollArea
 from napari_vitface.gui.section import Note, Section
 from napari_vitface.gui.session import session_of
 from napari_vitface.gui.style import style_sheet
@@ -27,11 +29,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
-class _Column(QWidget):
-    """What scrolls: as narrow as the dock is, whatever its parts would like."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(0, super().minimumSizeHint().height())
+#: Letters that a line of the dock has room for.
+_LETTERS = 44
 
 
 class ViTFaceDock(QWidget):
@@ -49,25 +48,23 @@ class ViTFaceDock(QWidget):
         self.attention_section = AttentionSection(self.session)
         self.correct_section = CorrectSection(self.session)
         self.fine_tune_section = FineTuneSection(self.session)
-        column = _Column()
+        column = Column()
         inside = QVBoxLayout(column)
         inside.setContentsMargins(2, 2, 2, 6)
         inside.setSpacing(8)
-        inside.addWidget(self.note)
         for section in self.sections.values():
             inside.addWidget(section)
         inside.addStretch(1)
-        self.scroll_area = QScrollArea()
-        self.scroll_area.setWidget(column)
-        self.scroll_area.setWidgetResizable(True)
-        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area = SteadyScrollArea(column)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.scroll_area)
-        self.setMinimumWidth(310)
+        # Below, where it moves nothing that the user is about to press.
+        layout.addWidget(self.note)
+        self._widen()
         self.setAcceptDrops(True)
         self._viewer = weakref.ref(viewer)
+        self._view = FittedView(self.session, viewer, self)
         self._restyle()
         viewer.events.theme.connect(self._restyle)
         self.session.told.connect(self._on_told)
@@ -122,6 +119,16 @@ class ViTFaceDock(QWidget):
                 self.video_section.open(Path(url.toLocalFile()))
         event.acceptProposedAction()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Be as wide as its words need."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._widen()
+
+    def _widen(self) -> None:
+        # Buttons stand three in a row, and letters are not of one size on all computers.
+        self.setMinimumWidth(max(310, _LETTERS * self.fontMetrics().averageCharWidth()))
+
     def event(self, event: QEvent) -> bool:
         # napari takes the widget out of its dock when the user closes that.
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
@@ -144,7 +151,6 @@ class ViTFaceDock(QWidget):
         from napari.utils.notifications import show_error, show_info, show_warning
 
         self.note.say(text, level)
-        self.scroll_area.verticalScrollBar().setValue(0)
         {"error": show_error, "warning": show_warning}.get(level, show_info)(text)
 
     def _clear_note(self) -> None:

@@ -72,6 +72,16 @@ class PointRows:
     scale: NDArray[np.float32]
     ring: NDArray[np.float32]
 
+    @property
+    def borders(self) -> NDArray[np.float32]:
+        """(K, 4) colours of the rings: white, or nothing where there is no point.
+
+        napari draws the smoothed edge of a ring of no width.
+        """
+        borders = np.ones((len(self.shown), 4), np.float32)
+        borders[:, 3] = self.shown
+        return borders
+
 
 def point_rows(pose: ShownPose) -> PointRows:
     """The Points rows of the frame on screen."""

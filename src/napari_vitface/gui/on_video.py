@@ -35,7 +35,7 @@ def wipe(layer: Points | Vectors) -> None:
         layer.data = np.zeros((0, 2, 2), np.float32)
         return
     with layer.events.blocker_all():
-        layer.face_color = np.zeros((len(layer.data), 4))
+        layer.face_color = layer.border_color = np.zeros((len(layer.data), 4))
         layer.size = 0
         layer.border_width = 0
         layer.shown = False

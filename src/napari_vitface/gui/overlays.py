@@ -28,6 +28,7 @@ from napari_vitface.gui.layers import (
     point_size,
     skeleton_vectors,
 )
+from napari_vitface.gui.names_on_canvas import outline_names
 from napari_vitface.gui.on_video import (
     frame_size,
     keep_in_place,
@@ -243,13 +244,14 @@ class Overlays:
                 symbol=list(rows.symbols),
                 size=size * rows.scale,
                 border_width=rows.ring,
-                border_color="white",
+                border_color=rows.borders,
                 canvas_size_limits=(6, 40),
                 text=text,
                 metadata={_KNOWN: known},
                 **placed_on(video),
             )
             self._add(viewer, KEYPOINTS, layer)
+            outline_names(viewer, layer)
             layer.events.visible.connect(partial(self._on_visible, KEYPOINTS))
             self.points_made.emit(layer)
             return
@@ -263,10 +265,10 @@ class Overlays:
                 layer.data = rows.positions
                 layer.features = _features(names, rows)
                 layer.text = text
-                layer.border_color = "white"
             set_where_different(
                 layer,
                 face_color=rows.colours,
+                border_color=rows.borders,
                 size=size * rows.scale,
                 border_width=rows.ring,
             )
@@ -380,7 +382,7 @@ def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
     """Names beside the points, as napari takes them."""
     return {
         "string": "{label}",
-        "size": 8,
+        "size": 9,
         "anchor": "upper_left",
         "color": keypoint_colours(keypoints),
         "translation": [0.0, 0.8 * size],

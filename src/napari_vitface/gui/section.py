@@ -17,6 +17,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
+from napari_vitface.gui.style import unparted
+
 
 def set_role(widget: QWidget, role: str) -> QWidget:
     """Give a widget one of the looks of `style.style_sheet`."""
@@ -76,11 +78,17 @@ class WrappedLabel(QLabel):
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
+        self._said = ""
         self.setText(text)
 
+    def text(self) -> str:
+        """What was said, with plain spaces."""
+        return self._said
+
     def setText(self, text: str) -> None:
-        if text != self.text():
-            super().setText(text)
+        if text != self._said:
+            self._said = text
+            super().setText(unparted(text))
         self.setVisible(bool(text))
 
 

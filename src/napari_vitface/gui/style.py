@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+#: Red, green and blue, 0 to 255.
+Colour = tuple[int, int, int]
+
+#: A number, or a product of numbers, and the unit that is not to stand on the next line.
+_QUANTITY = re.compile(
+    r"(?<=\d) (?=(?:[sh%]|min|ms|px|fps|bit|Hz|[KMG]i?B)(?!\w)|× \d)|(?<=×) (?=\d)"
+)
 
 
 def style_sheet(viewer: ViewerModel) -> str:
@@ -16,12 +25,15 @@ def style_sheet(viewer: ViewerModel) -> str:
     text = theme.text.as_rgb_tuple()[:3]
     back = theme.background.as_rgb_tuple()[:3]
 
+    def between(share: float) -> Colour:
+        r, g, b = (round(share * t + (1 - share) * b) for t, b in zip(text, back, strict=True))
+        return r, g, b
+
     def mix(share: float) -> str:
-        return "rgb({}, {}, {})".format(
-            *(round(share * t + (1 - share) * b) for t, b in zip(text, back, strict=True))
-        )
+        return "rgb({}, {}, {})".format(*between(share))
 
     accent = _hex(theme.current)
+    on_accent = readable_on(theme.current.as_rgb_tuple()[:3])
     warning = theme.warning.as_rgb_tuple()[:3]
     error = theme.error.as_rgb_tuple()[:3]
     return f"""
@@ -30,10 +42,12 @@ def style_sheet(viewer: ViewerModel) -> str:
     QLabel[role="strong"] {{ color: {mix(1.0)}; font-weight: 600; }}
     QLabel[role="title"] {{ color: {mix(1.0)}; font-weight: 600; font-size: 11pt; }}
     QLabel[role="badge"] {{
-        background: {accent}; color: white; font-weight: 600;
+        background: {accent}; color: {on_accent}; font-weight: 600;
         border-radius: 10px; min-width: 20px; max-width: 20px; min-height: 20px; max-height: 20px;
     }}
-    QLabel[role="badge"][waits="true"] {{ background: {mix(0.3)}; }}
+    QLabel[role="badge"][waits="true"] {{
+        background: {mix(0.3)}; color: {readable_on(between(0.3))};
+    }}
     QLabel[role="note"] {{
         background: rgba({warning[0]}, {warning[1]}, {warning[2]}, 40);
         border-left: 3px solid rgb({warning[0]}, {warning[1]}, {warning[2]});
@@ -53,7 +67,7 @@ def style_sheet(viewer: ViewerModel) -> str:
     QFrame[role="row"]:hover {{ background: {mix(0.12)}; }}
     QFrame[role="row"][current="true"] {{ border-left: 3px solid {accent}; }}
     QPushButton[role="primary"] {{
-        background: {accent}; color: white; font-weight: 600; padding: 6px 10px;
+        background: {accent}; color: {on_accent}; font-weight: 600; padding: 6px 10px;
     }}
     QPushButton[role="primary"]:disabled {{ background: {mix(0.14)}; color: {mix(0.45)}; }}
     QPushButton[role="header"] {{
@@ -89,8 +103,33 @@ def ground_colours(viewer: ViewerModel) -> dict[str, tuple[int, int, int]]:
     }
 
 
+def readable_on(background: Colour) -> str:
+    """Black or white, whichever stands out more from a background."""
+    white = contrast((255, 255, 255), background)
+    return "white" if white >= contrast((0, 0, 0), background) else "black"
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """Contrast of two colours as WCAG 2 defines it, from 1 to 21; text needs 4.5."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Colour) -> float:
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (value / 255 for value in colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
 def _hex(colour: object) -> str:
     return colour.as_hex()  # type: ignore[attr-defined, no-any-return]
+
+
+def unparted(text: str) -> str:
+    """A sentence whose lines are not broken between a number and its unit."""
+    return _QUANTITY.sub("\N{NO-BREAK SPACE}", text)
 
 
 def duration(seconds: float) -> str:

@@ -175,12 +175,13 @@ class VideoSection(Section):
 
     def refresh_dropping(self) -> None:
         """Ask once; the answer can be changed while nothing is open."""
-        asks = dropping.is_open_question()
+        nothing_open = self._session.current is None
+        asks = nothing_open and dropping.is_open_question()
         self.question.setVisible(asks)
         self.dropped.blockSignals(True)
         self.dropped.setChecked(dropping.opens_dropped())
         self.dropped.blockSignals(False)
-        self.dropped.setVisible(not asks and self._session.current is None)
+        self.dropped.setVisible(nothing_open and not asks)
 
     def _on_frame(self, frame: int) -> None:
         opened = self._session.current

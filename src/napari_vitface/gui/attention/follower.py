@@ -51,6 +51,9 @@ class AttentionFollower:
         self.shown: AttentionComputed | None = None
         self.picture: AttentionPicture | None = None
         self.limit = 1.0
+        #: Whether a map stays on screen until that of other layers is there.
+        self.holds = False
+        self._shown_key: MapKey | None = None
         session.overlays.wanted_changed.connect(self._on_wanted)
 
     # ----------------------------------------------------------------- what is wanted
@@ -207,10 +210,23 @@ class AttentionFollower:
         if slot.status == "shown" and slot.computed is not None:
             self._show(slot.key, slot.computed)
             return
+        if self.holds and slot.status == "computing" and self._shows_layers_of(slot.key):
+            # Playing the layers: each map stays, with its words, until the next one is there.
+            self.status, self.message = slot.status, slot.message
+            self.changed.emit()
+            return
         opened = self._session.current
         if opened is not None:
             self._session.overlays.draw_attention(None, 1.0, opened.layer)
         self._set(slot.status, slot.message)
+
+    def _shows_layers_of(self, key: MapKey) -> bool:
+        """Whether the map on screen differs from that of a key in its layers alone."""
+        return (
+            self.picture is not None
+            and self._shown_key is not None
+            and replace(self._shown_key, layers=None) == replace(key, layers=None)
+        )
 
     def _show(self, key: MapKey, computed: AttentionComputed) -> None:
         opened: OpenVideo | None = self._session.current
@@ -224,6 +240,7 @@ class AttentionFollower:
             target = computed.names[0]
             picture = attention_picture(computed, target)
         limit = self.limit_of(key, target, picture)
+        self._shown_key = key
         self.shown, self.picture, self.limit = computed, picture, limit
         self._session.overlays.draw_attention(picture, limit, opened.layer)
         self._set("shown")

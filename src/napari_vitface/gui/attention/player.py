@@ -46,6 +46,7 @@ class LayerPlayer:
         """Show the first layer."""
         if self.can_play and not self.playing:
             self._before = self._follower.settings.layers
+            self._follower.holds = True
             self._go(1)
 
     def step(self) -> None:
@@ -85,6 +86,7 @@ class LayerPlayer:
 
     def _end(self) -> None:
         self._ahead.want(None)
+        self._follower.holds = False
         self.layer = 0
         self._expected = None
         self.changed.emit()

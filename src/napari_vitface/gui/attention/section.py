@@ -286,6 +286,9 @@ class AttentionSection(Section):
         follower = self._follower
         shown, picture = follower.shown, follower.picture
         title = ""
+        if follower.status == "computing" and picture is not None:
+            # The words are those of the map that stays on screen.
+            return
         # While a frame is computed its label keeps the room of the last one, so that nothing jumps.
         waits = follower.status == "computing" and follower.settings == self._described
         set_property(self.label, "role", "hint" if waits else "value")

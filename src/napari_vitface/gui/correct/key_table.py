@@ -31,6 +31,6 @@ def key_table() -> str:
         rows.append(f"<tr><td colspan=2 style='padding-top: 6px'><b>{escape(group)}</b></td></tr>")
         for names, words in keys:
             # One key a line, as this column is narrow.
-            names = escape(names).replace(" or ", "<br>")
+            names = escape(names).replace(" or ", "<br>").replace("+arrows", "+<br>arrows")
             rows.append(f"<tr><td width=110>{names}</td><td>{escape(words)}</td></tr>")
     return f"<table>{''.join(rows)}</table>"

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_vitface.gui.correct import point_icon
 from napari_vitface.gui.correct.canvas import MOVE, PLACE
@@ -237,19 +238,23 @@ class CorrectSection(Section):
 def _legend() -> QWidget:
     """What the looks of points mean, in one line."""
     row = QWidget()
-    line = QHBoxLayout(row)
+    line = QFlowLayout(row)
     line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(4)
+    line.setHorizontalSpacing(10)
+    line.setVerticalSpacing(2)
     for look, words in _LEGEND:
+        entry = QWidget()
+        pair = QHBoxLayout(entry)
+        pair.setContentsMargins(0, 0, 0, 0)
+        pair.setSpacing(4)
         picture = QLabel()
         alpha = 0.6 if look == point_icon.PREDICTED else 1.0
         picture.setPixmap(point_icon.point_icon(look, _LEGEND_COLOUR, alpha).pixmap(16, 16))
-        line.addWidget(picture)
         text = QLabel(words)
         set_role(text, "hint")
-        line.addWidget(text)
-        line.addSpacing(6)
-    line.addStretch(1)
+        pair.addWidget(picture)
+        pair.addWidget(text)
+        line.addWidget(entry)
     row.setToolTip(
         "Predicted points fade as their confidence falls. Points that are not visible are in the "
         "list only."

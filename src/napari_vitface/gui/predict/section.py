@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_vitface.gui.models import ModelInfo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
@@ -76,14 +77,16 @@ class PredictSection(Section):
         self.points = QCheckBox("Points")
         self.names = QCheckBox("Names")
         self.skeleton = QCheckBox("Skeleton")
-        show = QHBoxLayout()
-        show.setSpacing(10)
+        # In a narrow dock they go on in a second line.
+        show = QFlowLayout()
+        show.setHorizontalSpacing(10)
+        show.setVerticalSpacing(4)
         self.show_label = QLabel("Show")
         show.addWidget(self.show_label)
         for box in (self.points, self.names, self.skeleton):
             box.setChecked(True)
+            self.show_label.setMinimumHeight(box.sizeHint().height())
             show.addWidget(box)
-        show.addStretch(1)
 
         self.content.addLayout(row)
         self.content.addWidget(self.about_model)

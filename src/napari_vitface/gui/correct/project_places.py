@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from platformdirs import user_state_path
+
 from napari_vitface.atomic import atomic_write
-from napari_vitface.gui.state_folder import state_folder
 from napari_vitface.jobs.outputs import output_stem, results_folder
 
 _KEPT = 200
@@ -73,4 +74,4 @@ def _read() -> list[list[str]]:
 
 
 def _file() -> Path:
-    return state_folder() / "projects.json"
+    return user_state_path("napari-vitface", appauthor=False) / "projects.json"

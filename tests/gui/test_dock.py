@@ -175,8 +175,6 @@ def test_a_dropped_file_is_opened_on_the_dock_and_once_wanted_on_the_canvas(
 ) -> None:
     paths = [write_video(tmp_path / name, 5) for name in ("a.mp4", "b.MP4", "c.avi")]
     section, session = dock.video_section, dock.session
-    drop(dock, paths[0])
-    assert session.current.path == paths[0]
     # The user chose another reader for one kind of video: that stays.
     reader_choices.extension2reader = {"*.avi": "napari"}
     section.refresh_dropping()
@@ -187,6 +185,8 @@ def test_a_dropped_file_is_opened_on_the_dock_and_once_wanted_on_the_canvas(
     reader_choices.extension2reader = {"*.avi": "napari"}
     section.question.yes_button.click()
     assert not section.question.isVisible()
+    drop(dock, paths[0])
+    assert session.current.path == paths[0]
     drop(viewer_of(dock).window._qt_viewer, paths[1])
     assert session.current.path == paths[1]
     assert reader_choices.extension2reader["*.avi"] == "napari"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Shapes
+from napari.layers import Layer, Shapes
 from psygnal import Signal
 
 from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle, rectangle_of_crop
@@ -34,7 +34,10 @@ class CropTool:
         self._layer: Shapes | None = None
         #: Why the rectangle that was drawn is no crop; empty if it is one.
         self.problem = ""
+        #: What the user worked on before the rectangle was taken in hand.
+        self._before: Layer | None = None
         session.video_changed.connect(self._on_video)
+        session.prediction.started.connect(self.let_go)
 
     @property
     def drawing(self) -> bool:
@@ -48,6 +51,8 @@ class CropTool:
             return
         layer = self._layer or self._make_layer(viewer)
         layer.visible = True
+        if viewer.layers.selection.active is not layer:
+            self._before = viewer.layers.selection.active
         viewer.layers.selection.active = layer
         if len(layer.data):
             layer.mode = "select"
@@ -55,6 +60,16 @@ class CropTool:
         else:
             layer.mode = "add_rectangle"
         self.changed.emit()
+
+    def let_go(self) -> None:
+        """Give the mouse back to what had it: who drags a point is not to move the crop."""
+        viewer, layer, opened = self._session.viewer, self._layer, self._session.current
+        if viewer is None or layer is None or opened is None:
+            return
+        if viewer.layers.selection.active is layer:
+            layer.selected_data = set()
+            before = self._before if self._before in viewer.layers else opened.layer
+            viewer.layers.selection.active = before
 
     def propose(self, crop: Crop) -> None:
         """Take a crop, and its rectangle in hand."""
@@ -72,6 +87,7 @@ class CropTool:
         """Take the layer away and stop listening."""
         self._take_layer_away()
         self._session.video_changed.disconnect(self._on_video)
+        self._session.prediction.started.disconnect(self.let_go)
 
     def _show(self, crop: Crop) -> None:
         """Draw the rectangle of a crop."""

@@ -15,6 +15,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.crop import Crop
     from napari_vitface.gui.session import OpenVideo, Session
 
 #: What a run says when it starts.
@@ -41,6 +42,7 @@ class Run(JobRun):
     opened: OpenVideo
     model: str
     options: PredictOptions
+    crop: Crop | None
 
 
 class Prediction(Runner[Run]):
@@ -86,7 +88,7 @@ class Prediction(Runner[Run]):
             opened.source = None
             session.set_poses(opened, None, session.model_name)
             session.model_changed.emit()
-        run = Run(opened, session.model, options)
+        run = Run(opened, session.model, options, opened.crop)
         arguments = {
             "video": opened.path,
             "model": session.model,

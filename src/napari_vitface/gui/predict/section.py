@@ -248,7 +248,9 @@ class PredictSection(Section):
         if not active and opened is not None and opened.poses is not None and opened.saved:
             predicted = int((opened.poses.state != PointState.ABSENT).any(axis=1).sum())
         finished = opened is not None and predicted == len(opened.video)
-        set_look(self.predict_button, "" if finished else "primary")
+        # The points on screen may be those of another part of the picture.
+        moved = opened is not None and run is not None and run.crop != opened.crop
+        set_look(self.predict_button, "" if finished and not moved else "primary")
         if opened is None:
             self.hint.setText("Waits for a video.")
             self.status = ""

@@ -53,7 +53,8 @@ class LowConfidence(QWidget):
 def _sentence(opened: OpenVideo) -> str:
     """What there is to say about the saved predictions of a video; empty if nothing."""
     poses = opened.poses
-    if poses is None or opened.saved is None:
+    # Other programs' likelihoods are on scales of their own.
+    if poses is None or opened.saved is None or opened.source is not None:
         return ""
     known = (poses.state != PointState.ABSENT).any(axis=1)
     judged, unsure = int(known.sum()), int(is_unsure(poses.confidence[known]).sum())

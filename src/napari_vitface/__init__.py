@@ -18,6 +18,7 @@ _PUBLIC = {
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
+    "quantise": "napari_vitface.jobs.quantise",
     "read_labels": "napari_vitface.project.labels",
     "read_poses": "napari_vitface.formats.poses",
     "train": "napari_vitface.jobs.training.train",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from napari_vitface.jobs.explaining.explain import explain
     from napari_vitface.jobs.export import export
     from napari_vitface.jobs.predict import predict
+    from napari_vitface.jobs.quantise import quantise
     from napari_vitface.jobs.training.train import train
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.keypoints import KeypointSet
@@ -46,6 +48,7 @@ __all__ = [
     "load_model",
     "open_video",
     "predict",
+    "quantise",
     "read_labels",
     "read_poses",
     "train",

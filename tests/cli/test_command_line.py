@@ -26,6 +26,7 @@ COMMANDS = [
     "suggest",
     "audit",
     "export",
+    "quantise",
     "models",
 ]
 

@@ -11,6 +11,7 @@ from napari_vitface.cli.attention import attention as attention
 from napari_vitface.cli.export import export as export
 from napari_vitface.cli.frames import audit as audit
 from napari_vitface.cli.frames import suggest as suggest
+from napari_vitface.cli.quantise import quantise as quantise
 from napari_vitface.cli.report import Reporter
 from napari_vitface.cli.training import train as train
 from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError

@@ -27,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     from napari_vitface.cli.attention import add_attention
     from napari_vitface.cli.export import add_export
     from napari_vitface.cli.frames import add_audit, add_suggest
+    from napari_vitface.cli.quantise import add_quantise
     from napari_vitface.cli.training import add_train
 
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_suggest(commands, [common, as_json])
     add_audit(commands, [common, as_json])
     add_export(commands, [common, as_json])
+    add_quantise(commands, [common, as_json])
     _add_models(commands, [common, as_json])
     return parser
 
@@ -104,7 +106,7 @@ def _add_predict(commands: _Commands, parents: _Parents) -> None:
         metavar="DIR",
         help="where the files go (default: beside each video)",
     )
-    _add_computing(parser)
+    _add_computing(parser, int8=True)
     parser.add_argument(
         "--batch-size",
         type=_batch_size,
@@ -161,7 +163,7 @@ def _add_evaluate(commands: _Commands, parents: _Parents) -> None:
         metavar="DIR",
         help="write report.html, metrics.json and worst.png there",
     )
-    _add_computing(parser)
+    _add_computing(parser, int8=True)
 
 
 def _add_models(commands: _Commands, parents: _Parents) -> None:
@@ -190,7 +192,9 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_computing(parser: argparse.ArgumentParser) -> None:
+def _add_computing(parser: argparse.ArgumentParser, *, int8: bool = False) -> None:
+    """`int8`: points are all that is wanted, so that they can be computed in 8 bits."""
+    precisions = ["auto", "fp32", "bf16", "fp16", *(["int8"] if int8 else [])]
     parser.add_argument(
         "--device",
         default="auto",
@@ -201,8 +205,8 @@ def _add_computing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         default="auto",
-        choices=("auto", "fp32", "bf16", "fp16"),
-        metavar="auto|fp32|bf16|fp16",
+        choices=precisions,
+        metavar="|".join(precisions),
         help="number format of the model; auto: the fastest measured that gives the same points "
         "(default: %(default)s)",
     )

@@ -26,6 +26,7 @@ from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, is_broken, read_fingerprint, record_type
+from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 
@@ -70,8 +71,9 @@ def predict(
     output_dir : path, optional
         Default: where the video is.
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
-    precision : {"auto", "fp32", "bf16", "fp16"}
-        "auto" takes what is measured to be fastest with the same points.
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
+        "auto" takes what is measured to be fastest with the same points. "int8" makes the model
+        ready for it on frames of this video, if `napari_vitface.quantise` has not done so before.
     batch_size : int or "auto"
     crop : (x, y, w, h) or "auto", optional
         Part of the frame to look at, in video pixels; "auto" is where
@@ -121,8 +123,10 @@ def predict(
         # that wrote its tables but not its overlay; whether it is, is seen below.
         if not overwrite and not outputs.part.exists():
             outputs.refuse_if_existing()
+        options = {"device": device, "batch_size": batch_size}
+        made = precision != "int8" or has_int8(file)
         network = yield from shared.loading(
-            stack, file, device=device, precision=precision, batch_size=batch_size
+            stack, file, precision=precision if made else "fp32", **options
         )
         fingerprint = _fingerprint(source, file, chosen, network.keypoints.names)
         face = None
@@ -133,6 +137,9 @@ def predict(
             view = found_view(face, source, network)
         else:
             view = yield from view_of(source, network, crop)
+        network = yield from suited(
+            stack, shared, source, view, file, network, precision, **options
+        )
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, len(network.keypoints), chosen)
         stack.callback(part.leave)

@@ -363,7 +363,7 @@ def load_model(
     name_or_path
         See `bundled_models`; or a ``.safetensors`` file.
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
-    precision : {"auto", "fp32", "bf16", "fp16"}
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         ``auto`` measures on this device and takes the fastest that gives the same points.
     batch_size : int or "auto"
 

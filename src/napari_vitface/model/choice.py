@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_vitface.errors import VitFaceError
 from napari_vitface.model.decoding import mean_position
 from napari_vitface.model.device import (
     DTYPES,
@@ -22,6 +23,7 @@ from napari_vitface.model.device import (
     device_name,
     release_memory,
 )
+from napari_vitface.model.int8 import Int8Network, find_int8
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import describe_processor
@@ -76,7 +78,15 @@ def choose(
         for this computer, PyTorch, model, size and device. Without it, it is not.
     """
     devices = candidate_devices(device)
+    wanted = content and precision in ("auto", "int8") and devices[-1].type == "cpu"
+    int8 = find_int8(content) if wanted else None
+    if precision == "int8":
+        return _int8_asked_for(int8, devices[-1])
+    if int8 is not None and (int8.about is None or not int8.about.agrees):
+        int8 = None
     options = [(d, p) for d in devices for p in candidate_precisions(precision, d)]
+    if int8 is not None:
+        options.append((devices[-1], "int8"))
     if len(options) == 1:
         (where, how) = options[0]
         text = f"{how} on {where}"
@@ -93,10 +103,26 @@ def choose(
     known = recalled(conditions, [(str(d), p) for d, p in options]) if content else None
     if known is not None:
         return known
-    choice = yield from _measure(network, preprocessing, devices, precision)
+    choice = yield from _measure(network, preprocessing, devices, precision, int8)
     if content:
         remember(conditions, asdict(choice))
     return choice
+
+
+def _int8_asked_for(int8: Int8Network | None, device: torch.device) -> Choice:
+    if device.type != "cpu":
+        raise VitFaceError(f"int8 is not computed on {device}; choose the device cpu or auto.")
+    if int8 is None or int8.about is None:
+        raise VitFaceError(
+            "This model has not been made ready for int8 on this computer; do it with: "
+            "napari-vitface quantise MODEL VIDEO"
+        )
+    if not int8.about.agrees:
+        raise VitFaceError(
+            f"In int8, half of this model's points move by over {int8.about.moved:.2f} input "
+            f"pixels on frames of {int8.about.source}; choose another precision."
+        )
+    return Choice(str(device), "int8", f"int8 on {device}, as asked for; {int8.about}.")
 
 
 def recalled(conditions: dict[str, Any], options: list[tuple[str, str]]) -> Choice | None:
@@ -113,6 +139,7 @@ def _measure(
     preprocessing: Preprocessing,
     devices: list[torch.device],
     precision: str,
+    int8: Int8Network | None,
 ) -> Steps[Choice]:
     trials: list[Trial] = []
     failures = ""
@@ -120,12 +147,15 @@ def _measure(
         if min((trial.seconds for trial in trials), default=1.0) < FAST_ENOUGH:
             break
         names = candidate_precisions(precision, device)
-        if device == devices[-1] and not trials and len(names) == 1:
+        on_cpu = int8 if device.type == "cpu" else None
+        if device == devices[-1] and not trials and len(names) == 1 and on_cpu is None:
             # Nothing is left to compare it with.
             return Choice(str(device), names[0], f"{names[0]} on {device}.{failures}")
         try:
             canvas = trial_canvas(1 if device.type == "cpu" else 8, preprocessing).to(device)
             candidates = [torch_candidate(network, preprocessing, canvas, name) for name in names]
+            if on_cpu is not None:
+                candidates.append(int8_candidate(network, canvas, on_cpu))
             trying = try_candidates(candidates, Points.moved_from, images=len(canvas))
             trials += yield from said(trying)
         except RuntimeError as error:
@@ -159,6 +189,17 @@ def torch_candidate(
         return partial(_points, own, preprocessing, canvas)
 
     return Candidate(canvas.device, precision, prepare)
+
+
+def int8_candidate(
+    network: KeypointNetwork, canvas: Tensor, int8: Int8Network
+) -> Candidate[Points]:
+    """The network in 8 bits, by ONNX Runtime."""
+
+    def compute() -> Points:
+        return Points.of(network, int8(canvas))
+
+    return Candidate(canvas.device, "int8", lambda: compute)
 
 
 def _points(network: KeypointNetwork, preprocessing: Preprocessing, canvas: Tensor) -> Points:

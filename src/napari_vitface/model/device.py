@@ -72,7 +72,9 @@ def candidate_precisions(wanted: str, device: torch.device) -> list[str]:
     if wanted in DTYPES:
         return [wanted]
     if wanted != "auto":
-        raise VitFaceError(f"There is no precision {wanted!r}; choose auto, {', '.join(DTYPES)}.")
+        raise VitFaceError(
+            f"There is no precision {wanted!r}; choose auto, {', '.join(DTYPES)} or int8."
+        )
     if device.type == "mps":
         return ["fp32", "fp16"]
     if not computes_bf16(device):

@@ -15,6 +15,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.model.calibration import calibrate
 from napari_vitface.model.choice import Choice, choose, measure_batch_size
 from napari_vitface.model.device import DTYPES, is_out_of_memory, release_memory
+from napari_vitface.model.int8 import find_int8
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.reasons import first_line
@@ -51,11 +52,15 @@ class KeypointModel:
         ``"auto"`` or a value, see `napari_vitface.model.checkpoint.load_model`.
     choice : Choice, optional
         Device and precision if they are chosen already.
+    content : str
+        See `napari_vitface.model.choice.choose`.
 
     Attributes
     ----------
     device : torch.device
-    precision : {"fp32", "bf16", "fp16"}
+    precision : {"fp32", "bf16", "fp16", "int8"}
+    int8 : Int8Network or None
+        What computes points in int8; `network` stays in fp32 beside it, for attention.
     why : str
         One sentence on why this precision.
     batch_size : int
@@ -77,6 +82,7 @@ class KeypointModel:
         precision: str = "auto",
         batch_size: int | str = "auto",
         choice: Choice | None = None,
+        content: str = "",
     ) -> None:
         if batch_size != "auto" and int(batch_size) < 1:
             raise VitFaceError(f"The batch size must be at least 1, not {batch_size}.")
@@ -88,10 +94,13 @@ class KeypointModel:
         self.notices: list[str] = []
         self.network = network.eval()
         with _room_for(name, device):
-            choice = choice or result_of(choose(self.network, preprocessing, device, precision))
+            choice = choice or result_of(
+                choose(self.network, preprocessing, device, precision, content=content)
+            )
             self.device, self.precision = torch.device(choice.device), choice.precision
             self.why = choice.why
             self.network.to(self.device, self.dtype)
+        self.int8 = find_int8(content) if self.precision == "int8" else None
         self.batch_size = (
             measure_batch_size(self.network, preprocessing, self.device)
             if batch_size == "auto"
@@ -105,8 +114,8 @@ class KeypointModel:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that the network computes in."""
-        return DTYPES[self.precision]
+        """The type that the network computes in; fp32 where points are computed by `int8`."""
+        return DTYPES.get(self.precision, torch.float32)
 
     def predict(
         self, canvas: NDArray[np.uint8] | Tensor
@@ -182,6 +191,8 @@ class KeypointModel:
 
     @torch.inference_mode()
     def _forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        if self.int8 is not None:
+            return self.network.decode(self.int8(canvas))
         return self.network.decode(self.network(self.to_images(canvas)))
 
     def _halve(self, size: int) -> None:
@@ -224,4 +235,5 @@ def made_ready(
         device=device,
         batch_size=batch_size,
         choice=choice,
+        content=content,
     )

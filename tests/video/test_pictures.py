@@ -8,9 +8,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from napari_vitface.video import Scale, VideoWriter, open_video, scale_image
+from napari_vitface.video.picture import PictureConverter, describe
 
 
 def store(
@@ -180,3 +182,46 @@ def test_rotated_video_is_upright(
         scale = Scale((2, 3, 30, 40), (32, 24), True)
         for i, frame in video.frames(scale=scale):
             np.testing.assert_array_equal(frame, scale_image(video[i], scale))
+
+
+LIMITED = (
+    "yuv420p", "yuva420p", "yuv444p", "yuv420p10le", "yuyv422", "uyvy422", "yvyu422",
+    "nv12", "nv21", "nv16", "nv24", "p010le", "p016le", "p210le", "y210le",
+)  # fmt: skip
+FULL = (
+    "gray", "gray10le", "ya8", "rgb24", "bgr24", "bgra", "argb", "rgb0", "gbrp", "gbrap",
+    "gbrp10le", "rgb48le",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pixel_format", LIMITED + FULL)
+def test_grey_is_grey_with_the_same_black_and_white_however_it_is_stored(pixel_format: str) -> None:
+    image = np.tile(np.linspace(0, 255, 128).round().astype(np.uint8), (16, 1))
+    frame = av.VideoFrame.from_ndarray(image, format="gray").reformat(format=pixel_format)
+    picture = describe([frame])
+    assert not picture.colour
+    found = PictureConverter(picture)(frame) * (255 / picture.white)
+    assert np.abs(found - image).max() <= 1.1
+    scaled = PictureConverter(picture, Scale(None, (16, 128), True))(frame)
+    assert np.abs(scaled.astype(int) - image).max() <= 2
+
+
+@pytest.mark.parametrize("pixel_format", ["nv12", "yuyv422", "yuv420p10le"])
+def test_a_range_that_the_frame_says_is_full_is_taken_as_full(pixel_format: str) -> None:
+    image = np.tile(np.linspace(0, 255, 128).round().astype(np.uint8), (16, 1))
+    grey = av.VideoFrame.from_ndarray(image, format="gray")
+    frame = grey.reformat(format=pixel_format, dst_color_range=ColorRange.JPEG)
+    frame.color_range = ColorRange.JPEG
+    picture = describe([frame])
+    found = PictureConverter(picture)(frame) * (255 / picture.white)
+    assert np.abs(found - image).max() <= 1.1
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "bgr24", "gbrp", "bgra"])
+def test_colour_is_colour_however_it_is_stored(pixel_format: str) -> None:
+    image = np.full((16, 32, 3), 90, np.uint8)
+    image[:, 16:, 0] = 140
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixel_format)
+    picture = describe([frame])
+    assert picture.colour
+    assert np.abs(PictureConverter(picture)(frame)[8, 28].astype(int) - (140, 90, 90)).max() <= 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,22 +97,36 @@ class FrameDecoder:
     def _go_to(self, entry: int) -> None:
         index = self._index
         self._waiting = None
-        for earlier in range(entry, max(-1, entry - SEEKS), -1):
+        for earlier in self._findable(entry):
             number = int(index.key_packets[earlier])
             pts, dts = (
                 None if stamps[earlier] == NO_TIME else int(stamps[earlier])
                 for stamps in (index.key_pts, index.key_dts)
             )
             time = pts if index.by_pts or dts is None else dts
+            pos = int(index.key_pos[earlier])
             if earlier in self._bad_entries or number == 0 or time is None:
                 continue
-            if self._packets.seek(number, time, pts, dts):
+            if index.key_shares_time[earlier]:
+                # Among equals FFmpeg may land behind the wanted one: begin before all of them.
+                time -= 1
+            if self._packets.seek(number, time, pts, dts, pos):
                 self._entered = int(index.key_frames[earlier])
                 self._next = max(self._entered, 0)
                 return
         self._packets.rewind()
         self._entered = -1
         self._next = 0
+
+    def _findable(self, entry: int) -> Iterator[int]:
+        """Key frames up to `entry`, going back, that time or place tell from all others."""
+        index = self._index
+        found = (
+            earlier
+            for earlier in range(entry, -1, -1)
+            if not index.key_shares_time[earlier] or index.key_pos[earlier] >= 0
+        )
+        return islice(found, SEEKS)
 
     def _second_try(self, missing: range) -> Iterator[tuple[int, VideoFrame | None]]:
         """Frames that did not come out: decode them again, one packet at a time."""

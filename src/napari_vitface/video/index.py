@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 
+#: Attributes of a `FrameIndex` with a value for each key frame.
+_OF_KEYS = ("key_frames", "key_packets", "key_pts", "key_dts", "key_pos", "key_shares_time")
+
+
 @dataclass
 class FrameIndex:
     """Frames of a video file in presentation order.
@@ -43,6 +47,10 @@ class FrameIndex:
         Frame numbers at which decoding can start, increasing; negative before the first frame.
     key_packets, key_pts, key_dts : (keys,) int64
         Their packet numbers and time stamps (`NO_TIME` where missing).
+    key_pos : (keys,) int64
+        Where they stand in the file, in bytes; negative where that is not known.
+    key_shares_time : (keys,) bool
+        Whether another key frame has the same time stamp, so that the place has to tell them apart.
     by_pts, rate, promised, claimed_seconds, seen, damaged
         As in `PacketTable`.
     """
@@ -53,6 +61,8 @@ class FrameIndex:
     key_packets: NDArray[np.int64]
     key_pts: NDArray[np.int64]
     key_dts: NDArray[np.int64]
+    key_pos: NDArray[np.int64]
+    key_shares_time: NDArray[np.bool_]
     by_pts: bool
     rate: float
     promised: int | None
@@ -76,7 +86,7 @@ class FrameIndex:
         self.times = self.times[first:stop] - self.times[first]
         # A key frame before `first` may still be where decoding has to start.
         kept = self.key_frames < stop
-        for name in ("key_frames", "key_packets", "key_pts", "key_dts"):
+        for name in _OF_KEYS:
             setattr(self, name, getattr(self, name)[kept])
         self.key_frames = self.key_frames - first
 
@@ -104,6 +114,10 @@ def build_index(path: Path, *, by_decoding: bool = False) -> FrameIndex:
         key_packets=keys,
         key_pts=table.pts[keys],
         key_dts=table.dts[keys],
+        key_pos=np.where(_is_shared(table.pos[keys]), -1, table.pos[keys]),
+        key_shares_time=_is_shared(
+            np.where(table.pts[keys] == NO_TIME, table.dts[keys], table.pts[keys])
+        ),
         by_pts=table.by_pts,
         rate=table.rate,
         promised=table.promised,
@@ -126,7 +140,17 @@ def _presentation_order(path: Path, table: PacketTable) -> NDArray[np.int64] | N
         if inferred is None or len(inferred) != len(table):
             return None
         pts = inferred[numbers]
-    return numbers[np.argsort(pts, kind="stable")]
+    order = np.argsort(pts, kind="stable")
+    if table.codec in REORDERING and (pts[order[1:]] == pts[order[:-1]]).any():
+        # Equal times do not tell the order of frames that are not stored in it.
+        return numbers if (order[1:] > order[:-1]).all() else None
+    return numbers[order]
+
+
+def _is_shared(values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which values occur more than once."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return counts[inverse] > 1
 
 
 def _infer_pts(path: Path) -> NDArray[np.int64] | None:

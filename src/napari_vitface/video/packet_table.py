@@ -50,6 +50,8 @@ class PacketTable:
         Whether FFmpeg seeks by presentation times in this container, rather than by decoding times.
     pts, dts : (packets,) int64
         Presentation and decoding times; `NO_TIME` where the container has none.
+    pos : (packets,) int64
+        Where each packet stands in the file, in bytes; negative where FFmpeg does not say.
     key : (packets,) bool
         Whether decoding can start here.
     shown : (packets,) bool
@@ -74,6 +76,7 @@ class PacketTable:
     claimed_seconds: float
     pts: NDArray[np.int64]
     dts: NDArray[np.int64]
+    pos: NDArray[np.int64]
     key: NDArray[np.bool_]
     shown: NDArray[np.bool_]
     seen: int
@@ -124,7 +127,7 @@ def _common(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
 
 
 def _by_reading(container: InputContainer, stream: VideoStream) -> PacketTable:
-    pts, dts = array("q"), array("q")
+    pts, dts, pos = array("q"), array("q"), array("q")
     key, shown = bytearray(), bytearray()
     smallest, corrupt = 1 << 62, False
     common = _common(container, stream)
@@ -133,6 +136,7 @@ def _by_reading(container: InputContainer, stream: VideoStream) -> PacketTable:
     for packet in read_packets(container, stream, log):
         pts.append(NO_TIME if packet.pts is None else packet.pts)
         dts.append(NO_TIME if packet.dts is None else packet.dts)
+        pos.append(-1 if packet.pos is None else packet.pos)
         key.append(packet.is_keyframe)
         shown.append(not packet.is_discard and (not vp8 or _vp8_is_shown(packet)))
         smallest = min(smallest, packet.size)
@@ -147,6 +151,7 @@ def _by_reading(container: InputContainer, stream: VideoStream) -> PacketTable:
         **common,
         pts=np.array(pts, dtype=np.int64),
         dts=np.array(dts, dtype=np.int64),
+        pos=np.array(pos, dtype=np.int64),
         key=np.frombuffer(bytes(key), dtype=bool),
         shown=np.frombuffer(bytes(shown), dtype=bool),
         seen=seen,
@@ -195,6 +200,7 @@ def _from_container(
         **common,
         pts=rows[:, 0] + offsets,
         dts=rows[:, 0],
+        pos=rows[:, 2],
         key=(rows[:, 1] & 1) > 0,
         shown=(rows[:, 1] & 2) == 0,
         seen=stop,
@@ -230,6 +236,8 @@ def _agrees(table: PacketTable, container: InputContainer, stream: VideoStream) 
             table.pts = table.pts + (packets[0].pts - int(table.pts[0]))
             first = False
         for number, packet in enumerate(packets, start):
+            if packet.pos != table.pos[number]:
+                table.pos = np.full(len(table), -1)
             if (packet.pts, packet.dts, packet.is_keyframe, not packet.is_discard) != (
                 table.pts[number],
                 table.dts[number],

@@ -27,10 +27,21 @@ if TYPE_CHECKING:
 
 #: Reading goes on after an error in the container, but not for ever.
 MAX_READ_ERRORS = 100
+#: What FFmpeg may open: containers that hold their pictures themselves. Playlists and the like name
+#: other files and addresses.
+_CONTAINERS = (
+    "mov,matroska,webm,avi,asf,mpeg,mpegts,mpegvideo,m4v,h264,hevc,mjpeg,ogg,flv,ivf,nut,mxf,dv,"
+    "gif,rm,wtv,yuv4mpegpipe"
+)
 #: Titles and comments may be in any encoding; before PyAV 19 that was an error unless ignored.
 _ANY_METADATA: dict[str, Any] = (
     {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
+
+
+def file_address(path: Path) -> str:
+    """A path as FFmpeg takes it for a file, also if its name begins as an address does."""
+    return f"file:{path}"
 
 
 def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -46,7 +57,11 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): copy or record it again.")
     try:
-        container = av.open(str(path), **_ANY_METADATA)
+        container = av.open(
+            file_address(path),
+            options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+            **_ANY_METADATA,
+        )
     except (FFmpegError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise VideoError(f"{path} may not be read: ask for the right to read it.") from error
@@ -135,9 +150,10 @@ class PacketDecoder:
         self.container.close()
         self._open()
 
-    def seek(self, number: int, time: int, pts: int | None, dts: int | None) -> bool:
-        """Go to the key packet `number`, which has these time stamps; False if it is not found.
+    def seek(self, number: int, time: int, pts: int | None, dts: int | None, pos: int) -> bool:
+        """Seek by `time` and go to the key packet `number`; False if it is not found.
 
+        It is known by its time stamps and, unless `pos` is negative, by its place in the file.
         After False the position is undefined: seek again or rewind.
         """
         if self._needs_first:
@@ -150,7 +166,8 @@ class PacketDecoder:
             return False
         self._start(number)
         for packet in self._packets:
-            if packet.is_keyframe and packet.pts == pts and packet.dts in (dts, None):
+            found = packet.is_keyframe and packet.pts == pts and packet.dts in (dts, None)
+            if found and (pos < 0 or packet.pos == pos):
                 self._decode(packet)
                 return True
             stamp, wanted = (packet.dts, dts) if pts is None else (packet.pts, pts)

@@ -15,6 +15,7 @@ from napari_vitface.video.scale import ImageScaler, Scale, one_thread
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
 
 #: Chroma this near to neutral cannot be seen; lossy codecs leave no more of a grey camera's.
 NEUTRAL = 2
@@ -76,7 +77,7 @@ def describe(frames: Iterable[VideoFrame]) -> Picture:
     samples = iter(frames)
     first = next(samples)
     depth = min(16, max(component.bits for component in first.format.components))
-    grey_format = first.format.name.startswith(("gray", "mono", "ya"))
+    grey_format = not _is_yuv(first) and not _is_rgb(first)
     colour = not grey_format and not all(_is_neutral(frame) for frame in chain([first], samples))
     if not grey_format and depth > 8:
         depth = 16  # swscale spreads colours over all 16 bits
@@ -85,17 +86,33 @@ def describe(frames: Iterable[VideoFrame]) -> Picture:
 
 
 def _is_neutral(frame: VideoFrame) -> bool:
-    """Whether a colour frame shows only greys, judged by its colour planes."""
-    if not frame.format.name.startswith("yuv") or len(frame.planes) != 3:
+    """Whether a frame shows only greys, judged by its chroma, whatever it is stored as."""
+    from av.error import FFmpegError
+
+    try:
+        # Chroma is repeated, not interpolated: that could overshoot.
+        chroma = frame.reformat(format="yuv444p", interpolation="POINT")
+    except (FFmpegError, ValueError):
         return False
-    depth = frame.format.components[0].bits
-    middle, tolerance = 1 << (depth - 1), NEUTRAL << (depth - 8)
-    for plane in (frame.planes[1], frame.planes[2]):
-        values = np.frombuffer(plane, dtype=_stored_dtype(frame))  # type: ignore[call-overload]
-        values = values.reshape(plane.height, -1)[:, : plane.width]
-        if int(values.max()) > middle + tolerance or int(values.min()) < middle - tolerance:
-            return False
-    return True
+    # Five bits a colour cannot say grey more exactly.
+    bits = min(component.bits for component in frame.format.components if not component.is_alpha)
+    tolerance = NEUTRAL << max(0, 8 - bits)
+    planes = (_values(plane, np.dtype(np.uint8)) for plane in chroma.planes[1:3])
+    return all(
+        int(values.min()) >= 128 - tolerance and int(values.max()) <= 128 + tolerance
+        for values in planes
+    )
+
+
+def _is_rgb(frame: VideoFrame) -> bool:
+    """Whether red, green and blue are stored, or a palette of them."""
+    return bool(frame.format.is_rgb or frame.format.has_palette)
+
+
+def _is_yuv(frame: VideoFrame) -> bool:
+    """Whether luma and chroma are stored, in planes or packed."""
+    stored = [component for component in frame.format.components if not component.is_alpha]
+    return len(stored) >= 3 and not _is_rgb(frame)
 
 
 def orientation(frame: VideoFrame) -> tuple[int, bool]:
@@ -139,7 +156,7 @@ class PictureConverter:
     def __call__(self, frame: VideoFrame) -> NDArray[Any]:
         if self._scaler is None:
             return self.upright(frame)
-        if self._direct and not self._is_stored_so(frame):
+        if self._direct and not self._is_stored_so(frame) and not _is_rgb(frame):
             return self._scaler.resized_frame(self._converted(frame))
         return self._scaler(self.upright(frame), white=self.picture.white)
 
@@ -148,6 +165,8 @@ class PictureConverter:
         picture = self.picture
         stored = self._is_stored_so(frame)
         image = _plane(frame) if stored else self._converted(frame).to_ndarray()
+        if image.ndim == 3 and not picture.colour:
+            image = image[..., 1]
         if picture.turns:
             image = np.rot90(image, picture.turns)
         if picture.mirrored:
@@ -163,6 +182,15 @@ class PictureConverter:
             return False
         return frame.format.components[0].bits == picture.depth
 
+    def _layout(self, frame: VideoFrame) -> str:
+        """FFmpeg's name of the format to convert to.
+
+        A grey picture stored as colours goes by one of them, because luma would be rounded.
+        """
+        if _is_rgb(frame) and not self.picture.colour:
+            return "rgb24" if self.picture.depth == 8 else "rgb48le"
+        return self.picture.layout
+
     def _converted(self, frame: VideoFrame) -> VideoFrame:
         """In the layout of the arrays, with the full range of values.
 
@@ -174,7 +202,7 @@ class PictureConverter:
             frame,
             width=self.picture.width,
             height=self.picture.height,
-            format=self.picture.layout,
+            format=self._layout(frame),
             interpolation="BILINEAR",
             # Naming the target's range too would make PyAV before 17 ignore both.
             src_color_range=ColorRange.JPEG if _is_full_range(frame) else ColorRange.MPEG,
@@ -186,18 +214,21 @@ def _is_full_range(frame: VideoFrame) -> bool:
     """Whether black is 0 and white the largest value, rather than 16 and 235 of 255."""
     from av.video.reformatter import ColorRange
 
-    name = frame.format.name
-    if not name.startswith("yuv") or name.startswith("yuvj"):
+    if not _is_yuv(frame) or frame.format.name.startswith("yuvj"):
         return True
     return bool(frame.color_range == ColorRange.JPEG)
 
 
 def _plane(frame: VideoFrame) -> NDArray[Any]:
     """A copy of the grey values of a frame, as they are stored."""
-    plane = frame.planes[0]
-    values = np.frombuffer(plane, dtype=_stored_dtype(frame))  # type: ignore[call-overload]
-    values = values.reshape(plane.height, -1)[:, : plane.width]
+    values = _values(frame.planes[0], _stored_dtype(frame))
     return values.astype(values.dtype.newbyteorder("="))
+
+
+def _values(plane: VideoPlane, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A plane without the padding of its lines."""
+    values = np.frombuffer(plane, dtype=dtype)  # type: ignore[call-overload]
+    return values.reshape(plane.height, -1)[:, : plane.width]
 
 
 def _stored_dtype(frame: VideoFrame) -> np.dtype[Any]:

@@ -87,5 +87,8 @@ def _offsets(file: BufferedReader, track: tuple[int, int], count: int) -> NDArra
     if runs * 8 > table[1] - table[0] - 8:
         return None
     entries = np.frombuffer(file.read(runs * 8), dtype=">i4").reshape(-1, 2)
-    offsets = np.repeat(entries[:, 1].astype(np.int64), entries[:, 0])
-    return offsets if len(offsets) == count else None
+    lengths = entries[:, 0].view(">u4").astype(np.int64)
+    # Before they are written out: a damaged file may ask for any number.
+    if int(lengths.sum()) != count:
+        return None
+    return np.repeat(entries[:, 1].astype(np.int64), lengths)

@@ -77,12 +77,17 @@ def open_video(
 
 
 def _open_source(path: Path, cache_bytes: int) -> Source:
-    if path.is_dir():
+    try:
+        is_folder, exists = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise VideoError(f"{path} cannot be opened ({reason}): check the name.") from error
+    if is_folder:
         from napari_vitface.video.images import ImageFolderSource
 
         return ImageFolderSource(path, cache_bytes)
     suffix = path.suffix.lower()
-    if not path.exists():
+    if not exists:
         raise VideoError(f"{path} does not exist: check the name, and that its disk is connected.")
     if suffix in TIFF_SUFFIXES:
         from napari_vitface.video.tiff import TiffSource

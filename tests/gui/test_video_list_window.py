@@ -109,28 +109,34 @@ def test_single_predict_says_that_the_list_is_running(
 ) -> None:
     session, section = dock.session, dock.predict_section
     queue = session.video_list
-    long = tmp_path / "long.mp4"
-    long.write_bytes(long_video.read_bytes())
-    dock.video_section.open(folder / "day 1" / "mouse.mp4")
-    queue.add([long])
-    qtbot.waitUntil(lambda: len(queue.items) == 1, timeout=WAIT)
+    copies = [tmp_path / f"long {number}.mp4" for number in range(4)]
+    for copy in copies:
+        copy.write_bytes(long_video.read_bytes())
+    short = dock.video_section.open(folder / "day 1" / "mouse.mp4")
+    shown = dock.video_section.open(copies[0])
+    queue.add(copies)
+    qtbot.waitUntil(lambda: len(queue.items) == 4, timeout=WAIT)
+    # The points of the video that the list is at appear, and it needs no second run.
+    offered: list[bool] = []
+    queue.changed.connect(
+        lambda: queue.is_filling(shown) and offered.append(section.predict_button.isEnabled())
+    )
     queue.start({**listed.wanted_settings(), "batch_size": 1})
     qtbot.waitUntil(lambda: queue.items[0].done > 0, timeout=WAIT)
+    assert np.isfinite(shown.poses.xy[0]).all()
+    assert offered
+    assert not any(offered)
+    session.videos.show(short)
+    assert section.predict_button.isEnabled()
     assert "list of videos is running" in section.hint.text()
     # The frame on screen is answered meanwhile.
     session.attention.enabled = True
     attention = session.attention
-    qtbot.waitUntil(lambda: attention.shown is not None or not queue.active, timeout=WAIT)
-    assert queue.active
-    # The video that the list is at needs no second run.
-    dock.video_section.open(long)
-    qtbot.waitUntil(lambda: session.current.poses is not None, timeout=WAIT)
-    assert not section.predict_button.isEnabled()
-    assert np.isfinite(session.current.poses.xy[0]).all()
+    qtbot.waitUntil(lambda: attention.shown is not None or not queue.going, timeout=WAIT)
+    assert queue.going
     queue.stop()
     qtbot.waitUntil(lambda: not queue.active, timeout=WAIT)
-    assert listed.start_button.text() == "Go on with 1 video"
-    assert cell(listed, 0, Column.STATE).startswith("waiting at")
+    assert listed.start_button.text().startswith("Go on with ")
     # Another model would be another run: the list keeps to its own until it is told.
     session.choose_model("mouse-face")
     assert listed.renew_button.isVisible()

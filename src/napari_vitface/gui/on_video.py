@@ -20,7 +20,7 @@ _kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 def keep_visual(viewer: ViewerModel | None, layer: Layer) -> None:
     """Let what draws a layer live as long as its window, for the renderer that crashes otherwise.
 
-    It is small: the textures of one frame's points or of one map.
+    It is small: the textures of one frame, of its points or of one map.
     """
     window = getattr(viewer, "window", None)
     canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)

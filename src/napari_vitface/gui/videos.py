@@ -19,6 +19,7 @@ import numpy as np
 from napari.layers import Image
 from psygnal import Signal
 
+from napari_vitface.gui.on_video import keep_visual
 from napari_vitface.jobs.outputs import output_stem
 from napari_vitface.video import Video
 
@@ -187,6 +188,7 @@ class Videos:
             elif place is not None:
                 layers.move(layers.index(layer), place)
             if before is not None and place is not None and before is not layer:
+                keep_visual(viewer, before)
                 layers.remove(before)
             # Selected is what was: the video, or what one works on.
             there = {layer if each is before else each for each in chosen} & set(layers)

@@ -281,7 +281,7 @@ class PredictSection(Section):
     def _mention_list(self, active: bool) -> None:
         """Say what the list of videos does meanwhile, if it runs."""
         videos, opened = self._session.video_list, self._session.current
-        if active or opened is None or not videos.active:
+        if active or opened is None or not (videos.going or videos.active):
             return
         if videos.is_filling(opened):
             self.hint.setText("The list of videos is at this one: points appear as they are found.")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config, write_config
 from napari_vitface.formats.header_table import read_header_table, table_bytes
 
@@ -134,3 +135,46 @@ def test_comments_order_and_unknown_keys_of_a_config_stay(tmp_path: Path) -> Non
     assert "- né\n" in text
     assert "# the left one" in text
     assert "unknown_to_us: {a: [1, 2]}" in text
+
+
+# --- what spreadsheets make of tables -------------------------------------------------------------
+
+SHEET = "scorer,A,A,A\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n0,1.5,2,0.9\n1,3,4,0.8\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (SHEET.replace(",", ";"), "has semicolons between its cells"),
+        (SHEET.replace(",", ";").replace(".", ","), "has semicolons between its cells"),
+        (SHEET.replace(",", "\t"), "has tabs between its cells"),
+        (SHEET.replace("1.5", '"1,5"'), r"has decimal commas \(1,5\)"),
+    ],
+)
+def test_the_sentence_names_what_a_spreadsheet_did(
+    tmp_path: Path, content: str, cause: str
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(content)
+    with pytest.raises(LabelError, match=cause):
+        read_header_table(file)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "cause"),
+    [("utf-16", "it is in UTF-16"), ("cp1252", "its encoding is another one")],
+)
+def test_the_sentence_names_the_encoding(tmp_path: Path, encoding: str, cause: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(SHEET.replace("A", "Zoë").encode(encoding))
+    with pytest.raises(LabelError, match=cause):
+        read_header_table(file)
+
+
+def test_blanks_after_commas_and_capitals_in_the_header_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(SHEET.replace(",", ", ").replace("scorer", "Scorer"))
+    table = read_header_table(file)
+    assert table.columns[0] == ("A", "nose", "x")
+    assert table.values[0].tolist() == [1.5, 2, 0.9]
+    assert table.index[:, 0].tolist() == [0, 1]

@@ -240,3 +240,47 @@ def test_of_several_tables_the_one_of_deeplabcut_counts(tmp_path: Path) -> None:
     assert_same(path, predictions())
     other = read_hdf_frame(path, key="other")
     np.testing.assert_array_equal(other.values, (predictions() + 1).to_numpy())
+
+
+def test_compressed_tables_are_read(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.zeros((5000, 6)), columns=predictions().columns)
+    path = tmp_path / "p.h5"
+    table.to_hdf(path, key="df_with_missing", mode="w", complevel=9, complib="zlib")
+    assert path.stat().st_size < table.to_numpy().nbytes / 4
+    assert len(read_poses(path).frames) == 5000
+
+
+@pytest.mark.parametrize("form", ["csv", "fixed", "table"])
+def test_frame_numbers_with_decimals_or_as_text_are_read(tmp_path: Path, form: str) -> None:
+    path = tmp_path / ("p.csv" if form == "csv" else "p.h5")
+
+    def write_with(index: object) -> None:
+        table = predictions().set_index(pd.Index(index))
+        table.to_csv(path) if form == "csv" else write(table, path, form)
+
+    for index in (np.arange(5.0), [str(frame) for frame in range(5)], [f"{i}.0" for i in range(5)]):
+        write_with(index)
+        assert read_poses(path).frames.tolist() == list(range(5))
+    write_with(np.arange(5) + 0.5)
+    with pytest.raises(LabelError, match=r"numbered with fractions|are not frame numbers"):
+        read_poses(path)
+
+
+@pytest.mark.parametrize("form", ["fixed", "table"])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_a_shape_that_the_file_does_not_hold_is_refused(
+    tmp_path: Path, form: str, compression: str | None
+) -> None:
+    path = write(predictions(), tmp_path / "p.h5", form)
+    name = "df_with_missing/table" if form == "table" else "df_with_missing/block0_values"
+    with h5py.File(path, "r+") as file:
+        found = file[name]
+        attributes, dtype, shape = dict(found.attrs), found.dtype, found.shape
+        del file[name]
+        huge = file.create_dataset(
+            name, (10**12, *shape[1:]), dtype, chunks=(64, *shape[1:]), compression=compression
+        )
+        huge.attrs.update(attributes)
+        huge[:5] = np.zeros((5, *shape[1:]), dtype)
+    with pytest.raises(LabelError, match="which the file cannot hold"):
+        read_poses(path)

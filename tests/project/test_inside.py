@@ -76,7 +76,7 @@ def test_videos_that_lead_elsewhere_are_no_videos(
         assert entry.folder.resolve().parent == (project.folder / "labeled-data").resolve()
 
 
-@pytest.mark.parametrize("what", ["video", "labeled-data", "table", "image folder below"])
+@pytest.mark.parametrize("what", ["video", "labeled-data", "table", "image", "folder"])
 def test_links_out_of_the_project_are_not_written_through(
     project: Project, outside: Path, what: str
 ) -> None:
@@ -92,13 +92,20 @@ def test_links_out_of_the_project_are_not_written_through(
     elif what == "table":
         (top / "mouse 1").mkdir()
         (top / "mouse 1" / "CollectedData_Ann B.csv").symlink_to(outside / "new.csv")
+    elif what == "image":
+        (top / "mouse 1").mkdir()
+        (top / "mouse 1" / "img0003.png").symlink_to(outside / "new.png")
     else:
         (top / "mouse 1").symlink_to(Path("..") / ".." / "outside")
     project = Project.open(project.folder)
     document = project.document("mouse 1", frame)
     place(document, (3, 0, labelled(1, 2)))
-    with pytest.raises(LabelError, match="leads out of the project"):
+    if what == "image":
+        # The name is taken, and an image that is there is never written over.
         document.save()
+    else:
+        with pytest.raises(LabelError, match="leads out of the project"):
+            document.save()
     assert document.labels.point(3, 0) == labelled(1, 2)
     document.close()
 
@@ -116,6 +123,17 @@ def test_links_of_our_own_folder_are_not_written_through(project: Project, outsi
         project.change_keypoints(KeypointSet((*KEYPOINTS.names, "tail")))
     with pytest.raises(LabelError, match="leads out of the project"):
         next(train(project.folder))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "lock"])
+def test_links_of_the_journal_are_not_written_through(
+    project: Project, outside: Path, suffix: str
+) -> None:
+    link = project.own_folder / "journal" / f"mouse 1.{suffix}"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside / "new")
+    with pytest.raises(LabelError, match="leads out of the project"):
+        project.document("mouse 1")
 
 
 def test_a_link_within_the_project_is_followed(project: Project) -> None:

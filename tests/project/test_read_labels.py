@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from napari_vitface.errors import LabelError
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, labelled, occluded
 from napari_vitface.project.frame_names import can_be_a_file
 from napari_vitface.project.labels import read_labels
@@ -484,3 +485,16 @@ def test_occluded_points_stand_in_lightning_pose_s_table(tmp_path: Path, table_t
     labels = read_labels(tmp_path)
     assert labels.problems == ()
     assert labels.occluded.sum() == 2
+
+
+def test_keypoints_are_renamed_in_tables_that_write_them_otherwise(
+    made: Callable[..., Path],
+) -> None:
+    root = made(cam=deeplabcut_table(POINTS, ["Nose Tip", " ear"], video="cam"))
+    project = Project.open(root)
+    project.change_keypoints(KeypointSet(("snout", "ear", "lip")), {"nose tip": "snout"})
+    assert both(root) == (EXPECTED, EXPECTED)
+    saved = pd.read_csv(
+        root / "labeled-data/cam/CollectedData_Ann B.csv", header=[0, 1, 2], index_col=[0, 1, 2]
+    )
+    assert list(dict.fromkeys(column[1] for column in saved.columns)) == ["snout", " ear", "lip"]

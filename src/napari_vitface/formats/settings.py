@@ -145,9 +145,21 @@ def own_file(folder: Path) -> Path:
 
 def take_over(folder: Path) -> None:
     """Move what older versions kept elsewhere into our file; `LabelError` if that cannot be."""
+    if not _perhaps_older(folder):
+        return
     settings = read_settings(folder)
     if settings.older:
         settings.write()
+
+
+def _perhaps_older(folder: Path) -> bool:
+    # Without parsing, which takes a while in a project of many videos.
+    if is_file(own_file(folder).with_name(_OLDER_FILE)):
+        return True
+    try:
+        return _OLDER_KEY.encode() in (folder / "config.yaml").read_bytes()
+    except OSError:
+        return False
 
 
 def _read_own(path: Path) -> dict[str, Any]:

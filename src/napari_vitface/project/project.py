@@ -254,7 +254,7 @@ class Project:
         scorer = config.checked_scorer(scorer or self.scorer, str(self.folder))
         stem = entry.name if scorer == self.scorer else f"{entry.name}.{scorer}"
         path = self.own_folder / "journal" / f"{stem}.jsonl"
-        check_inside(self.folder, path)
+        check_inside(self.folder, path, path.with_suffix(".lock"))
         journal = Journal(path, f"the labels of {entry.name}")
         try:
             # Edits that are not saved yet belong to whom they were made for.

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
-from napari_vitface.project.journal import Journal, read_journal
+from napari_vitface.project.journal import Journal, _encode, read_journal
 
 WHAT = "the labels of mouse 1"
 entries_of_any_kind = st.lists(
@@ -175,3 +176,37 @@ def test_a_closed_journal_takes_nothing(path: Path) -> None:
     with pytest.raises(LabelError, match="are closed"):
         journal.append({"do": 1})
     assert not path.exists()
+
+
+def test_a_last_line_that_the_disk_damaged_is_told_and_kept(path: Path) -> None:
+    journal = Journal(path, WHAT)
+    journal.append({"do": 1})
+    journal.append({"do": 2})
+    journal.close()
+    content = path.read_bytes()
+    damaged = content[:-10] + bytes([content[-10] ^ 1]) + content[-9:]
+    path.write_bytes(damaged)
+    again = Journal(path, WHAT)
+    assert again.content.entries == [{"do": 1}]
+    (problem,) = again.content.problems
+    assert "1 of its edits could not be read" in problem
+    again.append({"do": 3})
+    again.close()
+    assert path.with_suffix(".damaged").read_bytes() == damaged
+    assert read_journal(path).entries == [{"do": 1}, {"do": 3}]
+
+
+@pytest.mark.parametrize("number", [10**8, -1, True, 2.0, None])
+def test_a_number_that_no_file_of_its_size_can_reach_takes_no_memory(
+    path: Path, number: object
+) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(_encode({"n": 0}) + _encode({"n": 1, "do": 1}) + _encode({"n": number}))
+    tracemalloc.start()
+    try:
+        content = read_journal(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert content.entries == [{"do": 1}]
+    assert len(content.problems) == 1

@@ -8,8 +8,8 @@ is the header, number 0. What a line looks like decides what it is worth:
   counts, and it is dropped;
 * torn or whole, followed by a line with the same number: writing it failed (full disk), the user
   was told so, and the later entry took its place;
-* torn, followed by a higher number: the disk damaged an entry that counted. That is told, and a
-  copy of the file is kept.
+* torn, followed by a higher number, or with the end of its line: the disk damaged an entry that
+  counted. That is told, and a copy of the file is kept.
 
 An entry counts when it is written and flushed (`os.fsync`). If that fails it does not: what may
 have been written of it is cut off, at once or, if the drive is gone, before the next one; and where
@@ -201,6 +201,8 @@ class Journal:
         self._hold_lock()
         expected = _encode({"n": 0, **self._header}) + b"".join(self._entries)
         self._size = len(expected)
+        if self.content.problems:
+            self._keep_damaged()
         if not self._begins_with(expected):
             self._write(self._header, self._entries)
         file = os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0))
@@ -232,13 +234,14 @@ class Journal:
                 if file.read(len(expected)) == expected:
                     return True
         except FileNotFoundError:
-            return False
-        if self.content.problems:
-            # Damaged entries are not written again, but somebody may want to look at them.
-            copy = self.path.with_suffix(".damaged")
-            if not copy.exists():
-                copy.write_bytes(self.path.read_bytes())
+            pass
         return False
+
+    def _keep_damaged(self) -> None:
+        """Damaged entries are not written again, but somebody may want to look at them."""
+        copy = self.path.with_suffix(".damaged")
+        if self.path.exists() and not copy.exists():
+            copy.write_bytes(self.path.read_bytes())
 
     def _write(self, header: Line, entries: list[bytes]) -> None:
         with atomic_write(self.path) as temporary:
@@ -256,8 +259,10 @@ class Journal:
             self._take_lock()
 
     def _take_lock(self) -> None:
-        # Not the parents: on a drive that has gone, they would be made on another one.
-        for folder in (self.path.parent.parent, self.path.parent):
+        # Not the project: on a drive that has gone, it would be made on another one.
+        folders = [self.path.parent, *self.path.parent.parents]
+        own = next((i for i, folder in enumerate(folders) if folder.name == "vitface"), 1)
+        for folder in reversed(folders[: own + 1]):
             folder.mkdir(exist_ok=True)
         if self._lock is not None:
             self._lock.close()
@@ -280,11 +285,16 @@ def read_journal(path: Path) -> JournalContent:
     except OSError as error:
         raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
     numbered: dict[int, Line] = {}
-    for text in content.split(b"\n"):
-        line = _decode(text)
+    *ended, torn = content.split(b"\n")
+    unread = 0
+    for text in [*ended, torn]:
+        line = _decode(text, most=len(content))
         if line is not None:
             # A later line takes the place of one that was refused.
             numbered[line.pop("n")] = line
+            unread = 0
+        elif text.strip() and text is not torn:
+            unread += 1
     header = numbered.pop(0, {})
     version = header.get("vitface_journal", VERSION)
     if not isinstance(version, int) or version > VERSION:
@@ -292,11 +302,10 @@ def read_journal(path: Path) -> JournalContent:
             f"{path} was written by a newer version of napari-vitface: update, then open it again."
         )
     problems = []
-    missing = sorted(set(range(1, max(numbered, default=0) + 1)) - set(numbered))
+    missing = max(numbered, default=0) - len(numbered) + unread
     if missing or (content.strip() and not header):
-        count = len(missing)
         problems.append(
-            f"{path} is damaged: {count or 'some'} of its edits could not be read and "
+            f"{path} is damaged: {missing or 'some'} of its edits could not be read and "
             f"{len(numbered)} were. Look through the labels that were changed last."
         )
     return JournalContent(header, [numbered[n] for n in sorted(numbered)], tuple(problems))
@@ -311,13 +320,37 @@ def _encode(line: Line) -> bytes:
 _START = len('{"crc":"00000000","line":')
 
 
-def _decode(text: bytes) -> Line | None:
-    """The entry in a line; None if the line is empty, torn or damaged."""
+def _decode(text: bytes, most: int) -> Line | None:
+    """The entry in a line, its number at most `most`; None if it is empty, torn or damaged."""
     body = text[_START:-1]
     if text[:_START] != f'{{"crc":"{zlib.crc32(body):08x}","line":'.encode() or text[-1:] != b"}":
         return None
-    line = json.loads(body)
-    return line if isinstance(line, dict) and isinstance(line.get("n"), int) else None
+    try:
+        line = json.loads(body, parse_constant=_refuse)
+    except (RecursionError, ValueError):
+        return None
+    match line:
+        # A file of a kilobyte does not hold the edit number 10^8.
+        case {"n": n} if type(n) is int and 0 <= n <= most and (n > 0 or _is_header(line)):
+            return line
+    return None
+
+
+def _is_header(line: Line) -> bool:
+    texts = [line.get("video", ""), line.get("scorer", ""), *_list(line.get("keypoints", []))]
+    operations = _list(line.get("operations", []))
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(operation, dict) for operation in operations
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    """`value`, or a list of nothing that is allowed."""
+    return value if isinstance(value, list) else [None]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -26,6 +26,7 @@ from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.journal import Journal
+from napari_vitface.project.journal_names import journal_paths
 from napari_vitface.project.lock import FileLock
 
 _INTENT = "keypoints-change.json"
@@ -140,10 +141,9 @@ def _journals(folder: Path, documents: Sequence[LabelDocument], held: ExitStack)
     """Every journal of the project, locked; `LabelError` if one is open in another process."""
     journals = [document.journal for document in documents]
     known = {journal.path for journal in journals}
-    place = folder / "vitface" / "journal"
-    # A lock without a journal: labels that are open and not edited yet.
-    found = {path.with_suffix(".jsonl") for path in [*place.glob("*.lock"), *place.glob("*.jsonl")]}
-    for path in sorted(found - known):
+    for path in journal_paths(folder / "vitface" / "journal"):
+        if path in known:
+            continue
         journal = Journal(path, f"the labels of {path.stem}")
         held.callback(journal.close)
         journals.append(journal)
@@ -176,7 +176,9 @@ def _carry_out(path: Path, journals: Sequence[Journal]) -> tuple[str, ...]:
         new = KeypointSet.from_dict(intent["new"])
         old, tables = intent.get("old", []), intent["tables"]
         renames, appended = intent["renames"], intent["appended"]
-    except (ValueError, KeyError, TypeError) as error:
+        if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in tables):
+            raise ValueError("it names tables outside the project")
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise LabelError(f"{path} cannot be read ({error}): move it away.") from error
     for journal in journals:
         journal.note_keypoints(new.names)

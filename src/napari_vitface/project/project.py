@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from napari_vitface.atomic import remove_leftovers
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import write_config
 from napari_vitface.formats.inside import check_inside
@@ -21,6 +22,7 @@ from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.frame_names import FrameNames, ListedFrames, NumberedFrames
 from napari_vitface.project.images import FrameReader
 from napari_vitface.project.journal import Journal
+from napari_vitface.project.journal_names import find_journal
 from napari_vitface.project.label_files import LabelFiles
 from napari_vitface.project.place import (
     Place,
@@ -252,8 +254,9 @@ class Project:
             raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
         shown = Path(video).absolute() if str(video) != entry.name else entry.path
         scorer = config.checked_scorer(scorer or self.scorer, str(self.folder))
-        stem = entry.name if scorer == self.scorer else f"{entry.name}.{scorer}"
-        path = self.own_folder / "journal" / f"{stem}.jsonl"
+        folder = self.own_folder / "journal"
+        check_inside(self.folder, folder)
+        path = find_journal(folder, entry.name, scorer if scorer != self.scorer else None)
         check_inside(self.folder, path, path.with_suffix(".lock"))
         journal = Journal(path, f"the labels of {entry.name}")
         try:
@@ -263,6 +266,8 @@ class Project:
                 owner = journal.content.header.get("scorer", scorer)
             files = self._place.files(entry, owner, self._settings().config)
             names, source = _frame_names(shown, files)
+            # What saves left that were killed; this one's own are in these folders too.
+            remove_leftovers(self.folder, self.own_folder, folder, path.parent, files.images)
             document = LabelDocument(
                 entry.name,
                 files,

@@ -50,6 +50,8 @@ def read_steps(
     # Renaming and appending keep every position, so the last names are those of all entries.
     names = header.get("keypoints", keypoints.names)
     for entry in entries:
+        if not _is_entry(entry):
+            raise _is_none(journal, ValueError(f"{entry!r}"))
         names = entry.get("keypoints", names)
     translate = _Translation(keypoints, names, frames, journal)
     steps: list[tuple[str, Edit]] = []
@@ -57,7 +59,7 @@ def read_steps(
     for entry in entries:
         for frame, keypoint, points in entry.get("accept", ()):
             place = translate.place(frame, keypoint)
-            noted.setdefault(place, []).extend(map(Point.from_json, points))
+            noted.setdefault(place, []).extend(translate.point(data) for data in points)
         steps += [(kind, translate.edit(entry[kind])) for kind in _STEPS if kind in entry]
     return steps, noted
 
@@ -85,6 +87,12 @@ class _Translation:
             )
         return found, self._positions[name]
 
+    def point(self, data: Any) -> Point:
+        try:
+            return Point.from_json(data)
+        except ValueError as error:
+            raise _is_none(self._journal, error) from error
+
     def edit(self, data: Any) -> Edit:
         if "changes" in data:
             changes = [[*self.place(frame, k), *rest] for frame, k, *rest in data["changes"]]
@@ -92,4 +100,46 @@ class _Translation:
         try:
             return edit_from_json(data)
         except ValueError as error:
-            raise LabelError(f"{self._journal} holds an edit that is none ({error}).") from error
+            raise _is_none(self._journal, error) from error
+
+
+def _is_none(journal: Path, error: ValueError) -> LabelError:
+    return LabelError(
+        f"{journal} holds an edit that is none ({error}): move it away to open the labels without "
+        "its edits."
+    )
+
+
+def _is_entry(entry: Line) -> bool:
+    """Whether an entry has the shape of one; what its points are is seen when they are read."""
+    edits = [entry[kind] for kind in _STEPS if kind in entry]
+    changes = [
+        change
+        for edit in edits
+        if isinstance(edit, dict)
+        for change in _list(edit.get("changes", []))
+    ]
+    accepted = _list(entry.get("accept", []))
+    return (
+        all(isinstance(name, str) for name in _list(entry.get("keypoints", [])))
+        and all(isinstance(edit, dict) for edit in edits)
+        and all(_is_place(change, 4) for change in changes)
+        and all(_is_place(place, 3) and isinstance(place[2], list) for place in accepted)
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    """`value`, or a list of nothing that is allowed."""
+    return value if isinstance(value, list) else [None]
+
+
+def _is_place(value: Any, length: int) -> bool:
+    """Whether a list of some length begins with a frame and the position of a keypoint."""
+    match value:
+        case [int() | str() as frame, int(), *_] if len(value) == length:
+            return isinstance(frame, str) or abs(frame) < _FRAMES
+    return False
+
+
+#: Frame numbers are below it: a century at a thousand frames a second.
+_FRAMES = 1 << 42

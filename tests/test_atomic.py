@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_vitface.atomic import atomic_write, leftovers
+from napari_vitface.atomic import atomic_write, leftovers, remove_leftovers
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights and links as POSIX has them")
 
@@ -62,6 +62,11 @@ def test_a_killed_process_leaves_what_was_there(tmp_path: Path) -> None:
     (left,) = leftovers(target)
     assert left.read_text() == "half"
     assert names_in(tmp_path) == sorted([left.name, "table.csv"])
+    with atomic_write(target) as ours:
+        (tmp_path / ".table.notes.csv").touch()
+        # Of a process that is writing now nothing is taken away, and nothing that is not ours.
+        remove_leftovers(tmp_path, tmp_path / "gone")
+        assert names_in(tmp_path) == sorted([ours.name, ".table.notes.csv", "table.csv"])
 
 
 @pytest.mark.parametrize("name", ["table.csv", "a" * 200 + ".csv", "odd [name].1.csv"])

@@ -22,7 +22,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     is replaced passes its permissions on; a link is followed, not replaced.
     """
     target = Path(path).resolve()
-    temporary = target.with_name(_name_start(target) + secrets.token_hex(4) + target.suffix)
+    mark = f"{os.getpid() % (1 << 24):06x}{secrets.token_hex(4)}"
+    temporary = target.with_name(_name_start(target) + mark + target.suffix)
     # Made here and not by the writer, so that a folder that cannot be written to is seen at once.
     with temporary.open("xb"):
         pass
@@ -42,8 +43,41 @@ def leftovers(path: str | os.PathLike[str]) -> list[Path]:
     """Temporary files for `path` of processes that were killed, or that are writing it now."""
     target = Path(path).resolve()
     start = _name_start(target)
-    pattern = re.compile(re.escape(start) + "[0-9a-f]{8}" + re.escape(target.suffix))
+    # Older versions did not begin with the number of the process.
+    pattern = re.compile(re.escape(start) + "([0-9a-f]{6})?[0-9a-f]{8}" + re.escape(target.suffix))
     return [other for other in target.parent.iterdir() if pattern.fullmatch(other.name)]
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Delete what processes of this computer left in folders that died while they wrote there.
+
+    Temporary files say which process writes them. Nothing is raised: it is tidying up.
+    """
+    for folder in folders:
+        with suppress(OSError):
+            for other in folder.iterdir():
+                found = _TEMPORARY.fullmatch(other.name)
+                if found and not _is_alive(int(found["process"], 16)):
+                    with suppress(OSError):
+                        other.unlink()
+
+
+_TEMPORARY = re.compile(r"\..+\.(?P<process>[0-9a-f]{6})[0-9a-f]{8}(\.[^.]*)?")
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid() % (1 << 24):
+        return True
+    if os.name != "posix":
+        # No process can be asked there without harm, but a file that is open cannot be deleted.
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _name_start(target: Path) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -58,6 +60,25 @@ def test_an_error_in_writing_is_raised_by_the_next_call_and_stop_never_raises(tm
         recorder.finish()
     recorder.stop()
     assert [path.name for path in tmp_path.iterdir()] == ["mouse_vitface_m.part"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows renames no folder with open files")
+def test_a_folder_that_is_renamed_during_the_run_is_not_said_to_hold_what_it_has_not(tmp_path):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    recorder, part = start(folder, 100)
+    recorder.put(rows_of(0, 8))
+    deadline = time.monotonic() + 60
+    while part.count < 8 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(VitFaceError, match=r"results was moved, renamed or deleted during the run"):
+        recorder.finish()
+    recorder.stop()
+    part.leave()
+    again = PartFile(tmp_path / "elsewhere" / part.path.name, {}, 2, range(100))
+    assert again.count == 8
+    again.leave()
 
 
 @pytest.mark.slow

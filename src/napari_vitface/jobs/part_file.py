@@ -90,6 +90,15 @@ class PartFile:
             raise
         self.count += len(rows)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is still where others would look for it."""
+        try:
+            there, here = self.path.stat(), os.fstat(self._file.fileno())
+        except (OSError, ValueError):
+            return False
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
     def sync(self) -> None:
         """Have the system put everything on the disk."""
         os.fsync(self._file.fileno())

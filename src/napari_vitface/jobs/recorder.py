@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import queue
 import threading
 import time
@@ -99,6 +101,8 @@ class Recorder:
                 self._to_tables(item)
                 if time.monotonic() - synced > _SYNC_EVERY:
                     self._part.sync()
+                    if not self._part.in_place:
+                        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
                     synced = time.monotonic()
             except BaseException as error:
                 self._error = error
@@ -123,6 +127,12 @@ class Recorder:
         error = self._error
         if error is None:
             return
+        if isinstance(error, VitFaceError | OSError) and not self._part.in_place:
+            raise VitFaceError(
+                f"The output folder {self._part.path.parent} was moved, renamed or deleted during "
+                f"the run, and {self._part.path.name} with what was done went with it: put it back "
+                "and run the same again, or choose another folder and begin anew."
+            ) from error
         if isinstance(error, VitFaceError | OSError):
             reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
             done = self._part.count

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QObject, QSize, QTimer
+from qtpy.QtGui import QResizeEvent
 
 from napari_vitface.gui.on_video import frame_size
 
@@ -48,7 +49,7 @@ class FittedView(QObject):
         session.video_changed.connect(self._on_video)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize and not self._pending:
+        if isinstance(event, QResizeEvent) and not self._pending:
             self._pending = self._is_fitted(event.oldSize())
             if self._pending:
                 # Docks resize the canvas in several steps.

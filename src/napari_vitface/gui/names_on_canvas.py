@@ -70,6 +70,20 @@ def outline_names(viewer: Any, layer: Points) -> None:
 class _Names:
     """What is added to vispy's text: each name at a side of its point where there is room."""
 
+    # What vispy's text has, in the versions that `outline_names` takes.
+    transforms: Any
+    _text: Any
+    _anchors: Any
+    _pos: Any
+    _pos_changed: bool
+    _font_size: float
+    _vertices: Any
+    _vertices_data: Any
+    # Ours: the layer, the letters where vispy put them, the sides of the names before.
+    _layer: Any
+    _letters: Any
+    _sides: Any
+
     @property
     def text(self) -> Any:
         return self._text

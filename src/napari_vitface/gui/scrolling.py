@@ -27,6 +27,7 @@ class SteadyScrollArea(QScrollArea):
         super().__init__(parent)
         #: Where the widgets were, top and bottom, when all was at rest.
         self._places: dict[QWidget, tuple[int, int]] = {}
+        self._column = column
         self.setWidget(column)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -36,7 +37,7 @@ class SteadyScrollArea(QScrollArea):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # First the scroll bar learns of the new height.
         done = bool(super().eventFilter(watched, event))
-        if watched is self.widget() and event.type() == QEvent.Type.Resize:
+        if watched is self._column and event.type() == QEvent.Type.Resize:
             self._follow()
         return done
 
@@ -63,7 +64,7 @@ class SteadyScrollArea(QScrollArea):
     def _note_places(self) -> None:
         viewport = self.viewport().height()
         places = {}
-        for widget in self.widget().findChildren(QWidget):
+        for widget in self._column.findChildren(QWidget):
             if self._is_there(widget) and not widget.findChildren(
                 QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly
             ):
@@ -73,7 +74,7 @@ class SteadyScrollArea(QScrollArea):
         self._places = places
 
     def _is_there(self, widget: QWidget) -> bool:
-        return widget.isVisibleTo(self.widget())
+        return widget.isVisibleTo(self._column)
 
     def _top(self, widget: QWidget) -> int:
         return int(widget.mapTo(self.viewport(), widget.rect().topLeft()).y())

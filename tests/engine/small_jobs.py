@@ -85,3 +85,25 @@ def no_result() -> Iterator[Event]:
 
 def pid() -> Iterator[Event]:
     yield Finished("pid", {"pid": os.getpid(), "torch": "torch" in sys.modules})
+
+
+def stuck(how: str) -> Iterator[Event]:
+    """Never come back from a step, whoever asks."""
+    yield Started("stuck", 1)
+    if how == "sleeps":
+        time.sleep(600)
+    # A library that keeps the interpreter's lock: no other thread of the process runs.
+    ctypes.PyDLL(None).sleep(600)
+    yield Finished("stuck")
+
+
+def tidy(closed: str, seconds: float) -> Iterator[Event]:
+    """Answer at once, and take `seconds` to put the files in order."""
+    try:
+        for i in range(10_000):
+            time.sleep(0.01)
+            yield Progress(i, 10_000)
+    except GeneratorExit:
+        time.sleep(seconds)
+        Path(closed).write_text("closed")
+        raise

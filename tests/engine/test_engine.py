@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_vitface.engine import Engine
+from napari_vitface.engine import Engine, client
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import (
     Cancelled,
@@ -21,6 +21,7 @@ from napari_vitface.jobs.events import (
     Failed,
     Finished,
     PosesPredicted,
+    Preparing,
     Progress,
     Started,
 )
@@ -327,3 +328,85 @@ def test_the_engine_starts_when_the_folder_holds_files_named_like_modules(tmp_pa
         engine.start()
         failed = engine.submit("nothing").wait(20)
         assert failed.message.startswith("The engine has no job")
+
+
+# --- a job that does not answer -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["sleeps", "holds the interpreter"])
+def test_a_job_that_does_not_answer_is_cancelled_with_its_process(engine, how):
+    heard = Heard()
+    request = engine.submit("small_jobs:stuck", {"how": how}, on_event=heard)
+    heard.wait_for(Started)
+    pid = engine.pid
+    request.cancel()
+    assert isinstance(request.wait(20), Cancelled)
+    assert gone(pid)
+    assert engine.submit("small_jobs:pid").wait(20).result["pid"] != pid
+    assert sum(isinstance(event, Cancelled) for event in heard) == 1
+
+
+def test_requests_that_waited_behind_it_are_answered_by_the_next_process(engine):
+    heard, waiting = Heard(), Heard()
+    stuck = engine.submit("small_jobs:stuck", {"how": "sleeps"}, on_event=heard)
+    heard.wait_for(Started)
+    queued = engine.submit("small_jobs:count", {"steps": 2}, on_event=waiting)
+    urgent = engine.submit("small_jobs:pid", urgent=True)
+    pid = engine.pid
+    stuck.cancel()
+    assert queued.wait(30) == Finished("count", {"steps": 2})
+    assert isinstance(urgent.wait(30), Finished)
+    assert isinstance(stuck.outcome, Cancelled)
+    assert gone(pid)
+    assert sum(isinstance(event, Started) for event in waiting) == 1
+
+
+def test_cancelling_what_waits_does_not_end_the_long_job_before_it(engine):
+    heard = Heard()
+    long = engine.submit(
+        "small_jobs:count", {"steps": 2, "seconds": client.PATIENCE + 1.5}, on_event=heard
+    )
+    heard.wait_for(Started)
+    pid = engine.pid
+    queued = engine.submit("small_jobs:count")
+    urgent = engine.submit("small_jobs:count", urgent=True)
+    queued.cancel()
+    urgent.cancel()
+    assert isinstance(queued.wait(20), Cancelled)
+    assert isinstance(urgent.wait(20), Cancelled)
+    assert isinstance(long.wait(30), Finished)
+    assert engine.pid == pid
+
+
+def test_a_job_that_puts_its_files_in_order_gets_the_time_for_it(engine, tmp_path):
+    heard = Heard()
+    closed = tmp_path / "closed"
+    arguments = {"closed": closed, "seconds": client.PATIENCE + 1.0}
+    request = engine.submit("small_jobs:tidy", arguments, on_event=heard)
+    heard.wait_for(Progress)
+    pid = engine.pid
+    request.cancel()
+    assert isinstance(request.wait(20), Cancelled)
+    assert closed.read_text() == "closed"
+    assert engine.pid == pid
+
+
+def test_the_process_imports_ahead_and_answers_meanwhile(engine):
+    engine.warm_up()
+    pid = engine.pid
+    # Begun while PyTorch is imported, it is told so; and it can be left at once.
+    heard = Heard()
+    request = engine.submit("small_jobs:pid", on_event=heard)
+    assert isinstance(engine.submit("models").wait(60), Finished)
+    assert request.wait(120).result == {"pid": pid, "torch": True}
+    assert set(heard[:-1]) <= {Preparing("Importing PyTorch")}
+
+
+def test_a_request_is_left_while_the_process_imports(engine):
+    engine.warm_up()
+    heard = Heard()
+    request = engine.submit("small_jobs:one_step", {"seconds": 0}, on_event=heard)
+    heard.wait_for(Event)
+    request.cancel()
+    assert isinstance(request.wait(20), Cancelled | Finished)
+    assert isinstance(engine.submit("small_jobs:pid").wait(120), Finished)

@@ -23,6 +23,10 @@ from napari_vitface.jobs.events import Cancelled, Event, Failed, Finished
 
 _log = logging.getLogger(__name__)
 _TAIL_LINES = 60
+#: Seconds that a cancelled job gets to end by itself, and those that it gets to put its files in
+#: order once it says that it does.
+PATIENCE = 2.0
+_PATIENCE_CLOSING = 20.0
 
 
 class Request:
@@ -37,13 +41,19 @@ class Request:
         The last event; None while the request is open.
     """
 
-    def __init__(self, number: int, job: str, on_event: Callable[[Event], None] | None) -> None:
+    def __init__(
+        self, number: int, job: str, urgent: bool, on_event: Callable[[Event], None] | None
+    ) -> None:
         self.number = number
         self.job = job
         self.outcome: Event | None = None
+        self._urgent = urgent
         self._on_event = on_event
         self._over = threading.Event()
-        self._send_cancel: Callable[[int], None] | None = None
+        #: What the engine said of it: "", "began" or "closing".
+        self._stage = ""
+        self._message: dict[str, Any] = {}
+        self._cancel: Callable[[Request], None] | None = None
 
     def __repr__(self) -> str:
         state = "open" if self.outcome is None else type(self.outcome).__name__.lower()
@@ -57,10 +67,13 @@ class Request:
     def cancel(self) -> None:
         """Ask for the job to stop at its next step; returns at once.
 
-        `Cancelled` follows as the last event, or `Finished` if the job was quicker.
+        `Cancelled` follows as the last event, or `Finished` if the job was quicker. A job that is
+        inside a step that does not end is cancelled with the process: `Cancelled` comes within
+        `PATIENCE` seconds, what the job has on disk stays, and other open requests begin anew in
+        the next process. It stays alive if another long job is under way in it.
         """
-        if self._send_cancel is not None and self.outcome is None:
-            self._send_cancel(self.number)
+        if self._cancel is not None and self.outcome is None:
+            self._cancel(self)
 
     def wait(self, timeout: float | None = None) -> Event | None:
         """Block until the request is over and return its last event; None after `timeout` seconds.
@@ -105,6 +118,7 @@ class Engine:
         self._lock = threading.Lock()
         self._slot = _Slot()
         self._closed = False
+        self._warm = False
         # Also called at interpreter exit; it must not hold a reference to self.
         self._finalizer = weakref.finalize(self, _shut_down, self._slot)
 
@@ -124,6 +138,18 @@ class Engine:
         """
         with self._lock:
             self._connect()
+
+    def warm_up(self) -> None:
+        """Start the process and have it import what jobs need, while nothing else is to be done.
+
+        Raises
+        ------
+        EngineError
+            If the process cannot be started, or after `close`.
+        """
+        with self._lock:
+            self._warm = True
+            self._connect().warm_up()
 
     def submit(
         self,
@@ -158,8 +184,9 @@ class Engine:
         TypeError
             If an argument cannot be sent.
         """
-        request = Request(next(self._numbers), job, on_event)
-        message = {
+        request = Request(next(self._numbers), job, urgent, on_event)
+        request._cancel = self._cancel
+        request._message = {
             "type": "submit",
             "number": request.number,
             "job": job,
@@ -168,7 +195,7 @@ class Engine:
             "replaces": replaces,
         }
         with self._lock:
-            self._connect().submit(request, message)
+            self._connect().submit(request)
         return request
 
     def close(self) -> None:
@@ -195,13 +222,60 @@ class Engine:
         connection = self._slot.connection
         if connection is None or not connection.alive:
             connection = self._slot.connection = _Connection(self._environment)
+            if self._warm:
+                connection.warm_up()
         return connection
+
+    def _cancel(self, request: Request) -> None:
+        connection = self._slot.connection
+        if connection is not None:
+            connection.cancel(request.number)
+            _later(PATIENCE, lambda: self._insist(request))
+
+    def _insist(self, request: Request) -> None:
+        """End a request that was cancelled and whose job does not answer."""
+        if request.done:
+            return
+        if request._stage == "closing":
+            _later(_PATIENCE_CLOSING, lambda: self._insist_on_closing(request))
+            return
+        self._end(request)
+
+    def _insist_on_closing(self, request: Request) -> None:
+        if not request.done:
+            self._end(request)
+
+    def _end(self, request: Request) -> None:
+        with self._lock:
+            connection = self._slot.connection
+            if connection is None or self._closed:
+                return
+            # Only a job that was begun can be what blocks the process.
+            blocks = request._stage and not connection.works_on_another(request)
+            others = connection.abandon() if blocks else []
+        connection.deliver(request.number, Cancelled(request.job))
+        request._deliver(Cancelled(request.job))
+        for other in others:
+            if other is request:
+                continue
+            other._stage = ""
+            try:
+                with self._lock:
+                    self._connect().submit(other)
+            except EngineError as error:
+                other._deliver(Failed(other.job, str(error)))
 
 
 class _Slot:
     """Holds the connection where the finalizer finds it without holding the `Engine`."""
 
     connection: _Connection | None = None
+
+
+def _later(seconds: float, work: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, work)
+    timer.daemon = True
+    timer.start()
 
 
 def _shut_down(slot: _Slot) -> None:
@@ -252,12 +326,34 @@ class _Connection:
     def alive(self) -> bool:
         return not self._ended and self.process.poll() is None
 
-    def submit(self, request: Request, message: dict[str, Any]) -> None:
-        data = encode_message(message)
+    def warm_up(self) -> None:
+        self._outbox.put(encode_message({"type": "warm up"}))
+
+    def works_on_another(self, request: Request) -> bool:
+        """Whether a long job beside `request` is under way."""
+        with self._lock:
+            return any(
+                other._stage and not other._urgent
+                for other in self._open.values()
+                if other is not request
+            )
+
+    def abandon(self) -> list[Request]:
+        """Kill the process, and return the requests that were open, without a word to them."""
+        with self._lock:
+            left = list(self._open.values())
+            self._open.clear()
+            self._ended = True
+        self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1.0)
+        return left
+
+    def submit(self, request: Request) -> None:
+        data = encode_message(request._message)
         with self._lock:
             self._open[request.number] = request
             lost = self._ended
-        request._send_cancel = self._cancel
         if lost:
             # It died between the look at `alive` and now, after the reader failed the open ones.
             self._end_open_requests()
@@ -283,7 +379,7 @@ class _Connection:
                 thread.join(2.0)
         self._silent = True
 
-    def _cancel(self, number: int) -> None:
+    def cancel(self, number: int) -> None:
         self._outbox.put(encode_message({"type": "cancel", "number": number}))
 
     def _write(self) -> None:
@@ -306,7 +402,12 @@ class _Connection:
                 if message["type"] == "ready":
                     self._ready = True
                 elif message["type"] == "event":
-                    self._deliver(message["number"], message["event"])
+                    self.deliver(message["number"], message["event"])
+                elif message["type"] == "stage":
+                    with self._lock:
+                        request = self._open.get(message["number"])
+                    if request is not None:
+                        request._stage = message["stage"]
         except (EOFError, OSError):
             pass
         except (WireError, ValueError) as error:
@@ -324,7 +425,7 @@ class _Connection:
             self._tail.append(text)
             _log.debug("engine: %s", text)
 
-    def _deliver(self, number: int, event: Event) -> None:
+    def deliver(self, number: int, event: Event) -> None:
         with self._lock:
             if isinstance(event, Finished | Failed | Cancelled):
                 request = self._open.pop(number, None)

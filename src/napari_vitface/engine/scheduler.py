@@ -36,11 +36,20 @@ class Scheduler:
     emit : callable
         Gets (request number, event); the last event of each request is `Finished`, `Failed` or
         `Cancelled`.
+    tell : callable, optional
+        Gets (request number, "began" or "closing") before a job is stepped for the first time, and
+        before one that was begun is closed.
     """
 
-    def __init__(self, start: Start, emit: Callable[[int, Event], None]) -> None:
+    def __init__(
+        self,
+        start: Start,
+        emit: Callable[[int, Event], None],
+        tell: Callable[[int, str], None] = lambda number, stage: None,
+    ) -> None:
         self._start = start
         self._emit = emit
+        self._tell = tell
         self._urgent: list[_Entry] = []
         self._long: list[_Entry] = []
         self._long_is_due = False
@@ -93,6 +102,7 @@ class Scheduler:
         event: Event
         try:
             if entry.generator is None:
+                self._tell(entry.number, "began")
                 entry.generator = self._start(entry.job, entry.arguments)
             event = next(entry.generator)
             if isinstance(event, Finished):
@@ -109,6 +119,8 @@ class Scheduler:
     def _cancel(self, entry: _Entry, message: str = "") -> None:
         self._remove(entry)
         event: Event = Cancelled(entry.job, message)
+        if entry.generator is not None:
+            self._tell(entry.number, "closing")
         try:
             _close(entry)
         except (Exception, SystemExit) as error:

@@ -21,8 +21,9 @@ from typing import Any, BinaryIO
 from napari_vitface.engine.scheduler import Scheduler
 from napari_vitface.engine.wire import WireError, read_message, write_message
 from napari_vitface.errors import EngineError
-from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.events import Event, Preparing
 from napari_vitface.jobs.failure import describe_failure
+from napari_vitface.jobs.resources import Resources
 
 #: The jobs that the engine knows by name. "module:function" names any other.
 JOBS = {
@@ -42,6 +43,18 @@ JOBS = {
     "suggest": "napari_vitface.jobs.suggesting.suggest:suggest",
     "train": "napari_vitface.jobs.training.train:train",
 }
+
+#: Jobs that read headers and folders only.
+_WITHOUT_TORCH = ("models",)
+
+#: What the first prediction needs, so that it is there before somebody asks for one.
+_NEEDED = (
+    "napari_vitface.model.predictor",
+    "napari_vitface.video",
+    "napari_vitface.jobs.batches",
+    "napari_vitface.jobs.recorder",
+    "napari_vitface.jobs.predict",
+)
 
 #: Seconds that a job gets to put its files in order after the window is gone.
 _GRACE = 10.0
@@ -78,13 +91,46 @@ def start_job(job: str, arguments: dict[str, Any], **context: Any) -> Iterator[E
     return generator_function(**arguments, **shared)
 
 
-def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
-    from napari_vitface.jobs.resources import Resources
+def _started(job: str, arguments: dict[str, Any], resources: Resources) -> Iterator[Event]:
+    # Not before the first step: what a job is called with is imported with it.
+    yield from start_job(job, arguments, resources=resources)
 
+
+class WarmUp:
+    """Imports what jobs need on a thread, so that the process answers meanwhile."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Begin, unless it was begun."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._import, daemon=True)
+            self._thread.start()
+
+    def waited_for(self, job: Iterator[Event]) -> Iterator[Event]:
+        """The job, begun when the imports are done: two threads must not import the same."""
+        thread = self._thread
+        while thread is not None and thread.is_alive():
+            yield Preparing("Importing PyTorch")
+            thread.join(0.1)
+        yield from job
+
+    def _import(self) -> None:
+        # Whatever fails here fails again in a job, which tells it.
+        with contextlib.suppress(Exception):
+            for name in _NEEDED:
+                importlib.import_module(name)
+
+
+def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
     resources = Resources()
+    warm_up = WarmUp()
 
     def start(job: str, arguments: dict[str, Any]) -> Iterator[Event]:
-        return start_job(job, arguments, resources=resources)
+        if job in _WITHOUT_TORCH:
+            return start_job(job, arguments, resources=resources)
+        return warm_up.waited_for(_started(job, arguments, resources))
 
     def emit(number: int, event: Event) -> None:
         try:
@@ -94,7 +140,10 @@ def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
             failed = describe_failure(type(event).__name__, error)
             write_message(answers, {"type": "event", "number": number, "event": failed})
 
-    scheduler = Scheduler(start, emit)
+    def tell(number: int, stage: str) -> None:
+        write_message(answers, {"type": "stage", "number": number, "stage": stage})
+
+    scheduler = Scheduler(start, emit, tell)
     write_message(answers, {"type": "ready", "pid": os.getpid()})
     while True:
         while True:
@@ -115,6 +164,8 @@ def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
                     scheduler.cancel(message["number"])
                 case "cancel all":
                     scheduler.cancel_all()
+                case "warm up":
+                    warm_up.begin()
                 case "close":
                     threading.Thread(target=_exit_after_grace, daemon=True).start()
                     scheduler.cancel_all()

@@ -185,6 +185,7 @@ class ViTFaceDock(QWidget):
 
         try:
             self.session.submit("models", {}, on_models)
+            self.session.engine.warm_up()
             self.session.submit("describe", {}, on_description)
         except VitFaceError as error:
             self.session.tell(str(error), "error")

@@ -1,0 +1,87 @@
+"""Asking before a training is stopped because its window, or the dock, is closed."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
+
+from napari_vitface.gui.session import Session
+
+
+class ClosingGuard(QObject):
+    """Keeps window and dock open while a model is trained, unless the user says otherwise.
+
+    Parameters
+    ----------
+    session : Session
+    dock : QWidget
+        What is closed with napari's dock around it.
+    """
+
+    def __init__(self, session: Session, dock: QWidget) -> None:
+        super().__init__(dock)
+        self._session = session
+        self._dock = dock
+        self._window: QWidget | None = None
+        self._holder: QDockWidget | None = None
+        #: The question that is open.
+        self.question: QMessageBox | None = None
+
+    def watch(self) -> None:
+        """Watch the window and the dock that the widget is in now."""
+        holder = self._dock.parent()
+        while holder is not None and not isinstance(holder, QDockWidget):
+            holder = holder.parent()
+        if holder is None or holder.parent() is None:
+            return
+        window = holder.parent().window()
+        if window is not self._window:
+            self._window = window
+            window.installEventFilter(self)
+        if holder is not self._holder:
+            self._holder = holder
+            # What the x of napari's dock calls; Qt knows nothing of that button.
+            close = getattr(holder, "destroyOnClose", None)
+            if close is not None:
+                holder.destroyOnClose = (  # type: ignore[attr-defined]
+                    lambda: close() if self.may_close("the dock") else None
+                )
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stop the window's closing if the user wants the training to go on."""
+        if event.type() == QEvent.Type.Close and watched is self._window:
+            viewer = self._session.viewer
+            # A program that closes a viewer takes its layers away first, and is not asked.
+            by_user = event.spontaneous() or (viewer is not None and len(viewer.layers) > 0)
+            if by_user and not self.may_close("napari"):
+                event.ignore()
+                return True
+        return False
+
+    def may_close(self, what: str) -> bool:
+        """Whether nothing is trained, or the user lets it be stopped."""
+        run = self._session.fine_tune.run
+        if self._session.closed or run is None or not run.active:
+            return True
+        if self.question is not None:
+            return False
+        question = self.question = QMessageBox(self._dock)
+        question.setIcon(QMessageBox.Icon.Question)
+        question.setWindowTitle("A model is being trained")
+        reached = f" at step {run.step:,} of {run.steps:,}".replace(",", " ") if run.steps else ""
+        question.setText(f"The model {run.name} is being trained{reached}. Close {what}?")
+        question.setInformativeText(
+            "Closing stops the training. What it has reached is kept: open the video again, and "
+            "Continue in section 5 (Fine-tune) goes on from there."
+        )
+        keep = question.addButton("Keep open", QMessageBox.ButtonRole.RejectRole)
+        stop = question.addButton("Stop and close", QMessageBox.ButtonRole.DestructiveRole)
+        question.setDefaultButton(keep)
+        question.setEscapeButton(keep)
+        try:
+            question.exec_()
+            return question.clickedButton() is stop or not run.active
+        finally:
+            self.question = None
+            question.deleteLater()
+

@@ -20,6 +20,7 @@ from napari_vitface.jobs.events import (
     Failed,
     Finished,
     PosesPredicted,
+    Preparing,
     Started,
 )
 
@@ -106,6 +107,29 @@ def test_after_a_kill_the_next_run_goes_on_where_the_killed_one_was(real_engine,
         "mouse_vitface_tiny.csv",
         "mouse_vitface_tiny.h5",
     ]
+
+
+@pytest.mark.slow  # each phase but the last may end the process, and the next one imports anew
+def test_a_prediction_can_be_left_in_every_phase(video, tiny_model, tmp_path):
+    arguments = {"video": video, "model": tiny_model, "device": "cpu"}
+    environment = {"OMP_NUM_THREADS": "1", "VITFACE_CACHE": str(tmp_path / "cache")}
+    phases = {
+        "Reading": lambda event: event == Preparing("Reading the video"),
+        "Importing": lambda event: event == Preparing("Importing PyTorch"),
+        "Loading": lambda event: event == Preparing("Loading the model tiny"),
+        "predicting": lambda event: isinstance(event, PosesPredicted),
+    }
+    with Engine(environment) as engine:
+        for is_there in phases.values():
+            heard: list[Event] = []
+            run = engine.submit("predict", arguments, on_event=heard.append)
+            wait_until(lambda heard=heard, there=is_there: any(map(there, heard)))
+            run.cancel()
+            assert isinstance(run.wait(60), Cancelled)
+            assert isinstance(engine.submit("models").wait(120), Finished)
+        finished = engine.submit("predict", arguments).wait(300)
+    assert isinstance(finished, Finished), finished
+    assert finished.result["frames"] == FRAMES
 
 
 def test_the_model_stays_loaded_between_requests(tiny_model, tmp_path):

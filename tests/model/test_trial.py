@@ -199,6 +199,8 @@ def test_without_units_nothing_runs_before_the_first_point(
 def with_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A processor with bf16 units, and an empty cache."""
     monkeypatch.setattr("napari_vitface.model.device.has_bf16_units", lambda: True)
+    # Nor does anything else run on it.
+    monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 0.0)
     monkeypatch.setenv("VITFACE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -231,6 +233,16 @@ def test_without_a_digest_of_the_model_nothing_is_remembered(
     network = make_network()
     assert phrases(network, "") == phrases(network, "") == MEASURED
     assert not with_units.exists()
+
+
+def test_what_was_measured_on_a_busy_computer_is_not_kept(
+    make_network: Callable[..., KeypointNetwork], with_units: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network()
+    monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 1000.0)
+    chosen = result_of(choose(network, Preprocessing((64, 96)), "cpu", content="a"))
+    assert chosen.why.endswith("so it is measured again next time.")
+    assert phrases(network, "a") == MEASURED
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "other conditions", "other device", "no reason"])

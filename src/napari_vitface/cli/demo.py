@@ -14,6 +14,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.jobs.sample import draw_sample
 
 _FRAMES = 200
 _EXPLAINED = 60
@@ -37,11 +38,9 @@ def run_demo(folder: Path, reporter: Reporter, *, headless: bool = False) -> int
         raise VitFaceError(
             f"The folder {folder} cannot be made ({error.strerror}); choose another --output."
         ) from error
-    from napari_vitface.sample import write_sample_video
-
     video = folder / "sample.mp4"
     reporter.say(f"Drawing a sample of {_FRAMES} frames: {video}")
-    write_sample_video(video, frames=_FRAMES)
+    reporter.run(draw_sample(video, frames=_FRAMES), title="sample")
     if headless or not has_display():
         if not headless:
             reporter.say("There is no display, so files are written instead of opening a window.")
@@ -62,7 +61,7 @@ def _open_window(video: Path, reporter: Reporter) -> int:
     missing = missing_libraries()
     if missing:
         raise VitFaceError(describe_missing(missing))
-    reporter.say("Opening napari. Close its window to end the demonstration.")
+    reporter.say("Opening napari, which takes some seconds. Close its window to end.")
     # In a process of its own: the window's process must never have torch in it.
     window = subprocess.run([sys.executable, "-P", "-c", _WINDOW, str(video)], check=False)
     if window.returncode != 0:
@@ -85,6 +84,7 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
             shutil.move(result["csv"], folder / "predictions.csv")
             shutil.move(result["overlay"], folder / "overlay.mp4")
         picture = folder / "overlay.png"
+        reporter.say(f"Looking at where the model attends in frame {_EXPLAINED} …")
         reporter.run(
             explain(video, _EXPLAINED, output=picture, resources=resources), title="attention"
         )

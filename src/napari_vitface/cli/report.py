@@ -46,6 +46,7 @@ class Reporter:
     def __init__(self, *, json_lines: bool = False) -> None:
         self.json_lines = json_lines
         self._bar: Any = None
+        self._preparing: Any = None
         self._stage = ""
         self._interrupted = False
 
@@ -93,7 +94,7 @@ class Reporter:
             case Notice(message):
                 self.say(message)
             case Preparing(message):
-                self.say(f"{message} …")
+                self._prepare(message)
             case Started():
                 self._start(event, title)
             case Progress():
@@ -103,11 +104,12 @@ class Reporter:
 
     def say(self, sentence: str) -> None:
         """A sentence on standard error, above the bar."""
-        if self._bar is not None:
-            self._bar.clear()
+        bar = self._bar or self._preparing
+        if bar is not None:
+            bar.clear()
         print(one_line(sentence), file=sys.stderr, flush=True)
-        if self._bar is not None:
-            self._bar.refresh()
+        if bar is not None:
+            bar.refresh()
 
     def result(self, text: str) -> None:
         """What the user asked for, on standard output; with JSON lines, nothing."""
@@ -141,6 +143,23 @@ class Reporter:
             )
         print(f"napari-vitface: cancelled.{hint}", file=sys.stderr, flush=True)
 
+    def _prepare(self, message: str) -> None:
+        """A line with the time since it began: on a terminal in one place, in a log file each."""
+        if not sys.stderr.isatty() or self._bar is not None:
+            self.say(f"{message} …")
+            return
+        from tqdm import tqdm
+
+        if self._preparing is None:
+            self._preparing = tqdm(
+                desc=message,
+                bar_format="{desc} … {elapsed}",
+                file=sys.stderr,
+                leave=False,
+                dynamic_ncols=True,
+            )
+        self._preparing.set_description_str(message)
+
     def _start(self, event: Started, title: str) -> None:
         # There may be one of what came before.
         self._close_bar()
@@ -158,6 +177,7 @@ class Reporter:
     def _open_bar(self, title: str, total: int, unit: str, *, initial: int = 0) -> None:
         from tqdm import tqdm
 
+        self._end_preparing()
         terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
@@ -197,7 +217,13 @@ class Reporter:
             text += f" (mean pose {event.mean_pose_median:.2f}, {event.mean_pose_mean:.2f})"
         self.say(text)
 
+    def _end_preparing(self) -> None:
+        if self._preparing is not None:
+            self._preparing.close()
+            self._preparing = None
+
     def _close_bar(self) -> None:
+        self._end_preparing()
         if self._bar is not None:
             self._bar.close()
             self._bar = None

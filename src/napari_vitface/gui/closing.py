@@ -26,6 +26,7 @@ class ClosingGuard(QObject):
         self._holder: QDockWidget | None = None
         #: The question that is open.
         self.question: QMessageBox | None = None
+        session.ended.connect(self._let_go)
 
     def watch(self) -> None:
         """Watch the window and the dock that the widget is in now."""
@@ -46,6 +47,15 @@ class ClosingGuard(QObject):
                 holder.destroyOnClose = (  # type: ignore[attr-defined]
                     lambda: close() if self.may_close("the dock") else None
                 )
+
+    def _let_go(self) -> None:
+        """Nothing is asked any more; what is being taken down must not call back."""
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
+        if self._holder is not None:
+            vars(self._holder).pop("destroyOnClose", None)
+            self._holder = None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stop the window's closing if the user wants the training to go on."""
@@ -84,4 +94,3 @@ class ClosingGuard(QObject):
         finally:
             self.question = None
             question.deleteLater()
-

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QSize, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.section import AttentionSection
+from napari_vitface.gui.closing import ClosingGuard
 from napari_vitface.gui.correct.section import CorrectSection
 from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.fitted_view import FittedView
@@ -65,6 +66,7 @@ class ViTFaceDock(QWidget):
         self.setAcceptDrops(True)
         self._viewer = weakref.ref(viewer)
         self._view = FittedView(self.session, viewer, self)
+        self.closing = ClosingGuard(self.session, self)
         self._restyle()
         viewer.events.theme.connect(self._restyle)
         self.session.told.connect(self._on_told)
@@ -134,6 +136,11 @@ class ViTFaceDock(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.close_session()
         return bool(super().event(event))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Know the window that it is in."""
+        super().showEvent(event)
+        self.closing.watch()
 
     def close_session(self) -> None:
         """Let go of the viewer and end the engine; the dock is of no use afterwards."""

@@ -146,6 +146,6 @@ class Runner(Generic[R]):
         self.changed.emit()
 
     def _fail(self, run: R, message: str) -> None:
+        # The section that shows the run says it; telling the session would say it twice.
         run.status, run.message = "failed", message
         self.changed.emit()
-        self._session.tell(message, "error")

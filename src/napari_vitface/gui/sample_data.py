@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from napari_vitface import __version__
+from napari_vitface.cache import cache_folder
 from napari_vitface.gui.reader import LayerData, open_for_window, video_layer
 
 DRAWING = "Drawing the sample video (only this once) …"
@@ -30,14 +29,3 @@ def sample_video() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_sample_video(path)
     return path
-
-
-def cache_folder() -> Path:
-    """Where files go that can be made again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "napari-vitface"

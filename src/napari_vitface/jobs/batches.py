@@ -40,7 +40,9 @@ class Batch:
 def batches(
     video: Video, frames: range, view: View, size: int, *, pinned: bool = False
 ) -> Iterator[Batch]:
-    """Batches of up to `size` frames, made on threads of their own.
+    """Batches of up to `size` frames, made on threads of their own; the first one is a frame alone.
+
+    Somebody waits for the first points, and for nothing as long as for them.
 
     Parameters
     ----------
@@ -53,14 +55,15 @@ def batches(
 def _assemble(video: Video, frames: range, view: View, size: int, pinned: bool) -> Iterator[Batch]:
     numbers: list[int] = []
     images: list[NDArray[np.uint8] | None] = []
+    limit = 1
     source = video.frames(frames, scale=view.scale, ahead=max(64, size))
     try:
         for number, image in source:
             numbers.append(number)
             images.append(image)
-            if len(numbers) == size:
+            if len(numbers) == limit:
                 yield _batch(numbers, images, view, pinned)
-                numbers, images = [], []
+                numbers, images, limit = [], [], size
         if numbers:
             yield _batch(numbers, images, view, pinned)
     finally:

@@ -18,6 +18,7 @@ from napari_vitface.jobs.events import (
     Finished,
     Notice,
     PosesPredicted,
+    Preparing,
     Progress,
     Started,
 )
@@ -108,6 +109,7 @@ def predict(
     """
     from napari_vitface.model.checkpoint import find_model
 
+    yield Preparing("Reading the video")
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         source = stack.enter_context(shared.video(video))

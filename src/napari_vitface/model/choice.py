@@ -103,8 +103,8 @@ def choose(
     known = recalled(conditions, [(str(d), p) for d, p in options]) if content else None
     if known is not None:
         return known
-    choice = yield from _measure(network, preprocessing, devices, precision, int8)
-    if content:
+    choice, lasting = yield from _measure(network, preprocessing, devices, precision, int8)
+    if content and lasting:
         remember(conditions, asdict(choice))
     return choice
 
@@ -140,7 +140,8 @@ def _measure(
     devices: list[torch.device],
     precision: str,
     int8: Int8Network | None,
-) -> Steps[Choice]:
+) -> Steps[tuple[Choice, bool]]:
+    """The choice, and whether it holds for another time too."""
     trials: list[Trial] = []
     failures = ""
     for device in devices:
@@ -150,7 +151,7 @@ def _measure(
         on_cpu = int8 if device.type == "cpu" else None
         if device == devices[-1] and not trials and len(names) == 1 and on_cpu is None:
             # Nothing is left to compare it with.
-            return Choice(str(device), names[0], f"{names[0]} on {device}.{failures}")
+            return Choice(str(device), names[0], f"{names[0]} on {device}.{failures}"), True
         try:
             canvas = trial_canvas(1 if device.type == "cpu" else 8, preprocessing).to(device)
             candidates = [torch_candidate(network, preprocessing, canvas, name) for name in names]
@@ -164,7 +165,8 @@ def _measure(
             failures += f" {device} cannot be used ({first_line(error)})."
             release_memory(device)
     chosen, why = choose_trial(trials)
-    return Choice(str(chosen.device), chosen.precision, why + failures)
+    lasting = not any(trial.disturbed for trial in trials)
+    return Choice(str(chosen.device), chosen.precision, why + failures), lasting
 
 
 def said(trying: Any) -> Steps[list[Trial]]:

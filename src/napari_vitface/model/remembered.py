@@ -1,23 +1,20 @@
 """Choices that cost a measurement, kept on disk for the next process.
 
-One small JSON file a choice, with the conditions it holds for, in the user's cache folder or in
-the one that ``VITFACE_CACHE`` names. What cannot be read, or holds for something else, is measured
-again; what cannot be written is measured each time.
+One small JSON file a choice, with the conditions it holds for, in the cache folder. What cannot be
+read, or holds for something else, is measured again; what cannot be written is measured each time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from napari_vitface.atomic import atomic_write
-
-VARIABLE = "VITFACE_CACHE"
+from napari_vitface.cache import cache_folder
 
 
 def recall(conditions: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -40,16 +37,6 @@ def remember(conditions: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def cache_folder() -> Path:
-    """Where choices are kept."""
-    named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("napari-vitface", appauthor=False)
 
 
 def _file(conditions: Mapping[str, Any]) -> Path:

@@ -30,6 +30,8 @@ PASSES = 5
 #: A first pass this much faster than the reference's first one has won; where it is closer, both
 #: are run again, which is more exact and for which there is time left.
 _CLEARLY = 1.2
+#: Share of the time in which threads that nobody disturbs compute, at least.
+_UNDISTURBED = 0.35
 #: One that takes this many times as long has lost: what a first pass does beside is less.
 _HOPELESS = 2.0
 
@@ -71,6 +73,8 @@ class Trial:
         this device; three in four moved no farther.
     given_up : bool
         It took so long that it could not win.
+    disturbed : bool
+        Others used the processor meanwhile: another time it may turn out otherwise.
     """
 
     device: torch.device
@@ -78,6 +82,7 @@ class Trial:
     seconds: float
     moved: float = 0.0
     given_up: bool = False
+    disturbed: bool = False
 
     def __str__(self) -> str:
         return f"{self.precision} on {self.device}"
@@ -158,7 +163,8 @@ def try_candidates(
         except RuntimeError as error:
             if is_out_of_memory(error):
                 release_memory(candidate.device)
-    return [replace(trial, seconds=trial.seconds / images) for trial in trials]
+    disturbed = not accelerator and watch.disturbed
+    return [replace(trial, seconds=trial.seconds / images, disturbed=disturbed) for trial in trials]
 
 
 class _TooSlow(Exception):
@@ -171,12 +177,18 @@ class _Watch:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.spent = 0.0
+        self._computed = 0.0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether torch's threads had the processor for less than their share of the time."""
+        return self._computed < _UNDISTURBED * self.spent * torch.get_num_threads()
 
     def time(
         self, run: Callable[[], T], device: torch.device, limit: float | None = None
     ) -> tuple[T, float]:
         """What `run` gives and the seconds it took; `_TooSlow` if that is over `limit`."""
-        began = self._clock()
+        began, computed = self._clock(), time.process_time()
         try:
             with self._given_up_after(limit):
                 given = run()
@@ -184,6 +196,7 @@ class _Watch:
         finally:
             seconds = self._clock() - began
             self.spent += seconds
+            self._computed += time.process_time() - computed
         return given, seconds
 
     @contextmanager
@@ -229,4 +242,6 @@ def choose_trial(trials: Sequence[Trial]) -> tuple[Trial, str]:
             text += f" (which moves one point in four by over {trial.moved:.1f} input pixels)"
     if best.precision != "fp32":
         text += f"; three points in four move by under {best.moved:.2f} input pixels against fp32"
+    if any(trial.disturbed for trial in trials):
+        text += "; other programs were at work meanwhile, so it is measured again next time"
     return best, text + "."

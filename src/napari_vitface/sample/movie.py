@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from napari_vitface.pose.table import PointState, PoseTable
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
 from napari_vitface.sample.motion import FaceMotion
 from napari_vitface.sample.renderer import FaceParameters, face_keypoints, render
+from napari_vitface.steps import result_of
 
 #: How different the mice of the sample movies are from the reference face (1: as in training).
 _MOVIE_VARIETY = 0.4
@@ -154,10 +155,22 @@ def write_sample_video(
     path : path of the video; its ending chooses the container
     seed, frames, size, frame_rate : as for `MouseFaceSample`
     """
+    return result_of(writing_sample_video(path, seed, frames, size, frame_rate))
+
+
+def writing_sample_video(
+    path: str | os.PathLike[str],
+    seed: int = 0,
+    frames: int = 200,
+    size: tuple[int, int] = (480, 640),
+    frame_rate: float = 100.0,
+) -> Generator[int, None, PoseTable]:
+    """As `write_sample_video`, yielding after each frame how many are done."""
     from napari_vitface.video import VideoWriter
 
     movie = MouseFaceSample(seed, frames, size, frame_rate)
     with VideoWriter(path, size=movie.shape[1:], frame_rate=frame_rate) as writer:
-        for frame in movie:
+        for done, frame in enumerate(movie, start=1):
             writer.write(frame)
+            yield done
     return movie.poses

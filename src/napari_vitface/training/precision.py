@@ -109,7 +109,8 @@ def _fastest(
             )
         )
     choice = Choice(str(device), *_best(trials))
-    remember(conditions, asdict(choice))
+    if not any(trial.disturbed for trial in trials):
+        remember(conditions, asdict(choice))
     return choice
 
 

@@ -54,6 +54,14 @@ class MapCheck(Runner[CheckRun]):
         found = self.found
         return "" if found is None else faithfulness_words(found, self._follower.settings.target)
 
+    @property
+    def problem(self) -> str:
+        """Why the map on screen could not be checked; empty if it could, or was not."""
+        run = self.run
+        if run is None or run.status != "failed":
+            return ""
+        return run.message if self._subject() == (run.key, run.target, run.frames) else ""
+
     def start(self) -> None:
         """Check the map on screen: of a mean over frames, some of its frames."""
         subject, opened = self._subject(), self._session.current

@@ -317,6 +317,9 @@ class AttentionSection(Section):
         self.mean_button.setVisible(follower.mean is not None and follower.status == "shown")
         self.checking.show_run(check.run, stopping="Stopping …")
         found, words = check.found, check.words
+        if check.problem:
+            self.checked.say(check.problem, "error")
+            return
         self.checked.say(words, "info" if found is not None and all(found.explains) else "warning")
 
     def _refresh_player(self) -> None:

@@ -70,8 +70,9 @@ class PicturePart(QWidget):
         run = finding.run
         if run is not None and run.opened is opened and run.says(opened.crop):
             self.note.say(run.result["sentence"], "info" if run.result["found"] else "warning")
+        elif run is not None and run.opened is opened and run.status == "failed":
+            self.note.say(run.message, "error")
         else:
-            # The dock says why a search failed.
             self.note.say("")
 
     def _words(self) -> str:

@@ -1,0 +1,29 @@
+"""Draw the sample video of the demonstration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from napari_vitface.jobs.events import Event, Finished, Preparing, Progress, Started
+from napari_vitface.jobs.pace import Pace
+
+
+def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator[Event]:
+    """Write a video of a drawn mouse face.
+
+    Yields
+    ------
+    Preparing, Started, Progress
+    Finished
+        Its result names the ``video``.
+    """
+    yield Preparing("Loading what draws a mouse")
+    from napari_vitface.sample.movie import writing_sample_video
+
+    pace = Pace()
+    yield Started("sample", frames)
+    for done in writing_sample_video(video, frames=frames):
+        pace.step(1)
+        yield Progress(done, frames, pace.seconds_left(frames - done))
+    yield Finished("sample", {"video": os.fspath(video)})

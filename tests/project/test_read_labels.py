@@ -498,3 +498,28 @@ def test_keypoints_are_renamed_in_tables_that_write_them_otherwise(
         root / "labeled-data/cam/CollectedData_Ann B.csv", header=[0, 1, 2], index_col=[0, 1, 2]
     )
     assert list(dict.fromkeys(column[1] for column in saved.columns)) == ["snout", " ear", "lip"]
+
+
+def test_body_parts_called_as_nothing_is_called(made: Callable[..., Path]) -> None:
+    names = ["NA", "null", "None", "nan"]
+    points: Points = {"img0003.png": [(1, 2), (3, 4), (5, 6), (7, 8)]}
+    config = f"Task: t\nscorer: Ann B\ndate: J\nbodyparts: [{', '.join(names)}]\nvideo_sets: {{}}\n"
+    root = made(config, cam=deeplabcut_table(points, names, video="cam"))
+    expected = {("img0003.png", k): xy for k, xy in enumerate(points["img0003.png"])}
+    assert both(root) == (expected, expected)
+    assert read_labels(root).keypoints.names == tuple(names)
+
+
+def test_a_table_of_any_name_is_opened_by_naming_it(tmp_path: Path) -> None:
+    folder = tmp_path / "labeled-data" / "cam"
+    images(folder, list(POINTS))
+    file = folder / "labels.csv"
+    deeplabcut_table(POINTS, NAMES, video="cam").to_csv(file)
+    assert read_labels(file).count == len(EXPECTED)
+    project = Project.open(file)
+    assert project.scorer == "Ann B"
+    document = project.document("cam")
+    assert len(said(document)) == len(EXPECTED)
+    place(document, (3, 0, labelled(11, 12)))
+    assert document.save().files == (file,)
+    document.close()

@@ -102,7 +102,8 @@ def _parse(text: str) -> dict[str, Any]:
 
 def body_parts(data: dict[str, Any]) -> list[str]:
     """The keypoints' names in order; those of no animal last."""
-    return [str(name) for key in _lists(data) for name in data[key]]
+    # A bare null, which YAML takes for nothing, is somebody's name for a part here.
+    return ["null" if name is None else str(name) for key in _lists(data) for name in data[key]]
 
 
 def without_animal(data: dict[str, Any]) -> frozenset[str]:

@@ -27,6 +27,7 @@ from napari_vitface.video.suffixes import IMAGE_SUFFIXES
 LABELED_DATA = "labeled-data"
 
 _TABLE = re.compile(r"CollectedData(?:_(?P<scorer>.+))?\.(?P<kind>csv|h5)")
+_VISIBILITY = re.compile(r"visibility_(?P<scorer>.+)\.csv")
 # What DeepLabCut calls its folders of images with points drawn on them.
 _DRAWN = "_labeled"
 
@@ -330,8 +331,8 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _scorer(path: Path) -> str | None:
-    found = _TABLE.fullmatch(path.name)
-    return found["scorer"] if found else path.stem.removeprefix("visibility_") or None
+    found = _TABLE.fullmatch(path.name) or _VISIBILITY.fullmatch(path.name)
+    return found["scorer"] if found else None
 
 
 def _kind(path: Path) -> Kind:

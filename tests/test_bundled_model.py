@@ -12,6 +12,7 @@ from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
 from napari_vitface.model.checkpoint import bundled_models, load_model, read_metadata
 from napari_vitface.model.predictor import KeypointModel
+from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
 from napari_vitface.project.labels import read_labels
@@ -146,3 +147,15 @@ def test_its_confidence_is_the_share_of_points_within_the_radius(
     right = errors[judged] <= metadata["calibration"]["radius"]
     # The calibration was fitted on these frames: what is tested is that it is in the file and used.
     assert confidence[judged].mean() == pytest.approx(right.mean(), abs=0.02)
+
+
+def test_it_is_unsure_where_there_is_no_face_in_side_view_and_only_there(
+    model: KeypointModel, labels: Labels, held_out: np.ndarray, real_data: Path
+) -> None:
+    faces = [open_video(path)[0] for path in np.array(labels.images)[held_out][::8]]
+    treadmill = open_video(real_data / "videos" / "mirror_mouse.mp4")
+    others = [treadmill[frame] for frame in (100, 400, 700)]
+    clip = open_video(real_data / "der" / "ECO_3_000_M_300uA_0.mp4")
+    others += [clip[frame] for frame in (5, 50)]
+    assert not is_unsure(model.predict_images(faces)[1]).any()
+    assert is_unsure(model.predict_images(others)[1]).all()

@@ -418,6 +418,11 @@ def test_the_rectangle_follows_the_crop_and_the_crop_the_rectangle(
     table = PoseTable(KeypointSet(("a", "b"), (("a", "b"),)), np.full((40, 2, 2), 30.0))
     dock.session.set_poses(opened, table, dock.session.model_name)
     layers = viewer_of(dock).layers
+    layers.selection.active = layers[KEYPOINTS]
+    # As the list of videos does it.
+    dock.session.set_crop((0, 0, 32, 32))
+    assert layers["crop"].data[0].max() == 31.5
+    assert layers.selection.active is layers[KEYPOINTS]
     dock.session.crop_tool.propose((20, 10, 64, 48))
     assert [layer.name for layer in layers] == ["mouse", "crop", SKELETON, KEYPOINTS]
     assert layers.selection.active is layers["crop"]

@@ -37,6 +37,7 @@ class CropTool:
         #: What the user worked on before the rectangle was taken in hand.
         self._before: Layer | None = None
         session.video_changed.connect(self._on_video)
+        session.crop_changed.connect(self._follow)
         session.prediction.started.connect(self.let_go)
 
     @property
@@ -74,7 +75,6 @@ class CropTool:
     def propose(self, crop: Crop) -> None:
         """Take a crop, and its rectangle in hand."""
         self._session.set_crop(crop)
-        self._show(crop)
         self.draw()
 
     def clear(self) -> None:
@@ -87,7 +87,17 @@ class CropTool:
         """Take the layer away and stop listening."""
         self._take_layer_away()
         self._session.video_changed.disconnect(self._on_video)
+        self._session.crop_changed.disconnect(self._follow)
         self._session.prediction.started.disconnect(self.let_go)
+
+    def _follow(self) -> None:
+        """Show a crop that was chosen elsewhere."""
+        opened, layer = self._session.current, self._layer
+        if opened is None or opened.crop is None:
+            return
+        drawn = layer.data[0] if layer is not None and len(layer.data) else None
+        if drawn is None or crop_of_rectangle(drawn, frame_size(opened.layer)) != opened.crop:
+            self._show(opened.crop)
 
     def _show(self, crop: Crop) -> None:
         """Draw the rectangle of a crop."""

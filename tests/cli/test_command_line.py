@@ -154,6 +154,10 @@ def test_one_bad_video_of_several_does_not_stop_the_others(vitface, video, tiny_
     assert [part["frames"] for part in result["videos"]] == [40]
     assert [part["video"] for part in result["failed"]] == [str(bad)]
     assert len(read_poses(video.with_name("mouse_vitface_tiny.h5"))) == 40
+    # For people, what failed is said at the end once more.
+    run = vitface("predict", bad, video, "--model", tiny_model, "--overwrite")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1] == f"1 of 2 videos predicted; failed: {bad}"
 
 
 def test_videos_whose_results_would_have_one_name_are_refused(vitface, video, tiny_model):

@@ -52,7 +52,7 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
             )
             try:
                 results.append(reporter.run(events, title=path.name))
-            except VitFaceError as error:
+            except (VitFaceError, OSError) as error:
                 # What is wrong with the model is wrong for every video.
                 if len(videos) == 1 or isinstance(error, CheckpointError | BackboneError):
                     raise
@@ -64,6 +64,12 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
         resources.close()
     if len(videos) > 1:
         reporter.show(Finished("predict", {"videos": results, "failed": failed}))
+    if len(videos) > 1 and failed and not reporter.json_lines:
+        # The sentences about them are far above by now.
+        reporter.say(
+            f"{len(results)} of {len(videos)} videos predicted; failed: "
+            f"{', '.join(entry['video'] for entry in failed)}"
+        )
     return 1 if failed else 0
 
 

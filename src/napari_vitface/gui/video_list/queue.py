@@ -115,7 +115,9 @@ class VideoQueue(Runner[ItemRun]):
             if item.real not in there:
                 there.add(item.real)
                 fresh.append(item)
-        self.items.extend(fresh)
+        # Told once below, not for each.
+        with self.changed.blocked():
+            self.items.extend(fresh)
         if not found:
             self._session.tell("There are no videos in what was chosen.", "warning")
         elif not fresh:

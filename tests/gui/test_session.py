@@ -298,7 +298,8 @@ def test_opening_a_video_again_shows_it_with_what_is_known_of_it(
     assert opened.crop == (8, 8, 64, 64)
     assert session.frame == 12
     assert seen(viewer_model)
-    assert [layer.name for layer in viewer_model.layers if layer.visible] == ["mouse", KEYPOINTS]
+    names = [layer.name for layer in viewer_model.layers if layer.visible]
+    assert names == ["mouse", "crop", KEYPOINTS]
 
 
 def test_several_files_opened_at_once_and_removed_at_once(

@@ -297,3 +297,78 @@ def test_the_header_is_read_as_the_format_says(checkpoint: Path) -> None:
     content = checkpoint.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     assert json.loads(content[8 : 8 + length])["__metadata__"][KEY]
+
+
+# --- what a file may ask for ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"pretrained": True, "pretrained_cfg_overlay": {"url": "http://127.0.0.1:9/w.bin"}},
+        {"pretrained_cfg_overlay": {"file": "FILE", "custom_load": False}},
+        {"pretrained_cfg": {"file": "FILE"}},
+        {"checkpoint_path": "FILE"},
+        {"cache_dir": "FOLDER"},
+        {"scriptable": True},
+        {"block_fn": "FILE"},
+        {"probe": False},
+        {"depth": 10**9},
+        {"depth": True},
+        {"embed_dim": 10**9},
+        {"mlp_ratio": 1e9},
+        {"patch_size": [16, 10**6]},
+    ],
+    ids=lambda asked: ",".join(asked),
+)
+def test_a_checkpoint_describes_a_network_and_nothing_else(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
+) -> None:
+    called: list[object] = []
+    monkeypatch.setattr("timm.create_model", lambda *args, **kwargs: called.append(kwargs))
+    rewrite(checkpoint, lambda m: m["network"]["backbone"]["timm_args"].update(asked))
+    with pytest.raises(CheckpointError, match=next(iter(asked))):
+        load_network(checkpoint)
+    assert called == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda network: network["backbone"]["timm_args"].update(depth=100),
+        lambda network: network["backbone"]["timm_args"].update(embed_dim=12288, num_heads=64),
+        lambda network: network["head"]["args"].update(hidden=16384),
+        lambda network: network["keypoints"].update(
+            names=[str(k) for k in range(50_000)], skeleton=[], swaps=[], colours=[]
+        ),
+    ],
+    ids=["depth", "width", "head", "keypoints"],
+)
+def test_a_network_larger_than_its_weights_is_refused_before_memory_is_taken(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]
+) -> None:
+    rewrite(checkpoint, lambda metadata: change(metadata["network"]))
+    made: list[str] = []
+    empty = torch.empty
+
+    def watched(*args: Any, **kwargs: Any) -> torch.Tensor:
+        made.append(str(torch.get_default_device()))
+        return empty(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "empty", watched)
+    with pytest.raises(CheckpointError, match="do not fit the model that its metadata describes"):
+        load_network(checkpoint)
+    assert set(made) <= {"meta"}
+
+
+def test_inputs_that_the_network_does_not_take_are_refused(checkpoint: Path) -> None:
+    rewrite(checkpoint, lambda m: m["preprocessing"].update(input_size=[64, 10**6]))
+    with pytest.raises(CheckpointError, match="makes other inputs than its network takes"):
+        load_network(checkpoint)
+
+
+@pytest.mark.parametrize("training", [[1], {"deep": json.loads("[" * 500 + "]" * 500)}, None])
+def test_metadata_of_the_wrong_shape_is_refused(checkpoint: Path, training: Any) -> None:
+    rewrite(checkpoint, lambda m: m.update(training=training))
+    with pytest.raises(CheckpointError, match=r"metadata of .* (does not describe|is damaged)"):
+        read_metadata(checkpoint)

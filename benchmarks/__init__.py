@@ -5,3 +5,5 @@ A benchmark is a module of this folder with a function `run` that returns rows
 number, and what else should be known (rates, wrong frames, why it was left out). Ratios rather than
 times, because they carry over to other machines.
 """
+
+import napari_vitface.model  # noqa: F401, before torch is loaded: it says how threads wait

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.errors import VideoError
 from napari_vitface.jobs.events import (
     Event,
     Finished,
@@ -29,6 +30,7 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, is_broken, read_fingerprint, record_type
 from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 
 if TYPE_CHECKING:
@@ -105,7 +107,8 @@ def predict(
     Raises
     ------
     VitFaceError
-        One sentence: the video, the model, the device or the output folder cannot be used.
+        One sentence: the video, the model, the device or the output folder cannot be used, or the
+        video was replaced, changed or taken away during the run.
     """
     from napari_vitface.model.checkpoint import find_model
 
@@ -113,6 +116,7 @@ def predict(
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         source = stack.enter_context(shared.video(video))
+        stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
         file = find_model(model)
         outputs = Outputs.beside(
@@ -130,7 +134,7 @@ def predict(
         network = yield from shared.loading(
             stack, file, precision=precision if made else "fp32", **options
         )
-        fingerprint = _fingerprint(source, file, chosen, network.keypoints.names)
+        fingerprint = _fingerprint(source, stamp, file, chosen, network.keypoints.names)
         face = None
         if crop == "auto":
             face = _face_of(outputs.part, fingerprint)
@@ -145,7 +149,7 @@ def predict(
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, len(network.keypoints), chosen)
         stack.callback(part.leave)
-        run = _Run(source, chosen, network, view, part, outputs, face)
+        run = _Run(source, stamp, chosen, network, view, part, outputs, face)
         tables_there = run.tables_are_written()
         if not overwrite and not tables_there:
             outputs.refuse_if_existing()
@@ -165,10 +169,14 @@ def predict(
                 "continued, so this run begins anew."
             )
         yield from run.show_earlier()
-        if not tables_there:
-            yield from run.predict()
-        if outputs.overlay is not None:
-            yield from run.draw_overlay()
+        try:
+            if not tables_there:
+                yield from run.predict()
+            if outputs.overlay is not None:
+                yield from run.draw_overlay()
+        except VideoError:
+            stamp.check(source.path)  # Another file fails in many ways where the old one is meant.
+            raise
         yield from run.name_low_confidence()
         yield from run.name_broken()
         result = run.result()
@@ -182,6 +190,7 @@ class _Run:
     def __init__(
         self,
         video: Video,
+        stamp: VideoStamp,
         frames: range,
         model: KeypointModel,
         view: View,
@@ -191,6 +200,7 @@ class _Run:
     ) -> None:
         self.face = None if face is None else face_found(face, video, model)
         self.video = video
+        self.stamp = stamp
         self.frames = frames
         self.model = model
         self.view = view
@@ -270,6 +280,7 @@ class _Run:
                 if now - told >= _PROGRESS_EVERY:
                     told = now
                     yield Progress(done, total, pace.seconds_left(total - done))
+            self.stamp.check(self.video.path)
             recorder.finish()
         self.seconds = time.monotonic() - began
         yield Progress(total, total, 0.0)
@@ -374,7 +385,7 @@ def _face_of(part: Path, fingerprint: dict[str, Any]) -> Face | None:
 
 
 def _fingerprint(
-    video: Video, model: Path, frames: range, keypoints: tuple[str, ...]
+    video: Video, stamp: VideoStamp, model: Path, frames: range, keypoints: tuple[str, ...]
 ) -> dict[str, Any]:
     """What must be the same for a run to go on from an earlier one's part file, but the crop.
 
@@ -384,15 +395,8 @@ def _fingerprint(
     from napari_vitface.model.checkpoint import file_digest
 
     return {
-        "video": [*_video_stamp(video.path), len(video), list(video.shape[1:3])],
+        "video": [stamp.size, stamp.changed, len(video), list(video.shape[1:3])],
         "model": file_digest(model),
         "frames": [frames.start, frames.stop, frames.step],
         "keypoints": list(keypoints),
     }
-
-
-def _video_stamp(path: Path) -> list[int]:
-    """Size in bytes and time of the last change; of a folder, of all files in it."""
-    files = [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
-    status = [file.stat() for file in files]
-    return [sum(s.st_size for s in status), max((s.st_mtime_ns for s in status), default=0)]

@@ -16,7 +16,7 @@ from .readers import READERS
 #: Mutations of each kind of file, from seeds that are always the same.
 COUNT = int(os.environ.get("VITFACE_FUZZ", "200"))
 #: Readers that are being mended.
-_SOON = ("tiff", "plain tiff", "folder of png", "folder of jpg", "folder of bmp")
+_SOON = ("tiff", "plain tiff", "folder of png", "folder of bmp")
 
 
 @pytest.mark.slow

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui import dropping
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
@@ -27,6 +26,7 @@ from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.words import list_words
 from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 
 
@@ -122,8 +122,9 @@ class VideoSection(Section):
     def _open(self, work: Callable[[], Video], message: str) -> OpenVideo | None:
         try:
             return self._session.add_video(run_waiting(work, message))
-        except (VitFaceError, OSError) as error:
-            self.problems.say(str(error), "error")
+        except Exception as error:
+            # Whatever a file does to a library: a sentence here, and nothing else is lost.
+            self.problems.say(describe_failure("opening the video", error).message, "error")
             return None
 
     def _on_list(self) -> None:

@@ -291,7 +291,8 @@ class Labelling:
     def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
         try:
             edit = work()
-        except (VitFaceError, OSError) as error:
+        except Exception as error:
+            # Also a fault of ours must leave the labels and the window as they are.
             self.fail(error)
             # What is on screen may be what was wanted and not what is.
             self._session.draw_pose()

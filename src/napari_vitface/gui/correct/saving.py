@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.waiting import run_waiting
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class LabelSaving:
             self.conflict = conflict
             self.conflict_found.emit(conflict)
             return False
-        except (VitFaceError, OSError) as error:
+        except Exception as error:
             labelling.fail(error)
             return False
         finally:

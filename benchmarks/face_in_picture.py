@@ -171,9 +171,9 @@ def without_face(model: KeypointModel) -> Iterator[Row]:
         faces = [searched(model, images) for images in videos]
         unsure = [is_unsure(look(model, images, None)[1]) for images in videos]
         note = (
-            f"highest confidence {max(face.confidence for face in faces):.2f} in {len(videos)} "
-            f"videos, {max(face.seen for face in faces)} images seen at most; unsure in "
-            f"{np.concatenate(unsure).mean():.0%} of {sum(map(len, unsure))} frames"
+            f"confidence {max(face.confidence for face in faces):.2f} in the likeliest place of "
+            f"{len(videos)} videos, {max(face.seen for face in faces)} images seen at most; "
+            f"unsure in {np.concatenate(unsure).mean():.0%} of {sum(map(len, unsure))} frames"
         )
         yield "face found where there is none", name, float(np.mean([f.found for f in faces])), note
 

@@ -164,7 +164,7 @@ def _sentence(face: Face, video: Video, network: KeypointModel) -> str:
         return f"None of the frames of {name} that were to be searched for a face could be decoded."
     if not face.found:
         return (
-            f"The model {model} finds no face in {name}: nowhere is its confidence above "
+            f"The model {model} finds no face in {name}: in the likeliest place its confidence is "
             f"{face.confidence:.2f}. Draw the crop by hand if there is one, or choose or "
             "fine-tune a model that knows this view."
         )

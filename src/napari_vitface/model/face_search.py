@@ -58,8 +58,8 @@ class Face:
     found : bool
         Whether the model is sure enough that this is a face.
     confidence : float
-        Mean of the keypoints' there, or, if nothing was found, where it is highest; median over the
-        frames.
+        Mean of the keypoints' there, or, if nothing was found, in the likeliest place; median over
+        the frames.
     usual : float
         The same for what the model looks at without being told.
     seen : int

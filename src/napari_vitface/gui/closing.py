@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
 
@@ -50,12 +52,14 @@ class ClosingGuard(QObject):
 
     def _let_go(self) -> None:
         """Nothing is asked any more; what is being taken down must not call back."""
-        if self._window is not None:
-            self._window.removeEventFilter(self)
-            self._window = None
-        if self._holder is not None:
-            vars(self._holder).pop("destroyOnClose", None)
-            self._holder = None
+        window, self._window = self._window, None
+        holder, self._holder = self._holder, None
+        # Qt may have taken the window down before the session heard of it.
+        with contextlib.suppress(RuntimeError):
+            if window is not None:
+                window.removeEventFilter(self)
+        if holder is not None:
+            vars(holder).pop("destroyOnClose", None)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stop the window's closing if the user wants the training to go on."""

@@ -379,3 +379,26 @@ def test_two_runs_of_the_same_video_do_not_mix(run, video):
         run(video)
     job.close()
     assert len(predicted(run(video))) == 60
+
+
+# --- the recording --------------------------------------------------------------------------------
+
+
+def test_the_white_of_a_deep_recording_is_told_and_can_be_set(tmp_path, tiny_model):
+    import tifffile
+
+    deep = np.random.default_rng(0).integers(0, 4096, (6, 48, 64), dtype=np.uint16)
+    eight = (deep >> 4).astype(np.uint8)
+    results = {}
+    for name, stack, white in (("deep", deep, None), ("eight", eight, None), ("set", deep, 65535)):
+        path = tmp_path / f"{name}.tif"
+        tifffile.imwrite(path, stack, photometric="minisblack")
+        events = list(predict(path, tiny_model, precision="fp32", white=white))
+        started = next(event for event in events if isinstance(event, Started))
+        shown = [event.xy for event in events if isinstance(event, PosesPredicted)]
+        results[name] = started.settings["white"], np.concatenate(shown)
+    assert {name: white for name, (white, _) in results.items()} == {
+        "deep": 4095, "eight": 255, "set": 65535,
+    }  # fmt: skip
+    moved = [np.abs(results[name][1] - results["eight"][1]).max() for name in ("deep", "set")]
+    assert moved[0] < 1 < moved[1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from PIL import Image
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video import Scale, open_video, scale_image
+from napari_vitface.video.images import EightBitReader, image_files
 
 
 def images(count: int, dtype: Any = np.uint8, colour: bool = False) -> np.ndarray:
@@ -219,3 +223,160 @@ def test_the_real_frames(real_data: Path) -> None:
     with open_video(folder) as video:
         assert video.shape == (119, 646, 864)
         assert video[118].std() > 5
+
+
+# --- many pages -----------------------------------------------------------------------------------
+
+
+def test_pages_that_were_appended_one_by_one_are_all_frames(tmp_path: Path) -> None:
+    stack = images(12)
+    appended, written = tmp_path / "appended.tif", tmp_path / "written.tif"
+    for image in stack:
+        tifffile.imwrite(appended, image, append=True)
+    with tifffile.TiffWriter(written) as writer:
+        for image in stack:
+            writer.write(image, photometric="minisblack")
+    for path in (appended, written):
+        with open_video(path) as video:
+            assert video.problems == ()
+            np.testing.assert_array_equal(video[:], stack)
+
+
+def test_a_thumbnail_after_a_stack_is_named_and_left_out(tmp_path: Path) -> None:
+    stack = images(5)
+    path = tmp_path / "stack.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(stack[:3], photometric="minisblack")
+        writer.write(stack[0, ::4, ::4], photometric="minisblack")
+        writer.write(stack[3:], photometric="minisblack")
+    with open_video(path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+        assert video.problems == (
+            "1 pages of stack.tif have another size or kind than the first one and are left out.",
+        )
+
+
+def test_every_page_of_the_stacks_of_a_folder_is_a_frame(tmp_path: Path) -> None:
+    stack = images(14)
+    tifffile.imwrite(tmp_path / "rec_0.tif", stack[:5], photometric="minisblack")
+    tifffile.imwrite(tmp_path / "rec_2.tif", stack[5:9], imagej=True)
+    tifffile.imwrite(tmp_path / "rec_10.tif", stack[9], photometric="minisblack")
+    for image in stack[10:]:
+        tifffile.imwrite(tmp_path / "rec_11.tif", image, append=True)
+    with open_video(tmp_path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+        order = [13, 0, 9, 5, 4, 10]
+        np.testing.assert_array_equal(video[order], stack[order])
+        for i, frame in video.frames():
+            np.testing.assert_array_equal(frame, stack[i])
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"append": True}])
+def test_white_is_white_also_where_it_is_zero(tmp_path: Path, options: dict[str, Any]) -> None:
+    stack = images(3)
+    path = tmp_path / "inverted.tif"
+    tifffile.imwrite(path, 255 - stack, photometric="miniswhite", **options)
+    with open_video(path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+
+
+# --- white ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("bits", "suffix"), [(10, ".tif"), (12, ".tif"), (14, ".tif"), (12, "")])
+def test_white_is_what_the_recording_needs(tmp_path: Path, bits: int, suffix: str) -> None:
+    eight = images(40)
+    deep = eight.astype(np.uint16) << (bits - 8)
+    path = tmp_path / f"deep{suffix}"
+    if suffix:
+        tifffile.imwrite(path, deep, photometric="minisblack")
+    else:
+        path.mkdir()
+        for number, image in enumerate(deep):
+            Image.fromarray(image).save(path / f"{number}.png")
+    with open_video(path) as video:
+        assert (video.dtype, video.white) == (np.uint16, (1 << bits) - 1)
+        np.testing.assert_array_equal(video[3], deep[3])
+        scale = Scale(None, (40, 60), True)
+        for i, frame in video.frames(range(2), scale=scale):
+            assert np.abs(frame.astype(int) - eight[i]).max() <= 1
+    with open_video(path, white=(2 << bits) - 1) as video:
+        assert video.white == (2 << bits) - 1
+        _, frame = next(video.frames(range(1), scale=scale))
+        assert np.abs(frame.astype(int) - eight[0] // 2).max() <= 1
+
+
+def test_labelled_images_have_the_white_of_their_folder(tmp_path: Path) -> None:
+    deep = images(9).astype(np.uint16) * 16
+    deep[1:] //= 8
+    for number, image in enumerate(deep):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    with open_video(tmp_path) as video:
+        scale = Scale(None, (40, 60), True)
+        seen = [frame for _, frame in video.frames(scale=scale)]
+    read = EightBitReader()
+    for number in (4, 0, 8):
+        np.testing.assert_array_equal(read(tmp_path / f"{number}.png"), seen[number])
+
+
+def test_a_file_that_tells_its_white_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "told.tif"
+    dark = images(3).astype(np.uint16)
+    tifffile.imwrite(path, dark, photometric="minisblack", extratags=[(281, 3, 1, 1023, True)])
+    with open_video(path) as video:
+        assert video.white == 1023
+
+
+# --- strays and strangers -------------------------------------------------------------------------
+
+
+def test_a_stray_picture_is_named_and_left_out(tmp_path: Path) -> None:
+    stack = images(8)
+    for number, image in enumerate(stack):
+        Image.fromarray(image).save(tmp_path / f"img{number}.png")
+    Image.fromarray(stack[0][:10]).save(tmp_path / "a_thumbnail.png")
+    with open_video(tmp_path) as video:
+        np.testing.assert_array_equal(video[:], stack)
+        assert video.problems == (
+            f"1 image of {tmp_path.name} has another size than the other 8 and is left out: "
+            "a_thumbnail.png.",
+        )
+    assert [file.name for file in image_files(tmp_path)] == [f"img{k}.png" for k in range(8)]
+
+
+def test_a_program_that_calls_itself_a_picture_is_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    path = tmp_path / "frame1.png"
+    path.write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n"
+        f"({mark}) (w) file closefile\nshowpage\n%%EOF\n"
+    )
+    with pytest.raises(VideoError, match="is no image"):
+        open_video(path)
+    assert not mark.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are not allowed elsewhere")
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    with pytest.raises(VideoError):
+        open_video(tmp_path / f"pipe{suffix}")
+
+
+def test_odd_numbers_in_names_are_sorted(tmp_path: Path) -> None:
+    for name in ("²1", "12345678901234567890", "2", "x"):
+        Image.fromarray(images(1)[0]).save(tmp_path / f"{name}.png")
+    with open_video(tmp_path) as video:
+        assert len(video) == 4
+
+
+def test_more_pixels_than_a_frame_can_have_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    Image.fromarray(images(1)[0]).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match="more pixels than a frame can have"):
+        open_video(path)

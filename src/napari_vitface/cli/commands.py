@@ -48,6 +48,7 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
                 frames=arguments.frames,
                 overlay=arguments.overlay,
                 overwrite=arguments.overwrite,
+                white=arguments.white,
                 resources=resources,
             )
             try:

@@ -122,6 +122,13 @@ def _add_predict(commands: _Commands, parents: _Parents) -> None:
         help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
     )
     parser.add_argument(
+        "--white",
+        type=int,
+        metavar="N",
+        help="value that is white in a recording of more than 8 bits, 4095 for 12 (default: what "
+        "the file says, or what the brightest of 32 of its frames needs)",
+    )
+    parser.add_argument(
         "--overlay",
         action="store_true",
         help="also write <video>_vitface_<model>_overlay.mp4 with points, names, skeleton and "

@@ -157,16 +157,17 @@ class _Predictions:
 
     def run(self) -> Iterator[Event]:
         """Predict all images, some at a time."""
-        from napari_vitface.video.images import read_image
+        from napari_vitface.video.images import EightBitReader
         from napari_vitface.video.scale import scale_image
 
         began = time.monotonic()
         total = len(self._images)
+        read = EightBitReader()
         for start in range(0, total, _IMAGES_AT_ONCE):
             rows = range(start, min(start + _IMAGES_AT_ONCE, total))
             views, canvas = [], []
             for row in rows:
-                image = read_image(self._images[row])
+                image = read(self._images[row])
                 self.sizes[row] = image.shape[:2]
                 view = self._model.preprocessing.view((image.shape[0], image.shape[1]))
                 views.append(view)

@@ -57,6 +57,7 @@ def predict(
     frames: slice | range | str | None = None,
     overlay: bool = False,
     overwrite: bool = False,
+    white: int | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Predict keypoints in a video and write ``<video>_vitface_<model>.h5`` and ``.csv``.
@@ -88,6 +89,8 @@ def predict(
         Also write a labelled video, ``<video>_vitface_<model>_overlay.mp4``.
     overwrite : bool
         Replace outputs that exist.
+    white : int, optional
+        The value that is white in a recording of more than 8 bits; see `napari_vitface.open_video`.
     resources : Resources, optional
         Where to borrow the model and the video from.
 
@@ -115,7 +118,7 @@ def predict(
     yield Preparing("Reading the video")
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video))
+        source = stack.enter_context(shared.video(video, white=white))
         stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
         file = find_model(model)
@@ -129,7 +132,7 @@ def predict(
         # that wrote its tables but not its overlay; whether it is, is seen below.
         if not overwrite and not outputs.part.exists():
             outputs.refuse_if_existing()
-        options = {"device": device, "batch_size": batch_size}
+        options: dict[str, Any] = {"device": device, "batch_size": batch_size}
         made = precision != "int8" or has_int8(file)
         network = yield from shared.loading(
             stack, file, precision=precision if made else "fp32", **options
@@ -224,6 +227,7 @@ class _Run:
             "why": self.model.why,
             "batch_size": self.model.batch_size,
             "crop": list(self.view.crop),
+            "white": self.video.white,
             "face": self.face,
             "keypoints": self.model.keypoints.to_dict(),
             "fresh_from": self.fresh_from,
@@ -399,4 +403,5 @@ def _fingerprint(
         "model": file_digest(model),
         "frames": [frames.start, frames.stop, frames.step],
         "keypoints": list(keypoints),
+        "white": video.white,
     }

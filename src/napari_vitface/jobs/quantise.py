@@ -144,6 +144,7 @@ def spread_inputs(video: Video, view: View, count: int = FRAMES) -> NDArray[np.u
 def _frames_of(source: Path, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
     from napari_vitface.project.labels import read_labels
     from napari_vitface.video import open_video, scale_image
+    from napari_vitface.video.images import EightBitReader
 
     images: list[Path] = []
     if source.is_dir() or source.suffix.lower() in (".csv", ".h5"):
@@ -156,9 +157,9 @@ def _frames_of(source: Path, preprocessing: Preprocessing, count: int) -> NDArra
         with open_video(source) as video:
             size = (video.shape[1], video.shape[2])
             return spread_inputs(video, preprocessing.view(size), count)
-    found = []
+    found, read = [], EightBitReader()
     for path in images[:: max(1, len(images) // count)][:count]:
-        image = open_video(path)[0]
+        image = read(path)
         view = preprocessing.view((image.shape[0], image.shape[1]))
         found.append(view.pad(scale_image(image, view.scale)[None]))
     return np.concatenate(found)

@@ -114,13 +114,16 @@ class Resources:
             yield result_of(self.loading(stack, name, **options))
 
     @contextmanager
-    def video(self, path: str | os.PathLike[str]) -> Iterator[Video]:
-        """An open video; a file that changed on disk is opened anew."""
+    def video(self, path: str | os.PathLike[str], *, white: int | None = None) -> Iterator[Video]:
+        """An open video; a file that changed on disk is opened anew.
+
+        `white` as in `napari_vitface.open_video`.
+        """
         from napari_vitface.video import open_video
 
         path = Path(path)
-        key = (str(path.absolute()), _stamp(path))
-        with self._videos.borrow(key, lambda: open_video(path)) as video:
+        key = (str(path.absolute()), _stamp(path), white)
+        with self._videos.borrow(key, lambda: open_video(path, white=white)) as video:
             yield video
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ class EncodedSource:
     group of pictures cheap.
     """
 
-    def __init__(self, path: Path, cache_bytes: int) -> None:
+    def __init__(self, path: Path, cache_bytes: int, white: int | None = None) -> None:
         self.path = path
         index = build_index(path)
         if not _starts_as_indexed(path, index):
@@ -52,7 +52,7 @@ class EncodedSource:
             if (first, stop) != (0, indexed):
                 index.keep(first, stop)
                 decoder.renumbered()
-            self.picture = _look(index, decoder)
+            self.picture = _look(index, decoder, white)
         except BaseException:
             decoder.close()
             raise
@@ -159,7 +159,7 @@ def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: i
     return max(stop, first + 1)
 
 
-def _look(index: FrameIndex, decoder: FrameDecoder) -> Picture:
+def _look(index: FrameIndex, decoder: FrameDecoder, white: int | None) -> Picture:
     """Describe the pictures from the first frame and key frames spread over the video.
 
     Should colour first appear between those places, the video is still read as grey: its shape
@@ -171,7 +171,7 @@ def _look(index: FrameIndex, decoder: FrameDecoder) -> Picture:
         spread = np.linspace(0, len(keys) - 1, COLOUR_SAMPLES).round().astype(int)
         frames.update(keys[spread].tolist())
     samples = (decoder.frame(frame) for frame in sorted(frames))
-    return describe(sample for sample in samples if sample is not None)
+    return describe((sample for sample in samples if sample is not None), white)
 
 
 def _frame_rate(index: FrameIndex) -> float:

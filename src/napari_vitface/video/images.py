@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import re
+import struct
+import warnings
+import zlib
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,59 +20,102 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
-from napari_vitface.video.scale import ImageScaler, Scale
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES
+from napari_vitface.video.scale import ImageScaler, Scale, as_uint8
+from napari_vitface.video.suffixes import IMAGE_SUFFIXES, TIFF_SUFFIXES
+from napari_vitface.video.white import spread, white_level
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from napari_vitface.video.tiff import TiffPages
+
 #: Headers read at opening to see that all images have one size; the others are checked when read.
 CHECKED = 5000
+#: A size that at least this share of the images has is the recording's; others are strays.
+MOST = 2 / 3
+#: TIFF stacks of a folder that are kept open.
+OPEN_STACKS = 4
+#: What Pillow raises over damaged files.
+UNREADABLE = (
+    OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError,
+    ArithmeticError, MemoryError, NotImplementedError, struct.error, zlib.error,
+)  # fmt: skip
+#: What Pillow may take a file for. Left to itself it runs other programs on some kinds.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 
 
 class ImageFolderSource:
-    """One frame an image file: a folder in natural order of names, or a single file."""
+    """A frame an image file, in natural order of names, or each page of TIFF stacks among them."""
 
-    def __init__(self, path: Path, cache_bytes: int) -> None:
+    def __init__(self, path: Path, cache_bytes: int, white: int | None = None) -> None:
         self.path = path
         self._cache: FrameCache[NDArray[Any]] = FrameCache(cache_bytes)
-        self.files = image_files(path) if path.is_dir() else [path]
-        if not self.files:
+        self._stacks: OrderedDict[Path, TiffPages] = OrderedDict()
+        self.problems: tuple[str, ...] = ()
+        files = [path]
+        if path.is_dir():
+            found = _recording(path, path.stat().st_mtime_ns)
+            files = list(found.files)
+            if found.strays:
+                self.problems = (_left_out(path, found),)
+        if not files:
             raise VideoError(
                 f"The folder {path} holds no images: choose a folder of "
                 f"{', '.join(IMAGE_SUFFIXES)} files, or a video file."
             )
-        first = read_image(self.files[0])
+        self._places = [place for file in files for place in _places(file)]
+        first = self._read(0)
         self.frame_shape = first.shape
         self.dtype = first.dtype
-        self.shape = (len(self.files), *first.shape)
-        self.white = int(np.iinfo(first.dtype).max)
-        self.times = np.zeros(len(self.files))
+        self.shape = (len(self._places), *first.shape)
+        if path.is_dir() and not self.problems:
+            for file in files[1:CHECKED]:
+                self._check_size(files[0], file)
+        self.white = 255
+        if self.dtype == np.uint16:
+            self.white = white or white_level(
+                image for i in spread(len(self._places)) if (image := self._image(i)) is not None
+            )
+        self.times = np.zeros(len(self._places))
         self.frame_rate = 0.0
         self.promised: int | None = None
-        self.problems: tuple[str, ...] = ()
-        for file in self.files[1:CHECKED]:
-            self._check_size(file, image_size(file))
 
-    def _check_size(self, file: Path, size: tuple[int, int]) -> None:
+    def _check_size(self, first: Path, file: Path) -> None:
+        size = image_size(file)
         height, width = self.frame_shape[:2]
         if size != (height, width):
             raise VideoError(
-                f"{file} has {size[1]} x {size[0]} pixels but {self.files[0].name} has "
+                f"{file} has {size[1]} x {size[0]} pixels but {first.name} has "
                 f"{width} x {height}: images of one folder must have one size."
             )
 
+    def _read(self, frame: int) -> NDArray[Any]:
+        """An image as it is; `VideoError` if it cannot be read."""
+        file, page = self._places[frame]
+        if page is None:
+            return read_image(file)
+        from napari_vitface.video.tiff import TiffPages
+
+        stack = self._stacks.pop(file, None) or TiffPages(file)
+        self._stacks[file] = stack
+        while len(self._stacks) > OPEN_STACKS:
+            self._stacks.popitem(last=False)[1].close()
+        image = stack.read(page)
+        if image is None:
+            raise VideoError(f"Page {page} of {file} cannot be read: it is damaged.")
+        return image
+
     def _image(self, frame: int) -> NDArray[Any] | None:
-        file = self.files[frame]
         try:
-            image = read_image(file)
+            image = self._read(frame)
         except VideoError:
             return None
-        self._check_size(file, image.shape[:2])
+        if image.shape[:2] != self.frame_shape[:2]:
+            return None
         return as_kind(image, len(self.frame_shape) == 3, self.dtype)
 
     def read(self, frame: int) -> NDArray[Any] | None:
-        """One image; None if its file is broken."""
+        """One image; None if its file is broken or of another size."""
         if frame not in self._cache:
             image = self._image(frame)
             self._cache.put(frame, image, 0 if image is None else image.nbytes)
@@ -74,44 +125,149 @@ class ImageFolderSource:
     def stream(
         self, frames: Iterable[int], scale: Scale | None
     ) -> Iterator[tuple[int, NDArray[Any] | None]]:
+        """Frames in the given order by a reader of their own; for use in another thread."""
         scaler = None if scale is None else ImageScaler(scale)
-        for frame in frames:
-            image = self._image(frame)
-            if image is not None and scaler is not None:
-                image = scaler(image, white=self.white)
-            yield frame, image
+        reader = copy.copy(self)
+        reader._stacks = OrderedDict()
+        try:
+            for frame in frames:
+                image = reader._image(frame)
+                if image is not None and scaler is not None:
+                    image = scaler(image, white=self.white)
+                yield frame, image
+        finally:
+            reader._close_stacks()
 
     def name_of(self, frame: int) -> str:
-        return f"Frame {frame} ({self.files[frame]})"
+        file, page = self._places[frame]
+        return f"Frame {frame} ({file}{'' if page is None else f', page {page}'})"
+
+    def _close_stacks(self) -> None:
+        for stack in self._stacks.values():
+            stack.close()
+        self._stacks.clear()
 
     def close(self) -> None:
         self._cache.clear()
+        self._close_stacks()
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """The images of a folder, and those among its files that have another size than most."""
+
+    files: tuple[Path, ...]
+    strays: tuple[Path, ...] = ()
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files of a folder in natural order: ``img2`` before ``img10``; hidden ones left out."""
-    files = (
+    """Image files of a folder in natural order: ``img2`` before ``img10``; hidden ones left out.
+
+    A few images of another size than all others (a thumbnail, a plot) are left out too.
+    """
+    return list(_recording(folder, folder.stat().st_mtime_ns).files)
+
+
+@lru_cache(maxsize=32)
+def _recording(folder: Path, changed: int) -> _Recording:
+    found = (
         file
         for file in folder.iterdir()
         if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
     )
-    return sorted((file for file in files if file.is_file()), key=lambda file: natural(file.name))
+    files = sorted((file for file in found if file.is_file()), key=lambda file: natural(file.name))
+    sizes: dict[Path, tuple[int, int]] = {}
+    for file in files[:CHECKED]:
+        with contextlib.suppress(VideoError):
+            sizes[file] = image_size(file)
+    if len(set(sizes.values())) < 2:
+        return _Recording(tuple(files))
+    usual, count = Counter(sizes.values()).most_common(1)[0]
+    if count < MOST * len(sizes):
+        return _Recording(tuple(files))
+    strays = tuple(file for file, size in sizes.items() if size != usual)
+    return _Recording(tuple(file for file in files if file not in set(strays)), strays)
+
+
+def _left_out(folder: Path, found: _Recording) -> str:
+    names = ", ".join(file.name for file in found.strays[:3])
+    count = len(found.strays)
+    more = f" and {count - 3} more" if count > 3 else ""
+    return (
+        f"{count} {'image' if count == 1 else 'images'} of {folder.name} "
+        f"{'has' if count == 1 else 'have'} another size than the other {len(found.files)} and "
+        f"{'is' if count == 1 else 'are'} left out: {names}{more}."
+    )
+
+
+def _places(file: Path) -> Iterator[tuple[Path, int | None]]:
+    """The frames of an image file: itself, or the pages of a TIFF stack."""
+    if file.suffix.lower() in TIFF_SUFFIXES:
+        from napari_vitface.video.tiff import TiffPages, is_stack
+
+        if is_stack(file):
+            stack = TiffPages(file)
+            stack.close()
+            yield from ((file, page) for page in range(stack.shape[0]))
+            return
+    yield file, None
+
+
+class EightBitReader:
+    """Reads labelled images as a model sees them, those of each folder with one white level.
+
+    The level is that of `open_video` for the folder, so training sees what prediction sees.
+    """
+
+    def __init__(self) -> None:
+        self._levels: dict[Path, int] = {}
+
+    def __call__(self, path: Path) -> NDArray[np.uint8]:
+        """One image (H, W) or (H, W, 3); `VideoError` if it cannot be read."""
+        image = read_image(path)
+        if image.dtype == np.uint8:
+            return image
+        folder = path.parent
+        if folder not in self._levels:
+            files = image_files(folder)
+            samples = (_deep(files[i]) for i in spread(len(files)))
+            self._levels[folder] = white_level(deep for deep in samples if deep is not None)
+        return as_uint8(image, self._levels[folder])
+
+
+def _deep(file: Path) -> NDArray[Any] | None:
+    """An image of more than 8 bits."""
+    with contextlib.suppress(VideoError):
+        image = read_image(file)
+        return image if image.dtype == np.uint16 else None
+    return None
 
 
 def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key by which numbers in names compare as numbers."""
     parts = re.split(r"(\d+)", name.lower())
-    return [(int(part), 0, "") if part.isdigit() else (-1, 1, part) for part in parts if part], name
+    return [
+        (int(part), 0, "") if part.isdecimal() else (-1, 1, part) for part in parts if part
+    ], name
 
 
 def _open(file: Path) -> Image:
     from PIL import Image, UnidentifiedImageError
 
+    if not file.is_file():
+        raise VideoError(f"{file} is not a file: check the name, and that its disk is connected.")
     try:
-        return Image.open(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise VideoError(f"{file} is no image, whatever its name says: remove it.") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except Image.DecompressionBombError as error:
+        raise VideoError(
+            f"{file} tells of more pixels than a frame can have ({error}): remove it, or make it "
+            "smaller."
+        ) from error
+    except UNREADABLE as error:
         raise VideoError(f"{file} cannot be read ({error}): is it complete?") from error
 
 
@@ -148,7 +304,7 @@ def read_image(file: Path) -> NDArray[Any]:
             if image.mode == "F":
                 raise VideoError(f"{file} holds floating-point values: save it in 8 or 16 bits.")
             return np.array(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
+        except UNREADABLE as error:
             raise VideoError(f"{file} cannot be read ({error}): is it complete?") from error
 
 

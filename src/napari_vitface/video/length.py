@@ -27,8 +27,10 @@ def estimated_length(path: Path) -> int | None:
 def _in_header(path: Path) -> int | None:
     import av
 
+    from napari_vitface.video.packets import file_address
+
     try:
-        container = av.open(str(path))
+        container = av.open(file_address(path))
     except av.error.FFmpegError:
         return None
     with container:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.video.scale import ImageScaler, Scale, one_thread
+from napari_vitface.video.white import white_level
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -36,6 +37,8 @@ class Picture:
     colour : bool
     depth : int
         Significant bits of a value: 8 gives uint8, more gives uint16.
+    white : int
+        The value of the brightest white.
     """
 
     width: int
@@ -44,6 +47,7 @@ class Picture:
     mirrored: bool
     colour: bool
     depth: int
+    white: int
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,11 +60,6 @@ class Picture:
         return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
 
     @property
-    def white(self) -> int:
-        """The value of the brightest white."""
-        return (1 << self.depth) - 1
-
-    @property
     def layout(self) -> str:
         """FFmpeg's name of the pixel format of the arrays."""
         if self.depth == 8:
@@ -68,8 +67,10 @@ class Picture:
         return "rgb48le" if self.colour else "gray16le"
 
 
-def describe(frames: Iterable[VideoFrame]) -> Picture:
+def describe(frames: Iterable[VideoFrame], white: int | None = None) -> Picture:
     """Choose size, colours and depth from some decoded frames of a video, the first one first.
+
+    Grey of 16 bits is white where the brightest of these frames needs it, unless `white` says.
 
     Grey recordings are often stored as colour; they are read as grey if all these frames are. No
     more frames are taken than it needs.
@@ -82,7 +83,12 @@ def describe(frames: Iterable[VideoFrame]) -> Picture:
     if not grey_format and depth > 8:
         depth = 16  # swscale spreads colours over all 16 bits
     turns, mirrored = orientation(first)
-    return Picture(first.width, first.height, turns, mirrored, colour, max(8, depth))
+    depth = max(8, depth)
+    if white is None or depth == 8:
+        white = (1 << depth) - 1
+        if grey_format and depth == 16:
+            white = white_level(_plane(frame) for frame in chain([first], samples))
+    return Picture(first.width, first.height, turns, mirrored, colour, depth, white)
 
 
 def _is_neutral(frame: VideoFrame) -> bool:

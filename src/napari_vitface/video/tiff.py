@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale
+from napari_vitface.video.white import spread, white_level
+
+#: A compressed page holds at most this many bytes of pixels for each that is stored.
+MOST_BYTES_A_BYTE = 5000
 
 
 class TiffSource:
     """Pages of a TIFF file."""
 
-    def __init__(self, path: Path, cache_bytes: int) -> None:
+    def __init__(self, path: Path, cache_bytes: int, white: int | None = None) -> None:
         self.path = path
         self._cache: FrameCache[NDArray[Any]] = FrameCache(cache_bytes)
         if not path.stat().st_size:
@@ -26,16 +31,25 @@ class TiffSource:
         self._pages = TiffPages(path)
         self.shape = self._pages.shape
         self.dtype = self._pages.dtype
-        self.white = int(np.iinfo(self.dtype).max)
+        self.white = 255 if self.dtype == np.uint8 else white or self._pages.white or self._level()
         self.times = np.zeros(self.shape[0])
         self.frame_rate = 0.0
         self.promised: int | None = self._pages.promised
         self.problems: tuple[str, ...] = ()
+        if self._pages.others:
+            self.problems += (
+                f"{self._pages.others} pages of {path.name} have another size or kind than the "
+                "first one and are left out.",
+            )
         if self._pages.promised > len(self.times):
-            self.problems = (
+            self.problems += (
                 f"{path.name} promises {self.promised} frames but holds {len(self.times)}: it was "
                 "cut off. The frames that are there can be used.",
             )
+
+    def _level(self) -> int:
+        frames = (self._pages.read(frame) for frame in spread(self.shape[0]))
+        return white_level(frame for frame in frames if frame is not None)
 
     def read(self, frame: int) -> NDArray[Any] | None:
         """One page; None if it is broken."""
@@ -68,7 +82,12 @@ class TiffSource:
 
 
 class TiffPages:
-    """Reads frames of the first series of a TIFF file. Not thread-safe."""
+    """Reads the frames of a TIFF file, which may hold them in several pieces. Not thread-safe.
+
+    A piece is what tifffile calls a series: a stack written at once, or each page that a program
+    appended. Those whose frames are like the first one's follow each other; others (a thumbnail, a
+    plot) are left out and counted in `others`.
+    """
 
     def __init__(self, path: Path) -> None:
         import tifffile
@@ -76,44 +95,117 @@ class TiffPages:
         self.path = path
         try:
             self._file = tifffile.TiffFile(path)
-            series: Any = self._file.series[0]
-        except (tifffile.TiffFileError, OSError, IndexError, ValueError) as error:
-            raise VideoError(f"{path} cannot be read as TIFF ({error}): is it complete?") from error
-        self.dtype = np.dtype(series.dtype).newbyteorder("=")
+        except Exception as error:  # of many kinds, over damaged files
+            raise _unreadable(path, error) from error
+        try:
+            self._join(path)
+        except VideoError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise _unreadable(path, error) from error
+
+    def _join(self, path: Path) -> None:
+        first = self._file.series[0]
+        self.dtype = np.dtype(first.dtype).newbyteorder("=")
         if self.dtype not in (np.uint8, np.uint16):
             raise VideoError(f"{path} holds {self.dtype} values: save it in 8 or 16 bits unsigned.")
-        shape, axes = series.shape, series.axes
-        count, self._planar, colour = _frame_axes(path, shape, axes)
-        self._inner_shape = shape[-3:] if colour else shape[-2:]
-        self._memory: NDArray[Any] | None = None
-        self._pages: Any = series.pages
-        self._pages_a_frame = max(1, len(series.pages) // count)
-        self.promised = count
-        if series.dataoffset is not None:
-            # Written in one piece, perhaps with an entry for the first page alone, as ImageJ does.
-            if self._file.imagej_metadata and not colour:
-                self.promised = max(count, int(self._file.imagej_metadata.get("images", 1)))
-            count = self._map(path, series.dataoffset)
-        elif count == 1 and len(self._file.series) > 1:
-            # Pages that were written one by one, without a word on how they belong together.
-            self._pages = self._file.pages
-            alike = [page.shape == self._pages[0].shape for page in self._pages]
-            self.promised = count = alike.index(False) if False in alike else len(alike)
-        height, width = shape[axes.index("Y")], shape[axes.index("X")]
-        self.shape: tuple[int, ...] = (count, height, width, *((3,) if colour else ()))
-        self._pillow = self._memory is None and not self._can_decode()
-
-    def _map(self, path: Path, offset: int) -> int:
-        """Map the frames from `offset` on that are all there; their number."""
-        frame_bytes = math.prod(self._inner_shape) * self.dtype.itemsize
-        count = min(self.promised, (path.stat().st_size - offset) // frame_bytes)
-        if count < 1:
+        kind = _kind(path, first)
+        pieces, self.others = [], 0
+        for series in self._file.series:
+            if series is first or (_same_kind(path, series, kind) and series.dtype == first.dtype):
+                pieces.append(_Piece(self._file, series, kind))
+            else:
+                self.others += len(series.pages)
+        self._pieces = pieces
+        self._ends = np.cumsum([piece.count for piece in pieces])
+        self.promised = sum(piece.promised for piece in pieces)
+        self.shape: tuple[int, ...] = (
+            int(self._ends[-1]),
+            *kind.size,
+            *((3,) if kind.colour else ()),
+        )
+        if not self.shape[0]:
             raise VideoError(
                 f"{path} was cut off before the end of its first frame: copy it again."
             )
-        stored = self.dtype.newbyteorder(self._file.byteorder)
-        self._memory = np.memmap(path, stored, "r", offset, (count, *self._inner_shape))
-        return count
+        page = first.keyframe
+        bits = int(page.bitspersample)
+        self._black: int | None = None
+        if page.photometric == 0:
+            # WhiteIsZero; what is stored in fewer bits is told in as many.
+            self._black = (1 << bits) - 1
+        #: The white level that the file tells, None if it does not.
+        self.white = _told_white(page, bits)
+
+    def read(self, frame: int) -> NDArray[Any] | None:
+        """One frame; None if its pages are damaged or missing."""
+        number = int(np.searchsorted(self._ends, frame, side="right"))
+        piece = self._pieces[number]
+        try:
+            image = piece.read(frame - int(self._ends[number]) + piece.count)
+        except Exception:  # tifffile raises errors of many kinds over damaged pages
+            return None
+        if len(self.shape) == 4:
+            image = image[..., :3]
+        if self._black is not None and not piece.pillow:
+            image = self._black - np.minimum(image, self._black)
+        image = np.ascontiguousarray(image, dtype=self.dtype)
+        return image if image.shape == self.shape[1:] else None
+
+    def close(self) -> None:
+        for piece in getattr(self, "_pieces", ()):
+            piece.memory = None
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the frames of a piece are: height and width, whether in planes, whether in colours."""
+
+    size: tuple[int, int]
+    planar: bool
+    colour: bool
+
+
+class _Piece:
+    """The frames of one series of a TIFF file."""
+
+    def __init__(self, file: Any, series: Any, kind: _Kind) -> None:
+        self._path = Path(file.filehandle.path)
+        self._kind = kind
+        self._pages = series.pages
+        shape = tuple(int(size) for size in series.shape)
+        self._inner = shape[-3:] if kind.colour else shape[-2:]
+        self.promised = self.count = math.prod(shape) // math.prod(self._inner)
+        self._pages_a_frame = max(1, len(series.pages) // max(1, self.count))
+        self.memory: NDArray[np.uint8] | None = None
+        self.pillow = False
+        if series.dataoffset is None:
+            self._check_bytes()
+            self.pillow = not self._can_decode()
+            return
+        # Written in one piece, perhaps with an entry for the first page alone, as ImageJ does.
+        if file.imagej_metadata and not kind.colour and len(file.series) == 1:
+            self.promised = max(self.count, int(file.imagej_metadata.get("images", 1)))
+        self._stored = np.dtype(series.dtype).newbyteorder(file.byteorder)
+        self._frame_bytes = math.prod(self._inner) * self._stored.itemsize
+        self._offset = int(series.dataoffset)
+        there = (self._path.stat().st_size - self._offset) // self._frame_bytes
+        self.count = max(0, min(self.promised, there))
+        if self.count:
+            self.memory = np.memmap(self._path, np.uint8, "r")
+
+    def _check_bytes(self) -> None:
+        """Refuse pages that hold far more pixels than their bytes can: of a damaged file."""
+        page = self._pages[0]
+        pixels = math.prod(page.shape) * np.dtype(page.dtype).itemsize
+        if pixels > MOST_BYTES_A_BYTE * max(1, sum(page.databytecounts)) + (1 << 20):
+            raise VideoError(
+                f"{self._path} tells of pages of {page.shape} values but holds "
+                f"{sum(page.databytecounts)} bytes of the first one: it is damaged."
+            )
 
     def _can_decode(self) -> bool:
         """Whether tifffile has the codec; LZW and JPEG need a package that Pillow does without."""
@@ -125,28 +217,46 @@ class TiffPages:
             return True
         return True
 
-    def read(self, frame: int) -> NDArray[Any] | None:
-        """One frame; None if its pages are damaged or missing."""
-        try:
-            if self._memory is not None:
-                image = np.array(self._memory[frame])
-            elif self._pillow:
-                image = _read_by_pillow(self.path, frame * self._pages_a_frame)
-            else:
-                first = frame * self._pages_a_frame
-                pages = [self._pages[first + k].asarray() for k in range(self._pages_a_frame)]
-                image = np.stack(pages).reshape(self._inner_shape)
-        except Exception:  # tifffile raises errors of many kinds over damaged pages
-            return None
-        if self._planar and not self._pillow:
-            image = np.moveaxis(image, 0, -1)
-        if len(self.shape) == 4:
-            image = image[..., :3]
-        return np.ascontiguousarray(image, dtype=self.dtype)
+    def read(self, frame: int) -> NDArray[Any]:
+        """One frame, colours last."""
+        first = frame * self._pages_a_frame
+        if self.memory is not None:
+            start = self._offset + frame * self._frame_bytes
+            data = np.array(self.memory[start : start + self._frame_bytes])
+            image = data.view(self._stored).reshape(self._inner)
+        elif self.pillow:
+            return _read_by_pillow(self._path, self._pages[first].index)
+        else:
+            pages = [self._pages[first + k].asarray() for k in range(self._pages_a_frame)]
+            image = np.stack(pages).reshape(self._inner)
+        return np.moveaxis(image, 0, -1) if self._kind.planar else image
 
-    def close(self) -> None:
-        self._memory = None
-        self._file.close()
+
+def _unreadable(path: Path, error: Exception) -> VideoError:
+    reason = str(error) or type(error).__name__
+    return VideoError(f"{path} cannot be read as TIFF ({reason}): is it complete?")
+
+
+def _told_white(page: Any, bits: int) -> int | None:
+    """The white level that a page tells by its bits or its largest value, if it does."""
+    if bits < 16:
+        return (1 << bits) - 1
+    tag = page.tags.get("MaxSampleValue")
+    told = 0 if tag is None else int(np.max(tag.value))
+    return told if 255 < told < 65535 else None
+
+
+def _same_kind(path: Path, series: Any, kind: _Kind) -> bool:
+    try:
+        return _kind(path, series) == kind
+    except VideoError:
+        return False
+
+
+def _kind(path: Path, series: Any) -> _Kind:
+    shape, axes = series.shape, series.axes
+    _, planar, colour = _frame_axes(path, shape, axes)
+    return _Kind((int(shape[axes.index("Y")]), int(shape[axes.index("X")])), planar, colour)
 
 
 def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, bool, bool]:
@@ -154,7 +264,7 @@ def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, boo
 
     Raises `VideoError` for stacks of more than one dimension beside the picture's own.
     """
-    planar = axes[-3:-2] in ("S", "C") and axes[-2:] == "YX" and shape[-3] in (3, 4)
+    planar = axes[-3:-2] == "S" and axes[-2:] == "YX" and shape[-3] in (3, 4)
     colour = planar or (axes[-3:] in ("YXS", "YXC") and shape[-1] in (3, 4))
     inner = 3 if colour else 2
     outer = [size for size in shape[:-inner] if size != 1]
@@ -169,6 +279,17 @@ def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, boo
 def _read_by_pillow(path: Path, page: int) -> NDArray[Any]:
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=["TIFF"]) as image:
         image.seek(page)
         return np.array(image)
+
+
+def is_stack(path: Path) -> bool:
+    """Whether a TIFF file holds more than one page, or says so of a stack written in one piece."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return len(file.pages) > 1 or len(file.series[0].shape) > len(file.pages[0].shape)
+    except Exception:  # of many kinds, over damaged files; reading says what is wrong
+        return False

@@ -50,6 +50,7 @@ def open_video(
     *,
     cache_bytes: int = 256 << 20,
     on_broken: OnBroken = "raise",
+    white: int | None = None,
 ) -> Video:
     """Open a video file, a folder of images, a TIFF stack or a single image.
 
@@ -63,6 +64,9 @@ def open_video(
     on_broken : {"raise", "blank"}
         What indexing a frame that cannot be decoded does: raise `VideoError`, or give a black
         frame (for a window that has to show something).
+    white : int, optional
+        The value that is white in a recording of more than 8 bits. Default: what the file says, or
+        what the brightest of some frames spread over it needs, see `napari_vitface.video.white`.
 
     Returns
     -------
@@ -73,10 +77,12 @@ def open_video(
     VideoError
         One sentence: what is wrong with the file and what to do.
     """
-    return Video(_open_source(Path(path), cache_bytes), on_broken=on_broken)
+    if white is not None and not 1 <= white <= 65535:
+        raise VideoError(f"The white level of {path} must be from 1 to 65535, not {white}.")
+    return Video(_open_source(Path(path), cache_bytes, white), on_broken=on_broken)
 
 
-def _open_source(path: Path, cache_bytes: int) -> Source:
+def _open_source(path: Path, cache_bytes: int, white: int | None) -> Source:
     try:
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
@@ -85,22 +91,22 @@ def _open_source(path: Path, cache_bytes: int) -> Source:
     if is_folder:
         from napari_vitface.video.images import ImageFolderSource
 
-        return ImageFolderSource(path, cache_bytes)
+        return ImageFolderSource(path, cache_bytes, white)
     suffix = path.suffix.lower()
     if not exists:
         raise VideoError(f"{path} does not exist: check the name, and that its disk is connected.")
     if suffix in TIFF_SUFFIXES:
         from napari_vitface.video.tiff import TiffSource
 
-        return TiffSource(path, cache_bytes)
+        return TiffSource(path, cache_bytes, white)
     if suffix in IMAGE_SUFFIXES:
         from napari_vitface.video.images import ImageFolderSource
 
-        return ImageFolderSource(path, cache_bytes)
+        return ImageFolderSource(path, cache_bytes, white)
     if suffix in VIDEO_SUFFIXES:
         from napari_vitface.video.encoded import EncodedSource
 
-        return EncodedSource(path, cache_bytes)
+        return EncodedSource(path, cache_bytes, white)
     raise VideoError(
         f"{path} is not a kind of video that is known here: open one of "
         f"{', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)} or a folder of images."
@@ -126,7 +132,8 @@ class Video:
         (T, H, W) for grey, (T, H, W, 3) for RGB, upright.
     dtype : uint8 or uint16
     white : int
-        The value of the brightest white: 255, 65535, or for instance 4095 for 12-bit grey.
+        The value of the brightest white: 255, 65535, or for instance 4095 for 12-bit grey, also
+        where that is held in 16 bits.
     times : (T,) float64
         Presentation times in seconds from the first frame.
     frame_rate : float

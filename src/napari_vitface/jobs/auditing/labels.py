@@ -114,11 +114,12 @@ def labels_of_files(
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> AuditedLabels:
     """What `read_labels` takes."""
-    from napari_vitface.video.images import read_image
+    from napari_vitface.video.images import EightBitReader
 
     table = labels if isinstance(labels, Labels) else read_labels(labels)
     table = table.take(_placed(table.xy))
-    return AuditedLabels(table, table.frames, lambda row: read_image(table.images[row]))
+    read = EightBitReader()
+    return AuditedLabels(table, table.frames, lambda row: read(table.images[row]))
 
 
 def labels_of_video(

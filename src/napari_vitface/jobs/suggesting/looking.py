@@ -137,10 +137,10 @@ def read_frames(video: Video, frames: Sequence[int]) -> Iterator[NDArray[Any]]:
 
 
 def read_images(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
-    """Images of files."""
-    from napari_vitface.video.images import read_image
+    """Images of files, in 8 bits."""
+    from napari_vitface.video.images import EightBitReader
 
-    return map(read_image, paths)
+    return map(EightBitReader(), paths)
 
 
 def _frame(video: Video, frame: int) -> NDArray[Any] | None:

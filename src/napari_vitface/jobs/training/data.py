@@ -98,7 +98,7 @@ class Reading:
             If no image can be read, or the crop does not lie within one.
         """
         from napari_vitface.training.frames import TrainingFrames
-        from napari_vitface.video.images import read_image
+        from napari_vitface.video.images import EightBitReader
 
         labels = self.data.labels
         xy = labels.xy.copy()
@@ -106,10 +106,11 @@ class Reading:
         outside: list[str] = []
         broken: list[str] = []
         cut = 0
+        read = EightBitReader()
         for row, path in enumerate(labels.images):
             yield Progress(row, len(labels), None, "reading the frames")
             try:
-                image = read_image(path)
+                image = read(path)
             except VideoError as error:
                 broken.append(str(error))
                 continue

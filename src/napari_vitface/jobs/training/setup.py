@@ -234,7 +234,7 @@ class Setup:
         from napari_vitface.model.checkpoint import find_model, load_network
         from napari_vitface.training.fit import predictions
         from napari_vitface.training.frames import TrainingFrames
-        from napari_vitface.video.images import read_image
+        from napari_vitface.video.images import EightBitReader
 
         network, own, _ = load_network(find_model(self.options.init))
         own = own.with_crop(self.preprocessing.crop)
@@ -243,9 +243,10 @@ class Setup:
         stage = f"judging {start.init}"
         if own != self.preprocessing:
             parts: list[TrainingFrames] = []
+            read = EightBitReader()
             for row in rows:
                 yield Progress(len(parts), len(rows), None, stage)
-                image = read_image(Path(self.images[row]))
+                image = read(Path(self.images[row]))
                 nowhere = np.full((len(self.names), 2), np.nan)
                 parts.append(TrainingFrames.from_image(image, nowhere, preprocessing=own))
             frames = TrainingFrames.joined(parts)

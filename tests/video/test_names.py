@@ -16,6 +16,7 @@ import pytest
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video import VideoWriter, open_video
+from napari_vitface.video.length import estimated_length
 from napari_vitface.video.sample_table import composition_offsets
 
 posix = pytest.mark.skipif(os.name != "posix", reason="such names are not allowed elsewhere")
@@ -74,6 +75,34 @@ def test_what_is_no_file_is_said_and_not_waited_for(tmp_path: Path) -> None:
     for path in (tmp_path / "pipe.mp4", tmp_path / ("x" * 300 + ".mp4"), tmp_path / "nul\0.mp4"):
         with pytest.raises(VideoError):
             open_video(path)
+
+
+@posix
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.png", "pipe.tif"])
+def test_a_pipe_is_never_opened(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    opened, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            # Possible only while somebody has it open for reading, whom closing it sets free.
+            with contextlib.suppress(OSError):
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+                opened.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert estimated_length(pipe) is None
+        assert estimated_length(tmp_path) is None
+        for path in (pipe, tmp_path):
+            with pytest.raises(VideoError):
+                open_video(path)
+    finally:
+        over.set()
+        watcher.join()
+    assert not opened.is_set()
 
 
 def test_a_table_of_times_that_asks_for_gigabytes_is_not_written_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from napari_vitface.errors import VideoError
 from napari_vitface.video.suffixes import VIDEO_SUFFIXES
 
 
@@ -27,16 +28,13 @@ def estimated_length(path: Path) -> int | None:
 def _in_header(path: Path) -> int | None:
     import av
 
-    from napari_vitface.video.packets import file_address
+    from napari_vitface.video.packets import open_container
 
     try:
-        container = av.open(file_address(path))
-    except av.error.FFmpegError:
+        container, stream = open_container(path)
+    except VideoError:
         return None
     with container:
-        if not container.streams.video:
-            return None
-        stream = container.streams.video[0]
         if stream.frames:
             return int(stream.frames)
         rate = stream.average_rate

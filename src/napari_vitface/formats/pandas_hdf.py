@@ -230,7 +230,7 @@ def _plain_data(attribute: Any) -> Any:
             raise _NotPlain(
                 f"an attribute holds the pickle instruction {opcode.name} at byte {position}"
             )
-        if opcode.name in ("PUT", "LONG_BINPUT") and argument > len(content):
+        if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(content):
             raise ValueError("an attribute is damaged")
     return _PlainUnpickler(io.BytesIO(content)).load()
 

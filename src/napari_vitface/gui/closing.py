@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import cast
 
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
@@ -37,7 +38,7 @@ class ClosingGuard(QObject):
             holder = holder.parent()
         if holder is None or holder.parent() is None:
             return
-        window = holder.parent().window()
+        window = cast(QWidget, holder.parent()).window()
         if window is not self._window:
             self._window = window
             window.installEventFilter(self)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QModelIndex, QRectF, QSize, Qt
+from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_vitface.gui.style import ground_colours
 from napari_vitface.gui.video_list.items import State
-from napari_vitface.gui.video_list.table import SHARE, STATE
+from napari_vitface.gui.video_list.table import SHARE, STATE, Index
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -36,7 +36,7 @@ class ProgressDelegate(QStyledItemDelegate):
         colours = ground_colours(viewer)
         self._colours = _Colours(**{name: QColor(*rgb) for name, rgb in colours.items()})
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         colours = self._colours
         if colours is None:
             super().paint(painter, option, index)
@@ -67,13 +67,13 @@ class ProgressDelegate(QStyledItemDelegate):
         painter.drawText(bar, int(Qt.AlignmentFlag.AlignCenter), str(index.data()))
         painter.restore()
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(130, 24)
 
 
 class SentenceDelegate(QStyledItemDelegate):
     """Cuts a sentence off at its end, where names of files are cut in the middle."""
 
-    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
         super().initStyleOption(option, index)
         option.textElideMode = Qt.TextElideMode.ElideRight

@@ -295,8 +295,11 @@ class VideoListDock(QWidget):
             (crop_words("auto"), "auto"),
             *([(f"the crop on screen, {crop_words(drawn)}", drawn)] if drawn else []),
         ):
-            crops.addAction(text, lambda crop=crop: self._queue.set_crop(chosen, crop))
+            crops.addAction(text, self._setting(chosen, crop))
         menu.exec(self.view.viewport().mapToGlobal(place))
+
+    def _setting(self, chosen: list[Item], crop: Any) -> Callable[[], None]:
+        return lambda: self._queue.set_crop(chosen, crop)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders."""

@@ -443,13 +443,17 @@ class VideoQueue(Runner[ItemRun]):
         self._session.in_background(lambda: self._write(content), written)
 
     def _write(self, content: _Content) -> None:
-        version, *kept = content
+        version, job, settings, entries = content
         try:
             with self._write_lock:
                 if version < self._written:
                     return
                 self._written = version
-                why = "" if self._store.save(*kept) else "another napari has one that is kept"
+                why = (
+                    ""
+                    if self._store.save(job, settings, entries)
+                    else "another napari has one that is kept"
+                )
         except OSError as error:
             why = f"{self._store.path} cannot be written ({error.strerror})"
         if why and self._says_not_kept:

@@ -8,10 +8,20 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt, Signal
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QMimeData,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
 
 from napari_vitface.gui.video_list.items import Item, Items
 from napari_vitface.gui.video_list.words import crop_words, folders, share_done, state_words
+
+Index = QModelIndex | QPersistentModelIndex
 
 _ROWS = "application/x-vitface-rows"
 
@@ -70,10 +80,10 @@ class VideoTable(QAbstractTableModel):
 
     # ----------------------------------------------------------------- what Qt asks
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
+    def rowCount(self, parent: Index | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(self.items)
 
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
+    def columnCount(self, parent: Index | None = None) -> int:
         return 0 if parent is not None and parent.isValid() else len(Column)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
@@ -83,7 +93,7 @@ class VideoTable(QAbstractTableModel):
             return int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         return None
 
-    def data(self, index: QModelIndex, role: int = 0) -> Any:
+    def data(self, index: Index, role: int = 0) -> Any:
         item = self.items[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(item, Column(index.column()))
@@ -95,7 +105,7 @@ class VideoTable(QAbstractTableModel):
             return str(item.state)
         return None
 
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+    def flags(self, index: Index) -> Qt.ItemFlag:
         if not index.isValid():
             return Qt.ItemFlag.ItemIsDropEnabled
         return (
@@ -132,16 +142,16 @@ class VideoTable(QAbstractTableModel):
         return data
 
     def canDropMimeData(
-        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: QModelIndex
+        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index
     ) -> bool:
         return bool(data.hasFormat(_ROWS)) or bool(dropped_paths(data))
 
     def dropMimeData(
-        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: QModelIndex
+        self, data: QMimeData, action: Qt.DropAction, row: int, column: int, parent: Index
     ) -> bool:
         if data.hasFormat(_ROWS):
             place = row if row >= 0 else (parent.row() if parent.isValid() else len(self.items))
-            rows = json.loads(bytes(data.data(_ROWS)))
+            rows = json.loads(bytes(data.data(_ROWS).data()))
             chosen = [self.items[each] for each in rows]
             above = sum(each < place for each in rows)
             moves = [(item, place - above + offset) for offset, item in enumerate(chosen)]

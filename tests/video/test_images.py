@@ -319,6 +319,17 @@ def test_labelled_images_have_the_white_of_their_folder(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read(tmp_path / f"{number}.png"), seen[number])
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_few_darker_frames_of_a_recording_have_its_white(tmp_path: Path, bits: int) -> None:
+    deep = np.full((6, 8), (1 << bits) - 1, np.uint16)
+    for share in (1, 0.7, 0.4, 0.3):
+        folder = tmp_path / str(share)
+        folder.mkdir()
+        Image.fromarray((deep * share).astype(np.uint16)).save(folder / "img0.png")
+        with open_video(folder) as video:
+            assert video.white == (1 << bits) - 1
+
+
 def test_a_file_that_tells_its_white_is_believed(tmp_path: Path) -> None:
     path = tmp_path / "told.tif"
     dark = images(3).astype(np.uint16)

@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 #: Frames, spread over a recording, whose largest value tells its white level.
 SAMPLES = 32
+#: Bits a pixel that cameras have.
+DEPTHS = (8, 10, 12, 14, 16)
 
 
 def white_level(frames: Iterable[NDArray[np.uint16]]) -> int:
-    """The largest value of as many bits as the brightest of some frames needs, at least 8.
+    """The largest value of the least of `DEPTHS` that holds the brightest value of some frames.
 
-    A power of two less one, so that a part of a recording, or another recording of the camera,
-    gives the same: a picture comes out at most half as bright as it could be.
+    Not the brightest value itself, and not any number of bits: a few labelled frames of a recording
+    are seldom its brightest, and have to be as bright to a model as the recording is. They are,
+    unless they hold less than a quarter of its range.
     """
     top = max((int(frame.max()) for frame in frames if frame.size), default=0)
-    return (1 << max(8, top.bit_length())) - 1
+    return next(white for bits in DEPTHS if top <= (white := (1 << bits) - 1))
 
 
 def spread(count: int) -> list[int]:

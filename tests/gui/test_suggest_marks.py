@@ -125,7 +125,5 @@ def test_each_video_has_its_own_suggestions(
     other = session.add_video(open_for_window(write_video(tmp_path / "other.mp4")))
     assert session.marks.suggested == {}
     session.marks.suggest(other, [Suggestion(1, "dark")])
-    viewer = session.viewer
-    assert viewer is not None
-    viewer.layers.selection.active = opened.layer
+    session.videos.show(opened)
     assert session.marks.suggested == {8: "blurred"}

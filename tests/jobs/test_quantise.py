@@ -88,10 +88,10 @@ def test_auto_goes_on_in_fp32_where_points_move(
     assert any("so it is predicted in fp32" in notice for notice in notices)
 
 
-def _takes_int8(*arguments: Any) -> Steps[Choice]:
+def _takes_int8(*arguments: Any) -> Steps[tuple[Choice, bool]]:
     assert isinstance(arguments[-1], Int8Network)
     yield "Measuring"
-    return Choice("cpu", "int8", "Measured.")
+    return Choice("cpu", "int8", "Measured."), True
 
 
 @pytest.mark.slow

@@ -162,5 +162,5 @@ def test_an_interrupted_change_of_keypoints_that_leads_elsewhere_is_refused(
             }
         )
     )
-    with pytest.raises(LabelError, match="leads out of the project"):
+    with pytest.raises(LabelError, match="names tables outside the project"):
         Project.open(project.folder)

@@ -376,7 +376,7 @@ def test_letters_that_are_typed_are_no_commands(
 
 def test_the_window_shows_every_key(section: CorrectSection) -> None:
     section.keys.button.setChecked(True)
-    text = section.keys.content.text()
+    text = section.keys.content.text().replace("+<br>", "+")
     for rows in lines().values():
         for keys, words in rows:
             assert words in text

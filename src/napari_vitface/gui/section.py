@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -105,6 +106,10 @@ class Note(WrappedLabel):
         self.setText(text)
 
 
+#: Pixels beside the words of a fold's line.
+_FOLD_MARGIN = 2
+
+
 class Fold(QWidget):
     """A line that opens and closes what is below it."""
 
@@ -134,10 +139,26 @@ class Fold(QWidget):
         self._toggle(self.button.isChecked())
 
     def _toggle(self, is_open: bool) -> None:
-        arrow = "▾" if is_open else "▸"
-        summary = f": {self._summary}" if self._summary and not is_open else ""
-        self.button.setText(f"{arrow}  {self._title}{summary}")
+        self._fit()
         self.content.setVisible(is_open)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Write the line with as many parts of the summary as there is room for."""
+        is_open = self.button.isChecked()
+        line = f"{'▾' if is_open else '▸'}  {self._title}"
+        parts = self._summary.split(", ") if self._summary and not is_open else []
+        texts = [f"{line}: {', '.join(parts[:n])}" for n in range(len(parts), 0, -1)] + [line]
+        room = self.button.contentsRect().width() - 2 * _FOLD_MARGIN
+        width = self.button.fontMetrics().horizontalAdvance
+        text = next((text for text in texts if width(text) <= room), line)
+        if not self.isVisible():
+            text = texts[0]
+        self.button.setText(text)
+        self.button.setToolTip("" if text == texts[0] else f"{self._title}: {self._summary}")
 
 
 class _Header(QPushButton):

@@ -152,7 +152,9 @@ class FineTuneForm(QWidget):
             parts.append(f"{options.steps} steps")
         if options.val != _TIME:
             parts.append("other frames held out")
-        parts += [what for what in (options.device, options.precision) if what != "auto"]
+        # What follows Predict is said there.
+        chosen = zip((options.device, options.precision), self._given, strict=True)
+        parts += [what for what, given in chosen if what not in ("auto", given)]
         return ", ".join(parts)
 
     def compute_with(self, device: str, precision: str) -> None:

@@ -391,3 +391,31 @@ def test_more_pixels_than_a_frame_can_have_are_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(VideoError, match="more pixels than a frame can have"):
         open_video(path)
+
+
+def test_an_image_of_far_more_pixels_than_its_bytes_can_hold_takes_no_memory(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "empty.png"
+    Image.fromarray(images(1)[0]).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 13_000, 13_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match=r"13000 x 13000 pixels but holds \d+ bytes"):
+        open_video(path)
+
+
+def test_pages_that_follow_each_other_in_a_circle_end(tmp_path: Path) -> None:
+    path = tmp_path / "circle.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for image in images(2):
+            writer.write(image, contiguous=False)
+    with tifffile.TiffFile(path) as file:
+        first, last = file.pages[0].offset, file.pages[1].offset
+        tags = len(file.pages[1].tags)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, last + 2 + 12 * tags, first)
+    path.write_bytes(data)
+    with pytest.raises(VideoError, match="in a circle"):
+        open_video(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,21 @@ def test_colour_is_colour_however_it_is_stored(pixel_format: str) -> None:
     picture = describe([frame])
     assert picture.colour
     assert np.abs(PictureConverter(picture)(frame)[8, 28].astype(int) - (140, 90, 90)).max() <= 4
+
+
+def test_a_closed_video_leaves_no_frame_behind(tmp_path: Path) -> None:
+    """A frame keeps its pixels and the threads of its converter, many MiB for each video."""
+    path = store(tmp_path / "a.mkv", [gradient(48, 64)] * 3, "yuv420p")
+    with open_video(path) as video:
+        video[0]
+    del video
+    gc.collect()
+    gc.disable()
+    try:
+        video = open_video(path)
+        video[0]
+        video.close()
+        del video
+        assert not any(isinstance(item, av.VideoFrame) for item in gc.get_objects())
+    finally:
+        gc.enable()

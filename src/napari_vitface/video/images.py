@@ -35,6 +35,9 @@ CHECKED = 5000
 MOST = 2 / 3
 #: TIFF stacks of a folder that are kept open.
 OPEN_STACKS = 4
+#: An image of more pixels than `SMALL` has at most this many for each byte of its file.
+MOST_PIXELS_A_BYTE = 5000
+SMALL = 1 << 24
 #: What Pillow raises over damaged files.
 UNREADABLE = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, AttributeError,
@@ -259,7 +262,7 @@ def _open(file: Path) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise VideoError(f"{file} is no image, whatever its name says: remove it.") from error
     except Image.DecompressionBombError as error:
@@ -269,6 +272,14 @@ def _open(file: Path) -> Image:
         ) from error
     except UNREADABLE as error:
         raise VideoError(f"{file} cannot be read ({error}): is it complete?") from error
+    stored = file.stat().st_size
+    if image.width * image.height > MOST_PIXELS_A_BYTE * stored + SMALL:
+        image.close()
+        raise VideoError(
+            f"{file} tells of {image.width} x {image.height} pixels but holds {stored} bytes: it "
+            "is damaged, copy it again or remove it."
+        )
+    return image
 
 
 def image_size(file: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,7 @@ class TiffPages:
         except Exception as error:  # of many kinds, over damaged files
             raise _unreadable(path, error) from error
         try:
+            self._check_chain()
             self._join(path)
         except VideoError:
             self.close()
@@ -105,6 +107,28 @@ class TiffPages:
         except Exception as error:
             self.close()
             raise _unreadable(path, error) from error
+
+    def _check_chain(self) -> None:
+        """Refuse pages that name one another as the next, which tifffile follows for ever."""
+        form, handle = self._file.tiff, self._file.filehandle
+        count, link = struct.Struct(form.tagnoformat), struct.Struct(form.offsetformat)
+        offset, seen = self._file.pages.first.offset, set[int]()
+        while offset:
+            if offset in seen:
+                raise VideoError(
+                    f"The pages of {self.path} follow each other in a circle: it is damaged, copy "
+                    "it again."
+                )
+            seen.add(offset)
+            handle.seek(offset)
+            head = handle.read(count.size)
+            if len(head) < count.size:
+                return
+            handle.seek(offset + count.size + count.unpack(head)[0] * form.tagsize)
+            tail = handle.read(link.size)
+            if len(tail) < link.size:
+                return
+            offset = link.unpack(tail)[0]
 
     def _join(self, path: Path) -> None:
         first = self._file.series[0]
@@ -201,10 +225,11 @@ class _Piece:
         """Refuse pages that hold far more pixels than their bytes can: of a damaged file."""
         page = self._pages[0]
         pixels = math.prod(page.shape) * np.dtype(page.dtype).itemsize
-        if pixels > MOST_BYTES_A_BYTE * max(1, sum(page.databytecounts)) + (1 << 20):
+        there = min(sum(page.databytecounts), self._path.stat().st_size)
+        if pixels > MOST_BYTES_A_BYTE * max(1, there) + (1 << 20):
             raise VideoError(
-                f"{self._path} tells of pages of {page.shape} values but holds "
-                f"{sum(page.databytecounts)} bytes of the first one: it is damaged."
+                f"{self._path} tells of pages of {page.shape} values but holds {there} bytes of "
+                "the first one: it is damaged."
             )
 
     def _can_decode(self) -> bool:

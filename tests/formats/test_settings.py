@@ -231,3 +231,13 @@ def test_settings_are_written_as_they_were_read(tmp_path: Path) -> None:
     file.write_text(text)
     write_config(file, read_config(file))
     assert file.read_text() == text
+
+
+def test_hundreds_of_open_brackets_are_refused_unread(tmp_path: Path) -> None:
+    """The parser takes seconds for them, in a file of some kilobytes."""
+    path = tmp_path / "config.yaml"
+    path.write_text("a: " + "[" * 250 + "]" * 250)
+    with pytest.raises(LabelError, match="nested too deeply"):
+        read_config(path)
+    path.write_text("a: [" + "[1], " * 250 + "]")
+    assert len(read_config(path)["a"]) == 250

@@ -139,6 +139,7 @@ TrainingFraction:
 pcutoff: 0.6
 """
 _OWN_SETTINGS = """\
+format: 1
 swaps:
 - [left ear, lip]
 """
@@ -189,6 +190,11 @@ def _without(name: str) -> Callable[[Path], None]:
         (folder / "labeled-data" / "cam" / name).unlink()
 
     return make
+
+
+def _own_settings(folder: Path) -> None:
+    _project(folder)
+    (folder / "vitface" / "project.yaml").write_text(_OWN_SETTINGS)
 
 
 def _labels(folder: Path) -> None:
@@ -434,6 +440,8 @@ READERS: tuple[Reader, ...] = (
     Reader("visibility csv", "labeled-data/cam/visibility_Ann.csv", _project,
            lambda path: _labels(path.parents[2]), _TEXT),
     Reader("config.yaml", "config.yaml", _project, lambda path: _labels(path.parent), _TEXT),
+    Reader("project.yaml", "vitface/project.yaml", _own_settings,
+           lambda path: _labels(path.parents[1]), _TEXT),
     Reader("predictions csv", "poses.csv", _predictions("poses.csv"), _poses, _TEXT),
     Reader("predictions h5", "poses.h5", _predictions("poses.h5"), _poses),
     Reader("journal", "vitface/journal/cam.jsonl", _journal, lambda path: _window(path.parents[2]),

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 
@@ -15,6 +17,8 @@ from napari_vitface.errors import LabelError
 _MOST_BYTES = 500_000
 #: Values in a file, those counted again that it repeats by reference.
 _MOST_VALUES = 200_000
+#: Brackets opened and not closed: ruamel looks at all of them again for each token.
+_MOST_BRACKETS = 200
 #: Encodings of systems that write no UTF-8, to be told by the names of the project's own files.
 _ENCODINGS = ("cp1252", "gb18030", "cp932", "cp949", "big5", "cp1250", "cp1251", "cp1253")
 
@@ -33,6 +37,8 @@ def read_config(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES // 1000} kB are no settings")
         content = path.read_bytes()
+        if _brackets(content) > _MOST_BRACKETS:
+            raise RecursionError
         data = _yaml().load(content.decode(_encoding(path, content)))
         _count(data)
     except RecursionError as error:
@@ -46,6 +52,14 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise LabelError(f"{path} is not a list of settings, so it is no project's configuration.")
     return data
+
+
+def _brackets(content: bytes) -> int:
+    """The most brackets that are open at once, those within texts counted too."""
+    kinds = np.frombuffer(content, np.uint8)
+    steps = np.isin(kinds, list(b"[{")).astype(int) - np.isin(kinds, list(b"]}"))
+    open_before = np.concatenate(([0], np.cumsum(steps)))
+    return int((open_before - np.minimum.accumulate(open_before)).max())
 
 
 def write_config(path: Path, data: dict[str, Any]) -> None:

@@ -186,6 +186,17 @@ def test_a_video_none_of_whose_frames_decodes_is_refused(numbered: Any, tmp_path
     assert "None of the frames" in refused(path)
 
 
+def test_a_video_whose_times_leave_no_frame_to_show_is_refused(
+    numbered: Any, tmp_path: Path
+) -> None:
+    path = numbered.write(tmp_path / "video.mp4", 12, b_frames=2)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"ctts") + 12  # first entry: for how many frames, how much later
+    data[entry : entry + 8] = b"\x00\xff\xff\xff\xff\x80\x00\x00"
+    path.write_bytes(data)
+    assert "None of the frames" in refused(path)
+
+
 def test_closing_gives_the_file_back(numbered: Any, tmp_path: Path) -> None:
     video = open_video(numbered.write(tmp_path / "video.mp4", 10))
     video.close()

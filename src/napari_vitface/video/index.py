@@ -103,6 +103,8 @@ def build_index(path: Path, *, by_decoding: bool = False) -> FrameIndex:
     order = None if by_decoding else _presentation_order(path, table)
     if order is None:
         order = _decoded_order(path, table)
+    if not len(order):
+        raise VideoError(f"None of the frames of {path} are to be shown: its times are damaged.")
     rank = np.full(len(table), -1, dtype=np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     keys = np.flatnonzero(table.key & (rank >= 0))

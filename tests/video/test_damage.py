@@ -11,6 +11,7 @@ import pytest
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video import Scale, open_video
+from napari_vitface.video.picture import PictureConverter
 
 
 def numbers(numbered: Any, video: Any) -> list[int | None]:
@@ -204,3 +205,17 @@ def test_closing_gives_the_file_back(numbered: Any, tmp_path: Path) -> None:
     assert video.shape == (10, 64, 96)
     with pytest.raises(VideoError, match="closed"):
         video[0]
+
+
+def test_a_frame_of_colours_that_cannot_be_converted_is_broken(
+    numbered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise av.error.OSError(95, "Operation not supported")
+
+    path = numbered.write(tmp_path / "video.mp4", 5)
+    with open_video(path) as video:
+        monkeypatch.setattr(PictureConverter, "upright", refuse)
+        with pytest.raises(VideoError, match="Frame 2"):
+            video[2]
+        assert [image for _, image in video.frames()] == [None] * 5

@@ -78,7 +78,7 @@ class EncodedSource:
                 if decoded is not None and not self._frame_bytes:
                     self._frame_bytes = sum(plane.buffer_size for plane in decoded.planes)
                 self._cache.put(number, decoded, 0 if decoded is None else self._frame_bytes)
-        return None if decoded is None else self._convert(decoded)
+        return _converted(decoded, self._convert)
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
@@ -89,7 +89,7 @@ class EncodedSource:
         try:
             for frame in frames:
                 decoded = decoder.frame(frame)
-                yield frame, None if decoded is None else convert(decoded)
+                yield frame, _converted(decoded, convert)
         finally:
             decoder.close()
 
@@ -99,6 +99,16 @@ class EncodedSource:
     def close(self) -> None:
         self._cache.clear()
         self._decoder.close()
+
+
+def _converted(decoded: VideoFrame | None, convert: PictureConverter) -> NDArray[Any] | None:
+    """A frame as an array; None if it is broken, or of colours unknown to FFmpeg."""
+    from av.error import FFmpegError
+
+    try:
+        return None if decoded is None else convert(decoded)
+    except FFmpegError:
+        return None
 
 
 def _starts_as_indexed(path: Path, index: FrameIndex) -> bool:

@@ -97,6 +97,8 @@ def test_foreign_bytes_are_refused_and_nothing_is_unpickled():
         read_message(io.BytesIO(_message('{"$event":["Engine",{}]}')))
     with pytest.raises(WireError, match="Python objects"):
         read_message(io.BytesIO(_message('{"$array":0}', '[["|O",[1]]]')))
+    with pytest.raises(WireError, match="SyntaxError"):
+        read_message(io.BytesIO(_message('{"$array":0}', f'[["{"9" * 5000}",[1]]]')))
 
 
 @given(st.integers(0, 200))

@@ -59,8 +59,8 @@ def read_message(stream: BinaryIO) -> Any:
     """Read one message; `EOFError` when the other side is gone, `WireError` on foreign bytes."""
     try:
         return _read(stream)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
-            MemoryError) as error:  # fmt: skip
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError, TypeError,
+            ValueError, MemoryError) as error:  # fmt: skip
         raise WireError(f"no message: {type(error).__name__}: {error}") from error
 
 

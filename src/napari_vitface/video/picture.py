@@ -130,7 +130,7 @@ def orientation(frame: VideoFrame) -> tuple[int, bool]:
 
     # Not `frame.side_data`, which the frame keeps and which keeps the frame: pixels and threads of
     # every opened video would stay until Python looks for such circles.
-    stored: Any = SideDataContainer(frame)
+    stored: Any = SideDataContainer(frame)  # type: ignore[call-arg]
     for side_data in (stored[i] for i in range(len(stored))):
         if side_data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d = np.frombuffer(bytes(side_data), dtype=np.int32)[:5].tolist()

@@ -45,6 +45,13 @@ class Heard(list):
             assert self._news.wait_for(lambda: any(isinstance(e, kind) for e in self), timeout)
 
 
+def wait_for_file(path: Path, timeout: float = 600.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def gone(pid: int, timeout: float = 10.0) -> bool:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -334,10 +341,11 @@ def test_the_engine_starts_when_the_folder_holds_files_named_like_modules(tmp_pa
 
 
 @pytest.mark.parametrize("how", ["sleeps", "holds the interpreter"])
-def test_a_job_that_does_not_answer_is_cancelled_with_its_process(engine, how):
+def test_a_job_that_does_not_answer_is_cancelled_with_its_process(engine, how, tmp_path):
     heard = Heard()
-    request = engine.submit("small_jobs:stuck", {"how": how}, on_event=heard)
-    heard.wait_for(Started)
+    mark = tmp_path / "stuck"
+    request = engine.submit("small_jobs:stuck", {"how": how, "mark": mark}, on_event=heard)
+    wait_for_file(mark)
     pid = engine.pid
     request.cancel()
     assert isinstance(request.wait(20), Cancelled)
@@ -346,10 +354,11 @@ def test_a_job_that_does_not_answer_is_cancelled_with_its_process(engine, how):
     assert sum(isinstance(event, Cancelled) for event in heard) == 1
 
 
-def test_requests_that_waited_behind_it_are_answered_by_the_next_process(engine):
-    heard, waiting = Heard(), Heard()
-    stuck = engine.submit("small_jobs:stuck", {"how": "sleeps"}, on_event=heard)
-    heard.wait_for(Started)
+def test_requests_that_waited_behind_it_are_answered_by_the_next_process(engine, tmp_path):
+    waiting = Heard()
+    mark = tmp_path / "stuck"
+    stuck = engine.submit("small_jobs:stuck", {"how": "sleeps", "mark": mark})
+    wait_for_file(mark)
     queued = engine.submit("small_jobs:count", {"steps": 2}, on_event=waiting)
     urgent = engine.submit("small_jobs:pid", urgent=True)
     pid = engine.pid
@@ -373,7 +382,8 @@ def test_cancelling_what_waits_does_not_end_the_long_job_before_it(engine):
     queued.cancel()
     urgent.cancel()
     assert isinstance(queued.wait(20), Cancelled)
-    assert isinstance(urgent.wait(20), Cancelled)
+    # It may have been answered before it was cancelled.
+    assert isinstance(urgent.wait(20), Cancelled | Finished)
     assert isinstance(long.wait(30), Finished)
     assert engine.pid == pid
 

@@ -11,9 +11,9 @@ import contextlib
 from pathlib import Path
 
 from napari.settings import get_settings
-from platformdirs import user_state_path
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.user_folders import state_folder
 from napari_vitface.video import VIDEO_SUFFIXES
 
 _READER = "napari-vitface"
@@ -52,4 +52,4 @@ def is_open_question() -> bool:
 
 
 def _answered() -> Path:
-    return user_state_path("napari-vitface", appauthor=False) / "open-dropped-videos.txt"
+    return state_folder() / "open-dropped-videos.txt"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_vitface import __version__
-from napari_vitface.cache import cache_folder
 from napari_vitface.gui.reader import LayerData, open_for_window, video_layer
+from napari_vitface.user_folders import cache_folder
 
 DRAWING = "Drawing the sample video (only this once) …"
 

@@ -25,8 +25,8 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.onnx_graph import FRAMES, OUTPUT, missing_packages, onnx_model
 from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.model.remembered import cache_folder
 from napari_vitface.steps import Steps
+from napari_vitface.user_folders import cache_folder
 
 #: Input pixels that half of the points may move by, against fp32 on frames that were not used to
 #: quantise; where more, the network is not used.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.cache import cache_folder
+from napari_vitface.user_folders import cache_folder
 
 
 def recall(conditions: Mapping[str, Any]) -> dict[str, Any] | None:

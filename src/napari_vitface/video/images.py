@@ -59,6 +59,8 @@ class ImageFolderSource:
         if path.is_dir():
             found = _recording(path, path.stat().st_mtime_ns)
             files = list(found.files)
+            if found.refusal:
+                raise VideoError(found.refusal)
             if found.strays:
                 self.problems = (_left_out(path, found),)
         if not files:
@@ -71,9 +73,6 @@ class ImageFolderSource:
         self.frame_shape = first.shape
         self.dtype = first.dtype
         self.shape = (len(self._places), *first.shape)
-        if path.is_dir() and not self.problems:
-            for file in files[1:CHECKED]:
-                self._check_size(files[0], file)
         self.white = 255
         if self.dtype == np.uint16:
             self.white = white or white_level(
@@ -82,15 +81,6 @@ class ImageFolderSource:
         self.times = np.zeros(len(self._places))
         self.frame_rate = 0.0
         self.promised: int | None = None
-
-    def _check_size(self, first: Path, file: Path) -> None:
-        size = image_size(file)
-        height, width = self.frame_shape[:2]
-        if size != (height, width):
-            raise VideoError(
-                f"{file} has {size[1]} x {size[0]} pixels but {first.name} has "
-                f"{width} x {height}: images of one folder must have one size."
-            )
 
     def _read(self, frame: int) -> NDArray[Any]:
         """An image as it is; `VideoError` if it cannot be read."""
@@ -157,10 +147,20 @@ class ImageFolderSource:
 
 @dataclass(frozen=True)
 class _Recording:
-    """The images of a folder, and those among its files that have another size than most."""
+    """The images of a folder.
+
+    Attributes
+    ----------
+    files : tuple of Path
+    strays : tuple of Path
+        Those among its files that have another size than most, and are left out.
+    refusal : str
+        Why they are no recording: no size is that of most, or one is no image; empty if they are.
+    """
 
     files: tuple[Path, ...]
     strays: tuple[Path, ...] = ()
+    refusal: str = ""
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -180,16 +180,28 @@ def _recording(folder: Path, changed: int) -> _Recording:
     )
     files = sorted((file for file in found if file.is_file()), key=lambda file: natural(file.name))
     sizes: dict[Path, tuple[int, int]] = {}
+    unreadable = ""
     for file in files[:CHECKED]:
-        with contextlib.suppress(VideoError):
+        try:
             sizes[file] = image_size(file)
+        except VideoError as error:
+            unreadable = unreadable or str(error)
     if len(set(sizes.values())) < 2:
-        return _Recording(tuple(files))
+        return _Recording(tuple(files), refusal=unreadable)
     usual, count = Counter(sizes.values()).most_common(1)[0]
     if count < MOST * len(sizes):
-        return _Recording(tuple(files))
-    strays = tuple(file for file, size in sizes.items() if size != usual)
-    return _Recording(tuple(file for file in files if file not in set(strays)), strays)
+        return _Recording(tuple(files), refusal=_mixed(sizes))
+    strays = {file: None for file, size in sizes.items() if size != usual}
+    return _Recording(tuple(file for file in files if file not in strays), tuple(strays))
+
+
+def _mixed(sizes: dict[Path, tuple[int, int]]) -> str:
+    (first, (height, width)), *others = sizes.items()
+    odd, size = next((file, size) for file, size in others if size != (height, width))
+    return (
+        f"{odd} has {size[1]} x {size[0]} pixels but {first.name} has {width} x {height}: images "
+        "of one folder must have one size."
+    )
 
 
 def _left_out(folder: Path, found: _Recording) -> str:

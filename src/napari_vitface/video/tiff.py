@@ -279,16 +279,11 @@ def _same_kind(path: Path, series: Any, kind: _Kind) -> bool:
 
 
 def _kind(path: Path, series: Any) -> _Kind:
-    shape, axes = series.shape, series.axes
-    _, planar, colour = _frame_axes(path, shape, axes)
-    return _Kind((int(shape[axes.index("Y")]), int(shape[axes.index("X")])), planar, colour)
-
-
-def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, bool, bool]:
-    """Number of frames, whether colours are planes, and whether there are colours.
+    """What the frames of a series are.
 
     Raises `VideoError` for stacks of more than one dimension beside the picture's own.
     """
+    shape, axes = series.shape, series.axes
     planar = axes[-3:-2] == "S" and axes[-2:] == "YX" and shape[-3] in (3, 4)
     colour = planar or (axes[-3:] in ("YXS", "YXC") and shape[-1] in (3, 4))
     inner = 3 if colour else 2
@@ -298,7 +293,7 @@ def _frame_axes(path: Path, shape: tuple[int, ...], axes: str) -> tuple[int, boo
         raise VideoError(
             f"{path} has {len(shape)} dimensions ({axes}, {sizes}): save it as one stack of frames."
         )
-    return (outer[0] if outer else 1), planar, colour
+    return _Kind((int(shape[axes.index("Y")]), int(shape[axes.index("X")])), planar, colour)
 
 
 def _read_by_pillow(path: Path, page: int) -> NDArray[Any]:

@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from platformdirs import user_state_path
-
 from napari_vitface.atomic import atomic_write
 from napari_vitface.jobs.outputs import output_stem, results_folder
+from napari_vitface.user_folders import state_folder
 
 _KEPT = 200
 
@@ -74,4 +73,4 @@ def _read() -> list[list[str]]:
 
 
 def _file() -> Path:
-    return user_state_path("napari-vitface", appauthor=False) / "projects.json"
+    return state_folder() / "projects.json"

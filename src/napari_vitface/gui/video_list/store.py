@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from platformdirs import user_state_path
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.user_folders import state_folder
 
 FORMAT = 1
 
 
 def default_file() -> Path:
     """Where the list of this user is kept."""
-    return user_state_path("napari-vitface", appauthor=False) / "videos.json"
+    return state_folder() / "videos.json"
 
 
 class Store:

@@ -435,8 +435,10 @@ class VideoQueue(Runner[ItemRun]):
         self._keeping, self._keep_again = True, False
         content = self._content()
 
-        def written(problem: Any) -> None:
+        def written(problem: Exception | None) -> None:
             self._keeping = False
+            if problem is not None:
+                self._say_not_kept(f"{self._store.path} cannot be written ({problem})")
             if self._keep_again:
                 self._keep()
 
@@ -449,17 +451,20 @@ class VideoQueue(Runner[ItemRun]):
                 if version < self._written:
                     return
                 self._written = version
-                why = (
-                    ""
-                    if self._store.save(job, settings, entries)
-                    else "another napari has one that is kept"
-                )
+                why = ""
+                if not self._store.save(job, settings, entries):
+                    why = "another napari has one that is kept"
         except OSError as error:
             why = f"{self._store.path} cannot be written ({error.strerror})"
-        if why and self._says_not_kept:
+        if why:
+            self._session.soon(lambda: self._say_not_kept(why))
+
+    def _say_not_kept(self, why: str) -> None:
+        """Once; the same would be said at each change of the list."""
+        if self._says_not_kept:
             self._says_not_kept = False
             text = f"This list of videos is not kept for the next start: {why}."
-            self._session.soon(lambda: self._session.tell(text, "warning"))
+            self._session.tell(text, "warning")
 
 
 def _same_results(item: Item, other: Item) -> VitFaceError:

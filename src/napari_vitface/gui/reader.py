@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.errors import VideoError
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.video import Video, open_video
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -27,11 +27,11 @@ def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
     (one,) = (path,) if isinstance(path, str | Path) else path
     try:
         return [video_layer(run_waiting(lambda: open_for_window(one), opening(one)))]
-    except VideoError as error:
+    except Exception as error:
         from napari.utils.notifications import show_error
 
         # Raised, it would reach the user as a traceback.
-        show_error(str(error))
+        show_error(sentence_of("opening the video", error))
         return [(None,)]
 
 

@@ -23,10 +23,10 @@ from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.words import list_words
 from napari_vitface.gui.waiting import run_waiting
-from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 
 
@@ -124,7 +124,7 @@ class VideoSection(Section):
             return self._session.add_video(run_waiting(work, message))
         except Exception as error:
             # Whatever a file does to a library: a sentence here, and nothing else is lost.
-            self.problems.say(describe_failure("opening the video", error).message, "error")
+            self.problems.say(sentence_of("opening the video", error), "error")
             return None
 
     def _on_list(self) -> None:

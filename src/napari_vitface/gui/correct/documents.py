@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.unexpected import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,8 +117,8 @@ class Documents:
             return False
         try:
             project.change_keypoints(keypoints, renames)
-        except (VitFaceError, OSError) as error:
-            self._session.tell(_sentence(error), "error")
+        except Exception as error:
+            self._session.tell(sentence_of("changing the keypoints", error), "error")
             return False
         self.changed.emit()
         return True
@@ -271,7 +272,7 @@ def _document(project: Project, opened: OpenVideo) -> LabelDocument:
 def _close(document: LabelDocument) -> None:
     try:
         document.close()
-    except (VitFaceError, OSError):
+    except Exception:
         _log.exception("cannot close %s", document)
 
 

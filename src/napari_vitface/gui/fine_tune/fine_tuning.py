@@ -27,6 +27,7 @@ from napari_vitface.gui.fine_tune.run import (
     unfinished_runs,
 )
 from napari_vitface.gui.models import ModelInfo, model_info
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import (
     Cancelled,
     EpochFinished,
@@ -194,8 +195,8 @@ class FineTune:
         try:
             with files.locked():
                 files.clear()
-        except (VitFaceError, OSError) as error:
-            return self._refuse(str(error))
+        except Exception as error:
+            return self._refuse(sentence_of("discarding the run", error))
         if self.run is not None and self.run.folder == folder:
             self.run = None
         self._find_runs()
@@ -412,6 +413,7 @@ def _save_other(document: LabelDocument) -> str:
     """Save the labels of a video that is open but not on screen."""
     try:
         document.save()
-    except (VitFaceError, OSError) as error:
-        return f"{error} (Open {document.name} to settle it.)"
+    except Exception as error:
+        said = sentence_of(f"saving the labels of {document.name}", error)
+        return f"{said} (Open {document.name} to settle it.)"
     return ""

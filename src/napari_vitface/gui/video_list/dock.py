@@ -24,11 +24,11 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
@@ -267,8 +267,8 @@ class VideoListDock(QWidget):
                 item.path,
                 lambda: run_waiting(lambda: open_for_window(item.path), opening(item.path)),
             )
-        except (VitFaceError, OSError) as error:
-            self._session.tell(str(error), "error")
+        except Exception as error:
+            self._session.tell(sentence_of("opening the video", error), "error")
             return
         if isinstance(item.crop, tuple):
             self._session.set_crop(item.crop)

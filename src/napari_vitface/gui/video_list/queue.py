@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.finding import videos_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
@@ -402,8 +403,8 @@ class VideoQueue(Runner[ItemRun]):
     def _restore(self) -> None:
         try:
             kept = self._store.load()
-        except (VitFaceError, OSError) as error:
-            self.problem = str(error)
+        except Exception as error:
+            self.problem = sentence_of("reading the list of videos", error)
             return
         if not kept:
             return

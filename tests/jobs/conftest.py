@@ -1,12 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_vitface.jobs.resources import Resources
+
 SIZE = (96, 128)
+
+
+@pytest.fixture(scope="module")
+def resources() -> Iterator[Resources]:
+    """Models are loaded once for all tests of a module."""
+    shared = Resources()
+    yield shared
+    shared.close()
 
 
 @pytest.fixture(scope="session")

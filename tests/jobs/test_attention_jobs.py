@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,6 @@ from napari_vitface.jobs.explaining.faithfulness import faithfulness
 from napari_vitface.jobs.explaining.frames import explain_frames
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.video import open_video
-
-
-@pytest.fixture(scope="module")
-def resources() -> Iterator[Resources]:
-    shared = Resources()
-    yield shared
-    shared.close()
 
 
 @pytest.fixture

@@ -10,14 +10,6 @@ from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import AttentionComputed, Finished
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.predict import predict
-from napari_vitface.jobs.resources import Resources
-
-
-@pytest.fixture(scope="module")
-def resources():
-    shared = Resources()
-    yield shared
-    shared.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.sample import MouseFaceSample
 from napari_vitface.video import VideoWriter
-
-
-@pytest.fixture(scope="module")
-def resources() -> Iterator[Resources]:
-    shared = Resources()
-    yield shared
-    shared.close()
 
 
 @pytest.fixture(scope="module")

@@ -28,14 +28,6 @@ from napari_vitface.jobs.resources import Resources
 from napari_vitface.video import open_video
 
 
-@pytest.fixture(scope="module")
-def resources() -> Iterator[Resources]:
-    """The model is loaded once for all tests here."""
-    shared = Resources()
-    yield shared
-    shared.close()
-
-
 @pytest.fixture
 def run(tiny_model: Path, resources: Resources) -> Callable[..., list[Event]]:
     def run(video: Path, **options: Any) -> list[Event]:

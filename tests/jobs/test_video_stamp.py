@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,6 @@ from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.video_stamp import VideoStamp
-
-
-@pytest.fixture(scope="module")
-def resources() -> Iterator[Resources]:
-    """The model is loaded once for all tests here."""
-    shared = Resources()
-    yield shared
-    shared.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Only the client side is imported here; it needs neither torch nor Qt. ``python -
 napari_vitface.engine`` is the other side (`worker`).
 """
 
-from napari_vitface.engine.client import Engine, Request
+from napari_vitface.engine.client import Engine
+from napari_vitface.engine.connection import Request
 
 __all__ = ["Engine", "Request"]

@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,17 @@ def int8_file(content: str) -> Path:
 
 def find_int8(content: str) -> Int8Network | None:
     """The network in 8 bits of a checkpoint, if it was made on this computer and can be used."""
+    file = int8_file(content)
     try:
-        return Int8Network(int8_file(content).read_bytes())
+        return _loaded(file, file.stat().st_mtime_ns)
     except Exception:  # ONNX Runtime has classes of its own; what cannot be read is not there.
         return None
+
+
+@lru_cache(maxsize=2)
+def _loaded(file: Path, changed: int) -> Int8Network:
+    """A session takes as long to make as many frames to compute, and loading asks several times."""
+    return Int8Network(file.read_bytes())
 
 
 def quantise(

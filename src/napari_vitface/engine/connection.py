@@ -63,8 +63,8 @@ class Request:
 
         `Cancelled` follows as the last event, or `Finished` if the job was quicker. A job that is
         inside a step that does not end is cancelled with the process: `Cancelled` comes within
-        `client.PATIENCE` seconds, what the job has on disk stays, and other open requests begin anew in
-        the next process. It stays alive if another long job is under way in it.
+        `client.PATIENCE` seconds, what the job has on disk stays, and other open requests begin
+        anew in the next process. It stays alive if another long job is under way in it.
         """
         if self._cancel is not None and self.outcome is None:
             self._cancel(self)

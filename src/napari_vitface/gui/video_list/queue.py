@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.finding import videos_of
 from napari_vitface.gui.video_list.items import Item, Items, State
+from napari_vitface.gui.video_list.keeping import Content, Keeping
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
 from napari_vitface.gui.video_list.store import Store, entry_of
 from napari_vitface.jobs.events import (
@@ -35,9 +34,6 @@ if TYPE_CHECKING:
 _WRONG_FOR_ALL = ("CheckpointError", "BackboneError", "EngineError")
 
 _UNFINISHED = (State.WAITING, State.RUNNING, State.CANCELLED)
-
-#: Version, job, settings and items, as they are written.
-_Content = tuple[int, str, Settings, list[dict[str, Any]]]
 
 
 @dataclass
@@ -81,11 +77,7 @@ class VideoQueue(Runner[ItemRun]):
         self._turn = 0
         # Frames a second of the video that was done last.
         self._speed: float | None = None
-        self._keeping = self._keep_again = False
-        self._write_lock = threading.Lock()
-        self._versions = itertools.count(1)
-        self._written = 0
-        self._says_not_kept = True
+        self._keeping = Keeping(session, self._store, self._content)
         #: What went wrong with the list of the last time; empty if nothing did.
         self.problem = ""
         self._restore()
@@ -189,7 +181,7 @@ class VideoQueue(Runner[ItemRun]):
         """Go through what waits, one video after the other."""
         self.settings = dict(settings)
         self.going = True
-        self._keep()
+        self._keeping.keep()
         self._next()
 
     def stop(self) -> None:
@@ -230,10 +222,8 @@ class VideoQueue(Runner[ItemRun]):
         """Keep the list as it is; what is running is told as interrupted the next time."""
         self.going = False
         self._session.crop_changed.disconnect(self._on_crop)
-        if self.items or self._store.path.exists():
-            self._write(self._content())
+        self._keeping.close()
         self.cancel()
-        self._store.close()
 
     def _continue(self) -> None:
         if self.going and self.running is None:
@@ -249,7 +239,7 @@ class VideoQueue(Runner[ItemRun]):
             self.going = False
             # The next start is a new one.
             self.settings = {}
-            self._keep()
+            self._keeping.keep()
             self._say_end()
             self.changed.emit()
             return
@@ -416,56 +406,17 @@ class VideoQueue(Runner[ItemRun]):
             self.items.append(item)
 
     def _on_list(self) -> None:
-        self._keep()
+        self._keeping.keep()
         self.changed.emit()
 
     def _on_item(self, item: Item, what: frozenset[str]) -> None:
         # Progress alone is not worth a write to the disk.
         if what & {"state", "crop", "length", "again"}:
-            self._keep()
+            self._keeping.keep()
 
-    def _content(self) -> _Content:
+    def _content(self) -> Content:
         entries = [entry_of(item) for item in self.items]
-        return next(self._versions), self.kind.job, dict(self.settings), entries
-
-    def _keep(self) -> None:
-        """Write the list on a thread, one write at a time."""
-        if self._keeping:
-            self._keep_again = True
-            return
-        self._keeping, self._keep_again = True, False
-        content = self._content()
-
-        def written(problem: Exception | None) -> None:
-            self._keeping = False
-            if problem is not None:
-                self._say_not_kept(f"{self._store.path} cannot be written ({problem})")
-            if self._keep_again:
-                self._keep()
-
-        self._session.in_background(lambda: self._write(content), written)
-
-    def _write(self, content: _Content) -> None:
-        version, job, settings, entries = content
-        try:
-            with self._write_lock:
-                if version < self._written:
-                    return
-                self._written = version
-                why = ""
-                if not self._store.save(job, settings, entries):
-                    why = "another napari has one that is kept"
-        except OSError as error:
-            why = f"{self._store.path} cannot be written ({error.strerror})"
-        if why:
-            self._session.soon(lambda: self._say_not_kept(why))
-
-    def _say_not_kept(self, why: str) -> None:
-        """Once; the same would be said at each change of the list."""
-        if self._says_not_kept:
-            self._says_not_kept = False
-            text = f"This list of videos is not kept for the next start: {why}."
-            self._session.tell(text, "warning")
+        return self.kind.job, dict(self.settings), entries
 
 
 def _same_results(item: Item, other: Item) -> VitFaceError:

@@ -272,7 +272,7 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(
                     item,
                     state=State.DONE,
-                    message=f"Was {kind.past} before; Predict again replaces it.",
+                    message=f"Was {kind.past} before; Again replaces it.",
                     result=found,
                     model=settings.get("model", ""),
                 )

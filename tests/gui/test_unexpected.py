@@ -18,10 +18,10 @@ def test_our_fault_is_logged_and_the_user_s_is_not(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.ERROR):
         assert sentence_of("opening", LabelError("No labels here.")) == "No labels here."
         assert not caplog.records
-        try:
+        with pytest.raises(KeyError) as fault:
             {}["x"]
-        except KeyError as error:
-            assert sentence_of("opening", error) == "Unexpected error in opening: KeyError: 'x'."
+        said = sentence_of("opening", fault.value)
+    assert said == "Unexpected error in opening: KeyError: 'x'."
     assert "test_our_fault_is_logged" in caplog.text
 
 

@@ -242,6 +242,27 @@ def test_pages_that_were_appended_one_by_one_are_all_frames(tmp_path: Path) -> N
             np.testing.assert_array_equal(video[:], stack)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits open files as POSIX does")
+def test_thousands_of_appended_pages_take_no_open_file_each(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "many.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number in range(300):
+            page = np.full((8, 8), number % 256, np.uint8)
+            writer.write(page, photometric="minisblack", contiguous=False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(each.name) for each in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 50, hard))
+    try:
+        with open_video(path) as video:
+            assert [int(frame[0, 0]) for _, frame in video.frames()] == [
+                number % 256 for number in range(300)
+            ]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_thumbnail_after_a_stack_is_named_and_left_out(tmp_path: Path) -> None:
     stack = images(5)
     path = tmp_path / "stack.tif"

@@ -136,10 +136,12 @@ class TiffPages:
         if self.dtype not in (np.uint8, np.uint16):
             raise VideoError(f"{path} holds {self.dtype} values: save it in 8 or 16 bits unsigned.")
         kind = _kind(path, first)
+        # One for all pieces: a file may have thousands of them, a process so many open files not.
+        memory = np.memmap(path, np.uint8, "r")
         pieces, self.others = [], 0
         for series in self._file.series:
             if series is first or (_same_kind(path, series, kind) and series.dtype == first.dtype):
-                pieces.append(_Piece(self._file, series, kind))
+                pieces.append(_Piece(self._file, memory, series, kind))
             else:
                 self.others += len(series.pages)
         self._pieces = pieces
@@ -179,8 +181,7 @@ class TiffPages:
         return image if image.shape == self.shape[1:] else None
 
     def close(self) -> None:
-        for piece in getattr(self, "_pieces", ()):
-            piece.memory = None
+        self._pieces = []
         self._file.close()
 
 
@@ -196,7 +197,7 @@ class _Kind:
 class _Piece:
     """The frames of one series of a TIFF file."""
 
-    def __init__(self, file: Any, series: Any, kind: _Kind) -> None:
+    def __init__(self, file: Any, memory: NDArray[np.uint8], series: Any, kind: _Kind) -> None:
         self._path = Path(file.filehandle.path)
         self._kind = kind
         self._pages = series.pages
@@ -204,7 +205,7 @@ class _Piece:
         self._inner = shape[-3:] if kind.colour else shape[-2:]
         self.promised = self.count = math.prod(shape) // math.prod(self._inner)
         self._pages_a_frame = max(1, len(series.pages) // max(1, self.count))
-        self.memory: NDArray[np.uint8] | None = None
+        self._memory: NDArray[np.uint8] | None = None
         self.pillow = False
         if series.dataoffset is None:
             self._check_bytes()
@@ -216,10 +217,10 @@ class _Piece:
         self._stored = np.dtype(series.dtype).newbyteorder(file.byteorder)
         self._frame_bytes = math.prod(self._inner) * self._stored.itemsize
         self._offset = int(series.dataoffset)
-        there = (self._path.stat().st_size - self._offset) // self._frame_bytes
+        there = (len(memory) - self._offset) // self._frame_bytes
         self.count = max(0, min(self.promised, there))
         if self.count:
-            self.memory = np.memmap(self._path, np.uint8, "r")
+            self._memory = memory
 
     def _check_bytes(self) -> None:
         """Refuse pages that hold far more pixels than their bytes can: of a damaged file."""
@@ -245,9 +246,9 @@ class _Piece:
     def read(self, frame: int) -> NDArray[Any]:
         """One frame, colours last."""
         first = frame * self._pages_a_frame
-        if self.memory is not None:
+        if self._memory is not None:
             start = self._offset + frame * self._frame_bytes
-            data = np.array(self.memory[start : start + self._frame_bytes])
+            data = np.array(self._memory[start : start + self._frame_bytes])
             image = data.view(self._stored).reshape(self._inner)
         elif self.pillow:
             return _read_by_pillow(self._path, self._pages[first].index)

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from napari_vitface.attention.capture import capture_attention, capture_fused
 from napari_vitface.attention.gradients import ScorePass, gradient_rows, keypoint_scores
-from napari_vitface.attention.maps import attention_maps, start_rows
+from napari_vitface.attention.maps import attention_maps
 from napari_vitface.attention.rollout import fuse_heads, relevance_step, rollout_rows
+from napari_vitface.attention.seeds import seed_rows
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
@@ -96,7 +97,7 @@ def _rollout(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
     with torch.inference_mode():
         with capture_fused(network.backbone.blocks) as fused:
             output = network(model.to_images(canvas))
-        begin, _ = start_rows(network, output, names)
+        begin, _ = seed_rows(network, output, names)
 
         def forward() -> object:
             return model.predict(canvas)
@@ -154,9 +155,9 @@ def _gradients(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
 
     def relevance(together: bool | None) -> Tensor:
         passed = ScorePass(model.network, images)
-        rows, _ = start_rows(model.network, passed.output, names)
+        rows, _ = seed_rows(model.network, passed.output, names)
         walk = gradient_rows(
-            *(passed, rows, names, layers, [layers.stop]), method="relevance", together=together
+            *(passed, rows, names, layers, [layers.stop]), normalised=False, together=together
         )
         while True:
             try:
@@ -199,7 +200,7 @@ def _one_graph(model: KeypointModel, images: Tensor) -> Tensor:
     ):
         output = network(images)
         scores = keypoint_scores(output)
-    rows, _ = start_rows(network, output.detach(), MOUSE_FACE.names)
+    rows, _ = seed_rows(network, output.detach(), MOUSE_FACE.names)
     found = []
     for k in range(len(MOUSE_FACE)):
         gradients = torch.autograd.grad(scores[0, k], weights, retain_graph=True)
@@ -217,7 +218,7 @@ def _vit_explain(model: KeypointModel, canvas: Tensor) -> Tensor:
     with capture_attention(network.backbone.blocks, lambda weights: weights) as layers:
         output = network(model.to_images(canvas))
     model.finish(output)
-    begin, _ = start_rows(network, output, MOUSE_FACE.names)
+    begin, _ = seed_rows(network, output, MOUSE_FACE.names)
     tokens = layers[0].shape[-1]
     identity = torch.eye(tokens, device=begin.device)
     product = identity

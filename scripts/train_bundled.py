@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.io import imread
 
-from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate

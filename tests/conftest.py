@@ -17,6 +17,8 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
+from napari_vitface.plugins import Registry
+
 # Set before anything reads them: no test sees or changes the settings and caches of who runs it.
 _HOME = Path(tempfile.mkdtemp(prefix="vitface-home-"))
 for _variable in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"):
@@ -25,12 +27,23 @@ for _variable in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STA
     os.environ[_variable] = str(_HOME / _variable.lower())
 os.environ["VITFACE_CACHE"] = str(_HOME / "vitface")
 os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    # Or each of the processes that tests start compiles PyTorch anew.
+    os.environ["PYTHONPYCACHEPREFIX"] = str(_HOME / "pycache")
 # Nothing is fetched from a model hub in a test.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m window``, files without such tests are not even imported: most import torch."""
+    if config.option.markexpr != "window":
+        return None
+    files = [collection_path] if collection_path.is_file() else collection_path.rglob("test_*.py")
+    return None if any("mark.window" in file.read_text("utf-8") for file in files) else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +83,32 @@ def made_once(
         return pickle.loads(result.read_bytes())
 
     return made
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`install(registry, source)`: a package that adds the `TOY` of its source to a registry.
+
+    It is there as pip leaves a package, and gone after the test.
+    """
+    registries: list[Registry[Any]] = []
+
+    def installed(registry: Registry[Any], source: str) -> None:
+        name = f"toy_{len(registries)}_{tmp_path.name}"
+        site = tmp_path / "site-packages"
+        about = site / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (site / f"{name}.py").write_text(source, encoding="utf-8")
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[{registry.group}]\ntoy = {name}:TOY\n")
+        monkeypatch.syspath_prepend(site)
+        registries.append(registry)
+        registry.look_again()
+
+    yield installed
+    monkeypatch.undo()
+    for registry in registries:
+        registry.look_again()
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +192,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
     save_checkpoint(
         path,
-        KeypointNetwork(backbone, keypoints),
+        KeypointNetwork(backbone, keypoints, widths=(8, 8, 16)),
         Preprocessing((64, 80)),
         training={"data": "none", "licence": "none"},
     )

@@ -1,12 +1,14 @@
 """The model that ships finds real and rendered faces; a constant or a broken crop does not pass."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
@@ -20,6 +22,8 @@ from napari_vitface.sample import random_face
 from napari_vitface.video import VideoWriter, open_video
 
 NAME = "mouse-face"
+#: Points and confidence of some images.
+Found = tuple[np.ndarray, np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +45,37 @@ def held_out(labels: Labels) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def real_video(labels: Labels, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real frames as H.264 video, in the order of time."""
+def unseen(labels: Labels, held_out: np.ndarray) -> list[np.ndarray]:
+    """The images of these frames."""
+    return [open_video(image)[0] for image in np.array(labels.images)[held_out]]
+
+
+@pytest.fixture(scope="module")
+def found_in_unseen(model: KeypointModel, unseen: list[np.ndarray]) -> Found:
+    return model.predict_images(unseen)
+
+
+@pytest.fixture(scope="module")
+def rendered(model: KeypointModel) -> Callable[[tuple[int, int]], tuple[Found, np.ndarray]]:
+    """What the model finds in 40 new renderings of a size (H, W), and where the points are."""
+
+    @functools.cache
+    def look(size: tuple[int, int]) -> tuple[Found, np.ndarray]:
+        # The script that trained it drew its renderings with other seeds.
+        faces = [random_face(np.random.default_rng(5_000_000 + i), size) for i in range(40)]
+        return model.predict_images([image for image, _ in faces]), np.stack(
+            [xy for _, xy in faces]
+        )
+
+    return look
+
+
+@pytest.fixture(scope="module")
+def unseen_video(unseen: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """These frames as H.264 video, in the order of time."""
     path = tmp_path_factory.mktemp("real") / "cam1.mp4"
-    frames = [open_video(image)[0] for image in labels.images]
-    with VideoWriter(path, size=frames[0].shape[:2], frame_rate=30) as writer:
-        for frame in frames:
+    with VideoWriter(path, size=unseen[0].shape[:2], frame_rate=30) as writer:
+        for frame in unseen:
             writer.write(frame)
     return path
 
@@ -67,30 +96,27 @@ def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
 
 
 def test_a_block_of_time_it_never_saw_predicted_from_video(
-    real_video: Path, labels: Labels, held_out: np.ndarray, tmp_path: Path
+    unseen_video: Path, labels: Labels, held_out: np.ndarray, tmp_path: Path
 ) -> None:
     assert 25 <= held_out.sum() <= len(labels) / 3
     constant = pixel_errors(mean_pose(labels.xy[~held_out]), labels.xy[held_out])
     truth = labels.xy[held_out]
 
-    whole = predicted(real_video, tmp_path)
-    assert good_on_real(pixel_errors(whole[held_out], truth), constant)
+    whole = predicted(unseen_video, tmp_path)
+    assert good_on_real(pixel_errors(whole, truth), constant)
 
     # The same judgement must fail a constant and a crop that cuts the face.
     assert not good_on_real(constant, constant)
-    height, width = open_video(real_video).shape[1:3]
+    height, width = open_video(unseen_video).shape[1:3]
     broken = tmp_path / "crop"
     broken.mkdir()
-    cropped = predicted(real_video, broken, crop=(0, 0, width // 2, height))
-    assert not good_on_real(pixel_errors(cropped[held_out], truth), constant)
+    cropped = predicted(unseen_video, broken, crop=(0, 0, width // 2, height))
+    assert not good_on_real(pixel_errors(cropped, truth), constant)
 
 
 @pytest.mark.parametrize("size", [(480, 640), (240, 320)])
-def test_new_renderings(model: KeypointModel, size: tuple[int, int]) -> None:
-    # The script that trained it drew its renderings with other seeds.
-    faces = [random_face(np.random.default_rng(5_000_000 + i), size) for i in range(40)]
-    truth = np.stack([xy for _, xy in faces])
-    xy, confidence = model.predict_images([image for image, _ in faces])
+def test_new_renderings(rendered: Any, size: tuple[int, int]) -> None:
+    (xy, confidence), truth = rendered(size)
     allowed = 0.02 * size[1]
     errors = pixel_errors(xy, truth)
     constant = pixel_errors(mean_pose(truth), truth)
@@ -98,10 +124,9 @@ def test_new_renderings(model: KeypointModel, size: tuple[int, int]) -> None:
     assert ((confidence >= 0) & (confidence <= 1)).all()
 
 
-def test_it_is_less_sure_where_it_is_wrong(model: KeypointModel) -> None:
-    faces = [random_face(np.random.default_rng(6_000_000 + i), (240, 320)) for i in range(40)]
-    xy, confidence = model.predict_images([image for image, _ in faces])
-    errors = pixel_errors(xy, np.stack([xy for _, xy in faces]))
+def test_it_is_less_sure_where_it_is_wrong(rendered: Any) -> None:
+    (xy, confidence), truth = rendered((240, 320))
+    errors = pixel_errors(xy, truth)
     # Of each keypoint: how sure it is of one more than of another was calibrated on real frames.
     worst = errors > np.quantile(errors, 0.9, axis=0)
     assert confidence[worst].mean() < confidence[~worst].mean()
@@ -120,13 +145,10 @@ def test_its_file_says_what_it_is() -> None:
 
 
 def test_the_stated_accuracy_is_what_is_measured(
-    model: KeypointModel, labels: Labels, held_out: np.ndarray
+    found_in_unseen: Found, labels: Labels, held_out: np.ndarray
 ) -> None:
     stated = read_metadata(bundled_models()[NAME])["training"]["metrics"]["real"]
-    images = [
-        open_video(path)[0] for path, held in zip(labels.images, held_out, strict=True) if held
-    ]
-    xy, _ = model.predict_images(images)
+    xy, _ = found_in_unseen
     measured = summary(pixel_errors(xy, labels.xy[held_out]))
     assert measured["points"] == stated["points"]
     assert measured["median"] == pytest.approx(stated["median"], abs=0.2)
@@ -134,14 +156,11 @@ def test_the_stated_accuracy_is_what_is_measured(
 
 
 def test_its_confidence_is_the_share_of_points_within_the_radius(
-    model: KeypointModel, labels: Labels, held_out: np.ndarray
+    found_in_unseen: Found, labels: Labels, held_out: np.ndarray
 ) -> None:
     metadata = read_metadata(bundled_models()[NAME])
     assert metadata["training"]["calibration_error"] <= 0.05
-    images = [
-        open_video(path)[0] for path, held in zip(labels.images, held_out, strict=True) if held
-    ]
-    xy, confidence = model.predict_images(images)
+    xy, confidence = found_in_unseen
     errors = pixel_errors(xy, labels.xy[held_out])
     judged = np.isfinite(errors)
     right = errors[judged] <= metadata["calibration"]["radius"]
@@ -150,12 +169,11 @@ def test_its_confidence_is_the_share_of_points_within_the_radius(
 
 
 def test_it_is_unsure_where_there_is_no_face_in_side_view_and_only_there(
-    model: KeypointModel, labels: Labels, held_out: np.ndarray, real_data: Path
+    model: KeypointModel, found_in_unseen: Found, real_data: Path
 ) -> None:
-    faces = [open_video(path)[0] for path in np.array(labels.images)[held_out][::8]]
     treadmill = open_video(real_data / "videos" / "mirror_mouse.mp4")
     others = [treadmill[frame] for frame in (100, 400, 700)]
     clip = open_video(real_data / "der" / "ECO_3_000_M_300uA_0.mp4")
     others += [clip[frame] for frame in (5, 50)]
-    assert not is_unsure(model.predict_images(faces)[1]).any()
+    assert not is_unsure(found_in_unseen[1][::8]).any()
     assert is_unsure(model.predict_images(others)[1]).all()

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vitface.attention.choices import METHODS
 from napari_vitface.attention.maps import attention_maps
-from napari_vitface.attention.perturbations import Blanks
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.describe import describe
 from napari_vitface.jobs.events import Event, Finished, Notice, PosesPredicted, Started
@@ -24,6 +22,7 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.sample import random_face
+from napari_vitface.settings.attention import METHODS
 from napari_vitface.steps import result_of
 from napari_vitface.training.batches import FeatureBatches, Features, ImageBatches
 from napari_vitface.training.fit import Fit, FitSettings, predict_inputs
@@ -181,7 +180,7 @@ def test_attention_maps_are_those_of_the_cpu(
             scale_image(faces[0][0], model.preprocessing.view((144, 192)).scale)[None]
         )
         maps = attention_maps(
-            model, canvas, method=method, keypoints=["nose tip", "mouth"], blanks=Blanks(square=3)
+            model, canvas, method=method, keypoints=["nose tip", "mouth"], square=3
         )
         found[device] = np.asarray(maps.maps)
     scale = np.abs(found["cpu"]).max()

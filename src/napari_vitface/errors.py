@@ -6,9 +6,10 @@ import re
 
 #: Characters of a message; what a file holds may be quoted in it, and a file may hold anything.
 _LONGEST = 1000
-#: What moves the cursor, ends the line, turns the direction of writing or is no character at all.
+#: What moves the cursor, ends the line, turns the direction of writing, is not seen or is no
+#: character at all.
 _UNSHOWN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 
 
@@ -19,6 +20,11 @@ def one_line(text: str) -> str:
     """
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    return escaped(text)
+
+
+def escaped(text: str) -> str:
+    """`text` with control characters escaped, line ends too, at its full length."""
     return _UNSHOWN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

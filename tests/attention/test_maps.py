@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_vitface.attention.capture import capture_attention
-from napari_vitface.attention.maps import _last, attention_maps, attention_steps, resolve_layers
+from napari_vitface.attention.maps import attention_maps, attention_steps
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.backbone import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.attention import DEFAULT, METHODS
+from napari_vitface.steps import result_of
 from napari_vitface.video import scale_image
 
 Canvas = Callable[..., NDArray[np.uint8]]
@@ -193,7 +196,8 @@ def test_a_model_in_bf16_gives_nearly_the_same_maps(make_model: MakeModel, canva
     ],
 )
 def test_layers_are_given_as_ranges_or_numbers(layers: Any, method: str, expected: range) -> None:
-    assert resolve_layers(layers, 12, method) == expected
+    chosen = replace(METHODS[DEFAULT if method == "story" else method], layers=layers)
+    assert chosen.resolved(12, story=method == "story") == expected
 
 
 @pytest.mark.parametrize(
@@ -201,7 +205,7 @@ def test_layers_are_given_as_ranges_or_numbers(layers: Any, method: str, expecte
 )
 def test_layers_that_are_none_are_refused(layers: Any) -> None:
     with pytest.raises(VitFaceError, match="12 blocks"):
-        resolve_layers(layers, 12, "rollout")
+        replace(METHODS["rollout"], layers=layers).resolved(12)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +317,8 @@ def test_what_no_attention_moved_is_a_part_of_the_map(
 ) -> None:
     model = make_model(sharpen=4)
     layers = None if method == "raw" else "0:3"
-    (found,) = _last(attention_steps(model, canvas(2), method=method, layers=layers, stayed=True))
+    steps = attention_steps(model, canvas(2), method=method, layers=layers, stayed=True)
+    (found,) = result_of(steps)
     plain = attention_maps(model, canvas(2), method=method, layers=layers)
     np.testing.assert_allclose(found.maps, plain.maps, atol=1e-6)
     assert plain.stayed is None
@@ -325,7 +330,7 @@ def test_what_no_attention_moved_is_a_part_of_the_map(
     if expected is not None:
         np.testing.assert_allclose(parts, np.broadcast_to(expected, parts.shape), rtol=1e-4)
     assert (parts < 1).all()
-    (hidden,) = _last(
+    (hidden,) = result_of(
         attention_steps(model, canvas(2), method=method, layers=layers, hide_self=True, stayed=True)
     )
     assert (hidden.stayed <= hidden.maps + 1e-6).all()

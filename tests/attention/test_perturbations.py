@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.attention.blanking import Blanker, patches_in, patches_to_pixels
 from napari_vitface.attention.faithfulness import DeletionCurves, deletion_curves, mean_curves
-from napari_vitface.attention.maps import Blanks, attention_maps, attention_steps
+from napari_vitface.attention.maps import attention_maps, attention_steps
 from napari_vitface.attention.occlusion import occlusion
 from napari_vitface.attention.superpixels import frame_superpixels, superpixel_values
 from napari_vitface.errors import VitFaceError
@@ -127,7 +127,7 @@ def test_distances_are_told_in_pixels_of_the_video() -> None:
 
 def test_occlusion_of_a_network(make_model: MakeModel, canvas: Canvas) -> None:
     model = make_model(sharpen=4)
-    steps = attention_steps(model, canvas(2), method="occlusion", blanks=Blanks(square=1))
+    steps = attention_steps(model, canvas(2), method="occlusion", square=1)
     told = []
     while True:
         try:
@@ -146,14 +146,12 @@ def test_occlusion_of_a_network(make_model: MakeModel, canvas: Canvas) -> None:
     np.testing.assert_allclose(found.maps[1, 3, 2, 1], moved.mean(), atol=1e-3)
     assert found.settings["unit"] == "pixels moved"
     assert "layers" not in found.settings
-    lost = attention_maps(
-        model, canvas(2), method="occlusion", blanks=Blanks(square=1, measure="confidence")
-    )
+    lost = attention_maps(model, canvas(2), method="occlusion", square=1, measure="confidence")
     difference = found.confidence[1] - confidence[0]
     np.testing.assert_allclose(lost.maps[1, :3, 2, 1], difference, atol=1e-3)
     hidden = attention_maps(
         model, canvas(2), method="occlusion", keypoints="eye", hide_self=True,
-        blanks=Blanks(square=1),
+        square=1,
     )  # fmt: skip
     np.testing.assert_allclose(
         hidden.maps[:, 0].sum(axis=(1, 2)) + hidden.own_share[:, 0],
@@ -165,24 +163,24 @@ def test_occlusion_of_a_network(make_model: MakeModel, canvas: Canvas) -> None:
 @pytest.mark.parametrize(
     ("blanks", "complaint"),
     [
-        (Blanks(measure="fear"), "cannot measure 'fear'"),
-        (Blanks(grey=300), "from 0 to 255"),
-        (Blanks(square=0), "wider than 0"),
-        (Blanks(orders=0), "at least 2 superpixels"),
+        ({"measure": "fear"}, "cannot measure 'fear'"),
+        ({"grey": 300}, "from 0 to 255"),
+        ({"square": 0}, "wider than 0"),
+        ({"orders": 0}, "at least 2 superpixels"),
     ],
 )
 def test_blanks_that_make_no_sense_are_refused(
-    make_model: MakeModel, canvas: Canvas, blanks: Blanks, complaint: str
+    make_model: MakeModel, canvas: Canvas, blanks: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(VitFaceError, match=complaint):
-        attention_maps(make_model(), canvas(1), method="occlusion", blanks=blanks)
+        attention_maps(make_model(), canvas(1), method="occlusion", **blanks)
 
 
 def test_leaving_early_costs_no_more_passes() -> None:
     blanker = spotted()
     xy, confidence = found_by(blanker)
     before = blanker.model.passes  # type: ignore[attr-defined]
-    steps = occlusion(blanker, xy, confidence, GRID)
+    steps = occlusion(blanker, xy, confidence, GRID, square=2)
     next(steps)
     steps.close()
     assert blanker.model.passes == before + 5  # type: ignore[attr-defined]

@@ -110,7 +110,7 @@ def test_each_layer_has_its_own_gradient(make_model: MakeModel) -> None:
 
     rows = torch.eye(25)[None]
     names = ["eye"] * 25
-    walk = gradient_rows(passed, rows, names, range(4), [4], method="gradient-rollout")
+    walk = gradient_rows(passed, rows, names, range(4), [4])
     found = last(walk)[0, 0].numpy()
     np.testing.assert_allclose(found, with_gradients(gradients), atol=1e-4)
     # Backward hooks are called last layer first, and the faulty variant zips them as they come.

@@ -81,7 +81,7 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def long_video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "mouse.mp4", 3000)
+    return write_video(tmp_path / "mouse.mp4", 1000)
 
 
 def write_video(path: Path, frames: int) -> Path:

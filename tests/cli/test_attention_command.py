@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_vitface.cli.attention import METHODS
+from napari_vitface.settings.attention import METHODS
 from napari_vitface.video import open_video
 
 
@@ -33,12 +33,6 @@ def attention(vitface, video, tiny_model):
         return vitface("attention", video, *common, *arguments), file
 
     return run
-
-
-def test_every_method_is_offered():
-    from napari_vitface.attention.maps import METHODS as known
-
-    assert sorted(METHODS) == sorted(known)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -194,10 +194,26 @@ def test_debug_shows_the_traceback_and_json_the_failure(vitface, tmp_path):
     assert "none.mp4" in objects(run)[-1]["message"]
 
 
-def started(command: list[str], environment: dict[str, str], part: Path) -> subprocess.Popen[str]:
-    """A prediction that has written something."""
+#: The command with a rest after each batch, so that it takes long and computes little.
+_SLOWLY = """
+import sys, time
+from napari_vitface.cli import main
+from napari_vitface.jobs.pace import Pace
+
+step = Pace.step
+Pace.step = lambda self, frames: time.sleep(0.04) or step(self, frames)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def started(arguments: list[str], environment: dict[str, str], part: Path) -> subprocess.Popen[str]:
+    """A prediction that has written something and goes on for some seconds."""
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _SLOWLY, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 600
     while not (part.exists() and part.stat().st_size > 1500):
@@ -212,13 +228,12 @@ def started(command: list[str], environment: dict[str, str], part: Path) -> subp
 def test_ctrl_c_and_kill_keep_what_is_done_and_the_same_command_goes_on(
     vitface, environment, long_video, tiny_model
 ):
-    arguments = ["predict", long_video, "--model", tiny_model, "--precision", "fp32"]
-    arguments = [str(argument) for argument in arguments]
+    arguments = ["predict", str(long_video), "--model", str(tiny_model), "--precision", "fp32"]
+    arguments += ["--batch-size", "8"]
     from napari_vitface.jobs.part_file import record_type
 
     part = long_video.with_name("mouse_vitface_tiny.part")
-    command = [sys.executable, "-m", "napari_vitface", *arguments]
-    process = started(command, environment, part)
+    process = started(arguments, environment, part)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
@@ -232,7 +247,7 @@ def test_ctrl_c_and_kill_keep_what_is_done_and_the_same_command_goes_on(
     with part.open("ab") as file:
         file.write(bytes(range(100)))  # as if it had been killed within a record
 
-    process = started(command, environment, part)
+    process = started(arguments, environment, part)
     while part.stat().st_size < size + 20 * record_type(3).itemsize:
         time.sleep(0.01)
     process.kill()
@@ -240,7 +255,7 @@ def test_ctrl_c_and_kill_keep_what_is_done_and_the_same_command_goes_on(
 
     finished = vitface(*arguments)
     assert finished.returncode == 0, finished.stderr
-    assert re.search(r"Going on from frame \d+ of 3000", finished.stderr)
+    assert re.search(r"Going on from frame \d+ of 1000", finished.stderr)
     resumed = read_poses(long_video.with_name("mouse_vitface_tiny.h5"))
     assert sorted(path.name for path in long_video.parent.iterdir()) == [
         "mouse.mp4",

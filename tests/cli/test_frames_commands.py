@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.cli.frames import audit_table, suggestions_table
+from napari_vitface.cli.audit import audit_table
+from napari_vitface.cli.suggest import suggestions_table
 
 
 def test_suggest_prints_frames_with_reasons(
@@ -52,17 +53,17 @@ def test_an_audit_is_a_table_with_the_fix_in_words() -> None:
         "findings": [finding, far], "labels": 240, "frames": 20, "median_error": 6.25, "folds": 4,
         "start": "drawn faces",
     }  # fmt: skip
-    table = audit_table(result).splitlines()
+    table = audit_table(result)
     assert table[1].startswith("mouse/img0068.png    7.0  whisker 3 and mouth are shifted by one")
     assert table[1].endswith("[fix: whisker 3 loses its label, mouth takes the label of whisker 3]")
     assert table[2].split()[:3] == ["frame", "68", "1.2"]
     assert table[-2] == (
         "240 labels in 20 images: 1 probably wrong (score from 2), 1 worth a look."
     )
-    clean = audit_table({**result, "findings": []}).splitlines()
+    clean = audit_table({**result, "findings": []})
     assert clean[0] == "240 labels in 20 images: no label looks wrong."
     assert "6.2 pixels away in the median" in clean[1]
 
 
 def test_nothing_to_suggest_is_said() -> None:
-    assert suggestions_table({"frames": []}) == "No frame is worth labelling."
+    assert suggestions_table({"frames": []}) == ["No frame is worth labelling."]

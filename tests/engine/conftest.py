@@ -9,10 +9,15 @@ import pytest
 from napari_vitface.engine import Engine
 
 
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    """An engine whose process can import `small_jobs`."""
+@pytest.fixture(scope="session")
+def with_small_jobs() -> dict[str, str]:
+    """Environment of an engine whose process can import `small_jobs`."""
     here = str(Path(__file__).parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    with Engine({"PYTHONPATH": path}) as engine:
+    return {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def engine(with_small_jobs: dict[str, str]) -> Iterator[Engine]:
+    with Engine(with_small_jobs) as engine:
         yield engine

@@ -7,7 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +98,17 @@ def stuck(how: str, mark: str) -> Iterator[Event]:
     # A library that keeps the interpreter's lock: no other thread of the process runs.
     ctypes.PyDLL(None).sleep(600)
     yield Finished("stuck")
+
+
+def slow_predict(resources: Any = None, **arguments: Any) -> Iterator[Event]:
+    """The real prediction with a rest after each batch: it takes long and computes little."""
+    from napari_vitface.jobs.predict import predict
+
+    with closing(predict(**arguments, resources=resources)) as job:  # type: ignore[type-var]
+        for event in job:
+            yield event
+            if isinstance(event, PosesPredicted):
+                time.sleep(0.02)
 
 
 def tidy(closed: str, seconds: float) -> Iterator[Event]:

@@ -119,6 +119,7 @@ def test_the_process_lives_on_after_an_error_in_a_job(engine, job, sentence):
     failed = engine.submit(f"small_jobs:{job}").wait(20)
     assert isinstance(failed, Failed)
     assert failed.message.startswith(sentence)
+    assert failed.unexpected is (job != "out_of_memory")
     pid = engine.pid
     assert engine.submit("small_jobs:pid").wait(20).result["pid"] == pid
 
@@ -197,6 +198,7 @@ def test_a_killed_process_fails_every_open_request_once_and_the_next_starts_a_ne
         failed = request.wait(10)
         assert isinstance(failed, Failed)
         assert "was killed (SIGKILL)" in failed.message
+        assert not failed.unexpected
         assert sum(isinstance(event, Failed) for event in events) == 1
     assert engine.submit("small_jobs:pid").wait(20).result["pid"] != pid
 
@@ -205,6 +207,7 @@ def test_a_process_that_leaves_is_told_with_its_last_words(engine):
     failed = engine.submit("small_jobs:leave").wait(20)
     assert isinstance(failed, Failed)
     assert "exit status 3" in failed.message
+    assert failed.unexpected
     assert "about to leave" in failed.detail
 
 

@@ -111,4 +111,4 @@ def test_a_failing_clean_up_is_told_and_harms_nobody_else():
     scheduler.cancel_all()
     assert scheduler.idle
     assert isinstance(said[-1], Failed)
-    assert said[-1].message == "The disk is full (a.part); make room and run predict again."
+    assert said[-1].message == "The disk is full (a.part); make room and try again."

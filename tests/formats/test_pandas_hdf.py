@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -49,6 +51,19 @@ def assert_same(path: Path, expected: pd.DataFrame) -> None:
     np.testing.assert_array_equal(frame.values, expected.to_numpy())
 
 
+def compressed(path: Path, data: bytes | None = None, **how: Any) -> Path:
+    """The table of a file compressed; with `data` as what is stored of it."""
+    with h5py.File(path, "r+") as file:
+        group = file["df_with_missing"]
+        rows, attributes = group["table"][()], dict(group["table"].attrs)
+        del group["table"]
+        table = group.create_dataset("table", data=rows, chunks=rows.shape, **how)
+        table.attrs.update(attributes)
+        if data is not None:
+            table.id.write_direct_chunk((0,), data)
+    return path
+
+
 # --- the same as pandas ---------------------------------------------------------------------------
 
 
@@ -59,6 +74,21 @@ def test_predictions_in_both_formats(tmp_path: Path, form: str, dtype: str) -> N
     path = write(table, tmp_path / "p.h5", form)
     assert_same(path, table)
     assert read_hdf_frame(path).values.dtype == dtype
+
+
+@pytest.mark.parametrize("how", [{}, {"shuffle": True}, {"shuffle": True, "fletcher32": True}])
+def test_what_is_compressed_by_gzip(tmp_path: Path, how: dict[str, Any]) -> None:
+    path = compressed(write(predictions(), tmp_path / "p.h5", "table"), compression="gzip", **how)
+    assert_same(path, predictions())
+
+
+def test_a_compressed_piece_that_inflates_beyond_its_rows_is_refused(tmp_path: Path) -> None:
+    data = zlib.compress(bytes(100 << 20))
+    path = write(predictions(), tmp_path / "p.h5", "table")
+    with pytest.raises(LabelError, match="a compressed piece of it is damaged"):
+        read_hdf_frame(compressed(path, data, compression="gzip"))
+    with pytest.raises(LabelError, match="in another way than gzip"):
+        read_hdf_frame(compressed(path, compression="lzf"))
 
 
 def test_labels_with_rows_of_three_levels(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from . import bombs
 from .mutations import Mutation, changed, changed_json, damaged, one_of, reworded
 
 Read = Callable[[Path], object]
@@ -433,6 +434,10 @@ READERS: tuple[Reader, ...] = (
                lambda path: _look(path.parent))
         for suffix in (".png", ".jpg", ".bmp")
     ),
+    Reader("tiff that inflates", "stack.tif", _tiff, _look, bombs.tiff),
+    Reader("png that inflates", "img0001.png", _pictures(".png"), lambda path: _look(path.parent),
+           bombs.png),
+    Reader("movie that inflates", "video.mov", _video("video.mov", "mpeg4"), _look, bombs.movie),
     Reader("labels csv", f"{_TABLE}.csv", _without("CollectedData_Ann.h5"),
            lambda path: _labels(path.parents[2]), _TEXT),
     Reader("labels h5", f"{_TABLE}.h5", _without("CollectedData_Ann.csv"),
@@ -444,6 +449,8 @@ READERS: tuple[Reader, ...] = (
            lambda path: _labels(path.parents[1]), _TEXT),
     Reader("predictions csv", "poses.csv", _predictions("poses.csv"), _poses, _TEXT),
     Reader("predictions h5", "poses.h5", _predictions("poses.h5"), _poses),
+    Reader("predictions h5 that inflate", "poses.h5", _predictions("poses.h5"), _poses,
+           bombs.predictions),
     Reader("journal", "vitface/journal/cam.jsonl", _journal, lambda path: _window(path.parents[2]),
            one_of(damaged, _changed_lines, _changed_lines)),
     Reader("part file", "a.part", _part, _read_part),

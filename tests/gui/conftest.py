@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import subprocess
 import sys
 import time
@@ -16,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_vitface.engine import Engine
+from napari_vitface.engine import Engine, Request
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
 
 #: Height and width of the test videos; twice the model's input, so that mapping back matters.
 SIZE = (96, 128)
@@ -40,7 +41,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 torch.manual_seed(0)
 backbone = create_backbone("vit_tiny_patch16_224", (48, 64), 1, depth=3, embed_dim=48, num_heads=3)
 keypoints = KeypointSet(("eye", "nose tip", "mouth"), skeleton=(("eye", "nose tip"),))
-network = KeypointNetwork(backbone, keypoints)
+network = KeypointNetwork(backbone, keypoints, widths=(8, 16, 16))
 save_checkpoint(sys.argv[1], network, Preprocessing((48, 64)), training={"summary": "nothing"})
 """
 
@@ -139,6 +140,15 @@ def kept_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class SharedEngine(Engine):
     """The real engine, kept for all tests: importing torch takes longer than most of them."""
 
+    #: Predictions rest after each batch, so that they are still under way when a test looks.
+    unhurried = False
+
+    def submit(self, job: str, *arguments: Any, **options: Any) -> Request:
+        """Give a job to the engine."""
+        if self.unhurried and job == "predict":
+            job = "small_jobs:slow_predict"
+        return super().submit(job, *arguments, **options)
+
     def close(self) -> None:
         """Stay."""
 
@@ -146,7 +156,9 @@ class SharedEngine(Engine):
 @pytest.fixture(scope="session")
 def shared_engine() -> Iterator[SharedEngine]:
     # One thread: two busy machines' worth of them on two cores wait for each other.
-    engine = SharedEngine({"OMP_NUM_THREADS": "1"})
+    jobs = str(Path(__file__).parents[1] / "engine")
+    path = os.pathsep.join(filter(None, [jobs, os.environ.get("PYTHONPATH")]))
+    engine = SharedEngine({"OMP_NUM_THREADS": "1", "PYTHONPATH": path})
     yield engine
     Engine.close(engine)
 
@@ -156,6 +168,14 @@ def engine(shared_engine: SharedEngine, monkeypatch: pytest.MonkeyPatch) -> Shar
     """All sessions of the test use the shared engine."""
     monkeypatch.setattr("napari_vitface.gui.session.Engine", lambda: shared_engine)
     return shared_engine
+
+
+@pytest.fixture
+def unhurried(shared_engine: SharedEngine) -> Iterator[None]:
+    """Predictions take a while, whatever the computer."""
+    shared_engine.unhurried = True
+    yield
+    shared_engine.unhurried = False
 
 
 @pytest.fixture
@@ -169,9 +189,9 @@ def viewer_model() -> ViewerModel:
 
 
 @pytest.fixture
-def session(engine: Engine, viewer_model: ViewerModel, pump: Pump) -> Iterator[Session]:
+def session(engine: Engine, viewer_model: ViewerModel, pump: Pump) -> Iterator[Workbench]:
     """A session on a viewer model, without a window."""
-    from napari_vitface.gui.session import session_of
+    from napari_vitface.gui.workbench import session_of
 
     made = session_of(viewer_model, pump.post)
     yield made

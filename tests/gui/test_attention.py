@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 
 from napari_vitface.gui.overlays import ATTENTION
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def following(session: Session, pump: Pump, video_path: Path, tiny_model: Path) -> Session:
+def following(session: Workbench, pump: Pump, video_path: Path, tiny_model: Path) -> Workbench:
     """A session with a video, its attention on and the first map shown."""
     session.choose_model(str(tiny_model))
     session.add_video(open_for_window(video_path))
@@ -34,7 +34,7 @@ def following(session: Session, pump: Pump, video_path: Path, tiny_model: Path) 
 
 
 def test_the_map_on_screen_is_that_of_the_frame_on_screen(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     attention, layer = following.attention, viewer_model.layers[ATTENTION]
     assert attention.shown.frame == 0
@@ -56,7 +56,7 @@ def test_the_map_on_screen_is_that_of_the_frame_on_screen(
 
 @pytest.mark.skipif(os.name != "posix", reason="stops the engine by signal")
 def test_many_quick_steps_drop_the_requests_that_nobody_waits_for(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     attention = following.attention
     # An engine that is slower than the slider, to be sure.
@@ -76,7 +76,7 @@ def test_many_quick_steps_drop_the_requests_that_nobody_waits_for(
 
 
 def test_another_keypoint_is_shown_without_asking_again(
-    following: Session, viewer_model: ViewerModel
+    following: Workbench, viewer_model: ViewerModel
 ) -> None:
     attention = following.attention
     pictures = []
@@ -88,7 +88,7 @@ def test_another_keypoint_is_shown_without_asking_again(
     assert not np.allclose(pictures[0], pictures[3])
 
 
-def test_settings_are_those_that_the_engine_computed(following: Session, pump: Pump) -> None:
+def test_settings_are_those_that_the_engine_computed(following: Workbench, pump: Pump) -> None:
     attention = following.attention
     assert attention.depths[following.model] == 3
     attention.configure(
@@ -107,7 +107,7 @@ def test_settings_are_those_that_the_engine_computed(following: Session, pump: P
 
 
 def test_a_setting_that_the_engine_refuses_is_said_in_its_words(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     following.attention.configure(layers=(2, 9))
     pump.until(lambda: following.attention.status != "computing")
@@ -120,7 +120,7 @@ def test_a_setting_that_the_engine_refuses_is_said_in_its_words(
 
 @pytest.mark.parametrize("crop", [None, (30, 20, 64, 48)])
 def test_the_map_covers_the_pixels_that_the_network_saw(
-    following: Session,
+    following: Workbench,
     pump: Pump,
     viewer_model: ViewerModel,
     crop: tuple[int, int, int, int] | None,
@@ -137,7 +137,7 @@ def test_the_map_covers_the_pixels_that_the_network_saw(
 
 
 def test_colour_limits_stay_from_frame_to_frame(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     layer = viewer_model.layers[ATTENTION]
     before = tuple(layer.contrast_limits)
@@ -147,7 +147,7 @@ def test_colour_limits_stay_from_frame_to_frame(
 
 
 def test_removing_the_layer_switches_attention_off(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     viewer_model.layers.remove(ATTENTION)
     assert not following.attention.enabled
@@ -158,13 +158,15 @@ def test_removing_the_layer_switches_attention_off(
     assert ATTENTION in viewer_model.layers
 
 
-def test_switching_off_takes_the_layer_away(following: Session, viewer_model: ViewerModel) -> None:
+def test_switching_off_takes_the_layer_away(
+    following: Workbench, viewer_model: ViewerModel
+) -> None:
     following.attention.enabled = False
     assert ATTENTION not in viewer_model.layers
 
 
 def test_the_next_video_has_its_own_maps(
-    following: Session,
+    following: Workbench,
     pump: Pump,
     viewer_model: ViewerModel,
     tmp_path: Path,
@@ -179,7 +181,7 @@ def test_the_next_video_has_its_own_maps(
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_a_dead_engine_is_told_and_the_next_step_starts_another(
-    following: Session, pump: Pump, viewer_model: ViewerModel
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     first = following.engine.pid
     assert first is not None

@@ -18,11 +18,11 @@ from napari.utils.interactions import (
 )
 
 from napari_vitface.gui.attention.canvas import PATCH, looking_at, patch_at
-from napari_vitface.gui.attention.tools import AttentionTools, tools_of
+from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.layers import GLOBAL
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -34,7 +34,7 @@ NAMES = ("eye", "nose tip", "mouth")
 
 
 @pytest.fixture
-def following(session: Session, pump: Pump, video_path: Path, tiny_model: Path) -> Session:
+def following(session: Workbench, pump: Pump, video_path: Path, tiny_model: Path) -> Workbench:
     """A session with a video, predictions at known places, and its attention on."""
     session.choose_model(str(tiny_model))
     opened = session.add_video(open_for_window(video_path))
@@ -48,8 +48,8 @@ def following(session: Session, pump: Pump, video_path: Path, tiny_model: Path) 
 
 
 @pytest.fixture
-def tools(following: Session) -> AttentionTools:
-    return tools_of(following)
+def tools(following: Workbench) -> AttentionTools:
+    return following.attention_tools
 
 
 def click(
@@ -71,7 +71,7 @@ def click(
 
 
 def test_a_click_on_a_point_shows_what_it_looked_at(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     click(viewer_model, 91, 40)
     assert following.attention.settings.target == "nose tip"
@@ -82,7 +82,7 @@ def test_a_click_on_a_point_shows_what_it_looked_at(
 
 
 def test_a_drag_or_a_click_elsewhere_changes_nothing(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     click(viewer_model, 91, 40, drag=30)
     click(viewer_model, 120, 90)
@@ -92,7 +92,7 @@ def test_a_drag_or_a_click_elsewhere_changes_nothing(
 
 
 def test_while_a_tool_of_napari_is_in_hand_the_click_is_that_tool_s(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     points = viewer_model.layers[KEYPOINTS]
     viewer_model.layers.selection.active = points
@@ -106,7 +106,7 @@ def test_while_a_tool_of_napari_is_in_hand_the_click_is_that_tool_s(
 
 
 def test_selected_points_are_looked_at_together_and_no_selection_leaves_the_map(
-    following: Session, tools: AttentionTools
+    following: Workbench, tools: AttentionTools
 ) -> None:
     attention = following.attention
     following.labelling.selection.select([0, 2])
@@ -122,7 +122,7 @@ def test_selected_points_are_looked_at_together_and_no_selection_leaves_the_map(
 
 
 def test_with_attention_off_clicks_are_left_alone(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     following.attention.enabled = False
     click(viewer_model, 91, 40)
@@ -154,7 +154,7 @@ def test_those_who_look_most_come_first_and_the_whole_image_last() -> None:
 
 
 def test_with_the_attention_layer_in_hand_a_click_picks_a_patch(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     canvas = tools.canvas
     canvas.start_picking()
@@ -179,7 +179,7 @@ def test_with_the_attention_layer_in_hand_a_click_picks_a_patch(
 
 
 def test_the_list_of_a_patch_follows_the_slider(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
 ) -> None:
     tools.canvas.start_picking()
     click(viewer_model, 100, 50)
@@ -191,7 +191,7 @@ def test_the_list_of_a_patch_follows_the_slider(
 
 
 def test_letting_go_of_patches_gives_the_canvas_back(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     points = viewer_model.layers[KEYPOINTS]
     viewer_model.layers.selection.active = points
@@ -205,7 +205,7 @@ def test_letting_go_of_patches_gives_the_canvas_back(
 
 
 def test_removing_the_mark_lets_go_of_the_patch(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel
 ) -> None:
     tools.canvas.start_picking()
     click(viewer_model, 100, 50)
@@ -217,7 +217,7 @@ def test_removing_the_mark_lets_go_of_the_patch(
 
 
 def test_the_layers_are_played_from_the_first_to_all(
-    following: Session, tools: AttentionTools, pump: Pump
+    following: Workbench, tools: AttentionTools, pump: Pump
 ) -> None:
     player, attention = tools.player, following.attention
     # Unless it is told which, rollout looks at the last third; all are played.
@@ -243,7 +243,7 @@ def test_the_layers_are_played_from_the_first_to_all(
 
 
 def test_playing_waits_for_a_map_and_ends_with_what_was_there_before(
-    following: Session, tools: AttentionTools, pump: Pump
+    following: Workbench, tools: AttentionTools, pump: Pump
 ) -> None:
     player, attention = tools.player, following.attention
     attention.configure(layers=(1, 3))
@@ -264,7 +264,7 @@ def test_playing_waits_for_a_map_and_ends_with_what_was_there_before(
 
 
 def test_choosing_layers_oneself_ends_the_playing(
-    following: Session, tools: AttentionTools, pump: Pump
+    following: Workbench, tools: AttentionTools, pump: Pump
 ) -> None:
     tools.player.start()
     following.attention.configure(layers=(2, 3))
@@ -277,7 +277,7 @@ def test_choosing_layers_oneself_ends_the_playing(
 
 
 def test_the_grid_shows_every_keypoint_of_one_answer(
-    following: Session, tools: AttentionTools
+    following: Workbench, tools: AttentionTools
 ) -> None:
     grid = tools.grid
     assert grid.tiles() == []
@@ -293,7 +293,7 @@ def test_the_grid_shows_every_keypoint_of_one_answer(
 
 
 def test_the_grid_shows_every_layer_and_a_click_chooses_it(
-    following: Session, tools: AttentionTools, pump: Pump
+    following: Workbench, tools: AttentionTools, pump: Pump
 ) -> None:
     grid = tools.grid
     grid.open = True
@@ -314,7 +314,7 @@ def test_the_grid_shows_every_layer_and_a_click_chooses_it(
 
 
 def test_two_models_are_beside_each_other(
-    following: Session, tools: AttentionTools, pump: Pump, tiny_model: Path
+    following: Workbench, tools: AttentionTools, pump: Pump, tiny_model: Path
 ) -> None:
     grid = tools.grid
     grid.open = True
@@ -337,7 +337,7 @@ def test_two_models_are_beside_each_other(
 
 
 def test_a_grid_that_nobody_looks_at_asks_for_nothing(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
 ) -> None:
     tools.grid.kind = "layers"
     viewer_model.dims.set_point(0, 11)
@@ -347,7 +347,7 @@ def test_a_grid_that_nobody_looks_at_asks_for_nothing(
 
 @pytest.mark.skipif(os.name != "posix", reason="stops the engine by signal")
 def test_the_grid_drops_what_the_slider_has_left_behind(
-    following: Session, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
+    following: Workbench, tools: AttentionTools, viewer_model: ViewerModel, pump: Pump
 ) -> None:
     grid = tools.grid
     grid.open = True

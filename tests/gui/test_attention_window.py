@@ -13,7 +13,6 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QPushButton, QWidget
 
 from napari_vitface.gui.attention.grid_dock import NAME as GRID
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
-from napari_vitface.gui.trajectories.measured_traces import measured_traces
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -147,10 +146,10 @@ def test_methods_show_the_settings_that_they_have(
     assert "Raw attention of layer 3 of 3" in section.label.text()
     choose("relevance")
     assert not form.heads.isVisible()
-    assert not form.discard.isVisible()
+    assert not form.widgets["discard"].visible
     assert "Relevance" in section.label.text()
     choose("gradient-rollout")
-    assert form.discard.isVisible()
+    assert form.widgets["discard"].visible
     assert "gradients" in section.label.text()
     choose("occlusion")
     assert not form.last.isVisible()
@@ -478,7 +477,7 @@ def test_frames_that_are_tracked_by_looking_elsewhere_have_ticks_that_say_of_whi
     verdict = np.zeros_like(part.verdict)
     verdict[2, 1] = verdict[3, 0] = verdict[3, 2] = 1
     frames.measured.parts = [replace(part, verdict=verdict)]
-    measured_traces(dock.session).put(
+    dock.session.put_traces(
         dock.session.current, frames.measured.traces(40), frames.measured.elsewhere()
     )
     assert ticks.frames.tolist() == part.frames[[2, 3]].tolist()
@@ -513,3 +512,40 @@ def test_the_map_on_screen_is_written_as_picture_and_numbers(
         shown = dock.session.attention.shown
         np.testing.assert_array_equal(arrays["maps"], shown.maps)
         assert '"hide_self": true' in str(arrays["settings"])
+
+
+def test_a_method_of_another_package_has_its_place_in_the_form(
+    install: Any, session: Any, qtbot: Any
+) -> None:
+    from napari_vitface.gui.attention.form import AttentionForm
+    from napari_vitface.settings.attention import METHODS
+
+    install(
+        METHODS,
+        "from dataclasses import dataclass\n"
+        "from typing import Annotated\n"
+        "from napari_vitface.settings.attention import AttentionMethod\n"
+        "from napari_vitface.settings.option import Option\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Toy(AttentionMethod):\n"
+        "    name, title, help, caption, compute = 'toy', 'Toy', 'plays', 'Toy', 'nowhere:toy'\n"
+        "    noise: Annotated[float, Option(help='of it', label='Noise', ge=0, le=2)] = 0.5\n"
+        "TOY = Toy()\n",
+    )
+    form = AttentionForm(session)
+    qtbot.addWidget(form)
+    form.show()
+    form.refresh()
+    assert not form.widgets["noise"].visible
+    session.attention.configure(method="toy")
+    form.refresh()
+    assert form.widgets["noise"].visible
+    assert not form.first.isVisible()
+    form.widgets["noise"].value = 1.25
+    assert session.attention.settings.how.values()["noise"] == 1.25
+    assert form.summary() == "noise 1.25"
+    session.attention.configure(method="occlusion")
+    form.refresh()
+    assert form.widgets["square"].visible
+    assert not form.widgets["noise"].visible
+    assert form.widgets["measure"].choices == ("moved", "confidence")

@@ -352,6 +352,7 @@ def test_two_videos_of_different_lengths_one_after_the_other(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+@pytest.mark.usefixtures("unhurried")
 def test_the_window_survives_the_engine(
     dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -376,6 +377,7 @@ def test_the_window_survives_the_engine(
     assert not dock.note.isVisible()
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_cancel_keeps_what_is_done(
     dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
 
 WAIT = 600_000
 FACE = KeypointSet(("eye", "nose tip", "mouth"))
@@ -52,7 +52,7 @@ def write_spot(path: Path, frames: int = 40) -> Path:
     return path
 
 
-def label(session: Session, frames: range) -> None:
+def label(session: Workbench, frames: range) -> None:
     """Place the keypoints on and beside the bright spot, as a user does."""
     for frame in frames:
         x, y = spot_at(frame)
@@ -60,7 +60,7 @@ def label(session: Session, frames: range) -> None:
         assert session.labelling.move(places, frame)
 
 
-def make_project(session: Session, until: Callable[..., None], video: Path, folder: Path) -> None:
+def make_project(session: Workbench, until: Callable[..., None], video: Path, folder: Path) -> None:
     """A project with the video in it; its labels are open when this returns."""
     session.add_video(open_for_window(video))
     until(lambda: not session.labelling.documents.opening)
@@ -79,7 +79,9 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ready(session: Session, pump: Pump, tiny_model: Path, video_path: Path, home: Path) -> FineTune:
+def ready(
+    session: Workbench, pump: Pump, tiny_model: Path, video_path: Path, home: Path
+) -> FineTune:
     """A tiny model in use, and a video with every second frame labelled, nothing saved."""
     session.choose_model(str(tiny_model))
     make_project(session, pump.until, video_path, home)
@@ -88,7 +90,7 @@ def ready(session: Session, pump: Pump, tiny_model: Path, video_path: Path, home
     return session.fine_tune
 
 
-def reopened(session: Session, pump: Pump, video: Path) -> FineTune:
+def reopened(session: Workbench, pump: Pump, video: Path) -> FineTune:
     """The fine-tunes of a session on a video that was labelled before."""
     session.add_video(open_for_window(video))
     pump.until(lambda: session.labelling.document is not None)
@@ -109,7 +111,7 @@ def test_the_plan_says_what_is_there_before_anything_is_saved(ready: FineTune, p
 
 
 def test_too_few_labels_and_none_at_all(
-    session: Session, pump: Pump, video_path: Path, home: Path
+    session: Workbench, pump: Pump, video_path: Path, home: Path
 ) -> None:
     fine_tune = session.fine_tune
     pump.until(lambda: fine_tune.plan.status == "no video")
@@ -145,7 +147,7 @@ def test_a_choice_that_cannot_be_is_refused_before_the_press(
 
 def test_labels_are_saved_and_a_better_model_is_in_use(
     ready: FineTune,
-    session: Session,
+    session: Workbench,
     pump: Pump,
     home: Path,
     tiny_model: Path,
@@ -176,7 +178,7 @@ def test_labels_are_saved_and_a_better_model_is_in_use(
     session.close()
     from napari.components import ViewerModel as Model
 
-    from napari_vitface.gui.session import session_of
+    from napari_vitface.gui.workbench import session_of
 
     viewer = Model()
     again = session_of(viewer, pump.post)
@@ -192,7 +194,7 @@ def test_labels_are_saved_and_a_better_model_is_in_use(
 
 
 def test_labels_go_on_being_corrected_and_attention_is_answered(
-    ready: FineTune, session: Session, pump: Pump, viewer_model: ViewerModel
+    ready: FineTune, session: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     ready.configure(LONG)
     ready.start()
@@ -210,7 +212,7 @@ def test_labels_go_on_being_corrected_and_attention_is_answered(
     pump.until(lambda: len(ready.plan.labels) == 21)
 
 
-def test_stop_continue_and_end(ready: FineTune, session: Session, pump: Pump, home: Path) -> None:
+def test_stop_continue_and_end(ready: FineTune, session: Workbench, pump: Pump, home: Path) -> None:
     ready.configure(LONG)
     ready.start()
     pump.until(lambda: ready.run.step > 10)
@@ -241,7 +243,7 @@ def test_stop_continue_and_end(ready: FineTune, session: Session, pump: Pump, ho
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_the_engine_may_die_and_the_window_may_be_opened_anew(
     ready: FineTune,
-    session: Session,
+    session: Workbench,
     pump: Pump,
     engine: Any,
     viewer_model: ViewerModel,
@@ -260,7 +262,7 @@ def test_the_engine_may_die_and_the_window_may_be_opened_anew(
 
     from napari.components import ViewerModel as Model
 
-    from napari_vitface.gui.session import session_of
+    from napari_vitface.gui.workbench import session_of
 
     viewer = Model()
     again = session_of(viewer, pump.post)
@@ -283,7 +285,7 @@ def test_the_engine_may_die_and_the_window_may_be_opened_anew(
 
 
 def test_a_conflict_is_shown_and_nothing_is_trained(
-    ready: FineTune, session: Session, home: Path
+    ready: FineTune, session: Workbench, home: Path
 ) -> None:
     assert session.labelling.saving.save()
     (table,) = home.glob("labeled-data/mouse/CollectedData_me.h5")
@@ -302,7 +304,7 @@ def test_a_conflict_is_shown_and_nothing_is_trained(
 
 
 def test_labels_of_other_open_videos_are_saved_too(
-    ready: FineTune, session: Session, pump: Pump, home: Path
+    ready: FineTune, session: Workbench, pump: Pump, home: Path
 ) -> None:
     other = write_spot(home.parent / "second.mp4")
     session.add_video(open_for_window(other))
@@ -336,7 +338,7 @@ def test_a_name_that_is_taken_is_one_sentence(
 
 
 def test_images_that_cannot_be_read_are_told(
-    ready: FineTune, session: Session, pump: Pump, home: Path
+    ready: FineTune, session: Workbench, pump: Pump, home: Path
 ) -> None:
     assert session.labelling.saving.save()
     images = sorted(home.glob("labeled-data/mouse/img*.png"))
@@ -377,7 +379,7 @@ def test_a_training_in_another_process_is_left_alone(
 
 
 def test_what_came_before_the_disk_was_full_is_kept(
-    ready: FineTune, session: Session, pump: Pump, home: Path
+    ready: FineTune, session: Workbench, pump: Pump, home: Path
 ) -> None:
     if os.name != "posix" or os.geteuid() == 0:
         runs = home / "vitface" / "runs"

@@ -298,18 +298,18 @@ def test_labels_in_memory_and_on_disk_are_counted_alike(project: Project) -> Non
 
 def test_names_go_on_counting(project: Project) -> None:
     assert free_name(project.folder) == "face"
-    project.models_folder.mkdir(parents=True)
-    (project.models_folder / "face.safetensors").touch()
+    (project.own_folder / "models").mkdir(parents=True)
+    (project.own_folder / "models" / "face.safetensors").touch()
     assert free_name(project.folder) == "face-2"
-    (project.runs_folder / "face-2").mkdir(parents=True)
-    (project.runs_folder / "face-2" / "settings.json").write_text("{}")
+    (project.own_folder / "runs" / "face-2").mkdir(parents=True)
+    (project.own_folder / "runs" / "face-2" / "settings.json").write_text("{}")
     assert free_name(project.folder) == "face-3"
 
 
 def test_what_is_no_run_is_not_offered(project: Project) -> None:
     assert unfinished_runs(project.folder) == []
     for name, content in (("notes", None), ("broken", "no json"), ("empty", "{}")):
-        folder = project.runs_folder / name
+        folder = project.own_folder / "runs" / name
         folder.mkdir(parents=True)
         if content is not None:
             (folder / "settings.json").write_text(content)

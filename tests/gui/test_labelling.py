@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Points
 
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
 
 FACE = KeypointSet(("nose", "left ear", "right ear"), swaps=(("left ear", "right ear"),))
 NOSE, LEFT, RIGHT = range(3)
@@ -43,21 +43,21 @@ def predictions(count: int = 40) -> PoseTable:
 
 
 @pytest.fixture
-def told(session: Session) -> list[str]:
+def told(session: Workbench) -> list[str]:
     heard: list[str] = []
     session.told.connect(lambda text, level: heard.append(text))
     return heard
 
 
 @pytest.fixture
-def hints(session: Session) -> list[str]:
+def hints(session: Workbench) -> list[str]:
     heard: list[str] = []
     session.labelling.hinted.connect(lambda text: text and heard.append(text))
     return heard
 
 
 @pytest.fixture
-def labelling(session: Session, pump: Pump, video_path: Path, tmp_path: Path) -> Labelling:
+def labelling(session: Workbench, pump: Pump, video_path: Path, tmp_path: Path) -> Labelling:
     """A video with predictions, in a new project."""
     opened = session.add_video(open_for_window(video_path))
     pump.until(lambda: not session.labelling.documents.opening)
@@ -79,7 +79,7 @@ def saved_table(labelling: Labelling) -> Any:
 
 
 def test_a_label_is_shown_over_the_prediction_and_only_in_its_frame(
-    labelling: Labelling, session: Session
+    labelling: Labelling, session: Workbench
 ) -> None:
     assert labelling.move({NOSE: (60.25, 70.5)})
     assert labelling.labels.point(0, NOSE) == labelled(60.25, 70.5)
@@ -87,7 +87,7 @@ def test_a_label_is_shown_over_the_prediction_and_only_in_its_frame(
     np.testing.assert_array_equal(session.shown_pose(1).xy[NOSE], [30, 40])
 
 
-def test_the_layer_shows_the_edit_at_once(labelling: Labelling, session: Session) -> None:
+def test_the_layer_shows_the_edit_at_once(labelling: Labelling, session: Workbench) -> None:
     layer: Points = session.viewer.layers[KEYPOINTS]
     labelling.move({NOSE: (60.25, 70.5)})
     np.testing.assert_array_equal(layer.data[NOSE], [70.5, 60.25])
@@ -125,7 +125,7 @@ def test_commands(
     assert {k: labelling.labels.point(0, k) for k in range(3)} == said
 
 
-def test_what_was_said_can_be_taken_back(labelling: Labelling, session: Session) -> None:
+def test_what_was_said_can_be_taken_back(labelling: Labelling, session: Workbench) -> None:
     labelling.selection.select([NOSE])
     labelling.run("delete")
     assert not session.shown_pose(0).drawn[NOSE]
@@ -135,7 +135,7 @@ def test_what_was_said_can_be_taken_back(labelling: Labelling, session: Session)
 
 
 def test_a_deleted_point_does_not_come_back_with_new_predictions(
-    labelling: Labelling, session: Session
+    labelling: Labelling, session: Workbench
 ) -> None:
     labelling.delete([NOSE])
     session.set_poses(session.current, predictions(), session.model_name)
@@ -144,7 +144,7 @@ def test_a_deleted_point_does_not_come_back_with_new_predictions(
 
 
 def test_clicks_place_what_is_missing_in_order(
-    labelling: Labelling, session: Session, hints: list[str]
+    labelling: Labelling, session: Workbench, hints: list[str]
 ) -> None:
     session.set_poses(session.current, None, session.model_name)
     targets = []
@@ -180,7 +180,7 @@ def test_a_click_outside_of_the_frame_places_nothing(
     assert "outside" in hints[-1]
 
 
-def test_copying_from_the_frame_before(labelling: Labelling, session: Session) -> None:
+def test_copying_from_the_frame_before(labelling: Labelling, session: Workbench) -> None:
     labelling.move({NOSE: (1, 2), RIGHT: (3, 4)}, frame=5)
     labelling.delete([LEFT])
     session.go_to(9)
@@ -210,7 +210,7 @@ def test_keypoints_are_selected_one_after_the_other(labelling: Labelling) -> Non
 # --------------------------------------------------------------------- undo
 
 
-def test_undo_goes_to_the_frame_that_it_changes(labelling: Labelling, session: Session) -> None:
+def test_undo_goes_to_the_frame_that_it_changes(labelling: Labelling, session: Workbench) -> None:
     for frame in (3, 17, 30):
         session.go_to(frame)
         labelling.move({NOSE: (frame, frame)})
@@ -227,7 +227,7 @@ def test_undo_goes_to_the_frame_that_it_changes(labelling: Labelling, session: S
     assert labelling.labels.frames().tolist() == [3, 17, 30]
 
 
-def test_undo_goes_on_behind_a_save(labelling: Labelling, session: Session) -> None:
+def test_undo_goes_on_behind_a_save(labelling: Labelling, session: Workbench) -> None:
     labelling.move({NOSE: (1, 2)})
     labelling.move({NOSE: (3, 4)})
     assert labelling.saving.save()
@@ -239,7 +239,7 @@ def test_undo_goes_on_behind_a_save(labelling: Labelling, session: Session) -> N
     assert len(saved_table(labelling).dropna(how="all")) == 0
 
 
-def test_an_edit_of_predictions_is_undone_in_turn(labelling: Labelling, session: Session) -> None:
+def test_an_edit_of_predictions_is_undone_in_turn(labelling: Labelling, session: Workbench) -> None:
     labelling.move({NOSE: (1, 2)})
     raw = session.predictions
     operation = {"smooth": "median", "window": 5, "model": session.current.model}
@@ -262,7 +262,11 @@ def test_saving_writes_what_deeplabcut_reads(labelling: Labelling) -> None:
     table = saved_table(labelling)
     assert table.index.tolist() == [("labeled-data", "mouse", "img0012.png")]
     assert table[("me", "nose", "x")].iloc[0] == 60.123456789
-    assert labelling.project.folder.joinpath("labeled-data/mouse/img0012.png").is_file()
+    images = labelling.project.folder / "labeled-data"
+    assert (images / "mouse" / "img0012.png").is_file()
+    # What is not there any more is not said to be saved.
+    images.rename(images.with_name("moved"))
+    assert labelling.saving.line.startswith(f"{images} is not there")
 
 
 def test_an_edit_that_was_undone_and_redone_counts_once(labelling: Labelling) -> None:
@@ -282,7 +286,7 @@ def test_an_edit_that_was_undone_and_redone_counts_once(labelling: Labelling) ->
 
 
 def test_labels_are_found_again_with_the_video(
-    labelling: Labelling, session: Session, pump: Pump, video_path: Path, told: list[str]
+    labelling: Labelling, session: Workbench, pump: Pump, video_path: Path, told: list[str]
 ) -> None:
     labelling.move({NOSE: (1.25, 2)}, frame=7)
     labelling.saving.save()
@@ -324,7 +328,7 @@ def change_on_disk(folder: Path, column: tuple[str, str], place: tuple[float, fl
 
 @pytest.mark.parametrize("side", ["ours", "theirs"])
 def test_a_conflict_overwrites_nothing_until_it_is_decided(
-    labelling: Labelling, session: Session, side: str
+    labelling: Labelling, session: Workbench, side: str
 ) -> None:
     labelling.move({NOSE: (1, 2)})
     labelling.saving.save()
@@ -346,7 +350,7 @@ def test_a_conflict_overwrites_nothing_until_it_is_decided(
 
 
 def test_an_edit_that_cannot_be_made_safe_is_not_done(
-    labelling: Labelling, session: Session, told: list[str], monkeypatch: pytest.MonkeyPatch
+    labelling: Labelling, session: Workbench, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(line: Any) -> None:
         raise LabelError("There is no space left for the journal.")
@@ -374,7 +378,7 @@ def test_a_folder_that_is_gone_is_told_and_nothing_is_lost(
 
 
 def test_the_first_edit_asks_where_and_is_kept(
-    session: Session, pump: Pump, video_path: Path, tmp_path: Path
+    session: Workbench, pump: Pump, video_path: Path, tmp_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     pump.until(lambda: not session.labelling.documents.opening)
@@ -394,7 +398,7 @@ def test_the_first_edit_asks_where_and_is_kept(
 
 
 def test_an_edit_that_nobody_wants_to_keep_is_not_shown(
-    session: Session, pump: Pump, video_path: Path
+    session: Workbench, pump: Pump, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     pump.until(lambda: not session.labelling.documents.opening)
@@ -406,7 +410,7 @@ def test_an_edit_that_nobody_wants_to_keep_is_not_shown(
 
 def test_a_second_video_goes_into_the_same_project(
     labelling: Labelling,
-    session: Session,
+    session: Workbench,
     pump: Pump,
     tmp_path: Path,
     write_video: Callable[..., Path],
@@ -426,7 +430,7 @@ def test_a_second_video_goes_into_the_same_project(
 
 
 def test_keypoints_are_renamed_and_appended_with_their_labels(
-    labelling: Labelling, session: Session
+    labelling: Labelling, session: Workbench
 ) -> None:
     labelling.move({NOSE: (1, 2), LEFT: (3, 4)})
     changed = []
@@ -448,7 +452,7 @@ def test_keypoints_are_renamed_and_appended_with_their_labels(
 
 
 def test_a_deeplabcut_project_above_the_video_is_found(
-    session: Session, pump: Pump, tmp_path: Path, write_video: Callable[..., Path]
+    session: Workbench, pump: Pump, tmp_path: Path, write_video: Callable[..., Path]
 ) -> None:
     project = Project.create(tmp_path / "theirs", FACE, "them")
     path = write_video(project.folder / "videos" / "a.mp4", 10)
@@ -459,7 +463,7 @@ def test_a_deeplabcut_project_above_the_video_is_found(
 
 
 def test_a_project_asked_for_while_it_is_being_found_is_opened_once(
-    session: Session,
+    session: Workbench,
     pump: Pump,
     tmp_path: Path,
     write_video: Callable[..., Path],
@@ -480,7 +484,7 @@ def test_a_project_asked_for_while_it_is_being_found_is_opened_once(
 
 
 def test_another_program_s_config_beside_the_video_is_left_alone(
-    session: Session, pump: Pump, video_path: Path, told: list[str]
+    session: Workbench, pump: Pump, video_path: Path, told: list[str]
 ) -> None:
     video_path.with_name("config.yaml").write_text("learning_rate: 3\n")
     session.add_video(open_for_window(video_path))
@@ -498,7 +502,7 @@ def test_two_windows_do_not_edit_the_same_labels(
 
 
 def test_closing_lets_go_of_labels_and_keys(
-    labelling: Labelling, session: Session, video_path: Path, tmp_path: Path
+    labelling: Labelling, session: Workbench, video_path: Path, tmp_path: Path
 ) -> None:
     viewer = session.viewer
     labelling.move({NOSE: (1, 2)})
@@ -525,7 +529,7 @@ def test_places_of_projects_are_remembered(tmp_path: Path, monkeypatch: pytest.M
 # --------------------------------------------------------------------- getting around
 
 
-def test_steps_between_frames(labelling: Labelling, session: Session, hints: list[str]) -> None:
+def test_steps_between_frames(labelling: Labelling, session: Workbench, hints: list[str]) -> None:
     for frame in (4, 20):
         labelling.move({NOSE: (1, 1)}, frame=frame)
     visited = []
@@ -545,7 +549,7 @@ def test_steps_between_frames(labelling: Labelling, session: Session, hints: lis
 
 
 def test_napari_s_delete_means_not_visible(
-    labelling: Labelling, session: Session, viewer_model: ViewerModel
+    labelling: Labelling, session: Workbench, viewer_model: ViewerModel
 ) -> None:
     layer = viewer_model.layers[KEYPOINTS]
     layer.selected_data = {NOSE}
@@ -605,7 +609,7 @@ def test_points_that_are_set_by_a_script_are_edits_too(
 
 
 def test_the_transform_tool_does_not_shift_labels(
-    labelling: Labelling, viewer_model: ViewerModel, session: Session
+    labelling: Labelling, viewer_model: ViewerModel, session: Workbench
 ) -> None:
     layer = viewer_model.layers[KEYPOINTS]
     layer.mode = "transform"

@@ -16,7 +16,7 @@ from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.overlays import KEYPOINTS
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 
 if TYPE_CHECKING:
     from conftest import Pump
@@ -25,14 +25,16 @@ SMALL_STEPS = PredictOptions(batch_size=1)
 
 
 @pytest.fixture
-def ready(session: Session, tiny_model: Path, video_path: Path) -> Session:
+def ready(session: Workbench, tiny_model: Path, video_path: Path) -> Workbench:
     session.choose_model(str(tiny_model))
     session.add_video(open_for_window(video_path))
     return session
 
 
 @pytest.fixture
-def long_run(session: Session, tiny_model: Path, long_video: Path, tmp_path: Path) -> Session:
+def long_run(
+    unhurried: None, session: Workbench, tiny_model: Path, long_video: Path, tmp_path: Path
+) -> Workbench:
     """A session on a video that takes a while."""
     session.choose_model(str(tiny_model))
     copy = tmp_path / "long.mp4"
@@ -42,7 +44,7 @@ def long_run(session: Session, tiny_model: Path, long_video: Path, tmp_path: Pat
 
 
 def test_a_run_shows_and_saves_the_points(
-    ready: Session, pump: Pump, viewer_model: ViewerModel
+    ready: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     opened, prediction = ready.current, ready.prediction
     prediction.start(SMALL_STEPS)
@@ -64,7 +66,7 @@ def test_a_run_shows_and_saves_the_points(
 
 
 def test_points_appear_while_the_run_goes_on(
-    long_run: Session, pump: Pump, viewer_model: ViewerModel
+    long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     prediction = long_run.prediction
     prediction.start(SMALL_STEPS)
@@ -78,7 +80,7 @@ def test_points_appear_while_the_run_goes_on(
     pump.until(lambda: not prediction.active)
 
 
-def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Session, pump: Pump) -> None:
+def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Workbench, pump: Pump) -> None:
     prediction = long_run.prediction
     prediction.start(SMALL_STEPS)
     pump.until(lambda: prediction.run.done > 100)
@@ -96,7 +98,7 @@ def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Session, pump: Pump
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_a_killed_engine_leaves_a_message_and_the_next_run_works(
-    long_run: Session, pump: Pump, viewer_model: ViewerModel
+    long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     told: list[tuple[str, str]] = []
     long_run.told.connect(lambda *what: told.append(what))
@@ -118,7 +120,7 @@ def test_a_killed_engine_leaves_a_message_and_the_next_run_works(
     assert np.isfinite(long_run.current.poses.xy).all()
 
 
-def test_a_range_of_frames_and_a_crop(ready: Session, pump: Pump) -> None:
+def test_a_range_of_frames_and_a_crop(ready: Workbench, pump: Pump) -> None:
     ready.set_crop((20, 10, 64, 48))
     ready.prediction.start(PredictOptions(frames=range(4, 20, 5)))
     pump.until(lambda: not ready.prediction.active)
@@ -132,7 +134,7 @@ def test_a_range_of_frames_and_a_crop(ready: Session, pump: Pump) -> None:
     assert (poses.xy[there] <= (83.5, 57.5)).all()
 
 
-def test_a_wrong_model_file_is_one_sentence(ready: Session, pump: Pump, tmp_path: Path) -> None:
+def test_a_wrong_model_file_is_one_sentence(ready: Workbench, pump: Pump, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.safetensors"
     wrong.write_bytes(b"nothing")
     ready.choose_model(str(wrong))
@@ -144,7 +146,7 @@ def test_a_wrong_model_file_is_one_sentence(ready: Session, pump: Pump, tmp_path
 
 
 def test_removing_the_video_stops_its_run(
-    long_run: Session, pump: Pump, viewer_model: ViewerModel
+    long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     long_run.prediction.start(SMALL_STEPS)
     pump.until(lambda: long_run.prediction.run.done > 8)
@@ -154,7 +156,7 @@ def test_removing_the_video_stops_its_run(
 
 
 def test_another_video_can_be_looked_at_during_a_run(
-    long_run: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    long_run: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     first = long_run.current
     long_run.prediction.start(SMALL_STEPS)
@@ -171,7 +173,7 @@ def test_another_video_can_be_looked_at_during_a_run(
 
 
 def test_attention_is_answered_in_the_middle_of_a_run(
-    long_run: Session, pump: Pump, viewer_model: ViewerModel
+    long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:
     long_run.prediction.start(SMALL_STEPS)
     pump.until(lambda: long_run.prediction.run.done > 8)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,19 @@ MANIFEST = Path(__file__).parents[2] / "src" / "napari_vitface" / "napari.yaml"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def told() -> Iterator[list[str]]:
     """What napari is asked to show as an error."""
+    from napari.utils.notifications import Notification, notification_manager
+
     messages: list[str] = []
-    monkeypatch.setattr("napari.utils.notifications.show_error", messages.append)
-    return messages
+
+    def note(shown: Notification) -> None:
+        if str(shown.severity) == "error":
+            messages.append(shown.message)
+
+    notification_manager.notification_ready.connect(note)
+    yield messages
+    notification_manager.notification_ready.disconnect(note)
 
 
 def test_the_manifest_offers_every_kind_of_video() -> None:

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from napari.components import ViewerModel
 
+from napari_vitface.formats.format import FORMATS
 from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import Session, session_of
 from napari_vitface.gui.videos import distinct_names
+from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -58,7 +59,7 @@ def test_each_viewer_has_one_session_and_it_does_not_keep_the_viewer(pump: Pump)
 
 
 def test_a_video_that_napari_opens_becomes_the_current_one(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     viewer_model.open(video_path, plugin="napari-vitface")
     assert session.current is not None
@@ -76,13 +77,15 @@ def test_a_session_takes_over_a_video_that_is_open_already(
     session.close()
 
 
-def test_other_images_are_not_taken_for_videos(session: Session, viewer_model: ViewerModel) -> None:
+def test_other_images_are_not_taken_for_videos(
+    session: Workbench, viewer_model: ViewerModel
+) -> None:
     viewer_model.add_image(np.zeros((5, 20, 20)))
     assert session.current is None
 
 
 def test_the_frame_is_the_videos_even_beside_layers_of_more_dimensions(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     session.add_video(open_for_window(video_path))
     viewer_model.add_image(np.zeros((3, 60, 20, 20), np.uint8), translate=(0, -10, 0, 0))
@@ -99,7 +102,7 @@ def test_the_frame_is_the_videos_even_beside_layers_of_more_dimensions(
 
 
 def test_points_follow_the_slider(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     table = some_poses(40)
@@ -110,7 +113,7 @@ def test_points_follow_the_slider(
 
 
 def test_predictions_beside_the_video_are_shown(
-    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     saved = some_poses(40, offset=3)
     path = video_path.with_name("mouse_vitface_mouse-face.h5")
@@ -123,7 +126,7 @@ def test_predictions_beside_the_video_are_shown(
 
 
 def test_predictions_of_a_few_frames_are_shown_at_those_frames(
-    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     saved = PoseTable(EAR, np.full((2, 2, 2), 9.0), frames=[4, 30])
     write_poses(saved, video_path.with_name("mouse_vitface_mouse-face.csv"), scorer="s")
@@ -137,7 +140,7 @@ def test_predictions_of_a_few_frames_are_shown_at_those_frames(
 
 
 def test_the_points_are_those_of_the_chosen_model(
-    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     write_poses(some_poses(40), video_path.with_name("mouse_vitface_mouse-face.h5"), scorer="s")
     opened = session.add_video(open_for_window(video_path))
@@ -151,7 +154,7 @@ def test_the_points_are_those_of_the_chosen_model(
 
 
 def test_a_damaged_prediction_file_is_told_and_nothing_is_drawn(
-    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     told: list[tuple[str, str]] = []
     session.told.connect(lambda *what: told.append(what))
@@ -164,7 +167,7 @@ def test_a_damaged_prediction_file_is_told_and_nothing_is_drawn(
 
 
 def test_where_a_longer_layer_has_no_frame_of_the_video_nothing_is_drawn_or_edited(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     session.set_poses(opened, some_poses(40), session.model_name)
@@ -193,7 +196,7 @@ def test_where_a_longer_layer_has_no_frame_of_the_video_nothing_is_drawn_or_edit
 
 
 def test_the_slider_is_as_long_as_the_video_on_screen(
-    session: Session,
+    session: Workbench,
     viewer_model: ViewerModel,
     tmp_path: Path,
     write_video: Callable[..., Path],
@@ -232,7 +235,7 @@ def test_the_slider_is_as_long_as_the_video_on_screen(
 
 
 def test_layers_keep_their_order_and_the_selection_when_videos_change(
-    session: Session,
+    session: Workbench,
     viewer_model: ViewerModel,
     tmp_path: Path,
     write_video: Callable[..., Path],
@@ -258,7 +261,7 @@ def test_layers_keep_their_order_and_the_selection_when_videos_change(
 
 
 def test_two_videos_of_one_name_are_told_apart(
-    session: Session,
+    session: Workbench,
     viewer_model: ViewerModel,
     pump: Pump,
     tmp_path: Path,
@@ -286,7 +289,7 @@ def test_two_videos_of_one_name_are_told_apart(
 
 
 def test_opening_a_video_again_shows_it_with_what_is_known_of_it(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     session.set_poses(opened, some_poses(40), session.model_name)
@@ -303,7 +306,7 @@ def test_opening_a_video_again_shows_it_with_what_is_known_of_it(
 
 
 def test_several_files_opened_at_once_and_removed_at_once(
-    session: Session,
+    session: Workbench,
     viewer_model: ViewerModel,
     tmp_path: Path,
     write_video: Callable[..., Path],
@@ -318,7 +321,7 @@ def test_several_files_opened_at_once_and_removed_at_once(
 
 
 def test_closing_gives_all_videos_back(
-    session: Session,
+    session: Workbench,
     viewer_model: ViewerModel,
     pump: Pump,
     tmp_path: Path,
@@ -349,7 +352,7 @@ def test_names_are_as_short_as_they_can_be(paths: list[str], names: list[str]) -
 
 
 def test_a_renamed_video_layer_is_still_the_video(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     opened.layer.name = "my mouse"
@@ -360,7 +363,7 @@ def test_a_renamed_video_layer_is_still_the_video(
 
 
 def test_removing_every_layer_at_once_breaks_nothing(
-    session: Session, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     session.set_poses(opened, some_poses(40), session.model_name)
@@ -395,7 +398,7 @@ def test_closing_disconnects_all_and_leaves_the_video(
 
 @pytest.mark.parametrize("count", [10, 40])
 def test_a_table_longer_or_shorter_than_the_video_does_no_harm(
-    session: Session, pump: Pump, video_path: Path, count: int
+    session: Workbench, pump: Pump, video_path: Path, count: int
 ) -> None:
     write_poses(
         some_poses(count + 20), video_path.with_name("mouse_vitface_mouse-face.h5"), scorer="s"
@@ -422,7 +425,7 @@ def lightning_pose_table(path: Path, frames: int = 40) -> Path:
 
 
 def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
-    session: Session, pump: Pump, viewer_model: ViewerModel, video_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path
 ) -> None:
     write_poses(some_poses(40), video_path.with_name("mouse_vitface_mouse-face.h5"), scorer="s")
     opened = session.add_video(open_for_window(video_path))
@@ -430,7 +433,7 @@ def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
     session.keypoint_sets[EAR.names] = EAR
     table = lightning_pose_table(video_path.with_name("elsewhere.csv"))
     before = table.read_bytes()
-    session.open_predictions(table)
+    session.saved_predictions.open(table)
     pump.until(lambda: opened.source is not None)
     assert opened.poses is not None
     # Names are taken for those of a set that is known.
@@ -450,13 +453,38 @@ def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
     assert table.read_bytes() == before
 
 
+def test_a_format_of_another_package_is_opened_in_the_window(
+    session: Workbench, pump: Pump, video_path: Path, install: Callable[..., None]
+) -> None:
+    install(
+        FORMATS,
+        "import numpy as np\n"
+        "from napari_vitface.formats.format import Format\n"
+        "from napari_vitface.pose.keypoints import KeypointSet\n"
+        "from napari_vitface.pose.table import PoseTable\n"
+        "def read(path):\n"
+        "    xy = np.loadtxt(path).reshape(-1, 1, 2)\n"
+        "    return PoseTable(KeypointSet(('whisker',)), xy)\n"
+        "TOY = Format('toy', 'a toy', ('.toy',), lambda path: path.suffix == '.toy',\n"
+        "             read_poses=read)\n",
+    )
+    opened = session.add_video(open_for_window(video_path))
+    table = video_path.with_name("elsewhere.toy")
+    np.savetxt(table, np.arange(80).reshape(40, 2))
+    session.saved_predictions.open(table)
+    pump.until(lambda: opened.source is not None)
+    assert opened.poses is not None
+    assert opened.poses.keypoints.names == ("whisker",)
+    assert opened.poses.xy[7].tolist() == [[14, 15]]
+
+
 def test_predictions_of_another_video_are_refused(
-    session: Session, pump: Pump, video_path: Path
+    session: Workbench, pump: Pump, video_path: Path
 ) -> None:
     opened = session.add_video(open_for_window(video_path))
     told: list[str] = []
     session.told.connect(lambda text, level: told.append(text))
-    session.open_predictions(lightning_pose_table(video_path.with_name("long.csv"), 41))
+    session.saved_predictions.open(lightning_pose_table(video_path.with_name("long.csv"), 41))
     pump.until(lambda: bool(told))
     assert "goes up to frame 40, but the video has 40 frames" in told[0]
     assert opened.source is None

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from napari_vitface.gui.open_video import OpenVideo, Suggestion
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import OpenVideo, Session
-from napari_vitface.gui.which_frames.marks import Suggestion
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, Point, labelled
@@ -31,12 +31,12 @@ def poses(count: int = 40, low: dict[tuple[int, int], float] | None = None) -> P
 
 
 @pytest.fixture
-def opened(session: Session, video_path: Path) -> OpenVideo:
+def opened(session: Workbench, video_path: Path) -> OpenVideo:
     return session.add_video(open_for_window(video_path))
 
 
 @pytest.fixture
-def label(session: Session, opened: OpenVideo, tmp_path: Path, pump: Pump) -> Callable[..., None]:
+def label(session: Workbench, opened: OpenVideo, tmp_path: Path, pump: Pump) -> Callable[..., None]:
     """Say something about points of the video, in a project of its own."""
     session.labelling.documents.create(tmp_path / "project", KEYPOINTS, "me")
     pump.until(lambda: session.labelling.document is not None)
@@ -50,19 +50,21 @@ def label(session: Session, opened: OpenVideo, tmp_path: Path, pump: Pump) -> Ca
     return do
 
 
-def count_changes(session: Session) -> list[None]:
+def count_changes(session: Workbench) -> list[None]:
     told: list[None] = []
     assert session.marks is not None
     session.marks.changed.connect(lambda: told.append(None))
     return told
 
 
-def test_without_a_video_nothing_is_marked(session: Session) -> None:
+def test_without_a_video_nothing_is_marked(session: Workbench) -> None:
     assert session.marks.suggested == {}
     assert session.marks.low_confidence.tolist() == []
 
 
-def test_frames_with_a_doubtful_prediction_are_marked(session: Session, opened: OpenVideo) -> None:
+def test_frames_with_a_doubtful_prediction_are_marked(
+    session: Workbench, opened: OpenVideo
+) -> None:
     told = count_changes(session)
     session.set_poses(opened, poses(low={(3, 1): 0.5, (9, 0): 0.1, (9, 2): 0.7}), "a")
     assert told
@@ -77,7 +79,7 @@ def test_frames_with_a_doubtful_prediction_are_marked(session: Session, opened: 
     assert session.marks.low_confidence.tolist() == []
 
 
-def test_what_was_not_predicted_is_not_doubtful(session: Session, opened: OpenVideo) -> None:
+def test_what_was_not_predicted_is_not_doubtful(session: Workbench, opened: OpenVideo) -> None:
     table = PoseTable.empty(KEYPOINTS, 40)
     table.xy[5, 0], table.confidence[5, 0], table.state[5, 0] = (4, 4), 0.3, 1
     session.set_poses(opened, table, "a")
@@ -85,7 +87,7 @@ def test_what_was_not_predicted_is_not_doubtful(session: Session, opened: OpenVi
 
 
 def test_labels_settle_doubts_and_undo_brings_them_back(
-    session: Session, opened: OpenVideo, label: Callable[..., None]
+    session: Workbench, opened: OpenVideo, label: Callable[..., None]
 ) -> None:
     session.set_poses(opened, poses(low={(3, 1): 0.5, (7, 0): 0.1, (7, 2): 0.2, (9, 0): 0.3}), "a")
     assert session.marks.low_confidence.tolist() == [3, 7, 9]
@@ -104,7 +106,7 @@ def test_labels_settle_doubts_and_undo_brings_them_back(
 
 
 def test_a_labelled_frame_is_suggested_no_longer(
-    session: Session, opened: OpenVideo, label: Callable[..., None]
+    session: Workbench, opened: OpenVideo, label: Callable[..., None]
 ) -> None:
     told = count_changes(session)
     session.marks.suggest(opened, [Suggestion(8, "blurred"), Suggestion(2, "dark")])
@@ -119,7 +121,7 @@ def test_a_labelled_frame_is_suggested_no_longer(
 
 
 def test_each_video_has_its_own_suggestions(
-    session: Session, opened: OpenVideo, write_video: Callable[..., Path], tmp_path: Path
+    session: Workbench, opened: OpenVideo, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     session.marks.suggest(opened, [Suggestion(8, "blurred")])
     other = session.add_video(open_for_window(write_video(tmp_path / "other.mp4")))

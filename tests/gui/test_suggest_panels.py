@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from napari_vitface.gui.open_video import OpenVideo, Suggestion
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN, AuditRun, Audits
-from napari_vitface.gui.which_frames.marks import Suggestion
-from napari_vitface.gui.which_frames.suggestions import Suggestions
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.events import Finished, LabelDoubted
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
@@ -29,7 +28,7 @@ def places(frame: int) -> np.ndarray:
     return np.array([(10.25, 20), (30, 40 + frame / 7), (50.1, 60)])
 
 
-def label_some(session: Session, count: int = 14) -> None:
+def label_some(session: Workbench, count: int = 14) -> None:
     """Label every second frame, all three points."""
     labels = session.labelling.labels
     assert labels is not None
@@ -56,14 +55,14 @@ SWAP = {"eye": "mouth", "mouth": "eye"}
 
 
 @pytest.fixture
-def opened(session: Session, video_path: Path, tiny_model: Path) -> OpenVideo:
+def opened(session: Workbench, video_path: Path, tiny_model: Path) -> OpenVideo:
     session.choose_model(str(tiny_model))
     session.device = "cpu"
     return session.add_video(open_for_window(video_path))
 
 
 @pytest.fixture
-def labels(session: Session, opened: OpenVideo, tmp_path: Path, pump: Pump) -> FrameLabels:
+def labels(session: Workbench, opened: OpenVideo, tmp_path: Path, pump: Pump) -> FrameLabels:
     session.labelling.documents.create(tmp_path / "project", KEYPOINTS, "me")
     pump.until(lambda: session.labelling.document is not None)
     label_some(session)
@@ -72,11 +71,11 @@ def labels(session: Session, opened: OpenVideo, tmp_path: Path, pump: Pump) -> F
 
 
 @pytest.fixture
-def audits(session: Session, labels: FrameLabels) -> Audits:
-    return Audits(session)
+def audits(session: Workbench, labels: FrameLabels) -> Audits:
+    return session.audits
 
 
-def tell(audits: Audits, session: Session, *findings: LabelDoubted) -> None:
+def tell(audits: Audits, session: Workbench, *findings: LabelDoubted) -> None:
     """An audit that found these."""
     assert session.current is not None
     run = AuditRun(session.current)
@@ -89,9 +88,9 @@ def tell(audits: Audits, session: Session, *findings: LabelDoubted) -> None:
 
 
 def test_suggested_frames_become_marks_and_none_is_labelled(
-    session: Session, labels: FrameLabels, pump: Pump
+    session: Workbench, labels: FrameLabels, pump: Pump
 ) -> None:
-    suggestions = Suggestions(session)
+    suggestions = session.suggestions
     suggestions.start(5)
     assert suggestions.active
     pump.until(lambda: not suggestions.active)
@@ -107,10 +106,10 @@ def test_suggested_frames_become_marks_and_none_is_labelled(
 
 
 def test_a_search_that_is_cancelled_keeps_the_earlier_suggestions(
-    session: Session, opened: OpenVideo, pump: Pump
+    session: Workbench, opened: OpenVideo, pump: Pump
 ) -> None:
     session.marks.suggest(opened, [Suggestion(3, "dark")])
-    suggestions = Suggestions(session)
+    suggestions = session.suggestions
     suggestions.start(5)
     suggestions.cancel()
     pump.until(lambda: not suggestions.active)
@@ -119,9 +118,9 @@ def test_a_search_that_is_cancelled_keeps_the_earlier_suggestions(
     assert session.marks.suggested == {3: "dark"}
 
 
-def test_a_search_that_fails_says_why(session: Session, opened: OpenVideo, pump: Pump) -> None:
+def test_a_search_that_fails_says_why(session: Workbench, opened: OpenVideo, pump: Pump) -> None:
     opened.crop = (0, 0, 4000, 4000)
-    suggestions = Suggestions(session)
+    suggestions = session.suggestions
     suggestions.start(5)
     pump.until(lambda: not suggestions.active)
     assert suggestions.run is not None
@@ -133,7 +132,7 @@ def test_a_search_that_fails_says_why(session: Session, opened: OpenVideo, pump:
 
 
 def test_an_audit_runs_in_the_engine_and_can_be_cancelled(
-    session: Session, audits: Audits, pump: Pump
+    session: Workbench, audits: Audits, pump: Pump
 ) -> None:
     assert len(audits.labelled_frames) == 14
     audits.start()
@@ -147,12 +146,12 @@ def test_an_audit_runs_in_the_engine_and_can_be_cancelled(
 
 
 def test_too_few_labels_are_refused_in_a_sentence(
-    session: Session, opened: OpenVideo, tmp_path: Path, pump: Pump
+    session: Workbench, opened: OpenVideo, tmp_path: Path, pump: Pump
 ) -> None:
     session.labelling.documents.create(tmp_path / "project", KEYPOINTS, "me")
     pump.until(lambda: session.labelling.document is not None)
     label_some(session, 3)
-    audits = Audits(session)
+    audits = session.audits
     audits.start()
     pump.until(lambda: not audits.active)
     assert audits.run is not None
@@ -160,7 +159,7 @@ def test_too_few_labels_are_refused_in_a_sentence(
 
 
 def test_a_fix_is_one_step_of_undo_and_exact_to_the_last_bit(
-    session: Session, audits: Audits, labels: FrameLabels
+    session: Workbench, audits: Audits, labels: FrameLabels
 ) -> None:
     finding = doubt(6, "swapped", ("eye", "mouth"), SWAP)
     tell(audits, session, finding)
@@ -179,7 +178,7 @@ def test_a_fix_is_one_step_of_undo_and_exact_to_the_last_bit(
 
 
 def test_a_fix_takes_a_label_away_where_none_belongs(
-    session: Session, audits: Audits, labels: FrameLabels
+    session: Workbench, audits: Audits, labels: FrameLabels
 ) -> None:
     finding = doubt(
         6, "shifted", KEYPOINTS.names, {"eye": None, "nose tip": "eye", "mouth": "nose tip"}
@@ -192,7 +191,7 @@ def test_a_fix_takes_a_label_away_where_none_belongs(
 
 @pytest.mark.parametrize("now", [labelled(11, 20), occluded(11, 20), ABSENT])
 def test_labels_that_changed_since_are_not_fixed(
-    session: Session, audits: Audits, labels: FrameLabels, now: Point
+    session: Workbench, audits: Audits, labels: FrameLabels, now: Point
 ) -> None:
     finding = doubt(6, "swapped", ("eye", "mouth"), SWAP)
     edit = make_edit(labels, "change", {(6, 0): now})
@@ -205,7 +204,7 @@ def test_labels_that_changed_since_are_not_fixed(
 
 
 def test_a_lone_label_has_no_fix_and_is_settled_by_moving_it(
-    session: Session, audits: Audits, labels: FrameLabels
+    session: Workbench, audits: Audits, labels: FrameLabels
 ) -> None:
     finding = doubt(6, "far", ("nose tip",), {})
     assert audits.fix_of(finding) is None
@@ -214,7 +213,7 @@ def test_a_lone_label_has_no_fix_and_is_settled_by_moving_it(
     assert audits.state(finding) == CHANGED
 
 
-def test_a_finding_that_is_right_leaves_the_list(session: Session, audits: Audits) -> None:
+def test_a_finding_that_is_right_leaves_the_list(session: Workbench, audits: Audits) -> None:
     first = doubt(6, "far", ("nose tip",), {})
     second = doubt(8, "far", ("nose tip",), {})
     tell(audits, session, first, second)

@@ -20,9 +20,9 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, 
 from scipy.ndimage import uniform_filter
 
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.trajectories.list import TraceDialog
-from napari_vitface.gui.which_frames.marks import Suggestion
 from napari_vitface.jobs.events import Finished, PosesPredicted, Progress, Started
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
@@ -32,7 +32,7 @@ from napari_vitface.video import open_video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.session import OpenVideo
+    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 pytestmark = pytest.mark.window
@@ -122,8 +122,8 @@ class Mouse:
 def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[TrajectoriesDock]:
     """The dock in a window of its own, on the session of a viewer without one."""
     from napari_vitface.gui.main_thread import MainThread
-    from napari_vitface.gui.session import session_of
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
+    from napari_vitface.gui.workbench import session_of
 
     main_thread = MainThread()
     session = session_of(viewer_model, main_thread.post)
@@ -873,7 +873,7 @@ def test_the_filtered_table_stands_beside_the_video(
         np.testing.assert_array_equal(back.xy, session.predictions.xy)
         np.testing.assert_array_equal(back.confidence, session.predictions.confidence)
     # One that is there is replaced only if the user says so.
-    session.filters.undo()
+    session.labelling.undo()
     stamp = h5.stat().st_mtime_ns
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
     trajectories.form.save_button.click()

@@ -30,7 +30,8 @@ from napari_vitface.pose.table import PointState, PoseTable
 from napari_vitface.video import open_video
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.workbench import Workbench
 
 THREE = KeypointSet(("eye", "nose tip", "mouth"))
 MEDIAN = {"smooth": "median", "window": 5}
@@ -46,7 +47,7 @@ def noisy(length: int, seed: int = 0) -> PoseTable:
 # --------------------------------------------------------------------- traces in the background
 
 
-def test_a_long_table_is_gone_through_in_the_background(session: Session, pump: Any) -> None:
+def test_a_long_table_is_gone_through_in_the_background(session: Workbench, pump: Any) -> None:
     told: list[None] = []
     store = TraceStore(session, lambda: told.append(None))
     table = noisy(400_000)
@@ -63,7 +64,7 @@ def test_a_long_table_is_gone_through_in_the_background(session: Session, pump: 
         assert np.nanmax(y) == np.nanmax(values)
 
 
-def test_another_table_ends_the_work_on_the_last_one(session: Session, pump: Any) -> None:
+def test_another_table_ends_the_work_on_the_last_one(session: Workbench, pump: Any) -> None:
     store = TraceStore(session, lambda: None)
     trace = Trace("x", ("eye",))
     store.want([trace, Trace("y", ("eye",)), Trace("x", ("mouth",))])
@@ -74,7 +75,7 @@ def test_another_table_ends_the_work_on_the_last_one(session: Session, pump: Any
     assert np.nanmax(store.envelope(trace, 0, 450_000, 300)[1]) == np.nanmax(last.xy[:, 0, 0])
 
 
-def test_poses_that_come_in_later_are_taken_in(session: Session, pump: Any) -> None:
+def test_poses_that_come_in_later_are_taken_in(session: Workbench, pump: Any) -> None:
     store = TraceStore(session, lambda: None)
     x, speed = Trace("x", ("eye",)), Trace("speed", ("eye",))
     store.want([x, speed])
@@ -93,7 +94,7 @@ def test_poses_that_come_in_later_are_taken_in(session: Session, pump: Any) -> N
     assert np.nanmax(store.envelope(speed, 0, 600_000, 300)[1]) == pytest.approx(3 * 2**0.5)
 
 
-def test_what_the_table_does_not_have_is_not_drawn(session: Session) -> None:
+def test_what_the_table_does_not_have_is_not_drawn(session: Workbench) -> None:
     store = TraceStore(session, lambda: None)
     store.set_table(noisy(100), None)
     tail = Trace("x", ("tail",))
@@ -269,13 +270,13 @@ def test_times_are_written_as_on_a_clock(seconds: float, decimals: int, text: st
 
 
 @pytest.fixture
-def opened(session: Session, video_path: Path) -> OpenVideo:
+def opened(session: Workbench, video_path: Path) -> OpenVideo:
     video = session.add_video(open_video(video_path))
     session.set_poses(video, noisy(40), session.model_name)
     return video
 
 
-def test_without_a_project_filters_are_edits_too(session: Session, opened: OpenVideo) -> None:
+def test_without_a_project_filters_are_edits_too(session: Workbench, opened: OpenVideo) -> None:
     raw = opened.poses
     before = raw.xy.copy()
     fill = {"fill": "linear", "longest": 3}
@@ -286,19 +287,19 @@ def test_without_a_project_filters_are_edits_too(session: Session, opened: OpenV
     both = apply_operations(noisy(40), [MEDIAN, fill])
     np.testing.assert_array_equal(session.predictions.xy, both.xy)
     assert session.filters.undo_text == "fill gaps up to 3 frames"
-    session.filters.undo()
+    session.labelling.undo()
     np.testing.assert_array_equal(session.predictions.xy, apply_operations(noisy(40), [MEDIAN]).xy)
-    session.filters.redo()
+    session.labelling.redo()
     np.testing.assert_array_equal(session.predictions.xy, both.xy)
-    session.filters.undo()
-    session.filters.undo()
+    session.labelling.undo()
+    session.labelling.undo()
     assert session.predictions is raw
-    assert not session.filters.undo()
+    assert not session.labelling.undo()
     np.testing.assert_array_equal(raw.xy, before)
     assert len(changes) == 6
 
 
-def test_the_canvas_shows_the_filtered_points(session: Session, opened: OpenVideo) -> None:
+def test_the_canvas_shows_the_filtered_points(session: Workbench, opened: OpenVideo) -> None:
     session.go_to(7)
     session.filters.do({"smooth": "savgol", "window": 9, "order": 1})
     shown = session.shown_pose(7)
@@ -307,7 +308,7 @@ def test_the_canvas_shows_the_filtered_points(session: Session, opened: OpenVide
 
 
 def test_filters_belong_to_the_model_whose_predictions_they_changed(
-    session: Session, opened: OpenVideo
+    session: Workbench, opened: OpenVideo
 ) -> None:
     session.filters.do(dict(MEDIAN))
     other = noisy(40, seed=5)
@@ -318,7 +319,7 @@ def test_filters_belong_to_the_model_whose_predictions_they_changed(
     np.testing.assert_array_equal(session.predictions.xy, apply_operations(noisy(40), [MEDIAN]).xy)
 
 
-def test_what_is_no_filter_is_refused(session: Session, opened: OpenVideo) -> None:
+def test_what_is_no_filter_is_refused(session: Workbench, opened: OpenVideo) -> None:
     told: list[tuple[str, str]] = []
     session.told.connect(lambda text, level: told.append((text, level)))
     assert not session.filters.do({"smooth": "median", "window": 4})
@@ -328,7 +329,7 @@ def test_what_is_no_filter_is_refused(session: Session, opened: OpenVideo) -> No
 
 
 def test_a_long_video_is_filtered_in_the_background(
-    session: Session, opened: OpenVideo, pump: Any
+    session: Workbench, opened: OpenVideo, pump: Any
 ) -> None:
     long = noisy(150_000)
     session.set_poses(opened, long, session.model_name)
@@ -342,18 +343,18 @@ def test_a_long_video_is_filtered_in_the_background(
     np.testing.assert_array_equal(session.predictions.xy, expected.xy)
     # And an undo while it is going on: that of what is left.
     session.filters.do({"smooth": "savgol", "window": 21, "order": 2})
-    session.filters.undo()
+    session.labelling.undo()
     pump.until(lambda: session.filters.share is None)
     np.testing.assert_array_equal(session.predictions.xy, expected.xy)
 
 
-def project_of(session: Session, pump: Any, folder: Path) -> None:
+def project_of(session: Workbench, pump: Any, folder: Path) -> None:
     session.labelling.documents.create(folder, THREE, "anna")
     pump.until(lambda: session.labelling.document is not None)
 
 
 def test_in_a_project_filters_are_undone_with_the_corrections(
-    session: Session, opened: OpenVideo, pump: Any, tmp_path: Path
+    session: Workbench, opened: OpenVideo, pump: Any, tmp_path: Path
 ) -> None:
     project_of(session, pump, tmp_path / "project")
     labelling = session.labelling
@@ -370,17 +371,17 @@ def test_in_a_project_filters_are_undone_with_the_corrections(
     assert labelling.labels.point(12, 1) == labelled(30.0, 40.0)
     labelling.undo()
     assert labelling.labels.point(12, 1) == ABSENT
-    session.filters.redo()
-    session.filters.redo()
+    session.labelling.redo()
+    session.labelling.redo()
     np.testing.assert_array_equal(session.predictions.xy, smooth.xy)
 
 
 def test_a_project_takes_over_what_was_filtered_before_and_keeps_it(
-    session: Session,
+    session: Workbench,
     opened: OpenVideo,
     pump: Any,
     tmp_path: Path,
-    make_session: Callable[[], Session],
+    make_session: Callable[[], Workbench],
 ) -> None:
     session.filters.do(dict(MEDIAN))
     project_of(session, pump, tmp_path / "project")
@@ -397,21 +398,21 @@ def test_a_project_takes_over_what_was_filtered_before_and_keeps_it(
     pump.until(lambda: again.labelling.document is not None)
     again.set_poses(video, noisy(40), model)
     np.testing.assert_array_equal(again.predictions.xy, smooth.xy)
-    again.filters.undo()
+    again.labelling.undo()
     assert again.predictions is video.poses
 
 
 @pytest.fixture
-def make_session(engine: Any, pump: Any) -> Callable[[], Session]:
+def make_session(engine: Any, pump: Any) -> Callable[[], Workbench]:
     """Sessions on viewer models of their own."""
     from napari.components import ViewerModel
 
-    from napari_vitface.gui.session import session_of
+    from napari_vitface.gui.workbench import session_of
 
-    made: list[Session] = []
+    made: list[Workbench] = []
     viewers: list[ViewerModel] = []
 
-    def make() -> Session:
+    def make() -> Workbench:
         viewers.append(ViewerModel())
         made.append(session_of(viewers[-1], pump.post))
         return made[-1]

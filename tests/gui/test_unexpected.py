@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from napari.utils.notifications import Notification, notification_manager
+from psygnal import EmitLoopError, Signal
 
 from napari_vitface.errors import LabelError
 from napari_vitface.gui import reader
 from napari_vitface.gui.fine_tune.fine_tuning import _save_other
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.report import can_be_reported
+from napari_vitface.gui.unexpected import sentence_of, unexpected_in
+from napari_vitface.gui.writing import write_in_background, write_now
+from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.workbench import Workbench
 
 
 def test_our_fault_is_logged_and_the_user_s_is_not(caplog: pytest.LogCaptureFixture) -> None:
@@ -25,18 +35,38 @@ def test_our_fault_is_logged_and_the_user_s_is_not(caplog: pytest.LogCaptureFixt
     assert "test_our_fault_is_logged" in caplog.text
 
 
-def test_a_dropped_file_on_which_a_library_stumbles_is_told(
+def test_a_dropped_file_on_which_a_library_stumbles_is_told_and_can_be_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("napari.utils.notifications.show_error", said.append)
+    told: list[Notification] = []
+    monkeypatch.setattr(notification_manager, "dispatch", told.append)
 
     def stumble(path: Any) -> None:
         raise KeyError("chroma")
 
     monkeypatch.setattr(reader, "open_for_window", stumble)
     assert reader.read(tmp_path / "mouse.mp4") == [(None,)]
-    assert said == ["Unexpected error in opening the video: KeyError: 'chroma'."]
+    (one,) = told
+    assert one.message == "Unexpected error in opening the video: KeyError: 'chroma'."
+    assert [name for name, _ in one.actions] == ["Report…"]
+
+
+def test_what_listens_to_a_signal_fails_with_its_own_sentence_and_the_whole_traceback() -> None:
+    class Sender:
+        sent = Signal()
+
+    def stumble() -> None:
+        raise KeyError("listener")
+
+    sender = Sender()
+    sender.sent.connect(stumble)
+    with pytest.raises(EmitLoopError) as fault:
+        sender.sent.emit()
+    said = sentence_of("looking", fault.value)
+    assert said == "Unexpected error in looking: KeyError: 'listener'."
+    (failed,) = unexpected_in(f"mouse.mp4: {said}")
+    assert "EmitLoopError" in failed.detail
+    assert "sender.sent.emit()" in failed.detail
 
 
 def test_labels_that_cannot_be_saved_before_a_training_are_told() -> None:
@@ -48,3 +78,85 @@ def test_labels_that_cannot_be_saved_before_a_training_are_told() -> None:
 
     said = _save_other(Document())  # type: ignore[arg-type]
     assert said.endswith("KeyError: 'x'. (Open other to settle it.)")
+
+
+def stumble(*_: Any, **__: Any) -> None:
+    """Fail as nobody thought of."""
+    raise RuntimeError("odd")
+
+
+def _open_predictions(session: Workbench, path: Path) -> None:
+    session.saved_predictions.open(path)
+
+
+def _open_saved(session: Workbench, path: Path) -> None:
+    path.with_name("mouse_vitface_mouse-face.csv").touch()
+    session.choose_model("other")
+    session.choose_model("mouse-face")
+
+
+def _filter(session: Workbench, path: Path) -> None:
+    opened = session.current
+    assert opened is not None
+    session.set_poses(opened, PoseTable.empty(MOUSE_FACE, 40), session.model_name)
+    session.filters.do({"smooth": "median", "window": 5})
+
+
+def _write(session: Workbench, path: Path) -> None:
+    write_in_background(session, stumble, path.with_name("traces.csv"))
+
+
+def _write_now(session: Workbench, path: Path) -> None:
+    write_now(session, stumble, path.with_name("plot.png"))
+
+
+@pytest.mark.parametrize(
+    ("patched", "act", "said"),
+    [
+        ("gui.predict.saved.read_predictions", _open_predictions, "reading mouse.mp4"),
+        ("formats.poses.read_poses", _open_saved, "reading mouse_vitface_mouse-face.csv"),
+        ("gui.trajectories.filters.check_operation", _filter, "the filter"),
+        ("gui.trajectories.filters.apply_operations", _filter, "applying the filters"),
+        (
+            "gui.video_list.queue.videos_of",
+            lambda session, path: session.video_list.add([path]),
+            "looking for the videos",
+        ),
+        (
+            "gui.video_list.queue.estimated_length",
+            lambda session, path: session.video_list.add([path]),
+            "reading how long the videos are",
+        ),
+        (
+            "gui.video_list.store.Store.save",
+            lambda session, path: session.video_list.add([path]),
+            "writing it",
+        ),
+        (
+            "project.project.Project.open",
+            lambda session, path: session.labelling.documents.open(path.parent),
+            "opening the labels",
+        ),
+        (
+            "project.project.Project.create",
+            lambda session, path: session.labelling.documents.create(
+                path.parent / "new", MOUSE_FACE, "me"
+            ),
+            "opening the labels",
+        ),
+        ("", _write, "writing traces.csv"),
+        ("", _write_now, "writing plot.png"),
+    ],
+)
+def test_whatever_a_library_raises_is_a_sentence_that_can_be_reported(
+    session: Workbench, pump: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch,
+    patched: str, act: Callable[[Workbench, Path], None], said: str,
+) -> None:  # fmt: skip
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    session.add_video(reader.open_for_window(video_path))
+    if patched:
+        monkeypatch.setattr(f"napari_vitface.{patched}", stumble)
+    act(session, video_path)
+    pump.until(lambda: any(can_be_reported(text) for text in told))
+    assert f"Unexpected error in {said}: RuntimeError: odd." in " ".join(told)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +15,12 @@ from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.session import Session, session_of
 from napari_vitface.gui.video_list.finding import videos_in, videos_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import JobKind
 from napari_vitface.gui.video_list.queue import VideoQueue
 from napari_vitface.gui.video_list.store import Store
+from napari_vitface.gui.workbench import Workbench, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +46,7 @@ def videos(tmp_path: Path, write_video: Callable[..., Path]) -> list[Path]:
     return [first, broken, last]
 
 
-def added(session: Session, pump: Pump, paths: list[Path]) -> VideoQueue:
+def added(session: Workbench, pump: Pump, paths: list[Path]) -> VideoQueue:
     queue = session.video_list
     queue.add(paths)
     pump.until(lambda: len(queue.items) == len(paths))
@@ -59,7 +62,7 @@ def through(queue: VideoQueue, pump: Pump) -> None:
 
 
 def test_one_that_fails_does_not_stop_the_others(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     told: list[tuple[str, str]] = []
     session.told.connect(lambda *said: told.append(said))
@@ -79,8 +82,31 @@ def test_one_that_fails_does_not_stop_the_others(
     ]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.usefixtures("unhurried")
+def test_an_engine_that_dies_costs_the_one_video_that_it_was_at(
+    session: Workbench, pump: Pump, long_video: Path, tmp_path: Path, settings: dict[str, Any],
+    write_video: Callable[..., Path],
+) -> None:  # fmt: skip
+    (tmp_path / "long").mkdir()
+    first = Path(shutil.copy(long_video, tmp_path / "long"))
+    queue = added(session, pump, [first, write_video(tmp_path / "short.mp4", 12)])
+    queue.start(settings)
+    pump.until(lambda: queue.items[0].done > 0)
+    os.kill(session.engine.pid, signal.SIGKILL)
+    through(queue, pump)
+    assert states(queue) == ["failed", "done"]
+    assert "SIGKILL" in queue.items[0].message
+    # What it had done is on disk: begun again, it goes on from there.
+    queue.again([queue.items[0]])
+    queue.start(settings)
+    through(queue, pump)
+    assert states(queue) == ["done", "done"]
+    assert read_poses(queue.items[0].result).xy.shape == (600, 3, 2)
+
+
 def test_what_was_predicted_before_is_kept_unless_it_is_wanted_anew(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     queue = added(session, pump, videos[:1])
     queue.start(settings)
@@ -102,7 +128,7 @@ def test_what_was_predicted_before_is_kept_unless_it_is_wanted_anew(
 
 
 def test_two_that_would_write_the_same_files_are_told(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any], tmp_path: Path
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any], tmp_path: Path
 ) -> None:
     queue = added(session, pump, [videos[0], videos[2]])
     queue.start({**settings, "output_dir": str(tmp_path / "results")})
@@ -120,7 +146,7 @@ def test_two_that_would_write_the_same_files_are_told(
 
 
 def test_a_video_that_vanished_has_an_error(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     queue = added(session, pump, [videos[0]])
     videos[0].unlink()
@@ -131,7 +157,7 @@ def test_a_video_that_vanished_has_an_error(
 
 
 def test_a_model_that_cannot_be_read_stops_the_list(
-    session: Session, pump: Pump, videos: list[Path], tmp_path: Path
+    session: Workbench, pump: Pump, videos: list[Path], tmp_path: Path
 ) -> None:
     told: list[str] = []
     session.told.connect(lambda text, level: told.append(text))
@@ -146,7 +172,7 @@ def test_a_model_that_cannot_be_read_stops_the_list(
 
 
 def test_the_order_can_be_changed_and_single_ones_left_out(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     queue = added(session, pump, [videos[0], videos[2]])
     first, last = queue.items
@@ -162,7 +188,7 @@ def test_the_order_can_be_changed_and_single_ones_left_out(
 
 
 def test_the_one_in_progress_is_cancelled_and_the_next_follows(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any], long_copy: Path
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any], long_copy: Path
 ) -> None:
     queue = added(session, pump, [long_copy, videos[0]])
     long, short = queue.items
@@ -173,25 +199,34 @@ def test_the_one_in_progress_is_cancelled_and_the_next_follows(
     through(queue, pump)
     assert (long.state, short.state) == (State.CANCELLED, State.DONE)
     # What was done is kept, and the next run goes on from there.
-    assert long_copy.with_name("long_vitface_tiny.part").exists()
+    part = long_copy.with_name("long_vitface_tiny.part")
+    assert part.exists()
+    assert long.message == "Cancelled. What is done is kept."
     queue.again([long])
     queue.start(settings)
     pump.until(lambda: queue.run is not None and queue.run.item is long and queue.run.settings)
     assert queue.run.settings["fresh_from"] > 0
+    # Windows lets nobody take a file away that is being written.
+    if os.name == "posix":
+        pump.until(lambda: long.done > 0)
+        part.unlink()
     queue.stop()
     through(queue, pump)
     assert long.state is State.WAITING
+    if os.name == "posix":
+        assert long.message.startswith("Stopped. Nothing is kept: long_vitface_tiny.part is not in")
+        assert long.done == 0
 
 
 @pytest.fixture
-def long_copy(tmp_path: Path, long_video: Path) -> Path:
+def long_copy(unhurried: None, tmp_path: Path, long_video: Path) -> Path:
     copy = tmp_path / "long.mp4"
     copy.write_bytes(long_video.read_bytes())
     return copy
 
 
 def test_the_list_comes_back_and_goes_on_on_one_press(
-    session: Session,
+    session: Workbench,
     pump: Pump,
     videos: list[Path],
     settings: dict[str, Any],
@@ -229,7 +264,7 @@ def test_the_list_comes_back_and_goes_on_on_one_press(
 
 
 def test_a_second_napari_does_not_touch_the_list_of_the_first(
-    session: Session, pump: Pump, videos: list[Path], kept_list: Path
+    session: Workbench, pump: Pump, videos: list[Path], kept_list: Path
 ) -> None:
     def kept() -> list[dict[str, Any]]:
         return json.loads(kept_list.read_text())["items"]
@@ -254,7 +289,7 @@ def test_a_second_napari_does_not_touch_the_list_of_the_first(
 
 @pytest.mark.parametrize("content", ["[", '{"format": 99, "items": []}', '{"format": 1}'])
 def test_a_list_that_cannot_be_read_is_put_aside(
-    kept_list: Path, content: str, session: Session
+    kept_list: Path, content: str, session: Workbench
 ) -> None:
     kept_list.parent.mkdir(exist_ok=True)
     kept_list.write_text(content)
@@ -267,7 +302,7 @@ def test_a_list_that_cannot_be_read_is_put_aside(
 
 
 def test_points_come_to_the_video_on_screen(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any], long_copy: Path
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any], long_copy: Path
 ) -> None:
     session.choose_model(settings["model"])
     queue = added(session, pump, [long_copy, videos[0]])
@@ -288,7 +323,7 @@ def test_points_come_to_the_video_on_screen(
 
 
 def test_a_drawn_crop_belongs_to_its_video_alone(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     queue = added(session, pump, [videos[0], videos[2]])
     session.add_video(open_for_window(videos[2]))
@@ -335,7 +370,7 @@ def test_folders_are_looked_through(tmp_path: Path, write_video: Callable[..., P
     ]
 
 
-def test_the_same_video_is_listed_once(session: Session, pump: Pump, videos: list[Path]) -> None:
+def test_the_same_video_is_listed_once(session: Workbench, pump: Pump, videos: list[Path]) -> None:
     link = videos[0].with_name("link.mp4")
     link.symlink_to(videos[0])
     queue = session.video_list
@@ -345,7 +380,7 @@ def test_the_same_video_is_listed_once(session: Session, pump: Pump, videos: lis
 
 
 def test_another_job_is_one_declaration(
-    session: Session, pump: Pump, videos: list[Path], settings: dict[str, Any]
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:
     queue = added(session, pump, videos)
     queue.kind = JobKind(
@@ -356,7 +391,7 @@ def test_another_job_is_one_declaration(
         place=lambda video, settings: video,
         found=lambda video, settings: None,
         result=lambda finished: None,
-        offered=lambda session: {},
+        offered=lambda session, options: {},
         words=lambda settings: "",
     )
     queue.start(settings)

@@ -99,6 +99,7 @@ def test_a_dropped_folder_is_predicted_and_opens_with_its_points(
     assert Path(session.model).stem == "tiny"
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_single_predict_says_that_the_list_is_running(
     dock: ViTFaceDock,
     listed: VideoListDock,

@@ -1,4 +1,4 @@
-"""A session in a process of its own: what napari's process imports, and when the dock is up."""
+"""A session in a process of its own: what napari's process imports, and what the dock costs it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ pytestmark = pytest.mark.window
 
 _SESSION = """
 import json, os, sys, time
+began = time.process_time()
 import napari
 from qtpy.QtWidgets import QApplication
 
 viewer = napari.Viewer(show=True)
 QApplication.processEvents()
-began = time.perf_counter()
+alone = time.process_time()
 from napari_vitface.gui.actions import open_dock
 
 dock = open_dock(viewer)
 QApplication.processEvents()
-ready = time.perf_counter() - began
+costs = (time.process_time() - alone) / (alone - began)
 session = dock.session
 
 
@@ -46,7 +47,7 @@ viewer.dims.set_point(0, 7)
 until(lambda: session.attention.status != "computing")
 viewer.screenshot(canvas_only=False, flash=False)
 result = {
-    "ready": ready,
+    "costs": costs,
     "attention": session.attention.status,
     "run": session.prediction.run.status,
     "heavy": sorted({"torch", "timm", "torchvision", "triton"} & set(sys.modules)),
@@ -59,7 +60,7 @@ os._exit(0)
 """
 
 
-def test_a_session_imports_no_torch_and_the_dock_is_there_at_once(
+def test_a_session_imports_no_torch_and_the_dock_costs_little(
     video_path: Path, tiny_model: Path
 ) -> None:
     answer = subprocess.run(
@@ -75,5 +76,5 @@ def test_a_session_imports_no_torch_and_the_dock_is_there_at_once(
     assert result["run"] == "done"
     assert result["layers"] == ["mouse", "attention", "skeleton", "keypoints"]
     assert result["heavy"] == []
-    # Meant is one second on a machine that does nothing else; it was measured at a third of that.
-    assert result["ready"] < 10
+    # In processor time, of which napari itself is the measure: it was 0.23.
+    assert result["costs"] < 0.6

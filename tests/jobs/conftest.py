@@ -116,7 +116,7 @@ def train_drawn_start(folder: Path) -> Path:
     backbone = create_backbone(
         "vit_tiny_patch16_224", (64, 80), 1, depth=3, embed_dim=96, num_heads=3
     )
-    network = KeypointNetwork(backbone, MOUSE_FACE)
+    network = KeypointNetwork(backbone, MOUSE_FACE, widths=(16, 32, 64))
     preprocessing = Preprocessing((64, 80), mean=backbone.mean, std=backbone.std)
     faces = TrainingFrames.from_images(
         (random_face(np.random.default_rng(seed), SIZE) for seed in range(100)), preprocessing

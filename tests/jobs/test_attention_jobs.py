@@ -44,8 +44,24 @@ def of_kind(events: list[Event], kind: type) -> list[Any]:
 # One frame --------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def sure_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with peaks, which have gradients."""
+    import torch
+
+    from napari_vitface.model.checkpoint import load_network, save_checkpoint
+
+    network, preprocessing, _ = load_network(tiny_model)
+    with torch.no_grad():
+        network.head.logits.weight.mul_(1000)
+    path = tmp_path_factory.mktemp("models") / "sure.safetensors"
+    save_checkpoint(path, network, preprocessing, training={"licence": "none"})
+    return path
+
+
 @pytest.mark.parametrize("method", ["gradient-rollout", "relevance"])
-def test_gradients_are_told_in_steps_and_come_out_as_maps(video, common, method):
+def test_gradients_are_told_in_steps_and_come_out_as_maps(video, common, sure_model, method):
+    common["model"] = sure_model
     events = list(explain(video, 3, method=method, keypoint=["eye", "global"], **common))
     told = [type(event) for event in events if not isinstance(event, Preparing)]
     assert told == [Progress, Progress, AttentionComputed, Finished]

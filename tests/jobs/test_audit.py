@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.auditing import training as audit_training
 from napari_vitface.jobs.auditing.audit import audit, audit_video
 from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video

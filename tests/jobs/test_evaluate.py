@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from napari_vitface.errors import LabelError, VideoError
-from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.evaluate import evaluate
 from napari_vitface.jobs.events import Event, Finished, Notice, Preparing, Progress, Started
 from napari_vitface.pose.keypoints import KeypointSet

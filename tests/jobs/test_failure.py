@@ -15,7 +15,7 @@ from napari_vitface.jobs.failure import describe_failure
         (MemoryError(), "There is not enough memory for predict;"),
         (
             OSError(errno.ENOSPC, "No space left on device", "x.csv"),
-            "The disk is full (x.csv); make room and run predict again.",
+            "The disk is full (x.csv); make room and try again.",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "x.csv"),
@@ -30,4 +30,5 @@ def test_every_error_becomes_one_sentence(error, sentence):
     failed = describe_failure("predict", error)
     assert failed.message.startswith(sentence)
     assert "\n" not in failed.message
+    assert failed.unexpected is sentence.startswith("Unexpected")
     assert type(error).__name__ in failed.detail

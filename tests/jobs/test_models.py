@@ -36,7 +36,7 @@ def test_a_plain_folder_of_models_is_listed_too(tiny_model):
 
 
 def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_model):
-    from napari_vitface.cli.tables import models_table
+    from napari_vitface.cli.models import models_table
     from napari_vitface.model.checkpoint import load_network, save_checkpoint
 
     network, preprocessing, _ = load_network(tiny_model)
@@ -47,9 +47,11 @@ def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_mode
     )
     found, _ = project_models(tmp_path)
     assert found[0]["calibration"] == {"radius": 7.0, "points": 40}
-    assert "the chance to be within 7 pixels (calibration error 0.031)" in models_table(found)
+    assert "the chance to be within 7 pixels (calibration error 0.031)" in "\n".join(
+        models_table(found)
+    )
     plain, _ = project_models(tiny_model.parent)
-    assert "the model's own view, not calibrated" in models_table(plain)
+    assert "the model's own view, not calibrated" in "\n".join(models_table(plain))
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

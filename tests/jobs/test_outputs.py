@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.outputs import Outputs, find_predictions
+from napari_vitface.jobs.outputs import Outputs, find_predictions, output_path, table_paths
 
 
 def test_files_stand_beside_the_video_under_its_name_and_the_model_s(tmp_path):
@@ -14,6 +14,18 @@ def test_files_stand_beside_the_video_under_its_name_and_the_model_s(tmp_path):
     assert outputs.csv.name == "mouse.1_vitface_mouse-face.csv"
     assert outputs.overlay.name == "mouse.1_vitface_mouse-face_overlay.mp4"
     assert outputs.part.name == "mouse.1_vitface_mouse-face.part"
+
+
+def test_every_file_made_of_a_video_is_named_by_one_rule(tmp_path):
+    video, model = tmp_path / "mouse.1.avi", str(tmp_path / "runs" / "mine.v2.safetensors")
+    assert output_path(video, "_trajectories.csv") == tmp_path / "mouse.1_trajectories.csv"
+    assert output_path(video, ".part", model=model) == tmp_path / "mouse.1_vitface_mine.v2.part"
+    assert table_paths(video, "mine.v2", "_filtered", folder=tmp_path / "out") == (
+        tmp_path / "out" / "mouse.1_vitface_mine.v2_filtered.h5",
+        tmp_path / "out" / "mouse.1_vitface_mine.v2_filtered.csv",
+    )
+    Outputs.beside(video, model).h5.touch()
+    assert find_predictions(video, "mine.v2") == table_paths(video, model)[0]
 
 
 def test_a_folder_of_images_keeps_its_whole_name(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -386,6 +388,10 @@ def test_the_white_of_a_deep_recording_is_told_and_can_be_set(tmp_path, tiny_mod
         path = tmp_path / f"{name}.tif"
         tifffile.imwrite(path, stack, photometric="minisblack")
         events = list(predict(path, tiny_model, precision="fp32", white=white))
+        with h5py.File(tmp_path / f"{name}_vitface_tiny.h5") as table:
+            made = json.loads(table.attrs["vitface"])
+        assert made["white"] == (white or {"deep": 4095, "eight": 255}[name])
+        assert (made["model"], made["crop"]) == ("tiny", [0, 0, 64, 48])
         started = next(event for event in events if isinstance(event, Started))
         shown = [event.xy for event in events if isinstance(event, PosesPredicted)]
         results[name] = started.settings["white"], np.concatenate(shown)

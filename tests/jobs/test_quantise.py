@@ -15,6 +15,7 @@ from napari_vitface.jobs.predict import predict
 from napari_vitface.model.checkpoint import file_digest
 from napari_vitface.model.choice import Choice
 from napari_vitface.model.int8 import LIMIT, Int8Network, find_int8, int8_file
+from napari_vitface.model.trial import Trial
 from napari_vitface.steps import Steps
 
 onnx = pytest.importorskip("onnx")
@@ -88,10 +89,10 @@ def test_auto_goes_on_in_fp32_where_points_move(
     assert any("so it is predicted in fp32" in notice for notice in notices)
 
 
-def _takes_int8(*arguments: Any) -> Steps[tuple[Choice, bool]]:
+def _takes_int8(*arguments: Any) -> Steps[tuple[Choice, list[Trial]]]:
     assert isinstance(arguments[-1], Int8Network)
     yield "Measuring"
-    return Choice("cpu", "int8", "Measured."), True
+    return Choice("cpu", "int8", "Measured."), []
 
 
 @pytest.mark.slow

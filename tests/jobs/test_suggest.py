@@ -187,7 +187,7 @@ def test_a_burst_of_noise_is_the_first_suggestion(tmp_path: Path) -> None:
         for number, frame in enumerate(movie):
             noise = rng.integers(0, 255, frame.shape, dtype=np.uint8)
             writer.write(noise if number in (17, 18) else frame)
-    _, result = run(path, count=3, labelled=[0])
+    _, result = run(path, count=3, labelled=[0], device="cpu", precision="fp32")
     first, *others = result["frames"]
     assert first["frame"] in (17, 18)
     assert "low confidence" in first["why"]

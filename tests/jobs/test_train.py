@@ -105,7 +105,7 @@ def test_shuffled_labels_teach_nothing(drawn_project: Project, drawn_start: Path
 def test_all_of_the_network_can_be_trained(project: Path, drawn_start: Path) -> None:
     from napari_vitface.model.checkpoint import load_network
 
-    options = {"steps": 60, "frozen_steps": 5, "learning_rate": 2e-3, "layer_decay": 0.9}
+    options = {"steps": 120, "frozen_steps": 5, "learning_rate": 2e-3, "layer_decay": 0.9}
     events = run(project, name="full", init=drawn_start, **options)
     assert outcome(events)["verdict"]["better"] is True
     before, after = (
@@ -363,7 +363,7 @@ def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> No
         ({"init": "scratch", "quick": True}, "Quick training trains the head of a model"),
         ({"steps": 0}, "The steps must be at least 1"),
         ({"learning_rate": -1}, "The learning rate must be above 0"),
-        ({"head": "none"}, "choose unet, heatmap or regression"),
+        ({"head": "none"}, "no head named 'none'; there are: unet, heatmap, regression"),
         ({"augmentation": {"zoom": 1}}, "There is no augmentation zoom; there are: blur"),
         ({"val": "time:2"}, "give a number between 0 and 1"),
         ({"val": "tuesday"}, "choose time, time:FRACTION"),

@@ -203,13 +203,13 @@ def test_occluded_points_are_read_and_taught(
 def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
     label: Callable[..., Path], xy: np.ndarray
 ) -> None:
-    from napari_vitface.jobs.training.options import TrainingOptions
     from napari_vitface.jobs.training.run import RunFiles
     from napari_vitface.jobs.training.setup import Setup
     from napari_vitface.jobs.training.steps import Training
     from napari_vitface.model.checkpoint import read_metadata
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.project import Project
+    from napari_vitface.settings.training import TrainingSettings
 
     xy[3, 0] = np.nan
     folder = label(xy)
@@ -222,7 +222,7 @@ def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
 
     still = dict.fromkeys(("rotation", "scale", "translation", "erase", "blur", "noise"), 0.0)
     chosen = {key: value for key, value in OPTIONS.items() if key != "device"}
-    options = TrainingOptions(**chosen, augmentation={**still, "flip": 1.0}, val="random:0.1")
+    options = TrainingSettings(**chosen, augmentation={**still, "flip": 1.0}, val="random:0.1")
     files = RunFiles.of("mirrored", folder / "vitface", flat=False)
     files.make()
     setup = Setup(files, options, "cpu")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import EpochFinished, Event, Finished, LossMeasured, Notice
+from napari_vitface.jobs.events import EpochFinished, Event, Finished, LossMeasured, Notice, Started
 from napari_vitface.jobs.training import run as training_run
 from napari_vitface.jobs.training.train import train
 
@@ -84,6 +84,11 @@ def leave_after(events: Iterator[Event], count: int) -> None:
     for _ in range(count):
         next(events)
     events.close()  # type: ignore[attr-defined]
+
+
+def until_step(events: Iterator[Event], step: int) -> None:
+    while not (isinstance(event := next(events), LossMeasured) and event.step == step):
+        pass
 
 
 # --- repeating ------------------------------------------------------------------------------------
@@ -264,8 +269,7 @@ def test_a_full_disk_while_training_is_told_and_the_run_goes_on_later(
     monkeypatch.setattr(training_run, "_SAVE_EVERY", 0.0)
     monkeypatch.setattr(training_run, "_SAVE_SHARE", 1e9)
     events = train(project, name="full", **OPTIONS)
-    while not (isinstance(event := next(events), LossMeasured) and event.step == 3):
-        pass
+    until_step(events, 3)
     with full_disk(20_000):
         said: list[Event] = []
         while not (said and isinstance(said[-1], LossMeasured) and said[-1].step == 6):
@@ -278,6 +282,32 @@ def test_a_full_disk_while_training_is_told_and_the_run_goes_on_later(
     assert not (project / "vitface" / "models" / "full.safetensors").exists()
     result = outcome(list(train(project, name="full", **OPTIONS)))
     assert same(result["model"], reference["model"])
+
+
+def test_a_folder_that_is_renamed_during_a_training_is_told_and_the_model_made(
+    project: Path, reference: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_run, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training_run, "_SAVE_SHARE", 1e9)
+    runs = project / "vitface" / "runs"
+    events = train(project, name="renamed", **OPTIONS)
+    until_step(events, 3)
+    (runs / "renamed").rename(runs / "away")
+    rest = list(events)
+    message = next(event.message for event in rest if isinstance(event, Notice))
+    assert message.startswith(f"The folder {runs / 'renamed'} was moved, renamed or deleted;")
+    assert same(outcome(rest)["model"], reference["model"])
+
+
+def test_a_training_that_is_stopped_without_its_folder_ends_quietly(project: Path) -> None:
+    events = train(project, name="stopped", **OPTIONS)
+    started = next(event for event in events if isinstance(event, Started))
+    until_step(events, 3)
+    kept_in = Path(started.settings["kept_in"])
+    assert kept_in.parent == project / "vitface" / "runs" / "stopped"
+    kept_in.parent.rename(kept_in.parent.with_name("gone"))
+    events.close()  # type: ignore[attr-defined]
+    assert not kept_in.parent.exists()
 
 
 def test_a_full_disk_at_the_end_keeps_the_state(

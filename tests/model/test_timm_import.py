@@ -1,4 +1,4 @@
-"""timm is imported without PyTorch's compiler, which stays there for whoever wants it."""
+"""Models are loaded without PyTorch's compiler, which stays there for whoever wants it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ assert "torch._dynamo" not in sys.modules, "loaded by the import"
 import torch
 backbone = create_backbone("vit_tiny_patch16_224", (32, 48), 1, depth=1, embed_dim=48, num_heads=3)
 assert "torch._dynamo" not in sys.modules, "loaded by the first use"
+from napari_vitface.model.checkpoint import load_model
+load_model("mouse-face", device="cpu", precision="fp32")
+assert "torch._dynamo" not in sys.modules, "loaded by reading a model"
 x = torch.rand(2)
 assert torch.equal(torch.compile(lambda x: x + 1, backend="eager")(x), x + 1)
 assert sys.modules["torch._dynamo"].__file__

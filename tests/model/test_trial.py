@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -199,8 +201,9 @@ def test_without_units_nothing_runs_before_the_first_point(
 def with_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A processor with bf16 units, and an empty cache."""
     monkeypatch.setattr("napari_vitface.model.device.has_bf16_units", lambda: True)
-    # Nor does anything else run on it.
+    # Nor does anything else run on it, and on a clock that stands still none is given up.
     monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 0.0)
+    monkeypatch.setattr(choice_module, "try_candidates", partial(try_candidates, clock=lambda: 0.0))
     monkeypatch.setenv("VITFACE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -227,6 +230,29 @@ def test_the_outcome_is_remembered_for_model_and_computer(
     assert phrases(network, "a") == MEASURED
 
 
+def test_an_outcome_for_which_a_candidate_was_given_up_is_measured_once_more(
+    make_network: Callable[..., KeypointNetwork], with_units: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make_network()
+    seconds = {"fp32": 1.0, "bf16": 9.0}
+
+    def try_slow_bf16(candidates: list[Candidate], *_: object, **__: object) -> Any:
+        yield from candidates
+        return [Trial(CPU, p, s, given_up=s == 9.0) for p, s in seconds.items()]
+
+    monkeypatch.setattr(choice_module, "try_candidates", try_slow_bf16)
+    assert phrases(network, "a") == phrases(network, "a") == MEASURED
+    assert phrases(network, "a") == []
+    # A moment's trouble is not kept: the second measurement comes to something else.
+    assert phrases(network, "b") == MEASURED
+    seconds["bf16"] = 0.5
+    assert phrases(network, "b") == MEASURED
+    assert result_of(choose(network, Preprocessing((64, 96)), "cpu", content="b")).precision == (
+        "bf16"
+    )
+    assert phrases(network, "b") == []
+
+
 def test_without_a_digest_of_the_model_nothing_is_remembered(
     make_network: Callable[..., KeypointNetwork], with_units: Path
 ) -> None:
@@ -240,6 +266,7 @@ def test_what_was_measured_on_a_busy_computer_is_not_kept(
 ) -> None:
     network = make_network()
     monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 1000.0)
+    monkeypatch.setattr(choice_module, "try_candidates", try_candidates)
     chosen = result_of(choose(network, Preprocessing((64, 96)), "cpu", content="a"))
     assert chosen.why.endswith("so it is measured again next time.")
     assert phrases(network, "a") == MEASURED

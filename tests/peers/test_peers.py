@@ -142,7 +142,9 @@ def test_deeplabcut_trains_on_its_own_project_edited_here(video: Path, tmp_path:
     check_what_comes_back(project, there.path)
 
 
-def test_lightning_pose_reads_what_is_labelled_here(video: Path, tmp_path: Path) -> None:
+def test_lightning_pose_reads_and_trains_on_what_is_labelled_here(
+    video: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "lightning"
     (root / "labeled-data" / "whisk").mkdir(parents=True)
     (root / "videos").mkdir()
@@ -156,7 +158,7 @@ def test_lightning_pose_reads_what_is_labelled_here(video: Path, tmp_path: Path)
     document.do(make_edit(document.labels, "place", points))  # type: ignore[arg-type]
     document.save()
     document.close()
-    run("lightning_pose_read.py", root, "CollectedData.csv", tmp_path / "found.npz")
+    run("lightning_pose_run.py", "read", root, "CollectedData.csv", tmp_path / "found.npz")
     with np.load(tmp_path / "found.npz") as found:
         assert found["names"].tolist() == list(KEYPOINTS.names)
         assert found["images"].tolist() == [f"labeled-data/whisk/img{f:04d}.png" for f in FRAMES]
@@ -167,3 +169,11 @@ def test_lightning_pose_reads_what_is_labelled_here(video: Path, tmp_path: Path)
         np.testing.assert_allclose(found["xy"][row], [spot(5, k) for k in range(3)], rtol=1e-6)
         assert found["heatmaps"].shape[:2] == (len(FRAMES), 3)
     assert pd.read_csv(root / "CollectedData.csv", header=[0, 1, 2], index_col=0).shape == (8, 9)
+    before = (root / "CollectedData.csv").read_bytes()
+    arguments = (root, "CollectedData.csv", root / "videos" / "whisk.mp4", tmp_path / "model")
+    printed = run("lightning_pose_run.py", "train", *arguments)
+    poses = read_poses(Path(printed.rsplit("PREDICTIONS ", 1)[1].strip()))
+    assert poses.keypoints.names == KEYPOINTS.names
+    assert poses.frames.tolist() == list(range(16))
+    assert np.isfinite(poses.xy).all()
+    assert (root / "CollectedData.csv").read_bytes() == before

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from napari_vitface.pose.keypoints import (
     MOUSE_FACE,
     KeypointSet,
-    as_keypoint_set,
     distinct_colours,
 )
 
@@ -56,8 +55,3 @@ def test_there_is_one_colour_a_keypoint() -> None:
 @pytest.mark.parametrize("count", [1, 12, 40])
 def test_colours_differ(count: int) -> None:
     assert len(set(distinct_colours(count))) == count
-
-
-def test_bare_names_make_a_set() -> None:
-    assert as_keypoint_set(["a", "b"]) == KeypointSet(("a", "b"))
-    assert as_keypoint_set(MOUSE_FACE) is MOUSE_FACE

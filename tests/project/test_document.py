@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -64,6 +66,20 @@ def test_unsaved_edits_are_there_after_a_crash_with_undo_and_redo(project: Proje
     assert said(again) == {}
     assert again.operations == []
     again.close()
+
+
+def test_a_journal_that_speaks_of_frames_that_cannot_be_is_refused(project: Project) -> None:
+    document = project.document("mouse 1")
+    place(document, (77, 0, labelled(1, 2)))
+    crash(document)
+    (journal,) = (project.folder / "vitface" / "journal").glob("*.jsonl")
+    lines = [json.loads(line)["line"] for line in journal.read_text().splitlines()]
+    texts = [json.dumps(line).replace("[[77,", "[[-1,") for line in lines]
+    assert any("[[-1," in text for text in texts)
+    sealed = [f'{{"crc":"{crc32(text.encode()):08x}","line":{text}}}\n' for text in texts]
+    journal.write_text("".join(sealed))
+    with pytest.raises(LabelError, match="speaks of -1, 0, which is nothing"):
+        project.document("mouse 1")
 
 
 def test_undo_goes_on_after_saving_and_what_it_does_survives_a_crash(project: Project) -> None:

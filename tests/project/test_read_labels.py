@@ -300,6 +300,17 @@ def test_odd_names_of_images_end_in_sentences(made: Callable[..., Path], name: s
     assert name in file.read_text(encoding="utf-8")
 
 
+def test_a_video_whose_name_is_too_long_for_a_file_is_one_that_is_not_there(
+    made: Callable[..., Path],
+) -> None:
+    config = CONFIG.replace("{}", f"{{{'a' * 300}.mp4: {{crop: '0, 10, 0, 10'}}}}")
+    root = made(config, cam=deeplabcut_table(POINTS, NAMES, video="cam"))
+    project = Project.open(root)
+    assert "a" * 300 in [entry.name for entry in project.videos]
+    assert project.video(root / "videos" / "other.mp4") is None
+    assert len(read_labels(root).frames) == 3
+
+
 def test_a_zero_byte_in_the_name_of_an_image_is_told(made: Callable[..., Path]) -> None:
     root = made(cam=deeplabcut_table(POINTS, NAMES, video="cam"))
     with (root / "labeled-data" / "cam" / "CollectedData_Ann B.csv").open("a") as text:

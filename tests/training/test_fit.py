@@ -48,7 +48,8 @@ def small_network(head: str) -> tuple[KeypointNetwork, Preprocessing]:
         "vit_tiny_patch16_224", SIZE, channels=1, depth=2, embed_dim=96, num_heads=3
     )
     preprocessing = Preprocessing(SIZE, channels=1, mean=backbone.mean, std=backbone.std)
-    return KeypointNetwork(backbone, SPOTS, head), preprocessing
+    widths = {"widths": (16, 32, 64)} if head == "unet" else {}
+    return KeypointNetwork(backbone, SPOTS, head, **widths), preprocessing
 
 
 def train(head: str, *, shuffled: bool = False, steps: int = 200) -> tuple[np.ndarray, np.ndarray]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_vitface.video import VIDEO_SUFFIXES, open_video
+from napari_vitface.video import VIDEO_SUFFIXES, VideoWriter, open_video
 
 COUNT = 80
 
@@ -213,3 +215,24 @@ def test_real_footage(real_data: Path) -> None:
             np.testing.assert_array_equal(video[i], expected[i])
         for i, frame in video.frames(range(0, 994, 31)):
             np.testing.assert_array_equal(frame, expected[i])
+
+
+_OPEN_AND_CLOSE = """
+import sys
+import av
+from napari_vitface.video import open_video
+
+for _ in range(60):
+    av.logging.set_level(av.logging.ERROR)
+    open_video(sys.argv[1]).close()
+"""
+
+
+def test_a_video_closes_although_others_ask_ffmpeg_for_messages(tmp_path: Path) -> None:
+    path = tmp_path / "noise.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 96, 128), dtype=np.uint8)
+    with VideoWriter(path, (96, 128), 30.0) as writer:
+        for image in noise:
+            writer.write(image)
+    # A deadlock is over after some opens, so the limit is far from what it takes.
+    subprocess.run([sys.executable, "-c", _OPEN_AND_CLOSE, str(path)], check=True, timeout=600)

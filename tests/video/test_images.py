@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -440,3 +442,65 @@ def test_pages_that_follow_each_other_in_a_circle_end(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(VideoError, match="in a circle"):
         open_video(path)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+@pytest.mark.parametrize("beyond", [0, 1000, 200 << 20])
+def test_a_strip_inflates_no_further_than_its_page(
+    tmp_path: Path, compression: str, beyond: int
+) -> None:
+    page = images(1)[0]
+    data = page.tobytes() + bytes(beyond)
+    packed = zlib.compress(data) if compression == "zlib" else lzma.compress(data, preset=0)
+    path = tmp_path / "strip.tif"
+    tifffile.imwrite(path, iter([packed]), shape=page.shape, dtype=np.uint8,
+                     compression=compression, photometric="minisblack",
+                     rowsperstrip=40)  # fmt: skip
+    del data
+    tracemalloc.start()
+    with open_video(path, on_broken="blank") as video:
+        shown = video[0]
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(shown, page if beyond < 10_000 else np.zeros_like(page))
+    assert taken < 20 << 20
+
+
+def test_a_page_whose_checksum_is_wrong_is_broken(tmp_path: Path) -> None:
+    page = images(1)[0]
+    path = tmp_path / "strip.tif"
+    packed = zlib.compress(page.tobytes())[:-4] + b"abcd"
+    tifffile.imwrite(path, iter([packed]), shape=page.shape, dtype=np.uint8, compression="zlib",
+                     photometric="minisblack", rowsperstrip=40)  # fmt: skip
+    with open_video(path) as video, pytest.raises(VideoError, match="cannot be decoded"):
+        video[0]
+
+
+def test_tiles_far_beyond_their_page_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tile.tif"
+    tifffile.imwrite(path, np.zeros((40, 60), np.uint8), compression="zlib", tile=(64, 64))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for tag in (322, 323):
+            file.pages[0].tags[tag].overwrite(1 << 15)
+    with pytest.raises(VideoError, match="tells of tiles of"):
+        open_video(path)
+
+
+def test_deep_colours_that_pillow_would_cut_to_eight_bits_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "colour.tif"
+    tifffile.imwrite(path, np.zeros((40, 60, 3), np.uint16), photometric="rgb")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[259].overwrite(5)
+    with pytest.raises(VideoError, match=r"compressed in a way .* \(LZW, 16 bits\): save it"):
+        open_video(path)
+
+
+def test_deep_white_is_zero_with_lzw(tmp_path: Path) -> None:
+    page = images(1, np.uint16)[0]
+    path = tmp_path / "inverted.tif"
+    Image.fromarray(page).save(path, compression="tiff_lzw")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[262].overwrite(0)
+    for place in (path, tmp_path):
+        with open_video(place) as video:
+            np.testing.assert_array_equal(video[0], 65535 - page)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.attention.blanking import Blanker, patches_in, patches_to_pixels
-from napari_vitface.attention.starts import GLOBAL
+from napari_vitface.attention.seeds import GLOBAL
 
 #: Shares of the frame's patches that are blanked.
 SHARES = (0.02, 0.05, 0.1, 0.2)

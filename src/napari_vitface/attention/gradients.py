@@ -30,11 +30,11 @@ from napari_vitface.attention.rollout import (
     rollout_step,
     stayed_step,
 )
-from napari_vitface.attention.starts import GLOBAL
+from napari_vitface.attention.seeds import GLOBAL
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.heads import RegressionHead
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.probe import attention_of
+from napari_vitface.settings.attention import METHODS, alternatives
 
 #: Bytes of gradients that may be made at once where keypoints go back together.
 TOGETHER = 1 << 30
@@ -109,10 +109,10 @@ class ScorePass:
         *,
         keep: bool | None = None,
     ) -> None:
-        if isinstance(network.head, RegressionHead):
+        if network.heatmap_size is None:
             raise VitFaceError(
                 "Gradients need a score of each keypoint, and this model gives bare coordinates; "
-                "choose rollout, raw or occlusion for it."
+                f"choose {_without_gradients()} for it."
             )
         self._network = network
         self._first = first
@@ -242,7 +242,8 @@ class ScorePass:
                 if layer > self._first and inputs[0] is not given[0]:
                     raise VitFaceError(
                         "This model changes its tokens between its blocks, so that gradients "
-                        "cannot be followed through them one by one; choose rollout or raw."
+                        "cannot be followed through them one by one; choose "
+                        f"{_without_gradients()}."
                     )
                 self._inputs[layer] = inputs, options
                 if not keep:
@@ -288,7 +289,7 @@ def gradient_rows(
     layers: range,
     ends: Sequence[int],
     *,
-    method: str,
+    normalised: bool = True,
     fusion: str = "mean",
     head: int | None = None,
     discard: float = 0.0,
@@ -309,7 +310,8 @@ def gradient_rows(
     layers : range
     ends : sequence of int
         Stops of the ranges, increasing; all begin with ``layers.start``.
-    method : {"gradient-rollout", "relevance"}
+    normalised : bool
+        Gradient rollout; else relevance.
     fusion, head, discard
         See `napari_vitface.attention.maps.attention_maps`.
     stayed : list, optional
@@ -337,7 +339,7 @@ def gradient_rows(
         if step.layer + 1 in ends:
             found[m] = torch.cat([rows[:, m : m + 1], found[m]], dim=1)
         fused = fuse_heads(positive_part(step.weights, step.gradient), fusion, head)
-        if method == "relevance":
+        if not normalised:
             found[m] = relevance_step(found[m], fused)
         else:
             found[m] = rollout_step(found[m], fused, discard)
@@ -351,6 +353,13 @@ def gradient_rows(
 def positive_part(weights: Tensor, gradient: Tensor) -> Tensor:
     """max(G * A, 0), (B, heads, N, N): weights that speak for the keypoint, by how much."""
     return (gradient.float() * weights).clamp_(min=0)
+
+
+def _without_gradients() -> str:
+    """Methods to choose instead, with nothing to install."""
+    every = METHODS.values()
+    free = [each.name for each in every if each.cost != "keypoint" and each.requires is None]
+    return alternatives(free)
 
 
 def _graph_bytes(network: KeypointNetwork, images: Tensor, first: int) -> int:

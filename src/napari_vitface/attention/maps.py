@@ -2,47 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_vitface.attention.capture import capture_fused
-from napari_vitface.attention.choices import (
-    GRADIENTS,
-    METHODS,
-    PERTURBATIONS,
-    Choices,
-    Layers,
-    resolve,
-    resolve_layers,
-)
-from napari_vitface.attention.fused import borrowed_workspace
-from napari_vitface.attention.gradients import ScorePass, gradient_rows
-from napari_vitface.attention.perturbations import Blanks, perturbation_maps
-from napari_vitface.attention.rollout import discard_lowest, rollout_rows, stayed_rows
-from napari_vitface.attention.starts import GLOBAL, own_patches, start_rows
+from napari_vitface.attention.blanking import Area
+from napari_vitface.attention.choices import Choices, Compute, Found, resolve
+from napari_vitface.attention.seeds import Points, own_patches, seed_rows
+from napari_vitface.errors import VitFaceError
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
-
-__all__ = [
-    "GLOBAL",
-    "METHODS",
-    "AttentionMaps",
-    "Blanks",
-    "MapSettings",
-    "attention_maps",
-    "attention_steps",
-    "attention_story",
-    "resolve_layers",
-    "start_rows",
-]
-
-Result = TypeVar("Result")
+from napari_vitface.settings.attention import DEFAULT, AttentionMethod, LayeredMethod, choose
+from napari_vitface.settings.option import Value
+from napari_vitface.steps import result_of
 
 
 @dataclass(frozen=True)
@@ -85,24 +62,39 @@ class AttentionMaps:
     stayed: NDArray[np.float32] | None = None
 
 
-class MapSettings(TypedDict, total=False):
-    """What can be chosen for a map; each has a default. See `attention_maps`."""
-
-    keypoints: str | Sequence[str]
-    points: Mapping[str, tuple[float, float]] | None
-    method: str
-    layers: Layers
-    head_fusion: str
-    head: int | None
-    discard: float
-    hide_self: bool
-    blanks: Blanks | None
-
-
 def attention_maps(
-    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **settings: Unpack[MapSettings]
+    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **asked: Any
 ) -> AttentionMaps:
-    """Where the network looked to place each keypoint.
+    """Where the network looked to place each keypoint; see `attention_steps`."""
+    return result_of(attention_steps(model, canvas, **asked))[0]
+
+
+def attention_story(
+    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **asked: Any
+) -> list[AttentionMaps]:
+    """The maps after each layer of a range, first to last, from one pass through the network.
+
+    With layers A to B - 1, the maps are those of A alone, of A and A + 1, and so on to all of
+    them: what had been gathered by then in the patches that hold the keypoint. Raw attention is
+    each layer's own.
+    """
+    return result_of(attention_steps(model, canvas, story=True, **asked))
+
+
+def attention_steps(
+    model: KeypointModel,
+    canvas: NDArray[np.uint8] | Tensor,
+    *,
+    keypoints: str | Sequence[str] = "all",
+    points: Points | None = None,
+    method: str | AttentionMethod = DEFAULT,
+    story: bool = False,
+    stayed: bool = False,
+    area: Area | None = None,
+    pixel: tuple[float, float] = (1.0, 1.0),
+    **settings: Value,
+) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
+    """Where the network looked to place each keypoint, in steps.
 
     A heatmap head reads patch tokens, so keypoint k starts from the share of its heatmap that
     lies in each patch. A regression head reads the class token (or the mean of the patches) for
@@ -119,60 +111,19 @@ def attention_maps(
     keypoints : str or sequence of str
         ``"all"`` (each keypoint, then ``"global"``), ``"global"``, or names of keypoints.
     points : mapping of str to (x, y), optional
-        Further maps, by name, that start from any place: input pixels. For rollout and raw.
-    method : {"rollout", "raw", "gradient-rollout", "relevance", "occlusion", "superpixels"}
-        Rollout over a range of layers (Abnar and Zuidema); the attention weights of one layer;
-        rollout of the weights times their gradient, where positive; generic relevance (Chefer,
-        Gur and Wolf); a grey square slid over the image; Shapley values of superpixels.
-    layers : optional
-        ``"A:B"`` or (A, B): blocks A to B - 1, counted from 0, negative from the end; for
-        ``"raw"`` the number of one block. Default: all; the last third for ``"rollout"``, which
-        over all is nearly even, and the last one for ``"raw"``. A story has all by default.
-    head_fusion : {"mean", "max", "min"}
-    head : int, optional
-        One head (of one layer, for ``"raw"``) instead of fusing.
-    discard : float
-        In [0, 1): share of each row's weights, the lowest, that is set to 0; see
-        `napari_vitface.attention.rollout.discard_lowest`.
-    hide_self : bool
-        Take the patches that a keypoint starts from out of its map: residual connections make
-        them outshine what else was looked at. Each patch loses the share that it holds of the
-        start, relative to the strongest.
-    blanks : Blanks, optional
-        For occlusion and superpixels.
-
-    Raises
-    ------
-    VitFaceError
-        An argument does not fit the model; one sentence.
-    """
-    return _last(attention_steps(model, canvas, **settings))[0]
-
-
-def attention_story(
-    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **settings: Unpack[MapSettings]
-) -> list[AttentionMaps]:
-    """The maps after each layer of a range, first to last, from one pass through the network.
-
-    With layers A to B - 1, the maps are those of A alone, of A and A + 1, and so on to all of
-    them: what had been gathered by then in the patches that hold the keypoint. Raw attention is
-    each layer's own. Settings are those of `attention_maps`.
-    """
-    return _last(attention_steps(model, canvas, story=True, **settings))
-
-
-def attention_steps(
-    model: KeypointModel,
-    canvas: NDArray[np.uint8] | Tensor,
-    *,
-    story: bool = False,
-    stayed: bool = False,
-    blanks: Blanks | None = None,
-    **settings: Any,
-) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
-    """The work of `attention_maps` or `attention_story` in steps, for callers that do more.
-
-    With `stayed`, the last maps tell which part of them no attention moved.
+        Further maps, by name, that start from any place: input pixels. Not for every method.
+    method : str or AttentionMethod
+        One of `napari_vitface.settings.attention.methods`.
+    story : bool
+        See `attention_story`.
+    stayed : bool
+        The last maps tell which part of them no attention moved.
+    area : (top, left, height, width), optional
+        The part of the input that shows the frame; the rest is padding and is never blanked.
+    pixel : (x, y) float
+        Video pixels an input pixel, the unit of distances.
+    **settings
+        Of a method that is given by its name: the fields of its class.
 
     Yields
     ------
@@ -183,150 +134,81 @@ def attention_steps(
     -------
     list of AttentionMaps
         One, or with `story` one a layer.
+
+    Raises
+    ------
+    VitFaceError
+        An argument does not fit the model; one sentence.
     """
-    choices = resolve(model.network, story=story, **settings)
-    images = torch.as_tensor(canvas)
-    if choices.method in PERTURBATIONS:
-        blanked = yield from _by_blanking(model, images, choices, blanks or Blanks())
-        return [blanked]
-    layers = choices.layers
-    ends = list(range(layers.start + 1, layers.stop + 1)) if story else [layers.stop]
-    by = _by_gradients if choices.method in GRADIENTS else _by_attention
-    rows, results, start, output, left = yield from by(model, images, choices, ends, stayed)
-    xy, confidence = model.finish(output)
+    asked = resolve(
+        model.network,
+        choose(method, settings) if isinstance(method, str) else method,
+        keypoints=keypoints,
+        points=points,
+        story=story,
+        stayed=stayed,
+        area=area,
+        pixel=pixel,
+    )
+    compute: Compute = asked.how.load()
+    try:
+        answer = compute(model, torch.as_tensor(canvas), asked)
+        found = (yield from answer) if isinstance(answer, Generator) else answer
+    except ImportError as error:
+        if asked.how.requires is None:
+            raise
+        library, extra = asked.how.requires
+        raise VitFaceError(
+            f"The method {asked.how.name} needs the library {library}, which is not installed; "
+            f"install napari-vitface[{extra}], or choose another method."
+        ) from error
+    return _maps_of(model, asked, found)
+
+
+def _maps_of(
+    model: KeypointModel, asked: Choices[AttentionMethod], found: Found
+) -> list[AttentionMaps]:
+    """What a method found, on the patch grid: without prefix tokens, own patches out if hidden."""
     backbone = model.network.backbone
-    prefix = backbone.num_prefix_tokens
-    found = []
-    for stop, result in zip(ends, results, strict=True):
-        total = torch.ones_like(result[:, :, 0])
-        if choices.method == "relevance":
-            total = result.sum(dim=2)
-            result = result / total[:, :, None]
-        maps = result[:, :, prefix:]
-        own = torch.zeros_like(maps)
-        if choices.hide_self:
-            own = maps * own_patches(rows, choices.names, prefix)
-        there: NDArray[np.float32] | None = None
-        if left is not None and stop == ends[-1]:
-            kept = (left / total[:, :, None])[:, :, prefix:]
-            if choices.hide_self:
-                kept = kept * (1 - own_patches(rows, choices.names, prefix))
-            there = kept.unflatten(2, backbone.grid).cpu().numpy()
-        first = stop - 1 if choices.method == "raw" else layers.start
-        found.append(
+    patches = backbone.grid[0] * backbone.grid[1]
+    xy, confidence = model.finish(found.output)
+    own: Tensor | None = None
+    if asked.how.hide_self:
+        rows = found.rows
+        if rows is None:
+            rows, _ = seed_rows(model.network, found.output, asked.names)
+        own = own_patches(rows, asked.names, backbone.num_prefix_tokens)
+
+    def on_grid(values: Tensor) -> NDArray[np.float32]:
+        return values.unflatten(2, backbone.grid).cpu().numpy()
+
+    every = []
+    for index, (end, result) in enumerate(zip(asked.ends, found.maps, strict=True)):
+        maps = result[:, :, -patches:]
+        hidden = torch.zeros_like(maps) if own is None else maps * own.to(maps)
+        total = torch.ones_like(maps[:, :, 0]) if found.total is None else found.total[index]
+        stayed: NDArray[np.float32] | None = None
+        if found.stayed is not None and end == asked.ends[-1]:
+            kept = found.stayed[:, :, -patches:]
+            stayed = on_grid(kept if own is None else kept * (1 - own))
+        settings = {**asked.how.described(), **_described(model)}
+        if isinstance(asked.how, LayeredMethod):
+            first = end - 1 if asked.how.one_layer else asked.layers.start
+            settings |= {"layers": [first, end], "start": dict(found.start)}
+        every.append(
             AttentionMaps(
-                names=choices.names,
-                maps=(maps - own).unflatten(2, backbone.grid).cpu().numpy(),
-                prefix_share=result[:, :, :prefix].sum(dim=2).cpu().numpy(),
-                own_share=own.sum(dim=2).cpu().numpy(),
+                names=asked.names,
+                maps=on_grid(maps - hidden),
+                prefix_share=result[:, :, :-patches].sum(dim=2).cpu().numpy(),
+                own_share=hidden.sum(dim=2).cpu().numpy(),
                 xy=xy,
                 confidence=confidence,
-                settings={
-                    **choices.described(),
-                    "layers": [first, stop],
-                    "start": start,
-                    **_described(model),
-                },
+                settings=settings,
                 total=total.cpu().numpy(),
-                stayed=there,
+                stayed=stayed,
             )
         )
-    return found
-
-
-#: What maps start from (B, M, N), rows (B, M, N) for each end, the start in words, the output, and
-#: what stayed of the rows of the last end.
-_Found = tuple[Tensor, Sequence[Tensor], dict[str, str], Tensor, Tensor | None]
-
-
-def _by_attention(
-    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int], stayed: bool
-) -> Generator[tuple[int, int], None, _Found]:
-    """Rows of rollout or raw attention. One step: the workspace is not to be left in the middle."""
-    network, first = model.network, choices.layers.start
-    blocks = network.backbone.blocks[first : choices.layers.stop]
-    with torch.inference_mode(), borrowed_workspace(network) as workspace:
-        with capture_fused(blocks, choices.head_fusion, choices.head, workspace) as fused:
-            output = network(model.to_images(images))
-        rows, start = start_rows(network, output, choices.names, points=choices.points)
-        results = []
-        for stop in ends:
-            if choices.method == "raw":
-                results.append(rows @ discard_lowest(fused[stop - 1 - first], choices.discard))
-            else:
-                results.append(rollout_rows(fused[: stop - first], rows, choices.discard))
-        left = None
-        if stayed and choices.method == "raw":
-            left = torch.zeros_like(results[-1])
-        elif stayed:
-            left = stayed_rows(fused, rows, choices.discard)
-    yield from ()
-    return rows, results, start, output, left
-
-
-def _by_gradients(
-    model: KeypointModel, images: Tensor, choices: Choices, ends: Sequence[int], stayed: bool
-) -> Generator[tuple[int, int], None, _Found]:
-    """Rows of gradient rollout or relevance, a step for each block on the way back."""
-    network, layers = model.network, choices.layers
-    passed = ScorePass(network, model.to_images(images), layers.start)
-    rows, start = start_rows(network, passed.output, choices.names, together=True)
-    left: list[Tensor] = []
-    steps = gradient_rows(
-        passed,
-        rows,
-        choices.names,
-        layers,
-        ends,
-        method=choices.method,
-        fusion=choices.head_fusion,
-        head=choices.head,
-        discard=choices.discard,
-        stayed=left if stayed else None,
-    )
-    total = len(network.backbone.blocks) - layers.start
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            kept = torch.stack(left, dim=1) if stayed else None
-            return rows, end.value, start, passed.output, kept
-        yield done, total
-
-
-def _by_blanking(
-    model: KeypointModel, images: Tensor, choices: Choices, blanks: Blanks
-) -> Generator[tuple[int, int], None, AttentionMaps]:
-    """Maps by occlusion or superpixels, a step for each batch or order."""
-    network = model.network
-    with torch.inference_mode():
-        output = network(model.to_images(images))
-    xy, confidence = model.finish(output)
-    every, described = yield from perturbation_maps(
-        model, images, xy, confidence, choices.method, blanks
-    )
-    maps = np.stack(
-        [
-            every.mean(axis=1) if name == GLOBAL else every[:, network.keypoints.index(name)]
-            for name in choices.names
-        ],
-        axis=1,
-    )
-    own = np.zeros_like(maps)
-    if choices.hide_self:
-        rows, _ = start_rows(network, output, choices.names)
-        hidden = own_patches(rows, choices.names, network.backbone.num_prefix_tokens)
-        own = maps * hidden.unflatten(2, network.backbone.grid).cpu().numpy()
-    return AttentionMaps(
-        names=choices.names,
-        maps=maps - own,
-        prefix_share=np.zeros(maps.shape[:2], dtype=np.float32),
-        own_share=own.sum(axis=(2, 3)),
-        xy=xy,
-        confidence=confidence,
-        settings={**choices.described(), **described, **_described(model)},
-        total=np.ones(maps.shape[:2], dtype=np.float32),
-    )
+    return every
 
 
 def _described(model: KeypointModel) -> dict[str, Any]:
@@ -338,12 +220,3 @@ def _described(model: KeypointModel) -> dict[str, Any]:
         "precision": model.precision,
         "model": model.name,
     }
-
-
-def _last(steps: Generator[Any, None, Result]) -> Result:
-    """What a generator returns when it has been gone through."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from napari_vitface.attention.blanking import Blanker
 
-#: Width of the square in patches.
-SQUARE = 2.0
-
 
 def occlusion(
     blanker: Blanker,
@@ -23,7 +20,7 @@ def occlusion(
     confidence: NDArray[np.float32],
     grid: tuple[int, int],
     *,
-    square: float = SQUARE,
+    square: float,
     pixel: tuple[float, float] = (1.0, 1.0),
 ) -> Generator[int, None, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Cover one place after the other, centred on each patch.

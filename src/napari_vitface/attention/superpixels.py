@@ -16,12 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.attention.blanking import Blanker
-from napari_vitface.errors import VitFaceError
-
-#: Superpixels that the frame is cut into, about.
-SEGMENTS = 50
-#: Orders in which they are added.
-ORDERS = 16
 
 
 def superpixel_values(
@@ -29,8 +23,8 @@ def superpixel_values(
     xy: NDArray[np.float32],
     grid: tuple[int, int],
     *,
-    segments: int = SEGMENTS,
-    orders: int = ORDERS,
+    segments: int,
+    orders: int,
     pixel: tuple[float, float] = (1.0, 1.0),
     seed: int = 0,
 ) -> Generator[int, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
@@ -66,11 +60,11 @@ def superpixel_values(
 
     Raises
     ------
-    VitFaceError
+    ImportError
         The library captum is not installed.
     """
-    sampling = _sampling()
     import torch
+    from captum.attr import ShapleyValueSampling
 
     labels = frame_superpixels(blanker, segments)
     count = int(labels.max())
@@ -84,7 +78,7 @@ def superpixel_values(
         return torch.from_numpy(-away.astype(np.float32))
 
     everything, nothing = torch.ones(1, count), torch.zeros(1, count)
-    method = sampling(worth)
+    method = ShapleyValueSampling(worth)
     total = np.zeros((len(xy), count))
     for order in range(orders):
         # captum draws from the global generator: leave that as it was.
@@ -120,14 +114,3 @@ def frame_superpixels(blanker: Blanker, segments: int) -> NDArray[np.int64]:
         start_label=1,
     )
     return labels
-
-
-def _sampling() -> Any:
-    try:
-        from captum.attr import ShapleyValueSampling
-    except ImportError as error:
-        raise VitFaceError(
-            "Superpixel maps need the library captum, which is not installed; install "
-            "napari-vitface[superpixels], or choose occlusion."
-        ) from error
-    return ShapleyValueSampling

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from napari_vitface.cli.parser import build_parser
+from napari_vitface.cli.parser import parse
 from napari_vitface.errors import VitFaceError
 
 CANCELLED = 130
@@ -17,12 +17,12 @@ CANCELLED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    arguments = build_parser().parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     from napari_vitface.cli.report import Cancelled, Reporter
 
     reporter = Reporter(json_lines=getattr(arguments, "json", False))
     try:
-        return _command(arguments.command)(arguments, reporter) or 0
+        return arguments.handle(arguments, reporter) or 0
     except (Cancelled, KeyboardInterrupt):
         reporter.cancelled(arguments.command)
         return CANCELLED
@@ -36,9 +36,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         reporter.failed(arguments.command, error, debug=arguments.debug)
         return 1
-
-
-def _command(name: str):  # type: ignore[no-untyped-def]
-    from napari_vitface.cli import commands
-
-    return getattr(commands, name)

@@ -1,4 +1,4 @@
-"""The command ``attention``: its options, what it runs, and what it prints."""
+"""The command ``attention``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,26 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.cli.parser import (
-    _add,
-    _add_computing,
-    _add_crop,
-    _add_model,
-    _Commands,
-    _count,
-    _frames,
-    _Parents,
-    _share,
+from napari_vitface.cli.arguments import (
+    Command,
+    add_computing,
+    add_crop,
+    add_model,
+    add_setting,
+    add_white,
+    frames,
 )
+from napari_vitface.cli.tables import aligned
 from napari_vitface.errors import VitFaceError
+from napari_vitface.settings.attention import DEFAULT, METHODS, settings_of
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
 
-METHODS = ("rollout", "raw", "gradient-rollout", "relevance", "occlusion", "superpixels")
 _KINDS = (".npz", ".png", ".mp4", ".csv")
 
 
-def add_attention(commands: _Commands, parents: _Parents) -> None:
-    """Add the parser of ``attention``."""
-    parser = _add(
-        commands,
-        "attention",
-        "Map where the model looks, as data, picture or video, and test whether the map is true.",
-        parents,
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", type=Path, metavar="SOURCE", help="a video, an image or a folder of images"
     )
@@ -46,20 +38,19 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
     )
     which.add_argument(
         "--frames",
-        type=_frames,
+        type=frames,
         metavar="START:STOP:STEP",
         help="a range of frames, as in Python: 0:1000, ::10, -500:, : for all",
     )
-    _add_model(parser)
+    add_model(parser)
+    anywhere = " and ".join(name for name, method in METHODS.items() if method.starts_anywhere)
+    told = "; ".join(f"{name}: {method.help}" for name, method in METHODS.items())
     parser.add_argument(
         "--method",
         choices=METHODS,
         metavar="|".join(METHODS),
-        default="rollout",
-        help="rollout through the last layers, or others (Abnar & Zuidema); the raw attention of "
-        "one layer; rollout of attention times gradient; relevance (Chefer et al.); a grey square "
-        "slid over the frame; Shapley values of superpixels; the last two take seconds a frame "
-        "(default: %(default)s)",
+        default=DEFAULT,
+        help=f"{told} (default: {DEFAULT})",
     )
     parser.add_argument(
         "--keypoint",
@@ -75,76 +66,15 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
         action="append",
         default=[],
         metavar="X,Y",
-        help="also a map that starts from this place of the frame, in video pixels; for rollout "
-        "and raw, with --frame",
+        help="also a map that starts from this place of the frame, in video pixels; for "
+        f"{anywhere}, with --frame",
     )
-    parser.add_argument(
-        "--layers",
-        metavar="A:B",
-        help="blocks A to B-1, counted from 0 (captions count layers from 1), negative from the "
-        "end; for raw the number of one block (default: all; the last third for rollout, which "
-        "over all is nearly even; the last one for raw)",
-    )
+    for setting in settings_of(METHODS.values()).values():
+        add_setting(parser, setting)
     parser.add_argument(
         "--each-layer",
         action="store_true",
         help="the maps after each layer of the range (default: all), first to last; with --frame",
-    )
-    parser.add_argument(
-        "--head-fusion",
-        choices=("mean", "max", "min"),
-        metavar="mean|max|min",
-        default="mean",
-        help="how the heads of a layer become one (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--head",
-        type=int,
-        metavar="N",
-        help="look at one head, counted from 0, instead of fusing them",
-    )
-    parser.add_argument(
-        "--discard",
-        type=_share,
-        default=0.0,
-        metavar="R",
-        help="share of each token's weights, the lowest, that is set to 0; in [0, 1) "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--hide-self",
-        action="store_true",
-        help="take the patches that a keypoint stands on out of its map; they outshine the rest",
-    )
-    parser.add_argument(
-        "--square",
-        type=float,
-        default=2.0,
-        metavar="PATCHES",
-        help="side of the square of occlusion (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--measure",
-        choices=("moved", "confidence"),
-        metavar="moved|confidence",
-        default="moved",
-        help="what occlusion maps: pixels by which the keypoint moves, or the confidence that it "
-        "loses (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--segments",
-        type=_count,
-        default=50,
-        metavar="N",
-        help="superpixels, about (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--orders",
-        type=_count,
-        default=16,
-        metavar="N",
-        help="random orders in which superpixels are added; more are slower and more exact "
-        "(default: %(default)s)",
     )
     parser.add_argument(
         "--average",
@@ -163,8 +93,9 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
         metavar="PIXELS",
         help="for .csv: distance from a keypoint that counts as near (default: 1.5 patches)",
     )
-    _add_crop(parser)
-    _add_computing(parser)
+    add_crop(parser)
+    add_white(parser)
+    add_computing(parser)
     parser.add_argument(
         "--output",
         type=_output,
@@ -177,7 +108,7 @@ def add_attention(commands: _Commands, parents: _Parents) -> None:
     )
 
 
-def attention(arguments: argparse.Namespace, reporter: Reporter) -> int:
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Run the jobs that the arguments ask for, and print what came of them."""
     from napari_vitface.jobs.events import Event, Finished
     from napari_vitface.jobs.resources import Resources
@@ -194,13 +125,13 @@ def attention(arguments: argparse.Namespace, reporter: Reporter) -> int:
     try:
         if arguments.faithfulness:
             judged = reporter.run(_faithfulness(arguments, resources), title="faithfulness")
-            reporter.result(faithfulness_table(judged))
+            reporter.result(*faithfulness_table(judged))
         job = _job(arguments, judged, resources)
         result = reporter.run(job, title=title, on_event=tell)
     finally:
         resources.close()
     if arguments.output.suffix.lower() == ".csv":
-        reporter.result(data_table(result))
+        reporter.result(*data_table(result))
         reporter.result(f"{result['csv']} ({result['frames']} frames)")
         return 0
     count = len(result["names"])
@@ -213,10 +144,8 @@ def attention(arguments: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def faithfulness_table(result: dict[str, Any]) -> str:
+def faithfulness_table(result: dict[str, Any]) -> list[str]:
     """How far each keypoint moves when parts of the frame are blanked, for people."""
-    from napari_vitface.cli.tables import _aligned
-
     middle = len(result["shares"]) // 2  # 10 %
     share = f"{100 * result['shares'][middle]:g} %"
     rows = [["map", "faithfulness", f"{share} attended", "random", "nearest", ""]]
@@ -231,13 +160,11 @@ def faithfulness_table(result: dict[str, Any]) -> str:
         f"How far keypoints move when {share} of the frame are blanked, {over}; faithfulness is 0 "
         "for chance, towards 1 for a map that finds all that matters:"
     ]
-    return "\n".join([*lines, *_aligned(rows)])
+    return [*lines, *aligned(rows)]
 
 
-def data_table(result: dict[str, Any]) -> str:
+def data_table(result: dict[str, Any]) -> list[str]:
     """How each keypoint is looked at, for people."""
-    from napari_vitface.cli.tables import _aligned
-
     rows = [["keypoint", "tracked", "near", "elsewhere", "even", "entropy", "near / even", ""]]
     for each in result["keypoints"]:
         near, even = each["near"], each["near_even"]
@@ -246,7 +173,7 @@ def data_table(result: dict[str, Any]) -> str:
         entropy = "-" if each["entropy"] is None else f"{each['entropy']:.2f}"
         flag = "LOOKS ELSEWHERE" if each["flagged"] else ""
         rows.append([each["name"], *counts, str(each["looks_even"]), entropy, gain, flag])
-    return "\n".join(_aligned(rows))
+    return aligned(rows)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -278,16 +205,13 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
     return {
         "keypoint": arguments.keypoint if arguments.keypoint is not None else "all",
         "method": arguments.method,
-        "layers": arguments.layers,
-        "head_fusion": arguments.head_fusion,
-        "head": arguments.head,
-        "discard": arguments.discard,
-        "hide_self": arguments.hide_self,
-        "square": arguments.square,
-        "measure": arguments.measure,
-        "segments": arguments.segments,
-        "orders": arguments.orders,
+        **{
+            name: getattr(arguments, name)
+            for name, setting in settings_of(METHODS.values()).items()
+            if setting.option.offered
+        },
         "crop": arguments.crop,
+        "white": arguments.white,
         "device": arguments.device,
         "precision": arguments.precision,
         "resources": resources,
@@ -380,3 +304,11 @@ def _output(text: str) -> Path:
     if path.suffix.lower() not in _KINDS:
         raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(_KINDS)}")
     return path
+
+
+COMMAND = Command(
+    "attention",
+    "Map where the model looks, as data, picture or video, and test whether the map is true.",
+    _add_arguments,
+    handle,
+)

@@ -1,37 +1,45 @@
-"""``napari-vitface demo``: the drawn sample with points and attention, in a window or as files."""
+"""The command ``demo``: the drawn sample with points and attention, in a window or as files."""
 
 from __future__ import annotations
 
+import argparse
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_vitface.cli.report import Reporter
+from napari_vitface.cli.arguments import Command
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.explaining.explain import explain
-from napari_vitface.jobs.predict import predict
-from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.sample import draw_sample
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
 
 _FRAMES = 200
 _EXPLAINED = 60
 _WINDOW = "import sys; from napari_vitface.gui.demo import open_demo; open_demo(sys.argv[1])"
 
 
-def run_demo(folder: Path, reporter: Reporter, *, headless: bool = False) -> int:
-    """Write the sample video to `folder` and show what the bundled model makes of it.
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--headless",
+        action="store_true",
+        help="write overlay.mp4, overlay.png and predictions.csv instead of opening a window; so "
+        "it is without a display, too",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("vitface-demo"),
+        metavar="DIR",
+        help="folder for the sample video and what is made of it (default: %(default)s)",
+    )
 
-    With a display napari opens; without, or if `headless`, ``overlay.mp4``, ``overlay.png`` and
-    ``predictions.csv`` are written to `folder`.
 
-    Raises
-    ------
-    VitFaceError
-        If the folder cannot be written to, or a window cannot be opened.
-    """
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Show the sample in a window, or write files where there is none."""
+    from napari_vitface.jobs.sample import draw_sample
+
+    folder: Path = arguments.output
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -41,8 +49,8 @@ def run_demo(folder: Path, reporter: Reporter, *, headless: bool = False) -> int
     video = folder / "sample.mp4"
     reporter.say(f"Drawing a sample of {_FRAMES} frames: {video}")
     reporter.run(draw_sample(video, frames=_FRAMES), title="sample")
-    if headless or not has_display():
-        if not headless:
+    if arguments.headless or not has_display():
+        if not arguments.headless:
             reporter.say("There is no display, so files are written instead of opening a window.")
         return _write_files(video, folder, reporter)
     return _open_window(video, reporter)
@@ -56,6 +64,8 @@ def has_display() -> bool:
 
 
 def _open_window(video: Path, reporter: Reporter) -> int:
+    import subprocess
+
     from napari_vitface.system_libraries import describe_missing, missing_libraries
 
     missing = missing_libraries()
@@ -73,6 +83,13 @@ def _open_window(video: Path, reporter: Reporter) -> int:
 
 
 def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
+    import shutil
+    import tempfile
+
+    from napari_vitface.jobs.explaining.explain import explain
+    from napari_vitface.jobs.predict import predict
+    from napari_vitface.jobs.resources import Resources
+
     resources = Resources(models=1, videos=1)
     try:
         # Under plain names: predict names its files after video and model.
@@ -97,3 +114,12 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
     ):
         reporter.result(f"{folder / name}: {what}")
     return 0
+
+
+COMMAND = Command(
+    "demo",
+    "Show points and attention on a drawn sample video in napari.",
+    _add_arguments,
+    handle,
+    json=False,
+)

@@ -1,4 +1,4 @@
-"""The command ``export``: its options, and what it prints."""
+"""The command ``export``."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.parser import _add, _Commands, _Parents
+from napari_vitface.cli.arguments import Command, add_file_of_model
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
 
 
-def add_export(commands: _Commands, parents: _Parents) -> None:
-    """Add the parser of ``export``."""
-    parser = _add(
-        commands,
-        "export",
-        "Write a model as ONNX, for other programs to run live.",
-        parents,
-    )
-    parser.add_argument(
-        "model", metavar="MODEL", help="name of a bundled model or a .safetensors file"
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file_of_model(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -35,7 +26,7 @@ def add_export(commands: _Commands, parents: _Parents) -> None:
     )
 
 
-def export(arguments: argparse.Namespace, reporter: Reporter) -> int:
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Write the file and say where it is."""
     from napari_vitface.jobs.export import export as job
 
@@ -45,3 +36,11 @@ def export(arguments: argparse.Namespace, reporter: Reporter) -> int:
     tried = "" if moved is None else f"; points within {moved:.2g} input pixels of PyTorch's"
     reporter.result(f"{result['file']} ({result['megabytes']:.1f} MB{tried})")
     return 0
+
+
+COMMAND = Command(
+    "export",
+    "Write a model as ONNX, for other programs to run live.",
+    _add_arguments,
+    handle,
+)

@@ -1,4 +1,4 @@
-"""The command ``quantise``: its options, and what it prints."""
+"""The command ``quantise``."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.parser import _add, _Commands, _Parents
+from napari_vitface.cli.arguments import Command, add_file_of_model, add_white
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
 
 
-def add_quantise(commands: _Commands, parents: _Parents) -> None:
-    """Add the parser of ``quantise``."""
-    parser = _add(
-        commands,
-        "quantise",
-        "Make a model ready to compute in 8 bits on this computer.",
-        parents,
-    )
-    parser.add_argument(
-        "model", metavar="MODEL", help="name of a bundled model or a .safetensors file"
-    )
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_file_of_model(parser)
     parser.add_argument(
         "sources",
         nargs="+",
@@ -31,14 +22,26 @@ def add_quantise(commands: _Commands, parents: _Parents) -> None:
         help="frames like those that it is to be used on: a video, a DeepLabCut project folder, a "
         "labeled-data/<video> folder, or a CollectedData_*.csv|.h5",
     )
+    add_white(parser)
 
 
-def quantise(arguments: argparse.Namespace, reporter: Reporter) -> int:
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Make it ready and say how far points move."""
     from napari_vitface.jobs.quantise import quantise as job
 
-    result = reporter.run(job(arguments.model, sources=arguments.sources), title=arguments.model)
+    result = reporter.run(
+        job(arguments.model, sources=arguments.sources, white=arguments.white),
+        title=arguments.model,
+    )
     moved = f"half of the points move by under {result['moved']:.2f} input pixels against fp32"
     use = "--precision int8 uses it, and auto tries it" if result["agrees"] else "it is not used"
     reporter.result(f"{arguments.model} in int8: {moved}, on {result['frames']} frames; {use}.")
     return 0
+
+
+COMMAND = Command(
+    "quantise",
+    "Make a model ready to compute in 8 bits on this computer.",
+    _add_arguments,
+    handle,
+)

@@ -10,14 +10,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from napari_vitface.errors import one_line
+from napari_vitface.errors import escaped, one_line
 from napari_vitface.jobs.events import (
     AttentionComputed,
     EpochFinished,
     Event,
-    Failed,
     Finished,
     HeldOutShown,
     Notice,
@@ -26,7 +26,8 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.failure import describe_failure
+from napari_vitface.jobs.failure import describe_failure, where_to_report
+from napari_vitface.jobs.outputs import why_not_kept
 from napari_vitface.jobs.plain_data import finite
 
 
@@ -49,6 +50,7 @@ class Reporter:
         self._preparing: Any = None
         self._stage = ""
         self._interrupted = False
+        self._kept_in = ""
 
     def run(
         self,
@@ -67,6 +69,7 @@ class Reporter:
             After Ctrl-C, when the job has been closed. A second Ctrl-C is a `KeyboardInterrupt`.
         """
         result: dict[str, Any] = {}
+        self._kept_in = ""
         if self._interrupted:
             raise Cancelled
         with _listening_for_ctrl_c() as interrupted, contextlib.closing(job):  # type: ignore[type-var]
@@ -74,6 +77,8 @@ class Reporter:
                 for event in job:
                     if on_event is not None:
                         on_event(event)
+                    if isinstance(event, Started):
+                        self._kept_in = str(event.settings.get("kept_in", ""))
                     self.show(event, title)
                     if isinstance(event, Finished):
                         result = event.result
@@ -111,21 +116,36 @@ class Reporter:
         if bar is not None:
             bar.refresh()
 
-    def result(self, text: str) -> None:
-        """What the user asked for, on standard output; with JSON lines, nothing."""
+    def result(self, *lines: str) -> None:
+        """What the user asked for, on standard output; with JSON lines, nothing.
+
+        Names of files, and what these hold, may be quoted in a line: it is shown escaped.
+        """
         if not self.json_lines:
-            print(text, flush=True)
+            print(*map(escaped, lines), sep="\n", flush=True)
 
     def failed(self, job: str, error: BaseException, *, debug: bool = False) -> None:
-        """The one sentence about an error, and its traceback if `debug`."""
+        """The one sentence about an error, and its traceback if `debug`.
+
+        One that is not the user's to mend comes with where to report it.
+        """
         self._close_bar()
         failed = describe_failure(job, error)
         if self.json_lines:
             with contextlib.suppress(BrokenPipeError):
-                print(json.dumps(as_plain(Failed(job, failed.message))), flush=True)
+                plain = as_plain(dataclasses.replace(failed, detail=""))
+                print(json.dumps(plain), flush=True)
         if debug:
-            print(failed.detail, file=sys.stderr, end="")
+            print(*map(escaped, failed.detail.splitlines()), sep="\n", file=sys.stderr)
         print(f"napari-vitface: {failed.message}", file=sys.stderr, flush=True)
+        if failed.unexpected:
+            shown = "the lines above" if debug else "what it prints with --debug"
+            print(
+                f"This is a fault of napari-vitface. Please report it {where_to_report()}, with "
+                f"the command and {shown}.",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def cancelled(self, job: str) -> None:
         """Say that the job was cancelled."""
@@ -133,18 +153,24 @@ class Reporter:
         if self.json_lines:
             with contextlib.suppress(BrokenPipeError):
                 print(json.dumps({"event": "Cancelled", "job": job}), flush=True)
-        hint = ""
-        if job == "predict":
-            hint = " What is done is kept; the same command goes on from there."
-        elif job == "train":
-            hint = (
-                " The state is kept: the same command goes on from there, and --finish makes a "
+        self.say(f"napari-vitface: cancelled. {self._left(job)}".rstrip())
+
+    def _left(self, job: str) -> str:
+        """What the job that was cancelled has left, seen now and not when it began."""
+        if not self._kept_in:
+            return ""
+        if lost := why_not_kept(Path(self._kept_in)):
+            return lost
+        if job == "train":
+            return (
+                "The state is kept: the same command goes on from there, and --finish makes a "
                 "model of it."
             )
-        print(f"napari-vitface: cancelled.{hint}", file=sys.stderr, flush=True)
+        return "What is done is kept; the same command goes on from there."
 
     def _prepare(self, message: str) -> None:
         """A line with the time since it began: on a terminal in one place, in a log file each."""
+        message = one_line(message)
         if not sys.stderr.isatty() or self._bar is not None:
             self.say(f"{message} …")
             return
@@ -182,7 +208,7 @@ class Reporter:
         self._bar = tqdm(
             total=total,
             initial=initial,
-            desc=title,
+            desc=one_line(title),
             unit=unit,
             file=sys.stderr,
             # In a log file a line every now and then is enough.
@@ -200,7 +226,7 @@ class Reporter:
         elif event.message != self._stage:
             # A new stage (the labelled video) counts from the start again.
             self._stage = event.message
-            self._bar.set_description(event.message, refresh=False)
+            self._bar.set_description(one_line(event.message), refresh=False)
             self._bar.reset(event.total)
         # There may turn out to be less to do.
         self._bar.total = event.total

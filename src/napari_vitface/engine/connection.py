@@ -250,20 +250,22 @@ class Connection:
             self._open.clear()
         if not open_requests and not self._closing:
             _log.info("the engine process ended")
-        reason = detail = ""
+        reason, detail, unexpected = "", "", False
         if open_requests and not self._closing:
-            reason = self._cause_of_death()
+            reason, unexpected = self._cause_of_death()
             self._threads[0].join(1.0)
             detail = "\n".join(self._tail)
         for request in open_requests:
             event: Event = Cancelled(request.job, "The engine was closed.")
             if not self._closing:
-                event = Failed(request.job, reason, detail)
+                event = Failed(request.job, reason, detail, unexpected=unexpected)
             if self._silent:
                 request._on_event = None
             request._deliver(event)
 
-    def _cause_of_death(self) -> str:
+    def _cause_of_death(self) -> tuple[str, bool]:
+        """A sentence, and whether it is to be reported: not where memory ran out."""
+        unexpected = True
         try:
             code = self.process.wait(2.0)
         except subprocess.TimeoutExpired:
@@ -272,7 +274,7 @@ class Connection:
         if not self._ready:
             self._threads[0].join(1.0)
             last = next((line for line in reversed(self._tail) if line.strip()), "no message")
-            return f"The engine process could not start: {last}"
+            return f"The engine process could not start: {last}", unexpected
         if code < 0:
             try:
                 name = signal.Signals(-code).name
@@ -280,10 +282,12 @@ class Connection:
                 name = f"signal {-code}"
             how = f"was killed ({name})"
             if name == "SIGKILL":
+                unexpected = False
                 how += ", as the system does when memory runs out"
         else:
             how = f"ended unexpectedly (exit status {code})"
         return (
             f"The engine process {how}; the window, the video and what was written so far are "
-            "kept, and the next run starts a new process."
+            "kept, and the next run starts a new process.",
+            unexpected,
         )

@@ -109,7 +109,8 @@ class Scheduler:
                 # Close first: whoever hears that the job is done may use its files at once.
                 _close(entry)
         except StopIteration:
-            event = Failed(entry.job, f"The job {entry.job} ended without a result.")
+            said = f"The job {entry.job} ended without a result."
+            event = Failed(entry.job, said, unexpected=True)
         except (Exception, SystemExit) as error:
             event = describe_failure(entry.job, error)
         if isinstance(event, Finished | Failed):

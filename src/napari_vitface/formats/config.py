@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.repeats import check_repeats
 
 #: Larger than the settings of any project: reading this much takes seconds.
 _MOST_BYTES = 500_000
@@ -40,7 +41,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if _brackets(content) > _MOST_BRACKETS:
             raise RecursionError
         data = _yaml().load(content.decode(_encoding(path, content)))
-        _count(data)
+        check_repeats(data, _MOST_VALUES)
     except RecursionError as error:
         raise LabelError(f"{path} cannot be read (it is nested too deeply).") from error
     except (YAMLError, ValueError, TypeError, LookupError, AttributeError, OSError) as error:
@@ -126,24 +127,6 @@ def _scorers_beside(path: Path) -> set[str]:
     tables = path.parent.glob("labeled-data/*/CollectedData_*")
     names = {table.stem.removeprefix("CollectedData_") for table in tables}
     return {name for name in names if not name.isascii()}
-
-
-def _count(data: Any) -> None:
-    """Raise `ValueError` if a file means far more values than it writes."""
-    sizes: dict[int, int] = {}
-
-    def size(value: Any) -> int:
-        if not isinstance(value, dict | list | set):
-            return 1
-        key = id(value)
-        if key not in sizes:
-            parts = [*value, *value.values()] if isinstance(value, dict) else [*value]
-            sizes[key] = 1 + sum(map(size, parts))
-        if sizes[key] > _MOST_VALUES:
-            raise ValueError("it repeats its values beyond any use")
-        return sizes[key]
-
-    size(data)
 
 
 def _yaml() -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def read_csv_table(path: Path) -> HeaderTable:
         index = labels.to_numpy(dtype=np.int64)
         return HeaderTable(path, level_names, columns, index, nameless, values)
     index = labels.fillna("").astype(str).to_numpy(dtype=object)
-    if any("\0" in label for row in index.tolist() for label in row):
+    # Before 2.3 pandas ends a text at a zero byte, so it is looked for in the file.
+    if _holds(path, b"\0"):
         raise LabelError(f"{path} is not a CSV text file (there are zero bytes in its row labels).")
     if len(index) and np.isnan(values[0]).all() and _names_levels(index[0].tolist()):
         # pandas writes a line with the names of the row labels where these have names.
@@ -151,3 +153,8 @@ def _no_number(path: Path, error: Any) -> str:
     if found:
         return f"{path} has decimal commas ({found[1]}), as some spreadsheets save: {_SAVE_AGAIN}."
     return f"{path} holds something that is not a number ({error})."
+
+
+def _holds(path: Path, byte: bytes) -> bool:
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(byte) >= 0

@@ -18,9 +18,14 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable, read_header_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
+from napari_vitface.pose.table import PoseTable
 
 # Eighteen digits fit into 64 bits.
 _WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0*)?\s*")
+
+#: The header rows of tables of predictions, and the columns of a body part in them.
+PREDICTION_LEVELS = ("scorer", "bodyparts", "coords")
+POSE_COORDS = ("x", "y", "likelihood")
 
 #: The individual under which DeepLabCut keeps body parts that are no animal's.
 NO_ANIMAL = "single"
@@ -80,6 +85,28 @@ class DlcTable:
 def read_dlc_table(path: Path) -> DlcTable:
     """Read a DeepLabCut table; `LabelError` with one sentence if it is none."""
     return as_dlc_table(read_header_table(path))
+
+
+def read_dlc_poses(path: Path) -> PoseTable:
+    """Read predictions of one animal, see `napari_vitface.formats.poses.read_poses`."""
+    table = read_dlc_table(path)
+    frames = table.frame_numbers()
+    if frames is None:
+        raise LabelError(
+            f"The rows of {path} are not frame numbers; if it holds labels, read it as labels."
+        )
+    order = np.argsort(frames, kind="stable")
+    if (np.diff(frames[order]) == 0).any() or (frames < 0).any():
+        raise LabelError(f"{path} names a frame twice or has a negative frame number.")
+    confidence = None
+    if table.likelihood is not None:
+        confidence = np.clip(np.nan_to_num(table.likelihood[order], nan=0.0), 0.0, 1.0)
+    return PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order])
+
+
+def pose_columns(keypoints: KeypointSet, scorer: str) -> list[tuple[str, str, str]]:
+    """The columns of a table of predictions."""
+    return [(scorer, name, coord) for name in keypoints.names for coord in POSE_COORDS]
 
 
 def as_dlc_table(table: HeaderTable) -> DlcTable:

@@ -21,7 +21,8 @@ HDF_KEY = "df_with_missing"
 
 #: Names of the header rows; individuals only in projects of several animals.
 LEVELS = ("scorer", "individuals", "bodyparts", "coords")
-_HDF_SUFFIXES = (".h5", ".hdf5", ".hdf")
+#: What HDF5 files end in.
+HDF_SUFFIXES = (".h5", ".hdf5", ".hdf")
 
 #: PyTables may be used by one thread at a time.
 PYTABLES = threading.Lock()
@@ -63,7 +64,7 @@ def read_header_table(path: Path) -> HeaderTable:
     if not is_file(path):
         raise LabelError(f"There is no file {path}.")
     suffix = path.suffix.lower()
-    if suffix in _HDF_SUFFIXES:
+    if suffix in HDF_SUFFIXES:
         return _without_leftovers(_read_hdf(path))
     if suffix == ".csv":
         from napari_vitface.formats.csv_table import read_csv_table
@@ -113,7 +114,7 @@ def table_bytes(table: HeaderTable) -> bytes:
     so that DeepLabCut with any pandas reads it. HDF5 is made in memory: on a full disk the library
     crashes the process when it closes a file that it cannot flush (seen with HDF5 2.0).
     """
-    if table.path.suffix.lower() in _HDF_SUFFIXES:
+    if table.path.suffix.lower() in HDF_SUFFIXES:
         return _hdf_bytes(table)
     frame = _data_frame(table)
     # Lightning Pose's 0, 1 and 2 stay whole numbers.

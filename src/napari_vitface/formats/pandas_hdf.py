@@ -10,15 +10,13 @@ Two layouts are read, both as pandas has written them since version 0.15:
     ``axis0*`` holds the column labels, ``axis1*`` the row labels, ``block<i>_values`` the values.
 *table* (DeepLabCut's predictions, and ours)
     A compound dataset ``table``. The column labels of its blocks are found only in attributes
-    that hold pickled lists of strings; `_plain_data` reads these and refuses whatever is not made
-    of lists, tuples, dicts, text and numbers, so that nothing can be imported, called or built.
+    that hold pickled lists of strings; `plain_pickle` reads these and refuses everything else.
 """
 
 from __future__ import annotations
 
-import io
-import pickle
-import pickletools
+import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.plain_pickle import NotPlain, load_plain
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,10 @@ class HdfFrame:
     values: NDArray[Any]
 
 
-#: How much a byte can hold of what HDF5 compressed: deflate gets no further.
-_TIGHTEST = 1032
-_SMALL = 1 << 16
-
-
-class _NotPlain(Exception):
-    """The file holds something that cannot be read without pickle; the text says what."""
+#: An array, or a piece of one that is compressed by itself, has at most this many bytes for each
+#: that is stored of it, unless it is smaller than `_SMALL`.
+_TIGHTEST = 100
+_SMALL = 1 << 26
 
 
 def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
@@ -83,7 +79,7 @@ def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
             group = _find_frame(file, path, key)
             kind = _text(group.attrs["pandas_type"])
             return _read_fixed(group) if kind == "frame" else _read_table(group)
-    except _NotPlain as error:
+    except NotPlain as error:
         raise LabelError(
             f"{path} is not read because {error}, which could run a program hidden in the file; "
             "save the table as CSV instead."
@@ -168,7 +164,7 @@ def _fixed_labels(group: h5py.Group, name: str) -> tuple[NDArray[Any], str | Non
     values, dataset = _fixed_array(group, name), group[name]
     kind = _text(dataset.attrs.get("kind", b""))
     if kind not in ("string", "integer", "float"):
-        raise _NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
+        raise NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
     written = dataset.attrs.get("name")
     # A nameless level has the pickle of None as its name; nothing needs to be decoded for that.
     label = None if written is None or _text(written) == "N." else _text(written)
@@ -178,7 +174,7 @@ def _fixed_labels(group: h5py.Group, name: str) -> tuple[NDArray[Any], str | Non
 def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
     dataset = group[name]
     if _text(dataset.attrs.get("CLASS", b"")) == "VLARRAY":
-        raise _NotPlain(f"{dataset.name} holds pickled objects")
+        raise NotPlain(f"{dataset.name} holds pickled objects")
     if "shape" in dataset.attrs:
         # pandas stores an array without elements as a placeholder of one element.
         return np.empty(0)
@@ -192,15 +188,15 @@ def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
 def _read_table(group: h5py.Group) -> HdfFrame:
     table_type = _text(group.attrs.get("table_type", b""))
     if table_type != "appendable_frame":
-        raise _NotPlain(f"it is a table of the kind {table_type!r}")
+        raise NotPlain(f"it is a table of the kind {table_type!r}")
     rows = _content(group, "table")
     attributes = group["table"].attrs
     if _text(attributes.get("index_kind", b"")) not in ("string", "integer", "float"):
-        raise _NotPlain("its row labels are neither numbers nor names")
-    ((_, order),) = _plain_data(group.attrs["non_index_axes"])
+        raise NotPlain("its row labels are neither numbers nor names")
+    ((_, order),) = load_plain(bytes(group.attrs["non_index_axes"]))
     blocks = []
-    for field in _plain_data(group.attrs["values_cols"]):
-        labels = _table_columns(_plain_data(attributes[f"{field}_kind"]))
+    for field in load_plain(bytes(group.attrs["values_cols"])):
+        labels = _table_columns(load_plain(bytes(attributes[f"{field}_kind"])))
         blocks.append((labels, rows[field].reshape(len(rows), len(labels))))
     columns = _table_columns(order)
     index = _plain_labels(rows["index"])[:, None]
@@ -211,90 +207,14 @@ def _read_table(group: h5py.Group) -> HdfFrame:
 def _table_columns(labels: list[Any]) -> list[tuple[Any, ...]]:
     columns = [label if isinstance(label, tuple) else (label,) for label in labels]
     if not all(isinstance(part, str | int | float) for column in columns for part in column):
-        raise _NotPlain("its columns are not named by text")
+        raise NotPlain("its columns are not named by text")
     return columns
 
 
 def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
-    info = _plain_data(group.attrs["info"])
+    info = load_plain(bytes(group.attrs["info"]))
     axis = info.get(1, {}) if isinstance(info, dict) else {}
     return tuple(axis.get("names", ()))
-
-
-def _plain_data(attribute: Any) -> Any:
-    """The lists, tuples, dicts, strings and numbers in a pickled attribute of PyTables."""
-    content = bytes(attribute)
-    # A few bytes can ask for a list of any length: places in the memo that are counted, not taken.
-    for opcode, argument, position in pickletools.genops(content):
-        if opcode.name not in _PLAIN:
-            raise _NotPlain(
-                f"an attribute holds the pickle instruction {opcode.name} at byte {position}"
-            )
-        if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(content):
-            raise ValueError("an attribute is damaged")
-    return _PlainUnpickler(io.BytesIO(content)).load()
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Finds nothing that could be called: only what pickle has signs of its own for is made."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise _NotPlain(f"an attribute holds {module}.{name}")
-
-    def persistent_load(self, name: Any) -> Any:
-        raise _NotPlain("an attribute refers to something outside the file")
-
-
-#: What lists, tuples, dicts, text and numbers are made of. Everything else is refused before a
-#: byte is read as a pickle.
-_PLAIN = frozenset(
-    [
-        "MARK",
-        "STOP",
-        "PROTO",
-        "FRAME",
-        "POP",
-        "POP_MARK",
-        "NONE",
-        "NEWTRUE",
-        "NEWFALSE",
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "FLOAT",
-        "BINFLOAT",
-        "UNICODE",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-        "STRING",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "EMPTY_LIST",
-        "LIST",
-        "APPEND",
-        "APPENDS",
-        "EMPTY_TUPLE",
-        "TUPLE",
-        "TUPLE1",
-        "TUPLE2",
-        "TUPLE3",
-        "EMPTY_DICT",
-        "DICT",
-        "SETITEM",
-        "SETITEMS",
-        "PUT",
-        "BINPUT",
-        "LONG_BINPUT",
-        "MEMOIZE",
-        "GET",
-        "BINGET",
-        "LONG_BINGET",
-    ]
-)
 
 
 # --- both -----------------------------------------------------------------------------------------
@@ -312,9 +232,32 @@ def _content(group: h5py.Group, name: str) -> NDArray[Any]:
         raise ValueError(f"{name} is kept in another file")
     if dataset.dtype.hasobject:
         raise ValueError(f"{name} holds neither numbers nor names of one length")
-    if dataset.nbytes > _SMALL + _TIGHTEST * dataset.id.get_storage_size():
-        raise ValueError(f"{name} claims {dataset.nbytes} bytes, which the file cannot hold")
+    piece = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+    claimed = max(dataset.nbytes, piece)
+    if claimed > _SMALL + _TIGHTEST * dataset.id.get_storage_size():
+        raise ValueError(f"{name} claims {claimed} bytes, which the file cannot hold")
+    if dataset.chunks:
+        _check_chunks(dataset.id, piece)
     return np.asarray(dataset[()])
+
+
+def _check_chunks(dataset: h5py.h5d.DatasetID, piece: int) -> None:
+    """Refuse compressed pieces that inflate to more than their `piece` bytes; HDF5 lets them."""
+    plan = dataset.get_create_plist()
+    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+    deflates = filters.count(h5py.h5z.FILTER_DEFLATE)
+    harmless = filters.count(h5py.h5z.FILTER_SHUFFLE) + filters.count(h5py.h5z.FILTER_FLETCHER32)
+    if deflates > 1 or deflates + harmless < len(filters):
+        raise ValueError("it is compressed in another way than gzip")
+    for i in range(dataset.get_num_chunks() if deflates else 0):
+        mask, stored = dataset.read_direct_chunk(dataset.get_chunk_info(i).chunk_offset)
+        if mask >> filters.index(h5py.h5z.FILTER_DEFLATE) & 1:
+            continue
+        inflater = zlib.decompressobj()
+        # A checksum of four bytes may go with what is compressed.
+        inflater.decompress(stored, piece + 5)
+        if not inflater.eof:
+            raise ValueError("a compressed piece of it is damaged")
 
 
 def _assemble(
@@ -325,7 +268,7 @@ def _assemble(
     """Put the blocks, which pandas keeps by data type, into the order of the columns."""
     for labels, block in blocks:
         if block.dtype.kind not in "fiub":
-            raise _NotPlain(f"the columns {_strings(labels)} do not hold numbers")
+            raise NotPlain(f"the columns {_strings(labels)} do not hold numbers")
     if sum(len(labels) for labels, _ in blocks) != len(columns):
         raise ValueError("some of its columns are missing")
     single = all(block.dtype == np.float32 for _, block in blocks)
@@ -347,7 +290,7 @@ def _plain_labels(values: NDArray[Any]) -> NDArray[Any]:
         return values.astype(np.int64)
     if values.dtype.kind == "f":
         raise ValueError("its rows are numbered with fractions")
-    raise _NotPlain("its labels are neither numbers nor names")
+    raise NotPlain("its labels are neither numbers nor names")
 
 
 def _strings(labels: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:

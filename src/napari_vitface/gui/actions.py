@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 # At run time too: napari fills the parameters of menu actions by their annotated types.
 from napari.viewer import Viewer
 
+from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.video_list.dock import open_video_list
 
 if TYPE_CHECKING:
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 def open_dock(viewer: Viewer) -> ViTFaceDock:
     """The ViT Face dock of a viewer, opened and brought to the front."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", "ViT Face")
-    holder.show()
-    holder.raise_()
+    dock: ViTFaceDock = open_plugin_dock(viewer, FACE)
     return dock
 
 
@@ -62,8 +60,5 @@ def show_fine_tune(viewer: Viewer) -> None:
 
 def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
     """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", "ViT Face trajectories")
-    holder.show()
-    holder.raise_()
+    dock: TrajectoriesDock = open_plugin_dock(viewer, TRAJECTORIES)
     return dock

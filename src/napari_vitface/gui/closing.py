@@ -8,7 +8,8 @@ from typing import cast
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
 
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
+from napari_vitface.jobs.outputs import why_not_kept
 
 
 class ClosingGuard(QObject):
@@ -16,12 +17,12 @@ class ClosingGuard(QObject):
 
     Parameters
     ----------
-    session : Session
+    session : Workbench
     dock : QWidget
         What is closed with napari's dock around it.
     """
 
-    def __init__(self, session: Session, dock: QWidget) -> None:
+    def __init__(self, session: Workbench, dock: QWidget) -> None:
         super().__init__(dock)
         self._session = session
         self._dock = dock
@@ -85,10 +86,12 @@ class ClosingGuard(QObject):
         question.setWindowTitle("A model is being trained")
         reached = f" at step {run.step:,} of {run.steps:,}".replace(",", " ") if run.steps else ""
         question.setText(f"The model {run.name} is being trained{reached}. Close {what}?")
-        question.setInformativeText(
-            "Closing stops the training. What it has reached is kept: open the video again, and "
-            "Continue in section 5 (Fine-tune) goes on from there."
+        kept = (
+            "What it has reached is kept: open the video again, and Continue in section 5 "
+            "(Fine-tune) goes on from there."
         )
+        lost = why_not_kept(run.folder) if run.settings else ""
+        question.setInformativeText(f"Closing stops the training. {lost or kept}")
         keep = question.addButton("Keep open", QMessageBox.ButtonRole.RejectRole)
         stop = question.addButton("Stop and close", QMessageBox.ButtonRole.DestructiveRole)
         question.setDefaultButton(keep)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
 
 #: Shapes' data events after which the rectangle stays as it is; while the mouse draws there are
@@ -29,8 +30,9 @@ class CropTool:
     #: What is drawn, or what to do, changed.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, overlays: Overlays) -> None:
         self._session = session
+        self._overlays = overlays
         self._layer: Shapes | None = None
         #: Why the rectangle that was drawn is no crop; empty if it is one.
         self.problem = ""
@@ -38,7 +40,6 @@ class CropTool:
         self._before: Layer | None = None
         session.video_changed.connect(self._on_video)
         session.crop_changed.connect(self._follow)
-        session.prediction.started.connect(self.let_go)
 
     @property
     def drawing(self) -> bool:
@@ -88,7 +89,6 @@ class CropTool:
         self._take_layer_away()
         self._session.video_changed.disconnect(self._on_video)
         self._session.crop_changed.disconnect(self._follow)
-        self._session.prediction.started.disconnect(self.let_go)
 
     def _follow(self) -> None:
         """Show a crop that was chosen elsewhere."""
@@ -122,8 +122,7 @@ class CropTool:
         )
         self._layer = layer
         selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-        overlays = self._session.overlays
-        above = [overlays.layer(what) for what in (SKELETON, KEYPOINTS)]
+        above = [self._overlays.layer(what) for what in (SKELETON, KEYPOINTS)]
         places = [viewer.layers.index(each) for each in above if each in viewer.layers]
         viewer.layers.insert(min(places, default=len(viewer.layers)), layer)
         # napari selects what is added; the user's own choice is to stay.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.section import AttentionSection
 from napari_vitface.gui.closing import ClosingGuard
 from napari_vitface.gui.correct.section import CorrectSection
@@ -18,12 +18,15 @@ from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.fitted_view import FittedView
 from napari_vitface.gui.main_thread import MainThread
 from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
+from napari_vitface.gui.notifications import notify, take_errors
 from napari_vitface.gui.predict.section import PredictSection
+from napari_vitface.gui.report import note_engine
 from napari_vitface.gui.scrolling import Column, SteadyScrollArea
 from napari_vitface.gui.section import Note, Section
-from napari_vitface.gui.session import session_of
 from napari_vitface.gui.style import style_sheet
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_section import VideoSection
+from napari_vitface.gui.workbench import session_of
 from napari_vitface.jobs.events import Event, Finished
 
 if TYPE_CHECKING:
@@ -39,10 +42,14 @@ class ViTFaceDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        take_errors()
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.setObjectName("vitface")
         self._main_thread = MainThread(self)
         self.session = session_of(viewer, self._main_thread.post)
+        # First of all: the engine takes seconds to import PyTorch.
+        with suppress(Exception):  # Told when it is asked something.
+            self.session.engine.warm_up()
         self.note = Note()
         self.video_section = VideoSection(self.session)
         self.predict_section = PredictSection(self.session)
@@ -82,7 +89,7 @@ class ViTFaceDock(QWidget):
         self.session.fine_tune.models_found.connect(self._offer_models)
         self.fine_tune_section.predict_wanted.connect(self.predict_section.predict)
         self.predict_section.low_confidence.suggest_wanted.connect(self._suggest_frames)
-        # After the dock is on screen: the engine takes seconds to load torch.
+        # After the dock is on screen.
         QTimer.singleShot(0, self._meet_engine)
 
     @property
@@ -155,10 +162,8 @@ class ViTFaceDock(QWidget):
             self.setStyleSheet(style_sheet(viewer))
 
     def _on_told(self, text: str, level: str) -> None:
-        from napari.utils.notifications import show_error, show_info, show_warning
-
         self.note.say(text, level)
-        {"error": show_error, "warning": show_warning}.get(level, show_info)(text)
+        notify(text, level)
 
     def _clear_note(self) -> None:
         self.note.say("")
@@ -169,8 +174,7 @@ class ViTFaceDock(QWidget):
         self.fine_tune_section.set_models(models)
 
     def _meet_engine(self) -> None:
-        """Start the engine and ask what there is, long before the first run needs it."""
-
+        """Ask the engine what there is, long before the first run needs it."""
         if self.session.closed:
             return
 
@@ -182,6 +186,7 @@ class ViTFaceDock(QWidget):
 
         def on_description(event: Event) -> None:
             if isinstance(event, Finished):
+                note_engine(event.result)
                 names = event.result.get("device_names", ())
                 pairs = zip(event.result["devices"], names, strict=False)
                 devices = [
@@ -192,7 +197,6 @@ class ViTFaceDock(QWidget):
 
         try:
             self.session.submit("models", {}, on_models)
-            self.session.engine.warm_up()
             self.session.submit("describe", {}, on_description)
-        except VitFaceError as error:
-            self.session.tell(str(error), "error")
+        except Exception as error:
+            self.session.tell(sentence_of("starting the engine", error), "error")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import (
     Cancelled,
     Event,
@@ -19,6 +20,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.jobs.outputs import why_not_kept
 
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
@@ -56,6 +58,12 @@ class JobRun:
     @property
     def active(self) -> bool:
         return self.status in ("starting", "running", "cancelling")
+
+    @property
+    def lost(self) -> str:
+        """Why nothing that was done is kept on the disk, seen now; empty if it is."""
+        kept_in = self.settings.get("kept_in")
+        return why_not_kept(Path(kept_in)) if kept_in and self.done else ""
 
     def take(self, event: Event) -> None:
         """Note what an event says about the run."""
@@ -130,9 +138,9 @@ class Runner(Generic[R]):
         try:
             options = {"urgent": True} if urgent else {}
             self._request = self._session.submit(job, arguments, arrived, **options)
-        except VitFaceError as error:
+        except Exception as error:
             run.error = type(error).__name__
-            self._fail(run, str(error))
+            self._fail(run, sentence_of(job, error))
             return
         self.changed.emit()
 

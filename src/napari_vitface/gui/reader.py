@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
+from napari_vitface.gui.notifications import notify, take_errors
 from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.videos import LayerData, video_layer
 from napari_vitface.video import Video, open_video
 
-LayerData = tuple[Any, dict[str, Any], str]
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
 
@@ -24,14 +24,13 @@ def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
     """One lazy Image layer of a video; nothing, and a sentence on screen, if it cannot be read."""
     from napari_vitface.gui.waiting import run_waiting
 
+    take_errors()
     (one,) = (path,) if isinstance(path, str | Path) else path
     try:
         return [video_layer(run_waiting(lambda: open_for_window(one), opening(one)))]
     except Exception as error:
-        from napari.utils.notifications import show_error
-
         # Raised, it would reach the user as a traceback.
-        show_error(sentence_of("opening the video", error))
+        notify(sentence_of("opening the video", error), "error")
         return [(None,)]
 
 
@@ -43,18 +42,3 @@ def open_for_window(path: str | Path) -> Video:
 def opening(path: str | Path) -> str:
     """What to say while a video is being opened."""
     return f"Opening {Path(path).name} …"
-
-
-def video_layer(video: Video) -> LayerData:
-    """A video as napari's layer data: lazy, with contrast limits so that napari need not look."""
-    colour = video.ndim == 4
-    options: dict[str, Any] = {
-        "name": video.name,
-        "rgb": colour,
-        "axis_labels": ("frame", "y", "x"),
-        "metadata": {"path": str(video.path), "frame_rate": video.frame_rate},
-    }
-    if not colour:
-        options["contrast_limits"] = (0.0, float(video.white))
-        options["colormap"] = "gray"
-    return video, options, "image"

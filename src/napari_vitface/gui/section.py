@@ -18,6 +18,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
+from napari_vitface.errors import escaped
+from napari_vitface.gui.report import can_be_reported, copy_report
 from napari_vitface.gui.style import unparted
 
 
@@ -87,23 +89,65 @@ class WrappedLabel(QLabel):
         return self._said
 
     def setText(self, text: str) -> None:
+        text = "\n".join(escaped(line) for line in text.split("\n"))
         if text != self._said:
             self._said = text
             super().setText(unparted(text))
         self.setVisible(bool(text))
 
 
-class Note(WrappedLabel):
-    """A coloured box with one sentence: an error, a warning or a piece of information."""
+class Note(QFrame):
+    """A coloured box with one sentence: an error, a warning or a piece of information.
+
+    One that tells of an unexpected error has a button that copies a report of it.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("", "note", parent)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        super().__init__(parent)
+        set_role(self, "note")
+        self._words = _selectable("value")
+        self.report_button = QPushButton("Report…")
+        self.report_button.setToolTip(
+            "Copies a text for the developers to the clipboard: versions and where it went wrong. "
+            "Nothing is sent."
+        )
+        self.report_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.report_button.clicked.connect(lambda: self._report())
+        self.reported = _selectable("value")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(9, 5, 6, 5)
+        layout.setSpacing(5)
+        layout.addWidget(self._words)
+        # Where the words begin in napari's labels.
+        line = QHBoxLayout()
+        line.setContentsMargins(5, 0, 0, 0)
+        line.addWidget(self.report_button)
+        line.addStretch(1)
+        layout.addLayout(line)
+        layout.addWidget(self.reported)
+        self.say("")
+
+    def text(self) -> str:
+        """What was said last."""
+        return self._words.text()
 
     def say(self, text: str, level: str = "warning") -> None:
         """Show a sentence; the empty one hides the box."""
         set_property(self, "level", level)
-        self.setText(text)
+        if text != self._words.text():
+            self.reported.setText("")
+        self._words.setText(text)
+        self.report_button.setVisible(can_be_reported(text))
+        self.setVisible(bool(text))
+
+    def _report(self) -> None:
+        self.reported.setText(copy_report(self.text()))
+
+
+def _selectable(role: str) -> WrappedLabel:
+    label = WrappedLabel("", role)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
 
 
 #: Pixels beside the words of a fold's line.

@@ -48,16 +48,15 @@ def style_sheet(viewer: ViewerModel) -> str:
     QLabel[role="badge"][waits="true"] {{
         background: {mix(0.3)}; color: {readable_on(between(0.3))};
     }}
-    QLabel[role="note"] {{
+    QFrame[role="note"] {{
         background: rgba({warning[0]}, {warning[1]}, {warning[2]}, 40);
         border-left: 3px solid rgb({warning[0]}, {warning[1]}, {warning[2]});
-        padding: 5px 6px; color: {mix(1.0)};
     }}
-    QLabel[role="note"][level="error"] {{
+    QFrame[role="note"][level="error"] {{
         background: rgba({error[0]}, {error[1]}, {error[2]}, 70);
         border-left: 3px solid rgb({error[0]}, {error[1]}, {error[2]});
     }}
-    QLabel[role="note"][level="info"] {{
+    QFrame[role="note"][level="info"] {{
         background: {mix(0.08)}; border-left: 3px solid {accent};
     }}
     QFrame[role="row"] {{

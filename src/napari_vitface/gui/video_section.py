@@ -14,26 +14,30 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QSizePolicy,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_vitface.errors import escaped, one_line
 from napari_vitface.gui import dropping
+from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
-from napari_vitface.gui.session import OpenVideo, Session
 from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.words import list_words
 from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.white import is_deep
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 
 
 class VideoSection(Section):
     """Open a video, a folder of images or the sample; name, size, rate, problems, frame."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(1, "Video", parent)
         self._session = session
         self.name = WrappedLabel("", "strong")
@@ -65,6 +69,8 @@ class VideoSection(Section):
         self.content.addWidget(self.name)
         self.content.addWidget(self.others)
         self.content.addWidget(self.facts)
+        self.white = WhiteRow(session)
+        self.content.addWidget(self.white)
         self.content.addWidget(self.frame)
         self.content.addWidget(self.problems)
         self.content.addLayout(buttons)
@@ -142,7 +148,7 @@ class VideoSection(Section):
         videos = list(self._session.videos)
         self.others.clear()
         for opened in videos:
-            self.others.addItem(opened.label, opened)
+            self.others.addItem(escaped(opened.label), opened)
             self.others.setItemData(
                 self.others.count() - 1, str(opened.path), Qt.ItemDataRole.ToolTipRole
             )
@@ -155,6 +161,7 @@ class VideoSection(Section):
         self._list_videos()
         self.refresh_dropping()
         if opened is None:
+            self.white.refresh()
             self.name.setText("")
             self.facts.setText("")
             self.frame.setText("")
@@ -169,7 +176,8 @@ class VideoSection(Section):
         self.name.setText(opened.label if same_name else opened.path.name)
         self.name.setToolTip(str(opened.path))
         self.facts.setText(facts(video))
-        self.problems.say("\n".join(video.problems))
+        self.white.refresh()
+        self.problems.say("\n".join(map(one_line, video.problems)))
         self.status = count(len(video), "frame")
         set_look(self.open_button, "")
         self._on_frame(self._session.frame)
@@ -196,6 +204,46 @@ class VideoSection(Section):
         if opened.video.frame_rate > 0:
             text += f"  ·  {float(opened.video.times[frame]):.3f} s"
         self.frame.setText(text)
+
+
+class WhiteRow(QWidget):
+    """Which value is white in a recording of more than 8 bits, and where that is known from."""
+
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.value = QSpinBox()
+        self.value.setRange(1, 65535)
+        self.value.setPrefix("White: ")
+        self.value.setKeyboardTracking(False)
+        self.value.setToolTip(
+            "The value that is white, on screen and for models; 4095 for 12 bits. In a project it "
+            "holds for the labelled images of this recording too"
+        )
+        self.value.valueChanged.connect(session.white.set)
+        self.reset_button = QPushButton("From the data")
+        self.reset_button.setToolTip("Take what the file says, or what its brightest frames need")
+        self.reset_button.clicked.connect(lambda: session.white.set(None))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(self.value, 1)
+        layout.addWidget(self.reset_button)
+        session.white.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the level of the current video; nothing for one of 8 bits."""
+        opened = self._session.current
+        deep = opened is not None and is_deep(opened.video)
+        self.setVisible(deep)
+        if opened is None or not deep:
+            return
+        self.value.blockSignals(True)
+        self.value.setValue(opened.video.white)
+        self.value.setSuffix(" (from the data)" if opened.white is None else " (set)")
+        self.value.blockSignals(False)
+        self.reset_button.setVisible(opened.white is not None)
 
 
 class DroppingQuestion(QWidget):

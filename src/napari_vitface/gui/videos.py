@@ -11,7 +11,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,52 +19,15 @@ from napari.layers import Image
 from psygnal import Signal
 
 from napari_vitface.gui.on_video import keep_visual
+from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.jobs.outputs import output_stem
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_vitface.gui.crop import Crop
-    from napari_vitface.pose.table import PoseTable
-
-
-@dataclass(eq=False)
-class OpenVideo:
-    """A video with its layer and the poses known of it.
-
-    Attributes
-    ----------
-    poses : PoseTable or None
-        As the model gave them; row i is frame i. None: no prediction of the chosen model is known.
-        What is shown of them is `Session.predictions`.
-    model : str
-        Name of the model that the poses come from.
-    saved : Path or None
-        The table on disk that the poses were read from or are written to.
-    source : Path or None
-        Another program's table that the poses shown were opened from; None: they are the model's.
-    crop : (x, y, width, height) or None
-        Part of the frame that models are to look at; None for all of it.
-    label : str
-        A short name that no other open video has.
-    frame : int
-        The frame that was on screen when the video was left.
-    """
-
-    video: Video
-    layer: Image
-    poses: PoseTable | None = None
-    model: str = ""
-    saved: Path | None = None
-    source: Path | None = None
-    crop: Crop | None = None
-    label: str = ""
-    frame: int = 0
-
-    @property
-    def path(self) -> Path:
-        return Path(self.video.path)
+#: What napari makes a layer of.
+LayerData = tuple[Any, dict[str, Any], str]
 
 
 class Videos:
@@ -284,3 +246,18 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
             )
             names.append(f"{path.name} ({'/'.join(parts[-depth:])})")
     return names
+
+
+def video_layer(video: Video) -> LayerData:
+    """A video as napari's layer data: lazy, with contrast limits so that napari need not look."""
+    colour = video.ndim == 4
+    options: dict[str, Any] = {
+        "name": video.name,
+        "rgb": colour,
+        "axis_labels": ("frame", "y", "x"),
+        "metadata": {"path": str(video.path), "frame_rate": video.frame_rate},
+    }
+    if not colour:
+        options["contrast_limits"] = (0.0, float(video.white))
+        options["colormap"] = "gray"
+    return video, options, "image"

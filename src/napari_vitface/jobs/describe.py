@@ -16,6 +16,8 @@ def describe() -> Iterator[Event]:
     """
     import torch
 
+    from napari_vitface.model.processor import processor_name
+
     devices = ["cpu"]
     if torch.cuda.is_available():
         devices += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
@@ -30,6 +32,8 @@ def describe() -> Iterator[Event]:
         "devices": devices,
         "device_names": [_device_name(device) for device in devices],
         "threads": torch.get_num_threads(),
+        "processor": processor_name(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
     }
     yield Finished("describe", result)
 

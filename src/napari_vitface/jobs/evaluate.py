@@ -17,9 +17,10 @@ from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.training.verdict import Judged, calibration_figures, compare
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
-    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
 
@@ -36,6 +37,7 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     report: str | os.PathLike[str] | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
@@ -51,7 +53,7 @@ def evaluate(
         Judge only the frames that the model's training kept apart, as its checkpoint names them.
     frames : collection of int, optional
         Judge only these frame numbers.
-    device, precision, batch_size
+    device, precision, batch_size, white
         See `napari_vitface.jobs.predict.predict`.
     report : path, optional
         Folder for ``report.html``, ``metrics.json`` and ``worst.png``, a picture of the frames
@@ -81,15 +83,13 @@ def evaluate(
     VitFaceError
         One sentence: the model or the labels cannot be used, or have nothing in common.
     """
-    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.project.labels import read_labels
 
     chosen = labels if isinstance(labels, Labels) else read_labels(labels)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
-        )
+        network = yield from shared.loading(stack, model, Computing(device, precision, batch_size))
         training = network.metadata.get("training") or {}
         if held_out:
             chosen = _kept_apart(chosen, training, network.name)
@@ -110,7 +110,7 @@ def evaluate(
         if not held_out:
             yield from _perhaps_trained_on(chosen, training, network.name)
 
-        found = _Predictions(chosen, network, keep=report is not None)
+        found = _Predictions(chosen, network, white, keep=report is not None)
         yield from found.run()
 
         columns = [network.keypoints.index(name) for name in names]
@@ -144,8 +144,16 @@ class _Predictions:
     views : list of View
     """
 
-    def __init__(self, labels: Labels, model: KeypointModel, *, keep: bool = False) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        model: KeypointModel,
+        white: int | None = None,
+        *,
+        keep: bool = False,
+    ) -> None:
         self._images = labels.images
+        self._white = white
         self._model = model
         self._keep = keep
         self.inputs: list[NDArray[np.uint8]] = []
@@ -157,12 +165,12 @@ class _Predictions:
 
     def run(self) -> Iterator[Event]:
         """Predict all images, some at a time."""
-        from napari_vitface.video.images import EightBitReader
+        from napari_vitface.project.white import labelled_images
         from napari_vitface.video.scale import scale_image
 
         began = time.monotonic()
         total = len(self._images)
-        read = EightBitReader()
+        read = labelled_images(self._white)
         for start in range(0, total, _IMAGES_AT_ONCE):
             rows = range(start, min(start + _IMAGES_AT_ONCE, total))
             views, canvas = [], []

@@ -302,13 +302,15 @@ class Finished(Event):
 class Failed(Event):
     """The job ended with an error: one sentence for the user, and the traceback for `--debug`.
 
-    `error` is the name of its class.
+    `error` is the name of its class; `unexpected` is one that is not the user's to mend, and worth
+    reporting to the developers.
     """
 
     job: str
     message: str
     detail: str = ""
     error: str = ""
+    unexpected: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", one_line(self.message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
+from importlib import metadata
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Failed
@@ -13,13 +14,34 @@ def describe_failure(job: str, error: BaseException) -> Failed:
     """The `Failed` event of an error: its sentence, and the traceback as detail.
 
     `VitFaceError` speaks for itself. Lack of memory or of disk space is said in plain words.
-    Anything else is a fault of ours and says so.
+    Anything else is a fault of ours, and says so.
+
+    Parameters
+    ----------
+    job : str
+        The name of a job, or what else was being done: "opening the video".
     """
     detail = "".join(traceback.format_exception(error))
-    return Failed(job, _sentence(job, error), detail, type(error).__name__)
+    sentence, kind = _expected(job, error), type(error).__name__
+    if sentence is not None:
+        return Failed(job, sentence, detail, kind)
+    text = str(error).strip().partition("\n")[0].rstrip(".")
+    sentence = f"Unexpected error in {job}: {kind}{': ' + text if text else ''}."
+    return Failed(job, sentence, detail, kind, unexpected=True)
 
 
-def _sentence(job: str, error: BaseException) -> str:
+def where_to_report() -> str:
+    """Where an unexpected error is told to who can mend it: "at ADDRESS"."""
+    # As the package's own metadata say it, so that a copy of the project names its own place.
+    for line in metadata.metadata("napari-vitface").get_all("Project-URL") or ():
+        label, _, address = line.partition(",")
+        if label.strip().lower() in ("issues", "issue tracker", "bug tracker", "tracker"):
+            return f"at {address.strip()}"
+    return "to those from whom you have napari-vitface"
+
+
+def _expected(job: str, error: BaseException) -> str | None:
+    """The sentence of an error that can happen to anybody; None for any other."""
     if isinstance(error, VitFaceError):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -30,8 +52,6 @@ def _sentence(job: str, error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"The disk is full{where}; make room and run {job} again."
+            return f"The disk is full{where}; make room and try again."
         return f"The system refused something that {job} needs{where}: {error.strerror}."
-    text = str(error).strip().partition("\n")[0]
-    kind = type(error).__name__
-    return f"Unexpected error in {job}: {kind}{': ' + text if text else ''}."
+    return None

@@ -11,6 +11,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -33,6 +34,7 @@ def find_face(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Propose the crop in which a model is surest of a face, over frames spread over a video.
@@ -41,7 +43,7 @@ def find_face(
 
     Parameters
     ----------
-    video, model, device, precision, batch_size, resources
+    video, model, device, precision, batch_size, white, resources
         See `napari_vitface.jobs.predict.predict`.
 
     Yields
@@ -62,10 +64,8 @@ def find_face(
     """
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video))
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
-        )
+        source = stack.enter_context(shared.video(video, white=white))
+        network = yield from shared.loading(stack, model, Computing(device, precision, batch_size))
         looking = search(source, network)
         started = False
         while True:

@@ -9,6 +9,10 @@ from pathlib import Path
 from napari_vitface.atomic import leftovers
 from napari_vitface.errors import VitFaceError
 
+#: Between the names of the video and of the model.
+_BY = "_vitface_"
+_OVERLAY = "_overlay"
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -47,13 +51,11 @@ class Outputs:
             raise VitFaceError(
                 f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
             ) from error
-        name = output_name(video, model)
-        return cls(
-            h5=folder / f"{name}.h5",
-            csv=folder / f"{name}.csv",
-            overlay=folder / f"{name}_overlay.mp4" if overlay else None,
-            part=folder / f"{name}.part",
+        h5, csv = table_paths(video, model, folder=folder)
+        drawn = (
+            output_path(video, f"{_OVERLAY}.mp4", model=model, folder=folder) if overlay else None
         )
+        return cls(h5, csv, drawn, output_path(video, ".part", model=model, folder=folder))
 
     def existing(self) -> list[Path]:
         """Those of the wanted files that are there already."""
@@ -81,9 +83,49 @@ class Outputs:
                 other.unlink(missing_ok=True)
 
 
-def output_name(video: Path, model: str) -> str:
-    """What the names of the results of a video and a model begin with."""
-    return f"{output_stem(video)}_vitface_{model}"
+def why_not_kept(kept_in: Path) -> str:
+    """A sentence if what a run was to leave is not there now that it has ended; empty if it is.
+
+    Parameters
+    ----------
+    kept_in : Path
+        What the run said that it keeps its state in, ``settings["kept_in"]`` of `Started`.
+    """
+    if kept_in.exists():
+        return ""
+    folder = kept_in.parent
+    if folder.is_dir():
+        return f"Nothing is kept: {kept_in.name} is not in {folder} any more."
+    return f"Nothing is kept: the folder {folder} was moved, renamed or deleted."
+
+
+def output_path(
+    video: Path, ending: str, *, model: str | None = None, folder: Path | None = None
+) -> Path:
+    """Where a file that is made of a video goes: ``<video>[_vitface_<model>]<ending>``.
+
+    Parameters
+    ----------
+    ending : str
+        What the file is, with its suffix: ``_overlay.mp4``.
+    model : str, optional
+        Name or path of the model that it comes from.
+    folder : Path, optional
+        By default the folder that the video is in.
+    """
+    by = "" if model is None else f"{_BY}{model_stem(model)}"
+    return (folder or results_folder(video)) / f"{output_stem(video)}{by}{ending}"
+
+
+def table_paths(
+    video: Path, model: str, ending: str = "", *, folder: Path | None = None
+) -> tuple[Path, Path]:
+    """Where poses of a video go, in both forms (see `output_path`): .h5 and .csv."""
+    h5, csv = (
+        output_path(video, ending + suffix, model=model, folder=folder)
+        for suffix in (".h5", ".csv")
+    )
+    return h5, csv
 
 
 def model_stem(model: str) -> str:
@@ -106,7 +148,7 @@ def output_place(video: Path, folder: Path | None = None) -> tuple[str, str]:
 
 def is_overlay(video: Path) -> bool:
     """Whether a file is named like a labelled video that a prediction wrote."""
-    return "_vitface_" in video.stem and video.stem.endswith("_overlay")
+    return _BY in video.stem and video.stem.endswith(_OVERLAY)
 
 
 def output_stem(video: Path) -> str:
@@ -132,12 +174,8 @@ def find_predictions(video: Path, model: str, folder: Path | None = None) -> Pat
     folder : Path, optional
         Where to look; by default where the video is.
     """
-    folder = results_folder(video) if folder is None else folder
-    for suffix in (".h5", ".csv"):
-        path = folder / f"{output_name(video, model)}{suffix}"
-        if path.is_file():
-            return path
-    return None
+    tables = table_paths(video, model, folder=folder)
+    return next((path for path in tables if path.is_file()), None)
 
 
 def _absolute(path: Path) -> Path:

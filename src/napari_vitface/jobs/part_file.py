@@ -9,7 +9,6 @@ opened again. Confidence is NaN in the records of frames that could not be decod
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import zlib
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.lock import lock_open_file
 
 _MAGIC = b"napari-vitface part 2\n"
 
@@ -68,7 +68,8 @@ class PartFile:
                 "another output folder."
             ) from error
         try:
-            self._lock()
+            if not lock_open_file(self._file.fileno()):
+                raise VitFaceError(f"Another run is writing {path}; wait for it or cancel it.")
             self._header = _MAGIC + json.dumps(fingerprint, sort_keys=True).encode("ascii") + b"\n"
             self.count = self._continue(fingerprint, frames)
         except BaseException:
@@ -180,25 +181,6 @@ class PartFile:
         data = memoryview(np.ascontiguousarray(records).view(np.uint8).reshape(-1))
         ends = range(size, len(data) + 1, size)
         return np.array([zlib.crc32(data[end - size : end - 4], start) for end in ends], np.uint32)
-
-    def _lock(self) -> None:
-        try:
-            if os.name == "posix":
-                import fcntl
-
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                import msvcrt
-
-                # A byte far behind the end, because Windows' locks also keep readers out.
-                self._file.seek(1 << 40)
-                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
-                raise VitFaceError(
-                    f"Another run is writing {self.path}; wait for it or cancel it."
-                ) from error
-            # The file system has no locks (some network drives): go on without.
 
 
 def read_fingerprint(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
 
+#: Of the settings of a run, those that its table keeps.
+_MADE_WITH = ("model", "precision", "crop", "white")
 #: Seconds between two `Progress` events.
 _PROGRESS_EVERY = 0.2
 #: Rows of an earlier run that are shown at a time.
@@ -90,7 +93,8 @@ def predict(
     overwrite : bool
         Replace outputs that exist.
     white : int, optional
-        The value that is white in a recording of more than 8 bits; see `napari_vitface.open_video`.
+        The value that is white in a recording of more than 8 bits. Default: what the project that
+        it lies in sets, else as `napari_vitface.open_video`.
     resources : Resources, optional
         Where to borrow the model and the video from.
 
@@ -98,8 +102,8 @@ def predict(
     ------
     Preparing, Started
         `total` frames; `settings` say what runs where, the keypoints, in `fresh_from` how many
-        frames an earlier run had done (these are yielded first), the ``crop``, and in ``face`` what
-        the search for it found, or None.
+        frames an earlier run had done (these are yielded first), the ``crop``, in ``face`` what the
+        search for it found, or None, and in ``kept_in`` the file that a cancelled run leaves.
     PosesPredicted, Progress, Notice
     Finished
         Its result names the files (``h5``, ``csv``, ``overlay``), ``frames``, ``broken`` as
@@ -132,10 +136,10 @@ def predict(
         # that wrote its tables but not its overlay; whether it is, is seen below.
         if not overwrite and not outputs.part.exists():
             outputs.refuse_if_existing()
-        options: dict[str, Any] = {"device": device, "batch_size": batch_size}
+        computing = Computing(device, precision, batch_size)
         made = precision != "int8" or has_int8(file)
         network = yield from shared.loading(
-            stack, file, precision=precision if made else "fp32", **options
+            stack, file, computing if made else replace(computing, precision="fp32")
         )
         fingerprint = _fingerprint(source, stamp, file, chosen, network.keypoints.names)
         face = None
@@ -146,9 +150,7 @@ def predict(
             view = found_view(face, source, network)
         else:
             view = yield from view_of(source, network, crop)
-        network = yield from suited(
-            stack, shared, source, view, file, network, precision, **options
-        )
+        network = yield from suited(stack, shared, source, view, file, network, computing)
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, len(network.keypoints), chosen)
         stack.callback(part.leave)
@@ -231,6 +233,7 @@ class _Run:
             "face": self.face,
             "keypoints": self.model.keypoints.to_dict(),
             "fresh_from": self.fresh_from,
+            "kept_in": str(self.part.path),
         }
 
     def tables_are_written(self) -> bool:
@@ -260,7 +263,8 @@ class _Run:
         told = 0.0
         pace = Pace()
         with ExitStack() as stack:
-            recorder = Recorder(self.part, self.outputs, self.model.keypoints, self.scorer)
+            made = {key: self.settings()[key] for key in _MADE_WITH}
+            recorder = Recorder(self.part, self.outputs, self.model.keypoints, self.scorer, made)
             stack.callback(recorder.stop)
             source = batches(
                 self.video,
@@ -328,6 +332,7 @@ class _Run:
             "broken": [list(run) for run in self.broken],
             "low_confidence": round(self.unsure / self.judged, 4) if self.judged else None,
             "crop": list(self.view.crop),
+            "white": self.video.white,
             "face": self.face,
             "seconds": round(self.seconds, 3),
             "frames_per_second": round(fresh / self.seconds, 2) if self.seconds else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Started
 from napari_vitface.jobs.preparing import preparing
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.resources import Resources
@@ -29,7 +31,10 @@ _PROBES = 4
 
 
 def quantise(
-    model: str | os.PathLike[str] = "mouse-face", *, sources: Sequence[str | os.PathLike[str]]
+    model: str | os.PathLike[str] = "mouse-face",
+    *,
+    sources: Sequence[str | os.PathLike[str]],
+    white: int | None = None,
 ) -> Iterator[Event]:
     """Make a model ready for int8, on frames like those that it is to be used on.
 
@@ -43,6 +48,8 @@ def quantise(
     sources : paths
         Videos, or labels: a DeepLabCut project, a ``labeled-data/<video>`` folder, or a
         ``CollectedData_*.csv|.h5``, of which the frames count. 32 frames are used, or all of fewer.
+    white : int, optional
+        See `napari_vitface.jobs.predict.predict`.
 
     Yields
     ------
@@ -63,7 +70,10 @@ def quantise(
     yield from preparing(importing_torch())
     _, preprocessing, _ = load_network(file)
     canvas = np.concatenate(
-        [_frames_of(Path(source), preprocessing, FRAMES // len(sources)) for source in sources]
+        [
+            _frames_of(Path(source), preprocessing, FRAMES // len(sources), white)
+            for source in sources
+        ]
     )
     name = ", ".join(Path(source).resolve().name for source in sources)
     made = yield from make_int8(file, canvas, name)
@@ -100,19 +110,18 @@ def suited(
     view: View,
     file: Path,
     model: KeypointModel,
-    precision: str,
-    **options: Any,
+    computing: Computing,
 ) -> Generator[Event, None, KeypointModel]:
     """The model to predict a video with: in int8 where that finds fp32's points in this video.
 
-    Where int8 is asked for and `model`, which is loaded from `file` with `options`, is not in int8,
-    it is made ready for it, on frames of this video.
+    Where `computing` asks for int8 and `model`, which is loaded from `file`, is not in int8, it is
+    made ready for it, on frames of this video.
     """
     from napari_vitface.model.int8 import LIMIT, points_moved
 
-    if precision == "int8" and model.int8 is None:
+    if computing.precision == "int8" and model.int8 is None:
         yield from make_int8(file, spread_inputs(video, view), video.path.name)
-        model = yield from resources.loading(stack, file, precision="int8", **options)
+        model = yield from resources.loading(stack, file, computing)
     canvas = spread_inputs(video, view, _PROBES) if model.int8 is not None else None
     if model.int8 is None or canvas is None or not len(canvas):
         return model
@@ -122,13 +131,13 @@ def suited(
     sentence = (
         f"In int8, half of the points in {video.path.name} move by over {moved:.2f} input pixels"
     )
-    if precision == "int8":
+    if computing.precision == "int8":
         raise VitFaceError(
             f"{sentence}; choose another precision, or make the model ready on this video: "
             "napari-vitface quantise MODEL VIDEO"
         )
     yield Notice(f"{sentence}, so it is predicted in fp32.")
-    return (yield from resources.loading(stack, file, precision="fp32", **options))
+    return (yield from resources.loading(stack, file, replace(computing, precision="fp32")))
 
 
 def spread_inputs(video: Video, view: View, count: int = FRAMES) -> NDArray[np.uint8]:
@@ -141,23 +150,26 @@ def spread_inputs(video: Video, view: View, count: int = FRAMES) -> NDArray[np.u
     return view.pad(np.stack(images))
 
 
-def _frames_of(source: Path, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
+def _frames_of(
+    source: Path, preprocessing: Preprocessing, count: int, white: int | None
+) -> NDArray[np.uint8]:
+    from napari_vitface.formats.format import suffixes
     from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.white import labelled_images, set_white
     from napari_vitface.video import open_video, scale_image
-    from napari_vitface.video.images import EightBitReader
 
     images: list[Path] = []
-    if source.is_dir() or source.suffix.lower() in (".csv", ".h5"):
+    if source.is_dir() or source.suffix.lower() in suffixes("labels"):
         try:
             images = [Path(path) for path in read_labels(source).images]
         except LabelError:
             if not source.is_dir():
                 raise
     if not images:
-        with open_video(source) as video:
+        with open_video(source, white=set_white(source) if white is None else white) as video:
             size = (video.shape[1], video.shape[2])
             return spread_inputs(video, preprocessing.view(size), count)
-    found, read = [], EightBitReader()
+    found, read = [], labelled_images(white)
     for path in images[:: max(1, len(images) // count)][:count]:
         image = read(path)
         view = preprocessing.view((image.shape[0], image.shape[1]))

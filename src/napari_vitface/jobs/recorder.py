@@ -7,7 +7,8 @@ import os
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,23 @@ class Recorder:
     keypoints : KeypointSet
     scorer : str
         Named in the tables as who made the predictions.
+    about : mapping, optional
+        How they were made, as plain data; kept in the HDF5 table.
     """
 
     def __init__(
-        self, part: PartFile, outputs: Outputs, keypoints: KeypointSet, scorer: str
+        self,
+        part: PartFile,
+        outputs: Outputs,
+        keypoints: KeypointSet,
+        scorer: str,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         self._part = part
         self._outputs = outputs
         self._keypoints = keypoints
         self._scorer = scorer
+        self._about = about
         self._tables: PoseWriter | None = None
         self._error: BaseException | None = None
         # Bounded: a disk that is slower than the model slows the run down, and memory stays small.
@@ -116,7 +125,11 @@ class Recorder:
         from napari_vitface.formats.poses import PoseWriter
 
         self._tables = PoseWriter(
-            self._outputs.h5, self._outputs.csv, keypoints=self._keypoints, scorer=self._scorer
+            self._outputs.h5,
+            self._outputs.csv,
+            keypoints=self._keypoints,
+            scorer=self._scorer,
+            about=self._about,
         )
 
     def _to_tables(self, rows: NDArray[np.void]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from napari_vitface.jobs.events import Event
 from napari_vitface.jobs.preparing import preparing
+from napari_vitface.settings.computing import Computing
 from napari_vitface.steps import result_of
 
 if TYPE_CHECKING:
@@ -86,10 +87,7 @@ class Resources:
         self,
         stack: ExitStack,
         name: str | os.PathLike[str],
-        *,
-        device: str = "auto",
-        precision: str = "auto",
-        batch_size: int | str = "auto",
+        computing: Computing = Computing(),  # noqa: B008, it is frozen
     ) -> Generator[Event, None, KeypointModel]:
         """A loaded model, lent until `stack` is closed; yields what is being done to load it.
 
@@ -98,30 +96,30 @@ class Resources:
         from napari_vitface.model.checkpoint import find_model, loading
 
         path = find_model(name)
-        key = (str(path.absolute()), _stamp(path), device, precision, batch_size)
+        key = (str(path.absolute()), _stamp(path), computing)
         model: KeypointModel | None = None
         if key not in self._models:
-            model = yield from preparing(
-                loading(path, device=device, precision=precision, batch_size=batch_size)
-            )
+            model = yield from preparing(loading(path, **vars(computing)))
         # Where an urgent job loaded the same one meanwhile, that is taken.
         return stack.enter_context(self._models.borrow(key, lambda: cast("KeypointModel", model)))
 
     @contextmanager
     def model(self, name: str | os.PathLike[str], **options: Any) -> Iterator[KeypointModel]:
-        """As `loading`, without being told."""
+        """As `loading` with options of `Computing`, without being told."""
         with ExitStack() as stack:
-            yield result_of(self.loading(stack, name, **options))
+            yield result_of(self.loading(stack, name, Computing(**options)))
 
     @contextmanager
     def video(self, path: str | os.PathLike[str], *, white: int | None = None) -> Iterator[Video]:
         """An open video; a file that changed on disk is opened anew.
 
-        `white` as in `napari_vitface.open_video`.
+        `white` as in `napari_vitface.open_video`; default what its project sets, if it does.
         """
+        from napari_vitface.project.white import set_white
         from napari_vitface.video import open_video
 
         path = Path(path)
+        white = set_white(path) if white is None else white
         key = (str(path.absolute()), _stamp(path), white)
         with self._videos.borrow(key, lambda: open_video(path, white=white)) as video:
             yield video

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -103,9 +103,9 @@ def choose(
     known = recalled(conditions, [(str(d), p) for d, p in options]) if content else None
     if known is not None:
         return known
-    choice, lasting = yield from _measure(network, preprocessing, devices, precision, int8)
-    if content and lasting:
-        remember(conditions, asdict(choice))
+    choice, trials = yield from _measure(network, preprocessing, devices, precision, int8)
+    if content:
+        keep(conditions, choice, trials)
     return choice
 
 
@@ -126,12 +126,27 @@ def _int8_asked_for(int8: Int8Network | None, device: torch.device) -> Choice:
 
 
 def recalled(conditions: dict[str, Any], options: list[tuple[str, str]]) -> Choice | None:
-    """The choice that is remembered for `conditions`, if it is one of `options`."""
+    """The choice that is kept for `conditions`, if it is one of `options`."""
     found = recall(conditions) or {}
     device, precision, why = (found.get(key) for key in ("device", "precision", "why"))
     if (device, precision) not in options or not isinstance(why, str):
         return None
-    return Choice(str(device), str(precision), why)
+    return Choice(str(device), str(precision), why) if found.get("sure") is True else None
+
+
+def keep(conditions: dict[str, Any], choice: Choice, trials: Sequence[Trial]) -> None:
+    """Keep a choice for `conditions`, unless other programs were at work meanwhile.
+
+    Where a candidate was given up, it may have been for what it does once in a process, or for a
+    moment's trouble: such an outcome is kept for good when a second process comes to the same.
+    """
+    if any(trial.disturbed for trial in trials):
+        return
+    again = asdict(choice)
+    before = recall(conditions) or {}
+    same = all(before.get(key) == again[key] for key in ("device", "precision"))
+    sure = same or not any(trial.given_up for trial in trials)
+    remember(conditions, {**again, "sure": sure})
 
 
 def _measure(
@@ -140,8 +155,7 @@ def _measure(
     devices: list[torch.device],
     precision: str,
     int8: Int8Network | None,
-) -> Steps[tuple[Choice, bool]]:
-    """The choice, and whether it holds for another time too."""
+) -> Steps[tuple[Choice, list[Trial]]]:
     trials: list[Trial] = []
     failures = ""
     for device in devices:
@@ -151,7 +165,7 @@ def _measure(
         on_cpu = int8 if device.type == "cpu" else None
         if device == devices[-1] and not trials and len(names) == 1 and on_cpu is None:
             # Nothing is left to compare it with.
-            return Choice(str(device), names[0], f"{names[0]} on {device}.{failures}"), True
+            return Choice(str(device), names[0], f"{names[0]} on {device}.{failures}"), []
         try:
             canvas = trial_canvas(1 if device.type == "cpu" else 8, preprocessing).to(device)
             candidates = [torch_candidate(network, preprocessing, canvas, name) for name in names]
@@ -165,8 +179,7 @@ def _measure(
             failures += f" {device} cannot be used ({first_line(error)})."
             release_memory(device)
     chosen, why = choose_trial(trials)
-    lasting = not any(trial.disturbed for trial in trials)
-    return Choice(str(chosen.device), chosen.precision, why + failures), lasting
+    return Choice(str(chosen.device), chosen.precision, why + failures), trials
 
 
 def said(trying: Any) -> Steps[list[Trial]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_vitface.errors import CheckpointError
+from napari_vitface.settings.heads import find_head
 
 
 class Head(nn.Module):
@@ -17,14 +19,34 @@ class Head(nn.Module):
 
     Attributes
     ----------
+    name : str
+        Under which `create_head` made it.
     args : dict
         Further arguments of `create_head`, enough to build the same head again.
     final : str
         Name of the last layer, whose outputs belong to one keypoint after the other.
     """
 
+    name: str
     args: dict[str, Any]
     final: str
+
+    @classmethod
+    def fitting(
+        cls, patch_size: tuple[int, int], class_token: int | None, channels: int
+    ) -> dict[str, Any]:
+        """Arguments of the class that follow from a backbone, unless others are asked for.
+
+        Parameters
+        ----------
+        patch_size : (ph, pw)
+            Input pixels a patch.
+        class_token : int or None
+            Position of the class token among the prefix tokens.
+        channels : int
+            Of the images.
+        """
+        return {}
 
     def map_size(
         self, input_size: tuple[int, int], grid: tuple[int, int]
@@ -99,6 +121,12 @@ class UNetHead(Head):
         self.logits = nn.Conv2d(second, keypoints, 3, padding=1)
         _start_flat(self.logits)
 
+    @classmethod
+    def fitting(
+        cls, patch_size: tuple[int, int], class_token: int | None, channels: int
+    ) -> dict[str, Any]:
+        return {"patch_size": patch_size, "channels": channels}
+
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
         return -(-input_size[0] // 4), -(-input_size[1] // 4)
 
@@ -129,9 +157,16 @@ def _resized(maps: Tensor, like: Tensor) -> Tensor:
 
 def _start_flat(logits: nn.Conv2d) -> None:
     """Maps that say nothing yet."""
-    nn.init.normal_(logits.weight, std=0.01)
+    _start_small(logits.weight)
     if logits.bias is not None:
         nn.init.zeros_(logits.bias)
+
+
+def _start_small(weight: Tensor) -> None:
+    # Weights that have a shape only (`KeypointNetwork.misfits`) are left alone: random numbers for
+    # them are Python in PyTorch, and load its compiler first, for seconds.
+    if not weight.is_meta:
+        nn.init.normal_(weight, std=0.01)
 
 
 class HeatmapHead(Head):
@@ -166,6 +201,13 @@ class HeatmapHead(Head):
         self.upsample = upsample
         _start_flat(self.logits)
 
+    @classmethod
+    def fitting(
+        cls, patch_size: tuple[int, int], class_token: int | None, channels: int
+    ) -> dict[str, Any]:
+        # Maps at stride 4, or about 4.
+        return {"upsample": max(1, round(max(patch_size) / 4))}
+
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
         return grid[0] * self.upsample, grid[1] * self.upsample
 
@@ -191,8 +233,14 @@ class RegressionHead(Head):
         self.class_token = class_token
         self.norm = nn.LayerNorm(embed_dim)
         self.coordinates = nn.Linear(embed_dim, keypoints * 2)
-        nn.init.normal_(self.coordinates.weight, std=0.01)
+        _start_small(self.coordinates.weight)
         nn.init.constant_(self.coordinates.bias, 0.5)
+
+    @classmethod
+    def fitting(
+        cls, patch_size: tuple[int, int], class_token: int | None, channels: int
+    ) -> dict[str, Any]:
+        return {"class_token": class_token}
 
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> None:
         return None
@@ -205,13 +253,6 @@ class RegressionHead(Head):
         return self.coordinates(self.norm(token)).unflatten(1, (-1, 2))
 
 
-#: The heads by name; the first is that of a new network.
-HEADS: dict[str, type[Head]] = {
-    "unet": UNetHead,
-    "heatmap": HeatmapHead,
-    "regression": RegressionHead,
-}
-DEFAULT_HEAD = next(iter(HEADS))
 #: Channels of a head, at most.
 _MOST = 16384
 
@@ -225,11 +266,12 @@ def create_head(
     channels: int,
     **args: Any,
 ) -> Head:
-    """A head by name, by default with maps at stride 4 or about 4.
+    """A head by name, as it fits a backbone.
 
     Parameters
     ----------
-    name : {"unet", "heatmap", "regression"}
+    name : str
+        One of `napari_vitface.settings.heads.HEADS`.
     embed_dim : int
         Channels of a token.
     keypoints : int
@@ -248,14 +290,10 @@ def create_head(
     CheckpointError
         There is no head of that name.
     """
-    if name == "unet":
-        return UNetHead(embed_dim, keypoints, patch_size, channels, **args)
-    if name == "heatmap":
-        upsample = max(1, round(max(patch_size) / 4))
-        return HeatmapHead(embed_dim, keypoints, **({"upsample": upsample} | args))
-    if name == "regression":
-        return RegressionHead(embed_dim, keypoints, **({"class_token": backbone_token} | args))
-    raise CheckpointError(f"There is no head named {name!r}; there are: {', '.join(HEADS)}.")
+    kind: type[Head] = resolve_name(find_head(name).place)
+    head = kind(embed_dim, keypoints, **(kind.fitting(patch_size, backbone_token, channels) | args))
+    head.name = name
+    return head
 
 
 def check_head_argument(name: str, value: Any) -> None:
@@ -264,11 +302,6 @@ def check_head_argument(name: str, value: Any) -> None:
     for number in numbers:
         if number is not None and (type(number) is not int or not 0 <= number <= _MOST):
             raise CheckpointError(f"The {name} of a head cannot be {value!r}.")
-
-
-def head_name(head: nn.Module) -> str:
-    """Inverse of `create_head`'s first argument."""
-    return next(name for name, kind in HEADS.items() if isinstance(head, kind))
 
 
 def coordinates_to_pixels(fractions: Tensor, input_size: tuple[int, int]) -> Tensor:

@@ -11,14 +11,9 @@ from torch import Tensor, nn
 from napari_vitface.model.architecture import check_architecture
 from napari_vitface.model.backbone import Backbone, create_backbone, known_name
 from napari_vitface.model.decoding import decode_heatmaps
-from napari_vitface.model.heads import (
-    DEFAULT_HEAD,
-    check_head_argument,
-    coordinates_to_pixels,
-    create_head,
-    head_name,
-)
+from napari_vitface.model.heads import check_head_argument, coordinates_to_pixels, create_head
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.heads import DEFAULT_HEAD
 
 
 class KeypointNetwork(nn.Module):
@@ -28,7 +23,8 @@ class KeypointNetwork(nn.Module):
     ----------
     backbone : Backbone
     keypoints : KeypointSet
-    head : {"unet", "heatmap", "regression"}
+    head : str
+        One of `napari_vitface.settings.heads.HEADS`.
     **head_args
         Arguments of the head's class.
     """
@@ -56,7 +52,7 @@ class KeypointNetwork(nn.Module):
 
     @property
     def heatmap_size(self) -> tuple[int, int] | None:
-        """(h, w) of the maps that the head gives; None for a regression head."""
+        """(h, w) of the maps that the head gives; None for one that gives coordinates."""
         return self.head.map_size(self.input_size, self.backbone.grid)
 
     @property
@@ -72,7 +68,7 @@ class KeypointNetwork(nn.Module):
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Input pixels (B, K, 2) and confidence (B, K) from the output of `forward`.
 
-        A regression head says nothing about how sure it is: its confidence is 1 until the
+        A head of coordinates says nothing about how sure it is: its confidence is 1 until the
         checkpoint's calibration replaces it by the share that was right on held-out frames.
         """
         if self.heatmap_size is None:
@@ -85,7 +81,7 @@ class KeypointNetwork(nn.Module):
         """Architecture as plain data, for JSON."""
         return {
             "backbone": self.backbone.to_dict(),
-            "head": {"name": head_name(self.head), "args": dict(self.head.args)},
+            "head": {"name": self.head.name, "args": dict(self.head.args)},
             "keypoints": self.keypoints.to_dict(),
         }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -68,8 +70,9 @@ def onnx_model(
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        # Its warnings are for the authors of exporters.
-        with warnings.catch_warnings(action="ignore"), torch.no_grad():
+        # Its warnings are for the authors of exporters, and so is what older versions print.
+        silent = redirect_stdout(io.StringIO())
+        with warnings.catch_warnings(action="ignore"), torch.no_grad(), silent:
             # Constants of the decoding are made once and kept: not while it is traced.
             module(example)
             program = torch.onnx.export(

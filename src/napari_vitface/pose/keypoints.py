@@ -114,13 +114,6 @@ def _plain(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
 
 
-def as_keypoint_set(keypoints: KeypointSet | Sequence[str]) -> KeypointSet:
-    """A `KeypointSet` from itself or from bare names."""
-    if isinstance(keypoints, KeypointSet):
-        return keypoints
-    return KeypointSet(tuple(keypoints))
-
-
 #: The twelve keypoints of the ViT_facemap recordings, mouse face in side view.
 MOUSE_FACE = KeypointSet(
     names=(

@@ -206,7 +206,9 @@ def add_video(data: dict[str, Any], path: Path, name: str, crop: str) -> None:
     settings = {"crop": crop}
     for written in [str(written) for written in videos]:
         last = re.split(r"[\\/]", written)[-1]
-        if Path(last).stem == name and not Path(written).exists():
+        # Of Path, `exists` raises where a name is too long.
+        there = os.path.exists(written)  # noqa: PTH110
+        if Path(last).stem == name and not there:
             settings = videos.pop(written)
     videos[str(path)] = settings
 

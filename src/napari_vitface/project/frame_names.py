@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from napari_vitface.formats.deeplabcut import frame_number
+from napari_vitface.formats.labelled_images import frame_number
 
 #: Digits of the frame number in the name of the first image of a folder.
 USUAL_DIGITS = 4

@@ -29,7 +29,8 @@ from typing import Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.project.lock import FileLock
+from napari_vitface.lock import FileLock
+from napari_vitface.project.lock import lock_labels
 
 VERSION = 1
 
@@ -267,7 +268,7 @@ class Journal:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-        self._lock = FileLock(self.path.with_suffix(".lock"), self._what)
+        self._lock = lock_labels(self.path.with_suffix(".lock"), self._what)
 
 
 def read_journal(path: Path) -> JournalContent:

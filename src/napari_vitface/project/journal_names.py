@@ -7,12 +7,11 @@ versions wrote ``<video>.<scorer>.jsonl`` for these, which a video of that name 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from napari_vitface.errors import LabelError
 from napari_vitface.project.journal import read_journal
-from napari_vitface.project.lock import FileLock
+from napari_vitface.project.lock import lock_labels
 
 _SUFFIX = ".jsonl"
 
@@ -67,9 +66,7 @@ def _move(path: Path, to: Path) -> bool:
         return False
     try:
         to.parent.mkdir(exist_ok=True)
-        with ExitStack() as held:
-            lock = FileLock(path.with_suffix(".lock"), f"the labels in {path.name}")
-            held.callback(lock.close)
+        with lock_labels(path.with_suffix(".lock"), f"the labels in {path.name}"):
             path.rename(to)
     except OSError as error:
         raise LabelError(f"{path} cannot be renamed ({error.strerror or error}).") from error

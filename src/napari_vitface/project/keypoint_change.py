@@ -22,12 +22,13 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.settings import Settings, read_settings
+from napari_vitface.lock import FileLock
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.journal import Journal
 from napari_vitface.project.journal_names import journal_paths
-from napari_vitface.project.lock import FileLock
+from napari_vitface.project.lock import lock_labels
 
 _INTENT = "keypoints-change.json"
 
@@ -74,8 +75,7 @@ def change(
         else:
             with ExitStack() as held:
                 # Nobody else may edit meanwhile: they would save under the old names.
-                lock = FileLock(target.intent.with_suffix(".lock"), "the project's keypoints")
-                held.callback(lock.close)
+                held.enter_context(_keypoints_locked(target.intent))
                 journals = _journals(target.folder, documents, held)
                 _write_intent(target, old, new, renames)
                 # From here on it is decided, whether or not all of it can be written now.
@@ -108,8 +108,7 @@ def finish(folder: Path, documents: Sequence[LabelDocument] = ()) -> tuple[str, 
         return ()
     try:
         with ExitStack() as held:
-            lock = FileLock(intent.with_suffix(".lock"), "the project's keypoints")
-            held.callback(lock.close)
+            held.enter_context(_keypoints_locked(intent))
             if not intent.is_file():
                 return ()
             return _carry_out(intent, _journals(folder, documents, held))
@@ -118,6 +117,10 @@ def finish(folder: Path, documents: Sequence[LabelDocument] = ()) -> tuple[str, 
             f"A change of the keypoints of {folder} was cut short and cannot be completed "
             f"({error.strerror or error}): make room there or make it writable."
         ) from error
+
+
+def _keypoints_locked(intent: Path) -> FileLock:
+    return lock_labels(intent.with_suffix(".lock"), "the project's keypoints")
 
 
 def _check(target: Target, old: KeypointSet, new: KeypointSet, renames: Mapping[str, str]) -> None:

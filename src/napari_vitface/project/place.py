@@ -25,6 +25,8 @@ from napari_vitface.video.images import natural
 from napari_vitface.video.suffixes import IMAGE_SUFFIXES
 
 LABELED_DATA = "labeled-data"
+#: What can be opened, in sentences.
+OPENED = "a project folder, its config.yaml or a CollectedData table"
 
 _TABLE = re.compile(r"CollectedData(?:_(?P<scorer>.+))?\.(?P<kind>csv|h5)")
 _VISIBILITY = re.compile(r"visibility_(?P<scorer>.+)\.csv")
@@ -221,6 +223,16 @@ class Description:
     keypoints: KeypointSet
 
 
+def looks_like_place(path: Path) -> bool:
+    """Whether a folder looks like a project or one of labels, without reading a file."""
+    return (
+        is_file(path / "config.yaml")
+        or LABELED_DATA in (path.name, path.parent.name)
+        or (path / LABELED_DATA).is_dir()
+        or bool(_tables(path))
+    )
+
+
 def find_place(path: Path, scorer: str | None = None) -> Place:
     """The project that a path belongs to; `LabelError` if it belongs to none.
 
@@ -253,11 +265,8 @@ def find_place(path: Path, scorer: str | None = None) -> Place:
 
 
 def _place_of_table(path: Path) -> Place:
-    if path.suffix.lower() not in (".csv", ".h5"):
-        raise LabelError(
-            f"{path} is no project: open a project folder, its config.yaml or a CollectedData "
-            "table."
-        )
+    if path.suffix.lower()[1:] not in KINDS:
+        raise LabelError(f"{path} is no project: open {OPENED}.")
     root = path.parent
     # Lightning Pose's table may have any name.
     pair = [path.with_suffix(f".{kind}") for kind in KINDS]
@@ -323,7 +332,7 @@ def _first_scorer(table: HeaderTable) -> str:
 
 def video_name(path: Path) -> str:
     """What a video is called in a project: its file's name without suffix, or a folder's name."""
-    return path.name if path.is_dir() else path.stem
+    return path.name if _is_folder(path) else path.stem
 
 
 def _tables(folder: Path) -> list[Path]:

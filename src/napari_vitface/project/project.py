@@ -138,14 +138,6 @@ class Project:
         return self.folder / "vitface"
 
     @property
-    def models_folder(self) -> Path:
-        return self.own_folder / "models"
-
-    @property
-    def runs_folder(self) -> Path:
-        return self.own_folder / "runs"
-
-    @property
     def config_path(self) -> Path | None:
         """``config.yaml``; None for label folders on their own."""
         return self.folder / "config.yaml" if self._place.configured else None
@@ -178,7 +170,7 @@ class Project:
                 return entry
         for entry in self.videos:
             # The same video in another place, as after moving a project.
-            gone = entry.path is None or not entry.path.exists()
+            gone = entry.path is None or not os.path.exists(entry.path)  # noqa: PTH110
             if gone and len(Path(video).parts) > 1 and video_name(wanted) == entry.name:
                 return replace(entry, path=Path(video).absolute())
         return None

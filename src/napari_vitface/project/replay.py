@@ -77,7 +77,7 @@ class _Translation:
 
     def place(self, frame: int | str, keypoint: int) -> Place:
         found = self._frames.frame_of_key(frame)
-        if found is None or not 0 <= keypoint < len(self._names):
+        if found is None or found < 0 or not 0 <= keypoint < len(self._names):
             raise LabelError(f"{self._journal} speaks of {frame}, {keypoint}, which is nothing.")
         name = self._names[keypoint]
         if name not in self._positions:

@@ -257,4 +257,4 @@ def variants(
 
 def seed_of(seed: int, step: int) -> int:
     """A seed for one step that is unlike those of its neighbours."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]) >> 1

@@ -6,13 +6,12 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial
 
 import torch
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.choice import Choice, recalled, said, trial_canvas
+from napari_vitface.model.choice import Choice, keep, recalled, said, trial_canvas
 from napari_vitface.model.device import (
     DTYPES,
     candidate_devices,
@@ -25,7 +24,6 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import describe_processor
 from napari_vitface.model.reasons import first_line
-from napari_vitface.model.remembered import remember
 from napari_vitface.model.trial import WORTH, Candidate, Trial, try_candidates
 from napari_vitface.steps import Steps
 
@@ -109,8 +107,7 @@ def _fastest(
             )
         )
     choice = Choice(str(device), *_best(trials))
-    if not any(trial.disturbed for trial in trials):
-        remember(conditions, asdict(choice))
+    keep(conditions, choice, trials)
     return choice
 
 

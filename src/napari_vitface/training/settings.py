@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from napari_vitface.errors import VitFaceError
+from napari_vitface.settings.training import SCRATCH, TrainingSettings
 from napari_vitface.training.augmentation import Augmentation
+from napari_vitface.training.budget import default_steps
+
+#: Judgements in the course of a training.
+_JUDGEMENTS = 20
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a network is trained.
+    """How a network is trained: `TrainingSettings` of that name, with nothing left open.
 
     Parameters
     ----------
-    steps : int
-        Optimiser steps.
-    batch_size : int
-        Frames that go through the network together.
-    accumulate : int
-        Batches whose gradients make one step.
     learning_rate, weight_decay : float
         Of AdamW; the rate warms up over `warm_up` steps and falls along a cosine to 1 % of itself.
     layer_decay : float
-        Factor of the rate from each block of the backbone to the one before it; 1: no decay.
-    frozen_steps : int
-        Steps at the beginning in which the backbone is left as it is.
-    sigma : float
-        Spread of the heatmap targets, in heatmap cells.
-    gradient_clip : float
-        Largest norm of the gradient.
-    ema_decay : float
-        Decay of the moving average of the weights, which is what is kept.
+        1: no decay.
     precision : {"fp32", "bf16", "fp16"}
         What the network computes in; weights and optimiser are always in fp32.
     judge_every : int
         Steps between judgements on the held-out frames.
     patience : int
-        Judgements without a better one after which training stops and the best weights are kept;
-        0: train to the end and keep the last.
-    seed : int
-    augmentation : Augmentation
+        After so many the best weights are kept; 0: train to the end and keep the last.
     """
 
     steps: int = 2000
@@ -59,6 +48,44 @@ class FitSettings:
     patience: int = 0
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @classmethod
+    def chosen(cls, settings: TrainingSettings, frames: int, precision: str) -> FitSettings:
+        """What `settings` mean for a training on so many frames.
+
+        Raises
+        ------
+        VitFaceError
+            There is no augmentation of a name that was given.
+        """
+        scratch = settings.init == SCRATCH
+        steps = settings.steps or default_steps(frames, quick=settings.quick, scratch=scratch)
+        known = {one.name for one in fields(Augmentation)}
+        unknown = sorted(set(settings.augmentation) - known)
+        if unknown:
+            raise VitFaceError(
+                f"There is no augmentation {', '.join(unknown)}; there are: "
+                f"{', '.join(sorted(known))}."
+            )
+        even = scratch or settings.quick
+        automatic = {
+            "steps": steps,
+            "learning_rate": 2e-3 if settings.quick else 5e-4,
+            "layer_decay": 1.0 if even else 0.75,
+            "frozen_steps": 0 if even else steps // 10,
+            "warm_up": min(100, steps // 10),
+            # The average reaches over the last fifth of a training, at most 1000 steps.
+            "ema_decay": min(0.999, max(0.9, 1 - 5 / steps)),
+        }
+        chosen = {one.name: getattr(settings, one.name, None) for one in fields(cls)}
+        values: dict[str, Any] = {
+            **automatic,
+            **{name: value for name, value in chosen.items() if value is not None},
+            "precision": precision,
+            "judge_every": max(1, steps // _JUDGEMENTS),
+            "augmentation": Augmentation(**settings.augmentation),
+        }
+        return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from napari_vitface.errors import BackboneError, VitFaceError
 from napari_vitface.model.backbone import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
-from napari_vitface.model.heads import DEFAULT_HEAD, head_name
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.heads import DEFAULT_HEAD
 
 #: Backbone of a training from random weights: small enough for two CPU cores.
 DEFAULT_BACKBONE = "vit_tiny_patch16_224"
@@ -80,8 +80,9 @@ def start_from(
         Of the labelled frames, or of the crop: the shape of the default image size.
     backbone : str, optional
         timm name, for ``"scratch"`` only.
-    head : {"unet", "heatmap", "regression"}, optional
-        Default: that of the checkpoint, or unet.
+    head : str, optional
+        One of `napari_vitface.settings.heads.HEADS`; default: that of the checkpoint, or
+        `DEFAULT_HEAD`.
     image_size : (H, W), optional
         Default: that of the checkpoint, or about as many pixels as 240 x 320.
     crop : (x, y, w, h), optional
@@ -119,7 +120,7 @@ def start_from(
             f"{channels}; start from scratch or from timm weights instead."
         )
     size = image_size or network.input_size
-    adapted = adapt(network, keypoints, size, head or head_name(network.head))
+    adapted = adapt(network, keypoints, size, head or network.head.name)
     kept = _kept_names(network, adapted)
     notice, own = "", preprocessing.crop
     if crop is None and own is not None:
@@ -176,11 +177,11 @@ def adapt(
         The backbone is bound to its input size, or cannot have the new one.
     """
     size = size or network.input_size
-    head = head or head_name(network.head)
+    head = head or network.head.name
     description = network.to_dict()
     description["backbone"]["input_size"] = list(size)
     description["keypoints"] = keypoints.to_dict()
-    if head != head_name(network.head):
+    if head != network.head.name:
         description["head"] = {"name": head, "args": {}}
     adapted = KeypointNetwork.from_dict(description)
     _copy_backbone(network, adapted)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice, pairwise
+from dataclasses import replace
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class EncodedSource:
             if (first, stop) != (0, indexed):
                 index.keep(first, stop)
                 decoder.renumbered()
-            self.picture = _look(index, decoder, white)
+            self.picture = _look(path, index, decoder, white)
         except BaseException:
             decoder.close()
             raise
@@ -63,11 +64,19 @@ class EncodedSource:
         self._frame_bytes = 0
         self.shape = (len(index), *self.picture.shape)
         self.dtype = self.picture.dtype
-        self.white = self.picture.white
         self.times = index.times
         self.frame_rate = _frame_rate(index)
         self.promised = index.promised
         self.problems = _problems(path, index, indexed, self.frame_rate)
+
+    @property
+    def white(self) -> int:
+        return self.picture.white
+
+    @white.setter
+    def white(self, white: int) -> None:
+        self.picture = replace(self.picture, white=white)
+        self._convert = PictureConverter(self.picture)
 
     def read(self, frame: int) -> NDArray[Any] | None:
         """One frame; None if it is broken."""
@@ -148,7 +157,11 @@ def _first_sound(path: Path, index: FrameIndex, decoder: FrameDecoder) -> int:
     for frame in range(len(index)):
         if decoder.frame(frame) is not None:
             return frame
-    raise VideoError(f"None of the frames of {path} can be decoded: the file is damaged.")
+    raise _nothing_in(path)
+
+
+def _nothing_in(path: Path) -> VideoError:
+    return VideoError(f"None of the frames of {path} can be decoded: the file is damaged.")
 
 
 def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: int) -> int:
@@ -169,7 +182,7 @@ def _end_of_sound(path: Path, index: FrameIndex, decoder: FrameDecoder, first: i
     return max(stop, first + 1)
 
 
-def _look(index: FrameIndex, decoder: FrameDecoder, white: int | None) -> Picture:
+def _look(path: Path, index: FrameIndex, decoder: FrameDecoder, white: int | None) -> Picture:
     """Describe the pictures from the first frame and key frames spread over the video.
 
     Should colour first appear between those places, the video is still read as grey: its shape
@@ -181,7 +194,11 @@ def _look(index: FrameIndex, decoder: FrameDecoder, white: int | None) -> Pictur
         spread = np.linspace(0, len(keys) - 1, COLOUR_SAMPLES).round().astype(int)
         frames.update(keys[spread].tolist())
     samples = (decoder.frame(frame) for frame in sorted(frames))
-    return describe((sample for sample in samples if sample is not None), white)
+    sound = (sample for sample in samples if sample is not None)
+    # The threads of a decoder do not always give up the same frames of a damaged file.
+    if (first := next(sound, None)) is None:
+        raise _nothing_in(path)
+    return describe(chain([first], sound), white)
 
 
 def _frame_rate(index: FrameIndex) -> float:

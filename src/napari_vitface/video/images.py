@@ -9,7 +9,7 @@ import struct
 import warnings
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -232,10 +232,21 @@ class EightBitReader:
     """Reads labelled images as a model sees them, those of each folder with one white level.
 
     The level is that of `open_video` for the folder, so training sees what prediction sees.
+
+    Parameters
+    ----------
+    told : callable
+        The level that is set for a folder, or None.
+
+    Attributes
+    ----------
+    levels : dict of Path to int
+        The level of each folder with images of more than 8 bits that were read.
     """
 
-    def __init__(self) -> None:
-        self._levels: dict[Path, int] = {}
+    def __init__(self, told: Callable[[Path], int | None] = lambda folder: None) -> None:
+        self._told = told
+        self.levels: dict[Path, int] = {}
 
     def __call__(self, path: Path) -> NDArray[np.uint8]:
         """One image (H, W) or (H, W, 3); `VideoError` if it cannot be read."""
@@ -243,11 +254,15 @@ class EightBitReader:
         if image.dtype == np.uint8:
             return image
         folder = path.parent
-        if folder not in self._levels:
-            files = image_files(folder)
-            samples = (_deep(files[i]) for i in spread(len(files)))
-            self._levels[folder] = white_level(deep for deep in samples if deep is not None)
-        return as_uint8(image, self._levels[folder])
+        if folder not in self.levels:
+            self.levels[folder] = self._told(folder) or _level_of(folder)
+        return as_uint8(image, self.levels[folder])
+
+
+def _level_of(folder: Path) -> int:
+    files = image_files(folder)
+    samples = (_deep(files[i]) for i in spread(len(files)))
+    return white_level(deep for deep in samples if deep is not None)
 
 
 def _deep(file: Path) -> NDArray[Any] | None:
@@ -321,7 +336,10 @@ def read_image(file: Path) -> NDArray[Any]:
         try:
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I"):
-                return _sixteen_bits(file, np.asarray(image))
+                values = _sixteen_bits(file, np.asarray(image))
+                # Pillow turns pictures round in which white is 0, but for these.
+                inverted = opened.format == "TIFF" and opened.tag_v2.get(262) == 0  # type: ignore[attr-defined]
+                return ~values if inverted else values
             if image.mode in ("1", "L", "LA"):
                 return np.array(image.convert("L"))
             if image.mode == "F":

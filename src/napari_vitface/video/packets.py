@@ -18,6 +18,7 @@ import av
 from av.error import FFmpegError
 
 from napari_vitface.errors import VideoError
+from napari_vitface.video.sample_table import has_compressed_header
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,6 +45,16 @@ def file_address(path: Path) -> str:
     return f"file:{path}"
 
 
+def keep_ffmpeg_silent() -> None:
+    """Keep FFmpeg's messages from Python: they would wait for ever when a decoder is closed.
+
+    PyAV closes a decoder with the interpreter's lock held and waits for its threads; one that just
+    has something to say would wait for that lock. PyAV is silent by itself, but other packages in
+    the process, among them some versions of torchvision, ask it for messages.
+    """
+    av.logging.set_level(None)
+
+
 def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     """Open a video file with FFmpeg and choose its first video stream.
 
@@ -56,6 +67,12 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
         raise VideoError(f"{path} is not a file: check the name, and that its disk is connected.")
     if path.stat().st_size == 0:
         raise VideoError(f"{path} is empty (0 bytes): copy or record it again.")
+    if has_compressed_header(path):
+        raise VideoError(
+            f"{path} has a compressed header, which may be of any size and is not read: convert it "
+            "with FFmpeg."
+        )
+    keep_ffmpeg_silent()
     try:
         container = av.open(
             file_address(path),

@@ -1,4 +1,4 @@
-"""Composition times of an MP4 or QuickTime file: the one thing that FFmpeg's index leaves out.
+"""What FFmpeg does not tell of an MP4 or QuickTime file: its composition times.
 
 FFmpeg reads a file's sample table when it opens it and shows when each frame is *decoded*. When it
 is *shown* stands in the ``ctts`` box (ISO/IEC 14496-12, 8.6.1.3), read here, so that a recording of
@@ -7,6 +7,7 @@ hours can be indexed without reading its pictures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 #: Boxes of one track that lead to its sample table.
 _TABLE = (b"mdia", b"minf", b"stbl")
+#: Boxes of a file in which FFmpeg looks for a header.
+_HEADERS = (b"moov", b"cmov", b"trak", b"udta", b"meta", b"moof")
+_COMPRESSED = re.compile(rb"cmov.{4}dcom", re.DOTALL)
 
 
 def composition_offsets(path: Path, track: int, count: int) -> NDArray[np.int64] | None:
@@ -44,6 +48,34 @@ def composition_offsets(path: Path, track: int, count: int) -> NDArray[np.int64]
     except (OSError, ValueError):
         return None
     return None
+
+
+def has_compressed_header(path: Path) -> bool:
+    """Whether a QuickTime file's header is compressed, as programs wrote it in the nineties.
+
+    FFmpeg takes as much memory for it as the file says.
+    """
+    try:
+        file = path.open("rb")
+    except OSError:  # opening the video says so
+        return False
+    start, end = 0, path.stat().st_size
+    with file:
+        while start + 8 <= end:
+            file.seek(start)
+            header = file.read(16)
+            length = int.from_bytes(header[:4])
+            if length == 1:
+                length = int.from_bytes(header[8:16])
+            if header[4:8] in _HEADERS:
+                # Whatever the lengths in it say: FFmpeg puts up with wrong ones.
+                file.seek(start)
+                if _COMPRESSED.search(file.read(length or end - start)):
+                    return True
+            if length < 8:
+                break
+            start += length
+    return False
 
 
 def _boxes(file: BufferedReader, start: int, end: int, kind: bytes) -> Iterator[tuple[int, int]]:

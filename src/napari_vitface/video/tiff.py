@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import lzma
 import math
 import struct
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,22 @@ from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale
 from napari_vitface.video.white import spread, white_level
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 #: A compressed page holds at most this many bytes of pixels for each that is stored.
 MOST_BYTES_A_BYTE = 5000
+#: The tiles of a page hold at most so many times its pixels, or as many as `SMALL`.
+MOST_OF_A_TILE = 4
+SMALL = 1 << 24
+#: What inflates the pages of some compressions (Deflate and LZMA) as far as it is told. Pillow
+#: reads all others: its decoders are given room for a strip or tile and no more.
+INFLATERS: dict[int, Callable[[], Any]] = {
+    **dict.fromkeys((8, 32946, 50013), zlib.decompressobj),
+    34925: lambda: lzma.LZMADecompressor(memlimit=1 << 28),
+}
+#: Bytes that a strip or tile may inflate to beyond its pixels: some writers pad it.
+PADDING = 1 << 16
 
 
 class TiffSource:
@@ -94,6 +111,7 @@ class TiffPages:
         import tifffile
 
         self.path = path
+        self._by_pillow = _PillowPages(path)
         try:
             self._file = tifffile.TiffFile(path)
         except Exception as error:  # of many kinds, over damaged files
@@ -141,7 +159,7 @@ class TiffPages:
         pieces, self.others = [], 0
         for series in self._file.series:
             if series is first or (_same_kind(path, series, kind) and series.dtype == first.dtype):
-                pieces.append(_Piece(self._file, memory, series, kind))
+                pieces.append(_Piece(self._file, memory, series, kind, self._by_pillow))
             else:
                 self.others += len(series.pages)
         self._pieces = pieces
@@ -175,13 +193,14 @@ class TiffPages:
             return None
         if len(self.shape) == 4:
             image = image[..., :3]
-        if self._black is not None and not piece.pillow:
+        if self._black is not None and not (piece.pillow and self.dtype == np.uint8):
             image = self._black - np.minimum(image, self._black)
         image = np.ascontiguousarray(image, dtype=self.dtype)
         return image if image.shape == self.shape[1:] else None
 
     def close(self) -> None:
         self._pieces = []
+        self._by_pillow.close()
         self._file.close()
 
 
@@ -197,7 +216,14 @@ class _Kind:
 class _Piece:
     """The frames of one series of a TIFF file."""
 
-    def __init__(self, file: Any, memory: NDArray[np.uint8], series: Any, kind: _Kind) -> None:
+    def __init__(
+        self,
+        file: Any,
+        memory: NDArray[np.uint8],
+        series: Any,
+        kind: _Kind,
+        by_pillow: _PillowPages,
+    ) -> None:
         self._path = Path(file.filehandle.path)
         self._kind = kind
         self._pages = series.pages
@@ -206,10 +232,20 @@ class _Piece:
         self.promised = self.count = math.prod(shape) // math.prod(self._inner)
         self._pages_a_frame = max(1, len(series.pages) // max(1, self.count))
         self._memory: NDArray[np.uint8] | None = None
-        self.pillow = False
+        self.pillow: _PillowPages | None = None
         if series.dataoffset is None:
             self._check_bytes()
-            self.pillow = not self._can_decode()
+            first = series.keyframe
+            inflatable = first.compression in INFLATERS and first.fillorder == 1
+            if first.compression != 1 and not inflatable:
+                if not by_pillow.can_read(series.pages[0].index, np.dtype(series.dtype)):
+                    way = getattr(first.compression, "name", first.compression)
+                    raise VideoError(
+                        f"{self._path} is compressed in a way that is not read here ({way}, "
+                        f"{first.bitspersample} bits): save it without compression, or with "
+                        "Deflate."
+                    )
+                self.pillow = by_pillow
             return
         # Written in one piece, perhaps with an entry for the first page alone, as ImageJ does.
         if file.imagej_metadata and not kind.colour and len(file.series) == 1:
@@ -224,24 +260,21 @@ class _Piece:
 
     def _check_bytes(self) -> None:
         """Refuse pages that hold far more pixels than their bytes can: of a damaged file."""
-        page = self._pages[0]
-        pixels = math.prod(page.shape) * np.dtype(page.dtype).itemsize
-        there = min(sum(page.databytecounts), self._path.stat().st_size)
+        page = self._pages[0].keyframe
+        itemsize = np.dtype(page.dtype).itemsize
+        pixels = math.prod(page.shape) * itemsize
+        there = min(sum(self._pages[0].databytecounts), self._path.stat().st_size)
         if pixels > MOST_BYTES_A_BYTE * max(1, there) + (1 << 20):
             raise VideoError(
                 f"{self._path} tells of pages of {page.shape} values but holds {there} bytes of "
                 "the first one: it is damaged."
             )
-
-    def _can_decode(self) -> bool:
-        """Whether tifffile has the codec; LZW and JPEG need a package that Pillow does without."""
-        try:
-            self._pages[0].asarray()
-        except (ValueError, KeyError) as error:
-            return "imagecodecs" not in str(error)
-        except Exception:  # damaged pages are told when they are read
-            return True
-        return True
+        tile = math.prod(page.chunks) * itemsize
+        if page.is_tiled and tile > max(SMALL, MOST_OF_A_TILE * pixels):
+            raise VideoError(
+                f"{self._path} tells of tiles of {page.chunks} values in pages of {page.shape}: it "
+                "is damaged."
+            )
 
     def read(self, frame: int) -> NDArray[Any]:
         """One frame, colours last."""
@@ -250,10 +283,10 @@ class _Piece:
             start = self._offset + frame * self._frame_bytes
             data = np.array(self._memory[start : start + self._frame_bytes])
             image = data.view(self._stored).reshape(self._inner)
-        elif self.pillow:
-            return _read_by_pillow(self._path, self._pages[first].index)
+        elif self.pillow is not None:
+            return self.pillow.read(self._pages[first].index)
         else:
-            pages = [self._pages[first + k].asarray() for k in range(self._pages_a_frame)]
+            pages = [_pixels(self._pages[first + k]) for k in range(self._pages_a_frame)]
             image = np.stack(pages).reshape(self._inner)
         return np.moveaxis(image, 0, -1) if self._kind.planar else image
 
@@ -297,12 +330,63 @@ def _kind(path: Path, series: Any) -> _Kind:
     return _Kind((int(shape[axes.index("Y")]), int(shape[axes.index("X")])), planar, colour)
 
 
-def _read_by_pillow(path: Path, page: int) -> NDArray[Any]:
-    from PIL import Image
+def _pixels(page: Any) -> NDArray[Any]:
+    """A page as tifffile reads it, but for strips and tiles that inflate without end."""
+    first = page.keyframe
+    if first.compression in INFLATERS and "decode" not in vars(first):
+        first.decode = _bounded(first)
+    return page.asarray()
 
-    with Image.open(path, formats=["TIFF"]) as image:
-        image.seek(page)
-        return np.array(image)
+
+def _bounded(page: Any) -> Callable[..., Any]:
+    """`TiffPage.decode` of a page, given how much a strip or tile can hold."""
+    plain = copy.copy(page)
+    plain.compression = 1
+    vars(plain).pop("hash", None)
+    decode = plain.decode
+    most = math.prod(page.chunks) * page.dtype.itemsize + PADDING
+    inflaters = INFLATERS[page.compression]
+
+    def inflate_and_decode(data: bytes | None, *arguments: Any, **options: Any) -> Any:
+        if data is not None:
+            inflater = inflaters()
+            data = inflater.decompress(data, most)
+            if not inflater.eof:
+                raise ValueError("the data of a page is cut off, or inflates to more than the page")
+        return decode(data, *arguments, **options)
+
+    return inflate_and_decode
+
+
+class _PillowPages:
+    """The pages of a TIFF file as Pillow reads them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._image: Image | None = None
+
+    def can_read(self, page: int, dtype: np.dtype[Any]) -> bool:
+        """Whether Pillow knows the kind of a page, and reads it with as many bits."""
+        try:
+            return self._seek(page).mode.startswith("I;16") == (dtype == np.uint16)
+        except Exception:  # of many kinds
+            return False
+
+    def _seek(self, page: int) -> Image:
+        import PIL.Image
+
+        if self._image is None:
+            self._image = PIL.Image.open(self._path, formats=["TIFF"])
+        self._image.seek(page)
+        return self._image
+
+    def read(self, page: int) -> NDArray[Any]:
+        return np.array(self._seek(page))
+
+    def close(self) -> None:
+        if self._image is not None:
+            self._image.close()
+            self._image = None
 
 
 def is_stack(path: Path) -> bool:

@@ -18,6 +18,7 @@ from napari_vitface.errors import VideoError
 from napari_vitface.video.ahead import decode_ahead
 from napari_vitface.video.scale import Scale
 from napari_vitface.video.suffixes import IMAGE_SUFFIXES, TIFF_SUFFIXES, VIDEO_SUFFIXES
+from napari_vitface.video.white import checked_white
 
 OnBroken = Literal["raise", "blank"]
 
@@ -77,8 +78,8 @@ def open_video(
     VideoError
         One sentence: what is wrong with the file and what to do.
     """
-    if white is not None and not 1 <= white <= 65535:
-        raise VideoError(f"The white level of {path} must be from 1 to 65535, not {white}.")
+    if white is not None:
+        checked_white(white, str(path))
     return Video(_open_source(Path(path), cache_bytes, white), on_broken=on_broken)
 
 
@@ -133,7 +134,7 @@ class Video:
     dtype : uint8 or uint16
     white : int
         The value of the brightest white: 255, 65535, or for instance 4095 for 12-bit grey, also
-        where that is held in 16 bits.
+        where that is held in 16 bits. Can be set where there are more than 8 bits.
     times : (T,) float64
         Presentation times in seconds from the first frame.
     frame_rate : float
@@ -152,12 +153,20 @@ class Video:
         self.name = source.path.name if source.path.is_dir() else source.path.stem
         self.shape = source.shape
         self.dtype = source.dtype
-        self.white = source.white
         self.times = source.times
         self.frame_rate = source.frame_rate
         self.promised = source.promised
         self.problems = source.problems
         self.on_broken = on_broken
+
+    @property
+    def white(self) -> int:
+        return self._source.white
+
+    @white.setter
+    def white(self, white: int) -> None:
+        if self.dtype != np.uint8:
+            self._source.white = checked_white(white, str(self.path))
 
     @property
     def ndim(self) -> int:

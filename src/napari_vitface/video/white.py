@@ -10,10 +10,19 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.errors import VideoError
+
 #: Frames, spread over a recording, whose largest value tells its white level.
 SAMPLES = 32
 #: Bits a pixel that cameras have.
 DEPTHS = (8, 10, 12, 14, 16)
+
+
+def checked_white(white: int, what: str) -> int:
+    """A white level that was given for something; `VideoError` if it can be none."""
+    if not 1 <= white <= 65535:
+        raise VideoError(f"The white level of {what} must be from 1 to 65535, not {white}.")
+    return white
 
 
 def white_level(frames: Iterable[NDArray[np.uint16]]) -> int:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VideoError
-from napari_vitface.video.packets import file_address
+from napari_vitface.video.packets import file_address, keep_ffmpeg_silent
 
 #: Encoders for a codec name, the first that FFmpeg has.
 ENCODERS = {
@@ -84,6 +84,7 @@ class VideoWriter:
         self._count = 0
         try:
             self._temporary = self._exit.enter_context(atomic_write(self.path))
+            keep_ffmpeg_silent()
             self._container = av.open(file_address(self._temporary), "w")
             rate = Fraction(30 if frame_rate is None else frame_rate).limit_denominator(1001)
             self._tick = Fraction(1, TICKS) if frame_rate is None else 1 / rate

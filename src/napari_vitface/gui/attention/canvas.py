@@ -22,6 +22,9 @@ from napari_vitface.jobs.events import AttentionComputed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_vitface.gui.attention.follower import AttentionFollower
+    from napari_vitface.gui.correct.selection import KeypointSelection
+    from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
 
 #: Screen pixels that the mouse may move during a click.
@@ -79,9 +82,17 @@ class AttentionCanvas:
     #: A patch was picked or let go of, or picking began or ended.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self,
+        session: Session,
+        follower: AttentionFollower,
+        overlays: Overlays,
+        selection: KeypointSelection,
+    ) -> None:
         self._session = session
-        self._follower = session.attention
+        self._follower = follower
+        self._overlays = overlays
+        self._selection = selection
         self._wanted = False
         self._before: Any = None
         self._marker: Shapes | None = None
@@ -94,7 +105,7 @@ class AttentionCanvas:
         viewer.mouse_drag_callbacks.append(self._on_mouse)
         viewer.layers.selection.events.active.connect(self._on_active)
         viewer.layers.events.removed.connect(self._on_removed)
-        session.labelling.selection.changed.connect(self._on_selection)
+        selection.changed.connect(self._on_selection)
         session.video_changed.connect(self._on_video)
         self._follower.changed.connect(self._on_follower)
 
@@ -113,7 +124,7 @@ class AttentionCanvas:
     @property
     def picking(self) -> bool:
         """Whether a click picks a patch: the attention layer is selected."""
-        viewer, layer = self._session.viewer, self._session.overlays.layer(ATTENTION)
+        viewer, layer = self._session.viewer, self._overlays.layer(ATTENTION)
         return viewer is not None and layer is not None and self._active() is layer
 
     def start_picking(self) -> None:
@@ -163,7 +174,7 @@ class AttentionCanvas:
         return list(self._order) if self.patch is not None else []
 
     def _take_in_hand(self) -> None:
-        viewer, layer = self._session.viewer, self._session.overlays.layer(ATTENTION)
+        viewer, layer = self._session.viewer, self._overlays.layer(ATTENTION)
         if not self._wanted or viewer is None or layer is None:
             return
         self._wanted = False
@@ -246,17 +257,16 @@ class AttentionCanvas:
         distance = np.where(pose.drawn, np.hypot(*(pose.xy - (x, y)).T), np.inf)
         nearest = int(np.argmin(distance))
         if distance[nearest] <= within:
-            if self._session.labelling.selection.indices == (nearest,):
+            if self._selection.indices == (nearest,):
                 # Selected already: it is to be looked at all the same.
                 self._on_selection()
-            self._session.labelling.selection.select([nearest])
+            self._selection.select([nearest])
 
     def _on_selection(self) -> None:
-        labelling, follower = self._session.labelling, self._follower
-        keypoints = labelling.keypoints
+        follower, keypoints = self._follower, self._session.keypoints
         if not (self.follows_selection and follower.enabled and keypoints is not None):
             return
-        names = tuple(keypoints.names[k] for k in labelling.selection.indices)
+        names = tuple(keypoints.names[k] for k in self._selection.indices)
         known = follower.store.keypoints.get(self._session.model)
         if known is not None:
             names = tuple(name for name in names if name in known.names)

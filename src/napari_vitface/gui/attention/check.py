@@ -13,6 +13,7 @@ from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.attention.follower import AttentionFollower
     from napari_vitface.gui.session import Session
 
 _JOB = "faithfulness"
@@ -32,9 +33,9 @@ class CheckRun(JobRun):
 class MapCheck(Runner[CheckRun]):
     """Measures the faithfulness of maps, and keeps what it found."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, follower: AttentionFollower) -> None:
         super().__init__(session)
-        self._follower = session.attention
+        self._follower = follower
         self._found: dict[tuple[MapKey, Target, range], FaithfulnessMeasured] = {}
 
     @property
@@ -70,8 +71,7 @@ class MapCheck(Runner[CheckRun]):
         key, target, frames = subject
         names = [GLOBAL] if target == GLOBAL else _names(target)
         arguments = {
-            **key.how(),
-            "source": key.path,
+            **key.common(),
             "frames": frames,
             "keypoint": self._all() if names is None else names,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_vitface.gui.attention.settings import METHODS, Target, of
+from napari_vitface.gui.attention.settings import Target, of
 from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
     GLOBAL,
@@ -12,7 +12,7 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.jobs.explaining.layers import name_heads, name_layers
+from napari_vitface.settings.attention import describe
 
 
 def describe_map(
@@ -66,39 +66,11 @@ def title_map(computed: AttentionComputed, target: Target) -> str:
 
 def how_computed(settings: dict[str, Any], target: Target, depth: int | None = None) -> str:
     """Method, layers, heads and start of a map, in words, from the settings of an answer."""
-    which = name_layers(settings.get("layers") or (0, 0), depth)
-    heads = name_heads(str(settings.get("head_fusion", "mean")))
-    match settings.get("method"):
-        case "raw":
-            text = f"Raw attention of {which}, {heads}"
-        case "gradient-rollout":
-            text = f"Rollout of attention times its positive gradients, {which}, {heads}"
-        case "relevance":
-            text = f"Relevance (attention times positive gradients, added up), {which}"
-        case "occlusion":
-            square = float(settings.get("square") or 1.0)
-            text = f"Distance the keypoint moves when a grey square of {square:g} patches is there"
-            if "confidence" in str(settings.get("unit")):
-                text = text.replace("Distance the keypoint moves", "Confidence lost")
-        case "superpixels":
-            text = (
-                f"Shapley values of about {settings.get('segments')} superpixels in "
-                f"{settings.get('orders')} orders: pixels by which each keeps the keypoint in place"
-            )
-        case _:
-            text = f"Attention rollout, {which}, {heads}"
-    discard = float(settings.get("discard") or 0.0)
-    if discard:
-        text += f", lowest {100 * discard:.0f} % discarded"
+    text = describe(settings, depth=depth, but=("hide_self",))
     begin = (settings.get("start") or {}).get(GLOBAL if target == GLOBAL else "keypoint")
     if begin:
         text += f", starting from {begin}"
     return text
-
-
-def method_help(method: str) -> str:
-    """One sentence on a method, for its tooltip."""
-    return METHODS[method].help
 
 
 def heading(target: Target) -> str:

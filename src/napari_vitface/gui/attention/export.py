@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.colours import attention_colormap
 from napari_vitface.gui.attention.describe import describe_many, describe_map, heading, title_map
 from napari_vitface.gui.attention.settings import Target
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
+from napari_vitface.gui.writing import write_in_background
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.jobs.explaining.video import Look, draw_overlay
-from napari_vitface.jobs.outputs import output_stem, results_folder
+from napari_vitface.jobs.outputs import output_path
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video.caption import Caption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from napari_vitface.gui.attention.follower import AttentionFollower
+    from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
 
 
@@ -67,9 +67,10 @@ def draw_map(
 class AttentionExport:
     """Writes what the follower of a session shows, in the background, and says so."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, follower: AttentionFollower, overlays: Overlays) -> None:
         self._session = session
-        self._follower = session.attention
+        self._follower = follower
+        self._overlays = overlays
 
     @property
     def possible(self) -> bool:
@@ -84,8 +85,8 @@ class AttentionExport:
         target = follower.settings.target
         of = target if isinstance(target, str) else "-".join(target[:3])
         when = "mean" if follower.mean is not None else f"frame{self._session.frame}"
-        name = f"{output_stem(opened.path)}_{when}_attention_{of.replace(' ', '-')}{suffix}"
-        return results_folder(opened.path) / name
+        ending = f"_{when}_attention_{of.replace(' ', '-')}{suffix}"
+        return output_path(opened.path, ending)
 
     def caption(self) -> str:
         """The label of the map on screen: a heading, and how it was computed."""
@@ -111,7 +112,7 @@ class AttentionExport:
         if not self.possible or opened is None or shown is None or picture is None:
             return
         frame, limit, target = session.frame, follower.limit, follower.settings.target
-        overlays, caption = session.overlays, self.caption()
+        overlays, caption = self._overlays, self.caption()
         colours = np.asarray(attention_colormap(overlays.attention_colours).colors, np.float32)
         opacity = overlays.attention_opacity
         # A mean over frames has no one place for its points.
@@ -135,7 +136,7 @@ class AttentionExport:
             with atomic_write(path) as temporary:
                 Image.fromarray(drawn).save(temporary, format="PNG")
 
-        self._write(work, path)
+        write_in_background(session, work, path)
 
     def numbers(self, path: Path) -> None:
         """Write the maps that were computed, on the patch grid, with all settings as NPZ."""
@@ -146,18 +147,8 @@ class AttentionExport:
         if not self.possible or opened is None or shown is None or known is None:
             return
         source = str(opened.path)
-        self._write(lambda: write_maps(path, [shown], source=source, keypoints=known), path)
 
-    def _write(self, work: Callable[[], None], path: Path) -> None:
-        session = self._session
+        def work() -> None:
+            write_maps(path, [shown], source=source, keypoints=known)
 
-        def done(result: Any) -> None:
-            if isinstance(result, VitFaceError):
-                session.tell(str(result), "error")
-            elif isinstance(result, Exception):
-                reason = getattr(result, "strerror", None) or str(result)
-                session.tell(f"{path} could not be written ({reason}).", "error")
-            else:
-                session.tell(f"Wrote {path}.")
-
-        session.in_background(work, done)
+        write_in_background(self._session, work, path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import METHODS, AttentionSettings, MapKey, map_key
+from napari_vitface.gui.attention.settings import AttentionSettings, MapKey, map_key
 from napari_vitface.gui.attention.store import AttentionStore
 from napari_vitface.gui.layers import (
     EVEN,
@@ -16,11 +16,12 @@ from napari_vitface.gui.layers import (
     attention_picture,
     colour_limit,
 )
-from napari_vitface.gui.overlays import ATTENTION
+from napari_vitface.gui.overlays import ATTENTION, Overlays
 from napari_vitface.jobs.events import AttentionComputed, Progress
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
     from napari_vitface.pose.keypoints import KeypointSet
 
 __all__ = ["AttentionFollower", "AttentionSettings"]
@@ -36,8 +37,9 @@ class AttentionFollower:
     #: State, label or settings changed.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, overlays: Overlays) -> None:
         self._session = session
+        self._overlays = overlays
         self._settings = AttentionSettings()
         self._enabled = False
         self._everything = False
@@ -54,7 +56,7 @@ class AttentionFollower:
         #: Whether a map stays on screen until that of other layers is there.
         self.holds = False
         self._shown_key: MapKey | None = None
-        session.overlays.wanted_changed.connect(self._on_wanted)
+        overlays.wanted_changed.connect(self._on_wanted)
 
     # ----------------------------------------------------------------- what is wanted
 
@@ -68,7 +70,7 @@ class AttentionFollower:
         if enabled == self._enabled:
             return
         self._enabled = enabled
-        self._session.overlays.show(ATTENTION, enabled)
+        self._overlays.show(ATTENTION, enabled)
         self.update()
 
     @property
@@ -76,8 +78,8 @@ class AttentionFollower:
         return self._settings
 
     def configure(self, **changes: Any) -> None:
-        """Change some of the settings (fields of `AttentionSettings`)."""
-        settings = replace(self._settings, **changes)
+        """Change some of the settings: `AttentionSettings`, or those of methods by name."""
+        settings = self._settings.changed(**changes)
         if settings != self._settings:
             self._settings = settings
             self.update()
@@ -124,10 +126,8 @@ class AttentionFollower:
     @property
     def usual_layers(self) -> tuple[int, int] | None:
         """Those that the method looks at unless it is told which; None while that is not known."""
-        usual = self.store.usual.get((self._session.model, self._settings.method))
-        if usual is not None or self.depth is None or METHODS[self._settings.method].late:
-            return usual
-        return 0, self.depth
+        usual = self._settings.how.usual_layers(self.depth or 0)
+        return (usual.start, usual.stop) if usual else None
 
     @property
     def keypoints(self) -> KeypointSet | None:
@@ -166,7 +166,7 @@ class AttentionFollower:
             self._mean = None
             self._slot.want(None)
             opened = self._session.current
-            self._session.overlays.draw_attention(None, 1.0, opened and opened.layer)
+            self._overlays.draw_attention(None, 1.0, opened and opened.layer)
             self._set("off" if not self._enabled else "waiting")
             return
         if self._mean is not None and self._mean[0].without_frame() == key.without_frame():
@@ -217,7 +217,7 @@ class AttentionFollower:
             return
         opened = self._session.current
         if opened is not None:
-            self._session.overlays.draw_attention(None, 1.0, opened.layer)
+            self._overlays.draw_attention(None, 1.0, opened.layer)
         self._set(slot.status, slot.message)
 
     def _shows_layers_of(self, key: MapKey) -> bool:
@@ -225,7 +225,7 @@ class AttentionFollower:
         return (
             self.picture is not None
             and self._shown_key is not None
-            and replace(self._shown_key, layers=None) == replace(key, layers=None)
+            and _of_no_layers(self._shown_key) == _of_no_layers(key)
         )
 
     def _show(self, key: MapKey, computed: AttentionComputed) -> None:
@@ -242,7 +242,7 @@ class AttentionFollower:
         limit = self.limit_of(key, target, picture)
         self._shown_key = key
         self.shown, self.picture, self.limit = computed, picture, limit
-        self._session.overlays.draw_attention(picture, limit, opened.layer)
+        self._overlays.draw_attention(picture, limit, opened.layer)
         self._set("shown")
 
     def _set(self, status: str, message: str = "") -> None:
@@ -256,3 +256,7 @@ class AttentionFollower:
             # The user removed the layer: that is switching attention off.
             self._enabled = False
             self.update()
+
+
+def _of_no_layers(key: MapKey) -> MapKey:
+    return replace(key, how=key.how.at(None))

@@ -2,94 +2,92 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QSizePolicy,
-    QSpinBox,
-    QWidget,
-)
-from superqt import QLabeledDoubleSlider
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QWidget
 
 from napari_vitface.gui.attention.colours import ATTENTION_COLOURS
-from napari_vitface.gui.attention.settings import METHODS
 from napari_vitface.gui.section import labelled_rows
-from napari_vitface.gui.session import Session
-
-_FUSIONS = {"mean": "mean of heads", "max": "maximum of heads", "min": "minimum of heads"}
+from napari_vitface.gui.settings_widgets import sentence, show_value, widget_of
+from napari_vitface.gui.workbench import Workbench
+from napari_vitface.settings.attention import METHODS, FusedMethod, LayeredMethod, settings_of
+from napari_vitface.settings.layers import name_heads, name_layers
+from napari_vitface.settings.option import Value, declared
 
 
 class AttentionForm(QWidget):
-    """Layers, heads, discard, own patch, colours; shows and changes the follower's settings."""
+    """Settings of the method, and colours; shows and changes the follower's settings.
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    Layers and heads are those of the model, so their rows are made by hand; all other settings have
+    the widgets that they are declared with.
+    """
+
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._follower = session.attention
+        settings = settings_of(METHODS.values())
         self.first, self.last = QSpinBox(), QSpinBox()
         self.to_label = QLabel("to")
         for box in (self.first, self.last):
             box.setMinimumWidth(84)
             box.setAlignment(Qt.AlignmentFlag.AlignCenter)
             box.setKeyboardTracking(False)
-        self.heads = combo(_FUSIONS)
-        self.heads.setToolTip("How a layer's attention heads become one, or which one to look at")
-        self.discard = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.discard.setRange(0.0, 0.95)
-        self.discard.setSingleStep(0.05)  # type: ignore[arg-type]
-        self.discard.setDecimals(2)
-        self.discard.setToolTip("Share of the weakest attention weights that is set to zero")
-        self.hide_self = QCheckBox("Hide the keypoint's own patch")
-        self.hide_self.setToolTip(
-            "A patch passes itself on through the residual connections and outshines the rest"
-        )
+        self._fusions = settings["head_fusion"].choices
+        self.heads = combo({})
+        self.heads.setToolTip(sentence(settings["head"].option.help))
         self.colours = combo({name: name for name in ATTENTION_COLOURS})
         layers = QHBoxLayout()
         layers.setSpacing(5)
         for widget in (self.first, self.to_label, self.last):
             layers.addWidget(widget)
         layers.addStretch(1)
+        self.widgets = {
+            name: widget_of(setting, partial(self._on_setting, name))
+            for name, setting in settings.items()
+            if setting.option.label and setting.option.offered
+        }
+        rows = {
+            name: each for name, each in self.widgets.items() if settings[name].kind is not bool
+        }
         grid, labels = labelled_rows(
             ("Layers", layers),
             ("Heads", self.heads),
-            ("Discard", self.discard),
+            *((each.label, each.native) for each in rows.values()),
             ("Colours", self.colours),
         )
         grid.setContentsMargins(10, 0, 0, 0)
-        grid.addWidget(self.hide_self, grid.rowCount(), 0, 1, 2)
+        for name, each in self.widgets.items():
+            if name not in rows:
+                grid.addWidget(each.native, grid.rowCount(), 0, 1, 2)
         self.setLayout(grid)
-        self._rows = {
-            "attends": (labels[0], self.first, self.to_label, self.last),
-            "fuses": (labels[1], self.heads),
-            "discards": (labels[2], self.discard),
+        self._parts: dict[str, tuple[QWidget, ...]] = {
+            "layers": (labels[0], self.first, self.to_label, self.last),
+            "head": (labels[1], self.heads),
+            **{name: (each.native,) for name, each in self.widgets.items()},
         }
-        configure = self._follower.configure
+        for label, name in zip(labels[2:], rows, strict=False):
+            self._parts[name] += (label,)
         self.first.valueChanged.connect(lambda _: self._on_layers(first=True))
         self.last.valueChanged.connect(lambda _: self._on_layers(first=False))
         self.heads.activated.connect(lambda _: self._on_heads())
-        self.discard.valueChanged.connect(lambda value: configure(discard=round(value, 2)))
-        self.hide_self.toggled.connect(lambda on: configure(hide_self=on))
         self.colours.activated.connect(
             lambda _: setattr(session.overlays, "attention_colours", self.colours.currentData())
         )
 
     def refresh(self) -> None:
         """Show the settings."""
-        settings = self._follower.settings
-        method = METHODS[settings.method]
-        for part, widgets in self._rows.items():
-            for widget in widgets:
-                widget.setVisible(bool(getattr(method, part)))
-        set_checked(self.hide_self, settings.hide_self)
-        self.discard.blockSignals(True)
-        self.discard.setValue(settings.discard)
-        self.discard.blockSignals(False)
-        self._refresh_layers(method.one_layer)
+        how = self._follower.settings.how
+        values = how.values()
+        for name, parts in self._parts.items():
+            for part in parts:
+                part.setVisible(name in values)
+        for name, widget in self.widgets.items():
+            if name in values:
+                show_value(widget, values[name])
+        self._refresh_layers(isinstance(how, LayeredMethod) and how.one_layer)
         self._refresh_heads()
         if self.colours.currentData() != self._session.overlays.attention_colours:
             self.colours.setCurrentIndex(
@@ -98,23 +96,19 @@ class AttentionForm(QWidget):
 
     def summary(self) -> str:
         """What is not as it is by default, in a few words."""
-        settings, depth = self._follower.settings, self._follower.depth
-        method = METHODS[settings.method]
-        parts = []
-        if method.attends and settings.layers is not None:
-            start, stop = settings.layers
-            one = method.one_layer or stop - start == 1
-            if not (method.one_layer and stop == depth):
-                parts.append(f"layer {stop}" if one else f"layers {start + 1}-{stop}")
-        if method.fuses and settings.head is not None:
-            parts.append(f"head {settings.head + 1}")
-        elif method.fuses and settings.head_fusion != "mean":
-            parts.append(f"heads: {settings.head_fusion}")
-        if method.discards and settings.discard:
-            parts.append(f"{100 * settings.discard:.0f} % discarded")
-        if settings.hide_self:
-            parts.append("own patch hidden")
-        return ", ".join(parts)
+        chosen, depth = self._follower.settings, self._follower.depth
+        how, parts = chosen.how, []
+        layers = getattr(how, "layers", None)
+        if layers is not None and (not depth or range(*layers) != how.usual_layers(depth)):
+            parts.append(name_layers(layers).replace(" to ", "-"))
+        if isinstance(how, FusedMethod) and how.head is not None:
+            parts.append(name_heads(f"head {how.head}"))
+        elif isinstance(how, FusedMethod) and how.head_fusion != "mean":
+            parts.append(name_heads(how.head_fusion))
+        own = {name: each for name, each in declared(type(how)).items() if name in self.widgets}
+        values = how.values()
+        parts += [own[n].said(values[n]) for n in own if values[n] != own[n].default]
+        return ", ".join(filter(None, parts))
 
     def _refresh_layers(self, one_layer: bool) -> None:
         depth = self._follower.depth
@@ -131,21 +125,23 @@ class AttentionForm(QWidget):
         self.last.setSuffix(f" of {depth}" if depth else "")
 
     def _refresh_heads(self) -> None:
-        settings = self._follower.settings
+        how = self._follower.settings.how
+        if not isinstance(how, FusedMethod):
+            return
         count = self._follower.store.heads.get(self._session.model, 0)
-        if self.heads.count() != len(_FUSIONS) + count:
+        if self.heads.count() != len(self._fusions) + count:
             self.heads.clear()
-            for key, text in _FUSIONS.items():
-                self.heads.addItem(text, key)
+            for fusion in self._fusions:
+                self.heads.addItem(f"{fusion} of heads", fusion)
             for head in range(count):
                 self.heads.addItem(f"head {head + 1} of {count}", head)
-        chosen = settings.head_fusion if settings.head is None else settings.head
+        chosen = how.head_fusion if how.head is None else how.head
         self.heads.setCurrentIndex(max(0, self.heads.findData(chosen)))
 
     def _on_layers(self, *, first: bool) -> None:
-        settings = self._follower.settings
+        how = self._follower.settings.how
         start, stop = self.first.value() - 1, self.last.value()
-        if METHODS[settings.method].one_layer:
+        if isinstance(how, LayeredMethod) and how.one_layer:
             start = stop - 1
         elif stop <= start:
             # The box that the user turned counts; the other one goes along.
@@ -159,6 +155,11 @@ class AttentionForm(QWidget):
             self._follower.configure(head=chosen)
         else:
             self._follower.configure(head=None, head_fusion=chosen)
+
+    def _on_setting(self, name: str, value: Value) -> None:
+        # Steps add up to 0.15000000000000002.
+        value = round(value, 6) if isinstance(value, float) else value
+        self._follower.configure(**{name: value})
 
 
 def combo(choices: dict[str, str]) -> QComboBox:

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from napari_vitface.gui.attention.colours import attention_colormap
 from napari_vitface.gui.attention.settings import MapKey, map_key
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace, measured_traces
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.jobs.events import AttentionComputed, AttentionMeasured, Event, Finished
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.attention.follower import AttentionFollower
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.overlays import Overlays
+    from napari_vitface.gui.session import Session
 
 _JOBS = {
     "mean": "explain_frames",
@@ -131,9 +134,10 @@ class Measured:
 class AttentionFrames(Runner[FramesRun]):
     """Runs the jobs on many frames for a session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, follower: AttentionFollower, overlays: Overlays) -> None:
         super().__init__(session)
-        self._follower = session.attention
+        self._follower = follower
+        self._overlays = overlays
         #: What was measured last.
         self.measured: Measured | None = None
 
@@ -167,7 +171,7 @@ class AttentionFrames(Runner[FramesRun]):
         if run is None:
             return
         run.output = output
-        overlays, target = self._session.overlays, self._follower.settings.target
+        overlays, target = self._overlays, self._follower.settings.target
         shown = self._follower.status == "shown"
         arguments = {
             **self._common(run),
@@ -190,7 +194,7 @@ class AttentionFrames(Runner[FramesRun]):
         return FramesRun(what=what, opened=opened, key=key, frames=frames)
 
     def _common(self, run: FramesRun) -> dict[str, Any]:
-        return {**run.key.how(), "source": run.opened.path, "frames": run.frames}
+        return {**run.key.common(), "frames": run.frames}
 
     def _on_mean(self, run: FramesRun, event: Event) -> bool:
         if isinstance(event, AttentionComputed):
@@ -208,9 +212,7 @@ class AttentionFrames(Runner[FramesRun]):
         if not run.active and measured.parts:
             self.measured = measured
             length = len(run.opened.video)
-            measured_traces(self._session).put(
-                run.opened, measured.traces(length), measured.elsewhere()
-            )
+            self._session.put_traces(run.opened, measured.traces(length), measured.elsewhere())
         return False
 
     def _on_video(self, run: FramesRun, event: Event) -> bool:

@@ -18,21 +18,23 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.frames import AttentionFrames
 from napari_vitface.gui.attention.tools import AttentionTools
+from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
-from napari_vitface.jobs.outputs import output_name, results_folder
+from napari_vitface.gui.workbench import Workbench
+from napari_vitface.gui.writing import write_in_background
+from napari_vitface.jobs.outputs import output_path
+from napari_vitface.settings.attention import AttentionMethod
 
 
 class AttentionFramesForm(QWidget):
     """Which frames, and what to do with them."""
 
     def __init__(
-        self, session: Session, tools: AttentionTools, parent: QWidget | None = None
+        self, session: Workbench, tools: AttentionTools, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._session = session
@@ -125,7 +127,7 @@ class AttentionFramesForm(QWidget):
         if not measured.result:
             return f"{text}; cancelled before the end."
         near = f"near: within {measured.radius:.0f} px"
-        words = measured_words(measured.result.get("keypoints", ()), measured.key.method)
+        words = measured_words(measured.result.get("keypoints", ()), measured.key.how)
         return f"{text} ({near}). {words}"
 
     def ask_for_video(self) -> None:
@@ -146,33 +148,18 @@ class AttentionFramesForm(QWidget):
         measured = self._frames.measured
         if measured is None:
             return
-        path = measured.opened.path
-        name = output_name(path, Path(measured.key.model).stem)
-        start = results_folder(path) / f"{name}_attention.csv"
+        start = output_path(measured.opened.path, "_attention.csv", model=measured.key.model)
         name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
         if not name:
             return
         target = Path(name)
         target = target if target.suffix else target.with_name(target.name + ".csv")
-        session = self._session
-
-        def done(result: Any) -> None:
-            if isinstance(result, Exception):
-                text = str(result)
-                if not isinstance(result, VitFaceError):
-                    text = f"{target} could not be written ({text})."
-                session.tell(text, "error")
-            else:
-                session.tell(f"Wrote {target}.")
-
-        session.in_background(lambda: measured.save(target), done)
+        write_in_background(self._session, lambda: measured.save(target), target)
 
     def _plot(self) -> None:
-        from napari_vitface.gui.actions import open_trajectories
-
         viewer: Any = self._session.viewer
         if viewer is not None:
-            open_trajectories(viewer)
+            open_plugin_dock(viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
         opened = self._session.current
@@ -213,15 +200,15 @@ class NumberBox(QLineEdit):
         self.setText(str(value))
 
 
-def measured_words(keypoints: Any, method: str = "") -> str:
+def measured_words(keypoints: Any, how: AttentionMethod) -> str:
     """What was measured, in a sentence or two.
 
     Parameters
     ----------
     keypoints : sequence of dict
         Of the result of the job `attention_data`.
-    method : str
-        Of the maps.
+    how : AttentionMethod
+        By which the maps were computed.
     """
     tracked = [each for each in keypoints if each["tracked"]]
     if not tracked:
@@ -230,12 +217,7 @@ def measured_words(keypoints: Any, method: str = "") -> str:
     even = [each for each in tracked if each["looks_even"] > each["tracked"] / 2]
     text = f"{len(near)} of {count(len(tracked), 'keypoint')} are mostly looked at where they are."
     if even:
-        text += f" {count(len(even), 'map')} so even that they point nowhere"
-        text += (
-            "."
-            if method == "relevance"
-            else "; the last layers alone, or relevance, often say more."
-        )
+        text += f" {count(len(even), 'map')} so even that they point nowhere{how.if_even}."
     return text
 
 

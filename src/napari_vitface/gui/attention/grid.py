@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import METHODS, MapKey, Target, map_key, of
+from napari_vitface.gui.attention.settings import MapKey, Target, map_key, of
 from napari_vitface.gui.attention.store import Slot
 from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
@@ -17,9 +17,12 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.jobs.explaining.layers import name_layers
+from napari_vitface.settings.attention import LayeredMethod
+from napari_vitface.settings.layers import name_layers
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.attention.follower import AttentionFollower
+    from napari_vitface.gui.correct.selection import KeypointSelection
     from napari_vitface.gui.session import Session
 
 KINDS = {
@@ -68,9 +71,12 @@ class AttentionGrid:
     #: There is something else to draw.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, session: Session, follower: AttentionFollower, selection: KeypointSelection
+    ) -> None:
         self._session = session
-        self._follower = session.attention
+        self._follower = follower
+        self._selection = selection
         self._slots: list[Slot] = []
         self._kind = "keypoints"
         self._second: str | None = None
@@ -142,7 +148,7 @@ class AttentionGrid:
         if self._kind == "models":
             models = [self._session.model, *([self._second] if self._second else [])]
             return [map_key(self._session, opened, settings, model=model) for model in models]
-        if not METHODS[settings.method].attends or self._follower.depth is None:
+        if not isinstance(settings.how, LayeredMethod) or self._follower.depth is None:
             return []
         return [map_key(self._session, opened, settings, story=True)]
 
@@ -153,7 +159,8 @@ class AttentionGrid:
             return "Waits for a video."
         if not self._follower.enabled:
             return "Attention is off: tick it in the ViT Face dock."
-        if self._kind == "layers" and not METHODS[self._follower.settings.method].attends:
+        how = self._follower.settings.how
+        if self._kind == "layers" and not isinstance(how, LayeredMethod):
             return "This method does not look at layers; choose another one for this grid."
         if self._kind == "models" and not self._second:
             return "Choose the model to compare with."
@@ -187,16 +194,14 @@ class AttentionGrid:
     def _chapters(self, slot: Slot) -> list[Tile]:
         """A tile for each layer; those that are known already, too."""
         settings, depth = self._follower.settings, self._follower.depth or 0
-        one = METHODS[settings.method].one_layer
         shown = self._follower.layers
         tiles = []
         for stop in range(1, depth + 1):
             assert slot.key is not None
             key = slot.key.chapter(stop, depth)
-            start = stop - 1 if one else 0
-            title = name_layers((start, stop))
-            chosen = (start, stop) == shown
-            tiles.append(self._tile(slot, title, settings.target, chosen, key))
+            layers = slot.key.up_to(stop).layers or (0, stop)
+            title = name_layers(layers)
+            tiles.append(self._tile(slot, title, settings.target, layers == shown, key))
         return tiles
 
     def _tile(
@@ -237,8 +242,8 @@ class AttentionGrid:
         """Show a tile's map on the canvas."""
         if self._kind == "keypoints":
             self._follower.configure(target=tile.target)
-            keypoints = self._session.labelling.keypoints
+            keypoints = self._session.keypoints
             if keypoints is not None and tile.target in keypoints.names:
-                self._session.labelling.selection.select([keypoints.index(str(tile.target))])
+                self._selection.select([keypoints.index(str(tile.target))])
         elif self._kind == "layers":
             self._follower.configure(layers=tile.key.layers)

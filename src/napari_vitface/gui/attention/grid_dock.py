@@ -23,20 +23,23 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.describe import heading, how_computed
 from napari_vitface.gui.attention.grid import KINDS, AttentionGrid, Tile
 from napari_vitface.gui.attention.tile_view import Picture, TileView
 from napari_vitface.gui.attention.tiles import Ground, draw_tile, ground
 from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.models import bundled_names
-from napari_vitface.gui.section import WrappedLabel, set_role
+from napari_vitface.gui.report import can_be_reported
+from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.style import style_sheet
-from napari_vitface.jobs.outputs import output_stem, results_folder
+from napari_vitface.gui.writing import write_now
+from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
 
 NAME = "ViT Face attention grid"
 _ANOTHER_FILE = "Model file…"
@@ -46,7 +49,7 @@ _WIDTHS = (90, 420)
 class AttentionGridDock(QWidget):
     """Draws an `AttentionGrid`; opened below the canvas by the Attention section."""
 
-    def __init__(self, session: Session, grid: AttentionGrid, viewer: Viewer) -> None:
+    def __init__(self, session: Workbench, grid: AttentionGrid, viewer: Viewer) -> None:
         super().__init__()
         self.setObjectName("vitface-attention-grid")
         self._session = session
@@ -81,6 +84,7 @@ class AttentionGridDock(QWidget):
         self.save_button.clicked.connect(lambda: self.ask_to_save())
         self.hint = WrappedLabel("", "hint")
         self.about = WrappedLabel("", "hint")
+        self.problem = Note()
         self.view = TileView()
         self.view.clicked.connect(self._on_clicked)
         scroll = QScrollArea()
@@ -104,6 +108,7 @@ class AttentionGridDock(QWidget):
         layout.setSpacing(4)
         layout.addLayout(bar)
         layout.addWidget(self.hint)
+        layout.addWidget(self.problem)
         layout.addWidget(scroll, 1)
         layout.addWidget(self.about)
         self.setStyleSheet(style_sheet(viewer))
@@ -215,6 +220,9 @@ class AttentionGridDock(QWidget):
             return
         self._tiles = self._grid.tiles()
         self.hint.setText(self._grid.hint)
+        failed = (tile.message for tile in self._tiles if tile.status == "failed")
+        # The picture says it too, but an unexpected one is to be reported.
+        self.problem.say(next(filter(can_be_reported, failed), ""), "error")
         grounds: dict[Any, Ground] = {}
         pictures = [self._picture(tile, self.size_slider.value(), grounds) for tile in self._tiles]
         size = self._tile_size(next(iter(grounds.values()), None))
@@ -296,8 +304,8 @@ class AttentionGridDock(QWidget):
         opened = self._session.current
         if opened is None:
             return
-        frame, stem = self._session.frame, output_stem(opened.path)
-        start = results_folder(opened.path) / f"{stem}_frame{frame}_attention_{self._grid.kind}.png"
+        ending = f"_frame{self._session.frame}_attention_{self._grid.kind}.png"
+        start = output_path(opened.path, ending)
         name, _ = QFileDialog.getSaveFileName(self, "Save picture", str(start), "PNG (*.png)")
         if name:
             path = Path(name)
@@ -305,15 +313,13 @@ class AttentionGridDock(QWidget):
 
     def save(self, path: Path) -> None:
         """Write the pictures with their lines as PNG."""
-        try:
+
+        def work() -> None:
             with atomic_write(path) as temporary:
                 if not self.grab_all().save(str(temporary), "PNG"):
-                    raise OSError("the picture could not be written")
-        except OSError as error:
-            reason = error.strerror or error
-            self._session.tell(f"{path} could not be written ({reason}).", "error")
-        else:
-            self._session.tell(f"Wrote {path}.")
+                    raise VitFaceError(f"{path} could not be written; is the disk full?")
+
+        write_now(self._session, work, path)
 
     def grab_all(self) -> Any:
         """The pictures and the line about them, all rows of them, as a QPixmap."""

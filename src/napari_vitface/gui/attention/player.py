@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import METHODS, map_key
+from napari_vitface.gui.attention.settings import map_key
+from napari_vitface.settings.attention import LayeredMethod
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.attention.follower import AttentionFollower
     from napari_vitface.gui.session import Session
 
 
@@ -21,9 +23,9 @@ class LayerPlayer:
     #: Started, stopped, or at another layer.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, follower: AttentionFollower) -> None:
         self._session = session
-        self._follower = session.attention
+        self._follower = follower
         # All layers at once: they come of one pass through the network.
         self._ahead = self._follower.store.slot("layers to be played", lambda: None)
         self._before: tuple[int, int] | None = None
@@ -39,7 +41,7 @@ class LayerPlayer:
     @property
     def can_play(self) -> bool:
         """Whether there is more than one layer to play, as far as is known."""
-        attends = METHODS[self._follower.settings.method].attends
+        attends = isinstance(self._follower.settings.how, LayeredMethod)
         return self._follower.enabled and attends and (self._follower.depth or 0) > 1
 
     def start(self) -> None:

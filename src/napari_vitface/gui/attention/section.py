@@ -18,15 +18,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_vitface.gui.attention.describe import describe_map, method_help, title_map
+from napari_vitface.gui.attention.describe import describe_map, title_map
 from napari_vitface.gui.attention.form import AttentionForm, combo, set_checked
 from napari_vitface.gui.attention.frames_form import AttentionFramesForm
 from napari_vitface.gui.attention.grid_dock import NAME as GRID_NAME
 from napari_vitface.gui.attention.grid_dock import AttentionGridDock
 from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
-from napari_vitface.gui.attention.settings import METHODS, AttentionSettings
+from napari_vitface.gui.attention.settings import AttentionSettings
 from napari_vitface.gui.attention.target import TargetBox
-from napari_vitface.gui.attention.tools import tools_of
 from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import (
@@ -39,7 +38,9 @@ from napari_vitface.gui.section import (
     set_property,
     set_role,
 )
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.settings_widgets import sentence
+from napari_vitface.gui.workbench import Workbench
+from napari_vitface.settings.attention import METHODS
 
 #: Milliseconds for which a layer is shown when the layers are played.
 _BEAT = 450
@@ -48,11 +49,11 @@ _BEAT = 450
 class AttentionSection(Section):
     """On or off, of what, by which method; and exactly what is shown."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(3, "Attention", parent)
         self._session = session
         self._follower = session.attention
-        self.tools = tools_of(session)
+        self.tools = session.attention_tools
         self.grid_dock: AttentionGridDock | None = None
         self._described: AttentionSettings | None = None
         self._beat = QTimer(self)
@@ -67,7 +68,7 @@ class AttentionSection(Section):
         overlays = self._session.overlays
         self.switch = QCheckBox("Show where the network looks")
         self.target = TargetBox()
-        self.method = combo({method.key: method.title for method in METHODS.values()})
+        self.method = combo({name: method.title for name, method in METHODS.items()})
         self.opacity = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0.0, 1.0)
         self.opacity.setDecimals(2)
@@ -236,7 +237,7 @@ class AttentionSection(Section):
         chosen = follower.settings
         self.target.set_target(chosen.target)
         self.method.setCurrentIndex(self.method.findData(chosen.method))
-        self.method.setToolTip(method_help(chosen.method))
+        self.method.setToolTip(sentence(METHODS[chosen.method].help))
         self.form.refresh()
         self.settings.set_summary(self.form.summary())
         self.problem.say(follower.message if follower.status == "failed" else "", "error")
@@ -272,7 +273,7 @@ class AttentionSection(Section):
     def _refresh_progress(self) -> None:
         follower = self._follower
         progress = follower.progress
-        slow = METHODS[follower.settings.method].slow and follower.status == "computing"
+        slow = follower.settings.how.cost == "seconds" and follower.status == "computing"
         self.bar.setVisible(slow)
         self.stop_button.setVisible(slow)
         self.again_button.setVisible(follower.status == "stopped")

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.settings import MapKey
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import (
     AttentionComputed,
     Cancelled,
@@ -45,8 +45,6 @@ class AttentionStore:
         #: Number of blocks and of heads of each model that has answered.
         self.depths: dict[str, int] = {}
         self.heads: dict[str, int] = {}
-        #: The layers that a method looks at in a model unless it is told which.
-        self.usual: dict[tuple[str, str], tuple[int, int]] = {}
         #: Keypoints of each model that has answered.
         self.keypoints: dict[str, KeypointSet] = {}
 
@@ -92,8 +90,8 @@ class AttentionStore:
                 urgent=True,
                 replaces=slot.name,
             )
-        except VitFaceError as error:
-            self._on_event(key, Failed("explain", str(error)))
+        except Exception as error:
+            self._on_event(key, Failed("explain", sentence_of("explain", error)))
 
     def _drop(self, key: MapKey, slot: Slot) -> None:
         """A slot does not wait for a key any more."""
@@ -136,13 +134,8 @@ class AttentionStore:
 
     def _keep(self, key: MapKey, computed: AttentionComputed) -> None:
         settings = computed.settings
-        layers = settings.get("layers")
         if settings.get("depth"):
             self.depths[key.model] = int(settings["depth"])
-        elif key.layers is None and layers:
-            self.depths[key.model] = int(layers[1])
-        if key.layers is None and layers:
-            self.usual[key.model, key.method] = int(layers[0]), int(layers[1])
         if settings.get("heads"):
             self.heads[key.model] = int(settings["heads"])
         if key not in self._maps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING
 
 from napari_vitface.gui.attention.canvas import AttentionCanvas
@@ -13,6 +12,9 @@ from napari_vitface.gui.attention.grid import AttentionGrid
 from napari_vitface.gui.attention.player import LayerPlayer
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.attention.follower import AttentionFollower
+    from napari_vitface.gui.correct.selection import KeypointSelection
+    from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
 
 
@@ -35,22 +37,16 @@ class AttentionTools:
         Files of the map on screen.
     """
 
-    def __init__(self, session: Session) -> None:
-        self.canvas = AttentionCanvas(session)
-        self.player = LayerPlayer(session)
-        self.grid = AttentionGrid(session)
-        self.check = MapCheck(session)
-        self.frames = AttentionFrames(session)
-        self.export = AttentionExport(session)
-        session.ended.connect(self.canvas.close)
-
-
-_tools: weakref.WeakKeyDictionary[Session, AttentionTools] = weakref.WeakKeyDictionary()
-
-
-def tools_of(session: Session) -> AttentionTools:
-    """The tools of a session, made if there are none."""
-    tools = _tools.get(session)
-    if tools is None:
-        tools = _tools[session] = AttentionTools(session)
-    return tools
+    def __init__(
+        self,
+        session: Session,
+        follower: AttentionFollower,
+        overlays: Overlays,
+        selection: KeypointSelection,
+    ) -> None:
+        self.canvas = AttentionCanvas(session, follower, overlays, selection)
+        self.player = LayerPlayer(session, follower)
+        self.grid = AttentionGrid(session, follower, selection)
+        self.check = MapCheck(session, follower)
+        self.frames = AttentionFrames(session, follower, overlays)
+        self.export = AttentionExport(session, follower, overlays)

@@ -16,7 +16,7 @@ from napari.layers import Points
 from numpy.typing import NDArray
 
 from napari_vitface.gui.correct.keys import KeyBinder
-from napari_vitface.gui.overlays import KEYPOINTS
+from napari_vitface.gui.overlays import KEYPOINTS, Overlays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,10 @@ class _Drag:
 class LabelCanvas:
     """Listens to the keypoints layer of a session, whichever layer that is at the time."""
 
-    def __init__(self, session: Session, labelling: Labelling) -> None:
+    def __init__(self, session: Session, labelling: Labelling, overlays: Overlays) -> None:
         self._session = session
         self._labelling = labelling
+        self._overlays = overlays
         self._layer: Points | None = None
         self._drag: _Drag | None = None
         self._interrupted = False
@@ -53,7 +54,9 @@ class LabelCanvas:
         assert viewer is not None
         self._keys.bind(viewer)
         self._keys.repeat(viewer)
-        session.overlays.points_made.connect(self._on_made)
+        session.pose_changed.connect(self.draw_pose)
+        session.videos.leaving.connect(self.end_drag)
+        overlays.points_made.connect(self._on_made)
         labelling.selection.changed.connect(self.show_selection)
         viewer.layers.selection.events.active.connect(self._on_tool)
 
@@ -62,7 +65,7 @@ class LabelCanvas:
     @property
     def layer(self) -> Points | None:
         """The keypoints layer, if it is there."""
-        layer = self._session.overlays.layer(KEYPOINTS)
+        layer = self._overlays.layer(KEYPOINTS)
         return layer if isinstance(layer, Points) else None
 
     @property
@@ -77,7 +80,7 @@ class LabelCanvas:
         """Take a tool in hand; that selects the keypoints layer."""
         viewer = self._session.viewer
         if tool != LOOK:
-            self._session.overlays.show(KEYPOINTS)
+            self._overlays.show(KEYPOINTS)
         layer = self.layer
         if viewer is None or layer is None:
             return
@@ -91,13 +94,27 @@ class LabelCanvas:
 
     def switch_tool(self) -> None:
         """Move points after placing them and the other way round."""
-        pose = self._session.labelling.pose
+        pose = self._labelling.pose
         if pose is None:
             self._labelling.hint("There are no keypoints yet: make or open a project.")
             return
         nothing = not pose.drawn.any()
         place = self.tool == MOVE or (self.tool == LOOK and nothing)
         self.take_tool(PLACE if place else MOVE)
+
+    # ----------------------------------------------------------------- the frame on screen
+
+    def draw_pose(self) -> None:
+        """Draw the points of the frame on screen, unless the user is dragging one there."""
+        session = self._session
+        if self.drag_frame not in (None, session.frame):
+            # Points that are being dragged belong to the frame that was left.
+            self.end_drag()
+        if self.dragging:
+            return
+        layer = session.current.layer if session.current is not None else None
+        self._overlays.draw_pose(self._labelling.pose, layer)
+        self.show_selection()
 
     # ----------------------------------------------------------------- drags
 
@@ -145,7 +162,7 @@ class LabelCanvas:
         self.show_selection()
 
     def _on_data(self, event: Any) -> None:
-        if self._session.overlays.drawing or self._layer is None:
+        if self._overlays.drawing or self._layer is None:
             return
         match str(getattr(event.action, "value", event.action)):
             case "changing":
@@ -175,7 +192,7 @@ class LabelCanvas:
 
     def _on_selected(self, event: Any = None) -> None:
         layer = self._layer
-        if layer is None or self._syncing or self._session.overlays.drawing:
+        if layer is None or self._syncing or self._overlays.drawing:
             return
         chosen = {int(k) for k in layer.selected_data}
         there = {k for k in chosen if k < len(self._labelling.keypoints or ()) and layer.shown[k]}

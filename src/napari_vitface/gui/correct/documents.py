@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_vitface.errors import LabelError, VitFaceError
+from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.open_video import InProject
 from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.video.scale import as_uint8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_vitface.gui.session import OpenVideo, Session
-    from napari_vitface.pose.edits import Edit
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
@@ -40,7 +42,6 @@ class Documents:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._open: dict[Path, _Entry] = {}
         self._last: Project | None = None
         self._opening: set[Path] = set()
         #: What was asked for while labels of the same video were being opened.
@@ -54,34 +55,29 @@ class Documents:
     @property
     def document(self) -> LabelDocument | None:
         """Labels of the current video; None while it is in no project, or is being opened."""
-        return self.document_of(self._session.current)
-
-    def document_of(self, opened: OpenVideo | None) -> LabelDocument | None:
-        """Labels of an open video."""
-        entry = self._open.get(_key(opened))
-        return entry.document if entry is not None else None
+        opened = self._session.current
+        return opened.document if opened is not None else None
 
     def of_project(self, project: Project) -> list[LabelDocument]:
         """The open documents of a project's videos."""
-        entries = self._open.values()
-        return [e.document for e in entries if e.project.folder == project.folder]
+        return [each.document for each in self._all() if each.project.folder == project.folder]
 
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
-        entry = self._open.get(_key(self._session.current))
+        entry = self._current
         return entry.project if entry is not None else self._last
 
     @property
     def edits(self) -> int:
         """Edits of the current document since its last save."""
-        entry = self._open.get(_key(self._session.current))
+        entry = self._current
         return entry.edits if entry is not None else 0
 
     def note_saved(self, document: LabelDocument | None = None) -> None:
         """Count the edits of a document (default: the current one) anew."""
         document = self.document if document is None else document
-        for entry in self._open.values():
+        for entry in self._all():
             if entry.document is document:
                 entry.note_saved()
 
@@ -125,23 +121,31 @@ class Documents:
 
     def release(self, opened: OpenVideo) -> None:
         """Let go of the labels of a video that is no longer open; its journal keeps the edits."""
-        entry = self._open.pop(_key(opened), None)
-        if entry is not None:
-            _close(entry.document)
+        document, opened.in_project = opened.document, None
+        if document is not None:
+            _close(document)
 
     def close(self) -> None:
         """Let go of all documents; what is not saved is in their journals."""
-        for entry in self._open.values():
-            _close(entry.document)
-        self._open.clear()
+        for opened in self._session.videos:
+            self.release(opened)
 
     # ----------------------------------------------------------------- how
+
+    @property
+    def _current(self) -> InProject | None:
+        opened = self._session.current
+        return opened.in_project if opened is not None else None
+
+    def _all(self) -> list[InProject]:
+        videos = self._session.videos
+        return [each.in_project for each in videos if each.in_project is not None]
 
     def _on_video(self) -> None:
         opened = self._session.current
         self.problem = ""
         key = _key(opened)
-        if opened is not None and key not in self._open and key not in self._opening:
+        if opened is not None and opened.in_project is None and key not in self._opening:
             self._find(opened)
         self.changed.emit()
 
@@ -172,7 +176,7 @@ class Documents:
             # Its labels may be those that are asked for, and cannot be opened twice.
             self._waiting[_key(opened)] = work
             return
-        known = self._open.get(_key(opened))
+        known = opened.in_project if opened is not None else None
 
         def open_it() -> _Found:
             project = work()
@@ -194,8 +198,7 @@ class Documents:
         def done(result: Any) -> None:
             self._opening.discard(_key(opened))
             if isinstance(result, Exception):
-                _log.info("cannot open labels", exc_info=result)
-                self.problem = _sentence(result)
+                self.problem = sentence_of("opening the labels", result)
                 self._session.tell(self.problem, "error")
             elif result is not None:
                 self._take(opened, *result)
@@ -220,12 +223,15 @@ class Documents:
         self._last = project
         if opened is None or document is None:
             return
-        before = self._open.get(_key(opened))
-        if before is not None and before.document is document:
+        # It may have been closed, and opened again, meanwhile.
+        now = self._session.videos.find(opened.path)
+        if now is None:
+            _close(document)
             return
-        if before is not None:
-            _close(before.document)
-        entry = self._open[_key(opened)] = _Entry(project, document)
+        if now.document is document:
+            return
+        self.release(now)
+        entry = now.in_project = InProject(project, document)
         project_places.remember(opened.path, project.folder)
         if document.unsaved and entry.edits:
             noun = "edit" if entry.edits == 1 else "edits"
@@ -235,30 +241,6 @@ class Documents:
             )
 
 
-class _Entry:
-    """An open document, with the number of its edits since the last save."""
-
-    def __init__(self, project: Project, document: LabelDocument) -> None:
-        self.project = project
-        self.document = document
-        # Opening carries out again what the journal holds: just the edits since the last save.
-        self._saved: tuple[Edit, ...] = ()
-
-    @property
-    def edits(self) -> int:
-        """Edits that are done and were not when it was saved, or the other way round."""
-        done = self.document.history.done
-        pairs = zip(done, self._saved, strict=False)
-        alike = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
-        edits = len(done) + len(self._saved) - 2 * alike
-        # An undo of what was saved before the window was opened leaves no edit behind.
-        return max(edits, 1) if self.document.unsaved else edits
-
-    def note_saved(self) -> None:
-        """What is done now is in the files."""
-        self._saved = tuple(self.document.history.done)
-
-
 def _key(opened: OpenVideo | None) -> Path:
     """Documents belong to files: a video that is open twice has one."""
     return opened.path.resolve() if opened is not None else Path()
@@ -266,7 +248,13 @@ def _key(opened: OpenVideo | None) -> Path:
 
 def _document(project: Project, opened: OpenVideo) -> LabelDocument:
     video = opened.video
-    return project.document(opened.path, lambda frame: video[frame])
+
+    def read(frame: int) -> NDArray[Any]:
+        image = video[frame]
+        # Labelled images in colour are kept in 8 bits, as bright as the video is seen.
+        return as_uint8(image, video.white) if image.ndim == 3 else image
+
+    return project.document(opened.path, read)
 
 
 def _close(document: LabelDocument) -> None:
@@ -274,11 +262,3 @@ def _close(document: LabelDocument) -> None:
         document.close()
     except Exception:
         _log.exception("cannot close %s", document)
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, VitFaceError):
-        return str(error)
-    if isinstance(error, OSError):
-        return f"{error.filename or 'A file'} cannot be used: {error.strerror or error}."
-    return f"The labels cannot be opened: {error}"

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidge
 
 from napari_vitface.gui.correct.keys import words_with_key
 from napari_vitface.gui.section import set_role
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 
 _KINDS = {
     "labelled": "Labelled frames",
@@ -19,7 +19,7 @@ _KINDS = {
 class FrameSteps(QWidget):
     """For each kind of frame how many there are, and buttons to the one before and the next."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.counts: dict[str, QLabel] = {}
@@ -47,8 +47,8 @@ class FrameSteps(QWidget):
         labels, marks = self._session.labelling.labels, self._session.marks
         numbers = {
             "labelled": len(labels) if labels is not None else 0,
-            "suggested": len(marks.suggested) if marks is not None else 0,
-            "low_confidence": len(marks.low_confidence) if marks is not None else 0,
+            "suggested": len(marks.suggested),
+            "low_confidence": len(marks.low_confidence),
         }
         for kind, number in numbers.items():
             self.counts[kind].setText(f"{number:,}".replace(",", " "))

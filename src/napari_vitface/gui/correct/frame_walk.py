@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
+    from napari_vitface.gui.which_frames.marks import FrameMarks
 
 
 class FrameWalk:
     """Those of the commands of the table of keys that change the frame on screen."""
 
-    def __init__(self, session: Session, labelling: Labelling) -> None:
+    def __init__(self, session: Session, marks: FrameMarks, hint: Callable[[str], None]) -> None:
         self._session = session
-        self._labelling = labelling
+        self._hint = hint
+        self._marks = marks
 
     def next_frame(self) -> None:
         self._step(1)
@@ -26,12 +28,12 @@ class FrameWalk:
 
     def next_labelled(self) -> None:
         """Go to the next frame in which a person said anything."""
-        labels, frame = self._labelling.labels, self._session.frame
+        labels, frame = self._session.labels, self._session.frame
         self._go(labels.following(frame) if labels is not None else None, "labelled frame after")
 
     def previous_labelled(self) -> None:
         """Go to the frame before in which a person said anything."""
-        labels, frame = self._labelling.labels, self._session.frame
+        labels, frame = self._session.labels, self._session.frame
         self._go(labels.preceding(frame) if labels is not None else None, "labelled frame before")
 
     def next_suggested(self) -> None:
@@ -59,18 +61,16 @@ class FrameWalk:
 
     def _go(self, frame: int | None, what: str) -> None:
         if frame is None:
-            self._labelling.hint(f"There is no {what} this one.")
+            self._hint(f"There is no {what} this one.")
         else:
-            self._labelling.hint("")
+            self._hint("")
             self._session.go_to(frame)
 
     def _suggested(self) -> np.ndarray:
-        marks = self._session.marks
-        return np.array(sorted(marks.suggested) if marks is not None else [], np.int64)
+        return np.array(sorted(self._marks.suggested), np.int64)
 
     def _doubtful(self) -> np.ndarray:
-        marks = self._session.marks
-        return np.asarray(marks.low_confidence if marks is not None else [], np.int64)
+        return self._marks.low_confidence
 
 
 def _after(frames: np.ndarray, frame: int) -> int | None:

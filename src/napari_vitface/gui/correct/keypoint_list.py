@@ -22,8 +22,8 @@ from napari_vitface.gui.correct.point_icon import (
     OCCLUDED,
     PREDICTED,
 )
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.shown import ShownPose
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
 
 #: Longer sets scroll.
@@ -35,7 +35,7 @@ _ROW = 20
 class KeypointList(QTreeWidget):
     """One row a keypoint; a click selects it on the canvas and lets the next click place it."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._filling = False

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.correct import edits as label_edits
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.documents import Documents
@@ -21,11 +20,15 @@ from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.shown import ShownPose
-from napari_vitface.pose.edits import Edit, LabelEdit, make_edit
+from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, make_edit
 from napari_vitface.pose.labels import FrameLabels, Point
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.overlays import Overlays
+    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.which_frames.marks import FrameMarks
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
@@ -50,6 +53,8 @@ class Labelling:
     keypoints_changed = Signal()
     #: What can be undone, or what is saved, changed.
     state_changed = Signal()
+    #: Other operations on predictions are done.
+    operations_changed = Signal()
     #: The tool in hand changed.
     tool_changed = Signal()
     #: An edit waits for a place where labels can be kept (`keep_waiting`, `drop_waiting`).
@@ -57,13 +62,13 @@ class Labelling:
     #: A sentence on how to use it, for a line of the section.
     hinted = Signal(str)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, overlays: Overlays, marks: FrameMarks) -> None:
         self._session = session
         self.documents = Documents(session)
         self.selection = KeypointSelection(lambda: self.keypoints, lambda: self.pose)
         self.saving = LabelSaving(session, self)
-        self.canvas = LabelCanvas(session, self)
-        self.walk = FrameWalk(session, self)
+        self.canvas = LabelCanvas(session, self, overlays)
+        self.walk = FrameWalk(session, marks, self.hint)
         self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
         self._shown_keypoints: KeypointSet | None = None
         self.documents.changed.connect(self._on_document)
@@ -90,10 +95,7 @@ class Labelling:
     @property
     def keypoints(self) -> KeypointSet | None:
         """What is shown: the project's keypoints, else the model's, else None."""
-        if self.labels is not None:
-            return self.labels.keypoints
-        predictions = self._session.predictions
-        return predictions.keypoints if predictions is not None else None
+        return self._session.keypoints
 
     @property
     def operations(self) -> list[dict[str, Any]]:
@@ -115,7 +117,7 @@ class Labelling:
 
     def run(self, command: str) -> None:
         """Carry out a command of the table of keys; a drag in progress counts up to here."""
-        self._session.end_drag()
+        self.canvas.end_drag()
         owners = (self, self.selection, self.saving, self.walk)
         owner = next(owner for owner in owners if hasattr(owner, command))
         if owner is self and command not in ("undo", "redo") and self._session.videos.beyond:
@@ -271,7 +273,7 @@ class Labelling:
     def undo(self) -> bool:
         """Take back the last edit, and show the frame that it was on."""
         document = self.document
-        if document is None and self._session.filters.undo():
+        if document is None and self._step_own(EditHistory.undo):
             return True
         if document is None or not document.history.can_undo:
             self.hint("There is nothing to undo.")
@@ -281,12 +283,20 @@ class Labelling:
     def redo(self) -> bool:
         """Do again what was undone last, and show the frame that it is on."""
         document = self.document
-        if document is None and self._session.filters.redo():
+        if document is None and self._step_own(EditHistory.redo):
             return True
         if document is None or not document.history.can_redo:
             self.hint("There is nothing to redo.")
             return False
         return self._carry_out(document.redo, show=True) is not None
+
+    def _step_own(self, step: Callable[[EditHistory], Edit | None]) -> bool:
+        """Undo or redo operations on a video without a document; False if there are none."""
+        opened = self._session.current
+        if opened is None or opened.own is None or step(opened.own) is None:
+            return False
+        self.operations_changed.emit()
+        return True
 
     def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
         try:
@@ -313,7 +323,7 @@ class Labelling:
             for frame in frames:
                 self.changed.emit(frame)
         else:
-            self._session.refresh_predictions()
+            self.operations_changed.emit()
         self.state_changed.emit()
 
     def _edit(self, what: str, points: Mapping[int, Point], frame: int | None = None) -> bool:
@@ -399,10 +409,7 @@ class Labelling:
 
     def fail(self, error: Exception) -> None:
         """Say that labels could not be written."""
-        text = str(error)
-        if not isinstance(error, VitFaceError):
-            text = f"The labels could not be written: {error}."
-        self._session.tell(text, "error")
+        self._session.tell(sentence_of("writing the labels", error), "error")
         self.state_changed.emit()
 
     def _on_document(self) -> None:

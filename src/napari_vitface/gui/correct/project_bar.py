@@ -20,13 +20,15 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
+from napari_vitface.errors import one_line
 from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
 
 _WHY = "Where should your corrections be kept?"
@@ -35,7 +37,7 @@ _WHY = "Where should your corrections be kept?"
 class ProjectBar(QWidget):
     """Name of the project with its menu, the video to work on, and what is wrong with the files."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._documents = session.labelling.documents
@@ -200,7 +202,7 @@ class ProjectBar(QWidget):
                 Path(path), lambda: run_waiting(lambda: open_for_window(path), opening(path))
             )
         except Exception as error:
-            session.tell(str(error), "error")
+            session.tell(sentence_of("opening the video", error), "error")
         self.refresh()
 
     # ----------------------------------------------------------------- what is shown
@@ -234,7 +236,8 @@ class ProjectBar(QWidget):
             problems += [text for text in document.problems if text != told]
             if document.read_only and document.read_only not in problems:
                 problems.append(document.read_only)
-        self.problems.say("\n".join(problems), "error" if files.problem else "warning")
+        level = "error" if files.problem else "warning"
+        self.problems.say("\n".join(map(one_line, problems)), level)
 
     def _list_videos(self) -> None:
         project, opened = self._documents.project, self._session.current

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ConflictPanel(QWidget):
     Two files of the same labels that disagree are a conflict too, between the files.
     """
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._shown: SaveConflict | None = None

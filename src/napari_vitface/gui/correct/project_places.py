@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.jobs.outputs import output_stem, results_folder
+from napari_vitface.jobs.outputs import output_path
 from napari_vitface.user_folders import state_folder
 
 _KEPT = 200
@@ -19,7 +19,7 @@ _KEPT = 200
 
 def proposed_folder(video: Path) -> Path:
     """Where a new project for a video is proposed: beside the video, under its name."""
-    return results_folder(video) / f"{output_stem(video)}-labels"
+    return output_path(video, "-labels")
 
 
 def candidates(video: Path) -> Iterator[Path]:

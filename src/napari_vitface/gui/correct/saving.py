@@ -40,6 +40,9 @@ class LabelSaving:
         document = self._labelling.document
         if document is None:
             return ""
+        folder = document.journal.path.parent if document.unsaved else document.files.images.parent
+        if not folder.is_dir():
+            return f"{folder} is not there: is its drive connected? The labels stay in memory."
         if not document.unsaved:
             return "Saved." if len(document.labels) else "No labels yet."
         edits = self._labelling.documents.edits

@@ -24,9 +24,9 @@ from napari_vitface.gui.correct.keys import words_with_key
 from napari_vitface.gui.correct.project_bar import ProjectBar
 from napari_vitface.gui.correct.project_conflicts import ConflictPanel
 from napari_vitface.gui.section import Fold, Section, WrappedLabel, row_of, set_look, set_role
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.which_frames.audit_panel import AuditPanel
 from napari_vitface.gui.which_frames.suggest_panel import SuggestPanel
+from napari_vitface.gui.workbench import Workbench
 
 _LEGEND = (
     (point_icon.PREDICTED, "predicted"),
@@ -39,7 +39,7 @@ _LEGEND_COLOUR = "#ff9a3d"
 class CorrectSection(Section):
     """Project, what is saved, tools, the keypoints of the frame, frames to go to, keys."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(4, "Correct", parent)
         self._session = session
         labelling = self._labelling = session.labelling
@@ -108,8 +108,7 @@ class CorrectSection(Section):
         labelling.tool_changed.connect(self._refresh_frame)
         labelling.hinted.connect(self._on_hint)
         labelling.documents.changed.connect(self.refresh)
-        if session.marks is not None:
-            session.marks.changed.connect(self.steps.refresh)
+        session.marks.changed.connect(self.steps.refresh)
         self.refresh()
 
     # ----------------------------------------------------------------- what is shown

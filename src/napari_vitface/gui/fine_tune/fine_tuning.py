@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.fine_tune.labels import label_source
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan, Planner
@@ -46,6 +45,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
+    from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
@@ -67,8 +67,9 @@ class FineTune:
     #: Models of the project were found or made: a list of `ModelInfo`.
     models_found = Signal(object)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, labelling: Labelling) -> None:
         self._session = session
+        self._labelling = labelling
         self._request: Request | None = None
         self._project: Project | None = None
         self.run: Run | None = None
@@ -76,10 +77,10 @@ class FineTune:
         self.unfinished: list[Unfinished] = []
         #: Why the last press did not begin a training; empty if it did.
         self.refused = ""
-        self.planner = Planner(session)
+        self.planner = Planner(session, labelling)
         self.planner.changed.connect(self.planned.emit)
-        session.labelling.documents.changed.connect(self._on_project)
-        session.labelling.document_changed.connect(self._on_project)
+        labelling.documents.changed.connect(self._on_project)
+        labelling.document_changed.connect(self._on_project)
 
     # ----------------------------------------------------------------- what there is
 
@@ -104,7 +105,7 @@ class FineTune:
     @property
     def proposed_name(self) -> str:
         """Name of the next model unless the user gives one."""
-        project = self._session.labelling.project
+        project = self._labelling.project
         return free_name(label_source(project)) if project is not None else ""
 
     # ----------------------------------------------------------------- beginning and ending
@@ -112,14 +113,14 @@ class FineTune:
     def start(self) -> bool:
         """Save the labels of the project and train on them; False if that cannot be begun."""
         session = self._session
-        project = session.labelling.project
+        project = self._labelling.project
         if self.active or project is None:
             return False
         self.refused = ""
         try:
             arguments = self.options.arguments(session.model)
-        except VitFaceError as error:
-            return self._refuse(str(error))
+        except Exception as error:
+            return self._refuse(sentence_of("the fine-tune", error))
         problem = self._save(project)
         if problem:
             return self._refuse(problem)
@@ -157,7 +158,7 @@ class FineTune:
             Train no further: judge what was reached and make it a model.
         """
         session = self._session
-        project = session.labelling.project
+        project = self._labelling.project
         if self.active or project is None:
             return False
         before = self.run
@@ -216,7 +217,7 @@ class FineTune:
 
     def _save(self, project: Project) -> str:
         """Save all labels of the project; a sentence if that fails, else nothing."""
-        labelling = self._session.labelling
+        labelling = self._labelling
         current = labelling.document
         for document in labelling.documents.of_project(project):
             if not document.unsaved:
@@ -232,7 +233,7 @@ class FineTune:
         return ""
 
     def _save_current(self) -> str:
-        labelling = self._session.labelling
+        labelling = self._labelling
         told: list[str] = []
 
         def listen(text: str, level: str) -> None:
@@ -263,8 +264,8 @@ class FineTune:
             self._request = self._session.submit(
                 "train", arguments, lambda event: self._on_event(run, event)
             )
-        except VitFaceError as error:
-            self._fail(run, str(error))
+        except Exception as error:
+            self._fail(run, sentence_of("train", error))
             return False
         self.changed.emit()
         self.measured.emit()
@@ -344,7 +345,7 @@ class FineTune:
     # ----------------------------------------------------------------- the project
 
     def _on_project(self) -> None:
-        project = self._session.labelling.project
+        project = self._labelling.project
         if project is self._project:
             return
         self._project = project
@@ -358,7 +359,7 @@ class FineTune:
 
     def _find_runs(self) -> None:
         """Look for runs that can go on, and for the verdict on the last one that ended."""
-        project = self._session.labelling.project
+        project = self._labelling.project
         if project is None:
             return
 
@@ -368,9 +369,9 @@ class FineTune:
 
         def found(result: tuple[list[Unfinished], Run | None] | Exception) -> None:
             if isinstance(result, Exception):
-                _log.info("cannot look for earlier runs", exc_info=result)
+                self._session.tell(sentence_of("looking for earlier fine-tunes", result), "warning")
                 return
-            if project is not self._session.labelling.project:
+            if project is not self._labelling.project:
                 return
             unfinished, last = result
             active = self.run.folder if self.run is not None and self.run.active else None
@@ -383,7 +384,7 @@ class FineTune:
 
     def _list_models(self) -> None:
         """Ask for the project's models, to offer them."""
-        project = self._session.labelling.project
+        project = self._labelling.project
         if project is None or not (home_of(label_source(project)) / "models").is_dir():
             return
 
@@ -396,8 +397,9 @@ class FineTune:
         folder = home_of(label_source(project)) / "models"
         try:
             self._session.submit("models", {"folder": folder}, answered, urgent=True)
-        except VitFaceError as error:
-            _log.info("cannot list the models of %s: %s", project, error)
+        except Exception as error:
+            # Nobody asked; what is wrong with the engine is said where it is needed.
+            _log.info("cannot list the models of %s", project, exc_info=error)
 
 
 def _note_judgement(curve: Curve, event: EpochFinished) -> None:

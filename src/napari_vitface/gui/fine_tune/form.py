@@ -10,9 +10,10 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_vitface.gui.fine_tune.options import SCRATCH, TIMM, FineTuneOptions
+from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.words import start_name
 from napari_vitface.gui.section import labelled_rows
+from napari_vitface.settings.training import SCRATCH, TIMM, TrainingSettings
 
 _QUICK, _FULL = "quick", "full"
 _IN_USE, _FILE = "", "file"
@@ -70,7 +71,7 @@ class FineTuneForm(QWidget):
         self.image_size.native.setPlaceholderText("as the model has it")
         self.val = ComboBox(choices=self._held())
         self.share = FloatSpinBox(min=0.05, max=0.9, step=0.05, value=_SHARE)
-        self.batch = SpinBox(min=1, max=1024, value=16)
+        self.batch = SpinBox(min=1, max=1024, value=TrainingSettings.batch_size)
         self.rate = FloatSpinBox(min=0.0, max=0.1, step=0.0001, value=0.0)
         for box in (self.steps, self.rate):
             box.native.setSpecialValueText("automatic")
@@ -85,7 +86,7 @@ class FineTuneForm(QWidget):
         )
         #: Device and precision that came from elsewhere; others were chosen here.
         self._given = ("auto", "auto")
-        self.seed = SpinBox(min=0, max=2**31 - 1, value=0)
+        self.seed = SpinBox(min=0, max=2**31 - 1, value=TrainingSettings.seed)
         rows: tuple[tuple[str, Any, str], ...] = (
             ("Way", self.way, "way"),
             ("Name", self.name, "name"),

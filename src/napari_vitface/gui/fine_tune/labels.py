@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.formats.deeplabcut import frame_number
+from napari_vitface.formats.labelled_images import frame_number
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.labels import read_labels
 

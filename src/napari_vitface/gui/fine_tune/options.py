@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
-from napari_vitface.errors import VitFaceError
-
-#: Starts that are no model: random weights, and the prefix of timm's pretrained weights.
-SCRATCH, TIMM = "scratch", "timm:"
+from napari_vitface.settings.training import SCRATCH, TrainingSettings, read_size
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class FineTuneOptions:
     image_size : str
         ``"HxW"``; empty for that of the start.
     val : str
-        Which frames are held out, as `napari_vitface.jobs.training.train.train` takes it.
+        Which frames are held out, as `TrainingSettings` has it.
     """
 
     quick: bool = True
@@ -41,12 +37,12 @@ class FineTuneOptions:
     backbone: str = ""
     steps: int = 0
     image_size: str = ""
-    val: str = "time"
-    batch_size: int = 16
+    val: str = TrainingSettings.val
+    batch_size: int = TrainingSettings.batch_size
     learning_rate: float = 0.0
     device: str = "auto"
-    precision: str = "auto"
-    seed: int = 0
+    precision: str = TrainingSettings.precision
+    seed: int = TrainingSettings.seed
 
     @property
     def from_random(self) -> bool:
@@ -66,16 +62,7 @@ class FineTuneOptions:
         VitFaceError
             The text is no size.
         """
-        text = self.image_size.strip()
-        if not text:
-            return None
-        found = re.fullmatch(r"(\d+)\s*[x×*, ]\s*(\d+)", text)
-        if found is None or not int(found[1]) or not int(found[2]):
-            raise VitFaceError(
-                f"{text!r} is no image size; write height x width, as in 240x320, or leave it "
-                "empty."
-            )
-        return int(found[1]), int(found[2])
+        return read_size(self.image_size) if self.image_size.strip() else None
 
     def plan_arguments(self, model: str) -> dict[str, Any]:
         """For `napari_vitface.jobs.training.plan.plan_training`; `model` is the one in use."""

@@ -6,13 +6,11 @@ the engine is asked only when what it would say may be another.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.fine_tune.labels import (
     LabelledFrames,
     of_document,
@@ -21,15 +19,15 @@ from napari_vitface.gui.fine_tune.labels import (
     without,
 )
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import Event, Failed, Finished
 from napari_vitface.jobs.training.plan import FEWEST_FRAMES
 
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
+    from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
     from napari_vitface.project.project import Project
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,9 @@ class Planner:
 
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, labelling: Labelling) -> None:
         self._session = session
+        self._labelling = labelling
         self.plan = Plan()
         self.options = FineTuneOptions()
         self.paused = False
@@ -79,7 +78,6 @@ class Planner:
         # Labels that files hold, and the state of the files that they were read from.
         self._read: tuple[Project, Any, LabelledFrames | Exception] | None = None
         self._reading = False
-        labelling = session.labelling
         for signal in (
             session.video_changed,
             session.model_changed,
@@ -113,7 +111,7 @@ class Planner:
     def _refresh(self) -> None:
         self._due = False
         session = self._session
-        project = session.labelling.project
+        project = self._labelling.project
         if session.current is None and project is None:
             self._set(Plan("no video"))
             return
@@ -125,9 +123,9 @@ class Planner:
             if self.plan.status not in ("ready", "planning"):
                 self._set(Plan("counting"))
             return
-        documents = session.labelling.documents.of_project(project)
+        documents = self._labelling.documents.of_project(project)
         if isinstance(disk, Exception):
-            self._set(Plan("refused", message=_sentence(disk)))
+            self._set(Plan("refused", message=sentence_of("reading the labels", disk)))
             return
         inside = [of_document(document) for document in documents]
         names = [document.files.images.name for document in documents]
@@ -152,8 +150,6 @@ class Planner:
 
         def read(result: LabelledFrames | Exception) -> None:
             self._reading = False
-            if isinstance(result, Exception):
-                _log.info("cannot read the labels of %s", project, exc_info=result)
             self._read = (project, now, result)
             self.refresh_soon()
 
@@ -184,9 +180,10 @@ class Planner:
                 urgent=True,
                 replaces="training plan",
             )
-        except VitFaceError as error:
+        except Exception as error:
             self._asked = key
-            self._set(Plan("refused", labels, message=str(error)))
+            said = sentence_of("planning the fine-tune", error)
+            self._set(Plan("refused", labels, message=said))
             return
         self._asked = key
         # What was said before stays until it is known better.
@@ -204,9 +201,3 @@ class Planner:
     def _set(self, plan: Plan) -> None:
         self.plan = plan
         self.changed.emit()
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, VitFaceError):
-        return str(error)
-    return f"The labels cannot be read: {error}"

@@ -35,8 +35,8 @@ from napari_vitface.gui.fine_tune.words import (
 )
 from napari_vitface.gui.models import ModelInfo
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.gui.workbench import Workbench
 
 
 class FineTuneSection(Section):
@@ -45,7 +45,7 @@ class FineTuneSection(Section):
     #: The user wants to see what the new model finds.
     predict_wanted = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(5, "Fine-tune", parent)
         self._session = session
         self._fine_tune = fine_tune = session.fine_tune

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.gui.fine_tune.options import SCRATCH, TIMM, FineTuneOptions
+from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan
 from napari_vitface.gui.fine_tune.run import TRAINING, Run
 from napari_vitface.gui.job_run import STARTING
 from napari_vitface.gui.style import count, duration
+from napari_vitface.jobs.outputs import why_not_kept
+from napari_vitface.settings.training import SCRATCH, TIMM
 
 #: Frames that are proposed to who has too few.
 _ADVISED = 20
@@ -184,7 +186,9 @@ def notice_words(run: Run) -> str:
 def stopped_words(run: Run) -> str:
     """What a run that was stopped has reached."""
     if not run.can_continue:
-        return "Stopped before there was anything to keep."
+        # Once it had begun there was a folder.
+        lost = why_not_kept(run.folder) if run.settings else ""
+        return f"Stopped. {lost}" if lost else "Stopped before there was anything to keep."
     text = f"Stopped at step {run.step} of {run.steps}; it is kept." if run.steps else "Stopped."
     return f"{text} {error_words(run)}".strip()
 

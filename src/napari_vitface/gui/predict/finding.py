@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_vitface.gui.crop import Crop
+from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.videos import OpenVideo
+from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished
 
 
@@ -25,6 +27,10 @@ class FindRun(JobRun):
 class FaceFinding(Runner[FindRun]):
     """Runs the find_face job for a session; one run at a time."""
 
+    def __init__(self, session: Session, crop_tool: CropTool) -> None:
+        super().__init__(session)
+        self._crop_tool = crop_tool
+
     def start(self) -> None:
         """Look for the face in the current video with the chosen model."""
         session = self._session
@@ -33,6 +39,7 @@ class FaceFinding(Runner[FindRun]):
             return
         arguments = {
             "video": opened.path,
+            "white": opened.white,
             "model": session.model,
             "device": session.device,
             "precision": session.precision,
@@ -50,7 +57,7 @@ class FaceFinding(Runner[FindRun]):
         if isinstance(event, Finished) and run.result["found"]:
             crop = run.result["crop"]
             found = None if crop is None else (crop[0], crop[1], crop[2], crop[3])
-            tool = self._session.crop_tool
+            tool = self._crop_tool
             if run.opened is not self._session.current:
                 run.opened.crop = found
             elif found is None:

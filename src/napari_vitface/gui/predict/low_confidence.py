@@ -5,10 +5,10 @@ from __future__ import annotations
 from psygnal import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.section import Note, row_of
-from napari_vitface.gui.session import Session
-from napari_vitface.gui.videos import OpenVideo
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 from napari_vitface.pose.table import PointState
 
@@ -19,7 +19,7 @@ class LowConfidence(QWidget):
     #: Frames to label are to be looked for.
     suggest_wanted = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.note = Note()
         self.find_button = QPushButton("Find face")

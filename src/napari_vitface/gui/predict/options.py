@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.section import labelled_rows
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 
 
 class PredictOptionsForm(QWidget):
@@ -19,7 +19,7 @@ class PredictOptionsForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.first = SpinBox(min=0, max=0, value=0)

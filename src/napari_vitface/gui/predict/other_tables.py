@@ -11,12 +11,12 @@ from napari_vitface.pose.table import PoseTable
 
 
 def read_predictions(path: Path, frames: int, known: Iterable[KeypointSet]) -> PoseTable:
-    """Predictions of DeepLabCut, Lightning Pose or ours, one row for each frame of a video.
+    """Predictions of ours or of another program, one row for each frame of a video.
 
     Parameters
     ----------
     path : Path
-        A .h5 or .csv table.
+        What `read_poses` takes.
     frames : int
         Length of the video.
     known : iterable of KeypointSet

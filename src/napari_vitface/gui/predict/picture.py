@@ -6,13 +6,13 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxL
 
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, row_of
-from napari_vitface.gui.session import Session
+from napari_vitface.gui.workbench import Workbench
 
 
 class PicturePart(QWidget):
     """A line that says which part, three buttons, and how the search for the face goes."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.part = WrappedLabel("", "value")

@@ -16,7 +16,8 @@ from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop import Crop
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
 
 #: What a run says when it starts.
 Settings = Mapping[str, Any]
@@ -97,6 +98,7 @@ class Prediction(Runner[Run]):
             "precision": options.precision,
             "batch_size": options.batch_size,
             "crop": opened.crop,
+            "white": opened.white,
             "frames": options.frames,
             "overlay": options.overlay,
             "overwrite": options.overwrite,

@@ -21,14 +21,15 @@ from superqt import QFlowLayout
 
 from napari_vitface.gui.models import ModelInfo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
+from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.predict.low_confidence import LowConfidence
 from napari_vitface.gui.predict.options import PredictOptionsForm
 from napari_vitface.gui.predict.picture import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
 
 _ANOTHER_FILE = "Model file…"
@@ -38,7 +39,7 @@ _PREDICTIONS = "Open predictions…"
 class PredictSection(Section):
     """Model, options, Predict, progress with time left, Cancel, and what came of it."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(2, "Predict", parent)
         self._session = session
         self._models: dict[str, ModelInfo] = {}
@@ -143,11 +144,9 @@ class PredictSection(Section):
         self._session.choose_model(str(choice))
 
     def _plot(self) -> None:
-        from napari_vitface.gui.actions import open_trajectories
-
         viewer: Any = self._session.viewer
         if viewer is not None:
-            open_trajectories(viewer)
+            open_plugin_dock(viewer, TRAJECTORIES)
 
     def _list_models(self) -> None:
         choices = list(self._models)
@@ -179,11 +178,14 @@ class PredictSection(Section):
         opened = self._session.current
         path = ""
         if opened is not None:
+            from napari_vitface.formats.format import suffixes
+
+            kinds = f"Predictions ({' '.join(f'*{suffix}' for suffix in suffixes('predictions'))})"
             path, _ = QFileDialog.getOpenFileName(
-                self, "Open predictions", str(opened.path.parent), "Predictions (*.h5 *.csv)"
+                self, "Open predictions", str(opened.path.parent), kinds
             )
         if path:
-            self._session.open_predictions(Path(path))
+            self._session.saved_predictions.open(Path(path))
         self._show_choice()
 
     def _on_model(self, index: int) -> None:
@@ -259,8 +261,10 @@ class PredictSection(Section):
         if active:
             self.hint.setText("")
         elif run is not None and run.status == "cancelled":
-            self.hint.setText("Cancelled. What is done is kept; Go on predicts the rest.")
-            self.predict_button.setText(f"Go on with {frames}")
+            kept = "What is done is kept; Go on predicts the rest." if run.done else ""
+            lost = run.lost
+            self.hint.setText(f"Cancelled. {lost or kept}".rstrip())
+            self.predict_button.setText(f"{'Predict' if lost else 'Go on with'} {frames}")
             self.status = "cancelled"
         elif predicted and opened.saved is not None:
             self.hint.setText("Move the slider to look at the points.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.kinematics import Pyramid, Trace, build
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class TraceStore:
                 return
             self._working = False
             if isinstance(result, Exception):
-                raise result
+                self._session.tell(sentence_of("plotting the trajectories", result), "error")
+                return
             self._work()
             self._changed()
 

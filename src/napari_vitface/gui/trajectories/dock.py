@@ -11,8 +11,8 @@ from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.section import WrappedLabel
-from napari_vitface.gui.session import Session, open_session_of
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.trajectories.data import TraceStore
 from napari_vitface.gui.trajectories.export import (
@@ -25,19 +25,20 @@ from napari_vitface.gui.trajectories.files import filtered_paths
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.labels import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
-from napari_vitface.gui.trajectories.measured_traces import measured_traces
 from napari_vitface.gui.trajectories.panel import PANELS, clock
 from napari_vitface.gui.trajectories.plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.toolbar import STYLE, TrajectoryToolbar
+from napari_vitface.gui.workbench import Workbench, open_session_of
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-#: Its name in napari, as the manifest and napari's settings have it.
-NAME = "ViT Face trajectories"
-DOCK_NAME = f"{NAME} (napari-vitface)"
+    from napari_vitface.gui.open_video import OpenVideo
+
+#: Its name in napari's settings.
+DOCK_NAME = f"{TRAJECTORIES} (napari-vitface)"
 
 #: Milliseconds between looks at poses that are still coming in.
 _REFRESH = 300
@@ -54,7 +55,7 @@ class TrajectoriesDock(QWidget):
         self.setObjectName("vitface-trajectories")
         self._viewer = weakref.ref(viewer)
         self._links: list[tuple[Any, Callable[..., Any]]] = []
-        self.session: Session | None = None
+        self.session: Workbench | None = None
         self._rows = LabelRows()
         self._redraw_wanted = False
         self._closed = False
@@ -115,8 +116,8 @@ class TrajectoriesDock(QWidget):
         self.plot.range_changed.connect(self._redraw_soon)
         self.plot.threshold_moved.connect(self._on_threshold_moved)
         self.form.applied.connect(self._on_applied)
-        self.form.undo_pressed.connect(lambda: self.session and self.session.filters.undo())
-        self.form.redo_pressed.connect(lambda: self.session and self.session.filters.redo())
+        self.form.undo_pressed.connect(lambda: self.session and self.session.labelling.undo())
+        self.form.redo_pressed.connect(lambda: self.session and self.session.labelling.redo())
         self.form.save_pressed.connect(lambda: self.save_filtered())
 
     # ----------------------------------------------------------------- the session
@@ -129,9 +130,7 @@ class TrajectoriesDock(QWidget):
         self.leave_session()
         session = open_session_of(viewer)
         if session is None:
-            from napari_vitface.gui.actions import open_dock
-
-            session = open_dock(viewer).session
+            session = open_plugin_dock(viewer, FACE).session
         self.session = session
         self.store = TraceStore(session, self._redraw_soon)
         labelling = session.labelling
@@ -143,14 +142,18 @@ class TrajectoriesDock(QWidget):
         self._link(session.prediction.changed, self._watch)
         self._link(session.video_list.changed, self._watch)
         self._link(session.filters.changed, self._on_filters)
-        self._link(measured_traces(session).changed, self._on_measured)
+        self._link(session.traces_changed, self._on_measured)
         self._link(labelling.changed, self._on_labels_of)
         self._link(labelling.document_changed, self._on_labels)
         self._link(labelling.keypoints_changed, self._on_keypoints)
         self._link(labelling.selection.changed, self._on_selection)
-        if session.marks is not None:
-            self._link(session.marks.changed, self._on_marks)
+        self._link(session.marks.changed, self._on_marks)
         self._on_video()
+
+    @property
+    def _opened(self) -> OpenVideo | None:
+        """The video on screen, while there is a session."""
+        return self.session.current if self.session is not None else None
 
     def leave_session(self) -> None:
         """Stop listening to the session."""
@@ -303,14 +306,15 @@ class TrajectoriesDock(QWidget):
         self._show_waiting()
 
     def _on_marks(self) -> None:
-        marks = self.session.marks if self.session is not None else None
-        why = marks.suggested if marks is not None else {}
-        doubtful = marks.low_confidence if marks is not None else []
+        if self.session is None:
+            return
+        marks = self.session.marks
+        why = marks.suggested
         ticks = self.plot.lanes.ticks
         ticks["suggested"].set_frames(np.array(sorted(why), dtype=np.int64))
         self.plot.lanes.words["suggested"] = why
-        ticks["low"].set_frames(np.asarray(doubtful, dtype=np.int64))
-        if marks is not None and self.plot.threshold.value() != marks.threshold:
+        ticks["low"].set_frames(marks.low_confidence)
+        if self.plot.threshold.value() != marks.threshold:
             self.plot.threshold.setValue(marks.threshold)
 
     def _on_measured(self) -> None:
@@ -319,7 +323,8 @@ class TrajectoriesDock(QWidget):
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""
-        elsewhere = measured_traces(self.session).elsewhere if self.session is not None else {}
+        opened = self._opened
+        elsewhere = opened.elsewhere if opened is not None else {}
         self.plot.lanes.words["elsewhere"] = elsewhere
         self.plot.lanes.ticks["elsewhere"].set_frames(np.array(sorted(elsewhere), dtype=np.int64))
 
@@ -366,9 +371,8 @@ class TrajectoriesDock(QWidget):
             session.labelling.selection.select([keypoints.index(name)])
 
     def _on_threshold_moved(self, value: float) -> None:
-        marks = self.session.marks if self.session is not None else None
-        if marks is not None:
-            marks.threshold = round(value, 3)
+        if self.session is not None:
+            self.session.marks.threshold = round(value, 3)
 
     def _on_applied(self, operation: dict[str, Any]) -> None:
         session = self.session
@@ -394,12 +398,11 @@ class TrajectoriesDock(QWidget):
 
     def _measured(self, panel: str) -> Sequence[Trace]:
         """What other parts of the window measured of the keypoints that are ticked."""
-        if self.session is None:
-            return []
-        return measured_traces(self.session).of(panel, self.list.keypoints)
+        opened = self._opened
+        return opened.traces_in(panel, self.list.keypoints) if opened is not None else []
 
     def _on_traces(self) -> None:
-        measured = measured_traces(self.session).panels if self.session is not None else set()
+        measured = set(self._opened.traces) if self._opened is not None else set()
         self.toolbar.offer({trace.kind for trace in self.list.all_derived} | measured)
         traces = self.traces()
         self.plot.set_panels(self.toolbar.panels)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF
 from qtpy.QtGui import QPainter
@@ -18,7 +18,8 @@ from napari_vitface.gui.trajectories.files import (
     write_filtered,
     write_traces,
 )
-from napari_vitface.jobs.outputs import output_stem, results_folder
+from napari_vitface.gui.writing import write_in_background, write_now
+from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -31,8 +32,7 @@ def ask_for_file(parent: QWidget, session: Session, picture: bool) -> Path | Non
     """Let the user name a CSV file, or a picture as PNG or SVG; None if they do not want to."""
     if session.current is None:
         return None
-    path = session.current.path
-    start = str(results_folder(path) / f"{output_stem(path)}_trajectories")
+    start = str(output_path(session.current.path, "_trajectories"))
     kinds = "PNG (*.png);;SVG (*.svg)" if picture else "CSV (*.csv)"
     name, chosen = QFileDialog.getSaveFileName(parent, "Export", start, kinds)
     if not name:
@@ -59,18 +59,19 @@ def export_csv(
     times = opened.video.times if opened.video.frame_rate > 0 else None
     # The labels may be edited while the file is written.
     columns = plotted_columns(traces, session.predictions, labels.copy(), times)
-    _write(session, lambda: write_traces(path, columns, *frames, times), [path])
+    write_in_background(session, lambda: write_traces(path, columns, *frames, times), path)
 
 
 def export_picture(session: Session, path: Path, plot: TrajectoryPlot) -> None:
     """Write what is plotted as PNG, twice as fine as on screen, or as SVG; and say so."""
-    try:
+
+    def work() -> None:
+        draw = _draw_svg if path.suffix.lower() == ".svg" else _draw_png
         with atomic_write(path) as temporary:
-            (_write_svg if path.suffix.lower() == ".svg" else _write_png)(plot, temporary)
-    except OSError as error:
-        session.tell(f"{path} could not be written ({error.strerror or error}).", "error")
-    else:
-        session.tell(f"Wrote {path}.")
+            if not draw(plot, temporary):
+                raise VitFaceError(f"{path} could not be written; is the disk full?")
+
+    write_now(session, work, path)
 
 
 def save_filtered(session: Session, labels: LabelRows, parent: QWidget) -> None:
@@ -82,7 +83,7 @@ def save_filtered(session: Session, labels: LabelRows, parent: QWidget) -> None:
     if any(path.exists() for path in paths) and not _may_replace(paths, parent):
         return
     rows, model = labels.copy(), opened.model
-    _write(session, lambda: write_filtered(paths, table, rows, model), paths)
+    write_in_background(session, lambda: write_filtered(paths, table, rows, model), *paths)
 
 
 def _may_replace(paths: Sequence[Path], parent: QWidget) -> bool:
@@ -92,26 +93,11 @@ def _may_replace(paths: Sequence[Path], parent: QWidget) -> bool:
     return bool(answer == QMessageBox.StandardButton.Yes)
 
 
-def _write(session: Session, work: Callable[[], None], paths: Sequence[Path]) -> None:
-    def done(result: Any) -> None:
-        names = " and ".join(path.name for path in paths)
-        if isinstance(result, VitFaceError):
-            session.tell(str(result), "error")
-        elif isinstance(result, Exception):
-            reason = getattr(result, "strerror", None) or str(result)
-            session.tell(f"{names} could not be written ({reason}).", "error")
-        else:
-            session.tell(f"Wrote {names} to {paths[0].parent}.")
-
-    session.in_background(work, done)
+def _draw_png(plot: TrajectoryPlot, path: Path) -> bool:
+    return bool(plot.picture().save(str(path)))
 
 
-def _write_png(plot: TrajectoryPlot, path: Path) -> None:
-    if not plot.picture().save(str(path)):
-        raise OSError("is the disk full?")
-
-
-def _write_svg(plot: TrajectoryPlot, path: Path) -> None:
+def _draw_svg(plot: TrajectoryPlot, path: Path) -> bool:
     from qtpy.QtSvg import QSvgGenerator
 
     size = plot.viewport().size()
@@ -124,6 +110,6 @@ def _write_svg(plot: TrajectoryPlot, path: Path) -> None:
     generator.setTitle("Trajectories")
     painter = QPainter()
     if not painter.begin(generator):
-        raise OSError("is the disk full?")
+        return False
     plot.paint_on(painter, QRectF(0, 0, size.width(), size.height()))
-    painter.end()
+    return bool(painter.end())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.gui.trajectories.labels import LabelRows
-from napari_vitface.jobs.outputs import output_name, results_folder
+from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.kinematics import Trace
 from napari_vitface.pose.table import PointState, PoseTable
 
@@ -83,9 +83,8 @@ def filtered_paths(video: Path, saved: Path | None, model: str) -> tuple[Path, P
 
     Beside the predictions, which may be elsewhere than the video.
     """
-    folder = saved.parent if saved is not None else results_folder(video)
-    name = f"{output_name(video, model)}_filtered"
-    return folder / f"{name}.h5", folder / f"{name}.csv"
+    folder = saved.parent if saved is not None else None
+    return table_paths(video, model, "_filtered", folder=folder)
 
 
 def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, model: str) -> None:

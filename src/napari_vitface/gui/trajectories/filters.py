@@ -8,26 +8,25 @@ history of their own until the window is closed, and move into the document once
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.kinematics.operations import (
     apply_operations,
     check_operation,
     describe_operation,
-    operations_for,
 )
 from napari_vitface.pose.edits import EditHistory, PredictionEdit
 from napari_vitface.pose.labels import FrameLabels
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.open_video import OpenVideo, Operations
+    from napari_vitface.gui.predict.prediction import Prediction
+    from napari_vitface.gui.session import Session
     from napari_vitface.pose.table import PoseTable
-
-Operations = list[dict[str, Any]]
 
 #: Operations on the predictions of so many frames are done while the user waits.
 _AT_ONCE = 20_000
@@ -43,19 +42,18 @@ class Filters:
     #: Other operations are done, or the work on them began, went on or ended.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, labelling: Labelling, prediction: Prediction) -> None:
         self._session = session
-        self._own: weakref.WeakKeyDictionary[OpenVideo, EditHistory] = weakref.WeakKeyDictionary()
-        #: Of each video: the poses, the operations done to them, and what came of it.
-        self._results: weakref.WeakKeyDictionary[
-            OpenVideo, tuple[PoseTable, Operations, PoseTable]
-        ] = weakref.WeakKeyDictionary()
+        self._labelling = labelling
+        self._prediction = prediction
         #: What is being worked on, and the share that is done.
         self._wanted: tuple[int, Operations] | None = None
         self.share: float | None = None
-        session.labelling.document_changed.connect(self._on_document)
-        session.labelling.state_changed.connect(self.changed)
-        session.prediction.changed.connect(self._on_run)
+        session.poses_given.connect(self._on_poses)
+        labelling.document_changed.connect(self._on_document)
+        labelling.operations_changed.connect(lambda: self.refresh())
+        labelling.state_changed.connect(self.changed)
+        prediction.changed.connect(self._on_run)
         self._was_filling = False
 
     # ----------------------------------------------------------------- what is done
@@ -64,17 +62,7 @@ class Filters:
     def operations(self) -> Operations:
         """Operations that are done to the predictions on screen, in order."""
         opened = self._session.current
-        return self.operations_of(opened) if opened is not None else []
-
-    def operations_of(self, opened: OpenVideo) -> Operations:
-        """Operations that are done to the predictions of a video, in order."""
-        document = self._session.labelling.documents.document_of(opened)
-        if document is not None:
-            done = document.operations
-        else:
-            history = self._own.get(opened)
-            done = history.operations if history is not None else []
-        return [dict(each) for each in operations_for(done, opened.model)]
+        return opened.operations if opened is not None else []
 
     def do(self, operation: dict[str, Any]) -> bool:
         """Smooth or fill the predictions on screen; False, and a sentence, if that fails."""
@@ -84,78 +72,49 @@ class Filters:
         operation = {**operation, "model": opened.model}
         try:
             check_operation(operation)
-        except VitFaceError as error:
-            session.tell(str(error), "error")
+        except Exception as error:
+            session.tell(sentence_of("the filter", error), "error")
             return False
         edit = PredictionEdit(describe_operation(operation), operation)
-        if session.labelling.document is not None:
-            return session.labelling.do(edit)
-        self._history(opened, opened.poses).do(edit)
+        if self._labelling.document is not None:
+            return self._labelling.do(edit)
+        if opened.own is None:
+            opened.own = EditHistory(FrameLabels(opened.poses.keypoints))
+        opened.own.do(edit)
         self.refresh()
         return True
 
     @property
     def undo_text(self) -> str:
-        """What `undo` takes back, which may be a correction of a point; empty if nothing."""
+        """What `Labelling.undo` takes back, perhaps a correction of a point; empty if nothing."""
         history = self._current_history()
         return history.undo_text if history is not None else ""
 
     @property
     def redo_text(self) -> str:
-        """What `redo` does again; empty if there is nothing."""
+        """What `Labelling.redo` does again; empty if there is nothing."""
         history = self._current_history()
         return history.redo_text if history is not None else ""
 
-    def undo(self) -> bool:
-        """Take back the last edit of the current video."""
-        if self._session.labelling.document is not None:
-            return self._session.labelling.undo()
-        history = self._current_history()
-        if history is None or history.undo() is None:
-            return False
-        self.refresh()
-        return True
-
-    def redo(self) -> bool:
-        """Do again what was undone last."""
-        if self._session.labelling.document is not None:
-            return self._session.labelling.redo()
-        history = self._current_history()
-        if history is None or history.redo() is None:
-            return False
-        self.refresh()
-        return True
-
     def _current_history(self) -> EditHistory | None:
-        session = self._session
-        if session.labelling.document is not None:
-            return session.labelling.document.history
-        return self._own.get(session.current) if session.current is not None else None
+        opened = self._session.current
+        return opened.history if opened is not None else None
 
-    def _history(self, opened: OpenVideo, poses: PoseTable) -> EditHistory:
-        history = self._own.get(opened)
-        if history is None:
-            history = self._own[opened] = EditHistory(FrameLabels(poses.keypoints))
-        return history
+    def _on_poses(self, opened: OpenVideo) -> None:
+        if opened is self._session.current:
+            self.refresh(new=True)
 
     def _on_document(self) -> None:
         """Let a document that has come take over what was done without one."""
-        session, opened = self._session, self._session.current
-        if opened is not None and session.labelling.document is not None:
-            history = self._own.pop(opened, None)
+        opened = self._session.current
+        if opened is not None and self._labelling.document is not None:
+            history, opened.own = opened.own, None
             for edit in history.done if history is not None else ():
-                if not session.labelling.do(edit):
+                if not self._labelling.do(edit):
                     break
         self.refresh()
 
     # ----------------------------------------------------------------- what comes of it
-
-    def predictions(self, opened: OpenVideo) -> PoseTable | None:
-        """The predictions of a video as they are shown."""
-        result = self._results.get(opened)
-        if result is not None and result[0] is opened.poses:
-            return result[2]
-        return opened.poses
 
     def refresh(self, *, new: bool = False) -> None:
         """Do the operations of the current video and show the result, soon if it takes long.
@@ -165,18 +124,19 @@ class Filters:
         new : bool
             The video has other poses; they are shown in any case.
         """
-        session, opened = self._session, self._session.current
+        opened = self._session.current
         if opened is None:
             self._wanted, self.share = None, None
             return
-        poses, operations = opened.poses, self.operations_of(opened)
-        before = self._results.get(opened)
+        poses, operations = opened.poses, opened.operations
+        before = opened.filtered
         if before is not None and before[0] is not poses:
             before = None
         # Predictions that are still coming in are shown as they come.
-        if poses is None or not operations or session.prediction.is_filling(opened):
+        if poses is None or not operations or self._prediction.is_filling(opened):
             self._wanted, self.share = None, None
-            if self._results.pop(opened, None) is not None or new:
+            was, opened.filtered = opened.filtered, None
+            if was is not None or new:
                 self._show(opened)
         elif before is not None and before[1] == operations:
             self._wanted, self.share = None, None
@@ -208,10 +168,9 @@ class Filters:
                 return
             self._wanted, self.share = None, None
             if isinstance(result, Exception):
-                text = str(result) if isinstance(result, VitFaceError) else repr(result)
-                session.tell(f"The filters could not be applied: {text}", "error")
+                session.tell(sentence_of("applying the filters", result), "error")
             else:
-                self._results[opened] = (poses, operations, result)
+                opened.filtered = (poses, operations, result)
                 self._show(opened)
             self.changed.emit()
 
@@ -223,7 +182,7 @@ class Filters:
         if len(poses) <= _AT_ONCE:
             try:
                 result: PoseTable | Exception = apply_operations(start, rest)
-            except VitFaceError as error:
+            except Exception as error:
                 result = error
             done(result)
         else:
@@ -238,7 +197,7 @@ class Filters:
     def _on_run(self) -> None:
         """When the last prediction has come in, filter it."""
         opened = self._session.current
-        filling = opened is not None and self._session.prediction.is_filling(opened)
+        filling = opened is not None and self._prediction.is_filling(opened)
         if filling != self._was_filling:
             self._was_filling = filling
             self.refresh()

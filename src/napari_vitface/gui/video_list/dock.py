@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QPoint, QSize, Qt
+from qtpy.QtCore import QPoint, QSize, Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -26,7 +26,6 @@ from superqt import QElidingLabel
 
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count, style_sheet
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
@@ -35,6 +34,7 @@ from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.words import crop_words, list_words
 from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _FACES = (("whole frame", None), ("face, found in each", "auto"))
 class VideoListDock(QWidget):
     """Shows the session's `VideoQueue` and passes on what the user wants of it."""
 
-    def __init__(self, session: Session, viewer: Viewer) -> None:
+    def __init__(self, session: Workbench, viewer: Viewer) -> None:
         super().__init__()
         self.setObjectName("vitface-videos")
         self._session = session
@@ -360,7 +360,7 @@ class VideoListDock(QWidget):
             self.note.say("" if queue.items else queue.problem, "warning")
 
     def _present_settings(self) -> dict[str, Any]:
-        settings = self._queue.kind.offered(self._session)
+        settings = self._queue.kind.offered(self._session, self._session.prediction.options)
         return {**settings, "crop": self.faces.currentData()}
 
     def _show_settings_kept(self) -> None:
@@ -375,13 +375,6 @@ class VideoListDock(QWidget):
     def _on_item(self, item: Item, what: frozenset[str]) -> None:
         if "message" in what or "state" in what:
             self.refresh()
-
-    def show_item(self, item: Item) -> None:
-        """Select a video's row and bring it into view."""
-        index = self.table.index(self._queue.items.index(item), 0)
-        select = QItemSelectionModel.SelectionFlag.ClearAndSelect
-        self.view.selectionModel().select(index, select | QItemSelectionModel.SelectionFlag.Rows)
-        self.view.scrollTo(index)
 
     def _restyle(self, event: Any = None) -> None:
         self.setStyleSheet(style_sheet(self._viewer))
@@ -398,7 +391,7 @@ class VideoListDock(QWidget):
             signal.disconnect(slot)
 
 
-def open_video_list(session: Session) -> VideoListDock | None:
+def open_video_list(session: Workbench) -> VideoListDock | None:
     """The list of a session's window below the canvas, opened and brought to the front."""
     viewer: Any = session.viewer
     if viewer is None or not hasattr(viewer, "window"):

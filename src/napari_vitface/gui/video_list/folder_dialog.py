@@ -17,9 +17,10 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_vitface.gui.section import WrappedLabel, labelled_rows, row_of
+from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, row_of
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.finding import EVERY_VIDEO, videos_in
 
 #: Milliseconds after the last key before the folder is looked through.
@@ -48,6 +49,7 @@ class FolderDialog(QDialog):
         self.subfolders = QCheckBox("Also in its subfolders")
         self.subfolders.setChecked(True)
         self.outcome = WrappedLabel("", "hint")
+        self.problem = Note()
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         self.add_button = self.buttons.addButton("Add", QDialogButtonBox.ButtonRole.AcceptRole)
         self.buttons.accepted.connect(self.accept)
@@ -60,6 +62,7 @@ class FolderDialog(QDialog):
         )
         layout.addWidget(self.subfolders)
         layout.addWidget(self.outcome)
+        layout.addWidget(self.problem)
         layout.addStretch(1)
         layout.addWidget(self.buttons)
         self._timer = QTimer(self)
@@ -109,8 +112,10 @@ class FolderDialog(QDialog):
     def _show(self, videos: list[Path] | Exception) -> None:
         self.found = videos if isinstance(videos, list) else []
         self.add_button.setEnabled(bool(self.found))
+        self.problem.say("")
         if isinstance(videos, Exception):
-            self.outcome.setText(f"The folder cannot be looked through: {videos}.")
+            self.outcome.setText("")
+            self.problem.say(sentence_of("looking through the folder", videos), "error")
         elif not videos:
             self.outcome.setText("No video has such a name.")
         else:

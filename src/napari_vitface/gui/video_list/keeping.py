@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.store import Store
 
 if TYPE_CHECKING:
@@ -46,10 +47,8 @@ class Keeping:
         self._writing, self._again = True, False
         version, content = next(self._versions), self._content()
 
-        def written(problem: Exception | None) -> None:
+        def written(_: object) -> None:
             self._writing = False
-            if problem is not None:
-                self._complain(f"{self._store.path} cannot be written ({problem})")
             if self._again:
                 self.keep()
 
@@ -71,8 +70,9 @@ class Keeping:
                 self._written = version
                 if not self._store.save(*content):
                     why = "another napari has one that is kept"
-        except OSError as error:
-            why = f"{self._store.path} cannot be written ({error.strerror})"
+        except Exception as error:
+            # Also at the end, when the rest is still to be closed.
+            why = sentence_of("writing it", error).rstrip(".")
         if why:
             self._session.soon(lambda: self._complain(why))
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.video_list.items import Item
+from napari_vitface.gui.white import remembered
 from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.predict.prediction import PredictOptions
     from napari_vitface.gui.session import Session
 
 #: Arguments of a job that are the same for all videos: plain data, as JSON holds it.
@@ -37,7 +39,7 @@ class JobKind:
     result : callable
         What the job's `Finished` holds -> the file to open with the video, or None.
     offered : callable
-        session -> settings, as the window is set now.
+        (session, options of the Predict section) -> settings, as the window is set now.
     words : callable
         Settings in one line.
     """
@@ -49,7 +51,7 @@ class JobKind:
     place: Callable[[Path, Settings], Hashable]
     found: Callable[[Path, Settings], Path | None]
     result: Callable[[dict[str, Any]], Path | None]
-    offered: Callable[[Session], Settings]
+    offered: Callable[[Session, PredictOptions], Settings]
     words: Callable[[Settings], str]
 
 
@@ -57,6 +59,9 @@ def _arguments(item: Item, settings: Settings) -> dict[str, Any]:
     arguments = {**settings, "video": item.path, "overwrite": item.again}
     if item.crop is not None:
         arguments["crop"] = None if item.crop == "whole" else item.crop
+    white = remembered(item.path)
+    if white is not None:
+        arguments["white"] = white
     return arguments
 
 
@@ -67,7 +72,7 @@ def _place(video: Path, settings: Settings) -> Hashable:
 def _found(video: Path, settings: Settings) -> Path | None:
     outputs = Outputs.beside(
         video,
-        model_stem(settings["model"]),
+        settings["model"],
         folder=_folder(settings),
         overlay=bool(settings.get("overlay")),
     )
@@ -75,8 +80,7 @@ def _found(video: Path, settings: Settings) -> Path | None:
     return None if outputs.part.exists() else next(iter(outputs.existing()), None)
 
 
-def _offered(session: Session) -> Settings:
-    options = session.prediction.options
+def _offered(session: Session, options: PredictOptions) -> Settings:
     step = options.frames.step if options.frames is not None else 1
     return {
         "model": session.model,

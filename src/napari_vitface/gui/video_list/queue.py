@@ -27,8 +27,9 @@ from napari_vitface.jobs.events import (
 from napari_vitface.video.length import estimated_length
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
-    from napari_vitface.gui.videos import OpenVideo
 
 #: What is wrong with the model, or with the engine itself, is wrong for every video.
 _WRONG_FOR_ALL = ("CheckpointError", "BackboneError", "EngineError")
@@ -67,8 +68,11 @@ class VideoQueue(Runner[ItemRun]):
         Whether the next video is begun when one ends.
     """
 
-    def __init__(self, session: Session, store: Store | None = None) -> None:
+    def __init__(
+        self, session: Session, prediction: Prediction, store: Store | None = None
+    ) -> None:
         super().__init__(session)
+        self._prediction = prediction
         self.items = Items()
         self.kind: JobKind = PREDICT
         self.settings: Settings = {}
@@ -99,7 +103,7 @@ class VideoQueue(Runner[ItemRun]):
 
     def _append(self, found: list[Item] | Exception) -> None:
         if isinstance(found, Exception):
-            self._session.tell(f"The videos could not be looked for: {found}.", "error")
+            self._session.tell(sentence_of("looking for the videos", found), "error")
             return
         there = {item.real for item in self.items}
         fresh: list[Item] = []
@@ -122,9 +126,13 @@ class VideoQueue(Runner[ItemRun]):
         """Look at the headers, to know how long all will take."""
 
         def measured(lengths: Any) -> None:
-            if not isinstance(lengths, Exception):
-                for item, length in zip(items, lengths, strict=True):
-                    self.items.update(item, length=length)
+            if isinstance(lengths, Exception):
+                self._session.tell(
+                    sentence_of("reading how long the videos are", lengths), "warning"
+                )
+                return
+            for item, length in zip(items, lengths, strict=True):
+                self.items.update(item, length=length)
 
         paths = [item.path for item in items]
         self._session.in_background(lambda: [estimated_length(path) for path in paths], measured)
@@ -200,9 +208,7 @@ class VideoQueue(Runner[ItemRun]):
             if item.state is State.RUNNING and self.run is not None and self.run.item is item:
                 self.cancel()
             if item.state in (State.WAITING, State.RUNNING):
-                self.items.update(
-                    item, state=State.CANCELLED, message="Cancelled; what is done is kept."
-                )
+                self.items.update(item, state=State.CANCELLED, message="Cancelled.")
         self._continue()
 
     def again(self, items: Iterable[Item], *, replace: bool = False) -> None:
@@ -266,7 +272,8 @@ class VideoQueue(Runner[ItemRun]):
                 # Cancelled meanwhile, or stopped and started anew.
                 self._next()
             elif isinstance(found, Exception):
-                self.items.update(item, state=State.FAILED, message=str(found))
+                message = sentence_of(f"looking for results of {item.path.name}", found)
+                self.items.update(item, state=State.FAILED, message=message)
                 self._next()
             elif found is not None:
                 self.items.update(
@@ -323,8 +330,15 @@ class VideoQueue(Runner[ItemRun]):
                     run.shown.saved = item.result
                 self._over(run)
             case Cancelled():
+                lost = run.lost
+                if lost:
+                    self.items.update(item, done=0)
                 if item.state is State.RUNNING:
-                    self.items.wait(item, "Stopped; goes on from here.", again=item.again)
+                    said = f"Stopped. {lost or 'It goes on from here.'}"
+                    self.items.wait(item, said, again=item.again)
+                elif item.state is State.CANCELLED:
+                    kept = "What is done is kept." if item.done else ""
+                    self.items.update(item, message=f"Cancelled. {lost or kept}".rstrip())
                 self._over(run)
         return False
 
@@ -375,11 +389,11 @@ class VideoQueue(Runner[ItemRun]):
             return
         fresh = run.poses[-1:]
         if opened is not run.shown or opened.poses is None:
-            session.prediction.prepare(opened, run.model, run.settings)
+            self._prediction.prepare(opened, run.model, run.settings)
             fresh = run.poses
             run.shown = opened
         for event in fresh:
-            session.prediction.fill(opened, run.model, run.settings, event)
+            self._prediction.fill(opened, run.model, run.settings, event)
 
     def _on_crop(self) -> None:
         """The crop that is drawn on a video of the list is the list's too."""

@@ -11,11 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.lock import FileLock, Taken
 from napari_vitface.user_folders import state_folder
 
 FORMAT = 1
@@ -37,9 +36,7 @@ class Store:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_file()
-        # The list is written on threads.
-        lock = self.path.with_suffix(".lock")
-        self._lock = FileLock(lock, blocking=False, thread_local=False)
+        self._lock: FileLock | None = None
 
     def load(self) -> dict[str, Any]:
         """``{"job", "settings", "items"}``; empty if nothing is kept or another napari has it.
@@ -60,7 +57,14 @@ class Store:
                 "settings": dict(content["settings"]),
                 "items": [_item(entry) for entry in content["items"]],
             }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             aside = self.path.with_suffix(".unreadable.json")
             self.path.replace(aside)
             raise VitFaceError(
@@ -86,15 +90,16 @@ class Store:
 
     def close(self) -> None:
         """Let another napari have the list."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _acquire(self) -> bool:
-        try:
-            # Entering twice would need leaving twice.
-            if not self._lock.is_locked:
-                self._lock.acquire()
-        except Timeout:
-            return False
+        if self._lock is None:
+            try:
+                self._lock = FileLock(self.path.with_suffix(".lock"))
+            except Taken:
+                return False
         return True
 
 

@@ -18,6 +18,7 @@ from qtpy.QtCore import (
     Signal,
 )
 
+from napari_vitface.errors import escaped
 from napari_vitface.gui.video_list.items import Item, Items
 from napari_vitface.gui.video_list.words import crop_words, folders, share_done, state_words
 
@@ -96,9 +97,9 @@ class VideoTable(QAbstractTableModel):
     def data(self, index: Index, role: int = 0) -> Any:
         item = self.items[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(item, Column(index.column()))
+            return escaped(self._text(item, Column(index.column())))
         if role == Qt.ItemDataRole.ToolTipRole:
-            return item.message if index.column() == Column.MESSAGE else str(item.path)
+            return escaped(item.message if index.column() == Column.MESSAGE else str(item.path))
         if role == SHARE:
             return share_done(item)
         if role == STATE:

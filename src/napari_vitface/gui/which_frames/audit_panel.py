@@ -8,10 +8,10 @@ from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
-from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN, Audits
+from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.auditing.findings import PROBABLY
 from napari_vitface.jobs.auditing.labels import FEWEST_FRAMES
 from napari_vitface.jobs.events import LabelDoubted
@@ -25,10 +25,10 @@ _WHAT_IT_DOES = (
 class AuditPanel(QWidget):
     """For the Correct section."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.audits = audits = Audits(session)
+        self.audits = audits = session.audits
         self._shown: list[LabelDoubted] = []
         self._buttons: list[tuple[QPushButton | None, QPushButton]] = []
         self.hint = WrappedLabel()

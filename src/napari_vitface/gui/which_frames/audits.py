@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.session import OpenVideo, Session
+from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished, LabelDoubted
 from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
@@ -34,16 +35,14 @@ class Audits(Runner[AuditRun]):
     #: The findings of the current video changed.
     found = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, labelling: Labelling) -> None:
         super().__init__(session)
-        self._findings: weakref.WeakKeyDictionary[OpenVideo, list[LabelDoubted]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._labelling = labelling
 
     @property
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames of the current video with a placed point."""
-        labels = self._session.labelling.labels
+        labels = self._session.labels
         if labels is None:
             return np.empty(0, dtype=np.int64)
         frames = [f for f in labels.frames().tolist() if np.isfinite(_placed(labels, f)).any()]
@@ -53,17 +52,18 @@ class Audits(Runner[AuditRun]):
     def findings(self) -> list[LabelDoubted]:
         """What the last audit of the current video found, less what was kept as it is."""
         opened = self._session.current
-        return list(self._findings.get(opened, ())) if opened is not None else []
+        return list(opened.findings) if opened is not None else []
 
     def start(self) -> None:
         """Audit the labels of the current video."""
-        session, labels = self._session, self._session.labelling.labels
+        session, labels = self._session, self._session.labels
         opened = session.current
         if opened is None or labels is None or self.active:
             return
         frames = self.labelled_frames
         arguments = {
             "video": opened.path,
+            "white": opened.white,
             "keypoints": labels.keypoints.to_dict(),
             "frames": frames,
             "xy": np.stack([_placed(labels, frame) for frame in frames.tolist()]),
@@ -79,21 +79,21 @@ class Audits(Runner[AuditRun]):
             run.found.append(event)
             return True
         if isinstance(event, Finished):
-            self._findings[run.opened] = run.found
+            run.opened.findings = run.found
             self.found.emit()
         return False
 
     def keep(self, finding: LabelDoubted) -> None:
         """The labels are right: take the finding off the list."""
         opened = self._session.current
-        if opened is not None and opened in self._findings:
-            self._findings[opened] = [f for f in self._findings[opened] if f is not finding]
+        if opened is not None:
+            opened.findings = [f for f in opened.findings if f is not finding]
             self.found.emit()
 
     def state(self, finding: LabelDoubted) -> str:
         """Whether the labels of a finding are as they were audited, as its fix makes them, or
         neither."""
-        labels = self._session.labelling.labels
+        labels = self._session.labels
         if labels is None:
             return CHANGED
         edit = self.fix_of(finding)
@@ -119,7 +119,7 @@ class Audits(Runner[AuditRun]):
 
     def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
         """The edit that fixes a finding; None if there is none, or the labels are others now."""
-        labels = self._session.labelling.labels
+        labels = self._session.labels
         if labels is None or not finding.moves:
             return None
         names = labels.keypoints.names
@@ -140,7 +140,7 @@ class Audits(Runner[AuditRun]):
     def fix(self, finding: LabelDoubted) -> bool:
         """Carry out the fix of a finding as one step of undo."""
         edit = self.fix_of(finding)
-        return edit is not None and self._session.labelling.do(edit)
+        return edit is not None and self._labelling.do(edit)
 
 
 def _points(finding: LabelDoubted, names: tuple[str, ...]) -> dict[str, Point]:

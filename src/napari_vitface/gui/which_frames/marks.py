@@ -5,9 +5,7 @@ Knows no widget and no Qt. The Correct section steps from mark to mark, the traj
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +15,9 @@ from psygnal import Signal
 from napari_vitface.pose.table import PointState
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import OpenVideo, Session
+    from napari_vitface.gui.open_video import OpenVideo, Suggestion
+    from napari_vitface.gui.predict.prediction import Prediction
+    from napari_vitface.gui.session import Session
     from napari_vitface.pose.labels import FrameLabels
     from napari_vitface.pose.table import PoseTable
 
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 THRESHOLD = 0.6
 #: Rows looked at together: few enough to stay in the processor's cache.
 _ROWS_AT_ONCE = 20_000
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A frame worth labelling, and why in words."""
-
-    frame: int
-    why: str
 
 
 class FrameMarks:
@@ -45,24 +37,18 @@ class FrameMarks:
     #: Other frames are marked than before.
     changed = Signal()
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, prediction: Prediction) -> None:
         self._session = session
-        self._suggestions: weakref.WeakKeyDictionary[OpenVideo, tuple[Suggestion, ...]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._prediction = prediction
         self._threshold = THRESHOLD
         #: Lowest confidence in each frame of `_table`, 1 where nothing was predicted.
         self._lowest: NDArray[np.float32] = np.empty(0, dtype=np.float32)
         self._table: PoseTable | None = None
         self._low: NDArray[np.int64] | None = None
         self._predicting = False
-        labelling = session.labelling
-        session.video_changed.connect(self._on_other)
-        session.poses_changed.connect(self._on_other)
-        labelling.document_changed.connect(self._on_other)
-        labelling.keypoints_changed.connect(self._on_other)
-        labelling.changed.connect(self._on_label)
-        session.prediction.changed.connect(self._on_prediction)
+        session.video_changed.connect(self.refresh)
+        session.poses_changed.connect(self.refresh)
+        prediction.changed.connect(self._on_prediction)
 
     # ----------------------------------------------------------------- suggested
 
@@ -70,12 +56,12 @@ class FrameMarks:
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What was suggested for the current video, the best first, labelled meanwhile or not."""
         current = self._session.current
-        return self._suggestions.get(current, ()) if current is not None else ()
+        return current.suggestions if current is not None else ()
 
     @property
     def suggested(self) -> dict[int, str]:
         """Suggested frames that hold no label yet, and why, the best first."""
-        labels = self._session.labelling.labels
+        labels = self._session.labels
         return {
             suggestion.frame: suggestion.why
             for suggestion in self.suggestions
@@ -84,7 +70,7 @@ class FrameMarks:
 
     def suggest(self, opened: OpenVideo, suggestions: Iterable[Suggestion]) -> None:
         """Put suggestions in the place of a video's earlier ones."""
-        self._suggestions[opened] = tuple(suggestions)
+        opened.suggestions = tuple(suggestions)
         if opened is self._session.current:
             self.changed.emit()
 
@@ -119,7 +105,7 @@ class FrameMarks:
         if table is not self._table:
             self._table, self._lowest = table, _lowest(table)
         low = self._lowest < self._threshold
-        labels = self._session.labelling.labels
+        labels = self._session.labels
         if labels is not None:
             for frame in labels.frames().tolist():
                 if frame < len(low) and low[frame]:
@@ -140,12 +126,14 @@ class FrameMarks:
 
     # ----------------------------------------------------------------- what changes marks
 
-    def _on_other(self) -> None:
+    def refresh(self) -> None:
+        """Look again: video, predictions or all labels are others."""
         self._low = None
         self.changed.emit()
 
-    def _on_label(self, frame: int) -> None:
-        table, labels = self._table, self._session.labelling.labels
+    def note_label(self, frame: int) -> None:
+        """The labels of a frame are others."""
+        table, labels = self._table, self._session.labels
         if table is not None and labels is not None and self._low is not None:
             was = bool(_position(self._low, frame)[1])
             now = frame < len(table) and self._is_low(table, labels, frame)
@@ -162,10 +150,10 @@ class FrameMarks:
 
     def _on_prediction(self) -> None:
         # Rows are filled in place while a run goes on; they are looked at when it is over.
-        active = self._session.prediction.active
+        active = self._prediction.active
         if self._predicting and not active:
             self._table = None
-            self._on_other()
+            self.refresh()
         self._predicting = active
 
 

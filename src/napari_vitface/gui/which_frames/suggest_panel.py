@@ -14,13 +14,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
-from napari_vitface.gui.which_frames.marks import Suggestion
-from napari_vitface.gui.which_frames.suggestions import Suggestions
+from napari_vitface.gui.workbench import Workbench
 
 _WHAT_IT_DOES = (
     "Finds frames where the model is unsure, jumps or contradicts itself, and that differ from "
@@ -31,10 +30,10 @@ _WHAT_IT_DOES = (
 class SuggestPanel(QWidget):
     """For the Correct section."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.suggestions = suggestions = Suggestions(session)
+        self.suggestions = suggestions = session.suggestions
         self._shown: tuple[Suggestion, ...] = ()
         self.hint = WrappedLabel()
         self.count = QSpinBox()
@@ -65,8 +64,7 @@ class SuggestPanel(QWidget):
         session.video_changed.connect(self.refresh)
         session.frame_changed.connect(self._mark_rows)
         session.prediction.changed.connect(self._refresh_progress)
-        if session.marks is not None:
-            session.marks.changed.connect(self.refresh)
+        session.marks.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self, *_: Any) -> None:
@@ -85,7 +83,7 @@ class SuggestPanel(QWidget):
             self.notes.say(run.message, "error")
         else:
             self.notes.say("\n".join(notes), "info")
-        shown = session.marks.suggestions if session.marks is not None else ()
+        shown = session.marks.suggestions
         set_look(self.button, "" if shown else "primary")
         self.button.setText("Suggest again" if shown else "Suggest")
         if shown != self._shown:

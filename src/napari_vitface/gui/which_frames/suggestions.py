@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.session import OpenVideo
-from napari_vitface.gui.which_frames.marks import Suggestion
+from napari_vitface.gui.open_video import OpenVideo, Suggestion
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.which_frames.marks import FrameMarks
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested
 
 
@@ -21,13 +22,17 @@ class SuggestRun(JobRun):
 class Suggestions(Runner[SuggestRun]):
     """Runs the suggest job for a session; one run at a time."""
 
+    def __init__(self, session: Session, marks: FrameMarks) -> None:
+        super().__init__(session)
+        self._marks = marks
+
     def start(self, count: int) -> None:
         """Look for `count` frames of the current video that are worth labelling."""
         session = self._session
         opened = session.current
         if opened is None or self.active:
             return
-        labels = session.labelling.labels
+        labels = session.labels
         arguments = {
             "video": opened.path,
             "model": session.model,
@@ -35,6 +40,7 @@ class Suggestions(Runner[SuggestRun]):
             "labelled": [] if labels is None else labels.frames().tolist(),
             "predictions": opened.saved if opened.model == session.model_name else None,
             "crop": opened.crop,
+            "white": opened.white,
             "device": session.device,
             "precision": session.precision,
         }
@@ -45,6 +51,6 @@ class Suggestions(Runner[SuggestRun]):
         if isinstance(event, FrameSuggested):
             run.found.append(Suggestion(event.frame, event.why))
             return True
-        if isinstance(event, Finished) and self._session.marks is not None:
-            self._session.marks.suggest(run.opened, run.found)
+        if isinstance(event, Finished):
+            self._marks.suggest(run.opened, run.found)
         return False

@@ -18,7 +18,7 @@ from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.resources import Resources, shared_or_own
 
 if TYPE_CHECKING:
-    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.formats.labelled_images import Labels
 
 #: Blocks of time; the labels of each are judged by a model trained on the others.
 FOLDS = 4
@@ -34,6 +34,7 @@ def audit(
     device: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    white: int | None = None,
 ) -> Iterator[Event]:
     """Rank labels that are probably wrong.
 
@@ -57,6 +58,8 @@ def audit(
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
     precision : {"auto", "fp32", "bf16", "fp16"}
     seed : int
+    white : int, optional
+        See `napari_vitface.jobs.predict.predict`.
 
     Yields
     ------
@@ -76,7 +79,7 @@ def audit(
     VitFaceError
         One sentence: the labels, their images, the model or the device cannot be used.
     """
-    audited = labels_of_files(labels)
+    audited = labels_of_files(labels, white)
     yield from _Audit(audited, model, folds, device, precision, seed).run()
 
 
@@ -91,6 +94,7 @@ def audit_video(
     device: str = "auto",
     precision: str = "auto",
     seed: int = 0,
+    white: int | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """`audit` of labels of one video that are not on disk yet.
@@ -104,14 +108,14 @@ def audit_video(
         Labelled frames of the video.
     xy : (N, K, 2) array
         NaN where there is no label.
-    model, folds, device, precision, seed
+    model, folds, device, precision, seed, white
         See `audit`.
     resources : Resources, optional
         Where to borrow the video from.
     """
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video))
+        source = stack.enter_context(shared.video(video, white=white))
         audited = labels_of_video(source, keypoints, np.asarray(frames), np.asarray(xy))
         yield from _Audit(audited, model, folds, device, precision, seed).run()
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.deeplabcut import Labels, frame_number
+from napari_vitface.formats.labelled_images import Labels, frame_number
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.labels import read_labels
 
@@ -112,13 +112,14 @@ class AuditedLabels:
 
 def labels_of_files(
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    white: int | None = None,
 ) -> AuditedLabels:
     """What `read_labels` takes."""
-    from napari_vitface.video.images import EightBitReader
+    from napari_vitface.project.white import labelled_images
 
     table = labels if isinstance(labels, Labels) else read_labels(labels)
     table = table.take(_placed(table.xy))
-    read = EightBitReader()
+    read = labelled_images(white)
     return AuditedLabels(table, table.frames, lambda row: read(table.images[row]))
 
 

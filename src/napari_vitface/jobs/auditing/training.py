@@ -16,6 +16,7 @@ from napari_vitface.errors import BackboneError
 from napari_vitface.jobs.auditing.labels import AuditedLabels
 from napari_vitface.jobs.training.data import seen_in_training, trained_frames
 from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.settings.heads import DEFAULT_HEAD, HEATMAP, find_head
 from napari_vitface.steps import Steps
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def choose_beginning(
         refusals.append(reason)
     size = nearest_input_size(DEFAULT_BACKBONE, _like(frame_size))
     start = start_from(
-        "scratch", MOUSE_FACE, frame_size, head="heatmap", image_size=size, seed=seed
+        "scratch", MOUSE_FACE, frame_size, head=HEATMAP.name, image_size=size, seed=seed
     )
     where, how, _ = yield from choose_training(
         start.network, start.preprocessing, device, precision
@@ -228,7 +229,6 @@ def _from_model(
 ) -> Steps[Beginning]:
     from napari_vitface.model.backbone import nearest_input_size
     from napari_vitface.model.checkpoint import find_model, read_metadata
-    from napari_vitface.model.heads import DEFAULT_HEAD
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import start_from
 
@@ -237,7 +237,7 @@ def _from_model(
     description = read_metadata(file)["network"]
     timm_name = description["backbone"]["timm_name"]
     # Bare coordinates say nothing of how sure they are.
-    head = DEFAULT_HEAD if description["head"]["name"] == "regression" else None
+    head = None if find_head(description["head"]["name"]).maps else DEFAULT_HEAD
     size = nearest_input_size(timm_name.partition(".")[0], _like(frame_size))
     start = start_from(file, keypoints, frame_size, head=head, image_size=size, seed=seed)
     where, how, _ = yield from choose_training(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Unpack
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,13 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notice, Started
 from napari_vitface.jobs.explaining.files import check_output, writing
-from napari_vitface.jobs.explaining.view import (
-    Counter,
-    FrameMaps,
-    MapChoices,
-    maps_of_frames,
-    unreadable,
-)
-from napari_vitface.jobs.find_face import Crop, view_of
-from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
-from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.explaining.walk import FrameMaps, begin
+from napari_vitface.jobs.find_face import Crop
+from napari_vitface.jobs.frame_range import name_runs, runs_of
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
     from napari_vitface.attention.maps import AttentionMaps
@@ -62,8 +59,10 @@ def attention_data(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
-    **choices: Unpack[MapChoices],
+    method: str = DEFAULT,
+    **settings: Value,
 ) -> Iterator[Event]:
     """Measure the attention of some frames: its entropy, and its shares near and in no place.
 
@@ -76,7 +75,7 @@ def attention_data(
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, resources
+    source, model, keypoint, crop, device, precision, batch_size, white, resources
         See `napari_vitface.jobs.explaining.explain.explain`; ``"global"`` is left out.
     frames : slice, range or str
         ``START:STOP:STEP``; default all.
@@ -84,8 +83,8 @@ def attention_data(
         Video pixels about a keypoint that count as near; default 1.5 patches.
     output : path, optional
         Also write a ``.csv`` with the `COLUMNS`. If the job is cancelled it holds what was done.
-    **choices
-        Method and settings, see `napari_vitface.jobs.explaining.view.MapChoices`.
+    method, **settings
+        See `napari_vitface.settings.attention`.
 
     Yields
     ------
@@ -100,29 +99,25 @@ def attention_data(
         looks elsewhere, in words.
     """
     path = check_output(output, (".csv",))
+    how = choose(method, settings)
     with ExitStack() as stack:
-        shared = stack.enter_context(shared_or_own(resources))
-        video = stack.enter_context(shared.video(source))
-        wanted = frame_range(frames, len(video), video.path.name)
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
+        computing = Computing(device, precision, batch_size)
+        walk = yield from begin(
+            stack, source, model, frames, how, crop, white, resources, computing
         )
+        wanted, network, view = walk.frames, walk.model, walk.view
         names = _keypoints(keypoint, network.keypoints.names)
-        view = yield from view_of(video, network, crop)
         if radius is None:
             scale, _ = view.grid_placement(network.network.backbone.grid)
             radius = RADIUS * (scale[0] + scale[1]) / 2
         if not radius > 0:
             raise VitFaceError(f"The radius about a keypoint must be above 0, not {radius}.")
-        settings = {"model": network.name, "radius": radius, **choices}
-        yield Started("attention_data", len(wanted), settings=settings)
+        told = {"model": network.name, "radius": radius, "method": method, **settings}
+        yield Started("attention_data", len(wanted), settings=told)
         table = stack.enter_context(DataTable(path))
-        counter, broken, measured = Counter(len(wanted)), list[int](), list[AttentionMeasured]()
+        measured = list[AttentionMeasured]()
         described: dict[str, Any] = {}
-        looking = maps_of_frames(
-            video, wanted, view, network, names, choices, counter, broken, stayed=True
-        )
-        for event in looking:
+        for event in walk.maps(names, stayed=True):
             if not isinstance(event, FrameMaps):
                 yield event
                 continue
@@ -131,17 +126,14 @@ def attention_data(
             table.write(found)
             measured.append(found)
             yield found
-        notice = unreadable(broken)
-        if notice is not None:
-            yield notice
         keypoints = _judged(measured, names)
-        for sentence in _sentences(keypoints, described.get("method", "")):
+        for sentence in _sentences(keypoints, how):
             yield Notice(sentence)
     result = {
-        "source": str(video.path),
+        "source": str(walk.video.path),
         "frames": sum(len(each.frames) for each in measured),
         "range": [wanted.start, wanted.stop, wanted.step],
-        "unreadable": broken,
+        "unreadable": walk.broken,
         "radius": radius,
         "csv": None if path is None else str(path),
         "keypoints": keypoints,
@@ -291,7 +283,7 @@ def _judged(measured: Sequence[AttentionMeasured], names: Sequence[str]) -> list
     return judged
 
 
-def _sentences(keypoints: Sequence[dict[str, Any]], method: str) -> Iterator[str]:
+def _sentences(keypoints: Sequence[dict[str, Any]], how: AttentionMethod) -> Iterator[str]:
     flagged = [each["name"] for each in keypoints if each["flagged"]]
     if flagged:
         yield (
@@ -302,12 +294,9 @@ def _sentences(keypoints: Sequence[dict[str, Any]], method: str) -> Iterator[str
         each for each in keypoints if each["tracked"] and each["looks_even"] > each["tracked"] / 2
     ]
     if even:
-        other = (
-            "" if method == "relevance" else "; the last layers alone, or relevance, often say more"
-        )
         yield (
             f"The maps of {len(even)} of {len(keypoints)} keypoints are spread so evenly that they "
-            f"say nothing about where the network looks{other}."
+            f"say nothing about where the network looks{how.if_even}."
         )
 
 

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Progress, Started
 from napari_vitface.jobs.explaining.files import (
     check_output,
     write_maps,
     write_picture,
 )
-from napari_vitface.jobs.explaining.view import (
-    Layers,
-    MapChoices,
-    is_slow,
-    look,
-    placed,
-    rounded,
-)
-from napari_vitface.jobs.find_face import Crop, view_of
+from napari_vitface.jobs.explaining.walk import begin, rounded
+from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.resources import Resources
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
+    from napari_vitface.attention.maps import AttentionMaps
     from napari_vitface.video import Video
 
 
@@ -39,25 +35,17 @@ def explain(
     *,
     keypoint: str | Sequence[str] = "all",
     points: Sequence[tuple[float, float]] = (),
-    method: str = "rollout",
-    layers: Layers = None,
-    head_fusion: str = "mean",
-    head: int | None = None,
-    discard: float = 0.0,
-    hide_self: bool = False,
+    method: str = DEFAULT,
     story: bool = False,
-    square: float = 2.0,
-    measure: str = "moved",
-    grey: int | None = None,
-    segments: int = 50,
-    orders: int = 16,
     faithfulness: Mapping[str, float] | None = None,
     output: str | os.PathLike[str] | None = None,
     crop: Crop | None = None,
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
+    **settings: Value,
 ) -> Iterator[Event]:
     """Compute attention maps of one frame, and its pose in the same forward pass.
 
@@ -76,13 +64,9 @@ def explain(
         there are `points`.
     points : sequence of (x, y)
         Further maps that start from any place, video pixels; each is named ``"(x, y)"``.
-    method, layers, head_fusion, head, discard, hide_self
-        See `napari_vitface.attention.maps.attention_maps`.
     story : bool
         The maps after each layer of the range, first to last, one event each; see
         `napari_vitface.attention.maps.attention_story`.
-    square, measure, grey, segments, orders
-        For occlusion and superpixels, see `napari_vitface.attention.perturbations.Blanks`.
     faithfulness : mapping of str to float, optional
         Scores of these maps (see `napari_vitface.jobs.explaining.faithfulness`), to be kept with
         them: in their settings and in the titles of a picture.
@@ -92,11 +76,13 @@ def explain(
         Part of the frame to look at, in video pixels; "auto" is where
         `napari_vitface.jobs.find_face` finds a face. Default: the crop stored with the model, or
         the whole frame.
-    device, precision, batch_size
+    device, precision, batch_size, white
         See `napari_vitface.jobs.predict.predict`. One frame needs one batch; with the settings of
         a prediction, its loaded model is used again.
     resources : Resources, optional
         Where to borrow the model and the video from.
+    method, **settings
+        See `napari_vitface.settings.attention`.
 
     Yields
     ------
@@ -111,56 +97,21 @@ def explain(
     VitFaceError
         One sentence: the source, frame, model or a setting cannot be used.
     """
-    choices: MapChoices = {
-        "method": method,
-        "layers": layers,
-        "head_fusion": head_fusion,
-        "head": head,
-        "discard": discard,
-        "hide_self": hide_self,
-        "square": square,
-        "measure": measure,
-        "grey": grey,
-        "segments": segments,
-        "orders": orders,
-    }
+    how = choose(method, settings)
     path = check_output(output, (".npz", ".png", ".mp4") if story else (".npz", ".png"))
     with ExitStack() as stack:
-        shared = stack.enter_context(shared_or_own(resources))
-        video = stack.enter_context(shared.video(source))
-        if not -len(video) <= frame < len(video):
-            raise VitFaceError(
-                f"{video.path.name} has the frames 0 to {len(video) - 1}, and no frame {frame}."
-            )
-        frame %= len(video)
-        # A frame that cannot be decoded is told before the model is loaded for it.
-        image = video[frame]
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
-        )
+        computing = Computing(device, precision, batch_size)
+        walk = yield from begin(stack, source, model, frame, how, crop, white, resources, computing)
+        walk.scores = faithfulness
+        video, network, view, frame = walk.video, walk.model, walk.view, walk.frames[0]
 
         from napari_vitface.video import scale_image
 
-        view = yield from view_of(video, network, crop)
-        scaled = scale_image(image, view.scale, white=video.white)
-        places = {f"({x:g}, {y:g})": (x, y) for x, y in points}
-        steps = look(
-            network, view, view.pad(scaled[None]), keypoint, choices, points=places, story=story
-        )
-        pace, told = Pace(), 0
-        while True:
-            try:
-                done, total = next(steps)
-            except StopIteration as end:
-                found = end.value
-                break
-            if not told and is_slow(choices):
-                yield Started("explain", total, settings={"method": method, "unit": "steps"})
-            pace.step(done - told)
-            told = done
-            yield Progress(done, total, pace.seconds_left(total - done))
-        scores = {} if faithfulness is None else {"faithfulness": dict(faithfulness)}
-        computed = [placed(each, 0, frame, view, network, scores) for each in found]
+        assert walk.image is not None
+        scaled = scale_image(walk.image, view.scale, white=video.white)
+        steps = walk.look(view.pad(scaled[None]), keypoint, points=points, story=story)
+        found = yield from _in_steps(steps, how)
+        computed = [walk.placed(each, 0, frame) for each in found]
         yield from computed
         if path is not None:
             yield from _write(path, computed, network.keypoints, video, story=story)
@@ -175,6 +126,23 @@ def explain(
             "output": None if path is None else str(path),
         }
         yield Finished("explain", result)
+
+
+def _in_steps(
+    steps: Generator[tuple[int, int], None, list[AttentionMaps]], how: AttentionMethod
+) -> Generator[Event, None, list[AttentionMaps]]:
+    """Progress of one frame; of methods that take seconds, what is counted is said first."""
+    pace, told = Pace(), 0
+    while True:
+        try:
+            done, total = next(steps)
+        except StopIteration as end:
+            return end.value
+        if not told and how.cost == "seconds":
+            yield Started("explain", total, settings={"method": how.name, "unit": "steps"})
+        pace.step(done - told)
+        told = done
+        yield Progress(done, total, pace.seconds_left(total - done))
 
 
 def _write(

@@ -5,24 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured, Finished, Started
-from napari_vitface.jobs.explaining.view import (
-    Counter,
-    FrameMaps,
-    MapChoices,
-    blanks_for,
-    maps_of_frames,
-    rounded,
-    unreadable,
-)
-from napari_vitface.jobs.find_face import Crop, view_of
-from napari_vitface.jobs.frame_range import frame_range
-from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.explaining.walk import Counter, FrameMaps, begin, rounded
+from napari_vitface.jobs.find_face import Crop
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import Value
+from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
     from napari_vitface.attention.faithfulness import DeletionCurves
@@ -42,8 +38,10 @@ def faithfulness(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
-    **choices: Unpack[MapChoices],
+    method: str = DEFAULT,
+    **settings: Value,
 ) -> Iterator[Event]:
     """Measure how far keypoints move when the patches that their maps hold strongest are blanked.
 
@@ -52,13 +50,13 @@ def faithfulness(
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, resources
+    source, model, keypoint, crop, device, precision, batch_size, white, resources
         See `napari_vitface.jobs.explaining.explain.explain`.
     frames : slice, range or str, optional
         ``START:STOP:STEP``; default all. Of many, `most` are taken, evenly spread.
     most : int
-    **choices
-        Method and settings of the maps, see `napari_vitface.jobs.explaining.view.MapChoices`.
+    method, **settings
+        Of the maps, see `napari_vitface.settings.attention`.
 
     Yields
     ------
@@ -69,27 +67,27 @@ def faithfulness(
         Its result holds ``maps``: for each its name, ``score``, ``nearest_score``, ``explains``,
         and the moves ``attended``, ``random`` and ``nearest`` for each of the ``shares``.
     """
+    how = choose(method, settings)
     with ExitStack() as stack:
-        shared = stack.enter_context(shared_or_own(resources))
-        video = stack.enter_context(shared.video(source))
-        wanted = _few(frame_range(frames, len(video), video.path.name), most)
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
+        computing = Computing(device, precision, batch_size)
+        walk = yield from begin(
+            stack, source, model, frames, how, crop, white, resources, computing
         )
+        walk.frames = _few(walk.frames, most)
+        walk.counter = Counter(len(walk.frames))
 
         import torch
 
         from napari_vitface.attention.blanking import Blanker
         from napari_vitface.attention.faithfulness import deletion_curves, mean_curves
 
-        view = yield from view_of(video, network, crop)
-        blanks = blanks_for(view, choices)
-        yield Started("faithfulness", len(wanted), settings={"model": network.name, **choices})
-        counter, broken, seen = Counter(len(wanted)), list[int](), list[int]()
+        grey = cast("int | None", settings.get("grey"))
+        told = {"model": walk.model.name, "method": method, **settings}
+        yield Started("faithfulness", len(walk.frames), settings=told)
+        seen = list[int]()
         mean: DeletionCurves | None = None
         described: dict[str, Any] = {}
-        looking = maps_of_frames(video, wanted, view, network, keypoint, choices, counter, broken)
-        for event in looking:
+        for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
                 yield event
                 continue
@@ -98,32 +96,23 @@ def faithfulness(
             for b, frame in enumerate(event.frames.tolist()):
                 image = torch.as_tensor(event.canvas[b])
                 steps = deletion_curves(
-                    Blanker(network, image, blanks.area, blanks.grey),
+                    Blanker(walk.model, image, walk.area, grey),
                     maps.names,
                     maps.maps[b],
                     maps.xy[b],
-                    pixel=blanks.pixel,
+                    pixel=walk.pixel,
                     seed=frame,
                 )
-                while True:
-                    try:
-                        step = next(steps)
-                    except StopIteration as end:
-                        curves = end.value
-                        break
-                    yield counter.at(len(seen), step)
+                curves = yield from told_as(steps, partial(walk.counter.at, len(seen)))
                 mean = curves if mean is None else mean_curves([mean, curves])
                 seen.append(frame)
                 yield _event(mean, seen)
-        notice = unreadable(broken)
-        if notice is not None:
-            yield notice
         if mean is None:
-            raise VitFaceError(f"None of the chosen frames of {video.path.name} can be decoded.")
+            raise walk.nothing_seen()
         result = {
-            "source": str(video.path),
+            "source": str(walk.video.path),
             "frames": seen,
-            "unreadable": broken,
+            "unreadable": walk.broken,
             "shares": list(mean.shares),
             "maps": _result(mean),
             "settings": described,

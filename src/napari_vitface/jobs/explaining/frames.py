@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,17 +18,12 @@ from napari_vitface.jobs.explaining.files import (
     write_maps,
     write_picture,
 )
-from napari_vitface.jobs.explaining.view import (
-    Counter,
-    FrameMaps,
-    MapChoices,
-    maps_of_frames,
-    placed,
-    unreadable,
-)
-from napari_vitface.jobs.find_face import Crop, view_of
-from napari_vitface.jobs.frame_range import frame_range
-from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.explaining.walk import FrameMaps, begin
+from napari_vitface.jobs.find_face import Crop
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
@@ -51,14 +46,16 @@ def explain_frames(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
-    **choices: Unpack[MapChoices],
+    method: str = DEFAULT,
+    **settings: Value,
 ) -> Iterator[Event]:
     """Compute the attention maps of some frames of a video.
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, resources
+    source, model, keypoint, crop, device, precision, batch_size, white, resources
         See `napari_vitface.jobs.explaining.explain.explain`.
     frames : slice, range or str
         ``START:STOP:STEP``; default all.
@@ -70,8 +67,8 @@ def explain_frames(
     output : path, optional
         Also write ``.npz`` (all maps, or the mean) or, of a mean, ``.png``. Frames with their maps
         drawn over them are written by `napari_vitface.jobs.explaining.video.attention_video`.
-    **choices
-        Method and settings, see `napari_vitface.jobs.explaining.view.MapChoices`.
+    method, **settings
+        See `napari_vitface.settings.attention`.
 
     Yields
     ------
@@ -82,29 +79,23 @@ def explain_frames(
         Its result holds ``frames``, ``unreadable``, ``names``, ``settings`` and ``output``.
     """
     path = check_output(output, (".npz", ".png") if average else (".npz",))
+    how = choose(method, settings)
     with ExitStack() as stack:
-        shared = stack.enter_context(shared_or_own(resources))
-        video = stack.enter_context(shared.video(source))
-        wanted = frame_range(frames, len(video), video.path.name)
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
+        computing = Computing(device, precision, batch_size)
+        walk = yield from begin(
+            stack, source, model, frames, how, crop, white, resources, computing
         )
-        view = yield from view_of(video, network, crop)
-        yield Started(
-            "explain_frames",
-            len(wanted),
-            settings={"model": network.name, "frames": _plain(wanted), **choices},
-        )
-        scores = {} if faithfulness is None else {"faithfulness": dict(faithfulness)}
-        counter, broken = Counter(len(wanted)), list[int]()
+        walk.scores = faithfulness
+        video, wanted, network = walk.video, walk.frames, walk.model
+        told = {"model": network.name, "frames": _plain(wanted), "method": method}
+        yield Started("explain_frames", len(wanted), settings={**told, **settings})
         mean, kept, seen = _Mean(), list[AttentionComputed](), list[int]()
-        looking = maps_of_frames(video, wanted, view, network, keypoint, choices, counter, broken)
-        for event in looking:
+        for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
                 yield event
                 continue
             for b, frame in enumerate(event.frames.tolist()):
-                computed = placed(event.maps, b, frame, view, network, scores)
+                computed = walk.placed(event.maps, b, frame)
                 seen.append(frame)
                 if average:
                     mean.add(computed)
@@ -117,11 +108,8 @@ def explain_frames(
                     "The maps of so many frames do not fit into one file; choose fewer frames "
                     "(every tenth: --frames ::10) or one keypoint."
                 )
-        notice = unreadable(broken)
-        if notice is not None:
-            yield notice
         if not seen:
-            raise VitFaceError(f"None of the chosen frames of {video.path.name} can be decoded.")
+            raise walk.nothing_seen()
         if average:
             kept = [mean.result(seen, wanted)]
             yield kept[0]
@@ -132,7 +120,7 @@ def explain_frames(
             "source": str(video.path),
             "frames": len(seen),
             "range": _plain(wanted),
-            "unreadable": broken,
+            "unreadable": walk.broken,
             "names": list(last.names),
             "keypoints": network.keypoints.to_dict(),
             "settings": last.settings,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.jobs.explaining.layers import name_heads, name_layers
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.attention import describe
+from napari_vitface.settings.layers import name_layers
 
 #: Dark to bright in even steps of lightness, after matplotlib's "inferno" (CC0).
 _COLOURS = np.array(
@@ -95,29 +96,7 @@ def draw_attention(
 
 def describe_settings(settings: dict[str, Any], layers: bool = True) -> str:
     """One line that says exactly what an attention map shows."""
-    method = settings["method"]
-    if method == "occlusion":
-        text = f"occlusion by a grey square of {settings['square']:g} patches"
-        text += ": pixels moved" if "pixels" in settings["unit"] else ": confidence lost"
-    elif method == "superpixels":
-        text = (
-            f"Shapley values of about {settings['segments']} superpixels, "
-            f"{settings['orders']} orders: pixels"
-        )
-    else:
-        text = {
-            "raw": "raw attention",
-            "rollout": "attention rollout",
-            "gradient-rollout": "gradient rollout",
-            "relevance": "relevance (Chefer et al.)",
-        }[method]
-        if layers:
-            text += f", {name_layers(settings['layers'])}"
-        text += f", {name_heads(settings['head_fusion'])}"
-        if settings["discard"]:
-            text += f", lowest {100 * settings['discard']:g} % discarded"
-    if settings["hide_self"]:
-        text += ", own patches hidden"
+    text = describe(settings, layers="" if layers else "each layer")
     if settings.get("averaged"):
         text += f", mean over {settings['averaged']} frames"
     return f"{text}; model {settings['model']}"
@@ -185,15 +164,22 @@ def _resized(image: NDArray[Any], size: tuple[int, int], white: int | None) -> N
 
 
 def _titled(panel: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     strip = Image.new("RGB", (panel.shape[1], 22), "white")
     draw = ImageDraw.Draw(strip)
-    size = 14
-    while size > 9 and draw.textlength(title, font=ImageFont.load_default(size)) > panel.shape[1]:
-        size -= 1
-    draw.text((1, 2), title, fill="black", font=ImageFont.load_default(size))
+    draw.text((1, 2), title, fill="black", font=_font_for(title, panel.shape[1]))
     return np.concatenate([np.asarray(strip), panel])
+
+
+def _font_for(text: str, width: int) -> Any:
+    """The font of a line, smaller where it would be too long, down to what can be read."""
+    from PIL import ImageFont
+
+    size = 14
+    while size > 9 and ImageFont.load_default(size).getlength(text) > width:
+        size -= 1
+    return ImageFont.load_default(size)
 
 
 def _legend(page: Any, settings: dict[str, Any], maps: int, caption: str) -> None:
@@ -212,5 +198,6 @@ def _legend(page: Any, settings: dict[str, Any], maps: int, caption: str) -> Non
     page.paste(Image.fromarray(bar), (left, top + 3))
     draw.text((left + 166, top), "largest", fill="black", font=font)
     text = describe_settings(settings, layers=maps == 1)
-    draw.text((_MARGIN, top + 20), text, fill="black", font=font)
+    fitting = _font_for(text, page.width - 2 * _MARGIN)
+    draw.text((_MARGIN, top + 20), text, fill="black", font=fitting)
     draw.text((_MARGIN, top + 38), caption, fill="black", font=font)

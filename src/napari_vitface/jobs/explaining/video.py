@@ -6,27 +6,25 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.explaining.files import check_output, writing
-from napari_vitface.jobs.explaining.layers import name_layers
 from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
-from napari_vitface.jobs.explaining.view import (
-    Counter,
-    MapChoices,
-    look,
-    many_at_once,
-    placed,
-)
-from napari_vitface.jobs.find_face import Crop, view_of
-from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
-from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.explaining.walk import Counter, begin
+from napari_vitface.jobs.find_face import Crop
+from napari_vitface.jobs.frame_range import name_runs, runs_of
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.layers import name_layers
+from napari_vitface.settings.option import Value
+from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
@@ -82,8 +80,10 @@ def attention_video(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
-    **choices: Unpack[MapChoices],
+    method: str = DEFAULT,
+    **settings: Value,
 ) -> Iterator[Event]:
     """Write frames of a video with one attention map drawn over each, all in the same colours.
 
@@ -104,10 +104,10 @@ def attention_video(
         Scores of these maps, told below the picture.
     colours, opacity, limit, points, caption
         See `Look`.
-    crop, device, precision, batch_size, resources
+    crop, device, precision, batch_size, white, resources
         See `napari_vitface.jobs.predict.predict`.
-    **choices
-        Method and settings, see `napari_vitface.jobs.explaining.view.MapChoices`.
+    method, **settings
+        See `napari_vitface.settings.attention`.
 
     Yields
     ------
@@ -123,57 +123,45 @@ def attention_video(
     """
     path = Path(output)
     check_output(path, (path.suffix.lower(),))
+    how = choose(method, settings)
     with ExitStack() as stack:
-        shared = stack.enter_context(shared_or_own(resources))
-        video = stack.enter_context(shared.video(source))
-        wanted = frame_range(frames, len(video), video.path.name)
-        network = yield from shared.loading(
-            stack, model, device=device, precision=precision, batch_size=batch_size
+        computing = Computing(device, precision, batch_size)
+        walk = yield from begin(
+            stack, source, model, frames, how, crop, white, resources, computing
         )
-        view = yield from view_of(video, network, crop)
+        walk.scores = faithfulness
+        video, wanted, network = walk.video, walk.frames, walk.model
+        counter = Counter(len(wanted), _STAGE)
         names = [keypoint] if isinstance(keypoint, str) else list(keypoint)
         if "all" in names:
             # A mean over keypoints has no use for the map that belongs to none.
             names = list(network.keypoints.names)
-        yield Started(
-            "attention_video",
-            len(wanted),
-            settings={"model": network.name, "frames": [wanted.start, wanted.stop], **choices},
-        )
+        told = {"model": network.name, "frames": [wanted.start, wanted.stop], "method": method}
+        yield Started("attention_video", len(wanted), settings={**told, **settings})
 
         from napari_vitface.video import scale_image
 
-        scores = {} if faithfulness is None else {"faithfulness": dict(faithfulness)}
         drawn_as = Look(np.asarray(colours), opacity, limit, points, caption)
         rate = (video.frame_rate or _DEFAULT_RATE) / wanted.step
-        counter, broken, done = Counter(len(wanted), _STAGE), list[int](), 0
-        size = network.batch_size if many_at_once(choices) else 1
+        done = 0
         images = video.frames(wanted, ahead=16)
         stack.callback(images.close)  # type: ignore[attr-defined]
         overlay = stack.enter_context(OverlayVideo(path, video, rate, network.keypoints, drawn_as))
         yield counter.at(0)
-        for batch in _batches(images, size):
+        for batch in _batches(images, walk.together):
             decoded = [image for _, image in batch if image is not None]
             computed: list[AttentionComputed] = []
             if decoded:
-                scaled = [scale_image(image, view.scale, white=video.white) for image in decoded]
-                steps = look(network, view, view.pad(np.stack(scaled)), names, choices)
-                while True:
-                    try:
-                        step = next(steps)
-                    except StopIteration as end:
-                        found = end.value[0]
-                        break
-                    yield counter.at(done, step)
+                scale, pad = walk.view.scale, walk.view.pad
+                scaled = [scale_image(image, scale, white=video.white) for image in decoded]
+                steps = walk.look(pad(np.stack(scaled)), names)
+                (found,) = yield from told_as(steps, partial(counter.at, done))
                 frames_of = [number for number, image in batch if image is not None]
-                computed = [
-                    placed(found, b, frame, view, network, scores)
-                    for b, frame in enumerate(frames_of)
-                ]
+                computed = [walk.placed(found, b, frame) for b, frame in enumerate(frames_of)]
             maps = iter(computed)
             for number, image in batch:
                 if image is None:
-                    broken.append(number)
+                    walk.broken.append(number)
                     overlay.add_black(f"frame {number}")
                 else:
                     overlay.add(image, next(maps), f"frame {number}")
@@ -181,15 +169,15 @@ def attention_video(
             yield counter.at(done)
         last = overlay.last
         if last is None:
-            raise VitFaceError(f"None of the chosen frames of {video.path.name} can be decoded.")
-    if broken:
-        runs = name_runs(runs_of(broken))
+            raise walk.nothing_seen()
+    if walk.broken:
+        runs = name_runs(runs_of(walk.broken))
         yield Notice(f"Frames that could not be decoded are black: {runs}.")
     result = {
         "source": str(video.path),
         "output": str(path),
         "frames": len(wanted),
-        "unreadable": broken,
+        "unreadable": walk.broken,
         "names": list(last.names),
         "limit": overlay.limit,
         "settings": last.settings,
@@ -370,7 +358,7 @@ def _about(computed: AttentionComputed, keypoints: KeypointSet, limit: float, so
     scores = settings.get("faithfulness") or {}
     known = [scores[name] for name in names if scores.get(name) is not None]
     lines = [
-        f"{whose[:1].upper()}{whose[1:]}: {describe_settings(settings)}; {source}.",
+        f"{whose[:1].upper()}{whose[1:]}. {describe_settings(settings)}; {source}.",
         f"Full colour: {limit:.3g} {unit}.",
     ]
     if known:

@@ -138,9 +138,9 @@ def read_frames(video: Video, frames: Sequence[int]) -> Iterator[NDArray[Any]]:
 
 def read_images(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
     """Images of files, in 8 bits."""
-    from napari_vitface.video.images import EightBitReader
+    from napari_vitface.project.white import labelled_images
 
-    return map(EightBitReader(), paths)
+    return map(labelled_images(), paths)
 
 
 def _frame(video: Video, frame: int) -> NDArray[Any] | None:

@@ -42,9 +42,10 @@ from napari_vitface.jobs.suggesting.signs import (
     together,
     unlike,
 )
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
-    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.pose.table import PoseTable
@@ -78,6 +79,7 @@ def suggest(
     device: str = "auto",
     precision: str = "auto",
     batch_size: int | str = "auto",
+    white: int | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Rank frames that are worth labelling: doubtful ones that differ from each other.
@@ -104,7 +106,7 @@ def suggest(
         Further frames of this video that are labelled.
     predictions : path, optional
         Table to use; default: the one that `predict` writes beside the video, if it is there.
-    crop, device, precision, batch_size
+    crop, device, precision, batch_size, white
         See `napari_vitface.jobs.predict.predict`. In fp32 the result is the same on every run.
     resources : Resources, optional
         Where to borrow the model and the video from.
@@ -131,12 +133,10 @@ def suggest(
         raise VitFaceError(f"At least one frame has to be asked for, not {count}.")
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video))
+        source = stack.enter_context(shared.video(video, white=white))
         file = find_model(model)
         known = _Known.of(labels, labelled, source)
-        network = yield from shared.loading(
-            stack, file, device=device, precision=precision, batch_size=batch_size
-        )
+        network = yield from shared.loading(stack, file, Computing(device, precision, batch_size))
         path = _table_path(predictions, source, file.stem)
         table = None if path is None else _read_table(path, network, source)
         view = yield from view_of(source, network, crop)
@@ -208,7 +208,7 @@ class _Known:
         problems: tuple[str, ...] = ()
         read: list[int] = []
         if labels is not None:
-            from napari_vitface.formats.deeplabcut import Labels
+            from napari_vitface.formats.labelled_images import Labels
             from napari_vitface.project.labels import read_labels
 
             table = labels if isinstance(labels, Labels) else read_labels(labels)

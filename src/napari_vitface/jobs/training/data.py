@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VideoError
 from napari_vitface.jobs.events import Event, Notice, Progress
 from napari_vitface.pose.metrics import mean_pose
+from napari_vitface.project.white import set_white
 
 if TYPE_CHECKING:
-    from napari_vitface.formats.deeplabcut import Labels
+    from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.training.frames import TrainingFrames
 
@@ -42,13 +44,16 @@ class Labelled:
         return self.labels.occluded
 
     def digest(self) -> str:
-        """Changes when any label does."""
+        """Changes when any label does, or a white level that a project sets for their images."""
         labels, keypoints = self.labels, self.labels.keypoints
         pairs = sorted(sorted(pair) for pair in keypoints.swaps)
         text = json.dumps([keypoints.names, pairs, labels.videos.tolist(), labels.frames.tolist()])
         content = hashlib.sha256(text.encode())
         content.update(np.ascontiguousarray(labels.xy).tobytes())
         content.update(np.ascontiguousarray(labels.occluded).tobytes())
+        for folder in sorted({Path(image).parent for image in labels.images}):
+            if (white := set_white(folder)) is not None:
+                content.update(f"{folder.name} {white}".encode())
         return content.hexdigest()
 
 
@@ -76,12 +81,18 @@ class Reading:
         After `run`: the rows whose images could be read, without points outside of them.
     frames : TrainingFrames
         After `run`: their inputs.
+    white : int or None
+        The white level of images of more than 8 bits; None: what their project sets, or the data.
+    whites : dict of str to int
+        After `run`: what it was for each video that has such images.
     """
 
     data: Labelled
     preprocessing: Preprocessing
+    white: int | None = None
 
     def __post_init__(self) -> None:
+        self.whites: dict[str, int] = {}
         self._frames: TrainingFrames | None = None
 
     @property
@@ -97,8 +108,8 @@ class Reading:
         VitFaceError
             If no image can be read, or the crop does not lie within one.
         """
+        from napari_vitface.project.white import labelled_images
         from napari_vitface.training.frames import TrainingFrames
-        from napari_vitface.video.images import EightBitReader
 
         labels = self.data.labels
         xy = labels.xy.copy()
@@ -106,7 +117,7 @@ class Reading:
         outside: list[str] = []
         broken: list[str] = []
         cut = 0
-        read = EightBitReader()
+        read = labelled_images(self.white)
         for row, path in enumerate(labels.images):
             yield Progress(row, len(labels), None, "reading the frames")
             try:
@@ -129,6 +140,7 @@ class Reading:
             xy[row, lost] = part.xy[0, lost] = np.nan
             kept.append(row)
             parts.append(part)
+        self.whites = {folder.name: level for folder, level in read.levels.items()}
         yield from _about_images(broken, len(labels))
         yield from _about_outside(outside, cut)
         readable = replace(labels, xy=xy).take(kept)

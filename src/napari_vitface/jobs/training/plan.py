@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.formats.deeplabcut import Labels
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.training.data import seen_in_training
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.settings.computing import Computing
 from napari_vitface.training.budget import default_steps, quick_variants
 from napari_vitface.training.splits import FEWEST_FRAMES, split_frames
 
@@ -112,7 +113,7 @@ def plan_training(
     if file is not None:
         with ExitStack() as stack:
             shared = stack.enter_context(shared_or_own(resources))
-            model = yield from shared.loading(stack, file, device=device)
+            model = yield from shared.loading(stack, file, Computing(device))
             backbone, head = _cost(model, file)
             height, width = image_size or model.preprocessing.input_size
             larger = height * width / np.prod(model.preprocessing.input_size)

@@ -171,6 +171,7 @@ def _save_model(setup: Setup, result: dict[str, Any], calibration: dict[str, Any
         "trained_frames": about["trained_frames"],
         "held_out": about["held_out"],
         "tuned_on": about["tuned_on"],
+        "white": about.get("white", {}),
         "calibrated_on": [*about["tuned_on"], *about["held_out"]],
         "metrics": {
             case: {key: result[case][key] for key in ("points", "missed", "median", "mean", "rmse")}

@@ -10,19 +10,18 @@ was corrected since.
 from __future__ import annotations
 
 import csv
-import errno
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VitFaceError
+from napari_vitface.lock import FileLock, Taken
 
 if TYPE_CHECKING:
     from napari_vitface.training.fit import Fit
@@ -157,37 +156,20 @@ class RunFiles:
         VitFaceError
             If another process does.
         """
-        path = self.folder / "run.lock"
         try:
-            file = path.open("a+b")
+            lock = FileLock(self.folder / "run.lock")
+        except Taken:
+            raise VitFaceError(
+                f"The training {self.name} is running in another process; wait for it, stop it, or "
+                "choose another name."
+            ) from None
         except OSError as error:
             raise VitFaceError(
                 f"Nothing can be written to the folder {self.folder} ({error.strerror}); choose "
                 "another output folder."
             ) from error
-        with file:
-            # The file stays: deleting it would let two others lock different files of its name.
-            _lock(file, self.name)
+        with lock:
             yield
-
-
-def _lock(file: IO[bytes], name: str) -> None:
-    try:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
-            raise VitFaceError(
-                f"The training {name} is running in another process; wait for it, stop it, or "
-                "choose another name."
-            ) from error
-        # The file system has no locks (some network drives): go on without.
 
 
 def home_of(labels: Path) -> Path:
@@ -277,14 +259,21 @@ class Keeper:
             self.keep()
             self.problem = None
         except OSError as error:
-            reached = self._saved_step or 0
-            self.problem = (
-                f"The state of the training cannot be written ({error.strerror or error}); it "
-                f"goes on, but if it is stopped now it can be continued from step {reached} only. "
-                "Make room on the disk."
-            )
+            self.problem = self._problem(error)
         self._last = time.monotonic()
         return True
+
+    def _problem(self, error: OSError) -> str:
+        if not self._files.folder.is_dir():
+            return (
+                f"The folder {self._files.folder} was moved, renamed or deleted; the training goes "
+                "on to its end, but if it is stopped now nothing is kept."
+            )
+        return (
+            f"The state of the training cannot be written ({error.strerror or error}); it goes on, "
+            f"but if it is stopped now it can be continued from step {self._saved_step or 0} only. "
+            "Make room on the disk."
+        )
 
     def keep(self) -> None:
         """Write the state and the curves; `OSError` if that is not possible."""

@@ -22,8 +22,8 @@ from napari_vitface.jobs.training.data import (
     seen_in_training,
     trained_frames,
 )
-from napari_vitface.jobs.training.options import TrainingOptions
 from napari_vitface.jobs.training.run import RunFiles
+from napari_vitface.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,7 @@ class Setup:
     about: dict[str, Any]
     device: torch.device
 
-    def __init__(self, files: RunFiles, options: TrainingOptions, device: str) -> None:
+    def __init__(self, files: RunFiles, options: TrainingSettings, device: str) -> None:
         self.files = files
         self.options = options
         self._wanted_device = device
@@ -106,13 +106,14 @@ class Setup:
 
         yield from preparing(importing_torch())
         from napari_vitface.training.precision import choose_training
+        from napari_vitface.training.settings import FitSettings
         from napari_vitface.training.splits import parse_val, split_frames
         from napari_vitface.training.start import start_from
 
         options = self.options
         # What is wrong with the choices is said before anything slow.
         parse_val(options.val)
-        options.settings(len(data.labels), "fp32")
+        FitSettings.chosen(options, len(data.labels), "fp32")
         split_frames(data.labels.videos, data.labels.frames, options.val, seed=options.seed)
         digest = data.digest()
         yield Preparing("Loading the model")
@@ -124,7 +125,7 @@ class Setup:
         )  # fmt: skip
         if start.notice:
             yield Notice(start.notice)
-        reading = Reading(data, start.preprocessing)
+        reading = Reading(data, start.preprocessing, options.white)
         yield from reading.run()
         labels = reading.data.labels
         training = (start.metadata or {}).get("training") or {}
@@ -141,7 +142,7 @@ class Setup:
                 self.network, self.preprocessing, self._wanted_device, options.precision
             )
         )
-        self.settings = options.settings(len(self.split.training), precision)
+        self.settings = FitSettings.chosen(options, len(self.split.training), precision)
         training_rows = self.split.training
         pose, size = scaled_mean_pose(
             self.truth(training_rows), self.frames.frame_size[training_rows]
@@ -159,6 +160,7 @@ class Setup:
             ),
             "held_out": frames_by_video(labels, self.split.judging),
             "tuned_on": frames_by_video(labels, self.split.tuning),
+            "white": reading.whites,
             "start": {
                 key: training[key] for key in ("licence", "citations", "summary") if key in training
             },
@@ -232,9 +234,9 @@ class Setup:
         if start.metadata is None or not start.kept:
             return
         from napari_vitface.model.checkpoint import find_model, load_network
+        from napari_vitface.project.white import labelled_images
         from napari_vitface.training.fit import predictions
         from napari_vitface.training.frames import TrainingFrames
-        from napari_vitface.video.images import EightBitReader
 
         network, own, _ = load_network(find_model(self.options.init))
         own = own.with_crop(self.preprocessing.crop)
@@ -243,7 +245,7 @@ class Setup:
         stage = f"judging {start.init}"
         if own != self.preprocessing:
             parts: list[TrainingFrames] = []
-            read = EightBitReader()
+            read = labelled_images(self.options.white)
             for row in rows:
                 yield Progress(len(parts), len(rows), None, stage)
                 image = read(Path(self.images[row]))
@@ -322,10 +324,8 @@ class Setup:
 
         tensors, data = load_state(files.data)
         with reading_state(files.data):
-            stored = dict(files.read_settings()["options"])
-            for key in ("image_size", "crop"):
-                stored[key] = None if stored[key] is None else tuple(stored[key])
-            self = cls(files, TrainingOptions(**stored), device)
+            options = TrainingSettings.from_dict(files.read_settings()["options"])
+            self = cls(files, options, device)
             self.resumed = True
             self.frames = frames_from_tensors(tensors, "frames")
             self.videos, self.numbers, self.images = data["videos"], data["frames"], data["images"]
@@ -391,7 +391,7 @@ def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[s
     return result
 
 
-def _shape_of(data: Labelled, options: TrainingOptions) -> tuple[int, int]:
+def _shape_of(data: Labelled, options: TrainingSettings) -> tuple[int, int]:
     """Height and width of what the model looks at: of the crop, or of the first readable image."""
     from napari_vitface.video.images import image_size
 

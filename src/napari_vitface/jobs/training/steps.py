@@ -74,7 +74,7 @@ class Training:
                 # What follows may fail for want of room; it can then be done again from here.
                 with contextlib.suppress(OSError):
                     keeper.keep()
-            else:
+            elif setup.files.folder.is_dir():
                 keeper.keep()
         yield from self._end(training, asked=finish)
 
@@ -86,6 +86,7 @@ class Training:
             "name": setup.files.name,
             "model": setup.files.name,
             "run": str(setup.files.folder),
+            "kept_in": str(setup.files.state),
             "init": setup.about["init"],
             "quick": setup.options.quick,
             "why": setup.about["why"],
@@ -279,6 +280,8 @@ class Training:
         else:
             stopped = "all steps done"
         training.finish()
+        # It may have been moved meanwhile; the model of hours is not to be lost for that.
+        self.setup.files.make()
         result = yield from conclude(
             self.setup, self._curves, steps=training.step, kept_step=training.kept_step,
             stopped=stopped, seconds=self._seconds,

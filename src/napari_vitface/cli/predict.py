@@ -1,32 +1,70 @@
-"""What each subcommand does: run a job, say what came of it. The name is the subcommand's."""
+"""The command ``predict``."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_vitface.cli.attention import attention as attention
-from napari_vitface.cli.export import export as export
-from napari_vitface.cli.frames import audit as audit
-from napari_vitface.cli.frames import suggest as suggest
-from napari_vitface.cli.quantise import quantise as quantise
-from napari_vitface.cli.report import Reporter
-from napari_vitface.cli.training import train as train
+from napari_vitface.cli.arguments import (
+    Command,
+    add_batch_size,
+    add_computing,
+    add_crop,
+    add_model,
+    add_white,
+    frames,
+)
 from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
-from napari_vitface.jobs.events import Finished
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
 
 
-def demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
-    """Show the sample in a window, or write files where there is none."""
-    from napari_vitface.cli.demo import run_demo
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        type=Path,
+        metavar="VIDEO",
+        help="a video, a folder of images, a TIFF stack or an image",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: beside each video)",
+    )
+    add_computing(parser, int8=True)
+    add_batch_size(parser)
+    add_crop(parser)
+    parser.add_argument(
+        "--frames",
+        type=frames,
+        metavar="START:STOP:STEP",
+        help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
+    )
+    add_white(parser)
+    parser.add_argument(
+        "--overlay",
+        action="store_true",
+        help="also write <video>_vitface_<model>_overlay.mp4 with points, names, skeleton and "
+        "trails; fainter is less sure",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that exist (default: refuse)",
+    )
 
-    return run_demo(arguments.output, reporter, headless=arguments.headless)
 
-
-def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Predict each video. One of several that fails does not stop the others."""
+    from napari_vitface.cli.report import Cancelled
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.failure import describe_failure
     from napari_vitface.jobs.predict import predict as job
     from napari_vitface.jobs.resources import Resources
 
@@ -53,14 +91,17 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
             )
             try:
                 results.append(reporter.run(events, title=path.name))
-            except (VitFaceError, OSError) as error:
+            except Cancelled:
+                raise
+            except Exception as error:
                 # What is wrong with the model is wrong for every video.
                 if len(videos) == 1 or isinstance(error, CheckpointError | BackboneError):
                     raise
                 reporter.failed("predict", error, debug=arguments.debug)
-                failed.append({"video": str(path), "message": str(error)})
+                message = describe_failure("predict", error).message
+                failed.append({"video": str(path), "message": message})
                 continue
-            reporter.result(_predicted(results[-1]))
+            reporter.result(*_predicted(results[-1]))
     finally:
         resources.close()
     if len(videos) > 1:
@@ -74,44 +115,13 @@ def predict(arguments: argparse.Namespace, reporter: Reporter) -> int:
     return 1 if failed else 0
 
 
-def evaluate(arguments: argparse.Namespace, reporter: Reporter) -> int:
-    """Print a model's errors beside those of the mean pose."""
-    from napari_vitface.cli.tables import evaluation_table
-    from napari_vitface.jobs.evaluate import evaluate as job
-
-    events = job(
-        arguments.model,
-        arguments.labels,
-        held_out=arguments.held_out,
-        report=arguments.report,
-        device=arguments.device,
-        precision=arguments.precision,
-    )
-    result = reporter.run(events, title=arguments.model)
-    reporter.result(evaluation_table(result))
-    return 0
-
-
-def models(arguments: argparse.Namespace, reporter: Reporter) -> int:
-    """Print what models there are."""
-    from napari_vitface.cli.tables import models_table
-    from napari_vitface.jobs.models import models as job
-
-    folder = arguments.folder
-    if folder is None and Path("vitface", "models").is_dir():
-        folder = Path()
-    result = reporter.run(job(folder))
-    reporter.result(models_table(result["models"]))
-    return 0
-
-
-def _predicted(result: dict[str, Any]) -> str:
-    """The files of a run and how it went, for people."""
-    lines = [result[kind] for kind in ("h5", "csv", "overlay") if result[kind]]
+def _predicted(result: dict[str, Any]) -> list[str]:
+    """The files of a run and how it went, for people, a line each."""
+    lines: list[str] = [result[kind] for kind in ("h5", "csv", "overlay") if result[kind]]
     rate = result["frames_per_second"]
     speed = f", {rate:.1f} frames/s" if rate else ""
     lines[-1] += f" ({result['frames']} frames{speed}, {result['precision']} on {result['device']})"
-    return "\n".join(lines)
+    return lines
 
 
 def _refuse_same_outputs(videos: list[Path], folder: Path | None) -> None:
@@ -126,3 +136,11 @@ def _refuse_same_outputs(videos: list[Path], folder: Path | None) -> None:
             f"{count} of the videos are called {name}, so their results would be too; predict "
             "them one by one, into different output folders."
         )
+
+
+COMMAND = Command(
+    "predict",
+    "Predict the keypoints of videos; write <video>_vitface_<model>.h5 and .csv.",
+    _add_arguments,
+    handle,
+)

@@ -1,4 +1,4 @@
-"""What each map starts from: the tokens that the head reads to place a keypoint."""
+"""Seed tokens: what each map starts from, the tokens that the head reads to place a keypoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.decoding import heatmap_mass
-from napari_vitface.model.heads import RegressionHead
 from napari_vitface.model.network import KeypointNetwork
 
 #: The map that no keypoint explains: the class token's row.
@@ -18,7 +17,7 @@ GLOBAL = "global"
 Points = Mapping[str, tuple[float, float]]
 
 
-def start_rows(
+def seed_rows(
     network: KeypointNetwork,
     output: Tensor,
     names: Sequence[str],
@@ -26,7 +25,7 @@ def start_rows(
     points: Points | None = None,
     together: bool = False,
 ) -> tuple[Tensor, dict[str, str]]:
-    """The tokens that each map starts from, and what they are.
+    """The seed tokens that each map starts from, and what they are.
 
     Parameters
     ----------
@@ -53,8 +52,8 @@ def start_rows(
     rows = torch.zeros(len(output), len(names), prefix + patches, device=output.device)
     start = {}
     keypoints = [m for m, name in enumerate(names) if name in network.keypoints.names]
-    if keypoints and isinstance(network.head, RegressionHead):
-        token = network.head.class_token
+    if keypoints and network.heatmap_size is None:
+        token = backbone.class_token
         rows[:, keypoints] = _token_row(token, prefix, patches).to(rows)
         start["keypoint"] = f"{_token_name(token)}, the same for all keypoints"
     elif keypoints:

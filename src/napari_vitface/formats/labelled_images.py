@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PointState, PoseTable
 
 
@@ -95,3 +96,43 @@ def frame_number(image_name: str) -> int:
     # DeepLabCut's own names first; then the last number, as other tools take it.
     found = re.search(r"img(\d+)", stem) or re.search(r"(\d+)\D*$", stem)
     return int(found[1]) if found and len(found[1]) <= 18 else -1
+
+
+def joined(parts: Sequence[Labels]) -> Labels:
+    """Several labels one after the other, with the keypoints of all by their names."""
+    names: list[str] = []
+    for part in parts:
+        meant = match_names(part.keypoints.names, names)
+        names += [name for name in part.keypoints.names if name not in meant]
+    xy = np.full((sum(map(len, parts)), len(names), 2), np.nan)
+    occluded = np.zeros(xy.shape[:2], bool)
+    start = 0
+    for part in parts:
+        rows = slice(start, start := start + len(part))
+        meant = match_names(part.keypoints.names, names)
+        columns = [names.index(meant[name]) for name in part.keypoints.names]
+        xy[rows, columns] = part.xy
+        occluded[rows, columns] = part.occluded
+    scorers = [name for part in parts for name in part.scorer.split(", ")]
+    problems = [sentence for part in parts for sentence in part.problems]
+    return Labels(
+        _keypoints(names, [part.keypoints for part in parts]),
+        xy,
+        tuple(image for part in parts for image in part.images),
+        np.concatenate([part.videos for part in parts]),
+        np.concatenate([part.frames for part in parts]),
+        ", ".join(dict.fromkeys(scorers)),
+        tuple(dict.fromkeys(problems)),
+        occluded,
+    )
+
+
+def _keypoints(names: list[str], told: list[KeypointSet]) -> KeypointSet:
+    """The keypoints with what the first part that says something says of them."""
+    if all(one.names == tuple(names) for one in told):
+        return told[0]
+    return KeypointSet(
+        tuple(names),
+        next((one.skeleton for one in told if one.skeleton), ()),
+        next((one.swaps for one in told if one.swaps), ()),
+    )

@@ -1,0 +1,195 @@
+"""Arguments that several commands have, and what can be typed for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.settings.computing import PRECISIONS, Computing
+from napari_vitface.settings.option import Setting, Value, declared
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+
+_COMPUTING = declared(Computing)
+
+
+class Command(NamedTuple):
+    """A command of ``napari-vitface``.
+
+    Attributes
+    ----------
+    name : str
+        As it is typed.
+    description : str
+        What it does, in a sentence.
+    add_arguments : callable
+        Adds what can be typed behind it to its parser. All help waits for this, so it imports
+        nothing that is slow.
+    handle : callable
+        Does it, shows it with the reporter, and returns the exit status. It raises `VitFaceError`
+        if it fails.
+    json : bool
+        Whether it has ``--json``, as what runs its jobs with the reporter does.
+    """
+
+    name: str
+    description: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    handle: Callable[[argparse.Namespace, Reporter], int]
+    json: bool = True
+
+
+def add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add what `napari_vitface.read_labels` takes."""
+    parser.add_argument(
+        "labels",
+        nargs="+",
+        type=Path,
+        metavar="LABELS",
+        help="a DeepLabCut project folder, a labeled-data/<video> folder, or a "
+        "CollectedData_*.csv|.h5",
+    )
+
+
+def add_file_of_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model that has to be named."""
+    parser.add_argument(
+        "model", metavar="MODEL", help="name of a bundled model or a .safetensors file"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model with a default."""
+    parser.add_argument(
+        "--model",
+        default="mouse-face",
+        metavar="NAME|FILE",
+        help="name of a bundled model or a .safetensors file (default: %(default)s)",
+    )
+
+
+def add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    """Add the option of a setting, if it is offered: ``--like-this`` for ``like_this``."""
+    option = setting.option
+    if not option.offered:
+        return
+    flag = "--" + setting.name.replace("_", "-")
+    text = option.help.replace("%", "%%")
+    if setting.kind is bool:
+        plain = not setting.default
+        action = "store_true" if plain else argparse.BooleanOptionalAction
+        parser.add_argument(flag, action=action, default=setting.default, help=text)
+        return
+    # Some say what an automatic choice is.
+    if setting.default is not None and "(default: " not in text:
+        text += " (default: %(default)s)"
+    if setting.choices:
+        metavar = "|".join(setting.choices)
+        parser.add_argument(
+            flag, choices=setting.choices, metavar=metavar, default=setting.default, help=text
+        )
+        return
+
+    def read(typed: str) -> Value:
+        try:
+            return setting.read(typed)
+        except VitFaceError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    metavar = option.metavar or setting.name.upper()
+    parser.add_argument(flag, type=read, metavar=metavar, default=setting.default, help=text)
+
+
+def add_computing(parser: argparse.ArgumentParser, *, int8: bool = False) -> None:
+    """Add where and in which numbers to compute.
+
+    `int8`: points are all that is wanted, so that they can be computed in 8 bits.
+    """
+    add_setting(parser, _COMPUTING["device"])
+    choices = PRECISIONS if int8 else PRECISIONS[:-1]
+    add_setting(parser, replace(_COMPUTING["precision"], choices=choices))
+
+
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    """Add how many frames are computed together."""
+    add_setting(parser, _COMPUTING["batch_size"])
+
+
+def add_white(parser: argparse.ArgumentParser) -> None:
+    """Add the white level."""
+    parser.add_argument(
+        "--white",
+        type=_white,
+        metavar="N",
+        help="value that is white in recordings of more than 8 bits, 4095 for 12 (default: what "
+        "the project sets or the file says, or what the brightest of 32 of its frames needs)",
+    )
+
+
+def _white(text: str) -> int:
+    try:
+        number = int(text)
+        if not 1 <= number <= 65535:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65535") from None
+    return number
+
+
+def add_crop(parser: argparse.ArgumentParser, *, auto: bool = True) -> None:
+    """Add the crop; `auto`: it can be found by the model."""
+    found = "; auto: where the model finds the face, looking at a few frames" if auto else ""
+    parser.add_argument(
+        "--crop",
+        type=_crop_or_auto if auto else _crop,
+        metavar="auto|X,Y,W,H" if auto else "X,Y,W,H",
+        help=f"part of the frame that the model sees, in video pixels{found} (default: the crop "
+        "stored with the model, or the whole frame)",
+    )
+
+
+def _crop_or_auto(text: str) -> tuple[int, int, int, int] | str:
+    if text == "auto":
+        return text
+    try:
+        return _crop(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; or auto") from None
+
+
+def _crop(text: str) -> tuple[int, int, int, int]:
+    try:
+        x, y, w, h = (int(part) for part in text.split(","))
+        if min(x, y) < 0 or min(w, h) < 1:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no crop; give X,Y,W,H in whole pixels, for example 100,80,400,300"
+        ) from None
+    return x, y, w, h
+
+
+def frames(text: str) -> slice:
+    """The type of a range of frames."""
+    from napari_vitface.jobs.frame_range import parse_frames
+
+    try:
+        return parse_frames(text)
+    except VitFaceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """The type of a whole number from 1."""
+    try:
+        number = int(text)
+        if number < 1:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1") from None
+    return number

@@ -1,0 +1,119 @@
+"""DeepLabCut's tables as HDF5: a pandas table under the key ``df_with_missing``.
+
+Those of predictions also hold SLEAP's analysis arrays, for sleap-io.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.formats.dlc_table import PREDICTION_LEVELS, pose_columns, read_dlc_poses
+from napari_vitface.formats.format import Format
+from napari_vitface.formats.header_table import HDF_KEY, HDF_SUFFIXES, PYTABLES
+from napari_vitface.pose.keypoints import KeypointSet
+
+#: Bytes that stay free on the disk: what HDF5 writes late, and other programs.
+_SPARE = 1 << 20
+
+
+def holds_header_table(path: Path) -> bool:
+    """Whether a file is HDF5 with a table of pandas, or several, in it."""
+    if path.suffix.lower() not in HDF_SUFFIXES:
+        return False
+    import h5py
+
+    def kind(_: str, item: Any) -> bool | None:
+        return True if "pandas_type" in item.attrs else None
+
+    with h5py.File(path, "r") as file:
+        return bool(file.visititems(kind))
+
+
+class HdfSink:
+    """Predictions as a table that rows are appended to, in bounded memory."""
+
+    def __init__(
+        self, path: Path, keypoints: KeypointSet, scorer: str, about: Mapping[str, Any] | None
+    ) -> None:
+        import pandas as pd
+
+        self._path = path
+        self._keypoints = keypoints
+        self._about = about
+        self._windows: set[int] = set()
+        _require_room(path, 0)
+        self._columns = pd.MultiIndex.from_tuples(
+            pose_columns(keypoints, scorer), names=PREDICTION_LEVELS
+        )
+        with PYTABLES:
+            self._store: Any = pd.HDFStore(path, mode="w")
+        self._empty = True
+
+    def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        from napari_vitface.formats.sleap import FRAMES_AT_ONCE
+
+        rows = self._frame(frames, values)
+        _require_room(self._path, values.nbytes + frames.nbytes)
+        with PYTABLES:
+            # No search index over the row labels: readers take the whole table.
+            self._store.append(HDF_KEY, rows, format="table", index=False)
+        self._empty = False
+        self._windows.update(np.unique(frames // FRAMES_AT_ONCE).tolist())
+
+    def close(self) -> None:
+        from napari_vitface.formats.sleap import FRAMES_AT_ONCE, add_analysis_arrays
+
+        # Every frame of a window has x, y and a score for each keypoint, and three scores.
+        frames = len(self._windows) * FRAMES_AT_ONCE
+        _require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
+        with PYTABLES:
+            if self._empty:
+                # Appending no rows writes nothing to pandas, but the columns should be there.
+                rows = self._frame(np.empty(0, np.int64), np.empty(0))
+                self._store.put(HDF_KEY, rows, track_times=False)
+            # The version of the layout. pandas 3.1 leaves it out, and then pandas 1 and 2, which
+            # DeepLabCut needs, cannot read the table.
+            self._store.get_node(HDF_KEY)._v_attrs["pandas_version"] = "0.15.2"
+            if self._about is not None:
+                self._store.root._v_attrs["vitface"] = json.dumps(self._about)
+            self._store.close()
+        add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
+
+    def abort(self) -> None:
+        with PYTABLES:
+            self._store.close()
+
+    def _frame(self, frames: NDArray[np.int64], values: NDArray[Any]) -> Any:
+        import pandas as pd
+
+        values = np.asarray(values, np.float32).reshape(len(frames), len(self._columns))
+        return pd.DataFrame(values, index=frames, columns=self._columns)
+
+
+def _require_room(path: Path, size: int) -> None:
+    """Raise `OSError` if `size` bytes and some to spare do not fit on the disk.
+
+    HDF5 cannot be left to find that out: when it closes a file that it cannot flush, it crashes
+    the process (seen with HDF5 2.0).
+    """
+    if shutil.disk_usage(path.parent).free < size + _SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+DEEPLABCUT_HDF = Format(
+    "deeplabcut-hdf5",
+    "a DeepLabCut table in HDF5 (.h5)",
+    HDF_SUFFIXES,
+    holds_header_table,
+    read_poses=read_dlc_poses,
+    pose_sink=HdfSink,
+)

@@ -1,0 +1,186 @@
+"""All that belongs to one open video: its layer, poses, labels, operations, marks and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+
+from napari_vitface.gui.shown import ShownPose, shown_pose
+from napari_vitface.kinematics.operations import operations_for
+from napari_vitface.video import Video
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
+    from napari_vitface.jobs.events import LabelDoubted
+    from napari_vitface.pose.edits import Edit, EditHistory
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.pose.labels import FrameLabels
+    from napari_vitface.pose.table import PoseTable
+    from napari_vitface.project.document import LabelDocument
+    from napari_vitface.project.project import Project
+
+Operations = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A frame worth labelling, and why in words."""
+
+    frame: int
+    why: str
+
+
+class InProject:
+    """The labels of a video in a project, with the number of edits since the last save."""
+
+    def __init__(self, project: Project, document: LabelDocument) -> None:
+        self.project = project
+        self.document = document
+        # Opening carries out again what the journal holds: just the edits since the last save.
+        self._saved: tuple[Edit, ...] = ()
+
+    @property
+    def edits(self) -> int:
+        """Edits that are done and were not when it was saved, or the other way round."""
+        done = self.document.history.done
+        pairs = zip(done, self._saved, strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], pairs))
+        edits = len(done) + len(self._saved) - 2 * alike
+        # An undo of what was saved before the window was opened leaves no edit behind.
+        return max(edits, 1) if self.document.unsaved else edits
+
+    def note_saved(self) -> None:
+        """What is done now is in the files."""
+        self._saved = tuple(self.document.history.done)
+
+
+@dataclass(eq=False)
+class OpenVideo:
+    """A video with its layer and all that is known and made of it.
+
+    Attributes
+    ----------
+    poses : PoseTable or None
+        As the model gave them; row i is frame i. None: no prediction of the chosen model is known.
+        What is shown of them is `predictions`.
+    model : str
+        Name of the model that the poses come from.
+    saved : Path or None
+        The table on disk that the poses were read from or are written to.
+    source : Path or None
+        Another program's table that the poses shown were opened from; None: they are the model's.
+    crop : (x, y, width, height) or None
+        Part of the frame that models are to look at; None for all of it.
+    white : int or None
+        The white level that the user set; None: that of the data, `found_white`.
+    white_of : Path or None
+        Folder of the project that its white level agrees with.
+    label : str
+        A short name that no other open video has.
+    frame : int
+        The frame that was on screen when the video was left.
+    in_project : InProject or None
+        Its labels; None while it is in no project, or is being opened.
+    own : EditHistory or None
+        Operations on its predictions, and their undo, as long as it is in no project.
+    filtered : (poses, operations, result) or None
+        What operations made of which poses.
+    suggestions : tuple of Suggestion
+        Frames that were suggested for labelling, the best first.
+    findings : list of LabelDoubted
+        Of the last audit, less those that were kept as they are.
+    traces : dict of str to list of MeasuredTrace
+        What was measured of it, by panel of the trajectories.
+    elsewhere : dict of int to str
+        Frames in which a keypoint is tracked while the network looks elsewhere, and which
+        keypoints these are.
+    """
+
+    video: Video
+    layer: Image
+    poses: PoseTable | None = None
+    model: str = ""
+    saved: Path | None = None
+    source: Path | None = None
+    crop: Crop | None = None
+    white: int | None = None
+    found_white: int = 255
+    white_of: Path | None = None
+    label: str = ""
+    frame: int = 0
+    in_project: InProject | None = None
+    own: EditHistory | None = None
+    filtered: tuple[PoseTable, Operations, PoseTable] | None = None
+    suggestions: tuple[Suggestion, ...] = ()
+    findings: list[LabelDoubted] = field(default_factory=list)
+    traces: dict[str, list[MeasuredTrace]] = field(default_factory=dict)
+    elsewhere: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.video.path)
+
+    @property
+    def document(self) -> LabelDocument | None:
+        """Its labels as a document; None while it is in no project."""
+        return self.in_project.document if self.in_project is not None else None
+
+    @property
+    def labels(self) -> FrameLabels | None:
+        """Its labels; None while it is in no project."""
+        return self.document.labels if self.document is not None else None
+
+    @property
+    def history(self) -> EditHistory | None:
+        """What can be undone: the document's edits, else its own."""
+        return self.document.history if self.document is not None else self.own
+
+    @property
+    def operations(self) -> Operations:
+        """Operations that are done to the predictions, in order."""
+        if self.document is not None:
+            done = self.document.operations
+        else:
+            done = self.own.operations if self.own is not None else []
+        return [dict(each) for each in operations_for(done, self.model)]
+
+    @property
+    def predictions(self) -> PoseTable | None:
+        """Predictions as they are shown: with operations on them done."""
+        if self.filtered is not None and self.filtered[0] is self.poses:
+            return self.filtered[2]
+        return self.poses
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """What is shown: the project's keypoints, else the model's, else None."""
+        if self.labels is not None:
+            return self.labels.keypoints
+        predictions = self.predictions
+        return predictions.keypoints if predictions is not None else None
+
+    def shown_pose(self, frame: int) -> ShownPose | None:
+        """A frame as it is shown: labels win over predictions."""
+        keypoints = self.keypoints
+        if keypoints is None:
+            return None
+        return shown_pose(keypoints, frame, self.labels, self.predictions)
+
+    def take_traces(self, traces: Iterable[MeasuredTrace], elsewhere: Mapping[int, str]) -> None:
+        """Keep traces in place of those of the same panels."""
+        self.elsewhere = dict(elsewhere)
+        panels: dict[str, list[MeasuredTrace]] = {}
+        for trace in traces:
+            panels.setdefault(trace.kind, []).append(trace)
+        self.traces.update(panels)
+
+    def traces_in(self, panel: str, keypoints: Sequence[str]) -> list[MeasuredTrace]:
+        """The traces in a panel, for some keypoints, in their order."""
+        traces = {trace.keypoints[0]: trace for trace in self.traces.get(panel, [])}
+        return [traces[name] for name in keypoints if name in traces]

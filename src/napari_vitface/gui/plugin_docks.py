@@ -1,0 +1,20 @@
+"""Opening the plugin's own docks by their names, as napari's menu does; knows none of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+#: Names of the docks in the manifest.
+FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
+
+
+def open_plugin_dock(viewer: Viewer, name: str) -> Any:
+    """The widget of a dock of a viewer, opened and brought to the front."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", name)
+    holder.show()
+    holder.raise_()
+    return dock

@@ -1,0 +1,82 @@
+"""Predictions that are read from disk: those of the chosen model, or another program's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.gui.predict.other_tables import read_predictions
+from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.jobs.outputs import find_predictions
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.predict.prediction import Prediction
+    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.video_list.queue import VideoQueue
+    from napari_vitface.pose.table import PoseTable
+
+
+class SavedPredictions:
+    """Gives a video the poses that are in a file, unless a run is writing them."""
+
+    def __init__(self, session: Session, prediction: Prediction, video_list: VideoQueue) -> None:
+        self._session = session
+        self._prediction = prediction
+        self._video_list = video_list
+        session.poses_wanted.connect(self.read)
+
+    def open(self, path: Path) -> None:
+        """Show what another program predicted of the current video, until a model is chosen.
+
+        The table is only read, and nothing in it becomes a label by itself.
+        """
+        session = self._session
+        opened = session.current
+        if opened is None or self._prediction.is_filling(opened):
+            return
+        sets = [session.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
+        known = [one for one in sets if one is not None]
+
+        def show(result: PoseTable | Exception) -> None:
+            if isinstance(result, Exception):
+                session.tell(sentence_of(f"reading {path.name}", result), "warning")
+            else:
+                opened.source, opened.saved = path, None
+                session.set_poses(opened, result, path.stem)
+            session.model_changed.emit()
+
+        session.in_background(lambda: read_predictions(path, len(opened.video), known), show)
+
+    def read(self, opened: OpenVideo) -> None:
+        """Show the chosen model's predictions that stand beside the video, if there are any."""
+        session = self._session
+        model = session.model_name
+        if self._prediction.is_filling(opened) or self._video_list.is_filling(opened):
+            return
+        session.set_poses(opened, None, model)
+        opened.saved = None
+        path = find_predictions(opened.path, model)
+        if path is None:
+            path = self._video_list.result_of(opened.path, session.model)
+        if path is None:
+            return
+
+        def read() -> PoseTable:
+            from napari_vitface.formats.poses import read_poses
+
+            poses = read_poses(path).dense(len(opened.video))
+            # The table knows names only; the set of these names knows skeleton and colours.
+            poses.keypoints = session.keypoint_sets.get(poses.keypoints.names, poses.keypoints)
+            return poses
+
+        def show(result: PoseTable | Exception) -> None:
+            if model != session.model_name or opened.poses is not None:
+                return
+            if isinstance(result, Exception):
+                session.tell(sentence_of(f"reading {path.name}", result), "warning")
+                return
+            opened.saved = path
+            session.set_poses(opened, result, model)
+
+        session.in_background(read, show)

@@ -1,0 +1,248 @@
+"""What the jobs on attention share: a way over frames, from the video to maps that lie on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import AttentionComputed, Event, Notice, Progress
+from napari_vitface.jobs.find_face import Crop, view_of
+from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.settings.attention import AttentionMethod
+from napari_vitface.settings.computing import Computing
+from napari_vitface.steps import told_as
+
+if TYPE_CHECKING:
+    from napari_vitface.attention.blanking import Area
+    from napari_vitface.attention.maps import AttentionMaps
+    from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.model.preprocessing import View
+    from napari_vitface.video import Video
+
+
+@dataclass(frozen=True)
+class FrameMaps:
+    """Maps of some frames that were looked at together.
+
+    Attributes
+    ----------
+    frames : (B,) int64
+    canvas : (B, C, H, W) uint8
+        Inputs of the model.
+    maps : AttentionMaps
+    """
+
+    frames: NDArray[np.int64]
+    canvas: Any
+    maps: AttentionMaps
+
+
+@dataclass
+class Walk:
+    """Frames of a video that a model looks at.
+
+    Attributes
+    ----------
+    video : Video
+    frames : range
+    model : KeypointModel
+    view : View
+        Of the video's frames as inputs of the model.
+    how : AttentionMethod
+    counter : Counter
+        Of the frames.
+    scores : mapping of str to float, optional
+        Faithfulness of the maps, to be kept with them.
+    image : (H, W) or (H, W, 3) array, optional
+        The frame, where one was asked for by its number.
+    broken : list of int
+        Frames that could not be decoded.
+    """
+
+    video: Video
+    frames: range
+    model: KeypointModel
+    view: View
+    how: AttentionMethod
+    counter: Counter
+    image: NDArray[Any] | None = None
+    scores: Mapping[str, float] | None = None
+    broken: list[int] = field(default_factory=list)
+
+    @property
+    def area(self) -> Area:
+        """The part of an input (top, left, height, width) that shows the frame."""
+        return (*self.view.offset, *self.view.resized)
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Video pixels (x, y) an input pixel."""
+        x, y = self.view.input_per_frame
+        return 1 / x, 1 / y
+
+    @property
+    def together(self) -> int:
+        """Frames that are looked at in one go; progress and cancelling follow each step."""
+        return self.model.batch_size if self.how.cost == "pass" else 1
+
+    def look(
+        self,
+        canvas: Any,
+        keypoint: str | Sequence[str],
+        *,
+        points: Sequence[tuple[float, float]] = (),
+        story: bool = False,
+        stayed: bool = False,
+    ) -> Generator[tuple[int, int], None, list[AttentionMaps]]:
+        """Maps of inputs of the model; see `napari_vitface.attention.maps.attention_steps`.
+
+        `points` are video pixels; their maps are named ``"(x, y)"``.
+        """
+        from napari_vitface.attention.maps import attention_steps
+
+        places = {}
+        for x, y in points:
+            across, down = self.view.to_input((x, y))
+            places[f"({x:g}, {y:g})"] = (float(across), float(down))
+        return attention_steps(
+            self.model,
+            canvas,
+            story=story,
+            stayed=stayed,
+            keypoints=keypoint,
+            points=places,
+            method=self.how,
+            area=self.area,
+            pixel=self.pixel,
+        )
+
+    def placed(self, found: AttentionMaps, index: int, frame: int) -> AttentionComputed:
+        """The maps of one image of a batch, as an event."""
+        view = self.view
+        scale, translate = view.grid_placement((found.maps.shape[2], found.maps.shape[3]))
+        scores = {} if self.scores is None else {"faithfulness": dict(self.scores)}
+        return AttentionComputed(
+            frame=frame,
+            names=found.names,
+            maps=found.maps[index],
+            prefix_share=found.prefix_share[index],
+            scale=scale,
+            translate=translate,
+            xy=view.to_frame(found.xy[index]).astype(np.float32),
+            confidence=found.confidence[index],
+            settings={
+                **found.settings,
+                "crop": list(view.crop),
+                "device": str(self.model.device),
+                **scores,
+            },
+            own_share=found.own_share[index],
+            total=None if found.total is None else found.total[index],
+        )
+
+    def maps(
+        self, keypoint: str | Sequence[str], *, stayed: bool = False
+    ) -> Iterator[Progress | Notice | FrameMaps]:
+        """Maps of the frames, a few at a time, and at the end which could not be decoded.
+
+        `Progress` within a frame comes from methods that take a while for each.
+        """
+        from napari_vitface.jobs.batches import batches
+
+        source = batches(self.video, self.frames, self.view, self.together)
+        done = 0
+        try:
+            for batch in source:
+                self.broken += batch.frames[~batch.decoded].tolist()
+                if batch.canvas is not None:
+                    steps = self.look(batch.canvas, keypoint, stayed=stayed)
+                    (found,) = yield from told_as(steps, partial(self.counter.at, done))
+                    yield FrameMaps(batch.frames[batch.decoded], batch.canvas, found)
+                done += len(batch.frames)
+                yield self.counter.at(done)
+        finally:
+            source.close()  # type: ignore[attr-defined]
+        if self.broken:
+            which = name_runs(runs_of(self.broken))
+            yield Notice(
+                f"{len(self.broken)} frames could not be decoded and are left out: {which}."
+            )
+
+    def nothing_seen(self) -> VitFaceError:
+        """What is wrong if no frame could be decoded."""
+        name = self.video.path.name
+        return VitFaceError(f"None of the chosen frames of {name} can be decoded.")
+
+
+def begin(
+    stack: ExitStack,
+    source: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    frames: slice | range | str | int | None,
+    how: AttentionMethod,
+    crop: Crop | None,
+    white: int | None,
+    resources: Resources | None,
+    computing: Computing,
+) -> Generator[Event, None, Walk]:
+    """Open the video and load the model for as long as the stack lasts.
+
+    Parameters
+    ----------
+    frames
+        As of `napari_vitface.jobs.frame_range.frame_range`, or one, negative from the end.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the source, frames or model cannot be used.
+    """
+    shared = stack.enter_context(shared_or_own(resources))
+    video = stack.enter_context(shared.video(source, white=white))
+    image = None
+    if isinstance(frames, int):
+        if not -len(video) <= frames < len(video):
+            raise VitFaceError(
+                f"{video.path.name} has the frames 0 to {len(video) - 1}, and no frame {frames}."
+            )
+        # One that cannot be decoded is told before the model is loaded for it.
+        image = video[frames]
+        wanted = range(frames % len(video), frames % len(video) + 1)
+    else:
+        wanted = frame_range(frames, len(video), video.path.name)
+    network = yield from shared.loading(stack, model, computing)
+    view = yield from view_of(video, network, crop)
+    return Walk(video, wanted, network, view, how, Counter(len(wanted)), image)
+
+
+class Counter:
+    """`Progress` events of a job whose parts (frames) each go on in steps."""
+
+    def __init__(self, parts: int, message: str = "") -> None:
+        self._parts = parts
+        self._message = message
+        self._pace = Pace()
+        self._told = 0.0
+
+    def at(self, done: int, step: tuple[int, int] = (0, 1)) -> Progress:
+        """`done` parts are over, and `step` (done, total) of the next."""
+        now = done + step[0] / step[1]
+        self._pace.step(now - self._told)
+        self._told = now
+        left = self._pace.seconds_left(self._parts - now)
+        return Progress(done, self._parts, left, self._message)
+
+
+def rounded(values: NDArray[Any], digits: int = 4) -> list[Any]:
+    """An array as numbers for a result."""
+    return np.round(np.asarray(values, dtype=np.float64), digits).tolist()

@@ -1,0 +1,1 @@
+"""What can be chosen, declared once; options, forms, captions and checks come from it."""

@@ -1,0 +1,107 @@
+"""What reaches the terminal: sentences and names, and nothing that a file wants to write there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+
+from napari_vitface.cli.attention import data_table
+from napari_vitface.cli.predict import handle as predict
+from napari_vitface.cli.report import Reporter
+from napari_vitface.errors import VideoError
+from napari_vitface.jobs.events import Finished, Notice, Progress, Started
+
+#: Clears the screen, begins another line, turns the direction of writing.
+NASTY = "a\x1b[2Jb\nc\u202ed"
+SHOWN = r"a\x1b[2Jb\nc\u202ed"
+
+
+def test_names_of_files_are_shown_escaped(capsys):
+    reporter = Reporter()
+    reporter.result(f"{NASTY}.h5", "and another")
+    events = [Started("predict", 1), Notice(NASTY), Progress(1, 1, message=NASTY), Finished("x")]
+    reporter.run((event for event in events), title=f"{NASTY}.mp4")
+    reporter.failed("predict", VideoError(f"{NASTY} holds no video."), debug=True)
+    out, errors = capsys.readouterr()
+    assert out == f"{SHOWN}.h5\nand another\n"
+    assert f"{SHOWN}.mp4:" in errors
+    assert f"napari-vitface: {SHOWN} holds no video." in errors
+    assert not set("\x1b\u202e") & set(errors)
+
+
+def test_a_keypoint_with_control_characters_keeps_the_columns(capsys):
+    keypoints = [
+        {
+            **dict.fromkeys(("tracked", "looks_near", "looks_elsewhere", "looks_even"), 3),
+            **dict.fromkeys(("near", "near_even", "entropy"), 0.5),
+            "name": name,
+            "flagged": False,
+        }
+        for name in (NASTY, "nose")
+    ]
+    Reporter().result(*data_table({"keypoints": keypoints}))
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(SHOWN + "  ")
+    assert len(first) == len(second)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_unexpected_error_says_where_to_report_it(capsys, debug):
+    with pytest.raises(KeyError) as fault:
+        {}["eye"]
+    Reporter(json_lines=True).failed("predict", fault.value, debug=debug)
+    out, errors = capsys.readouterr()
+    assert "napari-vitface: Unexpected error in predict: KeyError: 'eye'.\n" in errors
+    assert "Please report it" in errors
+    assert ("Traceback" in errors) is debug
+    event = json.loads(out)
+    assert (event["error"], event["unexpected"], event["detail"]) == ("KeyError", True, "")
+    Reporter().failed("predict", VideoError("No video."))
+    assert "report it" not in capsys.readouterr().err
+
+
+def test_a_fault_with_one_video_does_not_stop_the_others(monkeypatch, tmp_path, capsys):
+    def job(path, *_, **__):
+        if path.name == "a.mp4":
+            raise RuntimeError("odd")
+        files = {"h5": f"{path}.h5", "csv": "", "overlay": None, "frames": 1}
+        yield Finished(
+            "predict",
+            {**files, "frames_per_second": 1.0, "precision": "fp32", "device": "cpu"},
+        )
+
+    monkeypatch.setattr("napari_vitface.jobs.predict.predict", job)
+    names = ("output_dir", "device", "precision", "batch_size", "crop", "frames", "overlay",
+             "overwrite", "white", "model", "debug")  # fmt: skip
+    arguments = argparse.Namespace(
+        videos=[tmp_path / "a.mp4", tmp_path / "b.mp4"], **dict.fromkeys(names)
+    )
+    assert predict(arguments, Reporter()) == 1
+    out, errors = capsys.readouterr()
+    assert "b.mp4.h5" in out
+    assert "RuntimeError: odd." in errors
+
+
+@pytest.mark.parametrize("job", ["predict", "train"])
+def test_a_cancelled_job_is_said_to_be_kept_only_where_it_is(tmp_path, capsys, job):
+    kept_in = tmp_path / "out" / "mouse.part"
+    kept_in.parent.mkdir()
+    kept_in.touch()
+    reporter = Reporter()
+    reporter.cancelled(job)
+    assert capsys.readouterr().err == "napari-vitface: cancelled.\n"
+    events = [Started(job, 1, settings={"kept_in": str(kept_in)}), Finished(job)]
+    reporter.run(event for event in events)
+    reporter.cancelled(job)
+    assert "kept" in (said := capsys.readouterr().err)
+    assert "goes on from there" in said
+    kept_in.unlink()
+    reporter.cancelled(job)
+    assert "Nothing is kept: mouse.part is not in" in capsys.readouterr().err
+    kept_in.parent.rename(tmp_path / "renamed")
+    reporter.cancelled(job)
+    said = capsys.readouterr().err
+    assert said.endswith(f"the folder {kept_in.parent} was moved, renamed or deleted.\n")
+    assert "goes on" not in said

@@ -19,12 +19,13 @@ NAME = "napari_vitface"
 # Layer -> the layers that it may import besides itself. Beside layers do not know each other.
 BELOW: dict[str, set[str]] = {
     "pose": set(),
+    "events": set(),
     "settings": set(),
     "video": {"pose"},
     "formats": {"video", "pose"},
     "sample": {"video", "pose"},
     "kinematics": {"pose"},
-    "project": {"formats", "kinematics", "video", "pose"},
+    "project": {"formats", "kinematics", "video", "pose", "events"},
     "model": {"formats", "sample", "video", "pose", "settings"},
     "attention": {"model", "formats", "sample", "video", "pose", "settings"},
     "training": {"model", "formats", "sample", "video", "pose", "settings"},
@@ -123,11 +124,12 @@ def test_torch_is_named_only_where_models_are_run() -> None:
     assert not strays
 
 
-def test_poses_need_numpy_only_and_the_root_where_the_users_folders_are() -> None:
+def test_poses_and_events_need_numpy_only_and_the_root_where_the_users_folders_are() -> None:
     allowed = set(sys.stdlib_module_names) | {NAME}
     strays = [
         f"{path.relative_to(PACKAGE)} imports {name}"
-        for path in [*PACKAGE.glob("pose/*.py"), *PACKAGE.glob("*.py")]
+        for folder in ("pose", "events", ".")
+        for path in PACKAGE.glob(f"{folder}/*.py")
         for name, _ in imports(path)
         if name.split(".")[0]
         not in allowed | {"platformdirs" if path.parent == PACKAGE else "numpy"}

@@ -407,7 +407,7 @@ def test_measuring_gives_a_table_and_traces(
     assert lines[0].split(",")[:2] == ["frame", "keypoint"]
     assert len(lines) == 1 + 8 * len(NAMES)
     trajectories = open_trajectories(dock.session.viewer)
-    near = [trace for trace in trajectories.traces() if trace.kind == "near"]
+    near = [trace for trace in trajectories.video.traces() if trace.kind == "near"]
     assert [trace.keypoints[0] for trace in near] == list(NAMES)
     values = near[1].values(dock.session.predictions, 0, 40)
     row = dict(zip(lines[0].split(","), lines[2].split(","), strict=True))

@@ -263,6 +263,7 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
 
     session, viewer = dock.session, dock.session.viewer
     made = open_trajectories(viewer)
+    show_video(made, long_video)
     signals = (
         session.video_changed,
         session.frame_changed,
@@ -277,7 +278,9 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
 
     def listeners() -> int:
         return sum(
-            "TrajectoriesDock" in repr(slot) for signal in signals for slot in _slots(signal)
+            any(owner in repr(slot) for owner in ("TrajectoriesDock", "VideoPlot"))
+            for signal in signals
+            for slot in _slots(signal)
         )
 
     assert listeners() == len(signals)
@@ -286,7 +289,7 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
     assert not session.closed
     # Opened anew it goes on; and when the ViT Face dock is closed, it offers to open that.
     made = open_trajectories(viewer)
-    show_video(made, long_video)
+    settle(made)
     viewer.window.remove_dock_widget(dock)
     assert listeners() == 1
     assert made.session is None
@@ -507,7 +510,7 @@ def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesDock
         ("nose tip",),
     ]
     names.none_button.click()
-    assert trajectories.traces() == []
+    assert trajectories.video.traces() == []
     settle(trajectories)
     names.all_button.click()
     assert len(trajectories.plot.panels["x"].traces) == 3
@@ -651,12 +654,12 @@ def test_poses_of_a_run_are_drawn_as_they_come(
         QApplication.processEvents()
     # A burst of poses is not drawn batch by batch ...
     assert trajectories.plot.pictures - pictures <= 5
-    assert trajectories._timer.interval() >= 200
+    assert trajectories.video._timer.interval() >= 200
     # ... but soon.
     qtbot.waitUntil(lambda: drawn() == LENGTH, timeout=WAIT)
     assert session.prediction.active
     tell(Finished("predict", {}))
-    assert not trajectories._timer.isActive()
+    assert not trajectories.video._timer.isActive()
     np.testing.assert_array_equal(curve.getData()[1], whole.xy[:, 0, 0])
 
 
@@ -852,7 +855,7 @@ def test_a_picture_that_cannot_be_written_is_said(
     told: list[tuple[str, str]] = []
     trajectories.session.told.connect(lambda text, level: told.append((text, level)))
     choose(monkeypatch, tmp_path / "gone" / "plot.png")
-    trajectories.export_picture()
+    trajectories.video.export_picture()
     assert told[-1][1] == "error"
     assert "plot.png" in told[-1][0]
 

@@ -22,17 +22,16 @@ from napari_vitface.gui.writing import write_in_background, write_now
 from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
     from napari_vitface.gui.trajectories.labels import LabelRows
     from napari_vitface.gui.trajectories.plot import TrajectoryPlot
     from napari_vitface.kinematics import Trace
 
 
-def ask_for_file(parent: QWidget, session: Session, picture: bool) -> Path | None:
+def ask_for_file(parent: QWidget | None, opened: OpenVideo, picture: bool) -> Path | None:
     """Let the user name a CSV file, or a picture as PNG or SVG; None if they do not want to."""
-    if session.current is None:
-        return None
-    start = str(output_path(session.current.path, "_trajectories"))
+    start = str(output_path(opened.path, "_trajectories"))
     kinds = "PNG (*.png);;SVG (*.svg)" if picture else "CSV (*.csv)"
     name, chosen = QFileDialog.getSaveFileName(parent, "Export", start, kinds)
     if not name:
@@ -47,18 +46,16 @@ def ask_for_file(parent: QWidget, session: Session, picture: bool) -> Path | Non
 
 def export_csv(
     session: Session,
+    opened: OpenVideo,
     path: Path,
     traces: Sequence[Trace],
     labels: LabelRows,
     frames: tuple[int, int],
 ) -> None:
     """Write traces of frames first to last (exclusive) in the background, and say so."""
-    opened = session.current
-    if opened is None:
-        return
     times = opened.video.times if opened.video.frame_rate > 0 else None
     # The labels may be edited while the file is written.
-    columns = plotted_columns(traces, session.predictions, labels.copy(), times)
+    columns = plotted_columns(traces, opened.predictions, labels.copy(), times)
     write_in_background(session, lambda: write_traces(path, columns, *frames, times), path)
 
 
@@ -74,10 +71,12 @@ def export_picture(session: Session, path: Path, plot: TrajectoryPlot) -> None:
     write_now(session, work, path)
 
 
-def save_filtered(session: Session, labels: LabelRows, parent: QWidget) -> None:
+def save_filtered(
+    session: Session, opened: OpenVideo, labels: LabelRows, parent: QWidget | None
+) -> None:
     """Write the predictions as they are shown beside those of the model, and say so."""
-    opened, table = session.current, session.predictions
-    if opened is None or table is None:
+    table = opened.predictions
+    if table is None:
         return
     paths = filtered_paths(opened.path, opened.saved, opened.model)
     if any(path.exists() for path in paths) and not _may_replace(paths, parent):
@@ -86,7 +85,7 @@ def save_filtered(session: Session, labels: LabelRows, parent: QWidget) -> None:
     write_in_background(session, lambda: write_filtered(paths, table, rows, model), *paths)
 
 
-def _may_replace(paths: Sequence[Path], parent: QWidget) -> bool:
+def _may_replace(paths: Sequence[Path], parent: QWidget | None) -> bool:
     answer = QMessageBox.question(
         parent, "Filtered table", f"{paths[0].name} is already there. Replace it?"
     )

@@ -56,6 +56,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         self._times: NDArray[np.float64] | None = None
         self._picture: QPixmap | None = None
         self._cursor_colour = QColor("white")
+        self._light = False
         #: Times that the scene was drawn, for tests.
         self.pictures = 0
         self.ci.layout.setSpacing(5)
@@ -165,6 +166,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
     def set_colours(self, text: QColor, back: QColor, line: QColor) -> None:
         """Colours of what is written, of what it stands on, and of the slider's line."""
         self.setBackground(back)
+        self._light = back.lightness() > 128
         self._cursor_colour = line
         self.lanes.set_colours(text)
         for panel in self.panels.values():
@@ -177,6 +179,9 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
 
     def set_traces(self, colours: dict[Trace, QColor], strong: Collection[str] = ()) -> None:
         """Draw these, each in the panel of its kind; those of keypoints in `strong` stand out."""
+        if self._light:
+            # Colours are made for grey video; on a light ground they need more weight.
+            colours = {trace: colour.darker(150) for trace, colour in colours.items()}
         for panel in self.panels.values():
             mine = {t: c for t, c in colours.items() if panel.kind.takes(t)}
             panel.set_traces(mine, strong)

@@ -1,0 +1,27 @@
+"""Connections to signals that live longer than who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Connections:
+    """Signals with the slots that were connected to them, to be disconnected together.
+
+    Signals of psygnal and of napari's events; Qt disconnects its own when a widget ends.
+    """
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Any, Callable[..., Any]]] = []
+
+    def connect(self, signal: Any, slot: Callable[..., Any]) -> None:
+        """Call a slot whenever a signal is emitted, until `undo`."""
+        signal.connect(slot)
+        self._made.append((signal, slot))
+
+    def undo(self) -> None:
+        """Disconnect all slots."""
+        for signal, slot in self._made:
+            signal.disconnect(slot)
+        self._made.clear()

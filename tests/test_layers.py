@@ -36,7 +36,16 @@ BELOW["cli"] = {"engine"} | BELOW["engine"]
 # The window reaches models only through the engine.
 BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "model"}
 # Small modules of the root that any layer may use; of other packages they use platformdirs alone.
-ROOT_MODULES = {"errors", "atomic", "lock", "plugins", "steps", "system_libraries", "user_folders"}
+ROOT_MODULES = {
+    "errors",
+    "atomic",
+    "lock",
+    "plugins",
+    "record",
+    "steps",
+    "system_libraries",
+    "user_folders",
+}
 
 TORCH = {"torch", "timm", "torchvision", "triton"}
 QT = {"qtpy", "napari", "magicgui", "superqt", "PySide6", "PyQt6", "vispy", "npe2", "app_model"}

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from napari_vitface.engine import Engine
+
+# The results of `small_jobs` are known by the name that the module has in the engine's process.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

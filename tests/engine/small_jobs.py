@@ -8,13 +8,35 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_vitface.errors import VideoError
-from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Progress, Started
+from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Progress, Result, Started
+
+
+@dataclass(frozen=True)
+class Counted(Result):
+    steps: int
+
+
+@dataclass(frozen=True)
+class Echo(Result):
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Heard(Result):
+    input: str
+
+
+@dataclass(frozen=True)
+class Process(Result):
+    pid: int
+    torch: bool
 
 
 def count(steps: int = 3, seconds: float = 0.0, closed: str | None = None) -> Iterator[Event]:
@@ -28,7 +50,7 @@ def count(steps: int = 3, seconds: float = 0.0, closed: str | None = None) -> It
         if closed:
             Path(closed).write_text("closed")
         raise
-    yield Finished("count", {"steps": steps})
+    yield Finished("count", Counted(steps))
 
 
 def one_step(seconds: float) -> Iterator[Event]:
@@ -38,7 +60,7 @@ def one_step(seconds: float) -> Iterator[Event]:
 
 
 def echo(**arguments: object) -> Iterator[Event]:
-    yield Finished("echo", dict(arguments))
+    yield Finished("echo", Echo(dict(arguments)))
 
 
 def poses(frames: int, keypoints: int) -> Iterator[Event]:
@@ -57,7 +79,7 @@ def shout() -> Iterator[Event]:
     if os.name == "posix":
         ctypes.CDLL(None).puts(b"from C")
         ctypes.CDLL(None).fflush(None)
-    yield Finished("shout", {"input": sys.stdin.read()})
+    yield Finished("shout", Heard(sys.stdin.read()))
 
 
 def bad_video() -> Iterator[Event]:
@@ -86,7 +108,7 @@ def no_result() -> Iterator[Event]:
 
 
 def pid() -> Iterator[Event]:
-    yield Finished("pid", {"pid": os.getpid(), "torch": "torch" in sys.modules})
+    yield Finished("pid", Process(os.getpid(), "torch" in sys.modules))
 
 
 def stuck(how: str, mark: str) -> Iterator[Event]:

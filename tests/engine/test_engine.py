@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import small_jobs
 
 from napari_vitface.engine import Engine, client
 from napari_vitface.errors import EngineError
@@ -67,11 +68,11 @@ def gone(pid: int, timeout: float = 10.0) -> bool:
 def test_events_come_in_order_and_the_last_is_the_result(engine):
     heard = Heard()
     request = engine.submit("small_jobs:count", {"steps": 3}, on_event=heard)
-    assert request.wait(20) == Finished("count", {"steps": 3})
+    assert request.wait(20) == Finished("count", small_jobs.Counted(3))
     assert heard == [
         Started("count", 3),
         *(Progress(i, 3) for i in (1, 2, 3)),
-        Finished("count", {"steps": 3}),
+        Finished("count", small_jobs.Counted(3)),
     ]
     assert request.done
 
@@ -79,7 +80,7 @@ def test_events_come_in_order_and_the_last_is_the_result(engine):
 def test_arguments_and_arrays_travel_both_ways(engine):
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     sent = {"path": Path("ü.mp4"), "frames": range(3), "array": array, "nothing": None}
-    result = engine.submit("small_jobs:echo", sent).wait(20).result
+    result = engine.submit("small_jobs:echo", sent).wait(20).result.arguments
     np.testing.assert_array_equal(result["array"], array)
     assert (result["path"], result["frames"], result["nothing"]) == ("ü.mp4", range(3), None)
     heard = Heard()
@@ -90,14 +91,14 @@ def test_arguments_and_arrays_travel_both_ways(engine):
 
 
 def test_what_libraries_print_does_not_disturb_the_messages(engine):
-    assert engine.submit("small_jobs:shout").wait(20) == Finished("shout", {"input": ""})
+    assert engine.submit("small_jobs:shout").wait(20) == Finished("shout", small_jobs.Heard(""))
     assert isinstance(engine.submit("small_jobs:pid").wait(20), Finished)
 
 
 def test_the_process_is_another_one_and_loads_torch_only_when_a_job_needs_it(engine):
     result = engine.submit("small_jobs:pid").wait(20).result
-    assert result["pid"] == engine.pid != os.getpid()
-    assert result["torch"] is False
+    assert result.pid == engine.pid != os.getpid()
+    assert result.torch is False
 
 
 def test_an_error_of_the_user_is_its_own_sentence(engine):
@@ -121,7 +122,7 @@ def test_the_process_lives_on_after_an_error_in_a_job(engine, job, sentence):
     assert failed.message.startswith(sentence)
     assert failed.unexpected is (job != "out_of_memory")
     pid = engine.pid
-    assert engine.submit("small_jobs:pid").wait(20).result["pid"] == pid
+    assert engine.submit("small_jobs:pid").wait(20).result.pid == pid
 
 
 def test_an_unknown_job_or_argument_fails_with_a_sentence(engine):
@@ -154,7 +155,7 @@ def test_only_the_newest_request_of_a_key_is_answered(engine):
         engine.submit("small_jobs:echo", {"frame": i}, urgent=True, replaces="attention")
         for i in range(20)
     ]
-    assert slides[-1].wait(20) == Finished("echo", {"frame": 19})
+    assert slides[-1].wait(20) == Finished("echo", small_jobs.Echo({"frame": 19}))
     assert all(isinstance(slide.wait(20), Cancelled) for slide in slides[1:-1])
     assert isinstance(busy.wait(20), Finished)
 
@@ -183,7 +184,7 @@ def test_ctrl_c_cancels_the_jobs_and_the_process_lives_on(engine, tmp_path):
     os.kill(pid, signal.SIGINT)
     assert isinstance(request.wait(20), Cancelled)
     assert closed.exists()
-    assert engine.submit("small_jobs:pid").wait(20).result["pid"] == pid
+    assert engine.submit("small_jobs:pid").wait(20).result.pid == pid
 
 
 @posix
@@ -200,7 +201,7 @@ def test_a_killed_process_fails_every_open_request_once_and_the_next_starts_a_ne
         assert "was killed (SIGKILL)" in failed.message
         assert not failed.unexpected
         assert sum(isinstance(event, Failed) for event in events) == 1
-    assert engine.submit("small_jobs:pid").wait(20).result["pid"] != pid
+    assert engine.submit("small_jobs:pid").wait(20).result.pid != pid
 
 
 def test_a_process_that_leaves_is_told_with_its_last_words(engine):
@@ -282,7 +283,7 @@ def test_start_brings_up_the_process_and_the_first_request_uses_it(engine):
     engine.start()
     pid = engine.pid
     engine.start()
-    assert engine.submit("small_jobs:pid").wait(20).result["pid"] == pid
+    assert engine.submit("small_jobs:pid").wait(20).result.pid == pid
 
 
 PARENT = """
@@ -353,7 +354,7 @@ def test_a_job_that_does_not_answer_is_cancelled_with_its_process(engine, how, t
     request.cancel()
     assert isinstance(request.wait(20), Cancelled)
     assert gone(pid)
-    assert engine.submit("small_jobs:pid").wait(20).result["pid"] != pid
+    assert engine.submit("small_jobs:pid").wait(20).result.pid != pid
     assert sum(isinstance(event, Cancelled) for event in heard) == 1
 
 
@@ -366,7 +367,7 @@ def test_requests_that_waited_behind_it_are_answered_by_the_next_process(engine,
     urgent = engine.submit("small_jobs:pid", urgent=True)
     pid = engine.pid
     stuck.cancel()
-    assert queued.wait(30) == Finished("count", {"steps": 2})
+    assert queued.wait(30) == Finished("count", small_jobs.Counted(2))
     assert isinstance(urgent.wait(30), Finished)
     assert isinstance(stuck.outcome, Cancelled)
     assert gone(pid)
@@ -411,7 +412,7 @@ def test_the_process_imports_ahead_and_answers_meanwhile(engine):
     heard = Heard()
     request = engine.submit("small_jobs:pid", on_event=heard)
     assert isinstance(engine.submit("models").wait(60), Finished)
-    assert request.wait(120).result == {"pid": pid, "torch": True}
+    assert request.wait(120).result == small_jobs.Process(pid, torch=True)
     assert set(heard[:-1]) <= {Preparing("Importing PyTorch")}
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from napari_vitface.engine.wire import WireError, encode_message, read_message, write_message
-from napari_vitface.jobs.events import AttentionComputed, Failed, PosesPredicted, Progress
+from napari_vitface.jobs.events import AttentionComputed, Failed, Finished, PosesPredicted, Progress
+from napari_vitface.jobs.results.models import ExportResult
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -73,6 +76,22 @@ def test_events_arrive_as_events():
     assert round_trip(Progress(1, 2, None, "µ ü")) == Progress(1, 2, None, "µ ü")
 
 
+def test_results_arrive_as_what_they_are_and_the_window_knows_those_of_all_jobs():
+    sent = Finished("export", ExportResult("mouse-face", "a.onnx", 1.5, None))
+    assert round_trip(sent) == sent
+    window = "import napari_vitface.engine; from napari_vitface.record import Record"
+    jobs = (
+        "import pkgutil, napari_vitface.jobs as jobs; [__import__(module.name) for module in "
+        "pkgutil.walk_packages(jobs.__path__, jobs.__name__ + '.')]"
+    )
+    known = [
+        subprocess.check_output([sys.executable, "-c", f"{code}; print(*sorted(Record.known))"])
+        for code in (window, f"{window}; {jobs}")
+    ]
+    assert known[0] == known[1]
+    assert b"ExportResult" in known[0]
+
+
 def test_paths_ranges_slices_and_numpy_scalars_travel():
     path = Path("a") / "b ü.mp4"
     sent = {"p": path, "r": range(1, 9, 2), "s": slice(None, 3), "n": np.float32(0.5)}
@@ -93,8 +112,8 @@ def test_objects_do_not_travel(value):
 def test_foreign_bytes_are_refused_and_nothing_is_unpickled():
     with pytest.raises(WireError):
         read_message(io.BytesIO(pickle.dumps({"type": "ready"})))
-    with pytest.raises(WireError, match="unknown event"):
-        read_message(io.BytesIO(_message('{"$event":["Engine",{}]}')))
+    with pytest.raises(WireError, match="unknown record"):
+        read_message(io.BytesIO(_message('{"$record":["subprocess.Popen",{}]}')))
     with pytest.raises(WireError, match="Python objects"):
         read_message(io.BytesIO(_message('{"$array":0}', '[["|O",[1]]]')))
     with pytest.raises(WireError, match="SyntaxError"):

@@ -33,8 +33,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("onnx") / "mouse-face.onnx"
     *_, last = export("mouse-face", output=file)
     assert isinstance(last, Finished)
-    assert last.result["file"] == str(file)
-    assert last.result["moved"] < 0.01
+    assert last.result.file == str(file)
+    assert last.result.moved < 0.01
     return file
 
 

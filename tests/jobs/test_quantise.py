@@ -102,8 +102,8 @@ def test_the_bundled_model_is_as_exact_on_real_frames(real_data: Path) -> None:
     labels = real_data / "mouse_face"
     *_, made = quantise("mouse-face", sources=[labels])
     assert isinstance(made, Finished)
-    assert made.result["agrees"]
-    assert made.result["moved"] < 0.25
+    assert made.result.agrees
+    assert made.result.moved < 0.25
     medians = {}
     for precision in ("fp32", "int8"):
         *_, last = evaluate(

@@ -29,12 +29,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Write the file and say where it is."""
     from napari_vitface.jobs.export import export as job
+    from napari_vitface.jobs.results.models import ExportResult
 
     events = job(arguments.model, output=arguments.output, overwrite=arguments.overwrite)
-    result = reporter.run(events, title=arguments.model)
-    moved = result["moved"]
+    result = reporter.run(events, ExportResult, title=arguments.model)
+    moved = result.moved
     tried = "" if moved is None else f"; points within {moved:.2g} input pixels of PyTorch's"
-    reporter.result(f"{result['file']} ({result['megabytes']:.1f} MB{tried})")
+    reporter.result(f"{result.file} ({result.megabytes:.1f} MB{tried})")
     return 0
 
 

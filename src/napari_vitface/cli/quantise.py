@@ -28,14 +28,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Make it ready and say how far points move."""
     from napari_vitface.jobs.quantise import quantise as job
+    from napari_vitface.jobs.results.models import QuantiseResult
 
     result = reporter.run(
         job(arguments.model, sources=arguments.sources, white=arguments.white),
+        QuantiseResult,
         title=arguments.model,
     )
-    moved = f"half of the points move by under {result['moved']:.2f} input pixels against fp32"
-    use = "--precision int8 uses it, and auto tries it" if result["agrees"] else "it is not used"
-    reporter.result(f"{arguments.model} in int8: {moved}, on {result['frames']} frames; {use}.")
+    moved = f"half of the points move by under {result.moved:.2f} input pixels against fp32"
+    use = "--precision int8 uses it, and auto tries it" if result.agrees else "it is not used"
+    reporter.result(f"{arguments.model} in int8: {moved}, on {result.frames} frames; {use}.")
     return 0
 
 

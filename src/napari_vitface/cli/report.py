@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_vitface.errors import escaped, one_line
 from napari_vitface.jobs.events import (
@@ -28,7 +28,9 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.outputs import why_not_kept
-from napari_vitface.jobs.plain_data import finite
+from napari_vitface.record import plain_data
+
+R = TypeVar("R")
 
 
 class Cancelled(Exception):
@@ -55,11 +57,12 @@ class Reporter:
     def run(
         self,
         job: Iterator[Event],
+        kind: type[R] | None = None,
         *,
         title: str = "",
         on_event: Callable[[Event], None] | None = None,
-    ) -> dict[str, Any]:
-        """Go through a job and return the result of its `Finished`.
+    ) -> R:
+        """Go through a job and return the result of its `Finished`, which is of the `kind` given.
 
         `on_event` gets each event before it is shown.
 
@@ -68,7 +71,7 @@ class Reporter:
         Cancelled
             After Ctrl-C, when the job has been closed. A second Ctrl-C is a `KeyboardInterrupt`.
         """
-        result: dict[str, Any] = {}
+        result: Any = None
         self._kept_in = ""
         if self._interrupted:
             raise Cancelled
@@ -88,6 +91,7 @@ class Reporter:
                 self._close_bar()
             # It came too late to cancel this job, but not the next one.
             self._interrupted = interrupted.is_set()
+        assert kind is None or isinstance(result, kind)
         return result
 
     def show(self, event: Event, title: str = "") -> None:
@@ -308,4 +312,4 @@ def as_plain(event: Event) -> dict[str, Any]:
             content = {
                 field.name: getattr(event, field.name) for field in dataclasses.fields(event)
             }
-    return {"event": type(event).__name__, **finite(content)}
+    return {"event": type(event).__name__, **plain_data(content)}

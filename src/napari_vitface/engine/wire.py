@@ -4,31 +4,30 @@ One message is ``b"VTF1"``, the length of the header (uint32, little endian), th
 bytes of its arrays one after the other. The header is JSON: ``{"body": ..., "buffers": [[dtype,
 shape], ...]}``. In the body, values that JSON lacks are objects with one key: ``$array`` (position
 in buffers), ``$tuple``, ``$range``, ``$slice``, ``$map`` (a dict whose keys are not plain strings)
-and ``$event``. Nothing is ever unpickled.
+and ``$record`` (the full name of a `Record` and its fields by name). Nothing is ever unpickled, and
+nothing is imported because a message names it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
 import struct
+from dataclasses import fields
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from napari_vitface.jobs import events
+from napari_vitface.jobs import events, results
+from napari_vitface.record import Record
 
 MAGIC = b"VTF1"
 _PREFIX = struct.Struct("<4sI")
 #: Bytes that are taken before the first of them has come: a picture of 4096 x 4096 in colour.
 _AT_ONCE = 48 << 20
-_EVENTS: dict[str, type[events.Event]] = {
-    name: kind
-    for name, kind in vars(events).items()
-    if isinstance(kind, type) and issubclass(kind, events.Event)
-}
+#: Records of these modules can come before anything else has loaded them.
+_LOADED = (events, results)
 
 
 class WireError(Exception):
@@ -105,12 +104,9 @@ def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
             raise TypeError("arrays of Python objects cannot be sent to the engine")
         arrays.append(np.asarray(value, order="C"))
         return {"$array": len(arrays) - 1}
-    if isinstance(value, events.Event):
-        fields = {
-            field.name: _pack(getattr(value, field.name), arrays)
-            for field in dataclasses.fields(value)
-        }
-        return {"$event": [type(value).__name__, fields]}
+    if isinstance(value, Record):
+        content = {each.name: _pack(getattr(value, each.name), arrays) for each in fields(value)}
+        return {"$record": [value.full_name(), content]}
     if isinstance(value, tuple):
         return {"$tuple": [_pack(item, arrays) for item in value]}
     if isinstance(value, list):
@@ -146,10 +142,10 @@ def _unpack(value: Any, arrays: list[np.ndarray]) -> Any:
                 return slice(*content)
             case "$map":
                 return {_unpack(key, arrays): _unpack(item, arrays) for key, item in content}
-            case "$event":
-                name, fields = content
-                if name not in _EVENTS:
-                    raise WireError(f"unknown event {name!r}")
-                unpacked = {key: _unpack(item, arrays) for key, item in fields.items()}
-                return _EVENTS[name](**unpacked)
+            case "$record":
+                name, found = content
+                if name not in Record.known:
+                    raise WireError(f"unknown record {name!r}")
+                unpacked = {key: _unpack(item, arrays) for key, item in found.items()}
+                return Record.known[name](**unpacked)
     return {key: _unpack(item, arrays) for key, item in value.items()}

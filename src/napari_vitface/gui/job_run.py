@@ -50,7 +50,7 @@ class JobRun:
     seconds_left: float | None = None
     doing: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
+    result: Any = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     message: str = ""
     error: str = ""
@@ -83,7 +83,7 @@ class JobRun:
                 self.notices.append(event.message)
             case Finished():
                 self.status = "done"
-                self.result = dict(event.result)
+                self.result = event.result
                 self.done = self.total
             case Cancelled():
                 self.status = "cancelled"

@@ -14,11 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import one_line
+from napari_vitface.record import Record
 
 
 @dataclass(frozen=True)
-class Event:
+class Event(Record):
     """Base of all events."""
+
+
+@dataclass(frozen=True)
+class Result(Record):
+    """Base of what jobs end with, each in `napari_vitface.jobs.results`; of itself nothing."""
 
 
 @dataclass(frozen=True)
@@ -292,10 +298,10 @@ class LabelDoubted(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job is done; `result` is plain data that `--json` prints as the last line."""
+    """The job is done; `--json` prints the fields of `result` in the last line."""
 
     job: str
-    result: dict[str, Any] = field(default_factory=dict)
+    result: Any = field(default_factory=Result)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from napari_vitface import __version__
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.results.models import ExportResult
 
 if TYPE_CHECKING:
     from napari_vitface.model.network import KeypointNetwork
@@ -54,9 +55,7 @@ def export(
     ------
     Started, Progress, Notice
     Finished
-        Its result names the ``file`` and the ``model``, its ``megabytes``, and, where ONNX Runtime
-        is installed, how far (``moved``, input pixels) its points of two drawn faces are from the
-        checkpoint's at most; else None.
+        With an `ExportResult`.
 
     Raises
     ------
@@ -96,13 +95,8 @@ def export(
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
     yield Progress(3, 3, 0.0)
-    result = {
-        "model": file.stem,
-        "file": str(target),
-        "megabytes": round(len(content) / 1e6, 2),
-        "moved": moved,
-    }
-    yield Finished("export", result)
+    megabytes = round(len(content) / 1e6, 2)
+    yield Finished("export", ExportResult(file.stem, str(target), megabytes, moved))
 
 
 def describe(

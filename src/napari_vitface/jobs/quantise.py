@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Started
 from napari_vitface.jobs.preparing import preparing
+from napari_vitface.jobs.results.models import QuantiseResult
 from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ def quantise(
     ------
     Preparing, Started
     Finished
-        Its result: ``frames``; ``moved``, the input pixels that half of the points of the frames
-        kept apart move by at most; and ``agrees``, whether that is little enough to be used.
+        With a `QuantiseResult`.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def quantise(
     )
     name = ", ".join(Path(source).resolve().name for source in sources)
     made = yield from make_int8(file, canvas, name)
-    yield Finished("quantise", {"frames": made.frames, "moved": made.moved, "agrees": made.agrees})
+    yield Finished("quantise", QuantiseResult(made.frames, made.moved, made.agrees))
 
 
 def make_int8(

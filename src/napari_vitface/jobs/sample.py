@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from napari_vitface.jobs.events import Event, Finished, Preparing, Progress, Started
 from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.results.sample import SampleResult
 
 
 def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator[Event]:
@@ -16,7 +17,7 @@ def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator
     ------
     Preparing, Started, Progress
     Finished
-        Its result names the ``video``.
+        With a `SampleResult`.
     """
     yield Preparing("Loading what draws a mouse")
     from napari_vitface.sample.movie import writing_sample_video
@@ -26,4 +27,4 @@ def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator
     for done in writing_sample_video(video, frames=frames):
         pace.step(1)
         yield Progress(done, frames, pace.seconds_left(frames - done))
-    yield Finished("sample", {"video": os.fspath(video)})
+    yield Finished("sample", SampleResult(os.fspath(video)))

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Event, Notice, Progress
-from napari_vitface.jobs.plain_data import finite
 from napari_vitface.jobs.training.run import Curves
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.verdict import Judged, aligned, calibration_figures, compare
 from napari_vitface.pose.metrics import pixel_errors
+from napari_vitface.record import plain_data
 
 
 def conclude(
@@ -71,7 +71,7 @@ def conclude(
         "calibration": how_true,
     }
     # Every figure is finite or None, so that it is valid JSON.
-    result = finite(result)
+    result = plain_data(result)
     _save_model(setup, result, calibration)
     files.write_json(files.metrics, result)
     curves.write(files.curves)

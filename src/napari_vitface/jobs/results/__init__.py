@@ -1,0 +1,10 @@
+"""What jobs end with: a `Result` for each, by the names of its fields what ``--json`` prints.
+
+All of them are loaded with this package, so that the window, which loads no job, knows those that
+the engine sends.
+"""
+
+from napari_vitface.jobs.results.models import ExportResult, QuantiseResult
+from napari_vitface.jobs.results.sample import SampleResult
+
+__all__ = ["ExportResult", "QuantiseResult", "SampleResult"]

@@ -30,11 +30,14 @@ BELOW: dict[str, set[str]] = {
     "attention": {"model", "formats", "sample", "video", "pose", "settings"},
     "training": {"model", "formats", "sample", "video", "pose", "settings"},
 }
-BELOW["jobs"] = {"training", "attention", "project"} | BELOW["training"] | BELOW["project"]
+BELOW["states"] = {"kinematics"} | BELOW["training"]
+BELOW["jobs"] = (
+    {"training", "attention", "states", "project"} | BELOW["training"] | BELOW["project"]
+)
 BELOW["engine"] = {"jobs"} | BELOW["jobs"]
 BELOW["cli"] = {"engine"} | BELOW["engine"]
 # The window reaches models only through the engine.
-BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "model"}
+BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "states", "model"}
 # Small modules of the root that any layer may use; of other packages they use platformdirs alone.
 ROOT_MODULES = {
     "errors",
@@ -50,6 +53,8 @@ ROOT_MODULES = {
 TORCH = {"torch", "timm", "torchvision", "triton"}
 QT = {"qtpy", "napari", "magicgui", "superqt", "PySide6", "PyQt6", "vispy", "npe2", "app_model"}
 TORCH_LAYERS = {"model", "attention", "training"}
+#: Load what napari's process shall not: its window reaches them through the engine alone.
+ENGINE_LAYERS = TORCH_LAYERS | {"states"}
 
 #: Circles of imports that are left to be undone: modules that hold each other, most as types only.
 KNOWN_CIRCLES = [
@@ -127,8 +132,8 @@ def test_torch_is_named_only_where_models_are_run() -> None:
         if layer_of(path) not in TORCH_LAYERS
         for name, on_loading in imports(path)
         if name.split(".")[0] in TORCH
-        # Jobs and the engine's worker load it in the functions that need it.
-        and (on_loading or layer_of(path) not in {"jobs", "engine"})
+        # Others load it in the functions that need it.
+        and (on_loading or layer_of(path) not in {"states", "jobs", "engine"})
     ]
     assert not strays
 
@@ -154,7 +159,7 @@ def modules_of_the_window_process() -> list[str]:
     return [
         name
         for name in names
-        if name.split(".")[1] not in TORCH_LAYERS and name not in engine_process
+        if name.split(".")[1] not in ENGINE_LAYERS and name not in engine_process
     ]
 
 
@@ -168,13 +173,13 @@ def loaded_after(statements: str) -> set[str]:
     return set(run.stdout.splitlines()[-1].split())
 
 
-def test_napari_s_process_never_loads_torch() -> None:
+def test_napari_s_process_loads_neither_torch_nor_scikit_learn() -> None:
     names = modules_of_the_window_process()
     assert f"{NAME}.gui.session" in names
     assert f"{NAME}.engine.client" in names
     loaded = loaded_after("\n".join(f"import {name}" for name in names))
     assert "napari" in loaded
-    assert not loaded & TORCH
+    assert not loaded & (TORCH | {"sklearn"})
 
 
 def test_importing_the_package_costs_next_to_nothing() -> None:

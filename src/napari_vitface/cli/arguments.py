@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +42,55 @@ class Command(NamedTuple):
     add_arguments: Callable[[argparse.ArgumentParser], None]
     handle: Callable[[argparse.Namespace, Reporter], int]
     json: bool = True
+
+
+class Group(NamedTuple):
+    """Commands that are typed behind a name of their own: ``napari-vitface states train``."""
+
+    name: str
+    description: str
+    commands: tuple[Command, ...]
+
+
+def add_commands(
+    parser: argparse.ArgumentParser, commands: Iterable[Command | Group], *, behind: str = ""
+) -> None:
+    """Have a parser take commands, each with its own arguments and those that all have.
+
+    The namespace's `command` is the name of what was typed, `handle` what does it.
+
+    Parameters
+    ----------
+    behind : str
+        Name of the group that they are typed behind.
+    """
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument(
+        "--json",
+        action="store_true",
+        help="write one JSON object a line to standard output, the last one the result",
+    )
+    for command in commands:
+        text = command.description
+        parents = []
+        if isinstance(command, Command):
+            parents = [common, as_json] if command.json else [common]
+        its = subparsers.add_parser(
+            command.name,
+            help=text[0].lower() + text[1:].rstrip("."),
+            description=text,
+            parents=parents,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if isinstance(command, Command):
+            command.add_arguments(its)
+            name = f"{behind} {command.name}".lstrip()
+            its.set_defaults(handle=command.handle, command=name)
+        else:
+            add_commands(its, command.commands, behind=command.name)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from napari_vitface.cli import (
     suggest,
     train,
 )
-from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.arguments import Command, Group, add_commands
 from napari_vitface.plugins import Registry
 
 OWN_COMMANDS = (
@@ -43,7 +43,7 @@ command is given again.
 """
 
 
-def build_parser(commands: Sequence[Command] = OWN_COMMANDS) -> argparse.ArgumentParser:
+def build_parser(commands: Sequence[Command | Group] = OWN_COMMANDS) -> argparse.ArgumentParser:
     """The parser of ``napari-vitface``; the namespace's `command` names the subcommand.
 
     Its `handle` is what does it.
@@ -55,26 +55,7 @@ def build_parser(commands: Sequence[Command] = OWN_COMMANDS) -> argparse.Argumen
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"napari-vitface {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    as_json = argparse.ArgumentParser(add_help=False)
-    as_json.add_argument(
-        "--json",
-        action="store_true",
-        help="write one JSON object a line to standard output, the last one the result",
-    )
-    for command in commands:
-        text = command.description
-        its = subparsers.add_parser(
-            command.name,
-            help=text[0].lower() + text[1:].rstrip("."),
-            description=text,
-            parents=[common, as_json] if command.json else [common],
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.add_arguments(its)
-        its.set_defaults(handle=command.handle)
+    add_commands(parser, commands)
     return parser
 
 

@@ -241,13 +241,13 @@ class Video:
         return np.asarray(self[:], dtype=dtype)
 
     def frames(
-        self, indices: range | None = None, *, scale: Scale | None = None, ahead: int = 64
+        self, indices: Sequence[int] | None = None, *, scale: Scale | None = None, ahead: int = 64
     ) -> Iterator[tuple[int, NDArray[Any] | None]]:
         """Iterate over frames that a thread of its own decodes ahead.
 
         Parameters
         ----------
-        indices : range, optional
+        indices : range or sequence of int, optional
             Which frames, in this order; default all. Frames in between are decoded where they must
             be, but not converted.
         scale : Scale, optional

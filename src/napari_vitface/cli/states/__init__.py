@@ -1,0 +1,1 @@
+"""The command `states`: a module for each of those behind it."""

@@ -1,0 +1,1 @@
+"""Jobs on states: their features, classifiers and reports."""

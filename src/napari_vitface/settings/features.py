@@ -1,0 +1,231 @@
+"""The features of a frame: each kind is one class, and an instance of it is what was chosen of it.
+
+A kind is declared here, or by another package (see `FEATURES`). The options of the command line,
+forms, the settings kept in files and the dispatch come from the declaration. What computes it is
+named, and imported only where features are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pkgutil import resolve_name
+from typing import Annotated, Any, ClassVar, Literal
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.plugins import Registry
+from napari_vitface.settings.option import Option, Setting, Value, declared
+
+#: What a kind of feature can need: the crop of each frame, a table of keypoints, a loaded model.
+Need = Literal["picture", "poses", "model"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureKind:
+    """A kind of feature; the fields are its settings.
+
+    Attributes
+    ----------
+    name : str
+        In jobs, on the command line and in files.
+    title : str
+        In lists.
+    help : str
+        What it is, in a sentence that begins with a small letter and has no full stop.
+    compute : str
+        ``module:function`` of what makes its extractor; see
+        `napari_vitface.states.features.extractor`.
+    needs : set of {"picture", "poses", "model"}
+    stored : {"float16", "float32"}
+        How numbers stand in files. Half of the bytes where three digits are enough.
+    trivial : bool
+        It says nothing of an expression: what another kind has to be better than.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    help: ClassVar[str]
+    compute: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset({"picture"})
+    stored: ClassVar[Literal["float16", "float32"]] = "float32"
+    trivial: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, setting in declared(type(self)).items():
+            setting.check(getattr(self, name))
+
+    def described(self) -> dict[str, Any]:
+        """Name and settings as plain data for files; see `described_as`."""
+        return {"kind": self.name, **{each.name: getattr(self, each.name) for each in fields(self)}}
+
+    @classmethod
+    def load(cls) -> Any:
+        """Import what makes its extractor."""
+        return resolve_name(cls.compute)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hog(FeatureKind):
+    """Histograms of oriented gradients (Dalal and Triggs, 2005) as used for mouse faces.
+
+    Dolensek et al. (2020, doi:10.1126/science.aaz9468) take 8 orientations and cells of 32 pixels,
+    one cell a block, of faces some 400 pixels wide: about 12 cells across. Cells of 8 pixels on a
+    face of 92 x 76 are as many, so it is their number that is kept and not their pixels.
+    """
+
+    name = "hog"
+    title = "HOG (oriented gradients)"
+    help = "histograms of oriented gradients of the crop (Dolensek and others, 2020)"
+    compute = "napari_vitface.states.features.hog:extractor"
+    stored = "float16"
+
+    orientations: Annotated[
+        int,
+        Option(
+            help="bins of a half turn in each histogram of oriented gradients",
+            label="Orientations",
+            metavar="N",
+            ge=1,
+            le=36,
+        ),
+    ] = 8
+    cell: Annotated[
+        int | None,
+        Option(
+            help="side of a cell of HOG (default: such that about 12 lie along the longer side "
+            "of the crop, and no less than 4)",
+            label="Cell",
+            metavar="PIXELS",
+            ge=2,
+        ),
+    ] = None
+    block: Annotated[
+        int,
+        Option(
+            help="cells along a side of what HOG brings to one contrast",
+            label="Block",
+            metavar="CELLS",
+            ge=1,
+            le=8,
+        ),
+    ] = 1
+
+
+class Motion(FeatureKind):
+    name = "motion"
+    title = "Motion energy"
+    help = "mean change of the crop's pixels since the frame before, in grey levels"
+    compute = "napari_vitface.states.features.motion:extractor"
+    trivial = True
+
+
+class Brightness(FeatureKind):
+    name = "brightness"
+    title = "Brightness"
+    help = "mean grey level of the crop"
+    compute = "napari_vitface.states.features.trivial:brightness"
+    trivial = True
+
+
+class Position(FeatureKind):
+    name = "position"
+    title = "Position of the face"
+    help = "where the crop lies in the frame, how it is turned and how large it is"
+    compute = "napari_vitface.states.features.trivial:position"
+    needs = frozenset()
+    trivial = True
+
+
+class Time(FeatureKind):
+    name = "time"
+    title = "Time"
+    help = "seconds since the first frame of the video"
+    compute = "napari_vitface.states.features.trivial:time"
+    needs = frozenset()
+    trivial = True
+
+
+def settings_of(kinds: Iterable[FeatureKind]) -> dict[str, Setting]:
+    """The settings of several kinds by name."""
+    return {name: each for kind in kinds for name, each in declared(type(kind)).items()}
+
+
+def _problem(kind: FeatureKind, others: Mapping[str, FeatureKind]) -> str:
+    """Why a kind of another package cannot stand beside others; empty if it can."""
+    missing = [each for each in ("title", "help", "compute") if not hasattr(kind, each)]
+    if missing:
+        return f"it does not declare {', '.join(missing)}"
+    known, own = settings_of(others.values()), declared(type(kind))
+    other = [name for name, each in own.items() if known.get(name, each) != each]
+    return f"a setting named {', '.join(other)} means something else elsewhere" if other else ""
+
+
+#: All kinds by name, as they are unless settings are chosen. Other packages add theirs as entry
+#: points of this group, each a `FeatureKind`.
+FEATURES: Registry[FeatureKind] = Registry(
+    FeatureKind,
+    (Hog(), Motion(), Brightness(), Position(), Time()),
+    group="napari_vitface.features",
+    problem=_problem,
+)
+#: The kind unless another one is chosen.
+DEFAULT = Hog.name
+
+
+def choose(names: str | Iterable[str], settings: Mapping[str, Value]) -> tuple[FeatureKind, ...]:
+    """Kinds with settings; each takes those that it has.
+
+    Parameters
+    ----------
+    names : str or iterable of str
+        ``"hog,motion"``, or the names.
+    settings : mapping
+        Of any of the kinds.
+
+    Raises
+    ------
+    VitFaceError
+        There is no such kind, one is named twice, or a setting cannot take a value.
+    TypeError
+        No kind has a setting of that name.
+    """
+    wanted = [each.strip() for each in names.split(",")] if isinstance(names, str) else [*names]
+    for name in wanted:
+        if name not in FEATURES:
+            raise VitFaceError(
+                f"There is no feature {name!r}; choose among {', '.join(FEATURES)}, several with "
+                "commas between them."
+            )
+        if wanted.count(name) > 1:
+            raise VitFaceError(f"The feature {name} is named twice; name each once.")
+    if strange := settings.keys() - settings_of(FEATURES.values()).keys():
+        raise TypeError(f"no feature has a setting {min(strange)!r}")
+    return tuple(_with(FEATURES[name], settings) for name in wanted)
+
+
+def described_as(described: Mapping[str, Any]) -> FeatureKind:
+    """The inverse of `FeatureKind.described`, through JSON.
+
+    Raises
+    ------
+    VitFaceError
+        It names a kind that is not installed here, or values that it cannot take.
+    """
+    settings = dict(described)
+    name = settings.pop("kind", None)
+    if not isinstance(name, str) or name not in FEATURES:
+        raise VitFaceError(
+            f"These features are of the kind {name!r}, which is not known here; install the "
+            "package that adds it."
+        )
+    if strange := settings.keys() - {each.name for each in fields(FEATURES[name])}:
+        raise VitFaceError(
+            f"The feature {name} has no setting {min(strange)!r} here: it was made with another "
+            "version."
+        )
+    return _with(FEATURES[name], settings)
+
+
+def _with(kind: FeatureKind, settings: Mapping[str, Any]) -> FeatureKind:
+    own = {each.name for each in fields(kind)}
+    return replace(kind, **{name: value for name, value in settings.items() if name in own})

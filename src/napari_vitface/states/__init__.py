@@ -1,0 +1,1 @@
+"""From a face in a video to the state that its owner is in."""

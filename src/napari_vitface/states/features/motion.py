@@ -1,0 +1,46 @@
+"""Motion energy: how much the pixels of the crop change from frame to frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.video.scale import Scale
+
+if TYPE_CHECKING:
+    from napari_vitface.settings.features import Motion
+    from napari_vitface.states.features.extractor import Material, Pictures
+
+
+def extractor(kind: Motion, material: Material) -> MotionExtractor:
+    """The extractor of a crop."""
+    return MotionExtractor(material.crop.size)
+
+
+class MotionExtractor:
+    """Mean absolute difference of a crop to the frame before, in grey levels; 0 at the first.
+
+    As the motion energy of Facemap, which sums what is the mean here: a mean does not grow with the
+    size of the crop.
+
+    Parameters
+    ----------
+    size : (h, w)
+    """
+
+    columns = ("motion energy",)
+    before = True
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.scale = Scale(None, size, grey=True)
+        self.about: dict[str, Any] = {}
+
+    def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
+        now, before = pictures.images, pictures.before
+        assert now is not None
+        assert before is not None
+        # The larger less the smaller stays within 8 bits.
+        change = np.maximum(now, before) - np.minimum(now, before)
+        return change.mean(axis=(1, 2), dtype=np.float32)[:, None]

@@ -12,6 +12,8 @@ from typing import Any
 MISSING = ("", "n/a", "na", "nan", "none", "null")
 
 _LONGEST_LABEL = 100
+#: Frame numbers are below it: a century at a thousand frames a second.
+_FRAMES = 1 << 42
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
@@ -41,6 +43,8 @@ class Interval:
     def __post_init__(self) -> None:
         if self.onset < 0:
             raise ValueError(f"it begins before the video, at frame {self.onset}")
+        if self.offset >= _FRAMES:
+            raise ValueError("it ends after more frames than a video has")
         if self.offset < self.onset:
             raise ValueError(f"it ends at frame {self.offset}, before it begins at {self.onset}")
         if checked_label(self.label) != self.label:

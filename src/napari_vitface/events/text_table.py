@@ -58,7 +58,7 @@ class TextTable:
         if self.delimiter == ";" and re.fullmatch(r"[+-]?\d+,\d+", text):
             plain = text.replace(",", ".")
         # Of float(), "1_000" and "infinity" are numbers too.
-        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", plain, re.ASCII):
+        if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", plain, re.ASCII):
             raise LabelError(
                 f"{text[:40]!r} in {self.place(line, column)}, is no number: write it with digits "
                 "and a point."

@@ -117,6 +117,9 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 def options(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         yield from (text for text in action.option_strings if text not in ("-h", "--help"))
+        # Of what stands behind a group.
+        if isinstance(action, argparse._SubParsersAction):
+            yield from chain.from_iterable(map(options, action.choices.values()))
 
 
 def test_the_command_line_page_has_every_command_and_option() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -10,6 +11,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+#: Bytes that stay free on a disk: what HDF5 writes late, and other programs.
+_SPARE = 1 << 20
 
 
 @contextmanager
@@ -37,6 +41,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_room(path: Path, size: int) -> None:
+    """Raise `OSError` if `size` bytes and some to spare do not fit on the disk of a file.
+
+    HDF5 cannot be left to find that out: when it closes a file that it cannot flush, it crashes
+    the process (seen with HDF5 2.0).
+    """
+    if shutil.disk_usage(path.parent).free < size + _SPARE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def leftovers(path: str | os.PathLike[str]) -> list[Path]:

@@ -278,9 +278,9 @@ def _part(folder: Path) -> None:
 
 
 def _open_part(path: Path) -> Any:
-    from napari_vitface.jobs.part_file import PartFile
+    from napari_vitface.jobs.part_file import PartFile, record_type
 
-    return PartFile(path, {"video": [1, 2], "model": "abc"}, 3, range(20))
+    return PartFile(path, {"video": [1, 2], "model": "abc"}, record_type(3), range(20))
 
 
 def _read_part(path: Path) -> None:

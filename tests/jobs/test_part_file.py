@@ -26,7 +26,7 @@ def rows_of(frames: range, keypoints: int = 2) -> np.ndarray:
 
 def open_part(path: Path, **changed: object) -> PartFile:
     fingerprint = {"video": [1, 2], "model": "abc", "crop": [0, 0, 5, 5], **changed}
-    return PartFile(path, fingerprint, 2, FRAMES)
+    return PartFile(path, fingerprint, record_type(2), FRAMES)
 
 
 def content(part: PartFile) -> np.ndarray:
@@ -143,8 +143,8 @@ def test_two_runs_cannot_write_the_same_file(tmp_path):
     with pytest.raises(VitFaceError, match="Another run is writing"):
         open_part(tmp_path / "a.part")
     code = (
-        "import sys; from napari_vitface.jobs.part_file import PartFile\n"
-        "PartFile(__import__('pathlib').Path(sys.argv[1]), {}, 2, range(3))"
+        "import sys; from napari_vitface.jobs.part_file import PartFile, record_type\n"
+        "PartFile(__import__('pathlib').Path(sys.argv[1]), {}, record_type(2), range(3))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code, str(part.path)], capture_output=True, text=True, check=False

@@ -28,7 +28,7 @@ def rows_of(start: int, stop: int) -> np.ndarray:
 
 def start(folder: Path, frames: int) -> tuple[Recorder, PartFile]:
     outputs = Outputs.beside(folder / "mouse.mp4", "m")
-    part = PartFile(outputs.part, {}, 2, range(frames))
+    part = PartFile(outputs.part, {}, record_type(2), range(frames))
     return Recorder(part, outputs, KEYPOINTS, "vitface_m"), part
 
 
@@ -76,7 +76,7 @@ def test_a_folder_that_is_renamed_during_the_run_is_not_said_to_hold_what_it_has
         recorder.finish()
     recorder.stop()
     part.leave()
-    again = PartFile(tmp_path / "elsewhere" / part.path.name, {}, 2, range(100))
+    again = PartFile(tmp_path / "elsewhere" / part.path.name, {}, record_type(2), range(100))
     assert again.count == 8
     again.leave()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,9 +31,9 @@ class Command(NamedTuple):
     add_arguments : callable
         Adds what can be typed behind it to its parser. All help waits for this, so it imports
         nothing that is slow.
-    handle : callable
+    handle : callable or None
         Does it, shows it with the reporter, and returns the exit status. It raises `VitFaceError`
-        if it fails.
+        if it fails. None of a group, whose commands have their own.
     json : bool
         Whether it has ``--json``, as what runs its jobs with the reporter does.
     """
@@ -40,57 +41,48 @@ class Command(NamedTuple):
     name: str
     description: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    handle: Callable[[argparse.Namespace, Reporter], int]
+    handle: Callable[[argparse.Namespace, Reporter], int] | None
     json: bool = True
 
 
-class Group(NamedTuple):
+def group(name: str, description: str, commands: Sequence[Command]) -> Command:
     """Commands that are typed behind a name of their own: ``napari-vitface states train``."""
-
-    name: str
-    description: str
-    commands: tuple[Command, ...]
+    return Command(name, description, partial(add_commands, commands=commands, dest="behind"), None)
 
 
 def add_commands(
-    parser: argparse.ArgumentParser, commands: Iterable[Command | Group], *, behind: str = ""
+    parser: argparse.ArgumentParser, commands: Iterable[Command], *, dest: str = "command"
 ) -> None:
     """Have a parser take commands, each with its own arguments and those that all have.
 
-    The namespace's `command` is the name of what was typed, `handle` what does it.
-
-    Parameters
-    ----------
-    behind : str
-        Name of the group that they are typed behind.
+    In the namespace is the name of what was typed as `dest`, and as `handle` what does it.
     """
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest=dest, required=True, metavar="COMMAND")
+    # Behind a group both can be typed before or after the name; what is left out changes nothing.
+    silent = {} if dest == "command" else {"default": argparse.SUPPRESS}
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument(
+        "--debug", action="store_true", help="show the traceback of an error", **silent
+    )
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument(
         "--json",
         action="store_true",
         help="write one JSON object a line to standard output, the last one the result",
+        **silent,
     )
     for command in commands:
         text = command.description
-        parents = []
-        if isinstance(command, Command):
-            parents = [common, as_json] if command.json else [common]
         its = subparsers.add_parser(
             command.name,
             help=text[0].lower() + text[1:].rstrip("."),
             description=text,
-            parents=parents,
+            parents=[common, as_json] if command.json else [common],
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if isinstance(command, Command):
-            command.add_arguments(its)
-            name = f"{behind} {command.name}".lstrip()
-            its.set_defaults(handle=command.handle, command=name)
-        else:
-            add_commands(its, command.commands, behind=command.name)
+        if command.handle is not None:
+            its.set_defaults(handle=command.handle)
+        command.add_arguments(its)
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +187,7 @@ def add_crop(parser: argparse.ArgumentParser, *, auto: bool = True) -> None:
     found = "; auto: where the model finds the face, looking at a few frames" if auto else ""
     parser.add_argument(
         "--crop",
-        type=_crop_or_auto if auto else _crop,
+        type=_crop_or_auto if auto else rectangle,
         metavar="auto|X,Y,W,H" if auto else "X,Y,W,H",
         help=f"part of the frame that the model sees, in video pixels{found} (default: the crop "
         "stored with the model, or the whole frame)",
@@ -206,12 +198,13 @@ def _crop_or_auto(text: str) -> tuple[int, int, int, int] | str:
     if text == "auto":
         return text
     try:
-        return _crop(text)
+        return rectangle(text)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{error}; or auto") from None
 
 
-def _crop(text: str) -> tuple[int, int, int, int]:
+def rectangle(text: str) -> tuple[int, int, int, int]:
+    """The type of a part of the frame, x, y, width and height in pixels."""
     try:
         x, y, w, h = (int(part) for part in text.split(","))
         if min(x, y) < 0 or min(w, h) < 1:

@@ -18,7 +18,8 @@ from napari_vitface.cli import (
     suggest,
     train,
 )
-from napari_vitface.cli.arguments import Command, Group, add_commands
+from napari_vitface.cli.arguments import Command, add_commands
+from napari_vitface.cli.states.states import STATES
 from napari_vitface.plugins import Registry
 
 OWN_COMMANDS = (
@@ -27,6 +28,7 @@ OWN_COMMANDS = (
     attention.COMMAND,
     train.COMMAND,
     evaluate.COMMAND,
+    STATES,
     suggest.COMMAND,
     audit.COMMAND,
     export.COMMAND,
@@ -43,7 +45,7 @@ command is given again.
 """
 
 
-def build_parser(commands: Sequence[Command | Group] = OWN_COMMANDS) -> argparse.ArgumentParser:
+def build_parser(commands: Sequence[Command] = OWN_COMMANDS) -> argparse.ArgumentParser:
     """The parser of ``napari-vitface``; the namespace's `command` names the subcommand.
 
     Its `handle` is what does it.

@@ -36,6 +36,7 @@ JOBS = {
     "explain": "napari_vitface.jobs.explaining.explain:explain",
     "explain_frames": "napari_vitface.jobs.explaining.frames:explain_frames",
     "faithfulness": "napari_vitface.jobs.explaining.faithfulness:faithfulness",
+    "features": "napari_vitface.jobs.states.features:features",
     "find_face": "napari_vitface.jobs.find_face:find_face",
     "models": "napari_vitface.jobs.models:models",
     "plan_training": "napari_vitface.jobs.training.plan:plan_training",

@@ -5,10 +5,7 @@ Those of predictions also hold SLEAP's analysis arrays, for sleap-io.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.atomic import require_room
 from napari_vitface.formats.dlc_table import PREDICTION_LEVELS, pose_columns, read_dlc_poses
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_KEY, HDF_SUFFIXES, PYTABLES
 from napari_vitface.pose.keypoints import KeypointSet
-
-#: Bytes that stay free on the disk: what HDF5 writes late, and other programs.
-_SPARE = 1 << 20
 
 
 def holds_header_table(path: Path) -> bool:
@@ -50,7 +45,7 @@ class HdfSink:
         self._keypoints = keypoints
         self._about = about
         self._windows: set[int] = set()
-        _require_room(path, 0)
+        require_room(path, 0)
         self._columns = pd.MultiIndex.from_tuples(
             pose_columns(keypoints, scorer), names=PREDICTION_LEVELS
         )
@@ -62,7 +57,7 @@ class HdfSink:
         from napari_vitface.formats.sleap import FRAMES_AT_ONCE
 
         rows = self._frame(frames, values)
-        _require_room(self._path, values.nbytes + frames.nbytes)
+        require_room(self._path, values.nbytes + frames.nbytes)
         with PYTABLES:
             # No search index over the row labels: readers take the whole table.
             self._store.append(HDF_KEY, rows, format="table", index=False)
@@ -74,7 +69,7 @@ class HdfSink:
 
         # Every frame of a window has x, y and a score for each keypoint, and three scores.
         frames = len(self._windows) * FRAMES_AT_ONCE
-        _require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
+        require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
         with PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
@@ -97,16 +92,6 @@ class HdfSink:
 
         values = np.asarray(values, np.float32).reshape(len(frames), len(self._columns))
         return pd.DataFrame(values, index=frames, columns=self._columns)
-
-
-def _require_room(path: Path, size: int) -> None:
-    """Raise `OSError` if `size` bytes and some to spare do not fit on the disk.
-
-    HDF5 cannot be left to find that out: when it closes a file that it cannot flush, it crashes
-    the process (seen with HDF5 2.0).
-    """
-    if shutil.disk_usage(path.parent).free < size + _SPARE:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 DEEPLABCUT_HDF = Format(

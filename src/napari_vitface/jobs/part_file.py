@@ -1,9 +1,9 @@
-"""The file of a run in progress: what is predicted so far, safe against a crash at any moment.
+"""The file of a run in progress: what it has so far, safe against a crash at any moment.
 
 It stands beside the outputs as ``<video>_vitface_<model>.part``: one line of text, one line of JSON
 (the fingerprint of the run), and then one record a frame, only ever appended. Each has a checksum:
 after a crash or a power failure, what follows the last whole record is dropped when the file is
-opened again. Confidence is NaN in the records of frames that could not be decoded.
+opened again. In the records of a prediction, confidence is NaN where a frame could not be decoded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAGIC = b"napari-vitface part 2\n"
 
 
 class PartFile:
-    """Append-only records of predicted frames, for one run at a time.
+    """Append-only records of frames, for one run at a time.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class PartFile:
         Made if it is not there. Locked against other processes until `leave` or `remove`.
     fingerprint : dict
         Plain data that says what was asked for; a file with another one is begun anew.
-    keypoints : int
-        Number of keypoints in a record.
+    record : dtype
+        Of a record, with the number of its frame as ``frame``; see `record_type`.
     frames : range
         The frames that the run goes through, in this order.
 
@@ -54,10 +54,10 @@ class PartFile:
     """
 
     def __init__(
-        self, path: Path, fingerprint: dict[str, Any], keypoints: int, frames: range
+        self, path: Path, fingerprint: dict[str, Any], record: np.dtype[np.void], frames: range
     ) -> None:
         self.path = path
-        self.dtype = np.dtype([("row", record_type(keypoints)), ("checksum", "<u4")])
+        self.dtype = np.dtype([("row", record), ("checksum", "<u4")])
         self.mismatch: tuple[str, ...] | None = None
         try:
             # Unbuffered: a record is with the system as soon as it is appended.
@@ -105,7 +105,7 @@ class PartFile:
         os.fsync(self._file.fileno())
 
     def rows(self, start: int = 0, size: int = 4096) -> Iterator[NDArray[np.void]]:
-        """The records from number `start` on, in pieces of up to `size`, of type `record_type`."""
+        """The records from number `start` on, in pieces of up to `size`."""
         for records in self._records(start, size):
             yield np.ascontiguousarray(records["row"])
 
@@ -196,7 +196,7 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
 
 
 def record_type(keypoints: int) -> np.dtype[np.void]:
-    """One frame: its number, xy in video pixels and confidence."""
+    """A predicted frame: its number, xy in video pixels and confidence."""
     return np.dtype(
         [("frame", "<i8"), ("xy", "<f4", (keypoints, 2)), ("confidence", "<f4", (keypoints,))]
     )

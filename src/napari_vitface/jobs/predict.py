@@ -152,7 +152,7 @@ def predict(
             view = yield from view_of(source, network, crop)
         network = yield from suited(stack, shared, source, view, file, network, computing)
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
-        part = PartFile(outputs.part, fingerprint, len(network.keypoints), chosen)
+        part = PartFile(outputs.part, fingerprint, record_type(len(network.keypoints)), chosen)
         stack.callback(part.leave)
         run = _Run(source, stamp, chosen, network, view, part, outputs, face)
         tables_there = run.tables_are_written()

@@ -6,5 +6,19 @@ the engine sends.
 
 from napari_vitface.jobs.results.models import ExportResult, QuantiseResult
 from napari_vitface.jobs.results.sample import SampleResult
+from napari_vitface.jobs.results.states import (
+    FailedVideo,
+    FeaturesResult,
+    FeatureTable,
+    FeatureVideosResult,
+)
 
-__all__ = ["ExportResult", "QuantiseResult", "SampleResult"]
+__all__ = [
+    "ExportResult",
+    "FailedVideo",
+    "FeatureTable",
+    "FeatureVideosResult",
+    "FeaturesResult",
+    "QuantiseResult",
+    "SampleResult",
+]

@@ -20,15 +20,12 @@ PLACEMENT = ("x", "y", "angle", "zoom")
 
 
 class Crop(Protocol):
-    """A window on the face.
+    """A window on the face."""
 
-    Attributes
-    ----------
-    size : (h, w)
-        Of the picture that it gives.
-    """
-
-    size: tuple[int, int]
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the picture that it gives."""
+        ...
 
     def described(self) -> dict[str, Any]:
         """What it is, as plain data for files."""

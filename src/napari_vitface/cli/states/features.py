@@ -1,0 +1,135 @@
+"""The command ``states features``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.cli.arguments import (
+    Command,
+    add_setting,
+    add_white,
+    frames,
+    rectangle,
+)
+from napari_vitface.settings.features import DEFAULT, FEATURES, settings_of
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.states import FeaturesResult
+
+
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """Add which features, and the settings of all kinds; see `chosen_settings`."""
+    lines = "; ".join(f"{kind.name}: {kind.help}" for kind in FEATURES.values())
+    parser.add_argument(
+        "--features",
+        default=DEFAULT,
+        metavar="KIND[,KIND]",
+        help=f"what is computed of each frame (default: %(default)s). {lines}",
+    )
+    for setting in settings_of(FEATURES.values()).values():
+        add_setting(parser, setting)
+
+
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What was typed for the settings of `add_features`."""
+    return {name: getattr(arguments, name) for name in settings_of(FEATURES.values())}
+
+
+def add_part(parser: argparse.ArgumentParser) -> None:
+    """Add the part of the frame that features are computed of."""
+    parser.add_argument(
+        "--crop",
+        type=rectangle,
+        metavar="X,Y,W,H",
+        help="part of the frame that holds the face, in video pixels (default: the whole frame)",
+    )
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        type=Path,
+        metavar="VIDEO",
+        help="a video, a folder of images, a TIFF stack or an image",
+    )
+    add_features(parser)
+    add_part(parser)
+    parser.add_argument(
+        "--frames",
+        type=frames,
+        metavar="START:STOP:STEP",
+        help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: beside each video)",
+    )
+    add_white(parser)
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace files that were made with other settings (default: refuse; those made with "
+        "the same are kept)",
+    )
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Compute the features of each video. One of several that fails does not stop the others."""
+    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.resources import Resources
+    from napari_vitface.jobs.results.states import FeaturesResult, FeatureVideosResult
+    from napari_vitface.jobs.states.features import features as job
+
+    resources = Resources(models=1, videos=1)
+
+    def run(video: Path) -> FeaturesResult:
+        events = job(
+            video,
+            arguments.features,
+            settings=chosen_settings(arguments),
+            crop=arguments.crop,
+            frames=arguments.frames,
+            output_dir=arguments.output_dir,
+            overwrite=arguments.overwrite,
+            white=arguments.white,
+            resources=resources,
+        )
+        result = reporter.run(events, FeaturesResult, title=video.name)
+        reporter.result(*_told(result))
+        return result
+
+    videos: list[Path] = arguments.videos
+    refuse_same_outputs(videos, arguments.output_dir)
+    try:
+        done, failed = one_by_one(videos, run, reporter, job="features", debug=arguments.debug)
+    finally:
+        resources.close()
+    if len(videos) > 1:
+        reporter.show(Finished("features", FeatureVideosResult(tuple(done), tuple(failed))))
+    return 1 if failed else 0
+
+
+def _told(result: FeaturesResult) -> list[str]:
+    """The files and how it went, for people, a line each."""
+    lines = [
+        f"{each.path} ({each.columns} numbers a frame{'' if each.made else ', was there already'})"
+        for each in result.files
+    ]
+    rate = result.frames_per_second
+    lines[-1] += f": {result.frames} frames" + (f", {rate:.0f} a second" if rate else "")
+    return lines
+
+
+COMMAND = Command(
+    "features",
+    "Compute features of the frames of videos; write <video>_features_<kind>.h5.",
+    _add_arguments,
+    handle,
+)

@@ -1,0 +1,69 @@
+"""Several videos on one command line, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.states import FailedVideo
+
+R = TypeVar("R")
+
+
+def one_by_one(
+    videos: Sequence[Path],
+    run: Callable[[Path], R],
+    reporter: Reporter,
+    *,
+    job: str,
+    debug: bool = False,
+) -> tuple[list[R], list[FailedVideo]]:
+    """Run a job on each video. One of several that fails is told and does not stop the others.
+
+    Raises
+    ------
+    Exception
+        What went wrong with the only video, or would with every one of them.
+    """
+    from napari_vitface.cli.report import Cancelled
+    from napari_vitface.jobs.failure import describe_failure
+    from napari_vitface.jobs.results.states import FailedVideo
+
+    results: list[R] = []
+    failed: list[FailedVideo] = []
+    for path in videos:
+        try:
+            results.append(run(path))
+        except Cancelled:
+            raise
+        except Exception as error:
+            # What is wrong with the model is wrong for every video.
+            if len(videos) == 1 or isinstance(error, CheckpointError | BackboneError):
+                raise
+            reporter.failed(job, error, debug=debug)
+            failed.append(FailedVideo(str(path), describe_failure(job, error).message))
+    if failed and not reporter.json_lines:
+        # The sentences about them are far above by now.
+        names = ", ".join(each.video for each in failed)
+        reporter.say(f"{len(results)} of {len(videos)} videos done; failed: {names}")
+    return results, failed
+
+
+def refuse_same_outputs(videos: Sequence[Path], folder: Path | None) -> None:
+    """Raise `VitFaceError` if the results of two videos would have the same names."""
+    from napari_vitface.jobs.outputs import output_place, output_stem
+
+    places = Counter(output_place(video, folder) for video in videos)
+    place, count = places.most_common(1)[0]
+    if count > 1:
+        name = next(output_stem(video) for video in videos if output_place(video, folder) == place)
+        raise VitFaceError(
+            f"{count} of the videos are called {name}, so their results would be too; take them "
+            "one by one, into different output folders."
+        )

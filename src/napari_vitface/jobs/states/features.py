@@ -1,0 +1,358 @@
+"""Compute features of the frames of a video, and write a file for each kind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import atomic_write, leftovers
+from napari_vitface.errors import VideoError, VitFaceError
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
+from napari_vitface.jobs.outputs import output_path, results_folder
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.states import FeaturesResult, FeatureTable
+from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.settings.features import DEFAULT, FeatureKind, choose
+
+if TYPE_CHECKING:
+    from napari_vitface.states.features.extractor import Extractor, Material
+
+#: Seconds between two `Progress` events, and between two times that part files are put on the disk.
+_PROGRESS_EVERY = 0.2
+_SYNC_EVERY = 5.0
+_WRITING = "Writing the files"
+
+
+def features(
+    video: str | os.PathLike[str],
+    features: str | Sequence[str] = DEFAULT,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    crop: tuple[int, int, int, int] | None = None,
+    frames: slice | range | str | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    white: int | None = None,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Compute features of a video's frames and write ``<video>_features_<kind>.h5`` for each kind.
+
+    Closing the generator cancels the run and keeps what is done in ``.part`` files beside the
+    outputs; the same call goes on from there. The rows of frames that cannot be decoded are NaN.
+
+    Parameters
+    ----------
+    video : path
+        A video, a folder of images, a TIFF stack or an image.
+    features : str or sequence of str
+        Names of kinds (`napari_vitface.settings.features.FEATURES`), in a text with commas between.
+    settings : mapping, optional
+        Of the kinds, by name.
+    crop : (x, y, w, h), optional
+        Part of the frame, in video pixels; default the whole frame.
+    frames : slice, range or "START:STOP:STEP", optional
+        Default: all.
+    output_dir : path, optional
+        Default: where the video is.
+    overwrite : bool
+        Replace files that were made with other settings. Those made with the same are kept.
+    white : int, optional
+        As in `napari_vitface.jobs.predict.predict`.
+    resources : Resources, optional
+        Where to borrow the video from.
+
+    Yields
+    ------
+    Started, Progress, Notice
+    Finished
+        With a `FeaturesResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the video, the settings or the output folder cannot be used, or the video was
+        changed during the run.
+    """
+    from napari_vitface.states.features.compute import make_extractors
+    from napari_vitface.states.features.crop import FixedCrop
+    from napari_vitface.states.features.extractor import Material
+
+    kinds = choose(features, settings or {})
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        source = stack.enter_context(shared.video(video, white=white))
+        stamp = VideoStamp.of(source.path)
+        chosen = frame_range(frames, len(source), source.path.name)
+        material = Material(source, FixedCrop.of(source, crop))
+        extractors = make_extractors(kinds, material)
+        about = _about(material, stamp, chosen)
+        folder = _made(results_folder(source.path) if output_dir is None else Path(output_dir))
+        files = [
+            _Output.of(kind, extractor, about, source.path, folder)
+            for kind, extractor in zip(kinds, extractors, strict=True)
+        ]
+        missing = [each for each in files if not each.is_there(overwrite)]
+        for each in missing:
+            each.open_part(stamp, chosen)
+            stack.callback(each.part.leave)
+        run = _Run(material, stamp, chosen, missing)
+        yield Started("features", len(chosen), settings=run.settings(files))
+        for problem in source.problems:
+            yield Notice(problem)
+        for each in missing:
+            if each.part.mismatch is not None:
+                yield Notice(
+                    f"{each.part.path.name} was left by a run with another "
+                    f"{' and another '.join(each.part.mismatch)}; this run begins anew."
+                )
+        if missing:
+            try:
+                yield from run.compute()
+                yield from run.write()
+            except VideoError:
+                stamp.check(source.path)
+                raise
+        broken = tuple(run.broken_runs())
+        if broken:
+            count = sum(last - first + 1 for first, last in broken)
+            yield Notice(
+                f"{count} {'frame' if count == 1 else 'frames'} of {source.path.name} have no "
+                f"features, for they or those before them could not be decoded: "
+                f"{name_runs(broken)}."
+            )
+        for each in missing:
+            each.part.remove()
+        yield Finished(
+            "features",
+            FeaturesResult(
+                video=str(source.path),
+                files=tuple(each.told(each in missing) for each in files),
+                frames=len(chosen),
+                broken=broken,
+                seconds=round(run.seconds, 3),
+                frames_per_second=run.rate,
+            ),
+        )
+
+
+@dataclass
+class _Output:
+    """The file of one kind of feature, and what is made of it so far."""
+
+    kind: FeatureKind
+    extractor: Extractor
+    about: dict[str, Any]
+    path: Path
+    part: PartFile = field(init=False)
+
+    @classmethod
+    def of(
+        cls,
+        kind: FeatureKind,
+        extractor: Extractor,
+        about: Mapping[str, Any],
+        video: Path,
+        folder: Path,
+    ) -> _Output:
+        from napari_vitface.states.features.file import ENDING
+
+        its = {**about, "feature": kind.described(), "layout": extractor.about}
+        path = output_path(video, ENDING.format(kind=kind.name), folder=folder)
+        return cls(kind, extractor, its, path)
+
+    def is_there(self, overwrite: bool) -> bool:
+        """Whether there is the file that is wanted.
+
+        Raises
+        ------
+        VitFaceError
+            There is another one, and it is not to be overwritten.
+        """
+        from napari_vitface.states.features.file import FeatureFile
+
+        if not self.path.exists():
+            return False
+        try:
+            with FeatureFile(self.path) as file:
+                file.check(self.about)
+        except VitFaceError:
+            if overwrite:
+                return False
+            raise
+        return True
+
+    def open_part(self, stamp: VideoStamp, frames: range) -> None:
+        record = np.dtype(
+            [("frame", "<i8"), ("values", self.kind.stored, (len(self.extractor.columns),))]
+        )
+        fingerprint = {**self.about, "changed": stamp.changed}
+        self.part = PartFile(self.path.with_suffix(".part"), fingerprint, record, frames)
+        # We hold the lock, so nobody else writes these.
+        for other in leftovers(self.path):
+            other.unlink(missing_ok=True)
+
+    def told(self, made: bool) -> FeatureTable:
+        return FeatureTable(self.kind.name, str(self.path), len(self.extractor.columns), made)
+
+
+class _Run:
+    """One video going through the extractors whose files are missing."""
+
+    def __init__(
+        self, material: Material, stamp: VideoStamp, frames: range, outputs: Sequence[_Output]
+    ) -> None:
+        self.material = material
+        self.stamp = stamp
+        self.frames = frames
+        self.outputs = outputs
+        self.fresh_from = min((each.part.count for each in outputs), default=len(frames))
+        self.broken: list[NDArray[np.int64]] = []
+        self.seconds = 0.0
+
+    def settings(self, files: Sequence[_Output]) -> dict[str, Any]:
+        """What the user is told at the start."""
+        return {
+            "video": str(self.material.video.path),
+            "features": [each.kind.described() for each in files],
+            "crop": self.material.crop.described(),
+            "frames": [self.frames.start, self.frames.stop, self.frames.step],
+            "fresh_from": self.fresh_from,
+            "kept_in": str(self.outputs[0].part.path) if self.outputs else "",
+        }
+
+    @property
+    def rate(self) -> float | None:
+        fresh = len(self.frames) - self.fresh_from
+        return round(fresh / self.seconds, 2) if self.seconds and fresh else None
+
+    def compute(self) -> Iterator[Event]:
+        """Compute what is missing and append it to the part files."""
+        from napari_vitface.states.features.compute import compute
+
+        total, done = len(self.frames), self.fresh_from
+        began = told = synced = time.monotonic()
+        pace = Pace()
+        blocks = compute(
+            [each.extractor for each in self.outputs], self.material, self.frames[done:]
+        )
+        try:
+            for block in blocks:
+                for each, values in zip(self.outputs, block.values, strict=True):
+                    # One that an earlier run took further has these rows already.
+                    fresh = slice(max(0, each.part.count - done), None)
+                    self._append(each.part, block.frames[fresh], values[fresh])
+                done += len(block.frames)
+                pace.step(len(block.frames))
+                now = time.monotonic()
+                if now - synced > _SYNC_EVERY:
+                    synced = now
+                    self._sync()
+                if now - told >= _PROGRESS_EVERY:
+                    told = now
+                    yield Progress(done, total, pace.seconds_left(total - done))
+        finally:
+            blocks.close()  # type: ignore[attr-defined]
+        self.stamp.check(self.material.video.path)
+        self.seconds = time.monotonic() - began
+        yield Progress(total, total, 0.0)
+
+    def write(self) -> Iterator[Event]:
+        """Write the files from the part files."""
+        from napari_vitface.states.features.file import FeatureWriter
+
+        total, done = len(self.frames) * len(self.outputs), 0
+        told = time.monotonic()
+        for each in self.outputs:
+            try:
+                with atomic_write(each.path) as temporary:
+                    writer = FeatureWriter(
+                        temporary, each.extractor.columns, each.kind.stored, each.about
+                    )
+                    try:
+                        for rows in each.part.rows():
+                            writer.append(rows["values"])
+                            self._note(rows)
+                            done += len(rows)
+                            if time.monotonic() - told >= _PROGRESS_EVERY:
+                                told = time.monotonic()
+                                yield Progress(done, total, None, _WRITING)
+                    except BaseException:
+                        writer.abort()
+                        raise
+                    writer.close()
+            except OSError as error:
+                raise _not_written(each.path, error) from error
+
+    def broken_runs(self) -> list[tuple[int, int]]:
+        """(first, last) frames without features."""
+        return runs_of(np.unique(np.concatenate([*self.broken, []])).astype(int).tolist())
+
+    def _note(self, rows: NDArray[np.void]) -> None:
+        self.broken.append(rows["frame"][np.isnan(rows["values"][:, 0])])
+
+    def _append(
+        self, part: PartFile, frames: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> None:
+        rows = np.empty(len(frames), part.dtype["row"])
+        rows["frame"], rows["values"] = frames, values
+        try:
+            part.append(rows)
+        except OSError as error:
+            raise _not_written(part.path, error) from error
+
+    def _sync(self) -> None:
+        for each in self.outputs:
+            try:
+                each.part.sync()
+            except OSError as error:
+                raise _not_written(each.part.path, error) from error
+            if not each.part.in_place:
+                raise VitFaceError(
+                    f"The output folder {each.part.path.parent} was moved, renamed or deleted "
+                    "during the run: put it back and run the same again."
+                )
+
+
+def _about(material: Material, stamp: VideoStamp, frames: range) -> dict[str, Any]:
+    """What must be the same for features to be the same, as plain data."""
+    video = material.video
+    return {
+        "video": {
+            "name": video.path.name,
+            "bytes": stamp.size,
+            "frames": len(video),
+            "size": list(video.shape[1:3]),
+            "frame_rate": video.frame_rate,
+        },
+        "crop": material.crop.described(),
+        "frames": [frames.start, frames.stop, frames.step],
+        "white": video.white,
+    }
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VitFaceError(
+            f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
+        ) from error
+    return folder
+
+
+def _not_written(path: Path, error: OSError) -> VitFaceError:
+    return VitFaceError(
+        f"Writing to {path.parent} stopped ({error.strerror or error}); what is done is kept: make "
+        "room and run the same again."
+    )

@@ -42,6 +42,7 @@ BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "states", "m
 ROOT_MODULES = {
     "errors",
     "atomic",
+    "history",
     "lock",
     "plugins",
     "record",

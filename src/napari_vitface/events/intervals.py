@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from napari_vitface.errors import LabelError
+from napari_vitface.history import History
 
 #: What tables write where there is nothing.
 MISSING = ("", "n/a", "na", "nan", "none", "null")
@@ -201,3 +204,32 @@ def make_edit(
     if not removed and not added:
         return None
     return EventEdit(what, tuple(sorted(removed)), tuple(sorted(added)))
+
+
+class EventHistory(History[EventEdit]):
+    """Undo and redo of the events of one video.
+
+    Parameters
+    ----------
+    events : Events
+    record : callable
+        See `History`.
+    """
+
+    def __init__(
+        self, events: Events, record: Callable[[dict[str, Any]], None] = lambda line: None
+    ) -> None:
+        super().__init__(record)
+        self.events = events
+
+    def _check(self, edit: EventEdit) -> None:
+        gone = [each for each in edit.removed if each not in self.events]
+        there = [each for each in edit.added if each in self.events]
+        if gone or there or not (edit.removed or edit.added):
+            raise LabelError(f"“{edit.what}” was not done: the events have changed meanwhile.")
+
+    def _apply(self, edit: EventEdit) -> None:
+        self.events.apply(edit)
+
+    def _take_back(self, edit: EventEdit) -> None:
+        self.events.apply(edit.inverse())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from napari_vitface.errors import LabelError
+from napari_vitface.history import History
 from napari_vitface.pose.labels import FrameLabels, Point
 
 
@@ -125,108 +126,28 @@ def make_edit(
     return LabelEdit(what, changes) if changes else None
 
 
-@dataclass
-class EditHistory:
-    """Undo and redo without limit.
+class EditHistory(History[Edit]):
+    """Undo and redo of labels, and of operations on predictions.
 
     Parameters
     ----------
     labels : FrameLabels
         What `LabelEdit`s change.
     record : callable
-        Called with one line of plain JSON data, ``{"do" | "undo" | "redo": edit}``, before
-        anything is changed. If it raises, nothing is.
-
-    Attributes
-    ----------
-    operations : list of dict
+        See `History`.
+    operations : list of dict, optional
         Operations on predictions that are done, in order.
-    done, undone : list of Edit
-        What `undo` and `redo` take from, the next one last.
-    changed : list of callables
-        Each is called with the edit after it was done or redone, and with it again after it was
-        undone.
     """
 
-    labels: FrameLabels
-    record: Callable[[dict[str, Any]], None] = field(default=lambda line: None)
-    operations: list[dict[str, Any]] = field(default_factory=list)
-    done: list[Edit] = field(default_factory=list)
-    undone: list[Edit] = field(default_factory=list)
-    changed: list[Callable[[Edit], None]] = field(default_factory=list)
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self.done)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self.undone)
-
-    @property
-    def undo_text(self) -> str:
-        """What `undo` would take back: "move nose tip"; empty if there is nothing."""
-        return self.done[-1].what if self.done else ""
-
-    @property
-    def redo_text(self) -> str:
-        """What `redo` would do again; empty if there is nothing."""
-        return self.undone[-1].what if self.undone else ""
-
-    def do(self, edit: Edit) -> None:
-        """Carry out an edit; what was undone before can then no longer be redone.
-
-        Raises
-        ------
-        LabelError
-            If it was made from labels that are not the present ones.
-        """
-        self._check(edit)
-        self.record({"do": edit.to_json()})
-        self.replay_do(edit)
-        self._notify(edit)
-
-    def undo(self) -> Edit | None:
-        """Take back the last edit and return it; None if there is none."""
-        if not self.done:
-            return None
-        edit = self.done[-1]
-        self.record({"undo": edit.to_json()})
-        self.replay_undo(edit)
-        self._notify(edit)
-        return edit
-
-    def redo(self) -> Edit | None:
-        """Do again what was undone last and return it; None if there is nothing."""
-        if not self.undone:
-            return None
-        edit = self.undone[-1]
-        self.record({"redo": edit.to_json()})
-        self.replay_redo(edit)
-        self._notify(edit)
-        return edit
-
-    # What follows changes memory alone: it is how a journal is read back.
-
-    def replay_do(self, edit: Edit) -> None:
-        """`do` without recording it or telling anybody."""
-        self._apply(edit)
-        self.done.append(edit)
-        self.undone.clear()
-
-    def replay_undo(self, edit: Edit) -> None:
-        """`undo` of an edit that may have been done before the history began."""
-        self._take_back(edit)
-        if self.done:
-            self.done.pop()
-        self.undone.append(edit)
-
-    def replay_redo(self, edit: Edit) -> None:
-        """`redo` of an edit that may have been undone before the history began."""
-        self._apply(edit)
-        if self.undone:
-            self.undone.pop()
-        self.done.append(edit)
+    def __init__(
+        self,
+        labels: FrameLabels,
+        record: Callable[[dict[str, Any]], None] = lambda line: None,
+        operations: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(record)
+        self.labels = labels
+        self.operations = operations if operations is not None else []
 
     def _check(self, edit: Edit) -> None:
         if isinstance(edit, PredictionEdit):
@@ -259,7 +180,3 @@ class EditHistory:
                 self.operations.pop()
             return
         self._apply(edit.inverse())
-
-    def _notify(self, edit: Edit) -> None:
-        for callback in tuple(self.changed):
-            callback(edit)

@@ -19,6 +19,7 @@ from napari_vitface.formats.settings import Settings, read_settings, take_over
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
 from napari_vitface.project.document import LabelDocument
+from napari_vitface.project.event_document import EventDocument, open_events
 from napari_vitface.project.frame_names import FrameNames, ListedFrames, NumberedFrames
 from napari_vitface.project.images import FrameReader
 from napari_vitface.project.journal import Journal
@@ -276,6 +277,31 @@ class Project:
         document.tell(_about_scorers(files, scorer))
         self._documents.add(document)
         return document
+
+    def events(self, video: str | os.PathLike[str]) -> EventDocument:
+        """Open the events of one video for editing.
+
+        They are in ``vitface/events/<video>.tsv``.
+
+        Parameters
+        ----------
+        video : str or path
+            Name or path of one of the project's videos.
+
+        Raises
+        ------
+        LabelError
+            If the project does not have the video, or its events cannot be read or are open
+            elsewhere.
+        """
+        entry = self.video(video)
+        if entry is None:
+            raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
+        path = self.own_folder / "events" / f"{entry.name}.tsv"
+        journal = self.own_folder / "journal" / "events" / f"{entry.name}.jsonl"
+        check_inside(self.folder, path, journal, journal.with_suffix(".lock"))
+        remove_leftovers(path.parent, journal.parent)
+        return open_events(entry.name, path, journal)
 
     # --- keypoints --------------------------------------------------------------------------------
 

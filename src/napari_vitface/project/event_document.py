@@ -1,0 +1,308 @@
+"""The events of one video: in memory, with undo and redo, in the journal and in a file.
+
+How nothing is lost: as with labels (see `document.py`), every edit is in the journal before it
+counts. The journal begins with the events that the edits were made on. So whenever the process is
+killed, opening carries out the edits on these, which gives what was in memory, and compares all
+three with what the file holds: it may hold that already, or what another program wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from napari_vitface.errors import LabelError
+from napari_vitface.events.format import read_events, write_events
+from napari_vitface.events.intervals import (
+    EventEdit,
+    EventHistory,
+    Events,
+    Interval,
+    intervals_from_json,
+    intervals_to_json,
+    make_edit,
+)
+from napari_vitface.events.merge import EventConflict, EventsConflict, merge
+from napari_vitface.project.document import ADOPTED
+from napari_vitface.project.journal import Journal, Line
+
+#: Attempts to save while another program is writing the same file.
+_ATTEMPTS = 5
+
+
+class EventDocument:
+    """The events of one video, open for editing in this process alone.
+
+    Not for several threads at a time.
+
+    Parameters
+    ----------
+    name : str
+        Of the video.
+    path : Path
+        The table, a TSV that counts frames; made by the first save, and its folder with it. The
+        folder above must be there.
+    journal : Journal
+
+    Attributes
+    ----------
+    events : Events
+        As they are now. Read them; change them through `do`.
+    history : EventHistory
+        Its `changed` callables hear of every edit.
+    problems : tuple of str
+        Sentences about what is odd on disk.
+
+    Raises
+    ------
+    LabelError
+        If the table or the journal cannot be read.
+    """
+
+    def __init__(self, name: str, path: Path, journal: Journal) -> None:
+        self.name = name
+        self.path = path
+        self.journal = journal
+        there = self._read()
+        header, entries = journal.content.header, journal.content.entries
+        base = _from_json(journal, header.get("events")) if entries else there or ()
+        #: What the file may hold without another program having changed it.
+        self._base = Events(base)
+        # How the next entry of the journal changes that, besides its edit.
+        self._with_next: EventEdit | None = None
+        self.events = Events(base)
+        self.history = EventHistory(self.events, self._record)
+        self._replay(entries)
+        journal.begin(self._header())
+        self.problems = journal.content.problems
+        if journal.refused:
+            self.problems += (journal.refused,)
+        else:
+            self._adopt(there)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the file does not hold all events yet; the journal always does."""
+        return self.events != self._base
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing can be edited; empty if it can."""
+        return self.journal.refused
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `close` was not called yet."""
+        return self.journal.is_open
+
+    def do(self, edit: EventEdit) -> None:
+        """Carry out an edit; it is on the disk when this returns.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be made safe, or was made from events that have changed since. Then
+            nothing is changed.
+        """
+        self.history.do(edit)
+
+    def undo(self) -> EventEdit | None:
+        """Take back the last edit, as safely as `do`; None if there is none."""
+        return self.history.undo()
+
+    def redo(self) -> EventEdit | None:
+        """Do again what was undone last, as safely as `do`; None if there is nothing."""
+        return self.history.redo()
+
+    def save(self) -> int:
+        """Write the events to their file, merged into what is there now.
+
+        Returns
+        -------
+        int
+            Intervals that another program had changed and that were taken over (one step of undo).
+
+        Raises
+        ------
+        EventsConflict
+            If another program changed intervals that were changed here: see `resolve`.
+        LabelError
+            If the file cannot be read or written. Nothing is lost: the events stay in memory and
+            the edits in the journal.
+        """
+        if self.journal.refused:
+            raise LabelError(self.journal.refused)
+        if not self.path.parent.parent.is_dir():
+            raise LabelError(
+                f"The events of {self.name} were not saved, because {self.path.parent.parent} is "
+                "not there: is its drive connected? They stay in memory."
+            )
+        adopted = 0
+        for _ in range(_ATTEMPTS):
+            content = self._content()
+            there = self._read()
+            conflicts = merge(self._base, self.events, self._or_base(there)).conflicts
+            if conflicts:
+                raise self._conflict(conflicts)
+            adopted += self._adopt(there)
+            if there is not None and self.events == Events(there):
+                break
+            if self._content() == content:
+                self._write()
+                break
+        else:
+            raise LabelError(
+                f"The events of {self.name} were not saved, because another program keeps writing "
+                f"to {self.path}: save again when it has finished."
+            )
+        self._base = Events(self.events)
+        try:
+            self.journal.restart(self._header())
+        except LabelError as error:
+            # The file is complete; edits that the journal still holds are in it.
+            self.problems += (str(error),)
+        return adopted
+
+    def resolve(
+        self,
+        conflicts: EventsConflict | Iterable[EventConflict],
+        keep: Literal["ours", "theirs"],
+    ) -> None:
+        """Decide conflicts; the next `save` goes by it.
+
+        Parameters
+        ----------
+        conflicts : EventsConflict, or several EventConflict
+        keep : "ours" or "theirs"
+            Keep what is in memory, or take what is on disk (one step of undo).
+
+        Raises
+        ------
+        LabelError
+            If the decision cannot be recorded.
+        """
+        if isinstance(conflicts, EventsConflict):
+            conflicts = conflicts.conflicts
+        conflicts = list(conflicts)
+        ours = {each for conflict in conflicts for each in conflict.ours}
+        theirs = {each for conflict in conflicts for each in conflict.theirs}
+        before = {each for conflict in conflicts for each in conflict.base}
+        known = make_edit(self._base, ADOPTED, remove=before, add=theirs)
+        edit = make_edit(self.events, ADOPTED, remove=ours, add=theirs)
+        if keep == "theirs" and edit is not None:
+            self._do_knowing(edit, known)
+        elif known is not None:
+            self.journal.append({"base": known.to_json()}, "The choice was not kept")
+            self._base.apply(known)
+
+    def close(self) -> None:
+        """Let other processes open the events. Unsaved edits stay in the journal."""
+        if not self.unsaved and not self.journal.refused:
+            self.journal.remove()
+        self.journal.close()
+
+    # --- how --------------------------------------------------------------------------------------
+
+    def _header(self) -> Line:
+        return {"video": self.name, "events": intervals_to_json(self._base)}
+
+    def _content(self) -> bytes | None:
+        try:
+            return self.path.read_bytes()
+        except OSError:
+            return None
+
+    def _read(self) -> tuple[Interval, ...] | None:
+        """What is on disk; None if there is no file."""
+        return read_events(self.path) if self.path.exists() else None
+
+    def _or_base(self, there: tuple[Interval, ...] | None) -> Iterable[Interval]:
+        """A file that is gone does not mean that events were deleted."""
+        return self._base if there is None else there
+
+    def _write(self) -> None:
+        try:
+            self.path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise LabelError(
+                f"{self.path.parent} cannot be made ({error.strerror or error})."
+            ) from error
+        write_events(self.path, self.events, format="tsv")
+
+    def _record(self, line: Line) -> None:
+        known = self._with_next
+        self.journal.append(line if known is None else {**line, "base": known.to_json()})
+
+    def _do_knowing(self, edit: EventEdit, known: EventEdit | None) -> None:
+        """Carry out an edit and change the base, both in one entry or neither."""
+        self._with_next = known
+        try:
+            self.do(edit)
+        finally:
+            self._with_next = None
+        if known is not None:
+            self._base.apply(known)
+
+    def _adopt(self, there: tuple[Interval, ...] | None) -> int:
+        """Take over what another program changed, as a step that can be undone."""
+        outcome = merge(self._base, self.events, self._or_base(there))
+        edit = make_edit(self.events, ADOPTED, remove=outcome.gone, add=outcome.new)
+        if edit is None:
+            return 0
+        self._do_knowing(edit, edit)
+        return len(edit.removed) + len(edit.added)
+
+    def _replay(self, entries: Iterable[Line]) -> None:
+        steps = {
+            "do": self.history.replay_do,
+            "undo": self.history.replay_undo,
+            "redo": self.history.replay_redo,
+            "base": self._base.apply,
+        }
+        for entry in entries:
+            for kind, data in entry.items():
+                try:
+                    steps[kind](EventEdit.from_json(data))
+                except (KeyError, ValueError) as error:
+                    raise _is_none(self.journal, error) from error
+
+    def _conflict(self, conflicts: list[EventConflict]) -> EventsConflict:
+        first = conflicts[0]
+        frame = min(first.base | first.ours | first.theirs).onset
+        more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+        return EventsConflict(
+            f"Another program changed events of {self.name} that were changed here too: "
+            f"{first.label} about frame {frame}{more}. Nothing was saved; choose which to keep.",
+            tuple(conflicts),
+        )
+
+
+def open_events(name: str, path: Path, journal: Path) -> EventDocument:
+    """Open the events of a video, by its name, the path of their table and that of their journal.
+
+    Raises
+    ------
+    LabelError
+        If they cannot be read or are open elsewhere.
+    """
+    opened = Journal(journal, f"the events of {name}")
+    try:
+        return EventDocument(name, path, opened)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _from_json(journal: Journal, data: object) -> tuple[Interval, ...]:
+    try:
+        return intervals_from_json(data)
+    except ValueError as error:
+        raise _is_none(journal, error) from error
+
+
+def _is_none(journal: Journal, error: Exception) -> LabelError:
+    return LabelError(
+        f"{journal.path} holds an edit that is none ({error}): move it away to open the events "
+        "without its edits."
+    )

@@ -14,24 +14,22 @@ from napari.settings import get_settings
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.user_folders import state_folder
-from napari_vitface.video import VIDEO_SUFFIXES
+from napari_vitface.video import video_suffixes
 
 _READER = "napari-vitface"
-#: napari compares names with their case on most systems; cameras write both.
-_PATTERNS = tuple(f"*{s}" for suffix in VIDEO_SUFFIXES for s in (suffix, suffix.upper()))
 
 
 def opens_dropped() -> bool:
     """Whether napari's preferences open some kind of video with our reader."""
     chosen = get_settings().plugins.extension2reader
-    return any(chosen.get(pattern) == _READER for pattern in _PATTERNS)
+    return any(chosen.get(pattern) == _READER for pattern in _patterns())
 
 
 def open_dropped(on: bool) -> None:
     """Let napari open videos with our reader, or ask as it did before; the user was asked."""
     plugins = get_settings().plugins
     chosen = dict(plugins.extension2reader)
-    for pattern in _PATTERNS:
+    for pattern in _patterns():
         if on:
             chosen.setdefault(pattern, _READER)
         elif chosen.get(pattern) == _READER:
@@ -48,7 +46,12 @@ def open_dropped(on: bool) -> None:
 def is_open_question() -> bool:
     """Whether the user was never asked and the preferences do not say it either."""
     chosen = get_settings().plugins.extension2reader
-    return not _answered().exists() and not any(pattern in chosen for pattern in _PATTERNS)
+    return not _answered().exists() and not any(pattern in chosen for pattern in _patterns())
+
+
+def _patterns() -> list[str]:
+    # napari compares names with their case on most systems; cameras write both.
+    return [f"*{each}" for suffix in video_suffixes() for each in (suffix, suffix.upper())]
 
 
 def _answered() -> Path:

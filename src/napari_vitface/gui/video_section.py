@@ -31,7 +31,7 @@ from napari_vitface.gui.video_list.words import list_words
 from napari_vitface.gui.waiting import run_waiting
 from napari_vitface.gui.white import is_deep
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
+from napari_vitface.video import IMAGE_SUFFIXES, Video, video_suffixes
 
 
 class VideoSection(Section):
@@ -98,7 +98,7 @@ class VideoSection(Section):
 
     def choose_file(self) -> None:
         """Ask for a file and open it."""
-        videos = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
+        videos = " ".join(f"*{suffix}" for suffix in video_suffixes())
         images = " ".join(f"*{suffix}" for suffix in IMAGE_SUFFIXES)
         path, _ = QFileDialog.getOpenFileName(
             self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_vitface.errors import VideoError
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES
+from napari_vitface.video.sources import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

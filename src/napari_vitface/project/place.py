@@ -22,7 +22,7 @@ from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
 from napari_vitface.project.label_files import KINDS, Kind, LabelFiles, row_parts
 from napari_vitface.video.images import natural
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES
+from napari_vitface.video.sources import IMAGE_SUFFIXES
 
 LABELED_DATA = "labeled-data"
 #: What can be opened, in sentences.

@@ -33,7 +33,7 @@ from napari_vitface.project.place import (
     video_name,
 )
 from napari_vitface.video.images import image_files
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES
+from napari_vitface.video.sources import IMAGE_SUFFIXES
 
 __all__ = ["Project", "VideoEntry"]
 

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 # Resolved on first use (PEP 562): PyAV and tifffile load only when a video is opened.
 _PUBLIC = {
-    "IMAGE_SUFFIXES": "suffixes",
-    "VIDEO_SUFFIXES": "suffixes",
+    "IMAGE_SUFFIXES": "sources",
+    "VIDEO_SUFFIXES": "sources",
     "Scale": "scale",
     "Video": "video",
     "VideoWriter": "writer",
     "draw_poses": "overlay",
     "open_video": "video",
     "scale_image": "scale",
+    "video_suffixes": "sources",
 }
 
 if TYPE_CHECKING:
     from napari_vitface.video.overlay import draw_poses
     from napari_vitface.video.scale import Scale, scale_image
-    from napari_vitface.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+    from napari_vitface.video.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, video_suffixes
     from napari_vitface.video.video import Video, open_video
     from napari_vitface.video.writer import VideoWriter
 
@@ -33,6 +34,7 @@ __all__ = [
     "draw_poses",
     "open_video",
     "scale_image",
+    "video_suffixes",
 ]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale, as_uint8
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES, TIFF_SUFFIXES
+from napari_vitface.video.sources import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from napari_vitface.video.white import spread, white_level
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from napari_vitface.errors import VideoError
-from napari_vitface.video.suffixes import VIDEO_SUFFIXES
+from napari_vitface.video.sources import VIDEO_SUFFIXES
 
 
 def estimated_length(path: Path) -> int | None:

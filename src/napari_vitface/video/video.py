@@ -6,10 +6,11 @@ import math
 import operator
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,33 +18,10 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.video.ahead import decode_ahead
 from napari_vitface.video.scale import Scale
-from napari_vitface.video.suffixes import IMAGE_SUFFIXES, TIFF_SUFFIXES, VIDEO_SUFFIXES
+from napari_vitface.video.sources import IMAGE_SUFFIXES, Source, source_kind, video_suffixes
 from napari_vitface.video.white import checked_white
 
 OnBroken = Literal["raise", "blank"]
-
-
-class Source(Protocol):
-    """Where a `Video` has its frames from."""
-
-    path: Path
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    white: int
-    times: NDArray[np.float64]
-    frame_rate: float
-    promised: int | None
-    problems: tuple[str, ...]
-
-    def read(self, frame: int) -> NDArray[Any] | None: ...
-
-    def stream(
-        self, frames: Iterable[int], scale: Scale | None
-    ) -> Iterator[tuple[int, NDArray[Any] | None]]: ...
-
-    def name_of(self, frame: int) -> str: ...
-
-    def close(self) -> None: ...
 
 
 def open_video(
@@ -58,8 +36,9 @@ def open_video(
     Parameters
     ----------
     path : path
-        A file with one of `VIDEO_SUFFIXES` or `IMAGE_SUFFIXES`, or a folder of images, which are
-        taken in natural order of their names.
+        A file with one of `VIDEO_SUFFIXES` or `IMAGE_SUFFIXES`, or that another package opens
+        (`napari_vitface.video.sources`), or a folder of images, which are taken in natural order
+        of their names.
     cache_bytes : int
         Decoded frames kept in memory.
     on_broken : {"raise", "blank"}
@@ -89,29 +68,16 @@ def _open_source(path: Path, cache_bytes: int, white: int | None) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(f"{path} cannot be opened ({reason}): check the name.") from error
-    if is_folder:
-        from napari_vitface.video.images import ImageFolderSource
-
-        return ImageFolderSource(path, cache_bytes, white)
-    suffix = path.suffix.lower()
     if not exists:
         raise VideoError(f"{path} does not exist: check the name, and that its disk is connected.")
-    if suffix in TIFF_SUFFIXES:
-        from napari_vitface.video.tiff import TiffSource
-
-        return TiffSource(path, cache_bytes, white)
-    if suffix in IMAGE_SUFFIXES:
-        from napari_vitface.video.images import ImageFolderSource
-
-        return ImageFolderSource(path, cache_bytes, white)
-    if suffix in VIDEO_SUFFIXES:
-        from napari_vitface.video.encoded import EncodedSource
-
-        return EncodedSource(path, cache_bytes, white)
-    raise VideoError(
-        f"{path} is not a kind of video that is known here: open one of "
-        f"{', '.join(VIDEO_SUFFIXES + IMAGE_SUFFIXES)} or a folder of images."
-    )
+    kind = source_kind("" if is_folder else path.suffix or ".")
+    if kind is None:
+        raise VideoError(
+            f"{path} is not a kind of video that is known here: open one of "
+            f"{', '.join((*video_suffixes(), *IMAGE_SUFFIXES))} or a folder of images."
+        )
+    make: Callable[[Path, int, int | None], Source] = resolve_name(kind.place)
+    return make(path, cache_bytes, white)
 
 
 class Video:

@@ -35,7 +35,7 @@ from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_path
 from napari_vitface.gui.video_list.words import crop_words, list_words
 from napari_vitface.gui.waiting import run_waiting
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from napari_vitface.video import IMAGE_SUFFIXES, video_suffixes
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -212,7 +212,7 @@ class VideoListDock(QWidget):
 
     def choose_files(self) -> None:
         """Ask for files and add them."""
-        endings = " ".join(f"*{suffix}" for suffix in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
+        endings = " ".join(f"*{suffix}" for suffix in (*video_suffixes(), *IMAGE_SUFFIXES))
         paths, _ = QFileDialog.getOpenFileNames(
             self, "Add videos", self._start_folder(), f"Videos ({endings});;All files (*)"
         )

@@ -8,14 +8,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from napari_vitface.jobs.outputs import is_overlay
-from napari_vitface.video import VIDEO_SUFFIXES
+from napari_vitface.video import video_suffixes
 from napari_vitface.video.images import image_files, natural
 
-#: All that `open_video` knows as video files.
-EVERY_VIDEO = "; ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
 
-
-def videos_in(folder: Path, pattern: str = EVERY_VIDEO, *, subfolders: bool = True) -> list[Path]:
+def videos_in(folder: Path, pattern: str = "", *, subfolders: bool = True) -> list[Path]:
     """The files of a folder whose names fit, in natural order of their paths.
 
     Hidden files and labelled videos that ``predict`` wrote are left out.
@@ -24,11 +21,13 @@ def videos_in(folder: Path, pattern: str = EVERY_VIDEO, *, subfolders: bool = Tr
     ----------
     pattern : str
         Names with ``*`` and ``?``, several parted by semicolons; capitals do not matter. One with a
-        slash is held against the path within the folder: ``*/cam1/*.mp4``.
+        slash is held against the path within the folder: ``*/cam1/*.mp4``. Default: all that
+        `open_video` knows as video files.
     subfolders : bool
         Also look into the folders in it. Links to folders are not followed.
     """
     wanted = [part.strip().lower() for part in pattern.split(";") if part.strip()]
+    wanted = wanted or [f"*{suffix}" for suffix in video_suffixes()]
     found = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if subfolders and not name.startswith(".")]

@@ -21,7 +21,7 @@ from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, row_of
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import count, style_sheet
 from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.video_list.finding import EVERY_VIDEO, videos_in
+from napari_vitface.gui.video_list.finding import videos_in
 
 #: Milliseconds after the last key before the folder is looked through.
 _PAUSE = 250
@@ -95,7 +95,7 @@ class FolderDialog(QDialog):
         self._timer.start()
 
     def _search(self) -> None:
-        folder, pattern = self.folder, self.pattern.text().strip() or EVERY_VIDEO
+        folder, pattern = self.folder, self.pattern.text()
         if folder is None:
             return
         self._searches += 1

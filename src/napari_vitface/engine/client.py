@@ -83,7 +83,7 @@ class Engine:
         Parameters
         ----------
         job : str
-            A name in `napari_vitface.engine.worker.JOBS`, or ``module:function`` of a generator
+            A name in `napari_vitface.engine.jobs.JOBS`, or ``module:function`` of a generator
             function of events.
         arguments : mapping
             Keyword arguments of the job: plain data, arrays, paths, ranges and slices.

@@ -15,38 +15,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
+from napari_vitface.engine.jobs import JOBS
 from napari_vitface.engine.scheduler import Scheduler
 from napari_vitface.engine.wire import WireError, read_message, write_message
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Event, Preparing
 from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.resources import Resources
-
-#: The jobs that the engine knows by name. "module:function" names any other.
-JOBS = {
-    "attention_data": "napari_vitface.jobs.explaining.data:attention_data",
-    "attention_video": "napari_vitface.jobs.explaining.video:attention_video",
-    "audit": "napari_vitface.jobs.auditing.audit:audit",
-    "audit_video": "napari_vitface.jobs.auditing.audit:audit_video",
-    "describe": "napari_vitface.jobs.describe:describe",
-    "evaluate": "napari_vitface.jobs.evaluate:evaluate",
-    "explain": "napari_vitface.jobs.explaining.explain:explain",
-    "explain_frames": "napari_vitface.jobs.explaining.frames:explain_frames",
-    "faithfulness": "napari_vitface.jobs.explaining.faithfulness:faithfulness",
-    "features": "napari_vitface.jobs.states.features:features",
-    "find_face": "napari_vitface.jobs.find_face:find_face",
-    "models": "napari_vitface.jobs.models:models",
-    "plan_training": "napari_vitface.jobs.training.plan:plan_training",
-    "predict": "napari_vitface.jobs.predict:predict",
-    "suggest": "napari_vitface.jobs.suggesting.suggest:suggest",
-    "train": "napari_vitface.jobs.training.train:train",
-}
-
-#: Jobs that read headers and folders only.
-_WITHOUT_TORCH = ("models",)
 
 #: What the first prediction needs, so that it is there before somebody asks for one.
 _NEEDED = (
@@ -82,11 +61,10 @@ def start_job(job: str, arguments: dict[str, Any], **context: Any) -> Iterator[E
     `context` holds what the process shares between jobs; a job gets the parts it has a parameter
     for.
     """
-    target = JOBS.get(job, job)
-    module, colon, function = target.partition(":")
-    if not colon:
+    place = JOBS[job].place if job in JOBS else job
+    if ":" not in place:
         raise EngineError(f"The engine has no job {job!r}; it has: {', '.join(sorted(JOBS))}.")
-    generator_function = getattr(importlib.import_module(module), function)
+    generator_function = resolve_name(place)
     accepted = inspect.signature(generator_function).parameters
     shared = {name: value for name, value in context.items() if name in accepted}
     return generator_function(**arguments, **shared)
@@ -129,7 +107,7 @@ def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
     warm_up = WarmUp()
 
     def start(job: str, arguments: dict[str, Any]) -> Iterator[Event]:
-        if job in _WITHOUT_TORCH:
+        if job in JOBS and not JOBS[job].needs_torch:
             return start_job(job, arguments, resources=resources)
         return warm_up.waited_for(_started(job, arguments, resources))
 

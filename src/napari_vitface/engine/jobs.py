@@ -1,0 +1,50 @@
+"""The jobs that the engine carries out, by name."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from napari_vitface.plugins import Registry
+
+
+class Job(NamedTuple):
+    """A job.
+
+    Attributes
+    ----------
+    name : str
+    place : str
+        ``"module:function"`` of a generator of `napari_vitface.jobs.events`. Where it has a
+        parameter ``resources``, it is given the process's `Resources`.
+    needs_torch : bool
+        Else it is not kept waiting for PyTorch while that is being imported.
+    """
+
+    name: str
+    place: str
+    needs_torch: bool = True
+
+
+#: Other packages add theirs as entry points of this group, each a `Job`.
+JOBS: Registry[Job] = Registry(
+    Job,
+    (
+        Job("attention_data", "napari_vitface.jobs.explaining.data:attention_data"),
+        Job("attention_video", "napari_vitface.jobs.explaining.video:attention_video"),
+        Job("audit", "napari_vitface.jobs.auditing.audit:audit"),
+        Job("audit_video", "napari_vitface.jobs.auditing.audit:audit_video"),
+        Job("describe", "napari_vitface.jobs.describe:describe"),
+        Job("evaluate", "napari_vitface.jobs.evaluate:evaluate"),
+        Job("explain", "napari_vitface.jobs.explaining.explain:explain"),
+        Job("explain_frames", "napari_vitface.jobs.explaining.frames:explain_frames"),
+        Job("faithfulness", "napari_vitface.jobs.explaining.faithfulness:faithfulness"),
+        Job("features", "napari_vitface.jobs.states.features:features"),
+        Job("find_face", "napari_vitface.jobs.find_face:find_face"),
+        Job("models", "napari_vitface.jobs.models:models", needs_torch=False),
+        Job("plan_training", "napari_vitface.jobs.training.plan:plan_training"),
+        Job("predict", "napari_vitface.jobs.predict:predict"),
+        Job("suggest", "napari_vitface.jobs.suggesting.suggest:suggest"),
+        Job("train", "napari_vitface.jobs.training.train:train"),
+    ),
+    group="napari_vitface.jobs",
+)

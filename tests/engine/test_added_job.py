@@ -14,7 +14,12 @@ from napari_vitface.jobs.events import Failed, Finished, Progress
 TOY = """
 from napari_vitface.engine.jobs import Job
 from napari_vitface.errors import VideoError
-from napari_vitface.jobs.events import Finished, Progress
+from dataclasses import dataclass
+from napari_vitface.jobs.events import Finished, Progress, Result
+
+@dataclass(frozen=True)
+class Bright(Result):
+    frames: int
 
 def bright(video, above, resources):
     "How many frames are brighter than so much."
@@ -23,7 +28,7 @@ def bright(video, above, resources):
             raise VideoError(f"No frame of {source.path.name} is brighter than {above}.")
         found = [int(image.mean() > above) for _, image in source.frames()]
     yield Progress(len(found), len(found))
-    yield Finished("bright", {"frames": sum(found)})
+    yield Finished("bright", Bright(sum(found)))
 
 TOY = Job("bright", __name__ + ":bright", needs_torch=False)
 """
@@ -41,8 +46,9 @@ def test_it_is_found_by_name_and_may_borrow_the_video(
         heard = []
         arguments = {"video": tmp_path, "above": 80}
         done = engine.submit("bright", arguments, on_event=heard.append).wait(60)
-        assert heard == [Progress(3, 3), Finished("bright", {"frames": 2})]
-        assert done == heard[-1]
+        assert heard == [Progress(3, 3), done]
+        assert isinstance(done, Finished)
+        assert done.result.frames == 2
         failed = engine.submit("bright", {**arguments, "above": 900}).wait(60)
         assert isinstance(failed, Failed)
         assert failed.message == f"No frame of {tmp_path.name} is brighter than 900."

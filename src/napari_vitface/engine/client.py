@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from napari_vitface.engine.connection import Connection, Request
+from napari_vitface.engine.jobs import JOBS
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Cancelled, Event, Failed
 
@@ -102,6 +103,7 @@ class Engine:
         TypeError
             If an argument cannot be sent.
         """
+        JOBS.get(job)  # With a job of another package come the types of what it ends with.
         request = Request(next(self._numbers), job, urgent, on_event)
         request._cancel = self._cancel
         request._message = {

@@ -63,7 +63,6 @@ KNOWN_CIRCLES = [
     for modules in (
         "model.backbone model.grey model.probe",
         "formats.csv_table formats.header_table",
-        "gui.correct.labelling gui.correct.canvas gui.correct.saving",
     )
 ]
 

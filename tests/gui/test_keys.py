@@ -10,9 +10,10 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer, Points, Shapes, Tracks, Vectors
 from napari.utils.key_bindings import KeymapHandler
 
+from napari_vitface.gui.correct.canvas import LabelCanvas
+from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
-from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
 
@@ -48,7 +49,7 @@ def binder(pressed: list[str]) -> KeyBinder:
 
 def test_the_commands_of_the_table_are_there() -> None:
     for command in commands():
-        kinds = (Labelling, KeypointSelection, LabelSaving, FrameWalk)
+        kinds = (LabelEditing, LabelCanvas, KeypointSelection, LabelSaving, FrameWalk)
         owners = [kind for kind in kinds if callable(getattr(kind, command, None))]
         assert len(owners) == 1, command
 

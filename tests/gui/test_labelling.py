@@ -244,9 +244,9 @@ def test_an_edit_of_predictions_is_undone_in_turn(labelling: Labelling, session:
     raw = session.predictions
     operation = {"smooth": "median", "window": 5, "model": session.current.model}
     assert labelling.do(PredictionEdit("smooth", operation))
-    assert labelling.operations == [operation]
+    assert labelling.document.operations == [operation]
     labelling.run("undo")
-    assert labelling.operations == []
+    assert labelling.document.operations == []
     assert session.predictions is raw
     assert labelling.labels.point(0, NOSE) == labelled(1, 2)
 

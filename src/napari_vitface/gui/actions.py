@@ -50,7 +50,7 @@ def start_correcting(viewer: Viewer) -> None:
     dock.open_section("correct")
     labelling = dock.session.labelling
     if labelling.keypoints is not None and labelling.canvas.tool == "look":
-        labelling.switch_tool()
+        labelling.canvas.switch_tool()
 
 
 def show_fine_tune(viewer: Viewer) -> None:

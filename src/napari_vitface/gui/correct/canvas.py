@@ -15,13 +15,12 @@ import numpy as np
 from napari.layers import Points
 from numpy.typing import NDArray
 
-from napari_vitface.gui.correct.keys import KeyBinder
 from napari_vitface.gui.overlays import KEYPOINTS, Overlays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.correct.editing import LabelEditing
     from napari_vitface.gui.session import Session
 
 #: Our names of napari's modes: to look only, to move points, to place them.
@@ -41,7 +40,7 @@ class _Drag:
 class LabelCanvas:
     """Listens to the keypoints layer of a session, whichever layer that is at the time."""
 
-    def __init__(self, session: Session, labelling: Labelling, overlays: Overlays) -> None:
+    def __init__(self, session: Session, labelling: LabelEditing, overlays: Overlays) -> None:
         self._session = session
         self._labelling = labelling
         self._overlays = overlays
@@ -49,11 +48,8 @@ class LabelCanvas:
         self._drag: _Drag | None = None
         self._interrupted = False
         self._syncing = False
-        self._keys = KeyBinder(labelling.run)
         viewer = session.viewer
         assert viewer is not None
-        self._keys.bind(viewer)
-        self._keys.repeat(viewer)
         session.pose_changed.connect(self.draw_pose)
         session.videos.leaving.connect(self.end_drag)
         overlays.points_made.connect(self._on_made)
@@ -94,11 +90,12 @@ class LabelCanvas:
 
     def switch_tool(self) -> None:
         """Move points after placing them and the other way round."""
-        pose = self._labelling.pose
-        if pose is None:
-            self._labelling.hint("There are no keypoints yet: make or open a project.")
+        frame = self._labelling.edited_frame()
+        if frame is None:
+            if not self._session.videos.beyond:
+                self._labelling.hint("There are no keypoints yet: make or open a project.")
             return
-        nothing = not pose.drawn.any()
+        nothing = not frame.pose.drawn.any()
         place = self.tool == MOVE or (self.tool == LOOK and nothing)
         self.take_tool(PLACE if place else MOVE)
 
@@ -158,7 +155,6 @@ class LabelCanvas:
         events = layer.selected_data.events
         (getattr(events, "changed", None) or events.items_changed).connect(self._on_selected)
         layer.mouse_drag_callbacks.append(self._on_mouse)
-        self._keys.bind(layer)
         self.show_selection()
 
     def _on_data(self, event: Any) -> None:
@@ -238,8 +234,7 @@ class LabelCanvas:
         self._labelling.tool_changed.emit()
 
     def close(self) -> None:
-        """Let go of the keys and stop listening."""
-        self._keys.unbind()
+        """Stop listening."""
         viewer = self._session.viewer
         if viewer is not None:
             viewer.layers.selection.events.active.disconnect(self._on_tool)

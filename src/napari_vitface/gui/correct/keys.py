@@ -12,9 +12,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_vitface.gui.correct.canvas import LabelCanvas
+from napari_vitface.gui.correct.editing import LabelEditing
+from napari_vitface.gui.correct.frame_walk import FrameWalk
+from napari_vitface.gui.correct.saving import LabelSaving
+from napari_vitface.gui.correct.selection import KeypointSelection
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.key_bindings import KeymapProvider
+
+
+@dataclass(frozen=True)
+class CommandTargets:
+    """What commands act on."""
+
+    editing: LabelEditing
+    selection: KeypointSelection
+    saving: LabelSaving
+    canvas: LabelCanvas
+    walk: FrameWalk
 
 
 @dataclass(frozen=True)
@@ -25,17 +42,20 @@ class Key:
     ----------
     keys : tuple of str
         As napari writes them: ``"Shift-F"``.
-    command : str
-        What `Labelling.run` is to carry out; empty for a key of napari's own.
     words : str
         What it does.
+    command : str
+        Name of what it carries out; empty for a key of napari's own.
+    carry_out : callable
+        Does it.
     repeats : bool
         Whether holding the key down does it again and again.
     """
 
     keys: tuple[str, ...]
-    command: str
     words: str
+    command: str = ""
+    carry_out: Callable[[CommandTargets], object] = lambda on: None
     repeats: bool = False
 
     @property
@@ -49,49 +69,76 @@ class Key:
         return " or ".join(key.replace("-", "+") for key in self.keys)
 
 
+def _edit(command: Callable[[LabelEditing], object], words: str, *keys: str, **more: bool) -> Key:
+    return Key(keys, words, command.__name__, lambda on: command(on.editing), **more)
+
+
+def _select(command: Callable[[KeypointSelection], object], words: str, *keys: str) -> Key:
+    return Key(keys, words, command.__name__, lambda on: command(on.selection))
+
+
+def _go(command: Callable[[FrameWalk], object], words: str, *keys: str, **more: bool) -> Key:
+    return Key(keys, words, command.__name__, lambda on: command(on.walk), **more)
+
+
 _NUDGE = "nudge the selected points by a pixel"
 
 #: The table, by what the keys are for.
 KEYS: dict[str, tuple[Key, ...]] = {
     "Frames": (
-        Key(("F",), "next_frame", "next frame", True),
-        Key(("D",), "previous_frame", "previous frame", True),
-        Key(("Shift-F",), "next_labelled", "next labelled frame"),
-        Key(("Shift-D",), "previous_labelled", "previous labelled frame"),
-        Key(("R",), "next_suggested", "next suggested frame"),
-        Key(("E",), "previous_suggested", "previous suggested frame"),
-        Key(("Shift-R",), "next_low_confidence", "next frame of low confidence"),
-        Key(("Shift-E",), "previous_low_confidence", "previous frame of low confidence"),
+        _go(FrameWalk.next_frame, "next frame", "F", repeats=True),
+        _go(FrameWalk.previous_frame, "previous frame", "D", repeats=True),
+        _go(FrameWalk.next_labelled, "next labelled frame", "Shift-F"),
+        _go(FrameWalk.previous_labelled, "previous labelled frame", "Shift-D"),
+        _go(FrameWalk.next_suggested, "next suggested frame", "R"),
+        _go(FrameWalk.previous_suggested, "previous suggested frame", "E"),
+        _go(FrameWalk.next_low_confidence, "next frame of low confidence", "Shift-R"),
+        _go(FrameWalk.previous_low_confidence, "previous frame of low confidence", "Shift-E"),
     ),
     "Keypoints": (
-        Key(("T",), "switch_tool", "change between moving points and placing them by clicks"),
-        Key(("W",), "next_keypoint", "select the next keypoint"),
-        Key(("Q",), "previous_keypoint", "select the previous keypoint"),
-        Key(("G",), "accept_all", "accept all predictions of the frame"),
-        Key(("Shift-G",), "accept_selected", "accept the predictions of the selected points"),
-        Key(("B",), "occlude", "occluded: hidden, but about here (again: visible)"),
-        Key(("Shift-B", "Delete", "Backspace"), "delete", "not visible: nobody can say where"),
-        Key(("Shift-C",), "copy_previous", "copy what is missing from the labelled frame before"),
-        Key(("Shift-X",), "swap", "swap the two selected points, or left and right"),
-        Key(("Shift-T",), "forget", "take back what was said of the selected points"),
-        Key(("Ctrl-Shift-Left",), "nudge_left", _NUDGE, True),
-        Key(("Ctrl-Shift-Right",), "nudge_right", _NUDGE, True),
-        Key(("Ctrl-Shift-Up",), "nudge_up", _NUDGE, True),
-        Key(("Ctrl-Shift-Down",), "nudge_down", _NUDGE, True),
+        Key(
+            ("T",),
+            "change between moving points and placing them by clicks",
+            "switch_tool",
+            lambda on: on.canvas.switch_tool(),
+        ),
+        _select(KeypointSelection.next_keypoint, "select the next keypoint", "W"),
+        _select(KeypointSelection.previous_keypoint, "select the previous keypoint", "Q"),
+        _edit(LabelEditing.accept_all, "accept all predictions of the frame", "G"),
+        _edit(
+            LabelEditing.accept_selected, "accept the predictions of the selected points", "Shift-G"
+        ),
+        _edit(LabelEditing.occlude, "occluded: hidden, but about here (again: visible)", "B"),
+        _edit(
+            LabelEditing.delete,
+            "not visible: nobody can say where",
+            *("Shift-B", "Delete", "Backspace"),
+        ),
+        _edit(
+            LabelEditing.copy_previous,
+            "copy what is missing from the labelled frame before",
+            "Shift-C",
+        ),
+        _edit(LabelEditing.swap, "swap the two selected points, or left and right", "Shift-X"),
+        _edit(LabelEditing.forget, "take back what was said of the selected points", "Shift-T"),
+        _edit(LabelEditing.nudge_left, _NUDGE, "Ctrl-Shift-Left", repeats=True),
+        _edit(LabelEditing.nudge_right, _NUDGE, "Ctrl-Shift-Right", repeats=True),
+        _edit(LabelEditing.nudge_up, _NUDGE, "Ctrl-Shift-Up", repeats=True),
+        _edit(LabelEditing.nudge_down, _NUDGE, "Ctrl-Shift-Down", repeats=True),
     ),
     "Edits": (
-        Key(("Ctrl-Z",), "undo", "undo, on whichever frame it was", True),
-        Key(("Ctrl-Shift-Z",), "redo", "redo", True),
-        Key(("Shift-S",), "save", "save the labels"),
+        _edit(LabelEditing.undo, "undo, on whichever frame it was", "Ctrl-Z", repeats=True),
+        _edit(LabelEditing.redo, "redo", "Ctrl-Shift-Z", repeats=True),
+        Key(("Shift-S",), "save the labels", "save", lambda on: on.saving.save()),
     ),
     "Keys of napari, with the keypoints layer selected": (
-        Key(("3", "S"), "", "move points: drag one, or a box around several"),
-        Key(("2", "P"), "", "place points by clicks"),
-        Key(("4", "Z"), "", "move the picture"),
-        Key(("1", "Delete"), "", "the selected points are not visible"),
-        Key(("A",), "", "select all points of the frame"),
-        Key(("Left", "Right"), "", "previous and next frame"),
-        Key(("Space",), "", "held: move the picture for a moment"),
+        Key(("3", "S"), "move points: drag one, or a box around several"),
+        Key(("2", "P"), "place points by clicks"),
+        Key(("4", "Z"), "move the picture"),
+        Key(("1", "Delete"), "the selected points are not visible"),
+        Key(("A",), "select all points of the frame"),
+        Key(("Left", "Right"), "previous and next frame"),
+        Key(("Space",), "held: move the picture for a moment"),
     ),
 }
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.waiting import run_waiting
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.correct.labelling import Labelling
+    from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.session import Session
-    from napari_vitface.project.document import SaveReport
+    from napari_vitface.project.document import LabelDocument, SaveReport
     from napari_vitface.project.label_files import Kind
     from napari_vitface.project.merge import SaveConflict
 
@@ -28,16 +29,23 @@ class LabelSaving:
 
     #: Saving found labels on disk that another program changed meanwhile.
     conflict_found = Signal(object)
+    #: Saving did an edit (`Edit`): it took over what another program changed.
+    edited = Signal(object)
+    #: What is saved changed.
+    changed = Signal()
+    #: A sentence on how to use it.
+    hinted = Signal(str)
 
-    def __init__(self, session: Session, labelling: Labelling) -> None:
+    def __init__(self, session: Session, documents: Documents) -> None:
         self._session = session
-        self._labelling = labelling
+        self._documents = documents
         self.conflict: SaveConflict | None = None
+        documents.changed.connect(self._on_document)
 
     @property
     def line(self) -> str:
         """What is on disk, in a sentence."""
-        document = self._labelling.document
+        document = self._documents.document
         if document is None:
             return ""
         folder = document.journal.path.parent if document.unsaved else document.files.images.parent
@@ -45,17 +53,17 @@ class LabelSaving:
             return f"{folder} is not there: is its drive connected? The labels stay in memory."
         if not document.unsaved:
             return "Saved." if len(document.labels) else "No labels yet."
-        edits = self._labelling.documents.edits
+        edits = self._documents.edits
         noun = "edit" if edits == 1 else "edits"
         return f"{edits} {noun} since the last save, safe in the journal."
 
     def save(self) -> bool:
         """Merge the edits into the label files; a conflict is said and nothing is overwritten."""
-        document = self._labelling.document
+        document = self._documents.document
         if document is None:
-            self._labelling.hint("There are no labels to save yet.")
+            self.hinted.emit("There are no labels to save yet.")
             return False
-        return self._write(document.save)
+        return self._tell(document, document.save)
 
     def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
         """Save after a conflict.
@@ -64,7 +72,7 @@ class LabelSaving:
         ----------
         keep : mapping of (frame, keypoint) to "ours" or "theirs"
         """
-        document, conflict = self._labelling.document, self.conflict
+        document, conflict = self._documents.document, self.conflict
         if document is None or conflict is None:
             return False
 
@@ -75,7 +83,7 @@ class LabelSaving:
                     document.resolve(chosen, side)
             return document.save()
 
-        return self._write(work)
+        return self._tell(document, work)
 
     def choose_file(self, kind: Kind) -> bool:
         """Settle which of two files that disagree counts, and save.
@@ -84,7 +92,7 @@ class LabelSaving:
         ----------
         kind : "h5" or "csv"
         """
-        document = self._labelling.document
+        document = self._documents.document
         if document is None:
             return False
 
@@ -92,15 +100,20 @@ class LabelSaving:
             document.choose(kind)
             return document.save()
 
-        return self._write(work)
+        return self._tell(document, work)
 
-    def _write(self, work: Callable[[], SaveReport]) -> bool:
-        """Save on a thread; another program's changes that were taken over are shown."""
+    def write(self, document: LabelDocument, work: Callable[[], SaveReport]) -> None:
+        """Save on a thread; another program's changes that were taken over are shown.
+
+        Raises
+        ------
+        SaveConflict
+            It is shown, and nothing was overwritten.
+        Exception
+            Whatever else kept the labels from being written.
+        """
         from napari_vitface.project.merge import SaveConflict
 
-        labelling = self._labelling
-        document = labelling.document
-        assert document is not None
         self.conflict = None
         before = len(document.history.done)
         try:
@@ -108,16 +121,13 @@ class LabelSaving:
         except SaveConflict as conflict:
             self.conflict = conflict
             self.conflict_found.emit(conflict)
-            return False
-        except Exception as error:
-            labelling.fail(error)
-            return False
+            raise
         finally:
             for edit in document.history.done[before:]:
-                labelling.tell_edit(edit)
-            labelling.state_changed.emit()
-        labelling.documents.note_saved()
-        labelling.state_changed.emit()
+                self.edited.emit(edit)
+            self.changed.emit()
+        self._documents.note_saved(document)
+        self.changed.emit()
         words = list(report.problems)
         if report.adopted:
             noun = "point" if report.adopted == 1 else "points"
@@ -127,4 +137,24 @@ class LabelSaving:
             )
         if words:
             self._session.tell(" ".join(words), "warning")
+
+    def _tell(self, document: LabelDocument, work: Callable[[], SaveReport]) -> bool:
+        """The same; what keeps it from being done is told, a conflict by `conflict_found`."""
+        from napari_vitface.project.merge import SaveConflict
+
+        try:
+            self.write(document, work)
+        except SaveConflict:
+            return False
+        except Exception as error:
+            self._session.tell(not_written(error), "error")
+            return False
         return True
+
+    def _on_document(self) -> None:
+        self.conflict = None
+
+
+def not_written(error: Exception) -> str:
+    """Why labels could not be written, in a sentence."""
+    return sentence_of("writing the labels", error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_vitface.gui.correct.saving import not_written
 from napari_vitface.gui.fine_tune.labels import label_source
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan, Planner
@@ -223,7 +224,7 @@ class FineTune:
             if not document.unsaved:
                 continue
             if document is current:
-                problem = self._save_current()
+                problem = self._save_current(document)
             else:
                 problem = _save_other(document)
                 if not problem:
@@ -232,27 +233,19 @@ class FineTune:
                 return _NOT_SAVED + problem
         return ""
 
-    def _save_current(self) -> str:
-        labelling = self._labelling
-        told: list[str] = []
+    def _save_current(self, document: LabelDocument) -> str:
+        from napari_vitface.project.merge import SaveConflict
 
-        def listen(text: str, level: str) -> None:
-            if level == "error":
-                told.append(text)
-
-        self._session.told.connect(listen)
         try:
-            saved = labelling.saving.save()
-        finally:
-            self._session.told.disconnect(listen)
-        if saved:
-            return ""
-        if labelling.saving.conflict is not None:
+            self._labelling.saving.write(document, document.save)
+        except SaveConflict:
             return (
                 "another program changed points that you changed too. Choose which to keep in "
                 "section 4 (Correct), then press again."
             )
-        return told[-1] if told else "see section 4 (Correct)."
+        except Exception as error:
+            return not_written(error)
+        return ""
 
     # ----------------------------------------------------------------- the engine
 

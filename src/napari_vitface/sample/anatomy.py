@@ -42,8 +42,6 @@ _FIXED = {
     "lip": (352.0, 420.0),
 }
 
-EYE_FRONT = np.array([503.0, 108.0])
-EYE_BACK = np.array([638.0, 154.0])
 PAD_CENTRE = np.array([330.0, 238.0])
 
 #: Root of the three whiskers that carry keypoints, with the whiskers held back.

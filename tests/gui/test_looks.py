@@ -174,6 +174,59 @@ def test_no_text_is_cut_off_and_all_buttons_are_readable(
     assert faults == []
 
 
+@pytest.mark.window
+def test_no_text_is_cut_off_in_other_docks_and_in_dialogs(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
+) -> None:
+    from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
+    from napari_vitface.gui.correct.project_dialog import ProjectDialog
+    from napari_vitface.gui.trajectories.list import TraceDialog
+    from napari_vitface.gui.video_list.dock import open_video_list
+    from napari_vitface.gui.video_list.folder_dialog import FolderDialog
+
+    viewer: Any = dock.session.viewer
+    window = viewer.window._qt_window
+    faults: list[tuple[Any, ...]] = []
+
+    def look(name: str, root: QWidget) -> None:
+        for size in SIZES:
+            window.resize(*size)
+            for _ in range(5):
+                QApplication.processEvents()
+            assert root.isVisible()
+            faults.extend(
+                (name, size, type(widget).__name__, text)
+                for widget in shown(root)
+                if (text := cut_text(widget))
+            )
+
+    dock.predict_section.use_model(tiny_model)
+    videos = open_video_list(dock.session)
+    look("empty list", videos)
+    dock.session.video_list.add([video_path, video_path.with_name("a recording that is gone.mp4")])
+    look("list", videos)
+    opened = dock.video_section.open(video_path)
+    xy = np.random.default_rng(0).uniform(20, 90, (40, 12, 2))
+    dock.session.set_poses(opened, PoseTable(MOUSE_FACE, xy), dock.session.model_name)
+    dock.session.attention.enabled = True
+    qtbot.waitUntil(lambda: dock.session.attention.status == "shown", timeout=WAIT)
+    dock.attention_section.open_grid()
+    grid = dock.attention_section.grid_dock
+    qtbot.waitUntil(lambda: bool(grid.findChildren(QLabel)), timeout=WAIT)
+    look("grid", grid)
+    for dialog in (
+        FolderDialog(dock.session, dock),
+        TraceDialog(MOUSE_FACE.names, dock),
+        KeypointEditor(MOUSE_FACE, None, dock),
+        ProjectDialog(video_path.parent, MOUSE_FACE, "", dock),
+    ):
+        dialog.show()
+        qtbot.waitExposed(dialog)
+        look(type(dialog).__name__, dialog)
+        dialog.close()
+    assert faults == []
+
+
 def extent_on_canvas(viewer: Any) -> tuple[float, float]:
     """Share of the canvas' height and width that the video fills."""
     camera = getattr(viewer, "scene", viewer).camera

@@ -8,7 +8,7 @@ correcting are in the table too, so that the list that the user sees is whole.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
+from napari_vitface.plugins import Registry
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -57,6 +58,10 @@ class Key:
     command: str = ""
     carry_out: Callable[[CommandTargets], object] = lambda on: None
     repeats: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.command
 
     @property
     def bindings(self) -> tuple[str, ...]:
@@ -143,9 +148,29 @@ KEYS: dict[str, tuple[Key, ...]] = {
 }
 
 
+def _problem(one: Key, others: Mapping[str, Key]) -> str:
+    for key in (*_of(KEYS).values(), *others.values()):
+        if shared := set(one.bindings) & set(key.bindings):
+            return f"{', '.join(sorted(shared))} is for: {key.words}"
+    return "" if one.command and one.command not in _of(KEYS) else "its command is not its own"
+
+
+#: Keys that other packages add, as entry points of this group, each a `Key`.
+ADDED: Registry[Key] = Registry(Key, (), group="napari_vitface.keys", problem=_problem)
+
+
+def whole_table() -> dict[str, tuple[Key, ...]]:
+    """`KEYS`, and below them those of other packages."""
+    return {**KEYS, "Of other packages": tuple(ADDED.values())} if ADDED else KEYS
+
+
 def commands() -> dict[str, Key]:
-    """Our keys by the command that they call."""
-    return {key.command: key for group in KEYS.values() for key in group if key.command}
+    """Our keys, and those of other packages, by the command that they call."""
+    return _of(whole_table())
+
+
+def _of(table: Mapping[str, tuple[Key, ...]]) -> dict[str, Key]:
+    return {key.command: key for group in table.values() for key in group if key.command}
 
 
 def lines() -> dict[str, list[tuple[str, str]]]:
@@ -154,7 +179,7 @@ def lines() -> dict[str, list[tuple[str, str]]]:
     Keys that do the same in four directions share a line.
     """
     table: dict[str, list[tuple[str, str]]] = {}
-    for group, keys in KEYS.items():
+    for group, keys in whole_table().items():
         rows = table.setdefault(group, [])
         for key in keys:
             text = key.text

@@ -6,4 +6,18 @@ number, and what else should be known (rates, wrong frames, why it was left out)
 times, because they carry over to other machines.
 """
 
+from typing import NamedTuple
+
 import napari_vitface.model  # noqa: F401, before torch is loaded: it says how threads wait
+from napari_vitface.plugins import Registry
+
+
+class Benchmark(NamedTuple):
+    """A benchmark of another package: `place` is the ``"module:function"`` that gives its rows."""
+
+    name: str
+    place: str
+
+
+#: Other packages add theirs as entry points of this group, each a `Benchmark`.
+ADDED: Registry[Benchmark] = Registry(Benchmark, (), group="napari_vitface.benchmarks")

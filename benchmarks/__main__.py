@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks import ADDED
 from benchmarks._display import display
 
 Row = tuple[str, str, float | None, str]
@@ -19,13 +19,11 @@ FOLDER = Path(__file__).parent
 LONG = {"neighbours"}
 
 
-def names() -> list[str]:
-    """The benchmarks: modules of this folder that are not private."""
-    return sorted(
-        module.name
-        for module in pkgutil.iter_modules([str(FOLDER)])
-        if not module.name.startswith("_")
-    )
+def places() -> dict[str, str]:
+    """The benchmarks by name: modules of this folder that are not private, and others' own."""
+    own = sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]))
+    ours = {name: f"benchmarks.{name}:run" for name in own if not name.startswith("_")}
+    return {**{one.name: one.place for one in ADDED.values()}, **ours}
 
 
 def measure(name: str) -> list[Row]:
@@ -54,23 +52,24 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
+    known = places()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"which to run: {', '.join(names())} (default all but {', '.join(LONG)})",
+        help=f"which to run: {', '.join(known)} (default all but {', '.join(LONG)})",
     )
     parser.add_argument("--rows-of", metavar="NAME", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.rows_of:
-        rows = importlib.import_module(f"benchmarks.{arguments.rows_of}").run()
+        rows = pkgutil.resolve_name(known[arguments.rows_of])()
         print("\n" + json.dumps([list(row) for row in rows], default=float))
         return 0
-    if unknown := sorted(set(arguments.names) - set(names())):
-        parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(names())}")
+    if unknown := sorted(set(arguments.names) - set(known)):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are: {', '.join(known)}")
     rows, failed = [], False
-    for name in arguments.names or [name for name in names() if name not in LONG]:
+    for name in arguments.names or [name for name in known if name not in LONG]:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows += measure(name)

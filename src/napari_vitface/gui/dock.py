@@ -22,12 +22,13 @@ from napari_vitface.gui.notifications import notify, take_errors
 from napari_vitface.gui.predict.section import PredictSection
 from napari_vitface.gui.report import note_engine
 from napari_vitface.gui.scrolling import Column, SteadyScrollArea
-from napari_vitface.gui.section import Note, Section
+from napari_vitface.gui.section import ADDED, Note, Section
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_section import VideoSection
 from napari_vitface.gui.workbench import session_of
 from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.plugins import leave_out
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -56,6 +57,13 @@ class ViTFaceDock(QWidget):
         self.attention_section = AttentionSection(self.session)
         self.correct_section = CorrectSection(self.session)
         self.fine_tune_section = FineTuneSection(self.session)
+        #: Those of other packages.
+        self.added: dict[str, Section] = {}
+        for kind in ADDED.values():
+            try:
+                self.added[kind.name] = kind.make(self.session, len(self.sections) + 1)
+            except Exception as error:
+                leave_out(f"the section {kind.name}", error)
         column = Column()
         inside = QVBoxLayout(column)
         inside.setContentsMargins(2, 2, 2, 6)
@@ -101,6 +109,7 @@ class ViTFaceDock(QWidget):
             "attention": self.attention_section,
             "correct": self.correct_section,
             "fine-tune": self.fine_tune_section,
+            **self.added,
         }
 
     def open_section(self, name: str) -> None:

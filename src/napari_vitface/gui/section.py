@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
@@ -21,6 +22,10 @@ from superqt import QElidingLabel
 from napari_vitface.errors import escaped
 from napari_vitface.gui.report import can_be_reported, copy_report
 from napari_vitface.gui.style import unparted
+from napari_vitface.plugins import Registry
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import Session
 
 
 def set_role(widget: QWidget, role: str) -> QWidget:
@@ -290,3 +295,24 @@ class Section(QFrame):
     def _toggle(self, is_open: bool) -> None:
         self._body.setVisible(is_open)
         self._arrow.setText("▾" if is_open else "▸")
+
+
+class SectionKind(NamedTuple):
+    """A section of another package.
+
+    Attributes
+    ----------
+    name : str
+        What `ViTFaceDock.sections` calls it.
+    make : callable
+        (session, number) -> the section, made once for a dock. The session is a
+        `napari_vitface.gui.workbench.Workbench`.
+    """
+
+    name: str
+    make: Callable[[Session, int], Section]
+
+
+#: Other packages add theirs as entry points of this group, each a `SectionKind`; they stand below
+#: ours.
+ADDED: Registry[SectionKind] = Registry(SectionKind, (), group="napari_vitface.sections")

@@ -153,7 +153,7 @@ def test_kinds_are_chosen_with_their_settings() -> None:
     assert (hog_kind.name, motion.name) == ("hog", "motion")
     assert described_as(hog_kind.described()) == hog_kind
     assert hog_kind.described() == {"kind": "hog", "orientations": 8, "cell": 6, "block": 1}
-    with pytest.raises(VitFaceError, match="There is no feature 'hogg'; choose among hog, motion"):
+    with pytest.raises(VitFaceError, match="There is no feature 'hogg'; choose among hog, tokens"):
         choose("hogg", {})
     with pytest.raises(VitFaceError, match="named twice"):
         choose("hog,hog", {})

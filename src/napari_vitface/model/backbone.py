@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -108,9 +109,37 @@ class Backbone(nn.Module):
         BackboneError
             The model gives something else than these tokens.
         """
-        if self.grey_scale is not None and self.grey_shift is not None:
-            images = images * self.grey_scale + self.grey_shift
-        tokens = self.model.forward_features(images)  # type: ignore[operator]
+        return self._split(self.model.forward_features(self._stem_images(images)))  # type: ignore[operator]
+
+    def at_layer(self, images: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """As `forward`, but what block number `layer` gives, from 0, normalised as the last is.
+
+        The blocks after it are not computed.
+        """
+        kept: list[Tensor] = []
+
+        class Done(Exception):
+            pass
+
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            kept.append(output)
+            raise Done
+
+        hook = self.blocks[layer].register_forward_hook(keep)
+        try:
+            with suppress(Done):
+                self.model.forward_features(self._stem_images(images))  # type: ignore[operator]
+        finally:
+            hook.remove()
+        norm = getattr(self.model, "norm", None)
+        return self._split(norm(kept[0]) if isinstance(norm, nn.Module) else kept[0])
+
+    def _stem_images(self, images: Tensor) -> Tensor:
+        if self.grey_scale is None or self.grey_shift is None:
+            return images
+        return images * self.grey_scale + self.grey_shift
+
+    def _split(self, tokens: Any) -> tuple[Tensor, Tensor]:
         count = self.num_prefix_tokens + self.grid[0] * self.grid[1]
         if not isinstance(tokens, Tensor) or tokens.ndim != 3 or tokens.shape[1] != count:
             raise BackboneError("its features are not one sequence of prefix and patch tokens")

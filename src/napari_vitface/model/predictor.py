@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.reasons import first_line
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.steps import Steps, result_of
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -134,26 +136,50 @@ class KeypointModel:
         confidence : (B, K) float32
             In [0, 1], calibrated if the checkpoint has a calibration.
         """
+        count = len(self.keypoints)
+        xy = np.empty((len(canvas), count, 2), dtype=np.float32)
+        confidence = np.empty((len(canvas), count), dtype=np.float32)
+        for part, (found, sure) in self.in_batches(canvas, self._forward):
+            xy[part], confidence[part] = found.cpu().numpy(), sure.cpu().numpy()
+        return xy, calibrate(confidence, self.calibration)
+
+    def in_batches(
+        self, canvas: NDArray[np.uint8] | Tensor, compute: Callable[[Tensor], T]
+    ) -> Iterator[tuple[slice, T]]:
+        """What `compute` makes of model inputs, a batch at a time; the batch shrinks as it must.
+
+        Parameters
+        ----------
+        canvas : (B, C, H, W) uint8
+            From `View.pad`.
+        compute : callable
+            Takes a part of the canvas, see `to_images`.
+
+        Yields
+        ------
+        part : slice
+            Of the canvas.
+        result
+            Of `compute`.
+        """
         images = (
             canvas if isinstance(canvas, Tensor) else torch.from_numpy(np.ascontiguousarray(canvas))
         )
-        count = len(self.keypoints)
-        xy = np.empty((len(images), count, 2), dtype=np.float32)
-        confidence = np.empty((len(images), count), dtype=np.float32)
         start = 0
         while start < len(images):
             part = slice(start, min(start + self.batch_size, len(images)))
             try:
-                found, sure = self._forward(images[part])
-                xy[part], confidence[part] = found.cpu().numpy(), sure.cpu().numpy()
-                start = part.stop
-                continue
+                result = compute(images[part])
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            # Outside of the except block: the error's traceback would keep the tensors alive.
-            self._halve(part.stop - part.start)
-        return xy, calibrate(confidence, self.calibration)
+                result = None
+            if result is None:
+                # Outside of the except block: the error's traceback would keep the tensors alive.
+                self._halve(part.stop - part.start)
+                continue
+            yield part, result
+            start = part.stop
 
     def predict_images(
         self, images: Iterable[NDArray[Any]]

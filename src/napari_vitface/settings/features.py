@@ -111,6 +111,65 @@ class Hog(FeatureKind):
     ] = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tokens(FeatureKind):
+    """Tokens of the backbone of a keypoint model, the bundled one or the user's own, as it is."""
+
+    name = "tokens"
+    title = "Tokens of the ViT"
+    help = "what a model's ViT makes of the crop: class token or mean of the patches, at any layer"
+    compute = "napari_vitface.states.features.tokens:extractor"
+    needs = frozenset({"picture", "model"})
+    stored = "float16"
+
+    layer: Annotated[
+        int | None,
+        Option(
+            help="block of the ViT whose tokens are taken, from 0, negative from the end "
+            "(default: the last)",
+            label="Layer",
+            metavar="N",
+        ),
+    ] = None
+    token: Annotated[
+        Literal["class", "mean", "both"],
+        Option(
+            help="the class token, the mean of the patches' tokens, or one after the other",
+            label="Token",
+        ),
+    ] = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry(FeatureKind):
+    """Shape of the face from keypoints, whatever these are."""
+
+    name = "geometry"
+    title = "Geometry of keypoints"
+    help = (
+        "distances, angles and areas between keypoints in units of the face, not of its tilt, "
+        "and their speeds"
+    )
+    compute = "napari_vitface.states.features.geometry:extractor"
+    needs = frozenset({"poses"})
+
+    speeds: Annotated[
+        bool,
+        Option(help="also how fast each keypoint moves on the face", label="Speeds"),
+    ] = True
+    sure: Annotated[
+        float,
+        Option(
+            help="confidence below which a keypoint counts as missing from the geometry",
+            label="Least confidence",
+            metavar="P",
+            ge=0,
+            le=1,
+            step=0.05,
+        ),
+    ] = 0.0
+
+
 class Motion(FeatureKind):
     name = "motion"
     title = "Motion energy"
@@ -164,7 +223,7 @@ def _problem(kind: FeatureKind, others: Mapping[str, FeatureKind]) -> str:
 #: points of this group, each a `FeatureKind`.
 FEATURES: Registry[FeatureKind] = Registry(
     FeatureKind,
-    (Hog(), Motion(), Brightness(), Position(), Time()),
+    (Hog(), Tokens(), Geometry(), Motion(), Brightness(), Position(), Time()),
     group="napari_vitface.features",
     problem=_problem,
 )

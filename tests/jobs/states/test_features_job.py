@@ -12,13 +12,19 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.formats.poses import write_poses
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.results.states import FeaturesResult
 from napari_vitface.jobs.states import features as module
 from napari_vitface.jobs.states.features import features
+from napari_vitface.model.checkpoint import load_model, save_checkpoint
+from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
 from napari_vitface.settings.features import choose
 from napari_vitface.states.features.compute import features_of
 from napari_vitface.states.features.crop import FixedCrop
@@ -133,18 +139,50 @@ def test_what_is_there_is_kept_and_what_is_there_otherwise_refused(video: Path) 
     before = Path(first.path).stat()
     (again,) = result_of(features(video, "hog", settings={"cell": 5})).files
     assert (again.made, Path(again.path).stat()) == (False, before)
-    with pytest.raises(VitFaceError, match="made with another feature; compute it again"):
+    with pytest.raises(VitFaceError, match=r"made otherwise \(feature\); compute it again"):
         list(features(video, "hog", settings={"cell": 6}))
-    with pytest.raises(VitFaceError, match="made with another crop; compute it again"):
+    with pytest.raises(VitFaceError, match=r"made otherwise \(crop\); compute it again"):
         list(features(video, "hog", settings={"cell": 5}, crop=CROP))
     (other,) = result_of(features(video, "hog", crop=CROP, overwrite=True)).files
     assert other.made
 
 
+def test_features_of_a_model_carry_its_name_and_are_of_that_file(
+    video: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"device": "cpu", "precision": "fp32", "frames": "0:10"}
+    (first,) = result_of(features(video, "tokens", model=tiny_model, **options)).files
+    assert Path(first.path).name == "mouse_vitface_tiny_features_tokens.h5"
+    other = tmp_path / "tiny.safetensors"
+    network = load_model(tiny_model, device="cpu").network
+    with torch.no_grad():
+        next(network.parameters()).add_(0.01)
+    save_checkpoint(other, network, Preprocessing((64, 80)), training={"data": "", "licence": ""})
+    with pytest.raises(VitFaceError, match=r"made otherwise \(model\)"):
+        list(features(video, "tokens", model=other, **options))
+
+
+def test_features_by_keypoints_need_predictions_and_know_which(video: Path, tmp_path: Path) -> None:
+    with pytest.raises(VitFaceError, match="no predictions by the model mouse-face beside mouse"):
+        list(features(video, "geometry"))
+    xy = np.random.default_rng(1).uniform(0, 20, (FRAMES, 3, 2))
+    table = PoseTable(KeypointSet(("a", "b", "c")), xy)
+    write_poses(table, tmp_path / "mouse_vitface_mouse-face.h5", scorer="x")
+    result = result_of(features(video, "geometry,position", follow="pose"))
+    assert [each.columns for each in result.files] == [3 + 3, 4]
+    with FeatureFile(result.files[1].path) as file:
+        assert file.rows(0, FRAMES)[:, 2].std() > 0
+    xy[5] += 1
+    moved = tmp_path / "moved.csv"
+    write_poses(PoseTable(KeypointSet(("a", "b", "c")), xy), moved, scorer="x")
+    with pytest.raises(VitFaceError, match=r"made otherwise \(crop, keypoints\)"):
+        list(features(video, "geometry", predictions=moved))
+
+
 def test_another_video_in_the_place_of_the_first_is_seen(video: Path) -> None:
     result_of(features(video, "brightness"))
     (video / "img149.png").unlink()
-    with pytest.raises(VitFaceError, match="another video"):
+    with pytest.raises(VitFaceError, match=r"made otherwise \(video"):
         list(features(video, "brightness"))
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cli.arguments import (
     Command,
+    add_batch_size,
+    add_computing,
+    add_model,
     add_setting,
     add_white,
     frames,
@@ -44,7 +47,20 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         "--crop",
         type=rectangle,
         metavar="X,Y,W,H",
-        help="part of the frame that holds the face, in video pixels (default: the whole frame)",
+        help="part of the frame that holds the face, in video pixels (default: the whole frame; "
+        "where it follows the face, around the keypoints)",
+    )
+    parser.add_argument(
+        "--follow",
+        choices=("position", "pose"),
+        help="have the crop go with the face, by its predicted keypoints: moved, or turned and "
+        "scaled as well (default: it stays where it is)",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="table of keypoints (default: what the model left beside the video)",
     )
 
 
@@ -58,6 +74,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_features(parser)
     add_part(parser)
+    add_model(parser)
+    add_computing(parser)
+    add_batch_size(parser)
     parser.add_argument(
         "--frames",
         type=frames,
@@ -95,6 +114,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             arguments.features,
             settings=chosen_settings(arguments),
             crop=arguments.crop,
+            follow=arguments.follow,
+            predictions=arguments.predictions,
+            model=arguments.model,
+            device=arguments.device,
+            precision=arguments.precision,
+            batch_size=arguments.batch_size,
             frames=arguments.frames,
             output_dir=arguments.output_dir,
             overwrite=arguments.overwrite,

@@ -22,7 +22,9 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import FeaturesResult, FeatureTable
+from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import DEFAULT, FeatureKind, choose
 
 if TYPE_CHECKING:
@@ -40,13 +42,21 @@ def features(
     *,
     settings: Mapping[str, Any] | None = None,
     crop: tuple[int, int, int, int] | None = None,
+    follow: Follow | None = None,
     frames: slice | range | str | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] = "mouse-face",
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     white: int | None = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Compute features of a video's frames and write ``<video>_features_<kind>.h5`` for each kind.
+
+    Those of a model are in ``<video>_vitface_<model>_features_<kind>.h5``.
 
     Closing the generator cancels the run and keeps what is done in ``.part`` files beside the
     outputs; the same call goes on from there. The rows of frames that cannot be decoded are NaN.
@@ -60,9 +70,16 @@ def features(
     settings : mapping, optional
         Of the kinds, by name.
     crop : (x, y, w, h), optional
-        Part of the frame, in video pixels; default the whole frame.
+        Part of the frame, in video pixels; default the whole frame. One that follows the face is
+        given where the face mostly is; default around the keypoints.
+    follow : {"position", "pose"}, optional
+        Have the crop go with the face, by its keypoints; with "pose" turned and scaled as well.
     frames : slice, range or "START:STOP:STEP", optional
         Default: all.
+    predictions : path, optional
+        Table of keypoints. Default: the one that the model left beside the video.
+    model, device, precision, batch_size
+        As in `napari_vitface.jobs.predict.predict`; for kinds that need a model.
     output_dir : path, optional
         Default: where the video is.
     overwrite : bool
@@ -70,7 +87,7 @@ def features(
     white : int, optional
         As in `napari_vitface.jobs.predict.predict`.
     resources : Resources, optional
-        Where to borrow the video from.
+        Where to borrow the model and the video from.
 
     Yields
     ------
@@ -85,8 +102,6 @@ def features(
         changed during the run.
     """
     from napari_vitface.states.features.compute import make_extractors
-    from napari_vitface.states.features.crop import FixedCrop
-    from napari_vitface.states.features.extractor import Material
 
     kinds = choose(features, settings or {})
     with ExitStack() as stack:
@@ -94,12 +109,22 @@ def features(
         source = stack.enter_context(shared.video(video, white=white))
         stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
-        material = Material(source, FixedCrop.of(source, crop))
+        material = yield from material_of(
+            stack,
+            shared,
+            source,
+            kinds,
+            crop=crop,
+            follow=follow,
+            predictions=predictions,
+            model=model,
+            computing=Computing(device, precision, batch_size),
+        )
         extractors = make_extractors(kinds, material)
         about = _about(material, stamp, chosen)
         folder = _made(results_folder(source.path) if output_dir is None else Path(output_dir))
         files = [
-            _Output.of(kind, extractor, about, source.path, folder)
+            _Output.of(kind, extractor, material, about, model, folder)
             for kind, extractor in zip(kinds, extractors, strict=True)
         ]
         missing = [each for each in files if not each.is_there(overwrite)]
@@ -146,7 +171,7 @@ def features(
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class _Output:
     """The file of one kind of feature, and what is made of it so far."""
 
@@ -161,14 +186,25 @@ class _Output:
         cls,
         kind: FeatureKind,
         extractor: Extractor,
+        material: Material,
         about: Mapping[str, Any],
-        video: Path,
+        model: str | os.PathLike[str],
         folder: Path,
     ) -> _Output:
+        from napari_vitface.model.checkpoint import file_digest, find_model
         from napari_vitface.states.features.file import ENDING
+        from napari_vitface.states.features.following import digest_of
 
         its = {**about, "feature": kind.described(), "layout": extractor.about}
-        path = output_path(video, ENDING.format(kind=kind.name), folder=folder)
+        name = None
+        if "model" in kind.needs:
+            file = find_model(model)
+            name, its["model"] = file.stem, file_digest(file)
+        if "poses" in kind.needs and material.poses is not None:
+            its["keypoints"] = digest_of(material.poses)
+        path = output_path(
+            material.video.path, ENDING.format(kind=kind.name), model=name, folder=folder
+        )
         return cls(kind, extractor, its, path)
 
     def is_there(self, overwrite: bool) -> bool:
@@ -238,14 +274,19 @@ class _Run:
 
     def compute(self) -> Iterator[Event]:
         """Compute what is missing and append it to the part files."""
-        from napari_vitface.states.features.compute import compute
+        from napari_vitface.states.features.compute import BLOCK, compute
 
+        model = self.material.model
         total, done = len(self.frames), self.fresh_from
         began = told = synced = time.monotonic()
         pace = Pace()
         blocks = compute(
-            [each.extractor for each in self.outputs], self.material, self.frames[done:]
+            [each.extractor for each in self.outputs],
+            self.material,
+            self.frames[done:],
+            size=BLOCK if model is None else max(BLOCK, model.batch_size),
         )
+        notices = 0 if model is None else len(model.notices)
         try:
             for block in blocks:
                 for each, values in zip(self.outputs, block.values, strict=True):
@@ -254,6 +295,9 @@ class _Run:
                     self._append(each.part, block.frames[fresh], values[fresh])
                 done += len(block.frames)
                 pace.step(len(block.frames))
+                for sentence in [] if model is None else model.notices[notices:]:
+                    notices += 1
+                    yield Notice(sentence)
                 now = time.monotonic()
                 if now - synced > _SYNC_EVERY:
                     synced = now
@@ -299,7 +343,7 @@ class _Run:
         return runs_of(np.unique(np.concatenate([*self.broken, []])).astype(int).tolist())
 
     def _note(self, rows: NDArray[np.void]) -> None:
-        self.broken.append(rows["frame"][np.isnan(rows["values"][:, 0])])
+        self.broken.append(rows["frame"][np.isnan(rows["values"]).all(axis=1)])
 
     def _append(
         self, part: PartFile, frames: NDArray[np.int64], values: NDArray[np.float32]

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.settings.features import FeatureKind
 from napari_vitface.states.features.extractor import Extractor, Material, Pictures
+from napari_vitface.video.ahead import decode_ahead
 
 #: A frame's crop at each of the scales that are wanted; None if it cannot be decoded.
 Seen = tuple[NDArray[np.uint8], ...] | None
 #: Frames a block: enough that Python's share is small, few enough that they stay in the cache.
 BLOCK = 64
+#: Blocks that are put together before they are asked for.
+_DEPTH = 2
 
 
 @dataclass(frozen=True)
@@ -63,30 +66,10 @@ def compute(
     size : int
         Frames a block, at most.
     """
-    scales = [each.scale for each in extractors if each.scale is not None]
-    if not scales:
-        for start in range(0, len(frames), size):
-            yield _block(extractors, np.asarray(frames[start : start + size], np.int64), {}, {})
-        return
-    back = any(each.before for each in extractors)
-    numbers = _with_those_before(frames) if back else frames
-    wanted = frames if not back else frozenset(frames)
-    source = material.crop.read(material.video, numbers, scales)
-    images: dict[int, Seen] = {}
-    before: dict[int, Seen] = {}
-    last: tuple[int, Seen] = (-1, None)
+    source = decode_ahead(lambda: _assemble(extractors, material, frames, size), _DEPTH)
     try:
-        for number, seen in source:
-            if number in wanted:
-                images[number] = seen
-                # Before the first frame of the video stands itself.
-                before[number] = last[1] if number == last[0] + 1 and number else seen
-                if len(images) == size:
-                    yield _block(extractors, np.array([*images]), images, before)
-                    images, before = {}, {}
-            last = number, seen
-        if images:
-            yield _block(extractors, np.array([*images]), images, before)
+        for numbers, batch in source:
+            yield Block(numbers, tuple(map(_values, extractors, batch)))
     finally:
         source.close()  # type: ignore[attr-defined]
 
@@ -121,44 +104,90 @@ def features_of(
     )
 
 
-def _with_those_before(frames: range | Sequence[int]) -> list[int]:
+@dataclass(frozen=True)
+class _Batch:
+    """Pictures for one extractor, and which of the block's frames these are."""
+
+    pictures: Pictures | None
+    there: NDArray[np.bool_]
+
+
+def _values(extractor: Extractor, batch: _Batch) -> NDArray[np.float32]:
+    rows = np.full((len(batch.there), len(extractor.columns)), np.nan, np.float32)
+    if batch.pictures is not None:
+        rows[batch.there] = extractor(batch.pictures)
+    return rows
+
+
+def _assemble(
+    extractors: Sequence[Extractor], material: Material, frames: range | Sequence[int], size: int
+) -> Iterator[tuple[NDArray[np.int64], list[_Batch]]]:
+    """The material of blocks of frames; runs on a thread of its own."""
+    scales = [each.scale for each in extractors if each.scale is not None]
+    if not scales:
+        for start in range(0, len(frames), size):
+            numbers = np.asarray(frames[start : start + size], np.int64)
+            yield numbers, [_batch(numbers, None)] * len(extractors)
+        return
+    back = any(each.before for each in extractors)
+    source = material.crop.read(
+        material.video, _with_those_before(frames) if back else frames, scales
+    )
+    wanted = frames if isinstance(frames, range) else frozenset(frames)
+    block: dict[int, tuple[Seen, Seen]] = {}
+    last: tuple[int, Seen] = (-1, None)
+    try:
+        for number, seen in source:
+            if number in wanted:
+                # Before the first frame of the video stands itself.
+                block[number] = seen, last[1] if number == last[0] + 1 and number else seen
+                if len(block) == size:
+                    yield _batches(extractors, block)
+                    block = {}
+            last = number, seen
+        if block:
+            yield _batches(extractors, block)
+    finally:
+        source.close()  # type: ignore[attr-defined]
+
+
+def _with_those_before(frames: range | Sequence[int]) -> Sequence[int]:
+    if isinstance(frames, range) and frames.step == 1:
+        return range(max(frames.start - 1, 0), frames.stop)
     return sorted({*frames} | {max(number - 1, 0) for number in frames})
 
 
-def _block(
-    extractors: Sequence[Extractor],
-    frames: NDArray[np.int64],
-    images: Mapping[int, Seen],
-    before: Mapping[int, Seen],
-) -> Block:
-    values = []
-    picture = 0
+def _batches(
+    extractors: Sequence[Extractor], block: Mapping[int, tuple[Seen, Seen]]
+) -> tuple[NDArray[np.int64], list[_Batch]]:
+    numbers = np.array([*block])
+    batches, picture = [], 0
     for each in extractors:
-        rows = np.full((len(frames), len(each.columns)), np.nan, np.float32)
         if each.scale is None:
-            rows[:] = each(Pictures(frames))
-        else:
-            now = [images[number] for number in frames.tolist()]
-            earlier = [before[number] for number in frames.tolist()] if each.before else now
-            pairs = [
-                (one[picture], other[picture])
-                for one, other in zip(now, earlier, strict=True)
-                if one is not None and other is not None
-            ]
-            whole = np.array(
-                [
-                    one is not None and other is not None
-                    for one, other in zip(now, earlier, strict=True)
-                ]
-            )
-            if pairs:
-                rows[whole] = each(
-                    Pictures(
-                        frames[whole],
-                        np.stack([one for one, _ in pairs]),
-                        np.stack([other for _, other in pairs]) if each.before else None,
-                    )
-                )
-            picture += 1
-        values.append(rows)
-    return Block(frames, tuple(values))
+            batches.append(_batch(numbers, None))
+            continue
+        pairs = [
+            None if now is None or (each.before and before is None) else (now, before)
+            for now, before in block.values()
+        ]
+        batches.append(_batch(numbers, pairs, picture, before=each.before))
+        picture += 1
+    return numbers, batches
+
+
+def _batch(
+    numbers: NDArray[np.int64],
+    pairs: Sequence[tuple[Seen, Seen] | None] | None,
+    picture: int = 0,
+    *,
+    before: bool = False,
+) -> _Batch:
+    if pairs is None:
+        return _Batch(Pictures(numbers), np.ones(len(numbers), np.bool_))
+    there = np.array([pair is not None for pair in pairs])
+    whole = [pair for pair in pairs if pair is not None]
+    if not whole:
+        return _Batch(None, there)
+    images = np.stack([now[picture] for now, _ in whole if now is not None])
+    earlier = [other[picture] for _, other in whole if other is not None] if before else []
+    return _Batch(Pictures(numbers[there], images, np.stack(earlier) if before else None), there)

@@ -89,15 +89,16 @@ class FixedCrop:
     ) -> Iterator[tuple[int, tuple[NDArray[np.uint8], ...] | None]]:
         own = [Scale(self.rectangle, each.size, each.grey) for each in scales]
         # Where all want the same, the thread that decodes scales as well.
-        if len(set(own)) == 1:
-            for number, image in video.frames(frames, scale=own[0]):
-                yield number, None if image is None else (image,) * len(own)
-            return
+        together = len(set(own)) == 1
         scalers = [ImageScaler(each) for each in own]
-        for number, image in video.frames(frames):
-            yield (
-                number,
-                None
-                if image is None
-                else tuple(scaler(image, white=video.white) for scaler in scalers),
-            )
+        source = video.frames(frames, scale=own[0] if together else None)
+        try:
+            for number, image in source:
+                if image is None:
+                    yield number, None
+                elif together:
+                    yield number, (image,) * len(own)
+                else:
+                    yield number, tuple(scaler(image, white=video.white) for scaler in scalers)
+        finally:
+            source.close()  # type: ignore[attr-defined]

@@ -222,8 +222,8 @@ class FeatureFile:
         other = [key for key in other if key != "layout"] or other
         if other:
             raise VitFaceError(
-                f"{self.path.name} was made with another {' and another '.join(other)}; compute "
-                "it again (--overwrite), or into another folder."
+                f"{self.path.name} was made otherwise ({', '.join(other)}); compute it again "
+                "(--overwrite), or into another folder."
             )
 
 

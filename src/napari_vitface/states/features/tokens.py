@@ -1,0 +1,95 @@
+"""What a ViT makes of the face: its class token, or the mean of its patch tokens, at any layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VitFaceError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.settings.features import Tokens
+    from napari_vitface.states.features.extractor import Material, Pictures
+
+
+def extractor(kind: Tokens, material: Material) -> TokenExtractor:
+    """The extractor of a crop that a model looks at.
+
+    Raises
+    ------
+    VitFaceError
+        The model has no class token, or fewer layers.
+    """
+    model = material.model
+    if model is None:
+        raise VitFaceError("Tokens are of a model; name one.")
+    backbone = model.network.backbone
+    depth = len(backbone.blocks)
+    if kind.layer is not None and not -depth <= kind.layer < depth:
+        raise VitFaceError(
+            f"The model {model.name} has the layers 0 to {depth - 1}, and no layer {kind.layer}."
+        )
+    if kind.token != "mean" and backbone.class_token is None:
+        raise VitFaceError(
+            f"The model {model.name} has no class token; choose the mean of its patches "
+            "(--token mean)."
+        )
+    layer = (-1 if kind.layer is None else kind.layer) % depth
+    return TokenExtractor(model, material.crop.size, layer, kind.token)
+
+
+class TokenExtractor:
+    """Tokens of pictures of one size, through the model's own preprocessing.
+
+    Parameters
+    ----------
+    model : KeypointModel
+    size : (h, w)
+        Of the crop.
+    layer : int
+        Block whose output is taken, from 0; normalised as the last one's is (Caron et al., 2021).
+    token : {"class", "mean", "both"}
+    """
+
+    before = False
+
+    def __init__(self, model: KeypointModel, size: tuple[int, int], layer: int, token: str) -> None:
+        self._model = model
+        # The crop has been cut already.
+        self._view = model.preprocessing.with_crop(None).view(size)
+        self._layer = layer
+        self._token = token
+        self.scale = self._view.scale
+        self.about: dict[str, Any] = {"layer": layer, "input_size": list(model.network.input_size)}
+        named = {"class": ["class"], "mean": ["mean"], "both": ["class", "mean"]}[token]
+        channels = range(model.network.backbone.embed_dim)
+        self.columns = tuple(f"{name} {channel}" for name in named for channel in channels)
+
+    def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
+        assert pictures.images is not None
+        canvas = self._view.pad(pictures.images)
+        found = np.empty((len(canvas), len(self.columns)), np.float32)
+        for part, tokens in self._model.in_batches(canvas, self._tokens):
+            found[part] = tokens.float().cpu().numpy()
+        return found
+
+    def _tokens(self, canvas: Tensor) -> Tensor:
+        import torch
+
+        backbone = self._model.network.backbone
+        with torch.inference_mode():
+            images = self._model.to_images(canvas)
+            if self._layer == len(backbone.blocks) - 1:
+                prefix, patches = backbone(images)
+            else:
+                prefix, patches = backbone.at_layer(images, self._layer)
+            mean = patches.mean(dim=(2, 3))
+            if self._token == "mean":
+                return mean
+            first = prefix[:, backbone.class_token]
+            return first if self._token == "class" else torch.cat([first, mean], dim=1)

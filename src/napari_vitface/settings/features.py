@@ -38,6 +38,9 @@ class FeatureKind:
     needs : set of {"picture", "poses", "model"}
     stored : {"float16", "float32"}
         How numbers stand in files. Half of the bytes where three digits are enough.
+    mixed : bool
+        Its numbers have different units, so each is brought to the same spread before frames are
+        compared.
     trivial : bool
         It says nothing of an expression: what another kind has to be better than.
     """
@@ -48,6 +51,7 @@ class FeatureKind:
     compute: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset({"picture"})
     stored: ClassVar[Literal["float16", "float32"]] = "float32"
+    mixed: ClassVar[bool] = False
     trivial: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -152,6 +156,7 @@ class Geometry(FeatureKind):
     )
     compute = "napari_vitface.states.features.geometry:extractor"
     needs = frozenset({"poses"})
+    mixed = True
 
     speeds: Annotated[
         bool,

@@ -50,8 +50,6 @@ def embed(
     VitFaceError
         Fewer than three frames have features, or UMAP is not installed.
     """
-    from sklearn.decomposition import PCA
-
     whole = np.isfinite(values).all(axis=1)
     seen = values[whole]
     if len(seen) < 3:
@@ -59,12 +57,11 @@ def embed(
             f"A map needs at least 3 frames with features, and there are {len(seen)}."
         )
     points = np.full((len(values), 2), np.nan, np.float32)
-    if method == "pca" or seen.shape[1] == 1:
-        # A single feature has a line for a map.
-        fitted = PCA(min(2, seen.shape[1]), svd_solver="covariance_eigh")
-        points[whole] = 0
-        points[whole, : fitted.n_components] = fitted.fit_transform(seen)
-        return Embedding(points, tuple(map(float, fitted.explained_variance_ratio_)))
+    if method == "pca":
+        points[whole], explained = principal(seen)
+        return Embedding(points, explained)
+    from sklearn.decomposition import PCA
+
     try:
         from umap import UMAP
     except ImportError as error:
@@ -76,3 +73,27 @@ def embed(
     neighbours = min(15, len(seen) - 1)
     points[whole] = UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(reduced)
     return Embedding(points)
+
+
+def principal(
+    values: NDArray[np.float32], count: int = 2
+) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """Principal components of rows (N, D): scores (N, count), and shares of the variance.
+
+    In numpy, because importing scikit-learn takes longer than anybody waits for a map.
+    """
+    centred = (values - values.mean(axis=0)).astype(np.float64)
+    small = centred.shape[0] < centred.shape[1]
+    product = centred @ centred.T if small else centred.T @ centred
+    variances, vectors = np.linalg.eigh(product)
+    variances = np.maximum(variances[::-1][:count], 0)
+    vectors = vectors[:, ::-1][:, :count]
+    scores = vectors * np.sqrt(variances) if small else centred @ vectors
+    # The sign of a component means nothing; let the same data always have the same map.
+    scores = scores * np.where(
+        scores[np.abs(scores).argmax(axis=0), range(scores.shape[1])] < 0, -1, 1
+    )
+    found = np.zeros((len(values), count), np.float32)
+    found[:, : scores.shape[1]] = scores
+    total = max(float(np.trace(product)), 1e-300)
+    return found, tuple(float(each) / total for each in variances)

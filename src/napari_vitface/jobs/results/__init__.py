@@ -11,6 +11,8 @@ from napari_vitface.jobs.results.states import (
     FeaturesResult,
     FeatureTable,
     FeatureVideosResult,
+    LookResult,
+    MeanFaceResult,
 )
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "FeatureTable",
     "FeatureVideosResult",
     "FeaturesResult",
+    "LookResult",
+    "MeanFaceResult",
     "QuantiseResult",
     "SampleResult",
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vitface.jobs.events import Result
 from napari_vitface.record import Record
 
@@ -69,3 +72,66 @@ class FeatureVideosResult(Result):
 
     videos: tuple[FeaturesResult, ...]
     failed: tuple[FailedVideo, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookResult(Result):
+    """Frames of a recording beside each other.
+
+    Attributes
+    ----------
+    path, kind, title : str
+        The file of features, the name of their kind and what it is called.
+    video : str
+        Name of the video that they are of.
+    frames : (n,) int64
+    labels : tuple of str
+        Those that there are.
+    label : (n,) int16
+        Position in `labels` of each frame's; -1 for none.
+    similarity : (n, n) float16
+        Correlation of features.
+    clusters : (n,) int64
+        The order in which hierarchical clustering joins frames.
+    points : (n, 2) float32
+        The map.
+    explained : tuple of float or None
+        Share of the variance along its axes; None if they mean nothing.
+    """
+
+    path: str
+    kind: str
+    title: str
+    video: str
+    frames: NDArray[np.int64]
+    labels: tuple[str, ...]
+    label: NDArray[np.int16]
+    similarity: NDArray[np.float16]
+    clusters: NDArray[np.int64]
+    points: NDArray[np.float32]
+    explained: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanFaceResult(Result):
+    """The mean face of some frames, and what sets it apart from others.
+
+    Attributes
+    ----------
+    mean : (h, w) float32
+        Grey levels.
+    contrast : (h, w) float32 or None
+        By how many grey levels the frames inside are brighter than those outside; None without any
+        outside.
+    inside, outside : int
+        Frames that were averaged.
+    corner : (x, y)
+        Where its first pixel lies in the video, in video pixels; of a crop that follows the face,
+        on the usual face.
+    """
+
+    mean: NDArray[np.float32]
+    contrast: NDArray[np.float32] | None
+    inside: int
+    outside: int
+    corner: tuple[int, int]

@@ -1,0 +1,158 @@
+"""Frames beside each other, for the eye: their similarity, a map of them, mean faces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Literal
+
+import numpy as np
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import Event, Finished, Preparing, Progress, Started
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.states import LookResult, MeanFaceResult
+from napari_vitface.jobs.states.material import Follow, material_of
+
+
+def look(
+    path: str | os.PathLike[str],
+    *,
+    intervals: Mapping[str, Sequence[Sequence[int]]] | None = None,
+    embedding: Literal["pca", "umap"] = "pca",
+    most: int = 2000,
+    seed: int = 0,
+) -> Iterator[Event]:
+    """Compare frames of a recording by their features.
+
+    Parameters
+    ----------
+    path : path
+        A file that `features` wrote.
+    intervals : mapping of str to sequence of (onset, offset), optional
+        Frames with a label, offset being the first frame after them.
+    embedding : {"pca", "umap"}
+    most : int
+        Frames that are looked at: as many, evenly spread, and up to as many again with a label.
+    seed : int
+        Of UMAP.
+
+    Yields
+    ------
+    Started, Preparing
+    Finished
+        With a `LookResult`.
+
+    Raises
+    ------
+    VitFaceError
+        The file is no such file, has a single number a frame, or too few frames; UMAP is not
+        installed.
+    """
+    from napari_vitface.states.comparing import compared
+    from napari_vitface.states.embedding import embed
+    from napari_vitface.states.features.file import FeatureFile
+    from napari_vitface.states.similarity import order_of, similarity
+
+    labels = dict(intervals or {})
+    with FeatureFile(path) as file:
+        yield Preparing(f"Reading {file.path.name}")
+        some = compared(file, labels, most)
+        yield Started("look", len(some.frames))
+        matrix = similarity(some.values)
+        yield Preparing("Ordering frames by what is alike")
+        clusters = order_of(matrix, "clusters")
+        yield Preparing("Making a map of the frames")
+        found = embed(some.values, embedding, seed=seed)
+        names = tuple(name for name in labels if (some.labels == name).any())
+        position = {name: i for i, name in enumerate(names)}
+        yield Finished(
+            "look",
+            LookResult(
+                path=str(file.path),
+                kind=file.kind.name,
+                title=file.kind.title,
+                video=str(file.about.get("video", {}).get("name", "")),
+                frames=some.frames,
+                labels=names,
+                label=np.array([position.get(name, -1) for name in some.labels], np.int16),
+                similarity=matrix.astype(np.float16),
+                clusters=clusters,
+                points=found.points,
+                explained=found.explained,
+            ),
+        )
+
+
+def mean_face(
+    video: str | os.PathLike[str],
+    inside: Sequence[int],
+    outside: Sequence[int] = (),
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    follow: Follow | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] = "mouse-face",
+    white: int | None = None,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Average the face over frames of a video, and compare it with that of others.
+
+    Parameters
+    ----------
+    video : path
+    inside, outside : sequence of int
+        Frames; some that are evenly spread among them where they are many.
+    crop, follow, predictions, model, white, resources
+        As in `napari_vitface.jobs.states.features.features`.
+
+    Yields
+    ------
+    Started, Progress
+    Finished
+        With a `MeanFaceResult`.
+
+    Raises
+    ------
+    VitFaceError
+        The video or the crop cannot be used, or no frame can be decoded.
+    """
+    from napari_vitface.states.mean_face import MeanFace
+    from napari_vitface.states.mean_face import mean_face as average
+
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        source = stack.enter_context(shared.video(video, white=white))
+        material = yield from material_of(
+            stack,
+            shared,
+            source,
+            (),
+            crop=crop,
+            follow=follow,
+            predictions=predictions,
+            model=model,
+        )
+        strange = [frame for frame in (*inside, *outside) if not 0 <= frame < len(source)]
+        if strange or not len(inside):
+            which = f"and no frame {strange[0]}" if strange else "and none is chosen"
+            raise VitFaceError(
+                f"{source.path.name} has the frames 0 to {len(source) - 1}, {which}."
+            )
+        face = MeanFace(material.crop.size)
+        for done, total in average(material, inside, outside, face):
+            if done == 1:
+                yield Started("mean_face", total)
+            yield Progress(done, total)
+        x, y, _, _ = material.crop.described()["rectangle"]
+        yield Finished(
+            "mean_face",
+            MeanFaceResult(
+                mean=face.mean,
+                contrast=face.contrast,
+                inside=face.inside,
+                outside=face.outside,
+                corner=(int(x), int(y)),
+            ),
+        )

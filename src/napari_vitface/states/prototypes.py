@@ -1,0 +1,94 @@
+"""Prototypes: the features of the face that is most typical of a label.
+
+As in Dolensek et al. (2020, doi:10.1126/science.aaz9468) a prototype is the mean of the features of
+few frames in which an expression is plainest, made of the training animals' trials alone, and a
+frame is judged by its correlation with it. Which frames these are is said here in numbers: those
+that are most like the mean of their label and least like that of the frames without any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.states.similarity import similarity
+
+#: Share of a label's frames that its prototype is the mean of.
+SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """The typical features of each label.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    values : (L, D) float32
+    rows : tuple of (n,) int64
+        Of which rows each is the mean.
+    """
+
+    labels: tuple[str, ...]
+    values: NDArray[np.float32]
+    rows: tuple[NDArray[np.int64], ...]
+
+    def similarity(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, L): correlation of frames (N, D) with each prototype."""
+        return similarity(values, self.values)
+
+
+def prototypes(
+    values: NDArray[np.float32],
+    labels: ArrayLike,
+    *,
+    training: ArrayLike | None = None,
+    none: str = "",
+    share: float = SHARE,
+) -> Prototypes:
+    """The prototype of each label.
+
+    Parameters
+    ----------
+    values : (N, D) float32
+        Rows with NaN are left out.
+    labels : (N,) array of str
+    training : (N,) array of bool, optional
+        Frames of the animals that prototypes may be made of; default all. Frames of the others do
+        not change them.
+    none : str
+        The label of frames that have none.
+    share : float
+        Of a label's frames, the most typical ones, in (0, 1]; at least one.
+
+    Raises
+    ------
+    VitFaceError
+        No training frame has a label.
+    """
+    if not 0 < share <= 1:
+        raise VitFaceError(f"The share of typical frames is above 0 and up to 1, not {share}.")
+    told = np.asarray(labels)
+    usable = np.isfinite(values).all(axis=1)
+    if training is not None:
+        usable &= np.asarray(training, np.bool_)
+    names = tuple(str(name) for name in np.unique(told[usable]) if name != none)
+    if not names:
+        raise VitFaceError("No frame of the training animals has a label and features.")
+    neutral = usable & (told == none)
+    means, rows = [], []
+    for name in names:
+        mine = np.flatnonzero(usable & (told == name))
+        own = values[mine]
+        typical = similarity(own, own.mean(axis=0, keepdims=True))[:, 0]
+        if neutral.any():
+            typical = typical - similarity(own, values[neutral].mean(axis=0, keepdims=True))[:, 0]
+        count = max(1, round(share * len(mine)))
+        # Stable, so that equal ones are taken as they come.
+        best = np.argsort(-np.nan_to_num(typical, nan=-np.inf), kind="stable")[:count]
+        rows.append(np.sort(mine[best]))
+        means.append(values[rows[-1]].mean(axis=0))
+    return Prototypes(names, np.array(means, np.float32), tuple(rows))

@@ -18,12 +18,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks._display import can_open_windows
-from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.events import Event, Finished, Result
 
 Row = tuple[str, str, float | None, str]
 
@@ -133,10 +133,10 @@ def _measure(
                 if number >= _WARM:
                     replies[-1].append(time.perf_counter() - began)
             alarm.setInterval(50)
-        answers: list[dict[str, Any]] = []
+        answers: list[Passes] = []
 
         def on_event(event: Event) -> None:
-            if isinstance(event, Finished):
+            if isinstance(event, Finished) and isinstance(event.result, Passes):
                 answers.append(event.result)
 
         arguments = {"source": video, "frames": range(1, 1 + _WARM + _STEPS)}
@@ -144,9 +144,17 @@ def _measure(
         until(lambda: bool(answers) or request.done)
         if not answers:
             raise RuntimeError(str(request.outcome))
-        return results, replies, answers[0]["device"], answers[0]["seconds"][_WARM:]
+        return results, replies, answers[0].device, answers[0].seconds[_WARM:]
     finally:
         viewer.close()
+
+
+@dataclass(frozen=True)
+class Passes(Result):
+    """Seconds of each pass, and on what device in which numbers."""
+
+    seconds: list[float]
+    device: str
 
 
 def forward_passes(source: Path, frames: range, resources: Any = None) -> Iterator[Event]:
@@ -162,7 +170,7 @@ def forward_passes(source: Path, frames: range, resources: Any = None) -> Iterat
             model.predict(canvas)
             seconds.append(time.perf_counter() - began)
         where = f"{model.device} {model.precision}"
-    yield Finished("forward passes", {"seconds": seconds, "device": where})
+    yield Finished("forward passes", Passes(seconds, where))
 
 
 def _write_video(path: Path, count: int) -> Path:

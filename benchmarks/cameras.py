@@ -101,13 +101,13 @@ def run(model_name: str = "mouse-face") -> list[Row]:
         errors[~inside(frames.xy, pictures[0].shape)] = np.nan
         judged = np.isfinite(errors)
         figures = summary(errors)
-        usual = figures["mean"] if case == "as it is" else usual
+        usual = figures.mean if case == "as it is" else usual
         note = (
-            f"mean {figures['mean']:.1f}, median {figures['median']:.1f} px, "
+            f"mean {figures.mean:.1f}, median {figures.median:.1f} px, "
             f"{np.mean(errors[judged] <= radius):.0%} within {radius:.0f} px, "
-            f"confidence {confidence[judged].mean():.2f}; {figures['points']} points"
+            f"confidence {confidence[judged].mean():.2f}; {figures.points} points"
         )
-        found.append((_NAME, case, figures["mean"] / usual, note))
+        found.append((_NAME, case, figures.mean / usual, note))
     return found
 
 

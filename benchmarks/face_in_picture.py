@@ -117,7 +117,7 @@ def look(
 def small_faces(model: KeypointModel, faces: Faces) -> Iterator[Row]:
     """A row for each size of the face."""
     as_it_is = float(np.nanmean(pixel_errors(look(model, faces.images, None)[0], faces.xy)))
-    training = model.metadata["training"]
+    training = model.training
     pose, size = np.array(training["mean_pose"]), np.array(training["mean_pose_frame_size"])
     for scale in _SCALES[faces.name]:
         whole, found, seen, constant, missed = [], [], [], [], 0

@@ -232,13 +232,13 @@ class Judged:
         every = figures(self.predicted, self.truth, names, self.size)
         some = figures(self.predicted[right], self.truth[right], names, self.size)
         return {
-            "points": every["points"],
-            "mean": every["mean"],
-            "mean_interval": intervals(pixel_errors(self.predicted, self.truth))["mean"],
-            "median": every["median"],
-            "seed_pck": every["seed_pck"],
+            "points": every.points,
+            "mean": every.mean,
+            "mean_interval": intervals(pixel_errors(self.predicted, self.truth)).mean,
+            "median": every.median,
+            "seed_pck": every.seed_pck,
             "without_mistakes": {
-                key: some[key] for key in ("points", "mean", "median", "seed_pck")
+                key: getattr(some, key) for key in ("points", "mean", "median", "seed_pck")
             },
         }
 

@@ -71,7 +71,7 @@ def run(busy: int = 0) -> list[Row]:
         )
         if xy is not None:
             figures = summary(pixel_errors(points[way], xy))
-            note += f"; error {figures['median']:.2f} px median, {figures['mean']:.2f} mean"
+            note += f"; error {figures.median:.2f} px median, {figures.mean:.2f} mean"
         rows.append((_NAME, way, ratio, note))
     load = f", beside {busy} busy processes" if busy else ""
     title = f"{about['processor']}, PyTorch for {about['capability']}, {about['threads']} threads"

@@ -32,6 +32,7 @@ from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors, summary
 from napari_vitface.project.labels import read_labels
+from napari_vitface.record import plain_data
 from napari_vitface.sample import random_face
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
@@ -149,14 +150,15 @@ def judge(
     on_renderings = rendered.errors(predict_inputs(network, preprocessing, rendered)[0])
     width = RENDERING_SIZE[1]
     return {
-        "real": summary(errors),
-        "real_without_mistakes": summary(errors[~mistaken]),
-        "real_mean_pose": summary(constant),
+        "real": plain_data(summary(errors)),
+        "real_without_mistakes": plain_data(summary(errors[~mistaken])),
+        "real_mean_pose": plain_data(summary(constant)),
         "real_per_keypoint": {
-            name: summary(errors[:, k]) for k, name in enumerate(network.keypoints.names)
+            name: plain_data(summary(errors[:, k]))
+            for k, name in enumerate(network.keypoints.names)
         },
         "renderings": {
-            **summary(on_renderings),
+            **plain_data(summary(on_renderings)),
             "median_percent_of_width": float(np.nanmedian(on_renderings)) / width * 100,
         },
     }

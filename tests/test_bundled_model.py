@@ -83,14 +83,14 @@ def unseen_video(unseen: list[np.ndarray], tmp_path_factory: pytest.TempPathFact
 def good_on_real(errors: np.ndarray, constant: np.ndarray) -> bool:
     """What is promised on a block of time that the model never saw."""
     found, mean = summary(errors), summary(constant)
-    assert found["points"] == mean["points"] > 300
-    return found["missed"] == 0 and found["median"] <= 6.0 and found["mean"] <= 0.75 * mean["mean"]
+    assert found.points == mean.points > 300
+    return found.missed == 0 and found.median <= 6.0 and found.mean <= 0.75 * mean.mean
 
 
 def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
     *_, last = predict(video, NAME, output_dir=folder, device="cpu", **options)
     assert isinstance(last, Finished)
-    table = read_poses(last.result["h5"])
+    table = read_poses(last.result.h5)
     assert table.keypoints.names == MOUSE_FACE.names
     return table.xy
 
@@ -150,9 +150,9 @@ def test_the_stated_accuracy_is_what_is_measured(
     stated = read_metadata(bundled_models()[NAME])["training"]["metrics"]["real"]
     xy, _ = found_in_unseen
     measured = summary(pixel_errors(xy, labels.xy[held_out]))
-    assert measured["points"] == stated["points"]
-    assert measured["median"] == pytest.approx(stated["median"], abs=0.2)
-    assert measured["mean"] == pytest.approx(stated["mean"], abs=0.3)
+    assert measured.points == stated["points"]
+    assert measured.median == pytest.approx(stated["median"], abs=0.2)
+    assert measured.mean == pytest.approx(stated["mean"], abs=0.3)
 
 
 def test_its_confidence_is_the_share_of_points_within_the_radius(

@@ -110,7 +110,7 @@ def test_the_device_is_taken_without_being_asked_for_and_says_what_was_measured(
     assert model.batch_size > 8
     names = list(describe())[-1]
     assert isinstance(names, Finished)
-    assert "cuda:0" in names.result["devices"]
+    assert "cuda:0" in names.result.devices
     with pytest.raises(VitFaceError, match="there is only cuda:0"):
         load_model("mouse-face", device="cuda:99")
 
@@ -134,7 +134,7 @@ def test_a_video_gets_the_points_that_it_gets_on_the_cpu(tmp_path: Path) -> None
         )
         started = events[0]
         assert isinstance(started, Started)
-        assert started.settings["device"].startswith(device)
+        assert started.settings.device.startswith(device)
         tables[device] = np.concatenate(
             [event.xy for event in events if isinstance(event, PosesPredicted)]
         )
@@ -284,7 +284,7 @@ def test_a_training_job_ends_with_a_model_that_any_machine_loads(
         last = events[-1]
         assert isinstance(last, Finished)
         assert [e.message for e in events if isinstance(e, Notice) and "cannot" in e.message] == []
-        assert last.result["after"]["points"] > 0
-        model = load_model(last.result["model"], device="cpu", precision="fp32")
+        assert last.result.after.points > 0
+        model = load_model(last.result.model, device="cpu", precision="fp32")
         xy, _ = model.predict_images([image for image, _ in faces[:4]])
         assert np.isfinite(xy).all()

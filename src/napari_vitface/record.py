@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 
+@dataclass(frozen=True)
 class Record:
     """Base of the frozen dataclasses that travel through the engine's pipe.
 
@@ -27,13 +29,30 @@ class Record:
         return f"{cls.__module__}.{cls.__qualname__}"
 
 
+def optional() -> Any:
+    """A field that is None unless it is given, and then is left out of JSON."""
+    return field(default=None, metadata={"optional": True})
+
+
+def spread() -> Any:
+    """A field that is a mapping, whose entries stand in JSON beside the other fields."""
+    return field(default_factory=dict, metadata={"spread": True})
+
+
 def plain_data(value: Any) -> Any:
     """What JSON can hold of a value: the fields of a record by name, lists in place of arrays.
 
     NaN and infinity, which JSON does not have, become None.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain_data(getattr(value, each.name)) for each in fields(value)}
+        content: dict[str, Any] = {}
+        for each in fields(value):
+            item = plain_data(getattr(value, each.name))
+            if each.metadata.get("spread"):
+                content |= item
+            elif item is not None or not each.metadata.get("optional"):
+                content[each.name] = item
+        return content
     if isinstance(value, Mapping):
         return {str(key): plain_data(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -43,3 +62,33 @@ def plain_data(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+T = TypeVar("T")
+
+
+def from_plain(kind: type[T], data: Any) -> T:
+    """The record of a class, or the value of a type, that `plain_data` made `data` of.
+
+    Raises
+    ------
+    AttributeError, LookupError, TypeError, ValueError
+        The data are of something else.
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    result: Any = data
+    if origin in (Union, UnionType):
+        if data is not None:
+            (kept,) = (each for each in inner if each is not NoneType)
+            result = from_plain(kept, data)
+    elif origin is tuple and inner[1:] == (...,):
+        result = tuple(from_plain(inner[0], item) for item in data)
+    elif origin is tuple:
+        result = tuple(from_plain(*pair) for pair in zip(inner, data, strict=True))
+    elif isinstance(origin, type) and issubclass(origin, Mapping):
+        result = {key: from_plain(inner[1], item) for key, item in data.items()}
+    elif is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [each.name for each in fields(kind) if each.name in data]
+        result = kind(**{name: from_plain(hints[name], data[name]) for name in names})
+    return result  # type: ignore[no-any-return]

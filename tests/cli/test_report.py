@@ -11,7 +11,9 @@ from napari_vitface.cli.attention import data_table
 from napari_vitface.cli.predict import handle as predict
 from napari_vitface.cli.report import Reporter
 from napari_vitface.errors import VideoError
-from napari_vitface.jobs.events import Finished, Notice, Progress, Started
+from napari_vitface.jobs.events import Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.results.attention import KeypointAttention
+from napari_vitface.jobs.results.prediction import PredictResult
 
 #: Clears the screen, begins another line, turns the direction of writing.
 NASTY = "a\x1b[2Jb\nc\u202ed"
@@ -33,15 +35,13 @@ def test_names_of_files_are_shown_escaped(capsys):
 
 def test_a_keypoint_with_control_characters_keeps_the_columns(capsys):
     keypoints = [
-        {
-            **dict.fromkeys(("tracked", "looks_near", "looks_elsewhere", "looks_even"), 3),
-            **dict.fromkeys(("near", "near_even", "entropy"), 0.5),
-            "name": name,
-            "flagged": False,
-        }
+        KeypointAttention(
+            name=name, tracked=3, looks_near=3, looks_elsewhere=3, looks_even=3, near=0.5,
+            near_even=0.5, entropy=0.5, prefix=None, flagged=False, elsewhere_frames="",
+        )
         for name in (NASTY, "nose")
-    ]
-    Reporter().result(*data_table({"keypoints": keypoints}))
+    ]  # fmt: skip
+    Reporter().result(*data_table(keypoints))
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(SHOWN + "  ")
     assert len(first) == len(second)
@@ -66,11 +66,14 @@ def test_a_fault_with_one_video_does_not_stop_the_others(monkeypatch, tmp_path, 
     def job(path, *_, **__):
         if path.name == "a.mp4":
             raise RuntimeError("odd")
-        files = {"h5": f"{path}.h5", "csv": "", "overlay": None, "frames": 1}
         yield Finished(
             "predict",
-            {**files, "frames_per_second": 1.0, "precision": "fp32", "device": "cpu"},
-        )
+            PredictResult(
+                video=str(path), model="tiny", h5=f"{path}.h5", csv="", overlay=None, frames=1,
+                broken=(), low_confidence=None, crop=(0, 0, 8, 8), white=None, face=None,
+                seconds=1.0, frames_per_second=1.0, device="cpu", precision="fp32", batch_size=1,
+            ),
+        )  # fmt: skip
 
     monkeypatch.setattr("napari_vitface.jobs.predict.predict", job)
     names = ("output_dir", "device", "precision", "batch_size", "crop", "frames", "overlay",
@@ -92,7 +95,7 @@ def test_a_cancelled_job_is_said_to_be_kept_only_where_it_is(tmp_path, capsys, j
     reporter = Reporter()
     reporter.cancelled(job)
     assert capsys.readouterr().err == "napari-vitface: cancelled.\n"
-    events = [Started(job, 1, settings={"kept_in": str(kept_in)}), Finished(job)]
+    events = [Started(job, 1, settings=Settings(kept_in=str(kept_in))), Finished(job)]
     reporter.run(event for event in events)
     reporter.cancelled(job)
     assert "kept" in (said := capsys.readouterr().err)

@@ -115,10 +115,10 @@ def test_after_a_kill_the_next_run_goes_on_where_the_killed_one_was(real_engine,
     finished = real_engine.submit("predict", arguments, on_event=again.append).wait(600)
     assert isinstance(finished, Finished)
     started = next(event for event in again if isinstance(event, Started))
-    assert 100 < started.settings["fresh_from"] < FRAMES
+    assert 100 < started.settings.fresh_from < FRAMES
     shown = np.concatenate([event.frames for event in again if isinstance(event, PosesPredicted)])
     np.testing.assert_array_equal(shown, np.arange(FRAMES))
-    table = read_poses(finished.result["h5"])
+    table = read_poses(finished.result.h5)
     first = next(event for event in heard if isinstance(event, PosesPredicted))
     np.testing.assert_array_equal(table.xy[: len(first.frames)], first.xy)
     # Neither the part file nor a temporary file of the killed run stays.
@@ -149,7 +149,7 @@ def test_a_prediction_can_be_left_in_every_phase(video, tiny_model, tmp_path, wi
             assert isinstance(engine.submit("models").wait(120), Finished)
         finished = engine.submit("predict", arguments).wait(300)
     assert isinstance(finished, Finished), finished
-    assert finished.result["frames"] == FRAMES
+    assert finished.result.frames == FRAMES
 
 
 @pytest.mark.slow

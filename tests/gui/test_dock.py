@@ -471,13 +471,13 @@ def test_a_face_is_found_and_becomes_the_crop(
     assert picture.progress.isVisible()
     qtbot.waitUntil(lambda: not finding.active, timeout=WAIT)
     assert finding.run.status == "done", finding.run.message
-    assert opened.crop == tuple(finding.run.result["crop"])
+    assert opened.crop == tuple(finding.run.result.crop)
     layers = viewer_of(dock).layers
     assert layers.selection.active is layers["crop"]
     # Who drags a point after Predict is not to move the crop.
     session.prediction.started.emit()
     assert layers.selection.active is opened.layer
-    assert picture.note.text() == finding.run.result["sentence"]
+    assert picture.note.text() == finding.run.result.sentence
     assert section.predict_button.isEnabled()
     # What was found is no news any more once the user chose otherwise.
     picture.whole_button.click()

@@ -104,10 +104,10 @@ def test_the_plan_says_what_is_there_before_anything_is_saved(ready: FineTune, p
     pump.until(lambda: ready.plan.status == "ready")
     assert len(ready.plan.labels) == 20
     assert ready.plan.labels.points == 60
-    assert ready.plan.result["training"] == {"mouse": 15}
-    assert ready.plan.result["held_out"] == {"mouse": 5}
-    assert ready.plan.result["kept"] == list(FACE.names)
-    assert ready.plan.result["steps"] == 100
+    assert ready.plan.result.training == {"mouse": 15}
+    assert ready.plan.result.held_out == {"mouse": 5}
+    assert ready.plan.result.kept == FACE.names
+    assert ready.plan.result.steps == 100
 
 
 def test_too_few_labels_and_none_at_all(
@@ -161,8 +161,8 @@ def test_labels_are_saved_and_a_better_model_is_in_use(
     pump.until(lambda: not ready.active)
     run = ready.run
     assert run.status == "done", run.message
-    assert run.result["after"]["median"] < run.result["before"]["median"]
-    assert run.result["verdict"]["better"] is True
+    assert run.result.after.median < run.result.before.median
+    assert run.result.verdict.better is True
     assert run.curve.errors[-1][1] < run.curve.errors[0][1]
     assert len(run.shown.images) == len(run.shown.frames) > 0
     assert session.model == run.model == str(home / "vitface" / "models" / "face.safetensors")
@@ -235,7 +235,7 @@ def test_stop_continue_and_end(ready: FineTune, session: Workbench, pump: Pump, 
     assert ready.resume(finish=True)
     pump.until(lambda: not ready.active)
     assert ready.run.status == "done", ready.run.message
-    assert reached <= ready.run.result["steps"] < 5000
+    assert reached <= ready.run.result.steps < 5000
     assert session.model == ready.run.model
     pump.until(lambda: not ready.unfinished)
 
@@ -481,8 +481,8 @@ def test_one_press_ends_with_a_better_model_in_use(
     assert run.status == "done", run.message
     before, after, constant = (float(median) for _, median, _ in section.verdict.figures.rows)
     assert after < before
-    assert after == round(run.result["after"]["median"], 1)
-    assert constant == round(run.result["mean_pose"]["median"], 1)
+    assert after == round(run.result.after.median, 1)
+    assert constant == round(run.result.mean_pose.median, 1)
     assert section.verdict.line.text().startswith("Better: median error")
     assert "more than chance" in section.verdict.words.text()
     assert "15 points" in section.verdict.words.text()

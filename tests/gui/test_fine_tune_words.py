@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,20 @@ from napari_vitface.gui.fine_tune.words import (
     waiting_words,
 )
 from napari_vitface.gui.models import model_info
+from napari_vitface.jobs.results.evaluation import Comparison
+from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile
+from napari_vitface.jobs.results.training import (
+    ErrorsOfMeanPose,
+    FrameCounts,
+    PlanTrainingResult,
+    TrainedConfidence,
+    TrainResult,
+    TrainSettings,
+)
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, labelled
+from napari_vitface.pose.metrics import ErrorSummary, Figures
 from napari_vitface.project.project import Project
 
 
@@ -40,17 +52,21 @@ def frames(count: int, video: str = "mouse", names: tuple[str, ...] = ("eye",)) 
     )
 
 
-RESULT = {
-    "training": {"mouse": 15},
-    "held_out": {"mouse": 5},
-    "points": 30,
-    "seen": False,
-    "kept": ["eye"],
-    "fresh": ["ear"],
-    "left_out": [],
-    "steps": 300,
-    "seconds": 130.0,
-}
+RESULT = PlanTrainingResult(
+    training={"mouse": 15},
+    held_out={"mouse": 5},
+    points=30,
+    seen=False,
+    kept=("eye",),
+    fresh=("ear",),
+    left_out=(),
+    steps=300,
+    seconds=130.0,
+    tuning=0,
+    judged_points=10,
+    init="mine",
+    alone=(),
+)
 
 
 # --------------------------------------------------------------------- before the press
@@ -96,7 +112,7 @@ def test_the_plan_names_everything() -> None:
 def test_the_plan_follows_the_options(
     options: dict[str, Any], result: dict[str, Any], part: str
 ) -> None:
-    plan = Plan("ready", frames(20), {**RESULT, **result})
+    plan = Plan("ready", frames(20), replace(RESULT, **result))
     words = plan_words(plan, FineTuneOptions(**options), "mouse-face")
     assert part in words
 
@@ -132,12 +148,19 @@ def test_any_number_of_names_makes_a_sentence() -> None:
 
 
 def test_stages_and_steps() -> None:
+    keypoints = KeypointSet(("eye", "ear"))
+    settings = TrainSettings(
+        name="face", model="face", run="face", kept_in="face", init="mouse-face", quick=True,
+        why="", device="cpu", precision="fp32", input_size=(64, 64), keypoints=keypoints, kept=(),
+        fresh=(), left_out=(), frames=FrameCounts(15, 0, 5), stops_early=True,
+        mean_pose=ErrorsOfMeanPose(None, None),
+    )  # fmt: skip
     run = Run("face", Path("face"), "mouse-face", status="running")
     run.stage, run.done, run.total = "reading the frames", 3, 20
     assert stage_words(run) == "Reading the frames: 3 of 20"
     run.stage, run.step, run.steps, run.seconds_left = "training", 40, 300, 65.0
     assert stage_words(run) == "Step 40 of 300  ·  1 min 5 s left"
-    run.settings = {"stops_early": True}
+    run.settings = settings
     assert stage_words(run).endswith("left at most")
 
 
@@ -151,27 +174,41 @@ def test_paths_in_notices_are_those_in_the_project(tmp_path: Path) -> None:
 # --------------------------------------------------------------------- the verdict
 
 
-def result(**changes: Any) -> dict[str, Any]:
-    def figures(median: float, mean: float) -> dict[str, Any]:
-        each = {"eye": {"points": 8, "median": median}, "ear": {"points": 4, "median": None}}
-        return {"points": 12, "missed": 0, "median": median, "mean": mean, "per_keypoint": each}
+def result(
+    verdict: dict[str, Any] | None = None,
+    calibration: dict[str, Any] | None = None,
+    against: dict[str, Any] | None = None,
+    **changes: Any,
+) -> TrainResult:
+    def summed(points: int, median: float | None, mean: float | None) -> ErrorSummary:
+        return ErrorSummary(points=points, missed=0, mean=mean, median=median, rmse=mean)
 
-    verdict = {"gain": 3.0, "interval": [2.0, 4.0], "better": True, "before": 6.0, "after": 3.0}
-    return {
-        "name": "face",
-        "init": "mouse-face",
-        "keypoints": ["eye", "ear"],
-        "frames": {"training": 15, "tuning": 0, "judging": 5},
-        "before": figures(5.5, 6.0),
-        "after": figures(2.5, 3.0),
-        "mean_pose": figures(9.0, 10.0),
-        "verdict": {**verdict, **changes.pop("verdict", {})},
-        "against_mean_pose": {"gain": 7.0, "better": True},
-        "steps": 300,
-        "steps_planned": 300,
-        "stopped": "all steps done",
-        **changes,
-    }
+    def figures(median: float, mean: float) -> Figures:
+        each = {"eye": summed(8, median, median), "ear": summed(4, None, None)}
+        return Figures(
+            **vars(summed(12, median, mean)), pck={}, seed_rmse=None, seed_pck=None,
+            seed_accuracy=None, per_keypoint=each,
+        )  # fmt: skip
+
+    compared = Comparison(
+        points=12, frames=5, before=6.0, after=3.0, gain=3.0, interval=(2.0, 4.0), better=True,
+        than="mouse-face", sentence="", per_keypoint={},
+    )  # fmt: skip
+    confidence = TrainedConfidence(
+        radius=11.0, calibration_error=None, calibration_error_by_chance=None, confidence_bins=(),
+        calibrated_on_points=12, judged_apart=False,
+    )  # fmt: skip
+    whole = TrainResult(
+        name="face", model="face.safetensors", run="face", report="report.html",
+        init="mouse-face", quick=True, steps=300, steps_planned=300, kept_step=300,
+        stopped="all steps done", seconds=9.0, frames=FrameCounts(15, 0, 5), judged_frames=(),
+        seen_before=False, keypoints=("eye", "ear"), kept=("eye", "ear"), fresh=(), left_out=(),
+        verdict=replace(compared, **(verdict or {})),
+        against_mean_pose=replace(compared, **{"gain": 7.0, **(against or {})}),
+        before=figures(5.5, 6.0), after=figures(2.5, 3.0), mean_pose=figures(9.0, 10.0),
+        calibration=replace(confidence, **(calibration or {})),
+    )  # fmt: skip
+    return replace(whole, **changes)
 
 
 def test_a_gain_is_called_one_only_if_it_is() -> None:
@@ -189,7 +226,7 @@ def test_a_gain_is_called_one_only_if_it_is() -> None:
 
 def test_points_that_the_old_model_does_not_know_are_no_gain() -> None:
     found = result()
-    found["before"]["missed"] = 4
+    found = replace(found, before=replace(found.before, missed=4))
     assert "mean error 6.0 px before, 3.0 px now" in headline(found)[0]
 
 
@@ -201,9 +238,9 @@ def test_what_the_verdict_rests_on() -> None:
         "better than always guessing the mean pose",
     ):
         assert part in words
-    worse = verdict_words(result(verdict={"gain": -3.0, "interval": [-4.0, -2.0], "better": False}))
+    worse = verdict_words(result(verdict={"gain": -3.0, "interval": (-4.0, -2.0), "better": False}))
     assert "rose by 3.0 px (95 % interval 2.0 to 4.0)" in worse
-    poor = verdict_words(result(against_mean_pose={"gain": -1.0, "better": False}))
+    poor = verdict_words(result(against={"gain": -1.0, "better": False}))
     assert "worse than always guessing the mean pose" in poor
     assert "ended after 80 of 300" in verdict_words(result(stopped="asked", steps=80))
 
@@ -214,7 +251,6 @@ def test_a_model_that_no_step_made_better_is_said_to_be_the_old_one() -> None:
 
 
 def test_what_confidence_means_stands_with_the_verdict() -> None:
-    assert "confidence" not in verdict_words(result())
     known = verdict_words(result(calibration={"radius": 11.0, "calibration_error": 0.043}))
     assert "the chance to be within 11 px, off by 0.04 on held-out frames." in known
     few = verdict_words(result(calibration={"radius": 11.0, "calibration_error": None}))
@@ -223,7 +259,7 @@ def test_what_confidence_means_stands_with_the_verdict() -> None:
 
 
 def test_a_start_without_a_before_is_judged_by_the_mean_pose() -> None:
-    found = result(before=None) | {"verdict": None, "init": "scratch"}
+    found = replace(result(before=None, init="scratch"), verdict=None)
     text, level = headline(found)
     assert text == "Error on held-out frames: 2.5 px (median)."
     assert level == "info"
@@ -234,22 +270,20 @@ def test_a_start_without_a_before_is_judged_by_the_mean_pose() -> None:
 
 def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
     figures = {"median": 2.5, "mean": 3.0}
-    entry = {
-        "path": "/x/face.safetensors",
-        "keypoints": ["eye"],
-        "training": {
-            "metrics": {
-                "after": figures,
-                "before": {"median": 5.5, "mean": 6.0},
-                "mean_pose": {"median": 9.0, "mean": 10.0},
-            }
-        },
+    metrics = {
+        "after": figures,
+        "before": {"median": 5.5, "mean": 6.0},
+        "mean_pose": {"median": 9.0, "mean": 10.0},
     }
+    entry = ModelFile(
+        name="face", path="/x/face.safetensors", bundled=False, megabytes=1.0, backbone={},
+        head={}, keypoints=("eye",), input_size=(64, 64), training={"metrics": metrics},
+        calibration=None,
+    )  # fmt: skip
     assert "median 2.5 px" in model_info(entry).summary
     assert "9.0" in model_info(entry).summary
-    assert "confidence" not in model_info(entry).summary
-    assert "own view, not calibrated" in model_info(entry | {"calibration": None}).summary
-    sure = entry | {"calibration": {"radius": 11.0, "points": 300}}
+    assert "own view, not calibrated" in model_info(entry).summary
+    sure = replace(entry, calibration=CalibrationSummary(11.0, 300))
     assert "the chance to be within 11 px" in model_info(sure).summary
 
 

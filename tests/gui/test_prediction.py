@@ -52,8 +52,8 @@ def test_a_run_shows_and_saves_the_points(
     run = prediction.run
     assert run.status == "done", run.message
     assert run.done == run.total == 40
-    saved = read_poses(run.result["h5"])
-    assert opened.saved == Path(run.result["h5"])
+    saved = read_poses(run.result.h5)
+    assert opened.saved == Path(run.result.h5)
     assert opened.saved.parent == opened.path.parent
     np.testing.assert_allclose(opened.poses.xy, saved.xy)
     np.testing.assert_allclose(opened.poses.confidence, saved.confidence)
@@ -61,8 +61,8 @@ def test_a_run_shows_and_saves_the_points(
     ready.go_to(11)
     np.testing.assert_allclose(viewer_model.layers[KEYPOINTS].data, saved.xy[11, :, ::-1])
     assert opened.poses.keypoints.skeleton == (("eye", "nose tip"),)
-    assert run.settings["device"]
-    assert run.settings["precision"]
+    assert run.settings.device
+    assert run.settings.precision
 
 
 def test_points_appear_while_the_run_goes_on(
@@ -92,7 +92,7 @@ def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Workbench, pump: Pu
     prediction.start(PredictOptions())
     pump.until(lambda: not prediction.active)
     assert prediction.run.status == "done", prediction.run.message
-    assert prediction.run.settings["fresh_from"] >= 100
+    assert prediction.run.settings.fresh_from >= 100
     assert np.isfinite(long_run.current.poses.xy).all()
 
 
@@ -126,7 +126,7 @@ def test_a_range_of_frames_and_a_crop(ready: Workbench, pump: Pump) -> None:
     pump.until(lambda: not ready.prediction.active)
     run = ready.prediction.run
     assert run.status == "done", run.message
-    assert run.settings["crop"] == [20, 10, 64, 48]
+    assert run.settings.crop == (20, 10, 64, 48)
     poses = ready.current.poses
     there = np.flatnonzero(np.isfinite(poses.xy).all(axis=(1, 2)))
     assert there.tolist() == [4, 9, 14, 19]

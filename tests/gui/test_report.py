@@ -14,6 +14,7 @@ from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.report import compose_report, note_engine, without_user
 from napari_vitface.gui.section import Note
 from napari_vitface.jobs.failure import describe_failure, where_to_report
+from napari_vitface.jobs.results.models import DescribeResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
@@ -32,7 +33,13 @@ def test_a_report_holds_the_versions_what_was_done_and_the_traceback(
     for name in ("napari-vitface", "Python", "napari", "Qt", "system", "processor"):
         assert f"- {name}: " in text
     assert "torch" not in text
-    note_engine({"torch": "2.12", "computer": "anna-pc"})
+    note_engine(
+        DescribeResult(
+            python="3.12", system="Linux on anna-pc", napari_vitface="1.0", torch="2.12",
+            timm="1.0", devices=("cpu",), device_names=("x86",), threads=2, processor="x86",
+            capability="AVX512",
+        )
+    )  # fmt: skip
     text = compose_report([failed])
     assert "- torch: 2.12" in text
     assert "anna-pc" not in text

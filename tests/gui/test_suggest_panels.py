@@ -138,7 +138,7 @@ def test_an_audit_runs_in_the_engine_and_can_be_cancelled(
     audits.start()
     pump.until(lambda: audits.run is not None and audits.run.total > 0)
     assert audits.run is not None
-    assert audits.run.settings["start"] == "mouse-face"
+    assert audits.run.settings.start == "mouse-face"
     audits.cancel()
     pump.until(lambda: not audits.active)
     assert audits.run.status == "cancelled"

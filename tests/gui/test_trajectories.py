@@ -24,6 +24,7 @@ from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.trajectories.list import TraceDialog
 from napari_vitface.jobs.events import Finished, PosesPredicted, Progress, Started
+from napari_vitface.jobs.results.prediction import PredictSettings
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import FrameLabels, labelled, occluded
@@ -637,7 +638,12 @@ def test_poses_of_a_run_are_drawn_as_they_come(
     monkeypatch.setattr(session, "submit", lambda job, arguments, on_event: sent.append(on_event))
     session.prediction.start(PredictOptions())
     (tell,) = sent
-    tell(Started("predict", LENGTH, "", {"keypoints": THREE.to_dict()}))
+    settings = PredictSettings(
+        video="mouse.mp4", frame_rate=50.0, frames=(0, LENGTH, 1), model="tiny", device="cpu",
+        precision="fp32", why="", batch_size=1, crop=(0, 0, 64, 48), white=None, face=None,
+        keypoints=THREE, fresh_from=0, kept_in="",
+    )  # fmt: skip
+    tell(Started("predict", LENGTH, "", settings))
     trajectories.toolbar.centred.setChecked(False)
     curve = trajectories.plot.panels["x"]._curves[Trace("x", ("eye top",))]
 
@@ -658,7 +664,7 @@ def test_poses_of_a_run_are_drawn_as_they_come(
     # ... but soon.
     qtbot.waitUntil(lambda: drawn() == LENGTH, timeout=WAIT)
     assert session.prediction.active
-    tell(Finished("predict", {}))
+    tell(Finished("predict"))
     assert not trajectories.video._timer.isActive()
     np.testing.assert_array_equal(curve.getData()[1], whole.xy[:, 0, 0])
 

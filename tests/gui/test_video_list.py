@@ -205,7 +205,7 @@ def test_the_one_in_progress_is_cancelled_and_the_next_follows(
     queue.again([long])
     queue.start(settings)
     pump.until(lambda: queue.run is not None and queue.run.item is long and queue.run.settings)
-    assert queue.run.settings["fresh_from"] > 0
+    assert queue.run.settings.fresh_from > 0
     # Windows lets nobody take a file away that is being written.
     if os.name == "posix":
         pump.until(lambda: long.done > 0)
@@ -257,7 +257,7 @@ def test_the_list_comes_back_and_goes_on_on_one_press(
         pump.until(lambda: queue.items[1].state is State.DONE)
         pump.until(lambda: queue.run.item is queue.items[2] and queue.run.settings)
         # The frames that the first napari had predicted are not predicted anew.
-        assert queue.run.settings["fresh_from"] > 0
+        assert queue.run.settings.fresh_from > 0
         assert json.loads(kept_list.read_text())["settings"]["model"] == settings["model"]
     finally:
         later.close()

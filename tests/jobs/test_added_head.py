@@ -51,7 +51,7 @@ def test_it_is_trained_stored_and_used(
         image_size=(64, 96), timm_args={"depth": 1, "embed_dim": 48, "num_heads": 3},
         device="cpu", precision="fp32",
     )  # fmt: skip
-    file = Path(done.result["model"])
+    file = Path(done.result.model)
     network, preprocessing, metadata = load_network(file)
     assert metadata["network"]["head"] == {"name": "plain", "args": {"bias": 1}}
     assert network.heatmap_size == (4, 6)

@@ -29,6 +29,7 @@ from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.explaining.faithfulness import faithfulness
 from napari_vitface.jobs.explaining.frames import explain_frames
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.record import plain_data
 from napari_vitface.video import open_video
 
 
@@ -101,14 +102,14 @@ def test_a_story_has_one_event_a_layer_and_a_point_its_own_map(video, common):
     for m, (x, y) in enumerate([(64.5, 40), (10, 90)]):
         place = np.unravel_index(maps[0].maps[m].argmax(), (4, 5))
         assert (np.abs(place * scale + translate - (y, x)) <= scale / 2 + 1e-6).all()
-    assert finished.result["names"] == list(maps[0].names)
+    assert finished.result.names == maps[0].names
 
 
 def test_a_story_is_written_as_data_picture_and_video(video, common, tmp_path):
     for kind in ("npz", "png", "mp4"):
         file = tmp_path / f"story.{kind}"
         events = list(explain(video, 3, story=True, keypoint="eye", output=file, **common))
-        assert events[-1].result["output"] == str(file)
+        assert events[-1].result.output == str(file)
     with np.load(tmp_path / "story.npz", allow_pickle=False) as stored:
         assert stored["maps"].shape == (2, 1, 4, 5)
         assert stored["layers"].tolist() == [[0, 1], [0, 2]]
@@ -185,8 +186,8 @@ def damaged(tmp_path: Path) -> Path:
 
 def test_frames_that_cannot_be_decoded_are_left_out_and_named(damaged, common):
     events = list(explain_frames(damaged, average=True, **common))
-    assert events[-1].result["unreadable"] == [2]
-    assert events[-1].result["frames"] == 5
+    assert events[-1].result.unreadable == (2,)
+    assert events[-1].result.frames == 5
     assert "left out: 2." in of_kind(events, Notice)[0].message
     data = list(attention_data(damaged, **common))
     frames = np.concatenate([each.frames for each in of_kind(data, AttentionMeasured)])
@@ -221,10 +222,10 @@ def test_the_table_holds_a_row_for_each_frame_and_keypoint(video, common, tmp_pa
     assert float(rows[3]["x"]) == pytest.approx(float(computed.xy[0, 0]), abs=0.01)
     result = events[-1].result
     # 1.5 patches of 16 input pixels, each 1.6 video pixels.
-    assert result["radius"] == pytest.approx(1.5 * 25.6)
-    assert [each["name"] for each in result["keypoints"]] == ["eye", "nose tip", "mouth"]
-    assert result["frames"] == 3
-    json.dumps(result, allow_nan=False)
+    assert result.radius == pytest.approx(1.5 * 25.6)
+    assert [each.name for each in result.keypoints] == ["eye", "nose tip", "mouth"]
+    assert result.frames == 3
+    json.dumps(plain_data(result), allow_nan=False)
 
 
 def test_cancelling_keeps_the_rows_that_are_done_and_an_error_what_was_there(
@@ -329,12 +330,12 @@ def test_a_keypoint_that_is_tracked_by_a_lamp_is_flagged(
             folder, model_of_the_light, method=method, precision="fp32", resources=resources
         )
     )
-    (dot,) = events[-1].result["keypoints"]
-    assert dot["tracked"] == dot[looks] == 4
-    assert dot["flagged"] == (looks == "looks_elsewhere")
+    (dot,) = events[-1].result.keypoints
+    assert dot.tracked == getattr(dot, looks) == 4
+    assert dot.flagged == (looks == "looks_elsewhere")
     sentences = [notice.message for notice in of_kind(events, Notice)]
-    assert any("looks elsewhere: dot" in sentence for sentence in sentences) == dot["flagged"]
-    assert dot["elsewhere_frames"] == ("0-3" if dot["flagged"] else "")
+    assert any("looks elsewhere: dot" in sentence for sentence in sentences) == dot.flagged
+    assert dot.elsewhere_frames == ("0-3" if dot.flagged else "")
 
 
 # Faithfulness -----------------------------------------------------------------------------------
@@ -352,8 +353,8 @@ def test_faithfulness_is_the_mean_over_a_few_frames(video, common):
     second = 2 * measured[1].attended - measured[0].attended
     np.testing.assert_allclose(second, alone.attended, atol=1e-3)
     result = events[-1].result
-    assert [each["name"] for each in result["maps"]] == ["eye", "global"]
-    assert result["maps"][0]["score"] == pytest.approx(float(last.score[0]), abs=1e-3)
+    assert [each.name for each in result.maps] == ["eye", "global"]
+    assert result.maps[0].score == pytest.approx(float(last.score[0]), abs=1e-3)
     assert of_kind(events, Progress)[-1].done == 3
     with pytest.raises(VitFaceError, match="at least one frame"):
         next(faithfulness(video, most=0, **common))

@@ -21,7 +21,6 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.explaining.video import attention_video, write_layers
-from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video import open_video
 
 #: White, as video keeps brightness better than colour.
@@ -56,8 +55,8 @@ def test_each_frame_has_its_own_map_in_the_same_colours(
     assert done[-1] == 4
     result = events[-1]
     assert isinstance(result, Finished)
-    assert result.result["limit"] == 3.0
-    assert result.result["settings"]["method"] == "rollout"
+    assert result.result.limit == 3.0
+    assert result.result.settings["method"] == "rollout"
     with open_video(output) as drawn, open_video(video) as original:
         assert len(drawn) == 4
         height = original.shape[1]
@@ -102,12 +101,10 @@ def test_by_default_the_strip_says_what_was_computed_in_which_colours(
     events = list(attention_video(video, output, tiny_model, frames="::10", precision="fp32"))
     result = events[-1].result
     # The mean is over keypoints; the map that belongs to none has no part in it.
-    assert result["names"] == ["eye", "nose tip", "mouth"]
-    *_, alone, _ = explain(
-        video, 0, tiny_model, precision="fp32", method=result["settings"]["method"]
-    )
+    assert result.names == ("eye", "nose tip", "mouth")
+    *_, alone, _ = explain(video, 0, tiny_model, precision="fp32", method=result.settings["method"])
     mean = alone.maps[:3].mean(axis=0)
-    assert result["limit"] == pytest.approx(float(mean.max()) * mean.size, rel=1e-3)
+    assert result.limit == pytest.approx(float(mean.max()) * mean.size, rel=1e-3)
     with open_video(output) as drawn, open_video(video) as original:
         assert len(drawn) == 6
         assert drawn.frame_rate == pytest.approx(original.frame_rate / 10)
@@ -124,8 +121,8 @@ def test_a_method_that_blanks_parts_is_drawn_in_its_own_unit(
         for event in explain(video, 0, tiny_model, device="cpu", precision="fp32", **options)
         if hasattr(event, "maps")
     ]
-    assert events[-1].result["limit"] == pytest.approx(float(computed[0].maps.max()), rel=1e-4)
-    assert events[-1].result["settings"]["unit"] == "pixels moved"
+    assert events[-1].result.limit == pytest.approx(float(computed[0].maps.max()), rel=1e-4)
+    assert events[-1].result.settings["unit"] == "pixels moved"
 
 
 def test_the_layers_of_a_frame_are_drawn_one_after_the_other(
@@ -136,7 +133,7 @@ def test_the_layers_of_a_frame_are_drawn_one_after_the_other(
     )
     maps = [event for event in events if isinstance(event, AttentionComputed)]
     output = tmp_path / "layers.mp4"
-    known = KeypointSet.from_dict(finished.result["keypoints"])
+    known = finished.result.keypoints
     with open_video(video) as original:
         done = [event.done for event in write_layers(output, maps, known, original)]
         height = original.shape[1]
@@ -160,7 +157,7 @@ def test_frames_that_cannot_be_decoded_are_black(tmp_path: Path, tiny_model: Pat
         file = folder / f"{broken}.png"
         file.write_bytes(file.read_bytes()[:200])
     events = run(folder, tmp_path / "a.mp4", tiny_model, frames=range(1, 5))
-    assert events[-1].result["unreadable"] == [1, 3]
+    assert events[-1].result.unreadable == (1, 3)
     (notice,) = (event for event in events if isinstance(event, Notice))
     assert notice.message == "Frames that could not be decoded are black: 1 and 3."
     with open_video(tmp_path / "a.mp4") as drawn:

@@ -214,7 +214,7 @@ def checked(events: list[Event]) -> dict[str, Any]:
     assert [event.done for event in progress] == sorted(event.done for event in progress)
     result = events[-1].result
     told = [event for event in events if isinstance(event, LabelDoubted)]
-    assert [event.why for event in told] == [finding["why"] for finding in result["findings"]]
+    assert [event.why for event in told] == [finding.why for finding in result.findings]
     return result
 
 
@@ -227,9 +227,9 @@ def test_an_audit_reads_a_project_and_gives_the_same_on_every_run(
     options = {"folds": 2, "device": "cpu", "precision": "fp32"}
     events = list(audit(folder, model, **options))
     result = checked(events)
-    assert (result["frames"], result["labels"], result["folds"]) == (16, 48, 2)
-    assert result["start"] == "small"
-    assert set(result["usual"]) == set(KEYPOINTS.names)
+    assert (result.frames, result.labels, result.folds) == (16, 48, 2)
+    assert result.start == "small"
+    assert set(result.usual) == set(KEYPOINTS.names)
     assert any("small" in event.message for event in events if isinstance(event, Notice))
     assert list(audit(folder, model, **options))[-1].result == result
 
@@ -245,12 +245,12 @@ def test_labels_in_memory_are_audited_by_the_frames_of_the_video(
     images = folder / "labeled-data" / "spots"
     # One row says nothing, as where the user took a label back.
     frames, rows = np.arange(16), np.where(np.arange(16)[:, None, None] == 15, np.nan, xy)
-    result = checked(list(audit_video(images, KEYPOINTS.to_dict(), frames, rows, model, **options)))
-    assert result["frames"] == 15
-    result = checked(list(audit_video(images, KEYPOINTS.to_dict(), frames, xy, model, **options)))
+    result = checked(list(audit_video(images, KEYPOINTS, frames, rows, model, **options)))
+    assert result.frames == 15
+    result = checked(list(audit_video(images, KEYPOINTS, frames, xy, model, **options)))
     # Of a folder, frames are positions; the images are the same.
-    assert [f["why"] for f in result["findings"]] == [f["why"] for f in on_disk["findings"]]
-    assert all(f["frame"] == int(Path(f["image"]).stem[3:]) // 10 for f in result["findings"])
+    assert [f.why for f in result.findings] == [f.why for f in on_disk.findings]
+    assert all(f.frame == int(Path(f.image).stem[3:]) // 10 for f in result.findings)
 
 
 @pytest.mark.usefixtures("quick")
@@ -262,7 +262,7 @@ def test_without_a_model_that_may_judge_faces_are_drawn(
     labels = read_labels(project[0])
     labels = replace(labels, videos=np.full(16, "cam1_G7c1_1"))
     events = list(audit(labels, folds=2, device="cpu", precision="fp32"))
-    assert checked(events)["start"] == "drawn faces"
+    assert checked(events).start == "drawn faces"
     stages = [event.message for event in events if isinstance(event, Progress)]
     assert list(dict.fromkeys(stages)) == [
         "Reading labelled frames",
@@ -327,18 +327,18 @@ def test_mistakes_made_on_purpose_are_found_and_clean_frames_are_not_accused(
     frames = np.arange(0, 96, 4)
     xy, wrong = mistaken(movie, frames)
     events = list(
-        audit_video(path, MOUSE_FACE.to_dict(), frames, xy, folds=2, device="cpu", precision="fp32")
+        audit_video(path, MOUSE_FACE, frames, xy, folds=2, device="cpu", precision="fp32")
     )
     result = checked(events)
-    assert result["start"] == "mouse-face"
+    assert result.start == "mouse-face"
     worst: dict[int, str] = {}
-    for finding in result["findings"]:
-        worst.setdefault(finding["frame"], finding["kind"])
+    for finding in result.findings:
+        worst.setdefault(finding.frame, finding.kind)
     assert dict(list(worst.items())[:3]) == wrong
     # What is named in other frames is no more than a hint.
-    clean = [finding for finding in result["findings"] if finding["frame"] not in wrong]
-    assert all(finding["score"] < 2 for finding in clean)
-    assert len(result["findings"]) <= 6
+    clean = [finding for finding in result.findings if finding.frame not in wrong]
+    assert all(finding.score < 2 for finding in clean)
+    assert len(result.findings) <= 6
 
 
 def test_the_labels_of_a_video_keep_their_numbers(tmp_path: Path, video: Path) -> None:
@@ -346,7 +346,7 @@ def test_the_labels_of_a_video_keep_their_numbers(tmp_path: Path, video: Path) -
 
     with open_video(video) as source:
         xy = np.full((14, 3, 2), 20.0)
-        found = labels_of_video(source, KEYPOINTS.to_dict(), np.arange(3, 45, 3), xy)
+        found = labels_of_video(source, KEYPOINTS, np.arange(3, 45, 3), xy)
         assert found.shown.tolist() == list(range(3, 45, 3))
         assert found.labels.frames.tolist() == found.shown.tolist()
         assert set(found.labels.videos) == {"mouse"}

@@ -13,8 +13,10 @@ from napari_vitface.errors import LabelError, VideoError
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.evaluate import evaluate
 from napari_vitface.jobs.events import Event, Finished, Notice, Preparing, Progress, Started
+from napari_vitface.jobs.results.evaluation import EvaluateResult
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.metrics import mean_pose, pck, pixel_errors, summary
+from napari_vitface.record import from_plain, plain_data
 
 KEYPOINTS = KeypointSet(("eye", "nose tip", "mouth"))
 SIZE = (96, 128)
@@ -98,26 +100,26 @@ def test_the_figures_are_those_of_the_model_s_points(tiny_model: Path, labels: L
     result = outcome(events)
     errors = pixel_errors(predictions(tiny_model, labels), labels.xy)
     expected = summary(errors)
-    assert expected["points"] == 40 * 3 - 4
-    assert {key: result[key] for key in expected} == pytest.approx(expected, abs=0.02)
-    assert result["pck"]["20"] == pytest.approx(pck(errors, 20), abs=0.02)
-    assert result["per_keypoint"]["mouth"]["mean"] == pytest.approx(
-        summary(errors[:, 2])["mean"], abs=0.02
-    )
-    assert result["seed_rmse"] > 0
-    assert result["seed_pck"] is None
-    assert result["images"] == 40
-    assert result["frames"] == {"cam1": list(range(40))}
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert expected.points == 40 * 3 - 4
+    found = {key: getattr(result, key) for key in vars(expected)}
+    assert found == pytest.approx(vars(expected), abs=0.02)
+    assert result.pck["20"] == pytest.approx(pck(errors, 20), abs=0.02)
+    assert result.per_keypoint["mouth"].mean == pytest.approx(summary(errors[:, 2]).mean, abs=0.02)
+    assert result.seed_rmse > 0
+    assert result.seed_pck is None
+    assert result.images == 40
+    assert result.frames == {"cam1": list(range(40))}
+    read = json.loads(json.dumps(plain_data(result), allow_nan=False))
+    assert from_plain(EvaluateResult, read) == result
 
 
 def test_a_model_that_is_right_has_no_error(tiny_model: Path, labels: Labels) -> None:
     right = Labels(KEYPOINTS, predictions(tiny_model, labels), *_rest(labels))
     result = outcome(run(tiny_model, right))
-    assert result["points"] == 120
-    assert result["mean"] < 0.02
-    assert result["pck"]["2"] == 1
-    assert result["seed_accuracy"] == 1
+    assert result.points == 120
+    assert result.mean < 0.02
+    assert result.pck["2"] == 1
+    assert result.seed_accuracy == 1
 
 
 def test_progress_counts_the_images(tiny_model: Path, labels: Labels) -> None:
@@ -125,7 +127,7 @@ def test_progress_counts_the_images(tiny_model: Path, labels: Labels) -> None:
     events = [event for event in events if not isinstance(event, Preparing)]
     assert isinstance(events[0], Started)
     assert events[0].total == 40
-    assert events[0].settings["device"] == "cpu"
+    assert events[0].settings.device == "cpu"
     done = [event.done for event in events if isinstance(event, Progress)]
     assert done[-1] == 40
     assert done == sorted(done)
@@ -136,9 +138,9 @@ def test_keypoints_are_matched_by_name(tiny_model: Path, labels: Labels) -> None
     other = Labels(KeypointSet(("mouth", "ear", "eye")), labels.xy[:, [2, 1, 0]], *_rest(labels))
     events = run(tiny_model, other)
     result = outcome(events)
-    assert result["keypoints"] == ["eye", "mouth"]
+    assert result.keypoints == ("eye", "mouth")
     for name in ("eye", "mouth"):
-        assert result["per_keypoint"][name] == whole["per_keypoint"][name]
+        assert result.per_keypoint[name] == whole.per_keypoint[name]
     said = " ".join(notices(events))
     assert "labelled but not found by the model: ear." in said
     assert "found by the model but not labelled: nose tip." in said
@@ -156,8 +158,8 @@ def test_the_mean_pose_of_the_training_labels_is_judged_on_the_same_frames(
     events = run(model, of_one_size)
     result = outcome(events)
     errors = pixel_errors(pose, of_one_size.xy)
-    assert result["mean_pose"]["mean"] == pytest.approx(summary(errors)["mean"])
-    assert result["mean_pose"]["points"] == result["points"]
+    assert result.mean_pose.mean == pytest.approx(summary(errors).mean)
+    assert result.mean_pose.points == result.points
     assert not any("mean pose" in said for said in notices(events))
 
 
@@ -169,7 +171,7 @@ def test_the_mean_pose_is_scaled_to_the_size_of_each_frame(
     sizes = np.array([SIZE if frame % 4 else (64, 200) for frame in range(40)])
     scaled = (pose + 0.5) * (sizes / [48, 64])[:, None, ::-1] - 0.5
     there = Labels(KEYPOINTS, scaled, *_rest(labels))
-    assert outcome(run(model, there))["mean_pose"]["mean"] == pytest.approx(0, abs=1e-9)
+    assert outcome(run(model, there)).mean_pose.mean == pytest.approx(0, abs=1e-9)
 
 
 def test_a_keypoint_that_was_never_labelled_in_training_is_missed_by_the_constant(
@@ -178,26 +180,26 @@ def test_a_keypoint_that_was_never_labelled_in_training_is_missed_by_the_constan
     model = checkpoint(
         {"mean_pose": [[1, 2], [None, None], [3, 4]], "mean_pose_frame_size": list(SIZE)}
     )
-    constant = outcome(run(model, labels))["mean_pose"]
-    assert constant["missed"] == 38
-    assert constant["per_keypoint"]["nose tip"]["mean"] is None
+    constant = outcome(run(model, labels)).mean_pose
+    assert constant.missed == 38
+    assert constant.per_keypoint["nose tip"].mean is None
 
 
 def test_a_model_without_its_mean_pose_says_so(tiny_model: Path, labels: Labels) -> None:
     events = run(tiny_model, labels)
-    assert outcome(events)["mean_pose"] is None
+    assert outcome(events).mean_pose is None
     assert any("does not hold the mean pose" in said for said in notices(events))
 
 
 def test_calibration_is_judged_at_the_radius_that_the_model_names(
     checkpoint: Checkpoint, tiny_model: Path, labels: Labels
 ) -> None:
-    assert outcome(run(tiny_model, labels))["calibration_error"] is None
+    assert outcome(run(tiny_model, labels)).calibration_error is None
     # Always 0.5 sure of lying within 1000 px, which every point of these images does.
     model = checkpoint({}, {"x": [0.0, 1.0], "y": [0.5, 0.5], "radius": 1000})
     result = outcome(run(model, labels))
-    assert result["calibration_error"] == pytest.approx(0.5)
-    assert result["calibration_radius"] == 1000
+    assert result.calibration_error == pytest.approx(0.5)
+    assert result.calibration_radius == 1000
 
 
 # --- which frames ---------------------------------------------------------------------------------
@@ -213,10 +215,10 @@ def test_only_frames_that_training_kept_apart_are_judged(
         model = checkpoint({"held_out": held})
         events = run(model, labels, held_out=True)
         result = outcome(events)
-        assert result["frames"] == {"cam1": [30, 31, 35]}
-        assert result["held_out"] is True
+        assert result.frames == {"cam1": [30, 31, 35]}
+        assert result.held_out is True
         expected = outcome(run(model, labels.take([30, 31, 35])))
-        assert result["mean"] == pytest.approx(expected["mean"], abs=1e-6)
+        assert result.mean == pytest.approx(expected.mean, abs=1e-6)
         assert not any("was trained on" in said for said in notices(events))
 
 
@@ -231,7 +233,7 @@ def test_frames_that_were_perhaps_trained_on_are_told(
 
 
 def test_frame_numbers_can_be_chosen(tiny_model: Path, labels: Labels) -> None:
-    assert outcome(run(tiny_model, labels, frames=[4, 7, 99]))["frames"] == {"cam1": [4, 7]}
+    assert outcome(run(tiny_model, labels, frames=[4, 7, 99])).frames == {"cam1": [4, 7]}
     with pytest.raises(LabelError, match="None of the labelled frames was chosen"):
         run(tiny_model, labels, frames=[99])
 
@@ -257,13 +259,14 @@ def test_the_bundled_model_is_as_good_on_unseen_real_frames_as_it_says(real_data
 
     training = read_metadata(find_model("mouse-face"))["training"]
     result = outcome(run("mouse-face", real_data / "mouse_face", held_out=True))
-    assert result["points"] > 300
-    assert result["missed"] == 0
+    assert result.points > 300
+    assert result.missed == 0
     for figure in ("mean", "median"):
-        assert result[figure] == pytest.approx(training["metrics"]["real"][figure], rel=0.02)
-    assert result["median"] <= 6
-    assert result["mean"] <= 0.75 * result["mean_pose"]["mean"]
-    assert result["mean_pose"]["median"] > 6
+        stated = training["metrics"]["real"][figure]
+        assert getattr(result, figure) == pytest.approx(stated, rel=0.02)
+    assert result.median <= 6
+    assert result.mean <= 0.75 * result.mean_pose.mean
+    assert result.mean_pose.median > 6
 
 
 # --- what cannot be judged ------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def maps_of(tiny_model, resources):
         *_, computed, finished = explain(source, frame, tiny_model, **options)
         assert isinstance(computed, AttentionComputed)
         assert isinstance(finished, Finished)
-        assert finished.result["names"] == list(computed.names)
+        assert finished.result.names == computed.names
         return computed
 
     return maps_of

@@ -57,23 +57,23 @@ def test_the_face_that_is_found_is_what_predict_and_attention_look_at(
     assert all(isinstance(event, Progress) and event.done <= first.total for event in middle)
     assert isinstance(last, Finished)
     found = last.result
-    assert found["found"]
-    assert found["confidence"] > found["usual_confidence"]
-    assert str(found["crop"][2]) in found["sentence"]
+    assert found.found
+    assert found.confidence > found.usual_confidence
+    assert str(found.crop[2]) in found.sentence
 
     events = run(small_face, "mouse-face", resources, crop="auto")
     started = next(event for event in events if isinstance(event, Started))
-    assert started.settings["crop"] == started.settings["face"]["crop"] == found["crop"]
-    assert events[-1].result["crop"] == found["crop"]
-    assert events[-1].result["face"] == found
-    assert events[-1].result["low_confidence"] == 0.0
+    assert started.settings.crop == started.settings.face.crop == found.crop
+    assert events[-1].result.crop == found.crop
+    assert events[-1].result.face == found
+    assert events[-1].result.low_confidence == 0.0
     assert [event for event in events if isinstance(event, Notice)] == []
 
     *said, done = explain(
         small_face, frame=1, crop="auto", device="cpu", precision="fp32", resources=resources
     )
-    assert found["sentence"] in [event.message for event in said if isinstance(event, Notice)]
-    assert done.result["settings"]["crop"] == found["crop"]
+    assert found.sentence in [event.message for event in said if isinstance(event, Notice)]
+    assert done.result.settings["crop"] == list(found.crop)
 
 
 def test_without_a_face_the_whole_frame_is_predicted_and_both_are_said(
@@ -81,18 +81,18 @@ def test_without_a_face_the_whole_frame_is_predicted_and_both_are_said(
 ) -> None:
     events = run(video, tiny_model, resources, crop="auto")
     result = events[-1].result
-    assert not result["face"]["found"]
-    assert result["crop"] == [0, 0, 128, 96]
-    assert result["low_confidence"] == 1.0
+    assert not result.face.found
+    assert result.crop == (0, 0, 128, 96)
+    assert result.low_confidence == 1.0
     notices = [event.message for event in events if isinstance(event, Notice)]
-    assert notices[0] == result["face"]["sentence"]
+    assert notices[0] == result.face.sentence
     assert "finds no face in mouse.mp4" in notices[0]
     assert "In 60 of 60 frames the model tiny is sure of fewer than half" in notices[1]
     # What was done already is not proposed.
     assert "--crop auto" not in notices[1]
-    whole = read_poses(result["h5"]).xy
+    whole = read_poses(result.h5).xy
     again = run(video, tiny_model, resources, overwrite=True)
-    np.testing.assert_array_equal(read_poses(again[-1].result["h5"]).xy, whole)
+    np.testing.assert_array_equal(read_poses(again[-1].result.h5).xy, whole)
     assert "--crop auto" in next(e.message for e in again if isinstance(e, Notice))
     assert not searched(again)
 
@@ -110,8 +110,8 @@ def test_a_run_goes_on_with_the_crop_that_it_began_with(
     rest = run(video, tiny_model, resources, crop="auto")
     assert not searched(rest)
     started = next(event for event in rest if isinstance(event, Started))
-    assert started.settings["fresh_from"] > 0
-    assert started.settings["face"] is not None
+    assert started.settings.fresh_from > 0
+    assert started.settings.face is not None
     # A crop that is asked for is another run.
     job = predict(video, tiny_model, crop="auto", overwrite=True, **options)
     while not isinstance(next(job), PosesPredicted):
@@ -119,7 +119,7 @@ def test_a_run_goes_on_with_the_crop_that_it_began_with(
     job.close()
     other = run(video, tiny_model, resources, crop=(0, 0, 64, 48), overwrite=True)
     assert any("another crop" in e.message for e in other if isinstance(e, Notice))
-    assert other[-1].result["crop"] == [0, 0, 64, 48]
+    assert other[-1].result.crop == (0, 0, 64, 48)
 
 
 def test_a_model_that_does_not_say_how_sure_it_is_cannot_find_a_face(

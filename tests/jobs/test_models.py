@@ -5,13 +5,14 @@ import pytest
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished, Notice
 from napari_vitface.jobs.models import models
+from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile
 
 
-def project_models(folder) -> tuple[list[dict], list[str]]:
+def project_models(folder) -> tuple[list[ModelFile], list[str]]:
     *notices, finished = models(folder)
     assert isinstance(finished, Finished)
     assert all(isinstance(notice, Notice) for notice in notices)
-    found = [model for model in finished.result["models"] if not model["bundled"]]
+    found = [model for model in finished.result.models if not model.bundled]
     return found, [notice.message for notice in notices]
 
 
@@ -21,18 +22,18 @@ def test_models_of_a_project_are_listed_with_what_their_files_say(tmp_path, tiny
     (folder / "mine.safetensors").write_bytes(tiny_model.read_bytes())
     (folder / "junk.safetensors").write_bytes(b"junk")
     found, notices = project_models(tmp_path)
-    assert [model["name"] for model in found] == ["mine"]
-    assert found[0]["keypoints"] == ["eye", "nose tip", "mouth"]
-    assert found[0]["input_size"] == [64, 80]
-    assert found[0]["training"] == {"data": "none", "licence": "none"}
-    assert found[0]["calibration"] is None
+    assert [model.name for model in found] == ["mine"]
+    assert found[0].keypoints == ("eye", "nose tip", "mouth")
+    assert found[0].input_size == (64, 80)
+    assert found[0].training == {"data": "none", "licence": "none"}
+    assert found[0].calibration is None
     assert len(notices) == 1
     assert "junk.safetensors" in notices[0]
 
 
 def test_a_plain_folder_of_models_is_listed_too(tiny_model):
     found, _ = project_models(tiny_model.parent)
-    assert [model["path"] for model in found] == [str(tiny_model)]
+    assert [model.path for model in found] == [str(tiny_model)]
 
 
 def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_model):
@@ -46,7 +47,7 @@ def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_mode
         tmp_path / "sure.safetensors", network, preprocessing, training=told, calibration=table
     )
     found, _ = project_models(tmp_path)
-    assert found[0]["calibration"] == {"radius": 7.0, "points": 40}
+    assert found[0].calibration == CalibrationSummary(7.0, 40)
     assert "the chance to be within 7 pixels (calibration error 0.031)" in "\n".join(
         models_table(found)
     )

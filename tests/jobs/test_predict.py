@@ -68,14 +68,14 @@ def test_events_tell_the_run_from_start_to_end(run, video):
     first, *middle, last = events
     assert isinstance(first, Started)
     assert (first.job, first.total) == ("predict", 60)
-    assert first.settings["precision"] == "fp32"
-    assert first.settings["device"] == "cpu"
-    assert first.settings["crop"] == [0, 0, 128, 96]
-    assert first.settings["keypoints"]["names"] == ["eye", "nose tip", "mouth"]
-    assert first.settings["fresh_from"] == 0
+    assert first.settings.precision == "fp32"
+    assert first.settings.device == "cpu"
+    assert first.settings.crop == (0, 0, 128, 96)
+    assert first.settings.keypoints.names == ("eye", "nose tip", "mouth")
+    assert first.settings.fresh_from == 0
     assert isinstance(last, Finished)
-    assert last.result["frames"] == 60
-    assert last.result["broken"] == []
+    assert last.result.frames == 60
+    assert last.result.broken == ()
     np.testing.assert_array_equal(predicted(events), np.arange(60))
     done = [event.done for event in middle if isinstance(event, Progress)]
     assert done == sorted(done)
@@ -122,7 +122,7 @@ def test_a_cancelled_run_goes_on_where_it_stopped_and_ends_with_the_same_table(r
     cancel_after(run.start(video), batches=3)  # one is shown again, two are new
     events = run(video)
     # Batches of 1, 8 and 8 frames, and then of 1 and 8.
-    assert events[0].settings["fresh_from"] == 26
+    assert events[0].settings.fresh_from == 26
     np.testing.assert_array_equal(predicted(events), np.arange(60))
     table = table_of(video)
     np.testing.assert_allclose(table.xy, whole.xy, atol=1e-4)
@@ -143,7 +143,7 @@ def test_a_run_cancelled_before_its_first_frame_leaves_nothing(run, video):
 def test_a_run_with_other_settings_begins_anew_and_says_so(run, video):
     cancel_after(run.start(video), batches=2)
     events = run(video, crop=(10, 10, 80, 60))
-    assert events[0].settings["fresh_from"] == 0
+    assert events[0].settings.fresh_from == 0
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert any("another crop" in message and "begins anew" in message for message in notices)
     assert len(table_of(video)) == 60
@@ -189,7 +189,7 @@ def test_frames_and_crop_choose_rows_and_place(run, video):
 
 def test_results_go_to_another_folder(run, video, tmp_path):
     result = run(video, output_dir=tmp_path / "out" / "deep")[-1].result
-    assert Path(result["csv"]).parent == tmp_path / "out" / "deep"
+    assert Path(result.csv).parent == tmp_path / "out" / "deep"
     assert names_in(video.parent) == {"mouse.mp4", "out"}
 
 
@@ -215,7 +215,7 @@ def test_broken_frames_have_no_points_and_are_named_and_the_run_goes_on(run, tmp
     assert np.flatnonzero(rows).tolist() == [7, 12, 13, 14, 29]
     assert (table.confidence[rows] == 0).all()
     assert np.isfinite(table.xy[~rows]).all()
-    assert events[-1].result["broken"] == [[7, 7], [12, 14], [29, 29]]
+    assert events[-1].result.broken == ((7, 7), (12, 14), (29, 29))
     assert isinstance(events[-2], Notice)
     assert events[-2].message == (
         "5 frames of images could not be decoded and have no points: 7, 12-14 and 29."
@@ -226,8 +226,8 @@ def test_broken_frames_of_an_earlier_run_are_named_too(run, tmp_path):
     folder = images_with_broken_ones(tmp_path / "images", [1, 20])
     cancel_after(run.start(folder), batches=2)
     events = run(folder)
-    assert events[0].settings["fresh_from"] == 9
-    assert events[-1].result["broken"] == [[1, 1], [20, 20]]
+    assert events[0].settings.fresh_from == 9
+    assert events[-1].result.broken == ((1, 1), (20, 20))
 
 
 def test_a_video_cut_off_in_the_middle_is_predicted_as_far_as_it_goes(run, tmp_path, write_video):
@@ -255,7 +255,7 @@ def test_a_stack_and_a_single_image_are_predicted_like_a_video(run, tmp_path):
 def test_the_overlay_is_a_video_of_the_same_frames_with_the_points_on_them(run, video):
     result = run(video, frames="10:30:2", overlay=True)[-1].result
     table = table_of(video)
-    with open_video(result["overlay"]) as overlay, open_video(video) as frames:
+    with open_video(result.overlay) as overlay, open_video(video) as frames:
         assert overlay.shape == (10, 96, 128, 3)
         assert overlay.frame_rate == pytest.approx(15)
         assert overlay.times[-1] == pytest.approx(9 / 15, abs=0.01)
@@ -279,8 +279,8 @@ def test_a_run_cancelled_in_its_overlay_draws_it_next_time_without_predicting_ag
     whole = table_of(video)
     assert "mouse_vitface_tiny_overlay.mp4" not in names_in(video.parent)
     events = run(video, overlay=True)
-    assert events[0].settings["fresh_from"] == 60
-    assert events[-1].result["frames_per_second"] is None
+    assert events[0].settings.fresh_from == 60
+    assert events[-1].result.frames_per_second is None
     assert names_in(video.parent) == {
         "mouse.mp4",
         "mouse_vitface_tiny.h5",
@@ -351,7 +351,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_the_run_goes_on_when_there_is_r
         assert names_in(disk) == {"other", "mouse_vitface_tiny.part"}
         (disk / "other").unlink()
         events = run(video, output_dir=disk)
-        assert events[0].settings["fresh_from"] >= 8
+        assert events[0].settings.fresh_from >= 8
         assert names_in(disk) == {"mouse_vitface_tiny.h5", "mouse_vitface_tiny.csv"}
         assert len(read_poses(disk / "mouse_vitface_tiny.csv")) == 60
 
@@ -394,7 +394,7 @@ def test_the_white_of_a_deep_recording_is_told_and_can_be_set(tmp_path, tiny_mod
         assert (made["model"], made["crop"]) == ("tiny", [0, 0, 64, 48])
         started = next(event for event in events if isinstance(event, Started))
         shown = [event.xy for event in events if isinstance(event, PosesPredicted)]
-        results[name] = started.settings["white"], np.concatenate(shown)
+        results[name] = started.settings.white, np.concatenate(shown)
     assert {name: white for name, (white, _) in results.items()} == {
         "deep": 4095, "eight": 255, "set": 65535,
     }  # fmt: skip

@@ -50,7 +50,7 @@ def test_predict_makes_it_ready_once_and_refuses_it_where_points_move(
     first = list(predict(video, drawn_start, precision="int8", output_dir=tmp_path / "a"))
     told = [event.message for event in first if isinstance(event, Preparing)]
     assert any("16 frames of mouse.mp4" in phrase for phrase in told)
-    assert settings_of(first)["precision"] == "int8"
+    assert settings_of(first).precision == "int8"
     again = list(predict(video, drawn_start, precision="int8", output_dir=tmp_path / "b"))
     told = [event.message for event in again if isinstance(event, Preparing)]
     assert not any("int8" in phrase for phrase in told)
@@ -81,10 +81,10 @@ def test_auto_goes_on_in_fp32_where_points_move(
     # It is so small that any precision may be the fastest.
     monkeypatch.setattr("napari_vitface.model.choice._measure", _takes_int8)
     events = list(predict(video, drawn_start, device="cpu", output_dir=tmp_path / "a"))
-    assert settings_of(events)["precision"] == "int8"
+    assert settings_of(events).precision == "int8"
     monkeypatch.setattr("napari_vitface.model.int8.points_moved", lambda *_: 0.7)
     events = list(predict(video, drawn_start, device="cpu", output_dir=tmp_path / "b"))
-    assert settings_of(events)["precision"] == "fp32"
+    assert settings_of(events).precision == "fp32"
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert any("so it is predicted in fp32" in notice for notice in notices)
 
@@ -109,5 +109,5 @@ def test_the_bundled_model_is_as_exact_on_real_frames(real_data: Path) -> None:
         *_, last = evaluate(
             "mouse-face", [labels], held_out=True, device="cpu", precision=precision
         )
-        medians[precision] = last.result["median"]
+        medians[precision] = last.result.median
     assert abs(medians["int8"] - medians["fp32"]) < 0.3

@@ -37,7 +37,7 @@ def run(*arguments: Any, **options: Any) -> tuple[list[Event], dict[str, Any]]:
 
 
 def frames_of(result: dict[str, Any]) -> list[int]:
-    return [entry["frame"] for entry in result["frames"]]
+    return [entry.frame for entry in result.frames]
 
 
 def still_poses(count: int = 60, confidence: float = 0.9) -> PoseTable:
@@ -90,10 +90,10 @@ def test_labelled_frames_are_never_suggested(video: Path, tiny_model: Path, tmp_
     project = save_labels(tmp_path / "project", [3, 50])
     given = [*range(5, 20), 21]
     _, result = run(video, tiny_model, count=60, labels=project, labelled=given)
-    assert result["labelled"] == sorted([3, 50, *given])
+    assert list(result.labelled) == sorted([3, 50, *given])
     assert not set(frames_of(result)) & {3, 50, *given}
     # All the others are, as far as so many are asked for.
-    assert len(result["frames"]) == 60 - 18
+    assert len(result.frames) == 60 - 18
     with pytest.raises(VitFaceError, match="no frame to suggest: 60 of its 60 frames are labelled"):
         run(video, tiny_model, labelled=range(60))
 
@@ -104,7 +104,7 @@ def test_frames_of_a_folder_are_known_by_their_files(tiny_model: Path, tmp_path:
     (folder / "img0500.png").write_bytes((folder / "img0007.png").read_bytes())
     _, result = run(folder, tiny_model, labels=project)
     # Sorted by name, 500 is the third of four files.
-    assert result["labelled"] == [0, 1, 3]
+    assert result.labelled == (0, 1, 3)
     assert frames_of(result) == [2]
 
 
@@ -116,10 +116,10 @@ def test_predictions_beside_the_video_are_used_and_a_jump_in_them_found(
     table.confidence[31, 1] = 0.85
     write_poses(table, video.with_name(f"mouse_vitface_{tiny_model.stem}.h5"), scorer="me")
     events, result = run(video, tiny_model, count=4)
-    assert result["predictions"].endswith(".h5")
+    assert result.predictions.endswith(".h5")
     stages = {event.message for event in events if isinstance(event, Progress)}
     assert stages == {"Looking closely at doubtful frames"}
-    why = {entry["frame"]: entry["why"] for entry in result["frames"]}
+    why = {entry.frame: entry.why for entry in result.frames}
     assert "nose tip jumps by 20 px" in why[31]
 
 
@@ -132,8 +132,8 @@ def test_low_confidence_is_found_and_broken_frames_are_left_out(
     path = tmp_path / "elsewhere.csv"
     write_poses(table, path, scorer="me")
     _, result = run(video, tiny_model, count=60, predictions=path)
-    assert result["frames"][0]["frame"] == 12
-    assert "low confidence: mouth at 0.10" in result["frames"][0]["why"]
+    assert result.frames[0].frame == 12
+    assert "low confidence: mouth at 0.10" in result.frames[0].why
     assert not set(frames_of(result)) & set(range(40, 45))
 
 
@@ -142,10 +142,10 @@ def test_of_a_long_video_without_predictions_some_frames_are_looked_at(
 ) -> None:
     monkeypatch.setattr(module, "PREDICTED", 25)
     events, result = run(video, tiny_model, count=4)
-    assert events[0].settings["every"] == 3
+    assert events[0].settings.every == 3
     assert any("one frame in 3 is looked at" in e.message for e in events if isinstance(e, Notice))
     assert all(frame % 3 == 0 for frame in frames_of(result))
-    assert not any("jumps" in entry["why"] for entry in result["frames"])
+    assert not any("jumps" in entry.why for entry in result.frames)
 
 
 def test_suggested_frames_are_not_near_copies_of_each_other(
@@ -188,8 +188,8 @@ def test_a_burst_of_noise_is_the_first_suggestion(tmp_path: Path) -> None:
             noise = rng.integers(0, 255, frame.shape, dtype=np.uint8)
             writer.write(noise if number in (17, 18) else frame)
     _, result = run(path, count=3, labelled=[0], device="cpu", precision="fp32")
-    first, *others = result["frames"]
-    assert first["frame"] in (17, 18)
-    assert "low confidence" in first["why"]
-    assert "looks unlike labelled frames" in first["why"]
-    assert others[0]["score"] < first["score"] - 0.2
+    first, *others = result.frames
+    assert first.frame in (17, 18)
+    assert "low confidence" in first.why
+    assert "looks unlike labelled frames" in first.why
+    assert others[0].score < first.score - 0.2

@@ -23,6 +23,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.jobs.results.training import FrameCounts
 from napari_vitface.jobs.training.train import train
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -79,26 +80,26 @@ def quick(project: Path, drawn_start: Path, made_once: Callable[..., list[Event]
 @pytest.mark.slow
 def test_quick_training_beats_its_start_on_frames_it_never_saw(quick: list[Event]) -> None:
     result = outcome(quick)
-    assert result["frames"] == {"training": 36, "tuning": 0, "judging": 12}
-    verdict = result["verdict"]
-    assert verdict["points"] == 144
-    assert verdict["better"] is True
-    assert verdict["interval"][0] > 0
-    assert verdict["before"] == pytest.approx(result["before"]["mean"])
-    assert verdict["after"] == pytest.approx(result["after"]["mean"])
-    assert result["after"]["mean"] < 2.1
-    assert result["after"]["seed_pck"] > 0.65
-    assert result["against_mean_pose"]["better"] is True
-    assert "better by more than chance" in verdict["sentence"]
+    assert result.frames == FrameCounts(training=36, tuning=0, judging=12)
+    verdict = result.verdict
+    assert verdict.points == 144
+    assert verdict.better is True
+    assert verdict.interval[0] > 0
+    assert verdict.before == pytest.approx(result.before.mean)
+    assert verdict.after == pytest.approx(result.after.mean)
+    assert result.after.mean < 2.1
+    assert result.after.seed_pck > 0.65
+    assert result.against_mean_pose.better is True
+    assert "better by more than chance" in verdict.sentence
 
 
 @pytest.mark.slow
 def test_shuffled_labels_teach_nothing(drawn_project: Project, drawn_start: Path) -> None:
     project = drawn_project(shuffled=True)
     result = outcome(run(project, init=drawn_start, quick=True, steps=STEPS))
-    assert result["after"]["mean"] > 3
-    assert result["after"]["seed_pck"] < 0.4
-    assert result["against_mean_pose"]["better"] is not True
+    assert result.after.mean > 3
+    assert result.after.seed_pck < 0.4
+    assert result.against_mean_pose.better is not True
 
 
 @pytest.mark.slow
@@ -107,9 +108,9 @@ def test_all_of_the_network_can_be_trained(project: Path, drawn_start: Path) -> 
 
     options = {"steps": 120, "frozen_steps": 5, "learning_rate": 2e-3, "layer_decay": 0.9}
     events = run(project, name="full", init=drawn_start, **options)
-    assert outcome(events)["verdict"]["better"] is True
+    assert outcome(events).verdict.better is True
     before, after = (
-        load_network(path)[0].state_dict() for path in (drawn_start, outcome(events)["model"])
+        load_network(path)[0].state_dict() for path in (drawn_start, outcome(events).model)
     )
     changed = {name for name in before if not bool((before[name] == after[name]).all())}
     assert any(name.startswith("backbone.model.blocks.0") for name in changed)
@@ -121,7 +122,7 @@ def test_quick_training_leaves_the_backbone_alone(quick: list[Event], drawn_star
     from napari_vitface.model.checkpoint import load_network
 
     before, after = (
-        load_network(path)[0].state_dict() for path in (drawn_start, outcome(quick)["model"])
+        load_network(path)[0].state_dict() for path in (drawn_start, outcome(quick).model)
     )
     changed = {name for name in before if not bool((before[name] == after[name]).all())}
     assert changed
@@ -133,16 +134,18 @@ def test_what_is_said_is_what_evaluate_measures_on_the_stored_model(
     quick: list[Event], project: Path
 ) -> None:
     result = outcome(quick)
-    events = list(evaluate(result["model"], project, held_out=True, **CPU))
+    events = list(evaluate(result.model, project, held_out=True, **CPU))
     judged = outcome(events)
-    assert judged["points"] == result["after"]["points"]
+    assert judged.points == result.after.points
     for figure in ("mean", "median", "rmse", "seed_rmse", "seed_accuracy", "seed_pck"):
-        assert judged[figure] == pytest.approx(result["after"][figure], rel=1e-3)
+        assert getattr(judged, figure) == pytest.approx(getattr(result.after, figure), rel=1e-3)
     for figure in ("mean", "median", "rmse"):
-        assert judged["mean_pose"][figure] == pytest.approx(result["mean_pose"][figure], rel=1e-3)
-    assert judged["against_mean_pose"]["better"] is True
+        assert getattr(judged.mean_pose, figure) == pytest.approx(
+            getattr(result.mean_pose, figure), rel=1e-3
+        )
+    assert judged.against_mean_pose.better is True
     # Confidence was calibrated on these frames, for want of others.
-    assert judged["calibration_error"] is None
+    assert judged.calibration_error is None
     assert "was calibrated on 12 of these frames" in notices(events)
 
 
@@ -153,8 +156,8 @@ def test_what_is_said_is_what_evaluate_measures_on_the_stored_model(
 def test_the_course_is_told(quick: list[Event], project: Path) -> None:
     (started,) = [event for event in quick if isinstance(event, Started)]
     assert started.total == STEPS
-    assert started.settings["device"] == "cpu"
-    assert started.settings["quick"] is True
+    assert started.settings.device == "cpu"
+    assert started.settings.quick is True
     stages = list(dict.fromkeys(e.message for e in quick if isinstance(e, Progress)))
     assert stages[0] == "reading the frames"
     assert stages[-3:] == ["training", "judging", "writing the report"]
@@ -165,8 +168,8 @@ def test_the_course_is_told(quick: list[Event], project: Path) -> None:
     constants = {(event.mean_pose_median, event.mean_pose_mean) for event in judged}
     assert len(constants) == 1
     result = outcome(quick)
-    assert judged[0].mean_error == pytest.approx(result["before"]["mean"], rel=0.01)
-    assert judged[-1].mean_pose_mean == pytest.approx(result["mean_pose"]["mean"], rel=1e-3)
+    assert judged[0].mean_error == pytest.approx(result.before.mean, rel=0.01)
+    assert judged[-1].mean_pose_mean == pytest.approx(result.mean_pose.mean, rel=1e-3)
     losses = [event for event in quick if isinstance(event, LossMeasured)]
     assert [event.step for event in losses] == list(range(1, STEPS + 1))
     assert losses[3].learning_rate < losses[9].learning_rate > losses[-1].learning_rate
@@ -191,8 +194,8 @@ def test_held_out_frames_are_shown_with_labels_and_predictions(quick: list[Event
 def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
     result = outcome(quick)
     folder = project / "vitface" / "runs" / "quick"
-    assert result["model"] == str(project / "vitface" / "models" / "quick.safetensors")
-    assert result["run"] == str(folder)
+    assert result.model == str(project / "vitface" / "models" / "quick.safetensors")
+    assert result.run == str(folder)
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "settings.json", "curves.csv", "metrics.json", "report.html", "worst.png", "run.lock",
@@ -203,9 +206,9 @@ def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
     assert settings["settings"]["steps"] == STEPS
     rows = list(csv.DictReader((folder / "curves.csv").open()))
     assert [int(row["step"]) for row in rows] == list(range(STEPS + 1))
-    assert float(rows[-1]["mean_error"]) == pytest.approx(result["after"]["mean"], rel=0.01)
+    assert float(rows[-1]["mean_error"]) == pytest.approx(result.after.mean, rel=0.01)
     page = (folder / "report.html").read_text()
-    assert result["verdict"]["sentence"].split(":")[0] in page
+    assert result.verdict.sentence.split(":")[0] in page
     assert page.count("data:image/png;base64,") == 4
     for word in ("mean pose", "95 % interval", "within 4 px", "whisker 3", "accuracy"):
         assert word in page
@@ -215,7 +218,7 @@ def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
 def test_the_checkpoint_knows_how_it_came_about(quick: list[Event], project: Path) -> None:
     from napari_vitface.model.checkpoint import read_metadata
 
-    metadata = read_metadata(outcome(quick)["model"])
+    metadata = read_metadata(outcome(quick).model)
     training = metadata["training"]
     assert training["summary"] == "36 labelled frames of 4 recordings, starting from drawn"
     assert training["held_out"] == [
@@ -234,15 +237,15 @@ def test_the_checkpoint_knows_how_it_came_about(quick: list[Event], project: Pat
 def test_a_model_is_not_judged_on_frames_that_its_ancestors_were_trained_on(
     quick: list[Event], project: Path
 ) -> None:
-    events = run(project, init=outcome(quick)["model"], quick=True, steps=2, val="time:0.5")
+    events = run(project, init=outcome(quick).model, quick=True, steps=2, val="time:0.5")
     result = outcome(events)
     # Half was asked for, but only the last quarter was never seen.
-    assert result["frames"] == {"training": 36, "tuning": 0, "judging": 12}
-    assert result["seen_before"] is False
-    again = run(project, init=outcome(quick)["model"], quick=True, steps=2, val="random:0.5")
-    assert outcome(again)["judged_frames"] == result["judged_frames"]
-    seen = run(project, init=outcome(quick)["model"], quick=True, steps=2, val="video:mouse1")
-    assert outcome(seen)["seen_before"] is True
+    assert result.frames == FrameCounts(training=36, tuning=0, judging=12)
+    assert result.seen_before is False
+    again = run(project, init=outcome(quick).model, quick=True, steps=2, val="random:0.5")
+    assert outcome(again).judged_frames == result.judged_frames
+    seen = run(project, init=outcome(quick).model, quick=True, steps=2, val="video:mouse1")
+    assert outcome(seen).seen_before is True
     assert "trained on frames that are to judge now" in notices(seen)
 
 
@@ -256,29 +259,29 @@ def test_confidence_is_true_on_frames_that_neither_training_nor_calibration_saw(
     project = drawn_project(mice=(4, 5, 6, 7), frames=24)
     events = run(project, init=drawn_start, quick=True, steps=80, val="time:0.5")
     result = outcome(events)
-    assert result["frames"] == {"training": 48, "tuning": 24, "judging": 24}
-    calibration = result["calibration"]
-    assert calibration["judged_apart"] is True
+    assert result.frames == FrameCounts(training=48, tuning=24, judging=24)
+    calibration = result.calibration
+    assert calibration.judged_apart is True
     # The table is fitted on all frames kept apart, and judged crosswise on all of them.
-    assert calibration["calibrated_on_points"] == 576
-    assert sum(row["points"] for row in calibration["confidence_bins"]) == 576
-    assert len(calibration["confidence_bins"]) > 1
-    assert calibration["calibration_error"] < 0.1
-    assert 0 < calibration["calibration_error_by_chance"] < calibration["calibration_error"] + 0.05
+    assert calibration.calibrated_on_points == 576
+    assert sum(row.points for row in calibration.confidence_bins) == 576
+    assert len(calibration.confidence_bins) > 1
+    assert calibration.calibration_error < 0.1
+    assert 0 < calibration.calibration_error_by_chance < calibration.calibration_error + 0.05
     # On these frames it cannot be judged again ...
-    events = list(evaluate(result["model"], project, held_out=True, **CPU))
+    events = list(evaluate(result.model, project, held_out=True, **CPU))
     assert "was calibrated on 24 of these frames" in notices(events)
     assert f"it was {calibration['calibration_error']:.3f}, crosswise" in notices(events)
-    assert outcome(events)["calibration_error"] is None
+    assert outcome(events).calibration_error is None
     # ... but on the frames that follow, which nothing saw.
     later = drawn_project(mice=(4, 5, 6, 7), frames=48)
     unseen = [30 * k for k in range(24, 48)]
-    judged = outcome(list(evaluate(result["model"], later, frames=unseen, **CPU)))
-    assert judged["images"] == 96
-    assert judged["calibration_error"] < 0.05
+    judged = outcome(list(evaluate(result.model, later, frames=unseen, **CPU)))
+    assert judged.images == 96
+    assert judged.calibration_error < 0.05
     # The model's own view of the same points is further from the truth.
-    assert raw_calibration_error(result["model"], later, judged["frames"], 2.0) > (
-        judged["calibration_error"] + 0.01
+    assert raw_calibration_error(result.model, later, judged.frames, 2.0) > (
+        judged.calibration_error + 0.01
     )
 
 
@@ -318,13 +321,13 @@ def test_shared_keypoints_come_along_and_new_ones_start_fresh(
     said = notices(events)
     assert "New to drawn and learnt from nothing: ear." in said
     result = outcome(events)
-    assert result["fresh"] == ["ear"]
-    assert "whisker 1" not in result["keypoints"]
-    assert len(result["kept"]) == 11
+    assert result.fresh == ("ear",)
+    assert "whisker 1" not in result.keypoints
+    assert len(result.kept) == 11
     # Before and after are compared on what both know.
-    assert result["verdict"]["points"] == 11 * result["frames"]["judging"]
-    assert result["verdict"]["per_keypoint"]["ear"]["points"] == 0
-    assert result["after"]["per_keypoint"]["ear"]["points"] == result["frames"]["judging"]
+    assert result.verdict.points == 11 * result.frames.judging
+    assert result.verdict.per_keypoint["ear"].points == 0
+    assert result.after.per_keypoint["ear"].points == result.frames.judging
 
 
 # --- the start ------------------------------------------------------------------------------------
@@ -333,12 +336,12 @@ def test_shared_keypoints_come_along_and_new_ones_start_fresh(
 def test_random_weights_another_head_and_a_recording_to_judge_by(project: Path) -> None:
     events = run(project, name="scratch", steps=3, head="regression", val="video:mouse2", **SMALL)
     result = outcome(events)
-    assert result["verdict"] is None
-    assert result["judged_frames"] == [{"video": "mouse2", "frames": [30 * k for k in range(12)]}]
-    assert result["against_mean_pose"]["points"] == 144
+    assert result.verdict is None
+    assert result.judged_frames == [{"video": "mouse2", "frames": [30 * k for k in range(12)]}]
+    assert result.against_mean_pose.points == 144
     from napari_vitface.model.checkpoint import load_network
 
-    network, _, _ = load_network(result["model"])
+    network, _, _ = load_network(result.model)
     assert network.heatmap_size is None
     assert network.input_size == (64, 80)
 
@@ -348,7 +351,7 @@ def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> No
 
     options = {**SMALL, "image_size": None, "crop": (0, 0, 128, 64)}
     result = outcome(run(project, name="wide", steps=1, batch_size=1, **options))
-    network, preprocessing, _ = load_network(result["model"])
+    network, preprocessing, _ = load_network(result.model)
     assert network.input_size == (192, 384)
     assert preprocessing.crop == (0, 0, 128, 64)
 
@@ -392,11 +395,11 @@ def test_a_name_that_is_taken_is_not_overwritten_unasked(
     first = outcome(run(project, name="mine", **options))
     with pytest.raises(VitFaceError, match=r"There is a model mine in .* already"):
         run(project, name="mine", **options)
-    content = Path(first["model"]).read_bytes()
+    content = Path(first.model).read_bytes()
     run(project, name="mine", overwrite=True, seed=5, **options)
-    assert Path(first["model"]).read_bytes() != content
+    assert Path(first.model).read_bytes() != content
     # Without a name, the project's is taken, then numbered.
-    names = [outcome(run(project, output_dir=tmp_path, **options))["name"] for _ in range(3)]
+    names = [outcome(run(project, output_dir=tmp_path, **options)).name for _ in range(3)]
     assert names == ["drawn", "drawn-2", "drawn-3"]
     assert (tmp_path / "drawn-2.safetensors").is_file()
     assert (tmp_path / "runs" / "drawn-2" / "report.html").is_file()

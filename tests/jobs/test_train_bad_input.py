@@ -101,11 +101,11 @@ def test_a_keypoint_that_is_never_labelled_is_left_out(
     events = run(label(xy))
     assert "labelled in none of the 9 frames trained on: nose." in notices(events)
     result = outcome(events)
-    assert result["keypoints"] == ["eye", "mouth"]
-    assert result["left_out"] == ["nose"]
+    assert result.keypoints == ("eye", "mouth")
+    assert result.left_out == ("nose",)
     from napari_vitface.model.checkpoint import read_metadata
 
-    names = read_metadata(result["model"])["network"]["keypoints"]["names"]
+    names = read_metadata(result.model)["network"]["keypoints"]["names"]
     assert names == ["eye", "mouth"]
 
 
@@ -120,7 +120,7 @@ def test_a_keypoint_that_the_start_knows_is_kept_though_never_labelled(
     table.write_text(table.read_text().replace("nose", "nose tip"))
     events = run(project, init=tiny_model, image_size=None, timm_args=None, quick=True)
     assert "kept as tiny knows it: eye." in notices(events)
-    assert outcome(events)["keypoints"] == ["eye", "nose tip", "mouth"]
+    assert outcome(events).keypoints == ("eye", "nose tip", "mouth")
 
 
 def test_labels_outside_of_their_image_are_named_and_left_out(
@@ -133,7 +133,7 @@ def test_labels_outside_of_their_image_are_named_and_left_out(
     assert "2 labels lie outside of their image and are left out" in said
     assert "eye in " in said
     assert "img0002.png" in said
-    assert outcome(events)["after"]["points"] == 9
+    assert outcome(events).after.points == 9
 
 
 def test_labels_outside_of_the_crop_are_left_out(
@@ -142,7 +142,7 @@ def test_labels_outside_of_the_crop_are_left_out(
     xy[:, 0] = [5, 5]
     events = run(label(xy), crop=(8, 8, 100, 80))
     assert "12 labels lie outside of the crop" in notices(events)
-    assert outcome(events)["keypoints"] == ["nose", "mouth"]
+    assert outcome(events).keypoints == ("nose", "mouth")
 
 
 def test_unreadable_images_are_named_and_left_out(
@@ -152,7 +152,7 @@ def test_unreadable_images_are_named_and_left_out(
     events = run(label(xy))
     assert "1 of the 12 labelled images cannot be read and is left out" in notices(events)
     assert "img0004.png" in notices(events)
-    assert sum(outcome(events)["frames"].values()) == 11
+    assert sum(vars(outcome(events).frames).values()) == 11
     for image in video.glob("*.png"):
         image.write_bytes(b"no image")
     with pytest.raises(LabelError, match="None of the 12 labelled images can be read"):
@@ -196,8 +196,8 @@ def test_occluded_points_are_read_and_taught(
     assert not data.occluded[6:].any()
     assert not data.occluded[np.isfinite(data.labels.xy).all(axis=-1)].any()
     events = run(project)
-    assert sum(outcome(events)["frames"].values()) == 13
-    assert outcome(events)["after"]["points"] == 6
+    assert sum(vars(outcome(events).frames).values()) == 13
+    assert outcome(events).after.points == 6
 
 
 def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
@@ -240,7 +240,7 @@ def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
         assert sum(near) == 1
 
     result = outcome(run(folder, augmentation={"flip": 0.5}, name="stored"))
-    keypoints = read_metadata(result["model"])["network"]["keypoints"]
+    keypoints = read_metadata(result.model)["network"]["keypoints"]
     assert keypoints["swaps"] == [["mouth", "eye"]]
 
 
@@ -270,7 +270,7 @@ def test_tensorboard_gets_the_curves(label: Callable[..., Path], xy: np.ndarray)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     result = outcome(run(label(xy), track=["tensorboard"]))
-    events = EventAccumulator(str(Path(result["run"]) / "tensorboard"))
+    events = EventAccumulator(str(Path(result.run) / "tensorboard"))
     events.Reload()
     assert [point.step for point in events.Scalars("loss")] == [1, 2]
     assert [point.step for point in events.Scalars("held_out/median_error")] == [0, 1, 2]

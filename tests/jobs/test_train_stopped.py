@@ -21,6 +21,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import EpochFinished, Event, Finished, LossMeasured, Notice, Started
 from napari_vitface.jobs.training import run as training_run
 from napari_vitface.jobs.training.train import train
+from napari_vitface.record import plain_data
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
@@ -98,10 +99,10 @@ def test_a_seed_repeats_a_run_bit_for_bit_and_another_does_not(
     project: Path, reference: dict[str, Any]
 ) -> None:
     again = outcome(list(train(project, name="again", **OPTIONS)))
-    assert same(again["model"], reference["model"])
-    assert again["after"] == reference["after"]
+    assert same(again.model, reference.model)
+    assert again.after == reference.after
     other = outcome(list(train(project, name="other", **OPTIONS, seed=1)))
-    assert not same(other["model"], reference["model"])
+    assert not same(other.model, reference.model)
 
 
 # --- cancelling -----------------------------------------------------------------------------------
@@ -117,10 +118,10 @@ def test_a_run_cancelled_at_random_moments_ends_with_the_same_weights(
         leave_after(train(project, name=name, **OPTIONS), rng.randint(1, 18))
         assert not (project / "vitface" / "models" / f"{name}.safetensors").exists()
     result = outcome(list(train(project, name=name, **OPTIONS)))
-    assert same(result["model"], reference["model"])
-    assert result["after"] == reference["after"]
+    assert same(result.model, reference.model)
+    assert result.after == reference.after
     # All that a run needs while it is not over is gone.
-    assert not list(Path(result["run"]).glob("*.safetensors"))
+    assert not list(Path(result.run).glob("*.safetensors"))
 
 
 def test_a_quick_run_goes_on_too(project: Path, drawn_start: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_quick_run_goes_on_too(project: Path, drawn_start: Path) -> None:
     rest = list(train(project, name="halves", **options))
     assert any(isinstance(e, Notice) and "Going on from step 4 of 8" in e.message for e in rest)
     assert [e.step for e in rest if isinstance(e, LossMeasured)] == [5, 6, 7, 8]
-    assert same(outcome(rest)["model"], whole["model"])
+    assert same(outcome(rest).model, whole.model)
 
 
 def test_a_stopped_run_goes_on_with_the_labels_that_it_began_with(
@@ -153,7 +154,7 @@ def test_a_stopped_run_goes_on_with_the_labels_that_it_began_with(
     for image in project.glob("labeled-data/*/*.png"):
         image.unlink()
     result = outcome(list(train(project, name="stopped", resume=True)))
-    assert same(result["model"], reference["model"])
+    assert same(result.model, reference.model)
 
 
 def test_a_stopped_run_can_be_ended_with_what_it_reached(project: Path) -> None:
@@ -162,10 +163,10 @@ def test_a_stopped_run_can_be_ended_with_what_it_reached(project: Path) -> None:
         pass
     events.close()  # type: ignore[attr-defined]
     result = outcome(list(train(project, name="ended", finish=True)))
-    assert (result["steps"], result["stopped"]) == (7, "asked")
-    assert Path(result["model"]).is_file()
-    assert result["after"]["points"] > 0
-    assert "report.html" in {path.name for path in Path(result["run"]).iterdir()}
+    assert (result.steps, result.stopped) == (7, "asked")
+    assert Path(result.model).is_file()
+    assert result.after.points > 0
+    assert "report.html" in {path.name for path in Path(result.run).iterdir()}
 
 
 def test_a_run_ends_when_it_no_longer_gets_better(
@@ -178,12 +179,12 @@ def test_a_run_ends_when_it_no_longer_gets_better(
     events = list(train(project, name="wild", **wild))
     result = outcome(events)
     judged = [event for event in events if isinstance(event, EpochFinished)]
-    assert result["stopped"] == "no longer better"
-    assert result["steps"] == judged[-1].step < 60
+    assert result.stopped == "no longer better"
+    assert result.steps == judged[-1].step < 60
     assert [event.best for event in judged[-2:]] == [False, False]
     # The best weights are kept, here those that it began with.
-    assert result["after"]["mean"] < 1.5 * result["before"]["mean"]
-    assert result["kept_step"] == 0
+    assert result.after.mean < 1.5 * result.before.mean
+    assert result.kept_step == 0
     said = " ".join(event.message for event in events if isinstance(event, Notice))
     assert "so wild has the weights that it started with" in said
 
@@ -238,8 +239,10 @@ def test_a_command_killed_at_random_moments_ends_with_the_same_weights(project: 
     assert losses[-1] == 30
     assert losses[0] > 10
     result = outcome(rest)
-    assert same(result["model"], whole["model"])
-    assert result == json.loads((project / "vitface/runs/killed/metrics.json").read_text())
+    assert same(result.model, whole.model)
+    assert plain_data(result) == json.loads(
+        (project / "vitface/runs/killed/metrics.json").read_text()
+    )
     # No temporary files of the killed processes are left.
     assert not list((project / "vitface").rglob(".*"))
 
@@ -281,7 +284,7 @@ def test_a_full_disk_while_training_is_told_and_the_run_goes_on_later(
             list(events)
     assert not (project / "vitface" / "models" / "full.safetensors").exists()
     result = outcome(list(train(project, name="full", **OPTIONS)))
-    assert same(result["model"], reference["model"])
+    assert same(result.model, reference.model)
 
 
 def test_a_folder_that_is_renamed_during_a_training_is_told_and_the_model_made(
@@ -296,14 +299,14 @@ def test_a_folder_that_is_renamed_during_a_training_is_told_and_the_model_made(
     rest = list(events)
     message = next(event.message for event in rest if isinstance(event, Notice))
     assert message.startswith(f"The folder {runs / 'renamed'} was moved, renamed or deleted;")
-    assert same(outcome(rest)["model"], reference["model"])
+    assert same(outcome(rest).model, reference.model)
 
 
 def test_a_training_that_is_stopped_without_its_folder_ends_quietly(project: Path) -> None:
     events = train(project, name="stopped", **OPTIONS)
     started = next(event for event in events if isinstance(event, Started))
     until_step(events, 3)
-    kept_in = Path(started.settings["kept_in"])
+    kept_in = Path(started.settings.kept_in)
     assert kept_in.parent == project / "vitface" / "runs" / "stopped"
     kept_in.parent.rename(kept_in.parent.with_name("gone"))
     events.close()  # type: ignore[attr-defined]
@@ -325,7 +328,7 @@ def test_a_full_disk_at_the_end_keeps_the_state(
     rest = list(train(project, name="no room", **OPTIONS))
     # Nothing is trained again.
     assert not [event for event in rest if isinstance(event, LossMeasured)]
-    assert same(outcome(rest)["model"], reference["model"])
+    assert same(outcome(rest).model, reference.model)
 
 
 def test_a_damaged_state_gets_one_sentence(project: Path) -> None:

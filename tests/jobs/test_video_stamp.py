@@ -70,7 +70,7 @@ def test_a_video_that_is_put_back_goes_on_where_it_stopped(
     assert not list(video.parent.glob("*.h5"))
     away.rename(video)
     started = next(event for event in run(video) if isinstance(event, Started))
-    assert started.settings["fresh_from"] == 60
+    assert started.settings.fresh_from == 60
     assert len(read_poses(video.with_name("mouse_vitface_tiny.h5"))) == 60
 
 

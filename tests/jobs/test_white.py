@@ -61,7 +61,7 @@ def everything(project: Path, model: Path, resources: Resources, **white: Any) -
     maps = list(explain(video, 3, model, **options))
     found["attention"] = next(e.maps for e in maps if isinstance(e, AttentionComputed))
     judged = result(list(evaluate(model, project, **options)))
-    found["evaluation"] = np.array([judged["mean"], judged["median"]])
+    found["evaluation"] = np.array([judged.mean, judged.median])
     audited = labels_of_files(project, white.get("white"))
     found["audit"] = np.concatenate([audited.frame(i, inputs).inputs for i in range(COUNT)])
     with resources.video(video, **white) as opened:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vitface.pose.bootstrap import chance_calibration_error, intervals, paired_gain
+from napari_vitface.pose.bootstrap import (
+    Intervals,
+    chance_calibration_error,
+    intervals,
+    paired_gain,
+)
 from napari_vitface.pose.metrics import calibration_error
 
 NAN = np.nan
@@ -17,7 +22,7 @@ def test_intervals_of_the_mean_hold_the_truth_about_as_often_as_they_say() -> No
     for _ in range(200):
         # Points of a frame err together.
         errors = rng.exponential(4, (40, 1)) + rng.exponential(1, (40, 6))
-        low, high = intervals(errors, draws=400)["mean"]
+        low, high = intervals(errors, draws=400).mean
         hits += low <= 5 <= high
     assert 0.88 <= hits / 200 <= 0.99
 
@@ -26,12 +31,12 @@ def test_missed_points_make_the_median_s_end_unknown() -> None:
     errors = np.full((6, 2), np.inf)
     errors[:3] = 1.0
     found = intervals(errors)
-    assert found["mean"] == [1.0, 1.0]
-    assert found["median"][1] is None
+    assert found.mean == (1.0, 1.0)
+    assert found.median[1] is None
 
 
 def test_few_frames_say_nothing_about_chance() -> None:
-    assert intervals(np.ones((4, 3))) == {"mean": None, "median": None, "rmse": None}
+    assert intervals(np.ones((4, 3))) == Intervals(None, None, None)
     gain = paired_gain(np.full((4, 3), 9.0), np.ones((4, 3)))
     assert (gain.gain, gain.interval, gain.better) == (8, None, None)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_vitface.pose.metrics import (
+    ErrorSummary,
     calibration_error,
     figures,
     mean_pose,
@@ -50,7 +51,7 @@ def test_only_labels_are_judged_and_all_of_them(pair: tuple[np.ndarray, np.ndarr
     errors = pixel_errors(predicted, truth)
     labelled = np.isfinite(truth).all(axis=-1)
     np.testing.assert_array_equal(~np.isnan(errors), labelled)
-    assert summary(errors)["points"] == labelled.sum()
+    assert summary(errors).points == labelled.sum()
     assert (errors[labelled] >= 0).all()
 
 
@@ -100,25 +101,21 @@ def test_no_other_constant_has_a_smaller_rmse(pair: tuple[np.ndarray, np.ndarray
 
 
 def test_the_summary_of_known_errors() -> None:
-    assert summary([[3, 4], [NAN, 5]]) == {
-        "points": 3,
-        "missed": 0,
-        "mean": 4,
-        "median": 4,
-        "rmse": pytest.approx(math.sqrt(50 / 3)),
-    }
+    assert summary([[3, 4], [NAN, 5]]) == ErrorSummary(
+        points=3, missed=0, mean=4, median=4, rmse=pytest.approx(math.sqrt(50 / 3))
+    )
 
 
 def test_points_that_were_not_predicted_are_counted_and_push_the_median_up() -> None:
     result = summary([1, 2, 3, math.inf, math.inf])
-    assert (result["points"], result["missed"]) == (5, 2)
-    assert result["mean"] == 2
-    assert result["median"] == 3
-    assert summary([1, math.inf, math.inf])["median"] is None
+    assert (result.points, result.missed) == (5, 2)
+    assert result.mean == 2
+    assert result.median == 3
+    assert summary([1, math.inf, math.inf]).median is None
 
 
 def test_there_are_no_figures_of_nothing() -> None:
-    nothing = {"points": 0, "missed": 0, "mean": None, "median": None, "rmse": None}
+    nothing = ErrorSummary(points=0, missed=0, mean=None, median=None, rmse=None)
     assert summary([NAN, NAN]) == nothing
     assert summary(np.empty((0, 12))) == nothing
     assert pck([[NAN]], 5) is None
@@ -130,8 +127,8 @@ def test_there_are_no_figures_of_nothing() -> None:
 @given(arrays(np.float64, 20, elements=st.floats(0, 1000)))
 def test_the_rmse_is_never_below_the_mean(errors: np.ndarray) -> None:
     result = summary(errors)
-    assert result["rmse"] >= result["mean"] - 1e-9
-    assert errors.min() <= result["median"] <= errors.max() + 1e-9
+    assert result.rmse >= result.mean - 1e-9
+    assert errors.min() <= result.median <= errors.max() + 1e-9
 
 
 def test_pck_counts_what_is_nearer_than_the_threshold() -> None:
@@ -213,14 +210,14 @@ def test_figures_hold_every_keypoint_and_the_whole() -> None:
     truth = np.array([[[0, 0], [100, 0], [50, 50]], [[0, 0], [100, 0], [NAN, NAN]]], dtype=float)
     predicted = truth + np.array([[0, 0], [3, 4], [0, 12]])
     result = figures(predicted, truth, names, (100, 200))
-    assert result["points"] == 5
-    assert result["mean"] == pytest.approx((0 + 5 + 12 + 0 + 5) / 5)
-    assert result["per_keypoint"]["nose"]["points"] == 1
-    assert result["per_keypoint"]["eye back"]["median"] == 5
-    assert result["pck"]["6"] == pytest.approx(4 / 5)
-    assert result["seed_pck"] == pytest.approx(4 / 5)
+    assert result.points == 5
+    assert result.mean == pytest.approx((0 + 5 + 12 + 0 + 5) / 5)
+    assert result.per_keypoint["nose"].points == 1
+    assert result.per_keypoint["eye back"].median == 5
+    assert result.pck["6"] == pytest.approx(4 / 5)
+    assert result.seed_pck == pytest.approx(4 / 5)
 
 
 def test_the_seed_s_pck_needs_the_eye() -> None:
     truth = np.zeros((2, 1, 2))
-    assert figures(truth, truth, ["nose"], (10, 10))["seed_pck"] is None
+    assert figures(truth, truth, ["nose"], (10, 10)).seed_pck is None

@@ -17,7 +17,13 @@ from napari_vitface.attention.seeds import Points, own_patches, seed_rows
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
-from napari_vitface.settings.attention import DEFAULT, AttentionMethod, LayeredMethod, choose
+from napari_vitface.settings.attention import (
+    DEFAULT,
+    AttentionMethod,
+    LayeredMethod,
+    MapSettings,
+    choose,
+)
 from napari_vitface.settings.option import Value
 from napari_vitface.steps import result_of
 
@@ -41,7 +47,7 @@ class AttentionMaps:
     xy : (B, K, 2) float32
         Keypoints of the same forward pass, input pixels.
     confidence : (B, K) float32
-    settings : dict
+    settings : MapSettings
         Exactly what was computed, for labels and files.
     total : (B, M) float32
         What the weights were divided by: 1, but for relevance, whose rows grow from layer to
@@ -57,7 +63,7 @@ class AttentionMaps:
     own_share: NDArray[np.float32]
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: MapSettings = field(default_factory=MapSettings)
     total: NDArray[np.float32] | None = None
     stayed: NDArray[np.float32] | None = None
 
@@ -191,10 +197,10 @@ def _maps_of(
         if found.stayed is not None and end == asked.ends[-1]:
             kept = found.stayed[:, :, -patches:]
             stayed = on_grid(kept if own is None else kept * (1 - own))
-        settings = {**asked.how.described(), **_described(model)}
+        settings: MapSettings = {**asked.how.described(), **_described(model)}
         if isinstance(asked.how, LayeredMethod):
             first = end - 1 if asked.how.one_layer else asked.layers.start
-            settings |= {"layers": [first, end], "start": dict(found.start)}
+            settings["layers"], settings["start"] = [first, end], dict(found.start)
         every.append(
             AttentionMaps(
                 names=asked.names,
@@ -211,7 +217,7 @@ def _maps_of(
     return every
 
 
-def _described(model: KeypointModel) -> dict[str, Any]:
+def _described(model: KeypointModel) -> MapSettings:
     blocks = model.network.backbone.blocks
     attention: Any = attention_of(blocks[0])
     return {

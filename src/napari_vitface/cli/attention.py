@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ from napari_vitface.settings.attention import DEFAULT, METHODS, settings_of
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.events import Event
+    from napari_vitface.jobs.results.attention import FaithfulnessResult, KeypointAttention
 
 _KINDS = (".npz", ".png", ".mp4", ".csv")
 
@@ -110,52 +114,72 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Run the jobs that the arguments ask for, and print what came of them."""
-    from napari_vitface.jobs.events import Event, Finished
     from napari_vitface.jobs.resources import Resources
+    from napari_vitface.jobs.results.attention import (
+        AttentionDataResult,
+        AttentionResult,
+        AttentionVideoResult,
+        ExplainFramesResult,
+        ExplainResult,
+        FaithfulnessResult,
+    )
 
     _check(arguments)
     resources = Resources(models=1, videos=1)
-    judged: dict[str, Any] | None = None
-
-    def tell(event: Event) -> None:
-        if isinstance(event, Finished) and judged is not None:
-            event.result["faithfulness"] = judged["maps"]
-
+    judged: FaithfulnessResult | None = None
     title = arguments.source.name
     try:
         if arguments.faithfulness:
-            judged = reporter.run(_faithfulness(arguments, resources), title="faithfulness")
+            judged = reporter.run(
+                _faithfulness(arguments, resources), FaithfulnessResult, title="faithfulness"
+            )
             reporter.result(*faithfulness_table(judged))
-        job = _job(arguments, judged, resources)
-        result = reporter.run(job, title=title, on_event=tell)
+        job = _with_scores(_job(arguments, judged, resources), judged)
+        result = reporter.run(job, AttentionResult, title=title)
     finally:
         resources.close()
-    if arguments.output.suffix.lower() == ".csv":
-        reporter.result(*data_table(result))
-        reporter.result(f"{result['csv']} ({result['frames']} frames)")
-        return 0
-    count = len(result["names"])
-    text = f"{count} {'map' if count == 1 else 'maps'}"
-    if arguments.average:
-        text += f", mean over {result['frames']} frames"
-    elif arguments.frames is not None:
-        text += f" of {result['frames']} frames"
-    reporter.result(f"{result['output']} ({text})")
+    match result:
+        case AttentionDataResult():
+            reporter.result(*data_table(result.keypoints))
+            reporter.result(f"{result.csv} ({result.frames} frames)")
+        case ExplainResult():
+            reporter.result(f"{result.output} ({_maps(result.names)})")
+        case ExplainFramesResult() | AttentionVideoResult():
+            over = ", mean over" if arguments.average else " of"
+            told = f"{_maps(result.names)}{over} {result.frames} frames"
+            reporter.result(f"{result.output} ({told})")
     return 0
 
 
-def faithfulness_table(result: dict[str, Any]) -> list[str]:
+def _maps(names: Sequence[str]) -> str:
+    return f"{len(names)} {'map' if len(names) == 1 else 'maps'}"
+
+
+def _with_scores(job: Iterator[Event], judged: FaithfulnessResult | None) -> Iterator[Event]:
+    """The events of a job, its result with what was measured of its maps before."""
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.results.attention import AttentionResult
+
+    for event in job:
+        match event:
+            case Finished(result=AttentionResult() as result) if judged is not None:
+                yield replace(event, result=replace(result, faithfulness=judged.maps))
+            case _:
+                yield event
+
+
+def faithfulness_table(result: FaithfulnessResult) -> list[str]:
     """How far each keypoint moves when parts of the frame are blanked, for people."""
-    middle = len(result["shares"]) // 2  # 10 %
-    share = f"{100 * result['shares'][middle]:g} %"
+    middle = len(result.shares) // 2  # 10 %
+    share = f"{100 * result.shares[middle]:g} %"
     rows = [["map", "faithfulness", f"{share} attended", "random", "nearest", ""]]
-    for each in result["maps"]:
-        score = each["score"]
-        moves = [f"{each[kind][middle]:.1f} px" for kind in ("attended", "random", "nearest")]
-        verdict = "" if each["explains"] else "not clearly better than chance"
-        rows.append([each["name"], "-" if score != score else f"{score:.2f}", *moves, verdict])
-    count = len(result["frames"])
-    over = f"frame {result['frames'][0]}" if count == 1 else f"mean over {count} frames"
+    for each in result.maps:
+        score = each.score
+        moves = [f"{of[middle]:.1f} px" for of in (each.attended, each.random, each.nearest)]
+        verdict = "" if each.explains else "not clearly better than chance"
+        rows.append([each.name, "-" if score != score else f"{score:.2f}", *moves, verdict])
+    count = len(result.frames)
+    over = f"frame {result.frames[0]}" if count == 1 else f"mean over {count} frames"
     lines = [
         f"How far keypoints move when {share} of the frame are blanked, {over}; faithfulness is 0 "
         "for chance, towards 1 for a map that finds all that matters:"
@@ -163,16 +187,16 @@ def faithfulness_table(result: dict[str, Any]) -> list[str]:
     return [*lines, *aligned(rows)]
 
 
-def data_table(result: dict[str, Any]) -> list[str]:
+def data_table(keypoints: Sequence[KeypointAttention]) -> list[str]:
     """How each keypoint is looked at, for people."""
     rows = [["keypoint", "tracked", "near", "elsewhere", "even", "entropy", "near / even", ""]]
-    for each in result["keypoints"]:
-        near, even = each["near"], each["near_even"]
-        counts = [str(each[kind]) for kind in ("tracked", "looks_near", "looks_elsewhere")]
+    for each in keypoints:
+        near, even = each.near, each.near_even
+        counts = map(str, (each.tracked, each.looks_near, each.looks_elsewhere, each.looks_even))
         gain = "-" if not even or near is None else f"{near / even:.2f}"
-        entropy = "-" if each["entropy"] is None else f"{each['entropy']:.2f}"
-        flag = "LOOKS ELSEWHERE" if each["flagged"] else ""
-        rows.append([each["name"], *counts, str(each["looks_even"]), entropy, gain, flag])
+        entropy = "-" if each.entropy is None else f"{each.entropy:.2f}"
+        flag = "LOOKS ELSEWHERE" if each.flagged else ""
+        rows.append([each.name, *counts, entropy, gain, flag])
     return aligned(rows)
 
 
@@ -218,7 +242,7 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
     }
 
 
-def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources: Any) -> Any:
+def _job(arguments: argparse.Namespace, judged: FaithfulnessResult | None, resources: Any) -> Any:
     common = _common(arguments, resources)
     if arguments.output.suffix.lower() == ".csv":
         from napari_vitface.jobs.explaining.data import attention_data
@@ -233,7 +257,7 @@ def _job(arguments: argparse.Namespace, judged: dict[str, Any] | None, resources
         )
     scores = None
     if judged is not None:
-        scores = {each["name"]: each["score"] for each in judged["maps"]}
+        scores = {each.name: each.score for each in judged.maps}
     if arguments.frames is not None and arguments.output.suffix.lower() == ".mp4":
         from napari_vitface.jobs.explaining.video import attention_video
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_computing, add_labels, add_white, count
 from napari_vitface.cli.tables import aligned
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.labelling import AuditResult
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print labels that are probably wrong."""
     from napari_vitface.jobs.auditing.audit import audit as job
+    from napari_vitface.jobs.results.labelling import AuditResult
 
     events = job(
         arguments.labels,
@@ -46,39 +48,39 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         device=arguments.device,
         precision=arguments.precision,
     )
-    result = reporter.run(events, title="audit")
+    result = reporter.run(events, AuditResult, title="audit")
     reporter.result(*audit_table(result))
     return 0
 
 
-def audit_table(result: dict[str, Any]) -> list[str]:
+def audit_table(result: AuditResult) -> list[str]:
     """Doubtful labels, the likeliest mistakes first, with what is wrong and the fix."""
     from napari_vitface.jobs.auditing.findings import PROBABLY
 
-    findings = result["findings"]
+    findings = result.findings
     lines = []
     if findings:
         rows = [["image", "score", "what is odd"]]
         for one in findings:
-            image = one["image"] or f"frame {one['frame']}"
+            image = one.image or f"frame {one.frame}"
             name = "/".join(image.replace("\\", "/").split("/")[-2:])
-            rows.append([name, f"{one['score']:.1f}", one["why"] + _fix(one["moves"])])
+            rows.append([name, f"{one.score:.1f}", one.why + _fix(one.moves)])
         lines += [*aligned(rows, left=(2,)), ""]
-    wrong = sum(one["score"] >= PROBABLY for one in findings)
+    wrong = sum(one.score >= PROBABLY for one in findings)
     look = len(findings) - wrong
     odd = f"{wrong} probably wrong (score from {PROBABLY:.0f}), {look} worth a look"
     lines.append(
-        f"{result['labels']} labels in {result['frames']} images: "
+        f"{result.labels} labels in {result.frames} images: "
         f"{odd if findings else 'no label looks wrong'}."
     )
     lines.append(
-        f"Models that did not see a label put its point {result['median_error']:.1f} pixels away "
-        f"in the median ({result['folds']} blocks of time, started from {result['start']})."
+        f"Models that did not see a label put its point {result.median_error:.1f} pixels away "
+        f"in the median ({result.folds} blocks of time, started from {result.start})."
     )
     return lines
 
 
-def _fix(moves: Sequence[Sequence[str | None]]) -> str:
+def _fix(moves: Sequence[tuple[str, str | None]]) -> str:
     """The fix of a finding, as it follows the reason."""
     steps = [
         f"{name} takes the label of {source}" if source else f"{name} loses its label"

@@ -89,6 +89,7 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
     from napari_vitface.jobs.explaining.explain import explain
     from napari_vitface.jobs.predict import predict
     from napari_vitface.jobs.resources import Resources
+    from napari_vitface.jobs.results.prediction import PredictResult
 
     resources = Resources(models=1, videos=1)
     try:
@@ -96,10 +97,11 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".demo-") as work:
             result = reporter.run(
                 predict(video, output_dir=work, overlay=True, resources=resources),
+                PredictResult,
                 title="predict",
             )
-            shutil.move(result["csv"], folder / "predictions.csv")
-            shutil.move(result["overlay"], folder / "overlay.mp4")
+            shutil.move(result.csv, folder / "predictions.csv")
+            shutil.move(str(result.overlay), folder / "overlay.mp4")
         picture = folder / "overlay.png"
         reporter.say(f"Looking at where the model attends in frame {_EXPLAINED} …")
         reporter.run(

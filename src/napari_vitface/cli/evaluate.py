@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
@@ -18,6 +18,8 @@ from napari_vitface.cli.tables import aligned
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.evaluation import EvaluateResult
+    from napari_vitface.pose.metrics import ErrorSummary, Figures
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print a model's errors beside those of the mean pose."""
     from napari_vitface.jobs.evaluate import evaluate as job
+    from napari_vitface.jobs.results.evaluation import EvaluateResult
 
     events = job(
         arguments.model,
@@ -51,48 +54,49 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         device=arguments.device,
         precision=arguments.precision,
     )
-    result = reporter.run(events, title=arguments.model)
+    result = reporter.run(events, EvaluateResult, title=arguments.model)
     reporter.result(*evaluation_table(result))
     return 0
 
 
-def evaluation_table(result: dict[str, Any]) -> list[str]:
+def evaluation_table(result: EvaluateResult) -> list[str]:
     """Errors of the model and of the mean pose, for all keypoints and for each."""
-    constant = result["mean_pose"]
-    sides = [("model", result)] + ([("mean pose", constant)] if constant else [])
+    sides: list[tuple[str, Figures]] = [("model", result)]
+    if result.mean_pose is not None:
+        sides.append(("mean pose", result.mean_pose))
     columns = [f"{name} {figure}" for name, _ in sides for figure in ("median", "mean", "RMSE")]
     rows = [["error in pixels", "points", *columns]]
-    rows.append(["all keypoints", str(result["points"]), *_errors([side for _, side in sides])])
-    for name in result["keypoints"]:
-        parts = [side["per_keypoint"][name] for _, side in sides]
-        rows.append([name, str(parts[0]["points"]), *_errors(parts)])
+    rows.append(["all keypoints", str(result.points), *_errors([side for _, side in sides])])
+    for name in result.keypoints:
+        parts = [side.per_keypoint[name] for _, side in sides]
+        rows.append([name, str(parts[0].points), *_errors(parts)])
     lines = aligned(rows)
     lines.insert(1, "-" * len(lines[0]))
     lines.append("")
     for name, side in sides:
         shares = ", ".join(
             f"{100 * value:.0f} % within {threshold}"
-            for threshold, value in side["pck"].items()
+            for threshold, value in side.pck.items()
             if value is not None
         )
         lines.append(f"PCK, {name}: {shares}" if shares else f"PCK, {name}: not defined")
-    if result["calibration_error"] is not None:
+    if result.calibration_error is not None:
         lines.append(
-            f"calibration error: {result['calibration_error']:.3f} (confidence as the chance to be "
-            f"within {result['calibration_radius']:g} pixels); perfectly true confidences would "
-            f"get {result['calibration']['calibration_error_by_chance']:.3f} on so few points"
+            f"calibration error: {result.calibration_error:.3f} (confidence as the chance to be "
+            f"within {result.calibration_radius:g} pixels); perfectly true confidences would "
+            f"get {result.calibration.calibration_error_by_chance:.3f} on so few points"
         )
-    elif result["calibration_radius"] is None:
+    elif result.calibration_radius is None:
         lines.append("confidence is not calibrated: it is the model's own view")
-    lines.append(f"{result['images']} images, model {result['model']}")
+    lines.append(f"{result.images} images, model {result.model}")
     return lines
 
 
-def _errors(sides: Sequence[dict[str, Any]]) -> list[str]:
+def _errors(sides: Sequence[ErrorSummary]) -> list[str]:
     return [
-        "-" if side.get(figure) is None else f"{side[figure]:.2f}"
+        "-" if error is None else f"{error:.2f}"
         for side in sides
-        for figure in ("median", "mean", "rmse")
+        for error in (side.median, side.mean, side.rmse)
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from napari_vitface.cli.arguments import Command
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,16 +28,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print what models there are."""
     from napari_vitface.jobs.models import models as job
+    from napari_vitface.jobs.results.models import ModelsResult
 
     folder = arguments.folder
     if folder is None and Path("vitface", "models").is_dir():
         folder = Path()
-    result = reporter.run(job(folder))
-    reporter.result(*models_table(result["models"]))
+    result = reporter.run(job(folder), ModelsResult)
+    reporter.result(*models_table(result.models))
     return 0
 
 
-def models_table(models: Sequence[dict[str, Any]]) -> list[str]:
+def models_table(models: Sequence[ModelFile]) -> list[str]:
     """One block for each model: what it is, what it was trained on, how well it does."""
     if not models:
         return ["No models found."]
@@ -44,35 +46,35 @@ def models_table(models: Sequence[dict[str, Any]]) -> list[str]:
     return [line for block in blocks for line in ("", *block)][1:]
 
 
-def _model(model: dict[str, Any]) -> list[str]:
-    height, width = model["input_size"]
-    training = model["training"]
+def _model(model: ModelFile) -> list[str]:
+    height, width = model.input_size
+    training = model.training
     rows = [
-        ("file", model["path"]),
-        ("backbone", f"{model['backbone']['timm_name']}, input {width} x {height} pixels"),
-        ("head", model["head"]["name"]),
-        ("keypoints", ", ".join(model["keypoints"])),
-        ("size", f"{model['megabytes']:.1f} MB"),
+        ("file", model.path),
+        ("backbone", f"{model.backbone['timm_name']}, input {width} x {height} pixels"),
+        ("head", model.head["name"]),
+        ("keypoints", ", ".join(model.keypoints)),
+        ("size", f"{model.megabytes:.1f} MB"),
     ]
     if "summary" in training:
         rows.append(("trained on", training["summary"]))
     for case, figures in (training.get("metrics") or {}).items():
         if text := _figures(figures):
             rows.append((case.replace("_", " "), text))
-    rows.append(("confidence", _confidence(model["calibration"], training)))
+    rows.append(("confidence", _confidence(model.calibration, training)))
     if "licence" in training:
         rows.append(("data licence", str(training["licence"])))
     width = max(len(name) for name, _ in rows)
-    origin = " (bundled)" if model["bundled"] else ""
-    lines = [f"{model['name']}{origin}"]
+    origin = " (bundled)" if model.bundled else ""
+    lines = [f"{model.name}{origin}"]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
     return lines
 
 
-def _confidence(calibration: dict[str, Any] | None, training: dict[str, Any]) -> str:
-    if calibration is None or calibration["radius"] is None:
+def _confidence(calibration: CalibrationSummary | None, training: Mapping[str, Any]) -> str:
+    if calibration is None or calibration.radius is None:
         return "the model's own view, not calibrated"
-    text = f"the chance to be within {calibration['radius']:g} pixels"
+    text = f"the chance to be within {calibration.radius:g} pixels"
     error = training.get("calibration_error")
     return text if error is None else f"{text} (calibration error {error:.3f})"
 

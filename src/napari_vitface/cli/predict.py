@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
@@ -16,10 +15,10 @@ from napari_vitface.cli.arguments import (
     add_white,
     frames,
 )
-from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.prediction import PredictResult
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,80 +61,53 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Predict each video. One of several that fails does not stop the others."""
-    from napari_vitface.cli.report import Cancelled
+    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
     from napari_vitface.jobs.events import Finished
-    from napari_vitface.jobs.failure import describe_failure
     from napari_vitface.jobs.predict import predict as job
     from napari_vitface.jobs.resources import Resources
+    from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
+
+    resources = Resources(models=1, videos=1)
+
+    def run(video: Path) -> PredictResult:
+        events = job(
+            video,
+            arguments.model,
+            output_dir=arguments.output_dir,
+            device=arguments.device,
+            precision=arguments.precision,
+            batch_size=arguments.batch_size,
+            crop=arguments.crop,
+            frames=arguments.frames,
+            overlay=arguments.overlay,
+            overwrite=arguments.overwrite,
+            white=arguments.white,
+            resources=resources,
+        )
+        result = reporter.run(events, PredictResult, title=video.name)
+        reporter.result(*_predicted(result))
+        return result
 
     videos: list[Path] = arguments.videos
-    _refuse_same_outputs(videos, arguments.output_dir)
-    results: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
-    resources = Resources(models=1, videos=1)
+    refuse_same_outputs(videos, arguments.output_dir)
     try:
-        for path in videos:
-            events = job(
-                path,
-                arguments.model,
-                output_dir=arguments.output_dir,
-                device=arguments.device,
-                precision=arguments.precision,
-                batch_size=arguments.batch_size,
-                crop=arguments.crop,
-                frames=arguments.frames,
-                overlay=arguments.overlay,
-                overwrite=arguments.overwrite,
-                white=arguments.white,
-                resources=resources,
-            )
-            try:
-                results.append(reporter.run(events, title=path.name))
-            except Cancelled:
-                raise
-            except Exception as error:
-                # What is wrong with the model is wrong for every video.
-                if len(videos) == 1 or isinstance(error, CheckpointError | BackboneError):
-                    raise
-                reporter.failed("predict", error, debug=arguments.debug)
-                message = describe_failure("predict", error).message
-                failed.append({"video": str(path), "message": message})
-                continue
-            reporter.result(*_predicted(results[-1]))
+        done, failed = one_by_one(
+            videos, run, reporter, job="predict", past="predicted", debug=arguments.debug
+        )
     finally:
         resources.close()
     if len(videos) > 1:
-        reporter.show(Finished("predict", {"videos": results, "failed": failed}))
-    if len(videos) > 1 and failed and not reporter.json_lines:
-        # The sentences about them are far above by now.
-        reporter.say(
-            f"{len(results)} of {len(videos)} videos predicted; failed: "
-            f"{', '.join(entry['video'] for entry in failed)}"
-        )
+        reporter.show(Finished("predict", PredictVideosResult(tuple(done), tuple(failed))))
     return 1 if failed else 0
 
 
-def _predicted(result: dict[str, Any]) -> list[str]:
+def _predicted(result: PredictResult) -> list[str]:
     """The files of a run and how it went, for people, a line each."""
-    lines: list[str] = [result[kind] for kind in ("h5", "csv", "overlay") if result[kind]]
-    rate = result["frames_per_second"]
+    lines = [path for path in (result.h5, result.csv, result.overlay) if path]
+    rate = result.frames_per_second
     speed = f", {rate:.1f} frames/s" if rate else ""
-    lines[-1] += f" ({result['frames']} frames{speed}, {result['precision']} on {result['device']})"
+    lines[-1] += f" ({result.frames} frames{speed}, {result.precision} on {result.device})"
     return lines
-
-
-def _refuse_same_outputs(videos: list[Path], folder: Path | None) -> None:
-    """Raise `VitFaceError` if the results of two videos would have the same names."""
-    from napari_vitface.jobs.outputs import output_place, output_stem
-
-    places = Counter(output_place(video, folder) for video in videos)
-    place, count = places.most_common(1)[0]
-    if count > 1:
-        name = next(output_stem(video) for video in videos if output_place(video, folder) == place)
-        raise VitFaceError(
-            f"{count} of the videos are called {name}, so their results would be too; predict "
-            "them one by one, into different output folders."
-        )
 
 
 COMMAND = Command(

@@ -28,6 +28,7 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.outputs import why_not_kept
+from napari_vitface.jobs.results.prediction import FindFaceResult, PredictSettings
 from napari_vitface.record import plain_data
 
 R = TypeVar("R")
@@ -81,7 +82,7 @@ class Reporter:
                     if on_event is not None:
                         on_event(event)
                     if isinstance(event, Started):
-                        self._kept_in = str(event.settings.get("kept_in", ""))
+                        self._kept_in = event.settings.kept_in or ""
                     self.show(event, title)
                     if isinstance(event, Finished):
                         result = event.result
@@ -194,14 +195,15 @@ class Reporter:
         # There may be one of what came before.
         self._close_bar()
         settings = event.settings
-        if "why" in settings:
-            self.say(f"{settings['model']}: {settings['why']}")
-        if (face := settings.get("face")) and face["found"]:
-            self.say(face["sentence"])
-        resumed = settings.get("fresh_from", 0)
+        if settings.why is not None:
+            self.say(f"{settings.model}: {settings.why}")
+        match settings:
+            case PredictSettings(face=FindFaceResult(found=True) as face):
+                self.say(face.sentence)
+        resumed = settings.fresh_from or 0
         if resumed:
             self.say(f"Going on from frame {resumed} of {event.total} of an earlier run.")
-        unit = f" {settings.get('unit', 'frames')}"
+        unit = f" {settings.unit or 'frames'}"
         self._open_bar(title or event.job, event.total, unit, initial=resumed)
 
     def _open_bar(self, title: str, total: int, unit: str, *, initial: int = 0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
@@ -18,6 +18,7 @@ from napari_vitface.cli.tables import aligned
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.labelling import SuggestResult
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +60,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print frames that are worth labelling."""
+    from napari_vitface.jobs.results.labelling import SuggestResult
     from napari_vitface.jobs.suggesting.suggest import suggest as job
 
     events = job(
@@ -72,17 +74,17 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         device=arguments.device,
         precision=arguments.precision,
     )
-    result = reporter.run(events, title=arguments.video.name)
+    result = reporter.run(events, SuggestResult, title=arguments.video.name)
     reporter.result(*suggestions_table(result))
     return 0
 
 
-def suggestions_table(result: dict[str, Any]) -> list[str]:
+def suggestions_table(result: SuggestResult) -> list[str]:
     """Suggested frames, the best first, with the reason for each."""
-    if not result["frames"]:
+    if not result.frames:
         return ["No frame is worth labelling."]
     rows = [["frame", "score", "why"]]
-    rows += [[str(one["frame"]), f"{one['score']:.2f}", one["why"]] for one in result["frames"]]
+    rows += [[str(one.frame), f"{one.score:.2f}", one.why] for one in result.frames]
     return aligned(rows, left=(2,))
 
 

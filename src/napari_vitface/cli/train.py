@@ -112,6 +112,7 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Train, and print the verdict and where the files are."""
+    from napari_vitface.jobs.results.training import TrainResult
     from napari_vitface.jobs.training.train import train as job
 
     drop_path = arguments.drop_path
@@ -131,12 +132,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         precision=arguments.precision,
         **{name: getattr(arguments, name) for name in _SETTINGS},
     )
-    result = reporter.run(events, title="training")
-    verdicts = [result["verdict"], result["against_mean_pose"]]
-    lines = [verdict["sentence"] for verdict in verdicts if verdict is not None]
+    result = reporter.run(events, TrainResult, title="training")
+    verdicts = [result.verdict, result.against_mean_pose]
+    lines = [verdict.sentence for verdict in verdicts if verdict is not None]
     # Without room for it a notice said so.
-    report = [path for path in [result["report"]] if Path(path).is_file()]
-    reporter.result(*lines, result["model"], *report)
+    report = [path for path in [result.report] if Path(path).is_file()]
+    reporter.result(*lines, result.model, *report)
     return 0
 
 

@@ -11,7 +11,7 @@ from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
-    from napari_vitface.jobs.results.states import FailedVideo
+    from napari_vitface.jobs.results.videos import FailedVideo
 
 R = TypeVar("R")
 
@@ -22,9 +22,12 @@ def one_by_one(
     reporter: Reporter,
     *,
     job: str,
+    past: str = "done",
     debug: bool = False,
 ) -> tuple[list[R], list[FailedVideo]]:
     """Run a job on each video. One of several that fails is told and does not stop the others.
+
+    In the sentence about these, the others are `past`: "done", "predicted".
 
     Raises
     ------
@@ -33,7 +36,7 @@ def one_by_one(
     """
     from napari_vitface.cli.report import Cancelled
     from napari_vitface.jobs.failure import describe_failure
-    from napari_vitface.jobs.results.states import FailedVideo
+    from napari_vitface.jobs.results.videos import FailedVideo
 
     results: list[R] = []
     failed: list[FailedVideo] = []
@@ -51,7 +54,7 @@ def one_by_one(
     if failed and not reporter.json_lines:
         # The sentences about them are far above by now.
         names = ", ".join(each.video for each in failed)
-        reporter.say(f"{len(results)} of {len(videos)} videos done; failed: {names}")
+        reporter.say(f"{len(results)} of {len(videos)} videos {past}; failed: {names}")
     return results, failed
 
 

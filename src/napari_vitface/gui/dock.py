@@ -28,6 +28,7 @@ from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_section import VideoSection
 from napari_vitface.gui.workbench import session_of
 from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.results.models import DescribeResult, ModelsResult
 from napari_vitface.plugins import leave_out
 
 if TYPE_CHECKING:
@@ -188,16 +189,15 @@ class ViTFaceDock(QWidget):
             return
 
         def on_models(event: Event) -> None:
-            if isinstance(event, Finished):
-                models = [model_info(entry) for entry in event.result["models"]]
+            if isinstance(event, Finished) and isinstance(event.result, ModelsResult):
+                models = [model_info(entry) for entry in event.result.models]
                 self.session.known_models.update({m.choice: m.keypoints for m in models})
                 self._offer_models(models)
 
         def on_description(event: Event) -> None:
-            if isinstance(event, Finished):
+            if isinstance(event, Finished) and isinstance(event.result, DescribeResult):
                 note_engine(event.result)
-                names = event.result.get("device_names", ())
-                pairs = zip(event.result["devices"], names, strict=False)
+                pairs = zip(event.result.devices, event.result.device_names, strict=True)
                 devices = [
                     (f"{device} ({name})" if name else device, device) for device, name in pairs
                 ]

@@ -18,6 +18,8 @@ from napari_vitface.jobs.events import (
     Notice,
     Preparing,
     Progress,
+    Result,
+    Settings,
     Started,
 )
 from napari_vitface.jobs.outputs import why_not_kept
@@ -49,8 +51,8 @@ class JobRun:
     total: int = 0
     seconds_left: float | None = None
     doing: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-    result: Any = field(default_factory=dict)
+    settings: Settings | None = None
+    result: Result | None = None
     notices: list[str] = field(default_factory=list)
     message: str = ""
     error: str = ""
@@ -62,7 +64,7 @@ class JobRun:
     @property
     def lost(self) -> str:
         """Why nothing that was done is kept on the disk, seen now; empty if it is."""
-        kept_in = self.settings.get("kept_in")
+        kept_in = self.settings.kept_in if self.settings is not None else None
         return why_not_kept(Path(kept_in)) if kept_in and self.done else ""
 
     def take(self, event: Event) -> None:
@@ -73,7 +75,7 @@ class JobRun:
             case Started():
                 self.status = "running" if self.status == "starting" else self.status
                 self.total = event.total
-                self.settings = dict(event.settings)
+                self.settings = event.settings
                 self.doing = event.message
             case Progress():
                 self.done, self.total = event.done, event.total

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_vitface.jobs.results.models import ModelFile
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,11 @@ def bundled_names() -> list[str]:
     return sorted(file.stem for file in folder.glob("*.safetensors"))
 
 
-def model_info(entry: Mapping[str, Any]) -> ModelInfo:
+def model_info(entry: ModelFile) -> ModelInfo:
     """What the ``models`` job says about one model, in words for the user."""
-    choice = str(entry["name"] if entry.get("bundled") else entry["path"])
-    keypoints = len(entry.get("keypoints", ()))
-    sentences = [f"{keypoints} keypoints."]
-    metrics = entry.get("training", {}).get("metrics") or {}
+    choice = entry.name if entry.bundled else entry.path
+    sentences = [f"{len(entry.keypoints)} keypoints."]
+    metrics = entry.training.get("metrics") or {}
     # The bundled model is judged on real frames and on renderings; only the real ones count here.
     # A trained one is judged after the training and before.
     model = metrics.get("real") or metrics.get("after") or metrics
@@ -54,14 +55,13 @@ def model_info(entry: Mapping[str, Any]) -> ModelInfo:
                 f"{constant['mean']:.1f} px)"
             )
         sentences.append(text + ".")
-    if "calibration" in entry:
-        radius = (entry["calibration"] or {}).get("radius")
-        sentences.append(
-            "Its confidence is its own view, not calibrated; fine-tuning calibrates it."
-            if radius is None
-            else f"Its confidence is the chance to be within {radius:g} px."
-        )
-    return ModelInfo(choice, " ".join(sentences), tuple(entry.get("keypoints", ())))
+    radius = None if entry.calibration is None else entry.calibration.radius
+    sentences.append(
+        "Its confidence is its own view, not calibrated; fine-tuning calibrates it."
+        if radius is None
+        else f"Its confidence is the chance to be within {radius:g} px."
+    )
+    return ModelInfo(choice, " ".join(sentences), entry.keypoints)
 
 
 def _number(value: Any) -> bool:

@@ -9,27 +9,28 @@ import contextlib
 import getpass
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.gui.unexpected import unexpected_in
 from napari_vitface.jobs.failure import where_to_report
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.events import Failed
+    from napari_vitface.jobs.results.models import DescribeResult
 
 #: What the engine said of itself, see `napari_vitface.jobs.describe`; empty before it did.
-_engine: dict[str, Any] = {}
+_engine: list[DescribeResult] = []
 
 #: What is told of the engine, as its description calls it.
 _OF_ENGINE = ("torch", "timm", "processor", "capability", "threads", "devices", "device_names")
 
 
-def note_engine(description: Mapping[str, Any]) -> None:
+def note_engine(description: DescribeResult) -> None:
     """Take in what the engine says that it runs on."""
-    _engine.update(description)
+    _engine[:] = [description]
 
 
 def can_be_reported(text: str) -> bool:
@@ -89,4 +90,4 @@ def _versions() -> dict[str, str]:
     if not _engine:
         return {**found, "processor": platform.processor() or platform.machine(),
                 "engine": "had not answered yet"}  # fmt: skip
-    return found | {name: str(_engine[name]) for name in _OF_ENGINE if name in _engine}
+    return found | {name: str(getattr(_engine[0], name)) for name in _OF_ENGINE}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.results.models import DescribeResult
 
 
 def describe() -> Iterator[Event]:
@@ -23,18 +24,18 @@ def describe() -> Iterator[Event]:
         devices += [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    result = {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "napari-vitface": metadata.version("napari-vitface"),
-        "torch": torch.__version__,
-        "timm": metadata.version("timm"),
-        "devices": devices,
-        "device_names": [_device_name(device) for device in devices],
-        "threads": torch.get_num_threads(),
-        "processor": processor_name(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-    }
+    result = DescribeResult(
+        python=platform.python_version(),
+        system=platform.platform(),
+        napari_vitface=metadata.version("napari-vitface"),
+        torch=torch.__version__,
+        timm=metadata.version("timm"),
+        devices=tuple(devices),
+        device_names=tuple(_device_name(device) for device in devices),
+        threads=torch.get_num_threads(),
+        processor=processor_name(),
+        capability=torch.backends.cpu.get_cpu_capability(),
+    )
     yield Finished("describe", result)
 
 

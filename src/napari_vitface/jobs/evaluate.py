@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.evaluation import EvaluateResult, EvaluateSettings
 from napari_vitface.jobs.training.verdict import Judged, calibration_figures, compare
+from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
+    from napari_vitface.model.metadata import Calibration, FramesOf, TrainingSummary
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
 
@@ -67,16 +71,7 @@ def evaluate(
         `total` images.
     Progress, Notice
     Finished
-        Its result holds the figures of `napari_vitface.pose.metrics.figures` (``points``,
-        ``missed``, ``mean``, ``median``, ``rmse``, ``pck``, ``seed_rmse``, ``seed_pck``,
-        ``seed_accuracy``, ``per_keypoint``) and ``intervals`` of the errors (95 %, by drawing
-        frames); ``mean_pose`` with the same for the mean pose of the labels that the model was
-        trained on, or None if the checkpoint does not hold it; ``against_mean_pose``, by how much
-        the model is better and whether that is more than chance; ``calibration`` (error against
-        confidence, and how true confidence is); ``calibration_error`` with ``calibration_radius``
-        in pixels, None if the model says nothing about where a sure point lies or if its
-        confidence was calibrated on these frames; ``model``, ``images``, ``frames`` (video -> the
-        frames that were judged), ``keypoints`` (those judged), ``held_out`` and ``report``.
+        With an `EvaluateResult`.
 
     Raises
     ------
@@ -90,19 +85,19 @@ def evaluate(
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         network = yield from shared.loading(stack, model, Computing(device, precision, batch_size))
-        training = network.metadata.get("training") or {}
+        training = network.training
         if held_out:
             chosen = _kept_apart(chosen, training, network.name)
         if frames is not None:
             chosen = chosen.take(np.isin(chosen.frames, list(frames)))
         names = [name for name in network.keypoints.names if name in chosen.keypoints.names]
         _refuse_if_nothing(chosen, names, network)
-        settings = {
-            "model": network.name,
-            "device": str(network.device),
-            "precision": network.precision,
-            "held_out": held_out,
-        }
+        settings = EvaluateSettings(
+            model=network.name,
+            device=str(network.device),
+            precision=network.precision,
+            held_out=held_out,
+        )
         yield Started("evaluate", len(chosen), settings=settings)
         for problem in chosen.problems:
             yield Notice(problem)
@@ -115,17 +110,17 @@ def evaluate(
 
         columns = [network.keypoints.index(name) for name in names]
         truth = chosen.xy[:, [chosen.keypoints.index(name) for name in names]]
-        result = _result(network, chosen, names, truth, found, columns)
-        yield from _about_calibration(chosen, training, network.name, result)
-        if result["mean_pose"] is None:
+        result = _result(network, chosen, names, truth, found, columns, held_out)
+        result = yield from _about_calibration(chosen, training, network.name, result)
+        if result.mean_pose is None:
             yield Notice(
                 f"The model {network.name} does not hold the mean pose of its training labels, so "
                 "there is no constant to compare it with."
             )
-        result = {**result, "held_out": held_out, "report": None}
         if report is not None:
             yield Progress(len(chosen), len(chosen), None, "writing the report")
-            result["report"] = _write_report(Path(report), result, found, truth, columns, chosen)
+            written = _write_report(Path(report), result, found, truth, columns, chosen)
+            result = replace(result, report=written)
         yield Finished("evaluate", result)
 
 
@@ -197,7 +192,8 @@ def _result(
     truth: NDArray[np.float64],
     found: _Predictions,
     columns: list[int],
-) -> dict[str, Any]:
+    held_out: bool,
+) -> EvaluateResult:
     from napari_vitface.pose.metrics import pixel_errors
 
     predicted = found.xy[:, columns]
@@ -205,28 +201,29 @@ def _result(
     judged = Judged(tuple(names), truth, found.sizes)
     radius, limits = _radius(network.calibration or {}, found.sizes)
     errors = pixel_errors(predicted, truth)
-    calibration = calibration_figures(found.confidence[:, columns], errors, limits)
+    confidence = calibration_figures(found.confidence[:, columns], errors, radius, limits)
     judged_frames: dict[str, list[int]] = {}
     for video, frame in zip(labels.videos.tolist(), labels.frames.tolist(), strict=True):
         judged_frames.setdefault(video, []).append(frame)
-    return {
-        "model": network.name,
-        "images": len(labels),
-        **judged.figures(predicted),
-        "mean_pose": None if constant is None else judged.figures(constant),
-        "against_mean_pose": None
+    return EvaluateResult(
+        **vars(judged.figures(predicted)),
+        model=network.name,
+        images=len(labels),
+        mean_pose=None if constant is None else judged.figures(constant),
+        against_mean_pose=None
         if constant is None
         else compare(judged, constant, predicted, "the mean pose"),
-        "calibration": {"radius": radius, **calibration},
-        "calibration_error": calibration["calibration_error"],
-        "calibration_radius": radius,
-        "keypoints": names,
-        "frames": judged_frames,
-    }
+        calibration=confidence,
+        calibration_error=confidence.calibration_error,
+        calibration_radius=radius,
+        keypoints=tuple(names),
+        frames=judged_frames,
+        held_out=held_out,
+    )
 
 
 def _radius(
-    calibration: dict[str, Any], sizes: NDArray[np.int64]
+    calibration: Calibration, sizes: NDArray[np.int64]
 ) -> tuple[float | None, NDArray[np.float64] | None]:
     """The distance that confidence is about, as the checkpoint says it and (N, 1) in each image.
 
@@ -237,16 +234,16 @@ def _radius(
         return None, None
     scale = np.ones(len(sizes))
     if calibration.get("frame_size"):
-        scale = np.hypot(*sizes.T) / np.hypot(*calibration["frame_size"])
+        scale = np.hypot(*sizes.T) / np.hypot(*np.array(calibration["frame_size"]))
     return float(radius), float(radius) * scale[:, None]
 
 
 def _about_calibration(
-    labels: Labels, training: dict[str, Any], model: str, result: dict[str, Any]
-) -> Iterator[Event]:
-    """Do not judge confidence by frames that it was fitted on."""
-    if result["calibration_error"] is None:
-        return
+    labels: Labels, training: TrainingSummary, model: str, result: EvaluateResult
+) -> Generator[Event, None, EvaluateResult]:
+    """The result, whose confidence is not judged by frames that it was fitted on."""
+    if result.calibration_error is None:
+        return result
     rows = np.zeros(len(labels), dtype=bool)
     for part in training.get("calibrated_on") or training.get("tuned_on") or ():
         rows |= (labels.videos == part["video"]) & np.isin(labels.frames, part["frames"])
@@ -257,14 +254,16 @@ def _about_calibration(
             f"The confidence of {model} was calibrated on {int(rows.sum())} of these frames, so "
             f"its calibration error is not given: it would look better than it is.{known}"
         )
-        result["calibration_error"] = None
-        result["calibration"]["calibration_error"] = None
-        result["calibration"]["calibration_error_by_chance"] = None
+        unknown = replace(
+            result.calibration, calibration_error=None, calibration_error_by_chance=None
+        )
+        return replace(result, calibration_error=None, calibration=unknown)
+    return result
 
 
 def _write_report(
     folder: Path,
-    result: dict[str, Any],
+    result: EvaluateResult,
     found: _Predictions,
     truth: NDArray[np.float64],
     columns: list[int],
@@ -282,7 +281,7 @@ def _write_report(
             view.to_input(truth[row]).astype(np.float32),
             view.to_input(found.xy[row, columns]).astype(np.float32),
             errors[row],
-            result["keypoints"],
+            result.keypoints,
             f"{labels.videos[row]}, {labels.images[row].name}",
         )
         for row, (image, view) in enumerate(zip(found.inputs, found.views, strict=True))
@@ -290,7 +289,7 @@ def _write_report(
     try:
         evaluation_report(folder, result, pictures)
         with atomic_write(folder / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(plain_data(result), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise VitFaceError(
             f"The report cannot be written to {folder} ({error.strerror or error}); choose another "
@@ -303,7 +302,7 @@ def _mean_pose(
     network: KeypointModel, sizes: NDArray[np.int64], columns: list[int]
 ) -> NDArray[np.float64] | None:
     """The mean pose of the training labels (N, K, 2), scaled to the size of each image."""
-    training = network.metadata.get("training") or {}
+    training = network.training
     if training.get("mean_pose") is None:
         return None
     # Keypoints that no training frame had are null in JSON.
@@ -313,7 +312,7 @@ def _mean_pose(
     return (pose + 0.5) * scale - 0.5
 
 
-def _kept_apart(labels: Labels, training: dict[str, Any], model: str) -> Labels:
+def _kept_apart(labels: Labels, training: TrainingSummary, model: str) -> Labels:
     """The labels of the frames that training held out."""
     held = _held_parts(training)
     if not held:
@@ -333,13 +332,13 @@ def _kept_apart(labels: Labels, training: dict[str, Any], model: str) -> Labels:
     return labels.take(rows)
 
 
-def _held_parts(training: dict[str, Any]) -> list[dict[str, Any]]:
+def _held_parts(training: TrainingSummary) -> Sequence[FramesOf]:
     """``training["held_out"]`` as a list of {"video": name, "frames": numbers}, one a recording."""
     held = training.get("held_out") or []
-    return held if isinstance(held, list) else [held]
+    return held if isinstance(held, Sequence) else [held]
 
 
-def _perhaps_trained_on(labels: Labels, training: dict[str, Any], model: str) -> Iterator[Event]:
+def _perhaps_trained_on(labels: Labels, training: TrainingSummary, model: str) -> Iterator[Event]:
     """Say it if frames are judged that belong to a recording the model was trained on."""
     for part in _held_parts(training):
         same = labels.videos == part["video"]

@@ -8,18 +8,43 @@ cancels the job.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import one_line
-from napari_vitface.record import Record
+from napari_vitface.record import Record, optional
+from napari_vitface.settings.attention import MapSettings
 
 
 @dataclass(frozen=True)
 class Event(Record):
     """Base of all events."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Record):
+    """What a job begins with; one that has more to tell has a subclass in `jobs.results`.
+
+    Attributes
+    ----------
+    unit : str, optional
+        What the job counts, in the plural; frames if it does not say.
+    model : str, optional
+        The model's name.
+    why : str, optional
+        Why it computes where and in which numbers it does.
+    fresh_from : int, optional
+        Frames that an earlier run had done.
+    kept_in : str, optional
+        The file or folder that a cancelled run leaves.
+    """
+
+    unit: str | None = optional()
+    model: str | None = optional()
+    why: str | None = optional()
+    fresh_from: int | None = optional()
+    kept_in: str | None = optional()
 
 
 @dataclass(frozen=True)
@@ -41,7 +66,7 @@ class Started(Event):
     job: str
     total: int
     message: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
@@ -162,9 +187,8 @@ class AttentionComputed(Event):
         ``(i * scale[0] + translate[0], j * scale[1] + translate[1])`` video pixels.
     xy, confidence : (K, 2), (K,) float32
         The pose predicted in the same forward pass.
-    settings : dict
-        Exactly what was computed (method, layers, head fusion, discard, model); of a mean,
-        ``"frames"`` are [start, stop, step] and ``"averaged"`` is the number of frames.
+    settings : MapSettings
+        Exactly what was computed.
     own_share : (M,) float32 or None
         Share of the keypoint's own patches that "hide self" took out of `maps`.
     total : (M,) float32 or None
@@ -179,7 +203,7 @@ class AttentionComputed(Event):
     translate: tuple[float, float]
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: MapSettings = field(default_factory=MapSettings)
     own_share: NDArray[np.float32] | None = None
     total: NDArray[np.float32] | None = None
 
@@ -249,7 +273,7 @@ class FaithfulnessMeasured(Event):
 
 
 @dataclass(frozen=True)
-class FrameSuggested(Event):
+class Suggestion(Record):
     """A frame worth labelling: `score` in [0, 1], higher is more worth; `why` in words."""
 
     frame: int
@@ -258,7 +282,12 @@ class FrameSuggested(Event):
 
 
 @dataclass(frozen=True)
-class LabelDoubted(Event):
+class FrameSuggested(Event, Suggestion):
+    """A frame worth labelling was found."""
+
+
+@dataclass(frozen=True)
+class Doubt(Record):
     """Labels of one frame that are probably wrong.
 
     Attributes
@@ -279,9 +308,6 @@ class LabelDoubted(Event):
     moves : tuple of (str, str or None)
         The fix: each of these keypoints gets the label that the second one has now, and none with
         None. Empty if there is no fix.
-    xy, predicted : (K, 2) float64
-        The labels of the frame as they were audited, NaN where there is none, and where a model
-        that was not trained on them puts the points; in pixels of the video.
     """
 
     video: str
@@ -292,6 +318,19 @@ class LabelDoubted(Event):
     score: float
     why: str
     moves: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class LabelDoubted(Event, Doubt):
+    """Labels of one frame are probably wrong.
+
+    Attributes
+    ----------
+    xy, predicted : (K, 2) float64
+        The labels of the frame as they were audited, NaN where there is none, and where a model
+        that was not trained on them puts the points; in pixels of the video.
+    """
+
     xy: NDArray[np.float64]
     predicted: NDArray[np.float64]
 
@@ -301,7 +340,7 @@ class Finished(Event):
     """The job is done; `--json` prints the fields of `result` in the last line."""
 
     job: str
-    result: Any = field(default_factory=Result)
+    result: Result = field(default_factory=Result)
 
 
 @dataclass(frozen=True)

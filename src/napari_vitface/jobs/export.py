@@ -14,10 +14,11 @@ import numpy as np
 from napari_vitface import __version__
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.results.models import ExportResult
 
 if TYPE_CHECKING:
+    from napari_vitface.model.metadata import Calibration, Metadata
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing
 
@@ -74,7 +75,7 @@ def export(
             f"{target} exists; choose another name, or say that it may be overwritten."
         )
     file = find_model(model)
-    yield Started("export", 3, settings={"unit": "steps", "model": file.stem})
+    yield Started("export", 3, settings=Settings(model=file.stem, unit="steps"))
     network, preprocessing, metadata = load_network(file)
     yield Progress(1, 3, message="Writing the graph")
     graph = onnx_model(network, preprocessing, metadata.get("calibration"))
@@ -102,7 +103,7 @@ def export(
 def describe(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
-    metadata: Mapping[str, Any],
+    metadata: Metadata,
     checkpoint: Path,
 ) -> dict[str, Any]:
     """What a program must know to use the file, as plain data for JSON."""
@@ -151,7 +152,7 @@ def describe(
     }
 
 
-def _meaning(calibration: Mapping[str, Any] | None) -> str:
+def _meaning(calibration: Calibration | None) -> str:
     if not calibration:
         return "the network's own view, not calibrated"
     near = "near the true place"
@@ -176,7 +177,7 @@ def _compared(
     content: bytes,
     network: KeypointNetwork,
     preprocessing: Preprocessing,
-    calibration: Mapping[str, Any] | None,
+    calibration: Calibration | None,
     target: Path,
 ) -> float | None:
     """How far the file's points are from the network's, in input pixels; None: not tried."""

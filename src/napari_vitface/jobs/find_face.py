@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.prediction import FindFaceResult, FindFaceSettings
 from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
@@ -52,10 +53,7 @@ def find_face(
         `total` is the most images that the model may have to see.
     Progress
     Finished
-        Its result holds ``found``; ``crop`` as [x, y, w, h], or None where the model had better
-        look at what it looks at without one; ``confidence`` there and ``usual_confidence`` without
-        a crop (mean of the keypoints', median over the frames); the images ``seen``; and a
-        ``sentence``.
+        With a `FindFaceResult`.
 
     Raises
     ------
@@ -76,7 +74,9 @@ def find_face(
                 break
             if not started and isinstance(event, Progress):
                 started = True
-                settings = {"video": str(source.path), "model": network.name, "unit": "views"}
+                settings = FindFaceSettings(
+                    video=str(source.path), model=network.name, unit="views"
+                )
                 yield Started("find_face", event.total, event.message, settings)
             yield event
         yield Finished("find_face", face_found(face, source, network))
@@ -128,7 +128,7 @@ def view_of(
         return network.preprocessing.view(size)
     if crop == "auto":
         face = yield from search(video, network)
-        yield Notice(face_found(face, video, network)["sentence"])
+        yield Notice(face_found(face, video, network).sentence)
         return found_view(face, video, network)
     return network.preprocessing.with_crop(crop).view(size)
 
@@ -143,18 +143,18 @@ def found_view(face: Face, video: Video, network: KeypointModel) -> View:
     return network.preprocessing.with_crop(face.crop).view(size)
 
 
-def face_found(face: Face, video: Video, network: KeypointModel) -> dict[str, Any]:
-    """What a search found, as plain data and in a sentence."""
-    return {
-        "video": str(video.path),
-        "model": network.name,
-        "found": face.found,
-        "crop": None if face.crop is None else list(face.crop),
-        "confidence": round(face.confidence, 3),
-        "usual_confidence": round(face.usual, 3),
-        "seen": face.seen,
-        "sentence": _sentence(face, video, network),
-    }
+def face_found(face: Face, video: Video, network: KeypointModel) -> FindFaceResult:
+    """What a search found, with a sentence about it."""
+    return FindFaceResult(
+        video=str(video.path),
+        model=network.name,
+        found=face.found,
+        crop=face.crop,
+        confidence=round(face.confidence, 3),
+        usual_confidence=round(face.usual, 3),
+        seen=face.seen,
+        sentence=_sentence(face, video, network),
+    )
 
 
 def _sentence(face: Face, video: Video, network: KeypointModel) -> str:

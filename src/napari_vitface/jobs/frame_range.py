@@ -62,6 +62,11 @@ def name_runs(runs: Sequence[tuple[int, int]], most: int = 12) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
+def limits_of(frames: range) -> tuple[int, int, int]:
+    """Start, stop and step."""
+    return frames.start, frames.stop, frames.step
+
+
 def runs_of(frames: Iterable[int]) -> list[tuple[int, int]]:
     """Increasing frame numbers as (first, last) of each run without a gap."""
     runs: list[tuple[int, int]] = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice
+from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile, ModelsResult
 
 
 def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
@@ -24,11 +24,7 @@ def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
     Notice
         For each file that is no usable checkpoint.
     Finished
-        Its result holds ``models``: for each a dict with ``name``, ``path``, ``bundled``,
-        ``megabytes``, ``backbone``, ``head``, ``keypoints`` (names), ``input_size`` (height,
-        width), ``training`` (what the checkpoint says about its training and accuracy) and
-        ``calibration`` (``radius`` in video pixels and number of ``points``; None if confidence is
-        the model's own view).
+        With a `ModelsResult`.
 
     Raises
     ------
@@ -46,7 +42,7 @@ def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
             found.append(_describe(path, bundled))
         except VitFaceError as error:
             yield Notice(str(error))
-    yield Finished("models", {"models": found})
+    yield Finished("models", ModelsResult(tuple(found)))
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -56,27 +52,24 @@ def _in_folder(folder: Path) -> list[Path]:
     return sorted((project if project.is_dir() else folder).glob("*.safetensors"))
 
 
-def _describe(path: Path, bundled: bool) -> dict[str, Any]:
+def _describe(path: Path, bundled: bool) -> ModelFile:
     from napari_vitface.model.checkpoint import read_metadata
 
     metadata = read_metadata(path)
     network = metadata["network"]
-    return {
-        "name": path.stem,
-        "path": str(path),
-        "bundled": bundled,
-        "megabytes": round(path.stat().st_size / 1e6, 2),
-        "backbone": network["backbone"],
-        "head": network["head"],
-        "keypoints": list(network["keypoints"]["names"]),
-        "input_size": list(metadata["preprocessing"]["input_size"]),
-        "training": metadata["training"],
-        "calibration": _about_calibration(metadata.get("calibration")),
-    }
-
-
-def _about_calibration(calibration: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What confidence is about, without the tables."""
-    if not calibration:
-        return None
-    return {key: calibration.get(key) for key in ("radius", "points")}
+    height, width = metadata["preprocessing"]["input_size"]
+    calibration = metadata.get("calibration")
+    return ModelFile(
+        name=path.stem,
+        path=str(path),
+        bundled=bundled,
+        megabytes=round(path.stat().st_size / 1e6, 2),
+        backbone=network["backbone"],
+        head=network["head"],
+        keypoints=tuple(network["keypoints"]["names"]),
+        input_size=(height, width),
+        training=metadata["training"],
+        calibration=CalibrationSummary(calibration.get("radius"), calibration.get("points"))
+        if calibration
+        else None,
+    )

@@ -24,14 +24,16 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.find_face import Crop, face_found, found_view, search, view_of
-from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
+from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, is_broken, read_fingerprint, record_type
 from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
+from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
@@ -101,15 +103,11 @@ def predict(
     Yields
     ------
     Preparing, Started
-        `total` frames; `settings` say what runs where, the keypoints, in `fresh_from` how many
-        frames an earlier run had done (these are yielded first), the ``crop``, in ``face`` what the
-        search for it found, or None, and in ``kept_in`` the file that a cancelled run leaves.
+        `total` frames, with `PredictSettings`. Those that an earlier run had done are yielded
+        first.
     PosesPredicted, Progress, Notice
     Finished
-        Its result names the files (``h5``, ``csv``, ``overlay``), ``frames``, ``broken`` as
-        [first, last] ranges, ``frames_per_second``, the ``crop``, ``face`` as above, and
-        ``low_confidence``: the share of frames in which the model is sure of fewer than half of the
-        keypoints (`napari_vitface.pose.confidence`), None if no frame could be decoded.
+        With a `PredictResult`.
 
     Raises
     ------
@@ -162,8 +160,8 @@ def predict(
         yield Started("predict", len(chosen), settings=run.settings())
         for problem in source.problems:
             yield Notice(problem)
-        if run.face is not None and not run.face["found"]:
-            yield Notice(run.face["sentence"])
+        if run.face is not None and not run.face.found:
+            yield Notice(run.face.sentence)
         if part.mismatch is not None:
             old = part.mismatch == ("format",)
             by = (
@@ -217,24 +215,24 @@ class _Run:
         self.judged = self.unsure = 0
         self.seconds = 0.0
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> PredictSettings:
         """What the user is told at the start."""
-        return {
-            "video": str(self.video.path),
-            "frame_rate": self.video.frame_rate,
-            "frames": [self.frames.start, self.frames.stop, self.frames.step],
-            "model": self.model.name,
-            "device": str(self.model.device),
-            "precision": self.model.precision,
-            "why": self.model.why,
-            "batch_size": self.model.batch_size,
-            "crop": list(self.view.crop),
-            "white": self.video.white,
-            "face": self.face,
-            "keypoints": self.model.keypoints.to_dict(),
-            "fresh_from": self.fresh_from,
-            "kept_in": str(self.part.path),
-        }
+        return PredictSettings(
+            video=str(self.video.path),
+            frame_rate=self.video.frame_rate,
+            frames=limits_of(self.frames),
+            model=self.model.name,
+            device=str(self.model.device),
+            precision=self.model.precision,
+            why=self.model.why,
+            batch_size=self.model.batch_size,
+            crop=self.view.crop,
+            white=self.video.white,
+            face=self.face,
+            keypoints=self.model.keypoints,
+            fresh_from=self.fresh_from,
+            kept_in=str(self.part.path),
+        )
 
     def tables_are_written(self) -> bool:
         """Whether an earlier run wrote the tables from the part file and lacks only the overlay."""
@@ -263,7 +261,8 @@ class _Run:
         told = 0.0
         pace = Pace()
         with ExitStack() as stack:
-            made = {key: self.settings()[key] for key in _MADE_WITH}
+            settings = plain_data(self.settings())
+            made = {key: settings[key] for key in _MADE_WITH}
             recorder = Recorder(self.part, self.outputs, self.model.keypoints, self.scorer, made)
             stack.callback(recorder.stop)
             source = batches(
@@ -319,27 +318,27 @@ class _Run:
                 unsure_sentence(self.unsure, self.judged, self.model.name, searched=bool(self.face))
             )
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> PredictResult:
         """What `Finished` carries."""
         fresh = len(self.frames) - self.fresh_from
-        return {
-            "video": str(self.video.path),
-            "model": self.model.name,
-            "h5": str(self.outputs.h5),
-            "csv": str(self.outputs.csv),
-            "overlay": None if self.outputs.overlay is None else str(self.outputs.overlay),
-            "frames": len(self.frames),
-            "broken": [list(run) for run in self.broken],
-            "low_confidence": round(self.unsure / self.judged, 4) if self.judged else None,
-            "crop": list(self.view.crop),
-            "white": self.video.white,
-            "face": self.face,
-            "seconds": round(self.seconds, 3),
-            "frames_per_second": round(fresh / self.seconds, 2) if self.seconds else None,
-            "device": str(self.model.device),
-            "precision": self.model.precision,
-            "batch_size": self.model.batch_size,
-        }
+        return PredictResult(
+            video=str(self.video.path),
+            model=self.model.name,
+            h5=str(self.outputs.h5),
+            csv=str(self.outputs.csv),
+            overlay=None if self.outputs.overlay is None else str(self.outputs.overlay),
+            frames=len(self.frames),
+            broken=tuple(self.broken),
+            low_confidence=round(self.unsure / self.judged, 4) if self.judged else None,
+            crop=self.view.crop,
+            white=self.video.white,
+            face=self.face,
+            seconds=round(self.seconds, 3),
+            frames_per_second=round(fresh / self.seconds, 2) if self.seconds else None,
+            device=str(self.model.device),
+            precision=self.model.precision,
+            batch_size=self.model.batch_size,
+        )
 
     def _predict_batch(self, batch: Any) -> NDArray[np.void]:
         rows = np.empty(len(batch.frames), dtype=record_type(len(self.model.keypoints)))
@@ -406,7 +405,7 @@ def _fingerprint(
     return {
         "video": [stamp.size, stamp.changed, len(video), list(video.shape[1:3])],
         "model": file_digest(model),
-        "frames": [frames.start, frames.stop, frames.step],
+        "frames": list(limits_of(frames)),
         "keypoints": list(keypoints),
         "white": video.white,
     }

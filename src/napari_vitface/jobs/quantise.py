@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError, VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Started
+from napari_vitface.jobs.events import Event, Finished, Notice, Settings, Started
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.results.models import QuantiseResult
 from napari_vitface.settings.computing import Computing
@@ -66,7 +66,7 @@ def quantise(
     from napari_vitface.model.checkpoint import find_model, importing_torch, load_network
 
     file = find_model(model)
-    yield Started("quantise", 1, settings={"model": file.stem, "unit": "models"})
+    yield Started("quantise", 1, settings=Settings(model=file.stem, unit="models"))
     yield from preparing(importing_torch())
     _, preprocessing, _ = load_network(file)
     canvas = np.concatenate(

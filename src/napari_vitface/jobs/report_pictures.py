@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from napari_vitface.pose.metrics import ConfidenceBin, Figures
 
 #: Colours that can be told apart in any kind of colour vision: model, before, mean pose, loss.
 MODEL, BEFORE, CONSTANT, LOSS = "#0072b2", "#e69f00", "#999999", "#cc79a7"
@@ -96,14 +98,14 @@ def course(rows: Sequence[Sequence[float | None]], mean_pose: float | None) -> F
     return figure
 
 
-def per_keypoint(sides: Sequence[tuple[str, str, dict[str, Any]]]) -> Figure:
+def per_keypoint(sides: Sequence[tuple[str, str, Figures]]) -> Figure:
     """Median error of each keypoint; `sides` are (label, colour, figures)."""
-    names = list(sides[0][2]["per_keypoint"])
+    names = list(sides[0][2].per_keypoint)
     figure = _figure(8, 0.9 + 0.3 * len(names))
     axes = figure.add_subplot()
     height = 0.8 / len(sides)
     for i, (label, colour, found) in enumerate(sides):
-        values = [found["per_keypoint"][name]["median"] or 0 for name in names]
+        values = [found.per_keypoint[name].median or 0 for name in names]
         axes.barh(np.arange(len(names)) + i * height, values, height, color=colour, label=label)
     axes.set_yticks(np.arange(len(names)) + height * (len(sides) - 1) / 2, names, fontsize=8)
     axes.invert_yaxis()
@@ -112,21 +114,21 @@ def per_keypoint(sides: Sequence[tuple[str, str, dict[str, Any]]]) -> Figure:
     return figure
 
 
-def against_confidence(bins: Sequence[dict[str, Any]]) -> Figure:
+def against_confidence(bins: Sequence[ConfidenceBin]) -> Figure:
     """Left: how often points of a confidence are right; right: their median error."""
     figure = _figure(8, 3.2)
     right_axes, error_axes = figure.subplots(1, 2)
-    sure = [row["confidence"] for row in bins]
-    size = [12 + 100 * row["points"] / max(r["points"] for r in bins) for row in bins]
-    if bins and bins[0]["right"] is not None:
+    sure = [row.confidence for row in bins]
+    size = [12 + 100 * row.points / max(r.points for r in bins) for row in bins]
+    if bins and bins[0].right is not None:
         right_axes.plot([0, 1], [0, 1], color=CONSTANT, lw=1)
-        right_axes.scatter(sure, [row["right"] for row in bins], size, color=MODEL)
+        right_axes.scatter(sure, [row.right for row in bins], size, color=MODEL)
         right_axes.set(xlabel="confidence", ylabel="share of points that are right")
         right_axes.set(xlim=(0, 1), ylim=(0, 1.02))
     else:
         right_axes.set_axis_off()
         right_axes.text(0.5, 0.5, "confidence is not calibrated", ha="center", fontsize=9)
-    error_axes.scatter(sure, [row["median"] or np.nan for row in bins], size, color=MODEL)
+    error_axes.scatter(sure, [row.median or np.nan for row in bins], size, color=MODEL)
     error_axes.set(xlabel="confidence", ylabel="median error (video px)", xlim=(0, 1))
     error_axes.set_ylim(bottom=0)
     return figure

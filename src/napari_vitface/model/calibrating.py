@@ -9,10 +9,10 @@ hundreds of points a keypoint before it scatters less.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from napari_vitface.model.metadata import Calibration
 
 #: Confidences are kept this far from 0 and 1, where the logit is infinite.
 _MARGIN = 1e-3
@@ -27,7 +27,7 @@ FEWEST_POINTS = 20
 
 def fit_calibration(
     confidence: ArrayLike, errors: ArrayLike, radius: float, frame_size: tuple[int, int]
-) -> dict[str, Any] | None:
+) -> Calibration | None:
     """A table for `calibrate` that turns raw confidence into the chance of a small error.
 
     Parameters
@@ -44,7 +44,7 @@ def fit_calibration(
 
     Returns
     -------
-    dict or None
+    Calibration or None
         One rising table a keypoint, with ``radius``, ``frame_size`` and the number of ``points``;
         None with fewer than `FEWEST_POINTS` of them.
     """

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.model.metadata import Calibration
+
 
 def calibrate(
-    confidence: NDArray[np.float32], calibration: Mapping[str, Any] | None
+    confidence: NDArray[np.float32], calibration: Calibration | None
 ) -> NDArray[np.float32]:
     """Pass confidences (..., K) through the checkpoint's calibration.
 
@@ -32,7 +34,7 @@ def calibrate(
     )
 
 
-def check_calibration(calibration: Mapping[str, Any] | None, keypoints: int) -> None:
+def check_calibration(calibration: Calibration | None, keypoints: int) -> None:
     """Raise `ValueError` unless `calibration` is a table that `calibrate` takes."""
     if not calibration:
         return

@@ -16,9 +16,8 @@ import os
 import re
 import struct
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import BackboneError, CheckpointError
@@ -28,6 +27,7 @@ from napari_vitface.steps import Steps, result_of
 if TYPE_CHECKING:
     import torch
 
+    from napari_vitface.model.metadata import Calibration, Metadata, TrainingSummary
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import Preprocessing
@@ -46,8 +46,8 @@ def save_checkpoint(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
     *,
-    training: Mapping[str, Any],
-    calibration: Mapping[str, Any] | None = None,
+    training: TrainingSummary,
+    calibration: Calibration | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
     """Write a network with all that is needed to use it, in one step or not at all.
@@ -123,7 +123,7 @@ def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.clone().contiguous()
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     """The metadata of a checkpoint, from its header alone: quick, and without torch.
 
     Raises
@@ -167,7 +167,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(
             f"The metadata of {file} does not describe a model; train or export the model again."
         )
-    return metadata
+    return cast("Metadata", metadata)
 
 
 def _end(entry: Any) -> int:
@@ -178,7 +178,7 @@ def _end(entry: Any) -> int:
     return 0
 
 
-def _describes_a_model(metadata: dict[str, Any]) -> bool:
+def _describes_a_model(metadata: Any) -> bool:
     """Whether what every reader of metadata looks at is of the kind that it should be."""
     match metadata:
         case {
@@ -216,7 +216,7 @@ def plain_json(text: str | bytes) -> Any:
     raise ValueError("it is nested too deeply")
 
 
-def _read_header(file: Path) -> tuple[dict[str, Any], int]:
+def _read_header(file: Path) -> tuple[dict[str, object], int]:
     """The JSON header of a safetensors file and the position where the tensors begin."""
     try:
         with file.open("rb") as stream:
@@ -279,7 +279,7 @@ def find_model(name_or_path: str | os.PathLike[str]) -> Path:
 
 def load_network(
     path: str | os.PathLike[str],
-) -> tuple[KeypointNetwork, Preprocessing, dict[str, Any]]:
+) -> tuple[KeypointNetwork, Preprocessing, Metadata]:
     """The network (fp32, on the CPU, in eval mode), preprocessing and metadata of a checkpoint.
 
     Raises
@@ -323,7 +323,7 @@ _NO_MODEL = (
 
 
 def _check_fit(
-    path: str | os.PathLike[str], metadata: dict[str, Any], preprocessing: Preprocessing
+    path: str | os.PathLike[str], metadata: Metadata, preprocessing: Preprocessing
 ) -> None:
     """Raise `CheckpointError` unless the weights in a file are those of the model it describes."""
     from safetensors import safe_open

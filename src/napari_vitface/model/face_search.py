@@ -245,7 +245,7 @@ def _training_pose(model: KeypointModel) -> NDArray[np.float64] | None:
 
     NaN for keypoints that no training frame had.
     """
-    training = model.metadata.get("training") or {}
+    training = model.training
     pose, size = training.get("mean_pose"), training.get("mean_pose_frame_size")
     if pose is None or size is None:
         return None

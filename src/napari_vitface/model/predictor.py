@@ -16,6 +16,7 @@ from napari_vitface.model.calibration import calibrate
 from napari_vitface.model.choice import Choice, choose, measure_batch_size
 from napari_vitface.model.device import DTYPES, is_out_of_memory, release_memory
 from napari_vitface.model.int8 import find_int8
+from napari_vitface.model.metadata import Metadata, TrainingSummary
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.reasons import first_line
@@ -77,7 +78,7 @@ class KeypointModel:
         self,
         network: KeypointNetwork,
         preprocessing: Preprocessing,
-        metadata: dict[str, Any] | None = None,
+        metadata: Metadata | None = None,
         *,
         name: str = "model",
         device: str = "auto",
@@ -89,8 +90,8 @@ class KeypointModel:
         if batch_size != "auto" and int(batch_size) < 1:
             raise VitFaceError(f"The batch size must be at least 1, not {batch_size}.")
         self.preprocessing = preprocessing
-        self.metadata = metadata or {}
-        self.calibration: dict[str, Any] | None = self.metadata.get("calibration")
+        self.training: TrainingSummary = (metadata and metadata.get("training")) or {}
+        self.calibration = None if metadata is None else metadata.get("calibration")
         self.name = name
         self.on_notice: Callable[[str], None] | None = None
         self.notices: list[str] = []
@@ -242,7 +243,7 @@ class KeypointModel:
 def made_ready(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
-    metadata: dict[str, Any] | None = None,
+    metadata: Metadata | None = None,
     *,
     name: str = "model",
     device: str = "auto",

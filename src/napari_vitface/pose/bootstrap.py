@@ -9,11 +9,12 @@ neighbouring frames are too narrow.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from napari_vitface.record import Record
 
 #: Frames with labels below which nothing is said about chance.
 FEWEST_FRAMES = 5
@@ -23,40 +24,51 @@ DRAWS = 2000
 LEVEL = 0.95
 
 
-def intervals(errors: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
+#: Low and high end; one that is infinite is None.
+Ends = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Intervals(Record):
+    """95 % intervals of the errors, pixels; None with fewer than `FEWEST_FRAMES` frames.
+
+    Missed points are treated as in `napari_vitface.pose.metrics.ErrorSummary`.
+    """
+
+    mean: Ends | None
+    median: Ends | None
+    rmse: Ends | None
+
+
+def intervals(errors: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> Intervals:
     """95 % intervals of the mean, median and RMSE of pixel errors.
 
     Parameters
     ----------
     errors : (N, K) array of float
         As from `pixel_errors`: NaN where not judged, infinite where a point was missed.
-
-    Returns
-    -------
-    dict
-        ``mean``, ``median``, ``rmse``: [low, high] in pixels, with missed points treated as in
-        `napari_vitface.pose.metrics.summary` (an end that is infinite is None); None with fewer
-        than `FEWEST_FRAMES` frames.
     """
     errors = np.asarray(errors, dtype=np.float64)
     judged = errors[~np.isnan(errors).all(axis=1)] if errors.size else errors
     if len(judged) < FEWEST_FRAMES:
-        return {"mean": None, "median": None, "rmse": None}
+        return Intervals(None, None, None)
     found = np.where(np.isfinite(judged), judged, np.nan)
     rows = _draws(len(judged), draws, seed)
-    values = {
-        "mean": _ratio(np.nansum(found, axis=1), np.isfinite(found).sum(axis=1), rows),
-        "median": _medians(judged, rows),
-        "rmse": np.sqrt(_ratio(np.nansum(found**2, axis=1), np.isfinite(found).sum(axis=1), rows)),
-    }
-    return {
-        name: [end if np.isfinite(end) else None for end in _interval(drawn)]
-        for name, drawn in values.items()
-    }
+    counts = np.isfinite(found).sum(axis=1)
+    return Intervals(
+        mean=_finite(_ratio(np.nansum(found, axis=1), counts, rows)),
+        median=_finite(_medians(judged, rows)),
+        rmse=_finite(np.sqrt(_ratio(np.nansum(found**2, axis=1), counts, rows))),
+    )
+
+
+def _finite(drawn: NDArray[np.float64]) -> Ends:
+    low, high = (end if np.isfinite(end) else None for end in _interval(drawn))
+    return low, high
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Record):
     """By how much one of two predictions of the same points is better, in pixels.
 
     Attributes
@@ -81,12 +93,6 @@ class Gain:
     gain: float | None
     interval: tuple[float, float] | None
     better: bool | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        data = asdict(self)
-        data["interval"] = None if self.interval is None else list(self.interval)
-        return data
 
 
 def paired_gain(before: ArrayLike, after: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> Gain:

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from napari_vitface.record import Record, plain_data
+
 
 @dataclass(frozen=True)
-class KeypointSet:
+class KeypointSet(Record):
     """Ordered keypoint names with their skeleton, left/right pairs and colours.
 
     Parameters
@@ -61,14 +63,9 @@ class KeypointSet:
         """Skeleton edges as pairs of positions."""
         return [(self.index(a), self.index(b)) for a, b in self.skeleton]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Any:
         """As plain lists and strings, for JSON."""
-        return {
-            "names": list(self.names),
-            "skeleton": [list(pair) for pair in self.skeleton],
-            "swaps": [list(pair) for pair in self.swaps],
-            "colours": list(self.colours),
-        }
+        return plain_data(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> KeypointSet:

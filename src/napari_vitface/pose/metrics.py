@@ -7,11 +7,87 @@ error, so that leaving out hard points never makes a model look better.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from napari_vitface.pose.bootstrap import Intervals
+from napari_vitface.record import Record, optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorSummary(Record):
+    """Pixel errors in a few figures.
+
+    Attributes
+    ----------
+    points : int
+        Labelled points that were judged.
+    missed : int
+        Of these, not predicted at all.
+    mean, median, rmse : float or None
+        Pixels. Missed points count in the median as infinitely far; the mean and the RMSE are those
+        of the points that were predicted. None where there is nothing to take a figure of, and for
+        a median that is infinite.
+    """
+
+    points: int
+    missed: int
+    mean: float | None
+    median: float | None
+    rmse: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures(ErrorSummary):
+    """Every figure that a model is judged by.
+
+    Attributes
+    ----------
+    pck : mapping of str to float or None
+        Threshold in pixels -> share of points that are nearer.
+    seed_rmse, seed_pck, seed_accuracy : float or None
+        As ViT_facemap defines them; None where there is nothing to judge by.
+    per_keypoint : mapping of str to ErrorSummary
+    intervals : Intervals, optional
+        Of the errors.
+    """
+
+    pck: Mapping[str, float | None]
+    seed_rmse: float | None
+    seed_pck: float | None
+    seed_accuracy: float | None
+    per_keypoint: Mapping[str, ErrorSummary]
+    intervals: Intervals | None = optional()  # noqa: RUF009
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidenceBin(Record):
+    """Points whose confidence lies in one interval.
+
+    Attributes
+    ----------
+    low, high : float
+        The interval.
+    points : int
+    confidence : float
+        Mean.
+    median, mean : float or None
+        Errors, see `ErrorSummary`.
+    right : float or None
+        Share of the points that are right; None if it is not known how near that is.
+    """
+
+    low: float
+    high: float
+    points: int
+    confidence: float
+    median: float | None
+    mean: float | None
+    right: float | None
+
 
 #: Thresholds in video pixels at which `figures` gives the PCK.
 PCK_THRESHOLDS = (2, 4, 6, 8, 10, 15, 20)
@@ -66,33 +142,25 @@ def mean_pose(xy: ArrayLike) -> NDArray[np.float64]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def summary(errors: ArrayLike) -> dict[str, Any]:
+def summary(errors: ArrayLike) -> ErrorSummary:
     """Mean, median and root mean square of pixel errors, with the number of points behind them.
 
     Parameters
     ----------
     errors : array of float, any shape
         As from `pixel_errors`.
-
-    Returns
-    -------
-    dict
-        ``points`` (labelled points judged), ``missed`` (of these, not predicted at all), and
-        ``mean``, ``median``, ``rmse`` in pixels. Missed points count in the median as infinitely
-        far; the mean and the RMSE are those of the points that were predicted. None where there
-        is nothing to take a figure of, and for a median that is infinite.
     """
     errors = np.asarray(errors, dtype=np.float64)
     judged = errors[~np.isnan(errors)]
     found = judged[np.isfinite(judged)]
     middle = float(np.median(judged)) if judged.size else np.inf
-    return {
-        "points": int(judged.size),
-        "missed": int(judged.size - found.size),
-        "mean": float(found.mean()) if found.size else None,
-        "median": middle if np.isfinite(middle) else None,
-        "rmse": float(np.sqrt(np.mean(found**2))) if found.size else None,
-    }
+    return ErrorSummary(
+        points=int(judged.size),
+        missed=int(judged.size - found.size),
+        mean=float(found.mean()) if found.size else None,
+        median=middle if np.isfinite(middle) else None,
+        rmse=float(np.sqrt(np.mean(found**2))) if found.size else None,
+    )
 
 
 def pck(errors: ArrayLike, threshold: ArrayLike) -> float | None:
@@ -210,7 +278,7 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -
 
 def confidence_bins(
     confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None = None, bins: int = 10
-) -> list[dict[str, Any]]:
+) -> tuple[ConfidenceBin, ...]:
     """Error against confidence, in equal intervals of confidence.
 
     Parameters
@@ -223,16 +291,14 @@ def confidence_bins(
 
     Returns
     -------
-    list of dict
-        For each interval with points: ``low``, ``high``, ``points``, the mean ``confidence``, the
-        ``median`` and ``mean`` error (of points that were predicted), and the share ``right``
-        (None without a radius).
+    tuple of ConfidenceBin
+        For each interval with points; of the errors, those of points that were predicted.
     """
     sure = np.asarray(confidence, dtype=np.float64)
     errors = np.asarray(errors, dtype=np.float64)
     judged = ~np.isnan(errors)
     place = np.clip((sure * bins).astype(int), 0, bins - 1)
-    rows: list[dict[str, Any]] = []
+    rows: list[ConfidenceBin] = []
     for k in range(bins):
         here = judged & (place == k)
         if not here.any():
@@ -243,23 +309,23 @@ def confidence_bins(
             right = float((errors[here] <= limit[here]).mean())
         found = summary(errors[here])
         rows.append(
-            {
-                "low": k / bins,
-                "high": (k + 1) / bins,
-                "points": found["points"],
-                "confidence": float(sure[here].mean()),
-                "median": found["median"],
-                "mean": found["mean"],
-                "right": right,
-            }
+            ConfidenceBin(
+                low=k / bins,
+                high=(k + 1) / bins,
+                points=found.points,
+                confidence=float(sure[here].mean()),
+                median=found.median,
+                mean=found.mean,
+                right=right,
+            )
         )
-    return rows
+    return tuple(rows)
 
 
 def figures(
     predicted: ArrayLike, truth: ArrayLike, names: Sequence[str], frame_size: ArrayLike
-) -> dict[str, Any]:
-    """Every figure that a model is judged by, as plain data.
+) -> Figures:
+    """Every figure that a model is judged by, but intervals.
 
     Parameters
     ----------
@@ -271,24 +337,17 @@ def figures(
         "eye front" and "eye back" among them are the unit of the seed project's PCK.
     frame_size : (height, width) or (N, 2) array of these
         Size of the frames in pixels.
-
-    Returns
-    -------
-    dict
-        That of `summary`, and ``pck`` (threshold in pixels -> share), ``seed_rmse``, ``seed_pck``,
-        ``seed_accuracy`` (each None where it has nothing to judge by) and ``per_keypoint``
-        (name -> `summary`).
     """
     errors = pixel_errors(predicted, truth)
     whole = np.broadcast_to(np.asarray(predicted, dtype=np.float64), np.shape(truth))
     share = None
     if "eye front" in names and "eye back" in names:
         share = seed_pck(whole, truth, names.index("eye front"), names.index("eye back"))
-    return {
-        **summary(errors),
-        "pck": {str(threshold): pck(errors, threshold) for threshold in PCK_THRESHOLDS},
-        "seed_rmse": seed_rmse(errors),
-        "seed_pck": share,
-        "seed_accuracy": seed_accuracy(whole, truth, frame_size),
-        "per_keypoint": {name: summary(errors[:, k]) for k, name in enumerate(names)},
-    }
+    return Figures(
+        **vars(summary(errors)),
+        pck={str(threshold): pck(errors, threshold) for threshold in PCK_THRESHOLDS},
+        seed_rmse=seed_rmse(errors),
+        seed_pck=share,
+        seed_accuracy=seed_accuracy(whole, truth, frame_size),
+        per_keypoint={name: summary(errors[:, k]) for k, name in enumerate(names)},
+    )

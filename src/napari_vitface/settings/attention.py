@@ -7,16 +7,47 @@ declaration. What computes it is named, and imported only where there is PyTorch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pkgutil import resolve_name
 from string import Formatter
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.plugins import Registry
 from napari_vitface.settings.layers import Layers, name_heads, name_layers, resolve_layers
 from napari_vitface.settings.option import Option, Setting, Value, declared
+
+
+class MapSettings(TypedDict, total=False):
+    """Exactly how a map was computed: it is told with each map, and stands in files.
+
+    The settings of the method stand beside these under their own names, as `AttentionMethod`
+    describes them.
+    """
+
+    method: str
+    #: What maps hold, if it is not a share of attention.
+    unit: str
+    #: The first block that was looked at, and the one after the last.
+    layers: Sequence[int]
+    #: What maps start from: of keypoints, and of the global map.
+    start: Mapping[str, str]
+    head_fusion: str
+    hide_self: bool
+    #: Blocks of the model, and heads of each.
+    depth: int
+    heads: int
+    model: str
+    precision: str
+    device: str
+    #: x, y, width and height of what the model looked at, video pixels.
+    crop: Sequence[int]
+    #: Of maps that were checked, by what they explain.
+    faithfulness: Mapping[str, float]
+    #: Of a mean: start, stop and step of the frames, and how many of them could be decoded.
+    frames: Sequence[int]
+    averaged: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +106,14 @@ class AttentionMethod:
         """What maps hold; None for shares of attention."""
         return None
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Value]:
         """The settings by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> MapSettings:
         """What is computed, as plain data for files."""
         unit = {} if self.unit is None else {"unit": self.unit}
-        return {"method": self.name, **self.values(), **unit}
+        return cast(MapSettings, {"method": self.name, **self.values(), **unit})
 
     def at(self, layers: tuple[int, int] | None) -> Self:
         """The same of other layers, if it looks at layers."""
@@ -177,10 +208,12 @@ class FusedMethod(LayeredMethod):
         ),
     ] = 0.0
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> MapSettings:
         settings = super().described()
-        head = settings.pop("head")
-        return settings if head is None else {**settings, "head_fusion": f"head {head}"}
+        settings.pop("head")  # type: ignore[typeddict-item]
+        if self.head is not None:
+            settings["head_fusion"] = f"head {self.head}"
+        return settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +234,9 @@ class BlankingMethod(AttentionMethod):
         ),
     ] = None
 
-    def described(self) -> dict[str, Any]:
-        return {**super().described(), "grey": "mean" if self.grey is None else self.grey}
+    def described(self) -> MapSettings:
+        grey = {"grey": "mean" if self.grey is None else self.grey}
+        return cast(MapSettings, {**super().described(), **grey})
 
 
 class Rollout(FusedMethod):
@@ -257,8 +291,8 @@ class Relevance(LayeredMethod):
     limits = "is the mean over all heads with nothing discarded"
     if_even = ""
 
-    def described(self) -> dict[str, Any]:
-        return {**super().described(), "head_fusion": "mean", "discard": 0.0}
+    def described(self) -> MapSettings:
+        return cast(MapSettings, {**super().described(), "head_fusion": "mean", "discard": 0.0})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -390,12 +424,12 @@ def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
     strange = of_layers.keys() & settings.keys() - own.keys()
     if any(settings[each] != settable[each].default for each in strange):
         raise VitFaceError(f"The method {name} {method.limits}; leave these settings out.")
-    chosen: dict[str, Any] = {each: value for each, value in settings.items() if each in own}
+    chosen: Any = {each: value for each, value in settings.items() if each in own}
     return replace(method, **chosen)
 
 
 def describe(
-    settings: Mapping[str, Any],
+    settings: MapSettings,
     *,
     depth: int | None = None,
     layers: str = "",
@@ -413,17 +447,17 @@ def describe(
         Settings that are told elsewhere.
     """
     method = METHODS[settings["method"]]
-    words = {
+    words: dict[str, Any] = {
         **settings,
         "layers": layers or name_layers(settings.get("layers") or (0, 0), depth),
         "heads": name_heads(settings.get("head_fusion", "mean")),
     }
     told = {field for _, field, _, _ in Formatter().parse(method.caption) if field}
     extra = [
-        each.said(settings[name])
+        each.said(words[name])
         for name, each in declared(type(method)).items()
         if each.option.label and name not in (*told, *but)
-        if settings.get(name, each.default) != each.default
+        if words.get(name, each.default) != each.default
     ]
     text = method.caption.format(**words)
     return ", ".join([text[:1].upper() + text[1:], *filter(None, extra)])

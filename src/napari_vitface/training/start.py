@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_vitface.errors import BackboneError, VitFaceError
 from napari_vitface.model.backbone import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
+from napari_vitface.model.metadata import Metadata
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
@@ -37,7 +38,7 @@ class Start:
     preprocessing : Preprocessing
     init : str
         Name of the model, ``timm:NAME`` or ``scratch``.
-    metadata : dict or None
+    metadata : Metadata or None
         Of the checkpoint that it comes from.
     kept, fresh : tuple of str
         Keypoints whose head comes along, and those whose head is new.
@@ -48,7 +49,7 @@ class Start:
     network: KeypointNetwork
     preprocessing: Preprocessing
     init: str
-    metadata: dict[str, Any] | None
+    metadata: Metadata | None
     kept: tuple[str, ...]
     fresh: tuple[str, ...]
     notice: str = ""

@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(video: Path, tmp_path: 
         file.write(b"\x00" * 11)
     events = list(features(video, "hog,motion", crop=CROP))
     started = next(event for event in events if isinstance(event, Started))
-    assert started.settings["fresh_from"] == 128
+    assert started.settings.fresh_from == 128
     for each in whole.files:
         path = Path(each.path)
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()

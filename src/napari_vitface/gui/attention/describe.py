@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from napari_vitface.gui.attention.settings import Target, of
 from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
@@ -12,7 +10,7 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.settings.attention import describe
+from napari_vitface.settings.attention import MapSettings, describe
 
 
 def describe_map(
@@ -48,7 +46,7 @@ def describe_map(
 
 
 def describe_many(
-    settings: dict[str, Any], target: Target, unit: str, limit: float, depth: int | None = None
+    settings: MapSettings, target: Target, unit: str, limit: float, depth: int | None = None
 ) -> str:
     """What is true of the maps of all frames that are computed alike."""
     text = f"{heading(target)}. {how_computed(settings, target, depth)}."
@@ -64,7 +62,7 @@ def title_map(computed: AttentionComputed, target: Target) -> str:
     return f"{heading(target)}  ·  {_when(computed)}  ·  {model}".replace("-", "\u2011")
 
 
-def how_computed(settings: dict[str, Any], target: Target, depth: int | None = None) -> str:
+def how_computed(settings: MapSettings, target: Target, depth: int | None = None) -> str:
     """Method, layers, heads and start of a map, in words, from the settings of an answer."""
     text = describe(settings, depth=depth, but=("hide_self",))
     begin = (settings.get("start") or {}).get(GLOBAL if target == GLOBAL else "keypoint")

@@ -15,6 +15,7 @@ from napari_vitface.gui.attention.settings import MapKey, map_key
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.jobs.events import AttentionComputed, AttentionMeasured, Event, Finished
+from napari_vitface.jobs.results.attention import AttentionDataResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.attention.follower import AttentionFollower
@@ -67,25 +68,20 @@ class Measured:
         What was asked for.
     parts : list of AttentionMeasured
         In the order of the frames.
-    result : dict
-        Of the job, once it is over; empty if it was cancelled.
+    result : AttentionDataResult or None
+        Of the job, once it is over; None if it was cancelled.
     """
 
     opened: OpenVideo
     key: MapKey
     frames: range
     parts: list[AttentionMeasured] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
+    result: AttentionDataResult | None = None
 
     @property
     def count(self) -> int:
         """Frames that were measured."""
         return sum(len(part.frames) for part in self.parts)
-
-    @property
-    def radius(self) -> float:
-        """Video pixels about a keypoint that count as near; 0 while unknown."""
-        return float(self.result.get("radius", 0.0))
 
     def save(self, path: Path) -> None:
         """Write the numbers as CSV, as the command ``attention`` does."""
@@ -207,8 +203,8 @@ class AttentionFrames(Runner[FramesRun]):
         if isinstance(event, AttentionMeasured):
             measured.parts.append(event)
             return True
-        if isinstance(event, Finished):
-            measured.result = dict(event.result)
+        if isinstance(event, Finished) and isinstance(event.result, AttentionDataResult):
+            measured.result = event.result
         if not run.active and measured.parts:
             self.measured = measured
             length = len(run.opened.video)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.gui.writing import write_in_background
 from napari_vitface.jobs.outputs import output_path
+from napari_vitface.jobs.results.attention import KeypointAttention
 from napari_vitface.settings.attention import AttentionMethod
 
 
@@ -117,17 +119,17 @@ class AttentionFramesForm(QWidget):
             self.flagged.say("")
             return
         self.measured.setText(self._about_measured())
-        keypoints = measured.result.get("keypoints", ())
-        self.flagged.say(flagged_words(keypoints), "warning")
+        result = measured.result
+        self.flagged.say("" if result is None else flagged_words(result.keypoints), "warning")
 
     def _about_measured(self) -> str:
         measured = self._frames.measured
         assert measured is not None
         text = f"Measured {count(measured.count, 'frame')}"
-        if not measured.result:
+        if measured.result is None:
             return f"{text}; cancelled before the end."
-        near = f"near: within {measured.radius:.0f} px"
-        words = measured_words(measured.result.get("keypoints", ()), measured.key.how)
+        near = f"near: within {measured.result.radius:.0f} px"
+        words = measured_words(measured.result.keypoints, measured.key.how)
         return f"{text} ({near}). {words}"
 
     def ask_for_video(self) -> None:
@@ -200,7 +202,7 @@ class NumberBox(QLineEdit):
         self.setText(str(value))
 
 
-def measured_words(keypoints: Any, how: AttentionMethod) -> str:
+def measured_words(keypoints: Sequence[KeypointAttention], how: AttentionMethod) -> str:
     """What was measured, in a sentence or two.
 
     Parameters
@@ -210,24 +212,24 @@ def measured_words(keypoints: Any, how: AttentionMethod) -> str:
     how : AttentionMethod
         By which the maps were computed.
     """
-    tracked = [each for each in keypoints if each["tracked"]]
+    tracked = [each for each in keypoints if each.tracked]
     if not tracked:
         return "No keypoint was found with confidence, so nothing can be said."
-    near = [each for each in tracked if each["looks_near"] > each["tracked"] / 2]
-    even = [each for each in tracked if each["looks_even"] > each["tracked"] / 2]
+    near = [each for each in tracked if each.looks_near > each.tracked / 2]
+    even = [each for each in tracked if each.looks_even > each.tracked / 2]
     text = f"{len(near)} of {count(len(tracked), 'keypoint')} are mostly looked at where they are."
     if even:
         text += f" {count(len(even), 'map')} so even that they point nowhere{how.if_even}."
     return text
 
 
-def flagged_words(keypoints: Any) -> str:
+def flagged_words(keypoints: Sequence[KeypointAttention]) -> str:
     """Which keypoints are tracked while the network looks elsewhere; empty if none is."""
     parts = [
-        f"{each['name']} (in {100 * each['looks_elsewhere'] / each['tracked']:.0f} % of "
-        f"{count(each['tracked'], 'frame')})"
+        f"{each.name} (in {100 * each.looks_elsewhere / each.tracked:.0f} % of "
+        f"{count(each.tracked, 'frame')})"
         for each in keypoints
-        if each["flagged"] and each["tracked"]
+        if each.flagged and each.tracked
     ]
     if not parts:
         return ""

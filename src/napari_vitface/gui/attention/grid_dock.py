@@ -283,7 +283,7 @@ class AttentionGridDock(QWidget):
         first = next((tile for tile in self._tiles if tile.picture is not None), None)
         if first is None or first.computed is None or first.picture is None:
             return ""
-        settings = dict(first.computed.settings)
+        settings = first.computed.settings
         kind, same = self._grid.kind, self.same.isChecked()
         text = ""
         if kind != "layers":

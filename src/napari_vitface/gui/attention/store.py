@@ -23,6 +23,7 @@ from napari_vitface.jobs.events import (
     Finished,
     Progress,
 )
+from napari_vitface.jobs.results.attention import ExplainResult
 from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
@@ -113,10 +114,8 @@ class AttentionStore:
                 self._keep_chapter(key, event)
             case AttentionComputed():
                 self._keep(key, event)
-            case Finished():
-                keypoints = event.result.get("keypoints")
-                if keypoints:
-                    self.keypoints[key.model] = KeypointSet.from_dict(keypoints)
+            case Finished(result=ExplainResult(keypoints=keypoints)):
+                self.keypoints[key.model] = keypoints
         if isinstance(event, Finished | Failed | Cancelled):
             self._open.pop(key, None)
         for slot in self._slots:

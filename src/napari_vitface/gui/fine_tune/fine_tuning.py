@@ -41,8 +41,9 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.jobs.results.models import ModelsResult
+from napari_vitface.jobs.results.training import TrainResult, TrainSettings
 from napari_vitface.jobs.training.run import home_of
-from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
@@ -273,12 +274,10 @@ class FineTune:
         match event:
             case Preparing():
                 run.stage = event.message
-            case Started():
+            case Started(settings=TrainSettings() as settings):
                 run.status = "running" if run.status == "starting" else run.status
-                run.settings = dict(event.settings)
-                run.steps = event.total
-                pose = run.settings.get("mean_pose") or {}
-                run.curve.mean_pose = pose.get("median"), pose.get("mean")
+                run.settings, run.steps = settings, event.total
+                run.curve.mean_pose = settings.mean_pose.median, settings.mean_pose.mean
             case Progress():
                 run.status = "running" if run.status == "starting" else run.status
                 run.stage, run.done, run.total = event.message, event.done, event.total
@@ -301,8 +300,8 @@ class FineTune:
                 return
             case Notice():
                 run.notices.append(event.message)
-            case Finished():
-                run.result = dict(event.result)
+            case Finished(result=TrainResult() as result):
+                run.result = result
                 run.status = "done"
                 self._take_over(run)
             case Cancelled():
@@ -327,8 +326,8 @@ class FineTune:
     def _take_over(self, run: Run) -> None:
         """The new model is in use at once."""
         session = self._session
-        if run.settings.get("keypoints"):
-            keypoints = KeypointSet.from_dict(run.settings["keypoints"])
+        if run.settings is not None:
+            keypoints = run.settings.keypoints
             session.keypoint_sets[keypoints.names] = keypoints
             session.known_models[run.model] = keypoints.names
             self.models_found.emit([ModelInfo(run.model, "", keypoints.names)])
@@ -382,8 +381,8 @@ class FineTune:
             return
 
         def answered(event: Event) -> None:
-            if isinstance(event, Finished):
-                found = [model_info(entry) for entry in event.result["models"]]
+            if isinstance(event, Finished) and isinstance(event.result, ModelsResult):
+                found = [model_info(entry) for entry in event.result.models]
                 self._session.known_models.update({m.choice: m.keypoints for m in found})
                 self.models_found.emit(found)
 

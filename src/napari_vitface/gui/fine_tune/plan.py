@@ -21,6 +21,7 @@ from napari_vitface.gui.fine_tune.labels import (
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import Event, Failed, Finished
+from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.plan import FEWEST_FRAMES
 
 if TYPE_CHECKING:
@@ -39,15 +40,15 @@ class Plan:
     status : str
         "no video", "no project", "counting", "too few", "planning", "ready" or "refused".
     labels : LabelledFrames
-    result : dict
-        Of `napari_vitface.jobs.training.plan.plan_training`, once it is there.
+    result : PlanTrainingResult or None
+        Once it is there.
     message : str
         Why it is refused.
     """
 
     status: str = "no video"
     labels: LabelledFrames = field(default_factory=LabelledFrames)
-    result: dict[str, Any] = field(default_factory=dict)
+    result: PlanTrainingResult | None = None
     message: str = ""
 
     @property
@@ -193,8 +194,8 @@ class Planner:
         if key != self._asked:
             return
         match event:
-            case Finished():
-                self._set(Plan("ready", labels, dict(event.result)))
+            case Finished(result=PlanTrainingResult() as result):
+                self._set(Plan("ready", labels, result))
             case Failed():
                 self._set(Plan("refused", labels, message=event.message))
 

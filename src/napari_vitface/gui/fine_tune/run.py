@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.models import bundled_names
 from napari_vitface.jobs.events import HeldOutShown
+from napari_vitface.jobs.results.training import TrainResult, TrainSettings
 from napari_vitface.jobs.training.run import RunFiles, home_of, plain_name
+from napari_vitface.record import from_plain
 
 #: The stage of the job in which steps of training are counted.
 TRAINING = "training"
@@ -82,7 +83,7 @@ class Run:
         Of the stage.
     step, steps : int
         Of the training.
-    settings, result : dict
+    settings, result : TrainSettings, TrainResult or None
         Of `Started` and `Finished`.
     message : str
         The error's sentence when failed.
@@ -98,8 +99,8 @@ class Run:
     step: int = 0
     steps: int = 0
     seconds_left: float | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
+    settings: TrainSettings | None = None
+    result: TrainResult | None = None
     notices: list[str] = field(default_factory=list)
     curve: Curve = field(default_factory=Curve)
     shown: HeldOutShown | None = None
@@ -118,13 +119,13 @@ class Run:
     @property
     def model(self) -> str:
         """The new model, as `Session.choose_model` takes it; empty before it is there."""
-        return str(self.result.get("model") or "")
+        return "" if self.result is None else self.result.model
 
     @property
     def report(self) -> Path | None:
         """The report, if it was written."""
-        path = self.result.get("report")
-        return Path(path) if path and Path(path).is_file() else None
+        path = None if self.result is None else Path(self.result.report)
+        return path if path is not None and path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def last_finished(source: Path) -> Run | None:
     for path in reversed(ended):
         try:
             files = files_of(path.parent)
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = from_plain(TrainResult, json.loads(path.read_text(encoding="utf-8")))
             if files.unfinished or not files.model.is_file():
                 continue
             return _finished(files, result)
@@ -202,19 +203,18 @@ def last_finished(source: Path) -> Run | None:
     return None
 
 
-def _finished(files: RunFiles, result: dict[str, Any]) -> Run:
+def _finished(files: RunFiles, result: TrainResult) -> Run:
     """A run as its files tell of it; the project may have moved since."""
-    start = str(result["init"])
+    start = result.init
     beside = files.model.with_name(f"{start}.safetensors")
     old = str(beside) if beside.is_file() else start if start in bundled_names() else ""
-    run = Run(files.name, files.folder, old, status="done", steps=int(result["steps"]))
+    run = Run(files.name, files.folder, old, status="done", steps=result.steps)
     report = files.folder / "report.html"
-    run.result = {**result, "model": str(files.model), "report": str(report)}
+    run.result = replace(result, model=str(files.model), report=str(report))
     run.curve = Curve.read(files.curves)
-    if not result["frames"]["tuning"]:
+    if not result.frames.tuning:
         # Else the curve is of other frames than the verdict.
-        pose = result["mean_pose"]
-        run.curve.mean_pose = pose["median"], pose["mean"]
+        run.curve.mean_pose = result.mean_pose.median, result.mean_pose.mean
     return run
 
 

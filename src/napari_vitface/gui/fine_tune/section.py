@@ -284,7 +284,7 @@ class FineTuneSection(Section):
                 label.setText("")
             return
         self.about.setText(run_words(run))
-        self.about.setToolTip(str(run.settings.get("why") or ""))
+        self.about.setToolTip("" if run.settings is None else run.settings.why)
         self.stop_button.setEnabled(run.status != "stopping")
         if run.total > 1 and run.status != "starting":
             self.bar.setRange(0, run.total)
@@ -371,10 +371,12 @@ class FineTuneSection(Section):
             return
         if run.status == "done" and self.live.button.isChecked() and not self._folded_once(run):
             self.live.button.setChecked(False)
-        steps = int(run.result.get("steps") or run.steps)
+        steps = run.steps if run.result is None else run.result.steps or run.steps
         self.plot.show_curve(run.curve, steps)
-        keypoints = run.settings.get("keypoints") or {}
-        colours = dict(zip(keypoints.get("names", ()), keypoints.get("colours", ()), strict=False))
+        keypoints = None if run.settings is None else run.settings.keypoints
+        colours = {}
+        if keypoints is not None:
+            colours = dict(zip(keypoints.names, keypoints.colours, strict=True))
         self.pictures.show_frames(run.shown, colours)
         self.pictures.setVisible(run.shown is not None)
         self.legend.setVisible(run.shown is not None)

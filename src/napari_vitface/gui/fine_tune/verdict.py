@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
@@ -18,6 +17,7 @@ from napari_vitface.gui.fine_tune.words import (
     verdict_words,
 )
 from napari_vitface.gui.section import Fold, Note, WrappedLabel, set_role
+from napari_vitface.jobs.results.training import TrainResult
 
 
 class Verdict(QWidget):
@@ -37,13 +37,13 @@ class Verdict(QWidget):
         layout.setSpacing(6)
         for widget in (self.line, self.use, self.figures, self.words, self.fold):
             layout.addWidget(widget)
-        self._result: Mapping[str, Any] | None = None
+        self._result: TrainResult | None = None
         self.setVisible(False)
 
-    def show_result(self, result: Mapping[str, Any] | None) -> None:
+    def show_result(self, result: TrainResult | None) -> None:
         """Show what a fine-tune came to; None hides it."""
-        self.setVisible(bool(result))
-        if not result or result is self._result:
+        self.setVisible(result is not None)
+        if result is None or result is self._result:
             return
         self._result = result
         self.line.say(*headline(result))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan
@@ -13,6 +12,10 @@ from napari_vitface.gui.fine_tune.run import TRAINING, Run
 from napari_vitface.gui.job_run import STARTING
 from napari_vitface.gui.style import count, duration
 from napari_vitface.jobs.outputs import why_not_kept
+from napari_vitface.jobs.results.evaluation import Comparison, Confidence
+from napari_vitface.jobs.results.training import TrainResult
+from napari_vitface.pose.bootstrap import Gain
+from napari_vitface.pose.metrics import Figures
 from napari_vitface.settings.training import SCRATCH, TIMM
 
 #: Frames that are proposed to who has too few.
@@ -66,34 +69,34 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
     by_video = labels.by_video()
     of = f"of {listed(list(by_video))}"
     start = start_name(options.start or model)
-    if not result:
+    if result is None:
         return (
             f"You have {count(len(labels), 'labelled frame')} ({count(labels.points, 'point')}) "
             f"{of}. Most are trained on, starting from {start}; the others are held out "
             f"({_how_held(options.val)}) and tell how much better it got."
         )
-    training, held = sum(result["training"].values()), sum(result["held_out"].values())
+    training, held = sum(result.training.values()), sum(result.held_out.values())
     lines = [
         f"Trains on {training} of your {count(len(labels), 'labelled frame')} "
-        f"({count(result['points'], 'point')}) {of}, starting from {start}.",
+        f"({count(result.points, 'point')}) {of}, starting from {start}.",
         f"{count(held, 'frame').capitalize()} {'is' if held == 1 else 'are'} held out "
         f"({_how_held(options.val)}) and tell how much better it got.",
     ]
-    if result["seen"]:
+    if result.seen:
         lines.append(
             f"{start} was trained on frames that are held out now, so its error before looks "
             "better than it is. Label frames that it has not seen."
         )
-    if result["fresh"] and result["kept"]:
-        lines.append(f"New to {start} and learnt from nothing: {listed(result['fresh'])}.")
-    elif result["fresh"]:
+    if result.fresh and result.kept:
+        lines.append(f"New to {start} and learnt from nothing: {listed(result.fresh)}.")
+    elif result.fresh:
         lines.append("All keypoints are new to it and learnt from nothing.")
-    if result["left_out"]:
-        lines.append(f"Labelled in no frame trained on, so left out: {listed(result['left_out'])}.")
+    if result.left_out:
+        lines.append(f"Labelled in no frame trained on, so left out: {listed(result.left_out)}.")
     if cropped:
         lines.append("It looks at the part of the frames that you cut out under Predict.")
     way = "Quick (the head alone)" if options.trains_head_only else "Full (the whole network)"
-    lines.append(f"{way}: {count(result['steps'], 'step')}, {_rough_time(result['seconds'])}.")
+    lines.append(f"{way}: {count(result.steps, 'step')}, {_rough_time(result.seconds)}.")
     return "\n".join(lines)
 
 
@@ -131,7 +134,7 @@ def stage_words(run: Run) -> str:
     if run.stage == TRAINING:
         text = f"Step {run.step} of {run.steps}"
         if run.seconds_left is not None:
-            early = " at most" if run.settings.get("stops_early") else ""
+            early = " at most" if run.settings is not None and run.settings.stops_early else ""
             text += f"  ·  {duration(run.seconds_left)} left{early}"
         return text
     stage = run.stage[:1].upper() + run.stage[1:]
@@ -156,24 +159,22 @@ def error_words(run: Run) -> str:
 def run_words(run: Run) -> str:
     """What is trained from what, and on what it computes."""
     settings = run.settings
-    if not settings:
+    if settings is None:
         return ""
-    frames = count(settings["frames"]["training"], "frame")
-    start = start_name(str(settings["init"]))
-    device = str(settings["device"]).upper()
-    return (
-        f"{run.name}, from {start}, on {frames}; computed on {device} in {settings['precision']}."
-    )
+    frames = count(settings.frames.training, "frame")
+    start = start_name(settings.init)
+    device = settings.device.upper()
+    return f"{run.name}, from {start}, on {frames}; computed on {device} in {settings.precision}."
 
 
 def change_words(run: Run) -> str:
     """What came of it in a few characters, for the header of the section."""
-    after, before = run.result.get("after") or {}, run.result.get("before") or {}
-    if after.get("median") is None:
+    if run.result is None or run.result.after.median is None:
         return "done"
-    if before.get("median") is None or before.get("missed"):
-        return f"{after['median']:.1f} px"
-    return f"{before['median']:.1f} → {after['median']:.1f} px"
+    after, before = run.result.after, run.result.before
+    if before is None or before.median is None or before.missed:
+        return f"{after.median:.1f} px"
+    return f"{before.median:.1f} → {after.median:.1f} px"
 
 
 def notice_words(run: Run) -> str:
@@ -193,69 +194,64 @@ def stopped_words(run: Run) -> str:
     return f"{text} {error_words(run)}".strip()
 
 
-def headline(result: Mapping[str, Any]) -> tuple[str, str]:
+def headline(result: TrainResult) -> tuple[str, str]:
     """The verdict in a few words, and the level of its note ("info" or "warning")."""
-    verdict, after = result.get("verdict"), result["after"]
-    pose = result.get("against_mean_pose") or {}
-    if after["median"] is None:
+    verdict, after, pose = result.verdict, result.after, result.against_mean_pose
+    if after.median is None:
         return "There was no point to judge by.", "warning"
-    if verdict is None or verdict.get("gain") is None:
-        text = f"Error on held-out frames: {after['median']:.1f} px"
-        return text + " (median).", "info" if pose.get("better") else "warning"
-    change = _change(result)
-    if verdict["better"] is True:
+    if verdict is None or verdict.gain is None:
+        text = f"Error on held-out frames: {after.median:.1f} px"
+        return text + " (median).", "info" if pose.better else "warning"
+    change = _change(result, verdict)
+    if verdict.better is True:
         return f"Better: {change}.", "info"
-    if verdict["better"] is False:
+    if verdict.better is False:
         return f"Worse: {change}. The old model is the better one.", "warning"
-    if verdict["interval"] is None:
+    if verdict.interval is None:
         return f"Too few held-out frames to be sure: {change}.", "warning"
     return f"No better than chance explains: {change}.", "warning"
 
 
-def _change(result: Mapping[str, Any]) -> str:
-    before, after, verdict = result["before"], result["after"], result["verdict"]
-    if before["median"] is not None and not before["missed"]:
-        return f"median error {before['median']:.1f} px before, {after['median']:.1f} px now"
+def _change(result: TrainResult, verdict: Gain) -> str:
+    before, after = result.before, result.after
+    if before is not None and before.median is not None and not before.missed:
+        return f"median error {before.median:.1f} px before, {after.median:.1f} px now"
     # Of points that the old model knows, for it cannot be judged by the others.
-    return f"mean error {verdict['before']:.1f} px before, {verdict['after']:.1f} px now"
+    return f"mean error {verdict.before:.1f} px before, {verdict.after:.1f} px now"
 
 
-def verdict_words(result: Mapping[str, Any]) -> str:
+def verdict_words(result: TrainResult) -> str:
     """How sure the verdict is, on what, and how a constant does."""
-    verdict, after = result.get("verdict"), result["after"]
-    frames = result["frames"]["judging"]
+    verdict, after, frames = result.verdict, result.after, result.frames.judging
     lines = [
         f"Judged on {count(frames, 'frame')} that it was not trained on "
-        f"({count(after['points'], 'point')})."
+        f"({count(after.points, 'point')})."
     ]
-    if verdict is not None and verdict.get("interval") is not None:
-        low, high = verdict["interval"]
-        gain = verdict["gain"]
+    if verdict is not None and verdict.interval is not None and verdict.gain is not None:
+        low, high = verdict.interval
+        gain = verdict.gain
         if gain < 0:
             gain, low, high = -gain, -high, -low
         lines.append(
-            f"The mean error {'fell' if verdict['gain'] >= 0 else 'rose'} by {gain:.1f} px (95 % "
-            f"interval {low:.1f} to {high:.1f}): {_chance(verdict['better'])}."
+            f"The mean error {'fell' if verdict.gain >= 0 else 'rose'} by {gain:.1f} px (95 % "
+            f"interval {low:.1f} to {high:.1f}): {_chance(verdict.better)}."
         )
-    pose = result.get("against_mean_pose") or {}
-    if result.get("mean_pose") and pose.get("gain") is not None:
-        lines.append(_beside_the_mean_pose(pose))
-    if sure := _confidence(result.get("calibration") or {}):
-        lines.append(sure)
-    if result.get("seen_before"):
+    if result.against_mean_pose.gain is not None:
+        lines.append(_beside_the_mean_pose(result.against_mean_pose))
+    lines.append(_confidence(result.calibration))
+    if result.seen_before:
         lines.append(
-            f"{result['init']} had been trained on frames that judge here, so its error before "
+            f"{result.init} had been trained on frames that judge here, so its error before "
             "looks better than it is."
         )
-    if verdict is None or verdict.get("interval") is None:
+    if verdict is None or verdict.interval is None:
         lines.append("Label more frames, so that more can be held out.")
-    stopped = result.get("stopped")
-    steps = f"{result['steps']} of {result['steps_planned']} steps"
-    if result.get("kept_step") == 0 and result["steps"]:
+    steps = f"{result.steps} of {result.steps_planned} steps"
+    if result.kept_step == 0 and result.steps:
         lines.append("No step made it better, so it has the weights that it started with.")
-    if stopped == "no longer better":
+    if result.stopped == "no longer better":
         lines.append(f"It stopped after {steps}, because it no longer got better.")
-    elif stopped == "asked":
+    elif result.stopped == "asked":
         lines.append(f"It was ended after {steps}.")
     return "\n".join(lines)
 
@@ -268,22 +264,20 @@ def _chance(better: bool | None) -> str:
     }[better]
 
 
-def _beside_the_mean_pose(pose: Mapping[str, Any]) -> str:
-    if pose["better"] is True:
+def _beside_the_mean_pose(pose: Comparison) -> str:
+    if pose.better is True:
         return "It is better than always guessing the mean pose."
-    if pose["better"] is False:
+    if pose.better is False:
         return "It is worse than always guessing the mean pose: label more frames."
     return "It is not clearly better than always guessing the mean pose: label more frames."
 
 
-def _confidence(calibration: Mapping[str, Any]) -> str:
+def _confidence(calibration: Confidence) -> str:
     """What its confidence means, and how far that is from the truth."""
-    if not calibration:
-        return ""
-    if calibration.get("radius") is None:
+    if calibration.radius is None:
         return "Its confidence is its own view: too few held-out points to calibrate it."
-    text = f"Its confidence is the chance to be within {calibration['radius']:g} px"
-    error = calibration.get("calibration_error")
+    text = f"Its confidence is the chance to be within {calibration.radius:g} px"
+    error = calibration.calibration_error
     return f"{text}." if error is None else f"{text}, off by {error:.2f} on held-out frames."
 
 
@@ -291,17 +285,16 @@ def _confidence(calibration: Mapping[str, Any]) -> str:
 COLUMNS = ("error in px", "median", "mean")
 
 
-def verdict_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def verdict_rows(result: TrainResult) -> list[tuple[str, str, str]]:
     """Before, after and the mean pose: their name, median and mean error in px."""
     rows = []
-    for title, key in (
-        (f"before ({result['init']})", "before"),
-        (f"now ({result['name']})", "after"),
-        ("mean pose", "mean_pose"),
+    for title, figures in (
+        (f"before ({result.init})", result.before),
+        (f"now ({result.name})", result.after),
+        ("mean pose", result.mean_pose),
     ):
-        figures = result.get(key)
-        if figures:
-            rows.append((title, _px(figures["median"]), _px(figures["mean"])))
+        if figures is not None:
+            rows.append((title, _px(figures.median), _px(figures.mean)))
     return rows
 
 
@@ -309,22 +302,17 @@ def verdict_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 KEYPOINT_COLUMNS = ("median error, px", "n", "before", "now", "mean\npose")
 
 
-def keypoint_rows(result: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+def keypoint_rows(result: TrainResult) -> list[tuple[str, ...]]:
     """Median errors in px of each keypoint, with the number of points."""
 
-    def median(key: str, name: str) -> str:
-        figures = result.get(key) or {}
-        of_one = (figures.get("per_keypoint") or {}).get(name) or {}
-        return _px(of_one.get("median"))
+    def median(figures: Figures | None, name: str) -> str:
+        return _px(None if figures is None else figures.per_keypoint[name].median)
 
-    rows = []
-    for name in result["keypoints"]:
-        points = result["after"]["per_keypoint"][name]["points"]
-        rows.append(
-            (name, str(points), median("before", name), median("after", name),
-             median("mean_pose", name))
-        )  # fmt: skip
-    return rows
+    sides = result.before, result.after, result.mean_pose
+    return [
+        (name, str(result.after.per_keypoint[name].points), *(median(side, name) for side in sides))
+        for name in result.keypoints
+    ]
 
 
 def _px(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from napari_vitface.gui.crop import Crop
 from napari_vitface.gui.crop_tool import CropTool
@@ -10,6 +10,7 @@ from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.results.prediction import FindFaceResult
 
 
 @dataclass
@@ -18,6 +19,7 @@ class FindRun(JobRun):
 
     opened: OpenVideo
     left: Crop | None = None
+    result: FindFaceResult | None = field(default=None, kw_only=True)
 
     def says(self, crop: Crop | None) -> bool:
         """Whether what was found is news as long as the video has this crop."""
@@ -54,15 +56,14 @@ class FaceFinding(Runner[FindRun]):
             super().cancel()
 
     def _on_event(self, run: FindRun, event: Event) -> bool:
-        if isinstance(event, Finished) and run.result["found"]:
-            crop = run.result["crop"]
-            found = None if crop is None else (crop[0], crop[1], crop[2], crop[3])
+        if isinstance(event, Finished) and run.result is not None and run.result.found:
+            crop = run.result.crop
             tool = self._crop_tool
             if run.opened is not self._session.current:
-                run.opened.crop = found
-            elif found is None:
+                run.opened.crop = crop
+            elif crop is None:
                 tool.clear()
             else:
-                tool.propose(found)
+                tool.propose(crop)
         run.left = run.opened.crop
         return False

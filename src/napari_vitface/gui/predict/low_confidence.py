@@ -43,7 +43,7 @@ class LowConfidence(QWidget):
         """
         self.find_button.setEnabled(not finding)
         sentence = "" if opened is None or run is not None else _sentence(opened)
-        share = run.result.get("low_confidence") if run is not None else None
+        share = run.result.low_confidence if run is not None and run.result is not None else None
         self.note.say(sentence)
         unsure = bool(sentence) or (share is not None and share > 0.5)
         self.setVisible(unsure)

@@ -68,9 +68,11 @@ class PicturePart(QWidget):
         self.whole_button.setEnabled(cropped or tool.drawing)
         self.progress.show_run(finding.run, stopping="Stopping after a few views …")
         run = finding.run
-        if run is not None and run.opened is opened and run.says(opened.crop):
-            self.note.say(run.result["sentence"], "info" if run.result["found"] else "warning")
-        elif run is not None and run.opened is opened and run.status == "failed":
+        if run is None or run.opened is not opened:
+            self.note.say("")
+        elif run.result is not None and run.says(opened.crop):
+            self.note.say(run.result.sentence, "info" if run.result.found else "warning")
+        elif run.status == "failed":
             self.note.say(run.message, "error")
         else:
             self.note.say("")

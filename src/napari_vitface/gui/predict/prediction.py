@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
+from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from napari_vitface.gui.crop import Crop
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
-
-#: What a run says when it starts.
-Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class Run(JobRun):
     model: str
     options: PredictOptions
     crop: Crop | None
+    settings: PredictSettings | None = field(default=None, kw_only=True)
+    result: PredictResult | None = field(default=None, kw_only=True)
 
 
 class Prediction(Runner[Run]):
@@ -113,23 +112,22 @@ class Prediction(Runner[Run]):
     def _on_event(self, run: Run, event: Event) -> bool:
         """Take poses in; True if nobody has to hear of the event."""
         match event:
-            case Started():
-                self.prepare(run.opened, run.model, run.settings)
-            case PosesPredicted():
-                self.fill(run.opened, run.model, run.settings, event)
+            case Started(settings=PredictSettings(keypoints=keypoints)):
+                self.prepare(run.opened, run.model, keypoints)
+            case PosesPredicted() if run.settings is not None:
+                self.fill(run.opened, run.model, run.settings.keypoints, event)
                 return True
-            case Finished():
-                if run.result.get("h5") and self._shows(run.model):
-                    run.opened.saved = Path(run.result["h5"])
+            case Finished(result=PredictResult(h5=file)):
+                if self._shows(run.model):
+                    run.opened.saved = Path(file)
         return False
 
     def _shows(self, model: str) -> bool:
         """Whether the poses on screen are those of a run's model."""
         return model == self._session.model
 
-    def prepare(self, opened: OpenVideo, model: str, settings: Settings) -> None:
-        """Give a video a table for the poses of a run that began with `settings`."""
-        keypoints = KeypointSet.from_dict(settings["keypoints"])
+    def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
+        """Give a video a table for the poses of a run that finds `keypoints`."""
         self._session.keypoint_sets[keypoints.names] = keypoints
         known = opened.poses
         if not self._shows(model):
@@ -140,14 +138,14 @@ class Prediction(Runner[Run]):
             self._session.set_poses(opened, table, self._session.model_name)
 
     def fill(
-        self, opened: OpenVideo, model: str, settings: Settings, event: PosesPredicted
+        self, opened: OpenVideo, model: str, keypoints: KeypointSet, event: PosesPredicted
     ) -> None:
         """Put poses of a run into a video's table, and draw those of the frame on screen."""
         if not self._shows(model):
             return
         if opened.poses is None:
             # The user chose another model meanwhile and came back to this one.
-            self.prepare(opened, model, settings)
+            self.prepare(opened, model, keypoints)
         assert opened.poses is not None
         inside = event.frames < len(opened.poses)
         rows = event.frames[inside]

@@ -30,6 +30,7 @@ from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
 from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.table import PointState
 
 _ANOTHER_FILE = "Model file…"
@@ -308,8 +309,9 @@ class PredictSection(Section):
 
     def _refresh_result(self, run: Run | None) -> None:
         opened = self._session.current
-        self.device.setText(device_line(run.settings) if run is not None else "")
-        self.device.setToolTip(str(run.settings.get("why", "")) if run is not None else "")
+        settings = run.settings if run is not None else None
+        self.device.setText(device_line(settings))
+        self.device.setToolTip("" if settings is None else settings.why)
         notices = [*run.notices] if run is not None else []
         self.notices.say("\n".join(notices), "warning")
         finding = self._session.face_finding.active
@@ -320,8 +322,8 @@ class PredictSection(Section):
         if run is not None and run.status == "failed":
             self.result.say(run.message, "error")
             self.status = "failed"
-        elif run is not None and run.status == "done":
-            self.result.say(result_line(run), "info")
+        elif run is not None and run.result is not None:
+            self.result.say(result_line(run.result, run.opened.path), "info")
         elif opened is not None and opened.source is not None:
             self.result.say(
                 f"Showing {opened.source.name}, as another program saved it. Choose a model to go "
@@ -334,28 +336,24 @@ class PredictSection(Section):
             self.result.say("")
 
 
-def device_line(settings: dict[str, Any]) -> str:
+def device_line(settings: PredictSettings | None) -> str:
     """What the run computes with and why, in one line."""
-    if not settings:
+    if settings is None:
         return ""
-    device, precision = str(settings.get("device", "?")), str(settings.get("precision", "?"))
-    line = f"{device.upper()}, {precision}"
+    line = f"{settings.device.upper()}, {settings.precision}"
     # "bf16 on cpu: measured 12.7 ms an image, fp32 on cpu 30.5 ms; points move ...": the timing.
-    _, colon, why = str(settings.get("why") or "").partition(": ")
+    _, colon, why = settings.why.partition(": ")
     why = why.partition(";")[0].rstrip(".")
     return f"{line} — {why}" if colon and why else line
 
 
-def result_line(run: Run) -> str:
+def result_line(result: PredictResult, video: Path) -> str:
     """Where the results are, and at which speed they came."""
-    names = [
-        Path(run.result[kind]).name for kind in ("h5", "csv", "overlay") if run.result.get(kind)
-    ]
-    folder = Path(run.result["h5"]).parent if run.result.get("h5") else None
-    beside = folder is not None and folder == run.opened.path.parent
-    where = "beside the video" if beside else f"in {folder}"
-    text = f"Saved {_listed(names)} {where}."
-    speed = run.result.get("frames_per_second")
+    paths = [Path(path) for path in (result.h5, result.csv, result.overlay) if path]
+    folder = paths[0].parent
+    where = "beside the video" if folder == video.parent else f"in {folder}"
+    text = f"Saved {_listed([path.name for path in paths])} {where}."
+    speed = result.frames_per_second
     if speed:
         text += f" {speed:.3g} frames a second."
     return text

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
+from napari_vitface.jobs.events import Result
 from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
+from napari_vitface.jobs.results.prediction import PredictResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import PredictOptions
@@ -50,7 +52,7 @@ class JobKind:
     arguments: Callable[[Item, Settings], dict[str, Any]]
     place: Callable[[Path, Settings], Hashable]
     found: Callable[[Path, Settings], Path | None]
-    result: Callable[[dict[str, Any]], Path | None]
+    result: Callable[[Result], Path | None]
     offered: Callable[[Session, PredictOptions], Settings]
     words: Callable[[Settings], str]
 
@@ -122,7 +124,7 @@ PREDICT = JobKind(
     arguments=_arguments,
     place=_place,
     found=_found,
-    result=lambda finished: Path(finished["h5"]),
+    result=lambda result: Path(result.h5) if isinstance(result, PredictResult) else None,
     offered=_offered,
     words=_words,
 )

@@ -24,6 +24,11 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.jobs.results.prediction import (
+    FindFaceResult,
+    PredictResult,
+    PredictSettings,
+)
 from napari_vitface.video.length import estimated_length
 
 if TYPE_CHECKING:
@@ -314,14 +319,16 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(
                     item, done=run.done, total=run.total, speed=speed, message=run.doing
                 )
-            case Finished():
+            case Finished(result=result):
+                speed = result.frames_per_second if isinstance(result, PredictResult) else None
+                said = result.sentence if isinstance(result, FindFaceResult) else ""
                 self.items.update(
                     item,
                     state=State.DONE,
-                    message=" ".join(run.notices) or str(run.result.get("sentence", "")),
+                    message=" ".join(run.notices) or said,
                     done=run.total,
-                    speed=run.result.get("frames_per_second") or item.speed,
-                    result=self.kind.result(run.result),
+                    speed=speed or item.speed,
+                    result=self.kind.result(result),
                     model=run.model,
                     again=False,
                 )
@@ -384,16 +391,17 @@ class VideoQueue(Runner[ItemRun]):
         """Give the newest poses to the video, if it is open; all, if it was opened just now."""
         session = self._session
         opened = session.videos.find(run.item.path)
-        if opened is None or not run.settings.get("keypoints"):
+        settings = run.settings
+        if opened is None or not isinstance(settings, PredictSettings):
             run.shown = opened
             return
         fresh = run.poses[-1:]
         if opened is not run.shown or opened.poses is None:
-            self._prediction.prepare(opened, run.model, run.settings)
+            self._prediction.prepare(opened, run.model, settings.keypoints)
             fresh = run.poses
             run.shown = opened
         for event in fresh:
-            self._prediction.fill(opened, run.model, run.settings, event)
+            self._prediction.fill(opened, run.model, settings.keypoints, event)
 
     def _on_crop(self) -> None:
         """The crop that is drawn on a video of the list is the list's too."""

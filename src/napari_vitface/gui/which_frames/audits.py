@@ -64,7 +64,7 @@ class Audits(Runner[AuditRun]):
         arguments = {
             "video": opened.path,
             "white": opened.white,
-            "keypoints": labels.keypoints.to_dict(),
+            "keypoints": labels.keypoints,
             "frames": frames,
             "xy": np.stack([_placed(labels, frame) for frame in frames.tolist()]),
             "model": session.model,

@@ -5,20 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.jobs.auditing.findings import Finding, find_mistakes
 from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
-from napari_vitface.jobs.events import Event, Finished, LabelDoubted, Notice, Progress, Started
+from napari_vitface.jobs.events import (
+    Doubt,
+    Event,
+    Finished,
+    LabelDoubted,
+    Notice,
+    Progress,
+    Started,
+)
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.labelling import AuditResult, AuditSettings
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
+    from napari_vitface.pose.keypoints import KeypointSet
 
 #: Blocks of time; the labels of each are judged by a model trained on the others.
 FOLDS = 4
@@ -69,10 +79,7 @@ def audit(
     LabelDoubted
         One for each finding, the likeliest first.
     Finished
-        Its result holds ``findings`` (for each a dict with ``video``, ``frame``, ``image``,
-        ``kind``, ``keypoints``, ``score``, ``why`` and ``moves``, the fix), ``frames`` and
-        ``labels`` (what was judged), ``start`` (what the networks were trained from), ``folds``,
-        ``median_error`` and ``usual`` (keypoint -> median distance in pixels).
+        With an `AuditResult`.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def audit(
 
 def audit_video(
     video: str | os.PathLike[str],
-    keypoints: dict[str, Any],
+    keypoints: KeypointSet,
     frames: ArrayLike,
     xy: ArrayLike,
     model: str | os.PathLike[str] = "mouse-face",
@@ -102,8 +109,8 @@ def audit_video(
     Parameters
     ----------
     video : path
-    keypoints : dict
-        `KeypointSet.to_dict` of the labels.
+    keypoints : KeypointSet
+        Of the labels.
     frames : (N,) array of int
         Labelled frames of the video.
     xy : (N, K, 2) array
@@ -165,14 +172,14 @@ class _Audit:
         yield Started(
             "audit",
             round(self._total),
-            settings={
-                "unit": "steps",
-                "start": beginning.name,
-                "folds": len(folds),
-                "device": str(beginning.device),
-                "precision": beginning.precision,
-                "keypoints": keypoints.to_dict(),
-            },
+            settings=AuditSettings(
+                unit="steps",
+                start=beginning.name,
+                folds=len(folds),
+                device=str(beginning.device),
+                precision=beginning.precision,
+                keypoints=keypoints,
+            ),
         )
         self._pace = Pace()
         for sentence in (*audited.labels.problems, beginning.why):
@@ -211,55 +218,42 @@ class _Audit:
         names = labels.keypoints.names
         diagonal = float(np.median(np.hypot(*sizes.T)))
         findings, usual = find_mistakes(names, labels.xy, predicted, confidence, diagonal)
-        for finding in findings:
-            yield self._event(finding, predicted)
+        doubts = tuple(map(self._doubt, findings))
+        for doubt, finding in zip(doubts, findings, strict=True):
+            row = finding.row
+            yield LabelDoubted(**vars(doubt), xy=labels.xy[row], predicted=predicted[row])
         errors = np.linalg.norm(labels.xy - predicted, axis=-1)
         yield Finished(
             "audit",
-            {
-                "start": start,
-                "folds": len(self._folds),
-                "frames": len(labels),
-                "labels": int(np.isfinite(errors).sum()),
-                "median_error": float(np.nanmedian(errors)),
-                "usual": {
+            AuditResult(
+                start=start,
+                folds=len(self._folds),
+                frames=len(labels),
+                labels=int(np.isfinite(errors).sum()),
+                median_error=float(np.nanmedian(errors)),
+                usual={
                     name: None if np.isnan(value) else round(float(value), 2)
                     for name, value in zip(names, usual.distance, strict=True)
                 },
-                "findings": [self._plain(finding) for finding in findings],
-            },
+                findings=doubts,
+            ),
         )
 
-    def _plain(self, finding: Finding) -> dict[str, Any]:
+    def _doubt(self, finding: Finding) -> Doubt:
         labels = self._audited.labels
         names = labels.keypoints.names
         image = str(labels.images[finding.row])
-        return {
-            "video": str(labels.videos[finding.row]),
-            "frame": int(self._audited.shown[finding.row]),
-            "image": "" if image == "." else image,
-            "kind": finding.kind,
-            "keypoints": [names[k] for k in finding.keypoints],
-            "score": round(finding.score, 3),
-            "why": finding.why,
-            "moves": [
-                [names[k], None if source is None else names[source]] for k, source in finding.moves
-            ],
-        }
-
-    def _event(self, finding: Finding, predicted: NDArray[np.float64]) -> LabelDoubted:
-        plain = self._plain(finding)
-        return LabelDoubted(
-            video=plain["video"],
-            frame=plain["frame"],
-            image=plain["image"],
-            kind=plain["kind"],
-            keypoints=tuple(plain["keypoints"]),
-            score=plain["score"],
-            why=plain["why"],
-            moves=tuple((name, source) for name, source in plain["moves"]),
-            xy=self._audited.labels.xy[finding.row],
-            predicted=predicted[finding.row],
+        return Doubt(
+            video=str(labels.videos[finding.row]),
+            frame=int(self._audited.shown[finding.row]),
+            image="" if image == "." else image,
+            kind=finding.kind,
+            keypoints=tuple(names[k] for k in finding.keypoints),
+            score=round(finding.score, 3),
+            why=finding.why,
+            moves=tuple(
+                (names[k], None if source is None else names[source]) for k, source in finding.moves
+            ),
         )
 
     def _progress(self, work: float, message: str) -> Progress:

@@ -124,7 +124,7 @@ def labels_of_files(
 
 
 def labels_of_video(
-    video: Video, keypoints: dict[str, Any], frames: NDArray[Any], xy: NDArray[Any]
+    video: Video, keypoints: KeypointSet, frames: NDArray[Any], xy: NDArray[Any]
 ) -> AuditedLabels:
     """Labels (N, K, 2) of frames (N,) of an open video."""
     shown = np.asarray(frames, dtype=np.int64)
@@ -139,9 +139,7 @@ def labels_of_video(
         files = image_files(video.path)
         images = tuple(files[frame] for frame in shown)
         known = np.array([frame_number(image.name) for image in images], dtype=np.int64)
-    table = Labels(
-        KeypointSet.from_dict(keypoints), xy, images, np.full(len(shown), video.name), known, ""
-    )
+    table = Labels(keypoints, xy, images, np.full(len(shown), video.name), known, "")
     return AuditedLabels(table, shown, lambda row: video[int(shown[row])], video.white)
 
 

@@ -258,7 +258,7 @@ def _seen(name: str, audited: AuditedLabels) -> str:
     from napari_vitface.model.checkpoint import find_model, read_metadata
 
     file = find_model(name)
-    training = read_metadata(file)["training"] or {}
+    training = read_metadata(file)["training"]
     if not trained_frames(training):
         return f"{file.stem} does not say which labels it was trained on"
     seen = seen_in_training(audited.labels, training)

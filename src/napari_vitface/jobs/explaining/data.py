@@ -18,9 +18,14 @@ from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notic
 from napari_vitface.jobs.explaining.files import check_output, writing
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.find_face import Crop
-from napari_vitface.jobs.frame_range import name_runs, runs_of
+from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
+from napari_vitface.jobs.results.attention import (
+    AttentionDataResult,
+    ExplainSettings,
+    KeypointAttention,
+)
+from napari_vitface.settings.attention import DEFAULT, AttentionMethod, MapSettings, choose
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import Value
 
@@ -92,11 +97,7 @@ def attention_data(
     AttentionMeasured
         Of a few frames each.
     Finished
-        Its result holds ``frames``, ``unreadable``, ``radius``, ``csv``, ``settings`` and
-        ``keypoints``: for each its ``name``; in how many frames it is ``tracked``, and of these
-        in how many it ``looks_near``, ``looks_elsewhere`` and ``looks_even``; medians of
-        ``entropy``, ``near``, ``near_even`` and ``prefix``; ``flagged``; and the frames in which it
-        looks elsewhere, in words.
+        With an `AttentionDataResult`.
     """
     path = check_output(output, (".csv",))
     how = choose(method, settings)
@@ -112,11 +113,11 @@ def attention_data(
             radius = RADIUS * (scale[0] + scale[1]) / 2
         if not radius > 0:
             raise VitFaceError(f"The radius about a keypoint must be above 0, not {radius}.")
-        told = {"model": network.name, "radius": radius, "method": method, **settings}
+        told = ExplainSettings(model=network.name, radius=radius, method=method, chosen=settings)
         yield Started("attention_data", len(wanted), settings=told)
         table = stack.enter_context(DataTable(path))
         measured = list[AttentionMeasured]()
-        described: dict[str, Any] = {}
+        described = MapSettings()
         for event in walk.maps(names, stayed=True):
             if not isinstance(event, FrameMaps):
                 yield event
@@ -129,16 +130,16 @@ def attention_data(
         keypoints = _judged(measured, names)
         for sentence in _sentences(keypoints, how):
             yield Notice(sentence)
-    result = {
-        "source": str(walk.video.path),
-        "frames": sum(len(each.frames) for each in measured),
-        "range": [wanted.start, wanted.stop, wanted.step],
-        "unreadable": walk.broken,
-        "radius": radius,
-        "csv": None if path is None else str(path),
-        "keypoints": keypoints,
-        "settings": described,
-    }
+    result = AttentionDataResult(
+        source=str(walk.video.path),
+        frames=sum(len(each.frames) for each in measured),
+        range=limits_of(wanted),
+        unreadable=tuple(walk.broken),
+        radius=radius,
+        csv=None if path is None else str(path),
+        keypoints=keypoints,
+        settings=described,
+    )
     yield Finished("attention_data", result)
 
 
@@ -253,12 +254,14 @@ def looked_for_elsewhere(measured: AttentionMeasured) -> dict[int, list[str]]:
     }
 
 
-def _judged(measured: Sequence[AttentionMeasured], names: Sequence[str]) -> list[dict[str, Any]]:
+def _judged(
+    measured: Sequence[AttentionMeasured], names: Sequence[str]
+) -> tuple[KeypointAttention, ...]:
     """What all frames together say of each keypoint."""
     from napari_vitface.attention.measures import VERDICTS
 
     if not measured:
-        return []
+        return ()
     frames = np.concatenate([each.frames for each in measured])
     verdict = np.concatenate([each.verdict for each in measured])
     numbers = {
@@ -271,28 +274,31 @@ def _judged(measured: Sequence[AttentionMeasured], names: Sequence[str]) -> list
         tracked = len(frames) - counts.pop("unsure")
         away = frames[verdict[:, m] == VERDICTS.index("elsewhere")]
         judged.append(
-            {
-                "name": name,
-                "tracked": tracked,
-                **{f"looks_{v}": count for v, count in counts.items()},
-                **{key: _median(value[:, m]) for key, value in numbers.items()},
-                "flagged": bool(len(away) > FLAGGED * tracked),
-                "elsewhere_frames": name_runs(runs_of(away.tolist())),
-            }
+            KeypointAttention(
+                name=name,
+                tracked=tracked,
+                looks_near=counts["near"],
+                looks_elsewhere=counts["elsewhere"],
+                looks_even=counts["even"],
+                entropy=_median(numbers["entropy"][:, m]),
+                near=_median(numbers["near"][:, m]),
+                near_even=_median(numbers["near_even"][:, m]),
+                prefix=_median(numbers["prefix"][:, m]),
+                flagged=bool(len(away) > FLAGGED * tracked),
+                elsewhere_frames=name_runs(runs_of(away.tolist())),
+            )
         )
-    return judged
+    return tuple(judged)
 
 
-def _sentences(keypoints: Sequence[dict[str, Any]], how: AttentionMethod) -> Iterator[str]:
-    flagged = [each["name"] for each in keypoints if each["flagged"]]
+def _sentences(keypoints: Sequence[KeypointAttention], how: AttentionMethod) -> Iterator[str]:
+    flagged = [each.name for each in keypoints if each.flagged]
     if flagged:
         yield (
             f"Tracked while the network looks elsewhere: {', '.join(flagged)}. It may have learnt "
             "to find them by something that is not the face; look at their maps."
         )
-    even = [
-        each for each in keypoints if each["tracked"] and each["looks_even"] > each["tracked"] / 2
-    ]
+    even = [each for each in keypoints if each.tracked and each.looks_even > each.tracked / 2]
     if even:
         yield (
             f"The maps of {len(even)} of {len(keypoints)} keypoints are spread so evenly that they "

@@ -18,6 +18,7 @@ from napari_vitface.jobs.explaining.walk import begin, rounded
 from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
 from napari_vitface.settings.computing import Computing
@@ -90,7 +91,7 @@ def explain(
         Of methods that take a while.
     AttentionComputed
     Finished
-        Its result holds ``frame``, ``names``, ``prefix_share``, ``settings`` and ``output``.
+        With an `ExplainResult`.
 
     Raises
     ------
@@ -116,15 +117,15 @@ def explain(
         if path is not None:
             yield from _write(path, computed, network.keypoints, video, story=story)
         last = computed[-1]
-        result = {
-            "source": str(video.path),
-            "frame": frame,
-            "names": list(last.names),
-            "prefix_share": rounded(last.prefix_share),
-            "keypoints": network.keypoints.to_dict(),
-            "settings": last.settings,
-            "output": None if path is None else str(path),
-        }
+        result = ExplainResult(
+            source=str(video.path),
+            frame=frame,
+            names=last.names,
+            prefix_share=rounded(last.prefix_share),
+            keypoints=network.keypoints,
+            settings=last.settings,
+            output=None if path is None else str(path),
+        )
         yield Finished("explain", result)
 
 
@@ -139,7 +140,7 @@ def _in_steps(
         except StopIteration as end:
             return end.value
         if not told and how.cost == "seconds":
-            yield Started("explain", total, settings={"method": how.name, "unit": "steps"})
+            yield Started("explain", total, settings=ExplainSettings(unit="steps", method=how.name))
         pace.step(done - told)
         told = done
         yield Progress(done, total, pace.seconds_left(total - done))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -15,7 +15,12 @@ from napari_vitface.jobs.events import Event, FaithfulnessMeasured, Finished, St
 from napari_vitface.jobs.explaining.walk import Counter, FrameMaps, begin, rounded
 from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.jobs.results.attention import (
+    ExplainSettings,
+    Faithfulness,
+    FaithfulnessResult,
+)
+from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import Value
 from napari_vitface.steps import told_as
@@ -64,8 +69,7 @@ def faithfulness(
     FaithfulnessMeasured
         After each frame, the mean over those so far.
     Finished
-        Its result holds ``maps``: for each its name, ``score``, ``nearest_score``, ``explains``,
-        and the moves ``attended``, ``random`` and ``nearest`` for each of the ``shares``.
+        With a `FaithfulnessResult`.
     """
     how = choose(method, settings)
     with ExitStack() as stack:
@@ -82,11 +86,11 @@ def faithfulness(
         from napari_vitface.attention.faithfulness import deletion_curves, mean_curves
 
         grey = cast("int | None", settings.get("grey"))
-        told = {"model": walk.model.name, "method": method, **settings}
+        told = ExplainSettings(model=walk.model.name, method=method, chosen=settings)
         yield Started("faithfulness", len(walk.frames), settings=told)
         seen = list[int]()
         mean: DeletionCurves | None = None
-        described: dict[str, Any] = {}
+        described = MapSettings()
         for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
                 yield event
@@ -109,14 +113,14 @@ def faithfulness(
                 yield _event(mean, seen)
         if mean is None:
             raise walk.nothing_seen()
-        result = {
-            "source": str(walk.video.path),
-            "frames": seen,
-            "unreadable": walk.broken,
-            "shares": list(mean.shares),
-            "maps": _result(mean),
-            "settings": described,
-        }
+        result = FaithfulnessResult(
+            source=str(walk.video.path),
+            frames=tuple(seen),
+            unreadable=tuple(walk.broken),
+            shares=mean.shares,
+            maps=_maps(mean),
+            settings=described,
+        )
         yield Finished("faithfulness", result)
 
 
@@ -141,16 +145,16 @@ def _event(mean: DeletionCurves, seen: Sequence[int]) -> FaithfulnessMeasured:
     )
 
 
-def _result(mean: DeletionCurves) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "score": round(float(mean.score[m]), 3),
-            "nearest_score": round(float(mean.nearest_score[m]), 3),
-            "explains": bool(mean.explains[m]),
-            "attended": rounded(mean.attended[m], 2),
-            "random": rounded(mean.random[m].mean(axis=0), 2),
-            "nearest": rounded(mean.nearest[m], 2),
-        }
+def _maps(mean: DeletionCurves) -> tuple[Faithfulness, ...]:
+    return tuple(
+        Faithfulness(
+            name=name,
+            score=round(float(mean.score[m]), 3),
+            nearest_score=round(float(mean.nearest_score[m]), 3),
+            explains=bool(mean.explains[m]),
+            attended=rounded(mean.attended[m], 2),
+            random=rounded(mean.random[m].mean(axis=0), 2),
+            nearest=rounded(mean.nearest[m], 2),
+        )
         for m, name in enumerate(mean.names)
-    ]
+    )

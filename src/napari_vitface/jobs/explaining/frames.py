@@ -20,8 +20,10 @@ from napari_vitface.jobs.explaining.files import (
 )
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.find_face import Crop
+from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
+from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import Value
 
@@ -76,7 +78,7 @@ def explain_frames(
     AttentionComputed
         One a frame; of a mean, one at the end.
     Finished
-        Its result holds ``frames``, ``unreadable``, ``names``, ``settings`` and ``output``.
+        With an `ExplainFramesResult`.
     """
     path = check_output(output, (".npz", ".png") if average else (".npz",))
     how = choose(method, settings)
@@ -87,8 +89,10 @@ def explain_frames(
         )
         walk.scores = faithfulness
         video, wanted, network = walk.video, walk.frames, walk.model
-        told = {"model": network.name, "frames": _plain(wanted), "method": method}
-        yield Started("explain_frames", len(wanted), settings={**told, **settings})
+        told = ExplainSettings(
+            model=network.name, frames=limits_of(wanted), method=method, chosen=settings
+        )
+        yield Started("explain_frames", len(wanted), settings=told)
         mean, kept, seen = _Mean(), list[AttentionComputed](), list[int]()
         for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
@@ -116,16 +120,16 @@ def explain_frames(
         if path is not None:
             _write(path, kept, network.keypoints, video, average=average)
         last = kept[-1] if kept else computed
-        result = {
-            "source": str(video.path),
-            "frames": len(seen),
-            "range": _plain(wanted),
-            "unreadable": walk.broken,
-            "names": list(last.names),
-            "keypoints": network.keypoints.to_dict(),
-            "settings": last.settings,
-            "output": None if path is None else str(path),
-        }
+        result = ExplainFramesResult(
+            source=str(video.path),
+            frames=len(seen),
+            range=limits_of(wanted),
+            unreadable=tuple(walk.broken),
+            names=last.names,
+            keypoints=network.keypoints,
+            settings=last.settings,
+            output=None if path is None else str(path),
+        )
         yield Finished("explain_frames", result)
 
 
@@ -148,12 +152,12 @@ class _Mean:
 
     def result(self, seen: Sequence[int], wanted: range) -> AttentionComputed:
         assert self._first is not None
-        means: dict[str, Any] = {
+        means: Any = {
             name: (value / len(seen)).astype(np.float32) for name, value in self._sums.items()
         }
-        settings = {
+        settings: MapSettings = {
             **self._first.settings,
-            "frames": _plain(wanted),
+            "frames": list(limits_of(wanted)),
             "averaged": len(seen),
         }
         # Points of a mean are where they usually are.
@@ -177,7 +181,3 @@ def _write(
     else:
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)
-
-
-def _plain(frames: range) -> list[int]:
-    return [frames.start, frames.stop, frames.step]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.settings.attention import describe
+from napari_vitface.settings.attention import MapSettings, describe
 from napari_vitface.settings.layers import name_layers
 
 #: Dark to bright in even steps of lightness, after matplotlib's "inferno" (CC0).
@@ -94,7 +94,7 @@ def draw_attention(
     return np.asarray(page)
 
 
-def describe_settings(settings: dict[str, Any], layers: bool = True) -> str:
+def describe_settings(settings: MapSettings, layers: bool = True) -> str:
     """One line that says exactly what an attention map shows."""
     text = describe(settings, layers="" if layers else "each layer")
     if settings.get("averaged"):
@@ -182,7 +182,7 @@ def _font_for(text: str, width: int) -> Any:
     return ImageFont.load_default(size)
 
 
-def _legend(page: Any, settings: dict[str, Any], maps: int, caption: str) -> None:
+def _legend(page: Any, settings: MapSettings, maps: int, caption: str) -> None:
     """The colour bar and what the picture shows, in the strip at the foot of the page."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -18,8 +18,9 @@ from napari_vitface.jobs.explaining.files import check_output, writing
 from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
 from napari_vitface.jobs.explaining.walk import Counter, begin
 from napari_vitface.jobs.find_face import Crop
-from napari_vitface.jobs.frame_range import name_runs, runs_of
+from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
 from napari_vitface.settings.attention import DEFAULT, choose
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.layers import name_layers
@@ -113,8 +114,7 @@ def attention_video(
     ------
     Preparing, Started, Progress, Notice
     Finished
-        Its result holds ``output``, ``frames``, ``unreadable``, ``names``, ``limit`` and
-        ``settings``.
+        With an `AttentionVideoResult`.
 
     Raises
     ------
@@ -136,8 +136,10 @@ def attention_video(
         if "all" in names:
             # A mean over keypoints has no use for the map that belongs to none.
             names = list(network.keypoints.names)
-        told = {"model": network.name, "frames": [wanted.start, wanted.stop], "method": method}
-        yield Started("attention_video", len(wanted), settings={**told, **settings})
+        told = ExplainSettings(
+            model=network.name, frames=limits_of(wanted)[:2], method=method, chosen=settings
+        )
+        yield Started("attention_video", len(wanted), settings=told)
 
         from napari_vitface.video import scale_image
 
@@ -173,15 +175,15 @@ def attention_video(
     if walk.broken:
         runs = name_runs(runs_of(walk.broken))
         yield Notice(f"Frames that could not be decoded are black: {runs}.")
-    result = {
-        "source": str(video.path),
-        "output": str(path),
-        "frames": len(wanted),
-        "unreadable": walk.broken,
-        "names": list(last.names),
-        "limit": overlay.limit,
-        "settings": last.settings,
-    }
+    result = AttentionVideoResult(
+        source=str(video.path),
+        output=str(path),
+        frames=len(wanted),
+        unreadable=tuple(walk.broken),
+        names=last.names,
+        limit=overlay.limit,
+        settings=last.settings,
+    )
     yield Finished("attention_video", result)
 
 

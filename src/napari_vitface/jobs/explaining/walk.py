@@ -18,7 +18,7 @@ from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.settings.attention import AttentionMethod
+from napari_vitface.settings.attention import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Computing
 from napari_vitface.steps import told_as
 
@@ -130,7 +130,13 @@ class Walk:
         """The maps of one image of a batch, as an event."""
         view = self.view
         scale, translate = view.grid_placement((found.maps.shape[2], found.maps.shape[3]))
-        scores = {} if self.scores is None else {"faithfulness": dict(self.scores)}
+        settings: MapSettings = {
+            **found.settings,
+            "crop": list(view.crop),
+            "device": str(self.model.device),
+        }
+        if self.scores is not None:
+            settings["faithfulness"] = dict(self.scores)
         return AttentionComputed(
             frame=frame,
             names=found.names,
@@ -140,12 +146,7 @@ class Walk:
             translate=translate,
             xy=view.to_frame(found.xy[index]).astype(np.float32),
             confidence=found.confidence[index],
-            settings={
-                **found.settings,
-                "crop": list(view.crop),
-                "device": str(self.model.device),
-                **scores,
-            },
+            settings=settings,
             own_share=found.own_share[index],
             total=None if found.total is None else found.total[index],
         )
@@ -243,6 +244,6 @@ class Counter:
         return Progress(done, self._parts, left, self._message)
 
 
-def rounded(values: NDArray[Any], digits: int = 4) -> list[Any]:
-    """An array as numbers for a result."""
-    return np.round(np.asarray(values, dtype=np.float64), digits).tolist()
+def rounded(values: NDArray[Any], digits: int = 4) -> tuple[float, ...]:
+    """(N,) numbers for a result."""
+    return tuple(np.round(np.asarray(values, dtype=np.float64), digits).tolist())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from napari_vitface.jobs.events import Result
+from napari_vitface.record import Record
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,80 @@ class QuantiseResult(Result):
     frames: int
     moved: float
     agrees: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile(Record):
+    """A model that can be used, and what is known about it.
+
+    Attributes
+    ----------
+    name, path : str
+    bundled : bool
+        It comes with the package.
+    megabytes : float
+        Size of the file, in millions of bytes.
+    backbone, head : mapping
+        As the checkpoint describes them.
+    keypoints : tuple of str
+    input_size : (height, width)
+        Pixels.
+    training : mapping
+        What the checkpoint says about its training and accuracy.
+    calibration : CalibrationSummary or None
+        None if its confidence is its own view.
+    """
+
+    name: str
+    path: str
+    bundled: bool
+    megabytes: float
+    backbone: Mapping[str, Any]
+    head: Mapping[str, Any]
+    keypoints: tuple[str, ...]
+    input_size: tuple[int, int]
+    training: Mapping[str, Any]
+    calibration: CalibrationSummary | None
+
+
+@dataclass(frozen=True)
+class CalibrationSummary(Record):
+    """What confidence is about: `radius`, video pixels, and on how many `points` it was fitted."""
+
+    radius: float | None
+    points: int | None
+
+
+@dataclass(frozen=True)
+class ModelsResult(Result):
+    """The models that there are."""
+
+    models: tuple[ModelFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeResult(Result):
+    """What the engine runs on.
+
+    Attributes
+    ----------
+    python, system, napari_vitface, torch, timm : str
+        Versions.
+    devices, device_names : tuple of str
+        What torch can compute on, as it is chosen and as it is called.
+    threads : int
+        That torch uses.
+    processor, capability : str
+        Its name, and the instructions of it that torch uses.
+    """
+
+    python: str
+    system: str
+    napari_vitface: str
+    torch: str
+    timm: str
+    devices: tuple[str, ...]
+    device_names: tuple[str, ...]
+    threads: int
+    processor: str
+    capability: str

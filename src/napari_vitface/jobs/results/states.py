@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.jobs.events import Result
+from napari_vitface.jobs.events import Result, Settings
+from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.record import Record
 
 
@@ -30,6 +32,28 @@ class FeatureTable(Record):
     path: str
     columns: int
     made: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesSettings(Settings):
+    """What features are computed.
+
+    Attributes
+    ----------
+    video : str
+    features : tuple of mapping
+        Of each kind its name and settings.
+    crop : mapping or None
+        The part of the frames that is looked at, as it is described in files.
+    frames : (start, stop, step)
+    """
+
+    video: str
+    features: tuple[Mapping[str, object], ...]
+    crop: object
+    frames: tuple[int, int, int]
+    fresh_from: int
+    kept_in: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +80,6 @@ class FeaturesResult(Result):
     broken: tuple[tuple[int, int], ...]
     seconds: float
     frames_per_second: float | None
-
-
-@dataclass(frozen=True)
-class FailedVideo(Record):
-    """One of several videos that failed, and the sentence that says why."""
-
-    video: str
-    message: str
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
-from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
+from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import output_path, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.jobs.results.states import FeaturesResult, FeatureTable
+from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings, FeatureTable
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.computing import Computing
@@ -256,16 +256,16 @@ class _Run:
         self.broken: list[NDArray[np.int64]] = []
         self.seconds = 0.0
 
-    def settings(self, files: Sequence[_Output]) -> dict[str, Any]:
+    def settings(self, files: Sequence[_Output]) -> FeaturesSettings:
         """What the user is told at the start."""
-        return {
-            "video": str(self.material.video.path),
-            "features": [each.kind.described() for each in files],
-            "crop": self.material.crop.described(),
-            "frames": [self.frames.start, self.frames.stop, self.frames.step],
-            "fresh_from": self.fresh_from,
-            "kept_in": str(self.outputs[0].part.path) if self.outputs else "",
-        }
+        return FeaturesSettings(
+            video=str(self.material.video.path),
+            features=tuple(each.kind.described() for each in files),
+            crop=self.material.crop.described(),
+            frames=limits_of(self.frames),
+            fresh_from=self.fresh_from,
+            kept_in=str(self.outputs[0].part.path) if self.outputs else "",
+        )
 
     @property
     def rate(self) -> float | None:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Started
+from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Started, Suggestion
 from napari_vitface.jobs.find_face import Crop, view_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.labelling import SuggestResult, SuggestSettings
 from napari_vitface.jobs.suggesting.changes import CHANGES
 from napari_vitface.jobs.suggesting.choice import (
     choose,
@@ -118,9 +119,7 @@ def suggest(
     FrameSuggested
         One for each frame, the best first.
     Finished
-        Its result holds ``frames``, for each a dict with ``frame``, ``score`` and ``why``;
-        ``video``, ``model``, ``predictions`` (the table used, or None) and ``labelled`` (frames of
-        this video that are labelled).
+        With a `SuggestResult`.
 
     Raises
     ------
@@ -145,14 +144,14 @@ def suggest(
         every = max(1, math.ceil(len(source) / PREDICTED))
         close = max(CLOSELY_AT_LEAST, CLOSELY * count)
         spread = range(0, len(source), every)
-        settings = {
-            "video": str(source.path),
-            "model": network.name,
-            "predictions": None if path is None else str(path),
-            "every": every if table is None else None,
-            "device": str(network.device),
-            "precision": network.precision,
-        }
+        settings = SuggestSettings(
+            video=str(source.path),
+            model=network.name,
+            predictions=None if path is None else str(path),
+            every=every if table is None else None,
+            device=str(network.device),
+            precision=network.precision,
+        )
         yield Started(
             "suggest",
             len(spread) if table is None else min(close, len(source)),
@@ -181,11 +180,16 @@ def suggest(
         others = yield from known.features(source, view.preprocessing, network)
         chosen = _choose(candidates, seen, others, diagonal, names, count, gap)
         yield from chosen
-        frames = [
-            {"frame": frame.frame, "score": round(frame.score, 4), "why": frame.why}
-            for frame in chosen
-        ]
-        found = {**settings, "labelled": list(known.frames), "frames": frames}
+        found = SuggestResult(
+            video=settings.video,
+            model=settings.model,
+            predictions=settings.predictions,
+            every=settings.every,
+            device=settings.device,
+            precision=settings.precision,
+            labelled=known.frames,
+            frames=tuple(Suggestion(each.frame, round(each.score, 4), each.why) for each in chosen),
+        )
         yield Finished("suggest", found)
 
 

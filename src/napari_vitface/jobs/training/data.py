@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from napari_vitface.project.white import set_white
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
+    from napari_vitface.model.metadata import FramesOf, TrainingSummary
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.training.frames import TrainingFrames
 
@@ -211,7 +212,7 @@ def rescaled(
     return (xy + 0.5) * factor - 0.5
 
 
-def seen_in_training(labels: Labels, training: dict[str, Any]) -> NDArray[np.bool_]:
+def seen_in_training(labels: Labels, training: TrainingSummary) -> NDArray[np.bool_]:
     """Which rows a model was trained on, as far as its checkpoint says, its ancestors included.
 
     ``training["trained_frames"]`` lists ``{"video": name, "frames": numbers}`` or ``{"video":
@@ -228,16 +229,16 @@ def seen_in_training(labels: Labels, training: dict[str, Any]) -> NDArray[np.boo
     return seen
 
 
-def trained_frames(training: dict[str, Any]) -> list[dict[str, Any]]:
+def trained_frames(training: TrainingSummary) -> list[FramesOf]:
     """The parts that `seen_in_training` goes by."""
     if training.get("trained_frames") is not None:
         return list(training["trained_frames"])
     held = training.get("held_out") or []
-    held = held if isinstance(held, list) else [held]
+    held = held if isinstance(held, Sequence) else [held]
     return [{"video": part["video"], "all_but": part["frames"]} for part in held]
 
 
-def frames_by_video(labels: Labels, rows: NDArray[np.intp]) -> list[dict[str, Any]]:
+def frames_by_video(labels: Labels, rows: NDArray[np.intp]) -> list[FramesOf]:
     """Rows as ``{"video": name, "frames": numbers}``, for JSON."""
     videos = sorted(set(labels.videos[rows].tolist()))
     return [

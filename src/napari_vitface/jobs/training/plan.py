@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.data import seen_in_training
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.computing import Computing
@@ -22,6 +23,7 @@ from napari_vitface.training.budget import default_steps, quick_variants
 from napari_vitface.training.splits import FEWEST_FRAMES, split_frames
 
 if TYPE_CHECKING:
+    from napari_vitface.model.metadata import TrainingSummary
     from napari_vitface.model.predictor import KeypointModel
 
 __all__ = ["FEWEST_FRAMES", "plan_training"]
@@ -76,12 +78,7 @@ def plan_training(
     Yields
     ------
     Finished
-        Its result holds ``training`` and ``held_out`` (recording -> number of frames), ``points``
-        and ``judged_points`` (placed in these), ``tuning`` (of the frames held out, those that
-        choose when to stop), ``seen`` (the model was trained on frames that are to judge),
-        ``init`` (its name), ``kept``, ``fresh``, ``alone`` (known to the model, but labelled in
-        no frame trained on) and ``left_out`` (neither) names of keypoints, ``steps``, and
-        ``seconds`` (a rough guess; None for a model that is not there yet).
+        With a `PlanTrainingResult`.
 
     Raises
     ------
@@ -90,7 +87,7 @@ def plan_training(
     """
     name = os.fspath(init)
     known: tuple[str, ...] = ()
-    training: dict[str, Any] = {}
+    training: TrainingSummary = {}
     file: Path | None = None
     if name != "scratch" and not name.startswith("timm:"):
         from napari_vitface.model.checkpoint import find_model, read_metadata
@@ -98,7 +95,7 @@ def plan_training(
         file = find_model(name)
         metadata = read_metadata(file)
         known = tuple(metadata["network"]["keypoints"]["names"])
-        training = metadata["training"] or {}
+        training = metadata["training"]
         name = file.stem
     placed = np.asarray(placed, dtype=bool).reshape(len(frames), len(names))
     labels = _bare_labels(videos, frames, names)
@@ -132,21 +129,21 @@ def plan_training(
         seconds = float(_AROUND + work + 2 * held * (backbone + head))
     yield Finished(
         "plan_training",
-        {
-            "training": _by_video(labels, split.training),
-            "held_out": _by_video(labels, split.held_out),
-            "tuning": len(split.tuning),
-            "points": int(counts.sum()),
-            "judged_points": int(placed[split.judging].sum()),
-            "seen": bool(split.seen),
-            "init": name,
-            "kept": [key for key in names if key in known],
-            "fresh": [key for key in names if key not in known and by_name[key]],
-            "alone": [key for key in names if key in known and not by_name[key]],
-            "left_out": [key for key in names if key not in known and not by_name[key]],
-            "steps": wanted,
-            "seconds": seconds,
-        },
+        PlanTrainingResult(
+            training=_by_video(labels, split.training),
+            held_out=_by_video(labels, split.held_out),
+            tuning=len(split.tuning),
+            points=int(counts.sum()),
+            judged_points=int(placed[split.judging].sum()),
+            seen=bool(split.seen),
+            init=name,
+            kept=tuple(key for key in names if key in known),
+            fresh=tuple(key for key in names if key not in known and by_name[key]),
+            alone=tuple(key for key in names if key in known and not by_name[key]),
+            left_out=tuple(key for key in names if key not in known and not by_name[key]),
+            steps=wanted,
+            seconds=seconds,
+        ),
     )
 
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.jobs.results.training import TrainedConfidence, TrainResult
 from napari_vitface.jobs.training.run import Curves
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.verdict import Judged, aligned, calibration_figures, compare
-from napari_vitface.pose.metrics import pixel_errors
+from napari_vitface.pose.metrics import ErrorSummary, pixel_errors
 from napari_vitface.record import plain_data
+
+if TYPE_CHECKING:
+    from napari_vitface.model.metadata import Calibration, TrainingSummary
 
 
 def conclude(
     setup: Setup, curves: Curves, *, steps: int, kept_step: int, stopped: str, seconds: float
-) -> Generator[Event, None, dict[str, Any]]:
+) -> Generator[Event, None, TrainResult]:
     """Judge the trained network of `setup`, write the model, the figures and the report.
 
     Returns what `Finished` carries.
@@ -40,40 +45,35 @@ def conclude(
     before = None
     if setup.before is not None:
         before = aligned(setup.before.xy, setup.before.names, setup.names)
-    result = {
-        "name": files.name,
-        "model": str(files.model),
-        "run": str(files.folder),
-        "report": str(files.folder / "report.html"),
-        "init": setup.about["init"],
-        "quick": setup.options.quick,
-        "steps": steps,
-        "steps_planned": setup.settings.steps,
-        "kept_step": kept_step,
-        "stopped": stopped,
-        "seconds": round(seconds, 1),
-        "frames": {
-            "training": len(setup.split.training),
-            "tuning": len(tuning),
-            "judging": len(judging),
-        },
-        "judged_frames": setup.about["held_out"],
-        "seen_before": setup.split.seen,
-        "keypoints": list(setup.names),
-        "kept": setup.about["kept"],
-        "fresh": setup.about["fresh"],
-        "left_out": setup.about["left_out"],
-        "verdict": None if before is None else compare(judged, before, xy, setup.about["init"]),
-        "against_mean_pose": compare(judged, constant, xy, "the mean pose"),
-        "before": None if before is None else judged.figures(before),
-        "after": judged.figures(xy),
-        "mean_pose": judged.figures(constant),
-        "calibration": how_true,
-    }
-    # Every figure is finite or None, so that it is valid JSON.
-    result = plain_data(result)
+    about = setup.about
+    result = TrainResult(
+        name=files.name,
+        model=str(files.model),
+        run=str(files.folder),
+        report=str(files.folder / "report.html"),
+        init=about.init,
+        quick=setup.options.quick,
+        steps=steps,
+        steps_planned=setup.settings.steps,
+        kept_step=kept_step,
+        stopped=stopped,
+        seconds=round(seconds, 1),
+        frames=setup.counts(),
+        judged_frames=about.held_out,
+        seen_before=setup.split.seen,
+        keypoints=setup.names,
+        kept=about.kept,
+        fresh=about.fresh,
+        left_out=about.left_out,
+        verdict=None if before is None else compare(judged, before, xy, about.init),
+        against_mean_pose=compare(judged, constant, xy, "the mean pose"),
+        before=None if before is None else judged.figures(before),
+        after=judged.figures(xy),
+        mean_pose=judged.figures(constant),
+        calibration=how_true,
+    )
     _save_model(setup, result, calibration)
-    files.write_json(files.metrics, result)
+    files.write_json(files.metrics, plain_data(result))
     curves.write(files.curves)
     yield Progress(len(judging), len(judging), None, "writing the report")
     yield from _report(setup, curves, result, xy, errors)
@@ -114,7 +114,7 @@ def _calibration(
     tuning: NDArray[np.intp],
     raw: NDArray[np.float32],
     errors: NDArray[np.float64],
-) -> Generator[Event, None, tuple[dict[str, Any] | None, dict[str, Any]]]:
+) -> Generator[Event, None, tuple[Calibration | None, TrainedConfidence]]:
     """The table of the checkpoint, and how true confidence is.
 
     `raw` and `errors` are those of the frames that judge. The table is fitted on all frames kept
@@ -124,7 +124,7 @@ def _calibration(
     from napari_vitface.model.calibrating import FEWEST_POINTS, default_radius, fit_calibration
     from napari_vitface.model.calibration import calibrate
 
-    size = tuple(setup.about["mean_pose_frame_size"])
+    size = setup.about.mean_pose_frame_size
     radius = setup.options.radius or default_radius(size)
     parts = [(raw, errors)]
     if len(tuning):
@@ -144,45 +144,45 @@ def _calibration(
         shown = np.concatenate([calibrate(part[0], table) for part, table in of_the_other])
     else:
         shown = calibrate(raw, calibration)
-    figures = calibration_figures(shown, errors, None if calibration is None else radius)
+    radius_of_it = None if calibration is None else radius
+    found = calibration_figures(shown, errors, radius_of_it)
     if not apart:
         # The frames that judge are those it was fitted on: what they say would be too good.
-        figures["calibration_error"] = figures["calibration_error_by_chance"] = None
-    return calibration, {
-        "radius": None if calibration is None else radius,
-        "calibrated_on_points": None if calibration is None else calibration["points"],
-        "judged_apart": apart,
-        **figures,
-    }
+        found = replace(found, calibration_error=None, calibration_error_by_chance=None)
+    points = None if calibration is None else calibration["points"]
+    return calibration, TrainedConfidence(
+        **vars(found), calibrated_on_points=points, judged_apart=apart
+    )
 
 
-def _save_model(setup: Setup, result: dict[str, Any], calibration: dict[str, Any] | None) -> None:
+def _save_model(setup: Setup, result: TrainResult, calibration: Calibration | None) -> None:
     from napari_vitface.model.checkpoint import save_checkpoint
 
-    about, counts = setup.about, result["frames"]
+    about = setup.about
     recordings = len({setup.videos[row] for row in setup.split.training})
-    what = f"{counts['training']} labelled frames of {recordings} recording"
-    training = {
-        "summary": f"{what}{'' if recordings == 1 else 's'}, starting from {about['init']}",
-        "started_from": about["init"],
+    what = f"{result.frames.training} labelled frames of {recordings} recording"
+    judged = {"after": result.after, "before": result.before, "mean_pose": result.mean_pose}
+    training: TrainingSummary = {
+        "summary": f"{what}{'' if recordings == 1 else 's'}, starting from {about.init}",
+        "started_from": about.init,
         "quick": setup.options.quick,
-        "steps": result["steps"],
+        "steps": result.steps,
         "settings": setup.settings.to_dict(),
-        "trained_frames": about["trained_frames"],
-        "held_out": about["held_out"],
-        "tuned_on": about["tuned_on"],
-        "white": about.get("white", {}),
-        "calibrated_on": [*about["tuned_on"], *about["held_out"]],
+        "trained_frames": about.trained_frames,
+        "held_out": about.held_out,
+        "tuned_on": about.tuned_on,
+        "white": about.white,
+        "calibrated_on": [*about.tuned_on, *about.held_out],
         "metrics": {
-            case: {key: result[case][key] for key in ("points", "missed", "median", "mean", "rmse")}
-            for case in ("after", "before", "mean_pose")
-            if result[case] is not None
+            case: {each.name: getattr(figures, each.name) for each in fields(ErrorSummary)}
+            for case, figures in judged.items()
+            if figures is not None
         },
-        "calibration_error": result["calibration"]["calibration_error"],
-        "mean_pose": about["mean_pose"],
-        "mean_pose_frame_size": about["mean_pose_frame_size"],
+        "calibration_error": result.calibration.calibration_error,
+        "mean_pose": about.mean_pose,
+        "mean_pose_frame_size": list(about.mean_pose_frame_size),
     }
-    start = about["start"]
+    start = about.start
     if start:
         training["licence"] = (
             f"yours for the labelled frames; the model it started from: {start.get('licence')}"
@@ -200,7 +200,7 @@ def _save_model(setup: Setup, result: dict[str, Any], calibration: dict[str, Any
 def _report(
     setup: Setup,
     curves: Curves,
-    result: dict[str, Any],
+    result: TrainResult,
     xy: NDArray[np.float64],
     errors: NDArray[np.float64],
 ) -> Generator[Event, None, None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError, VideoError
 from napari_vitface.jobs.events import Event, Notice, Preparing, Progress
 from napari_vitface.jobs.preparing import preparing
+from napari_vitface.jobs.results.training import FrameCounts
 from napari_vitface.jobs.training.data import (
     Labelled,
     Reading,
@@ -23,6 +24,8 @@ from napari_vitface.jobs.training.data import (
     trained_frames,
 )
 from napari_vitface.jobs.training.run import RunFiles
+from napari_vitface.model.metadata import FramesOf, TrainingSummary
+from napari_vitface.record import from_plain, plain_data
 from napari_vitface.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
@@ -57,6 +60,42 @@ class Before:
     xy: NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What is known of a training before its first step; kept with the run as JSON.
+
+    Attributes
+    ----------
+    init : str
+        What it starts from.
+    why : str
+        Why it computes where and in which numbers it does.
+    kept, fresh, left_out : tuple of str
+        Keypoints that the start knows, that are learnt from nothing, and that cannot be learnt.
+    mean_pose : (K, 2) lists of float or None
+        Of the frames trained on, in pixels of frames of `mean_pose_frame_size` (height, width).
+    trained_frames, held_out, tuned_on : tuple of FramesOf
+        Frames by use; those trained on with those of the start.
+    start : TrainingSummary
+        What is handed on of what the start says of its own training.
+    white : mapping of str to int
+        Value of white by folder of labelled images.
+    """
+
+    init: str
+    why: str
+    kept: tuple[str, ...]
+    fresh: tuple[str, ...]
+    left_out: tuple[str, ...]
+    mean_pose: Sequence[Sequence[float | None]]
+    mean_pose_frame_size: tuple[int, int]
+    trained_frames: Sequence[FramesOf]
+    held_out: Sequence[FramesOf]
+    tuned_on: Sequence[FramesOf]
+    start: TrainingSummary
+    white: Mapping[str, int] = field(default_factory=dict)
+
+
 class Setup:
     """What is trained, on what, and how; kept on disk until the training is over.
 
@@ -75,9 +114,7 @@ class Setup:
     split : Split
     before : Before or None
     settings : FitSettings
-    about : dict
-        Plain data: ``init``, ``why`` (device and precision), ``kept``, ``fresh`` and ``left_out``
-        keypoints, ``mean_pose`` with its frame size, and what is known of the start.
+    about : About
     """
 
     network: KeypointNetwork
@@ -89,7 +126,7 @@ class Setup:
     split: Split
     before: Before | None
     settings: FitSettings
-    about: dict[str, Any]
+    about: About
     device: torch.device
 
     def __init__(self, files: RunFiles, options: TrainingSettings, device: str) -> None:
@@ -128,7 +165,9 @@ class Setup:
         reading = Reading(data, start.preprocessing, options.white)
         yield from reading.run()
         labels = reading.data.labels
-        training = (start.metadata or {}).get("training") or {}
+        training: TrainingSummary = {}
+        if start.metadata is not None:
+            training = start.metadata["training"]
         self.split = split_frames(
             labels.videos, labels.frames, options.val, seed=options.seed,
             seen=seen_in_training(labels, training),
@@ -147,24 +186,22 @@ class Setup:
         pose, size = scaled_mean_pose(
             self.truth(training_rows), self.frames.frame_size[training_rows]
         )
-        self.about = {
-            "init": start.init,
-            "why": why,
-            "kept": [name for name in self.names if name in start.kept],
-            "fresh": [name for name in self.names if name not in start.kept],
-            "left_out": [name for name in labels.keypoints.names if name not in self.names],
-            "mean_pose": [[None if np.isnan(v) else float(v) for v in xy] for xy in pose],
-            "mean_pose_frame_size": list(size),
-            "trained_frames": _joined(
+        self.about = About(
+            init=start.init,
+            why=why,
+            kept=tuple(name for name in self.names if name in start.kept),
+            fresh=tuple(name for name in self.names if name not in start.kept),
+            left_out=tuple(name for name in labels.keypoints.names if name not in self.names),
+            mean_pose=[[None if np.isnan(v) else float(v) for v in xy] for xy in pose],
+            mean_pose_frame_size=size,
+            trained_frames=_joined(
                 trained_frames(training), frames_by_video(labels, self.split.training)
             ),
-            "held_out": frames_by_video(labels, self.split.judging),
-            "tuned_on": frames_by_video(labels, self.split.tuning),
-            "white": reading.whites,
-            "start": {
-                key: training[key] for key in ("licence", "citations", "summary") if key in training
-            },
-        }
+            held_out=frames_by_video(labels, self.split.judging),
+            tuned_on=frames_by_video(labels, self.split.tuning),
+            start=_handed_on(training),
+            white=reading.whites,
+        )
         yield from self._about_keypoints(start)
         yield from self._judge_start(start)
         self._store(digest)
@@ -216,10 +253,10 @@ class Setup:
     def _about_keypoints(self, start: Start) -> Iterator[Event]:
         if start.metadata is None:
             return
-        if self.about["fresh"]:
-            kept = ", ".join(self.about["kept"]) or "none"
+        if self.about.fresh:
+            kept = ", ".join(self.about.kept) or "none"
             yield Notice(
-                f"New to {start.init} and learnt from nothing: {', '.join(self.about['fresh'])}. "
+                f"New to {start.init} and learnt from nothing: {', '.join(self.about.fresh)}. "
                 f"Its knowledge of these comes along: {kept}."
             )
         if self.split.seen:
@@ -283,7 +320,7 @@ class Setup:
                 "seen": self.split.seen,
             },
             "before": before,
-            "about": self.about,
+            "about": plain_data(self.about),
             "network": self.network.to_dict(),
             "preprocessing": self.preprocessing.to_dict(),
             "settings": self.settings.to_dict(),
@@ -298,7 +335,7 @@ class Setup:
                 "settings": self.settings.to_dict(),
                 "network": self.network.to_dict(),
                 "preprocessing": self.preprocessing.to_dict(),
-                **self.about,
+                **plain_data(self.about),
             },
         )
 
@@ -336,7 +373,7 @@ class Setup:
             if data["before"] is not None:
                 name, names = data["before"]
                 self.before = Before(name, names, tensors["before.xy"].numpy())
-            self.about = data["about"]
+            self.about = from_plain(About, data["about"])
             self.settings = FitSettings.from_dict(data["settings"])
             self.preprocessing = Preprocessing.from_dict(data["preprocessing"])
             weights = {k[6:]: v for k, v in tensors.items() if k.startswith("start.")}
@@ -356,6 +393,11 @@ class Setup:
         """The keypoints that are learnt."""
         return self.network.keypoints.names
 
+    def counts(self) -> FrameCounts:
+        """How many frames are used for what."""
+        split = self.split
+        return FrameCounts(len(split.training), len(split.tuning), len(split.judging))
+
     def truth(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Labels (n, K, 2) in video pixels; NaN where there is none."""
         frames = self.frames.subset(rows)
@@ -363,8 +405,8 @@ class Setup:
 
     def mean_pose(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """The mean pose of the training labels, in the pixels of each of the frames (n, K, 2)."""
-        pose = np.array(self.about["mean_pose"], dtype=np.float64)
-        size = np.array(self.about["mean_pose_frame_size"])
+        pose = np.array(self.about.mean_pose, dtype=np.float64)
+        size = np.array(self.about.mean_pose_frame_size)
         return rescaled(pose, size, self.frames.frame_size[rows])
 
     def sources(self) -> list[tuple[TrainingFrames, float]]:
@@ -377,13 +419,22 @@ class Setup:
         ]
 
 
-def _joined(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _handed_on(training: TrainingSummary) -> TrainingSummary:
+    """What a model says of the training of the one that it started from."""
+    told: TrainingSummary = {}
+    for key in ("licence", "citations", "summary"):
+        if key in training:
+            told[key] = training[key]  # type: ignore[literal-required]
+    return told
+
+
+def _joined(old: list[FramesOf], new: list[FramesOf]) -> list[FramesOf]:
     """Trained frames of a model and those of the models that it comes from."""
-    result = [dict(part) for part in old]
+    result = [part.copy() for part in old]
     for part in new:
         same = [one for one in result if one["video"] == part["video"]]
         if not same:
-            result.append(dict(part))
+            result.append(part.copy())
         elif "frames" in same[0]:
             same[0]["frames"] = sorted({*same[0]["frames"], *part["frames"]})
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.results.training import ErrorsOfMeanPose, TrainSettings
 from napari_vitface.jobs.training.run import Curves, Keeper
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.trackers import Tracker
@@ -78,33 +79,28 @@ class Training:
                 keeper.keep()
         yield from self._end(training, asked=finish)
 
-    def _told(self) -> dict[str, Any]:
+    def _told(self) -> TrainSettings:
         setup = self.setup
-        split = setup.split
-        return {
-            "unit": "steps",
-            "name": setup.files.name,
-            "model": setup.files.name,
-            "run": str(setup.files.folder),
-            "kept_in": str(setup.files.state),
-            "init": setup.about["init"],
-            "quick": setup.options.quick,
-            "why": setup.about["why"],
-            "device": str(setup.device),
-            "precision": setup.settings.precision,
-            "input_size": list(setup.preprocessing.input_size),
-            "keypoints": setup.network.keypoints.to_dict(),
-            "kept": setup.about["kept"],
-            "fresh": setup.about["fresh"],
-            "left_out": setup.about["left_out"],
-            "frames": {
-                "training": len(split.training),
-                "tuning": len(split.tuning),
-                "judging": len(split.judging),
-            },
-            "stops_early": self._choosing and setup.settings.patience > 0,
-            "mean_pose": {"median": self._mean_pose[0], "mean": self._mean_pose[1]},
-        }
+        return TrainSettings(
+            unit="steps",
+            name=setup.files.name,
+            model=setup.files.name,
+            run=str(setup.files.folder),
+            kept_in=str(setup.files.state),
+            init=setup.about.init,
+            quick=setup.options.quick,
+            why=setup.about.why,
+            device=str(setup.device),
+            precision=setup.settings.precision,
+            input_size=setup.preprocessing.input_size,
+            keypoints=setup.network.keypoints,
+            kept=setup.about.kept,
+            fresh=setup.about.fresh,
+            left_out=setup.about.left_out,
+            frames=setup.counts(),
+            stops_early=self._choosing and setup.settings.patience > 0,
+            mean_pose=ErrorsOfMeanPose(*self._mean_pose),
+        )
 
     # --- before the first step --------------------------------------------------------------------
 

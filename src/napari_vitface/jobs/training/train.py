@@ -63,17 +63,12 @@ def train(
     Yields
     ------
     Started
-        `total` steps; `settings` say what is trained from what, where and why.
+        `total` steps, with `TrainSettings`.
     Progress
         Its message is the stage: reading the frames, training, ...
     LossMeasured, EpochFinished, HeldOutShown, Notice
     Finished
-        Its result, which is also ``metrics.json``, names the files (``model``, ``run``,
-        ``report``) and holds ``verdict`` (before against after on the same frames, with
-        ``sentence``, ``better``, ``interval`` and ``per_keypoint``; None if there is no before),
-        ``against_mean_pose`` (the same), ``before``, ``after`` and ``mean_pose`` (figures of
-        `napari_vitface.pose.metrics.figures`), ``calibration``, ``steps``, ``kept_step`` (the one
-        whose weights the model has), ``stopped`` (why) and ``frames`` (numbers of frames by use).
+        With a `TrainResult`, which is also ``metrics.json``.
 
     Raises
     ------

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.jobs.results.evaluation import Comparison, Confidence
 from napari_vitface.pose.bootstrap import Gain, chance_calibration_error, intervals, paired_gain
 from napari_vitface.pose.metrics import (
+    Figures,
     calibration_error,
     confidence_bins,
     figures,
@@ -36,12 +38,12 @@ class Judged:
     truth: NDArray[np.float64]
     sizes: NDArray[np.int64]
 
-    def figures(self, predicted: NDArray[np.float64]) -> dict[str, Any]:
-        """`napari_vitface.pose.metrics.figures` with ``intervals`` of the errors."""
+    def figures(self, predicted: NDArray[np.float64]) -> Figures:
+        """`napari_vitface.pose.metrics.figures` with intervals of the errors."""
         whole = np.broadcast_to(predicted, self.truth.shape)
         errors = pixel_errors(whole, self.truth)
         found = figures(whole, self.truth, self.names, self.sizes)
-        return {**found, "intervals": intervals(errors)}
+        return replace(found, intervals=intervals(errors))
 
     def gain(
         self, before: NDArray[np.float64], after: NDArray[np.float64], columns: Any = slice(None)
@@ -55,7 +57,7 @@ class Judged:
 
 def compare(
     judged: Judged, before: NDArray[np.float64], after: NDArray[np.float64], than: str
-) -> dict[str, Any]:
+) -> Comparison:
     """The verdict on a change, with a sentence, and the same for each keypoint.
 
     Parameters
@@ -67,14 +69,12 @@ def compare(
         What `before` is, as it stands in a sentence: "mouse-face", "the mean pose".
     """
     whole = judged.gain(before, after)
-    return {
-        **whole.to_dict(),
-        "than": than,
-        "sentence": sentence(whole, than),
-        "per_keypoint": {
-            name: judged.gain(before, after, [k]).to_dict() for k, name in enumerate(judged.names)
-        },
-    }
+    return Comparison(
+        **vars(whole),
+        than=than,
+        sentence=sentence(whole, than),
+        per_keypoint={name: judged.gain(before, after, [k]) for k, name in enumerate(judged.names)},
+    )
 
 
 def sentence(gain: Gain, than: str) -> str:
@@ -106,38 +106,38 @@ def _px(value: float) -> str:
 def calibration_figures(
     confidence: NDArray[np.float32],
     errors: NDArray[np.float64],
-    radius: NDArray[np.float64] | float | None,
-) -> dict[str, Any]:
+    radius: float | None,
+    limits: NDArray[np.float64] | float | None = None,
+) -> Confidence:
     """How true confidence is, and the error against it.
 
     Parameters
     ----------
     confidence, errors : (N, K) arrays
         Errors in video pixels; NaN where there is no label.
-    radius : float or (N, 1) array, optional
+    radius : float, optional
         Distance that confidence is about.
-
-    Returns
-    -------
-    dict
-        ``calibration_error`` (None without a radius), ``calibration_error_by_chance`` (what
-        perfectly true confidences would get on so few points), and ``confidence_bins``.
+    limits : (N, 1) array, optional
+        The same in each frame, where frames have several sizes.
     """
-    bins = confidence_bins(confidence, errors, radius)
+    limits = radius if limits is None else limits
+    bins = confidence_bins(confidence, errors, limits)
     judged = ~np.isnan(errors)
-    if radius is None or not judged.any():
-        return {
-            "calibration_error": None,
-            "calibration_error_by_chance": None,
-            "confidence_bins": bins,
-        }
-    limit = np.broadcast_to(np.asarray(radius, dtype=np.float64), errors.shape)
+    found = Confidence(
+        radius=radius,
+        calibration_error=None,
+        calibration_error_by_chance=None,
+        confidence_bins=bins,
+    )
+    if limits is None or not judged.any():
+        return found
+    limit = np.broadcast_to(np.asarray(limits, dtype=np.float64), errors.shape)
     sure = confidence[judged]
-    return {
-        "calibration_error": calibration_error(sure, errors[judged] <= limit[judged]),
-        "calibration_error_by_chance": chance_calibration_error(sure, calibration_error),
-        "confidence_bins": bins,
-    }
+    return replace(
+        found,
+        calibration_error=calibration_error(sure, errors[judged] <= limit[judged]),
+        calibration_error_by_chance=chance_calibration_error(sure, calibration_error),
+    )
 
 
 def aligned(

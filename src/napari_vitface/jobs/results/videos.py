@@ -1,0 +1,15 @@
+"""What results of several videos have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_vitface.record import Record
+
+
+@dataclass(frozen=True)
+class FailedVideo(Record):
+    """One of several videos that failed, and the sentence that says why."""
+
+    video: str
+    message: str

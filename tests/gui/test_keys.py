@@ -13,9 +13,17 @@ from napari.utils.key_bindings import KeymapHandler
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_walk import FrameWalk
-from napari_vitface.gui.correct.keys import KEYS, KeyBinder, commands, lines, words_with_key
+from napari_vitface.gui.correct.keys import (
+    KEYS,
+    KeyBinder,
+    commands,
+    lines,
+    timeline_commands,
+    words_with_key,
+)
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
+from napari_vitface.gui.events.annotating import Annotating
 
 LAYERS = [
     Points(np.zeros((3, 2))),
@@ -51,7 +59,15 @@ def test_the_commands_of_the_table_are_there() -> None:
     for command in commands():
         kinds = (LabelEditing, LabelCanvas, KeypointSelection, LabelSaving, FrameWalk)
         owners = [kind for kind in kinds if callable(getattr(kind, command, None))]
-        assert len(owners) == 1, command
+        assert len(owners) == 1 or (not owners and hasattr(Annotating, command)), command
+
+
+def test_keys_of_the_timeline_are_told_apart_from_those_of_the_window() -> None:
+    keys = [binding for key in timeline_commands().values() for binding in key.bindings]
+    assert max(Counter(keys).values()) == 1
+    assert set(timeline_commands()) == {"delete", "undo", "redo", "save"}
+    # Which are keys of the labels everywhere else.
+    assert set(timeline_commands()) <= set(commands())
 
 
 def test_no_key_stands_for_two_things() -> None:

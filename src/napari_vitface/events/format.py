@@ -198,6 +198,15 @@ def write_events(
         raise LabelError(f"{path} cannot be written ({error.strerror or error}).") from error
 
 
+def unit_of(path: str | os.PathLike[str]) -> Unit | None:
+    """What a file of events counts; None if it does not say it, or cannot be read."""
+    try:
+        return _format_of(Path(path)).read(Path(path)).unit
+    except LabelError:
+        # Reading it says why.
+        return "frames"
+
+
 def _format_of(path: Path) -> EventFormat:
     if not path.is_file():
         raise LabelError(f"There is no file {path}.")

@@ -94,19 +94,31 @@ class Settings:
         LabelError
             If one cannot be written, or ours is of a newer version.
         """
+        check_inside(self.folder, self.folder / "config.yaml")
+        self.write_own()
+        try:
+            if self.configured:
+                self.config.pop(_OLDER_KEY, None)
+                write_config(self.folder / "config.yaml", self.config)
+            own_file(self.folder).with_name(_OLDER_FILE).unlink(missing_ok=True)
+        except OSError as error:
+            raise _not_written(self.folder / "config.yaml", error) from error
+
+    def write_own(self) -> None:
+        """Write our own file; `LabelError` if it cannot be written, or is of a newer version."""
         path = own_file(self.folder)
-        check_inside(self.folder, path, self.folder / "config.yaml")
+        check_inside(self.folder, path)
         try:
             if self.own or is_file(path):
                 _make_way(path)
                 path.parent.mkdir(exist_ok=True)
                 write_config(path, {"format": FORMAT, **self.own})
-            if self.configured:
-                self.config.pop(_OLDER_KEY, None)
-                write_config(self.folder / "config.yaml", self.config)
-            path.with_name(_OLDER_FILE).unlink(missing_ok=True)
         except OSError as error:
-            raise LabelError(f"{path} cannot be written ({error.strerror or error}).") from error
+            raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> LabelError:
+    return LabelError(f"{path} cannot be written ({error.strerror or error}).")
 
 
 def read_settings(folder: Path) -> Settings:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 # At run time too: napari fills the parameters of menu actions by their annotated types.
 from napari.viewer import Viewer
 
-from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import EVENTS, FACE, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.video_list.dock import open_video_list
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
+    from napari_vitface.gui.events.dock import EventsDock
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 
@@ -61,4 +62,10 @@ def show_fine_tune(viewer: Viewer) -> None:
 def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
     """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
     dock: TrajectoriesDock = open_plugin_dock(viewer, TRAJECTORIES)
+    return dock
+
+
+def open_events(viewer: Viewer) -> EventsDock:
+    """Layers > Annotate: open the timeline of events of a viewer below the canvas."""
+    dock: EventsDock = open_plugin_dock(viewer, EVENTS)
     return dock

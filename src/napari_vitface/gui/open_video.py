@@ -16,6 +16,7 @@ from napari_vitface.video import Video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.events.documents import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.pose.edits import Edit, EditHistory
@@ -89,6 +90,8 @@ class OpenVideo:
         Its labels; None while it is in no project, or is being opened.
     own : EditHistory or None
         Operations on its predictions, and their undo, as long as it is in no project.
+    events : VideoEvents or None
+        Its events; None while they are being opened.
     filtered : (poses, operations, result) or None
         What operations made of which poses.
     suggestions : tuple of Suggestion
@@ -116,6 +119,7 @@ class OpenVideo:
     frame: int = 0
     in_project: InProject | None = None
     own: EditHistory | None = None
+    events: VideoEvents | None = None
     filtered: tuple[PoseTable, Operations, PoseTable] | None = None
     suggestions: tuple[Suggestion, ...] = ()
     findings: list[LabelDoubted] = field(default_factory=list)

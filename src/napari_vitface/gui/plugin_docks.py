@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 #: Names of the docks in the manifest.
-FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
+FACE, TRAJECTORIES, EVENTS = "ViT Face", "ViT Face trajectories", "ViT Face events"
 
 
 def open_plugin_dock(viewer: Viewer, name: str) -> Any:
@@ -18,3 +18,12 @@ def open_plugin_dock(viewer: Viewer, name: str) -> Any:
     holder.show()
     holder.raise_()
     return dock
+
+
+def placed_below(name: str) -> None:
+    """Let napari open a dock below the canvas, unless the user had it elsewhere the last time."""
+    from napari.settings import get_settings
+
+    positions = getattr(get_settings().application, "plugin_widget_positions", None)
+    if positions is not None:
+        positions.setdefault(f"{name} (napari-vitface)", "bottom")

@@ -19,6 +19,7 @@ from napari_vitface.gui.predict.finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.predict.saved import SavedPredictions
 from napari_vitface.gui.session import Post, Session
+from napari_vitface.gui.time_in_view import TimeInView
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
 from napari_vitface.gui.which_frames.audits import Audits
@@ -38,12 +39,14 @@ class Workbench(Session):
     def __init__(self, viewer: ViewerModel, post: Post) -> None:
         super().__init__(viewer, post)
         self.overlays = Overlays(viewer)
+        self.time_in_view = TimeInView()
         self.prediction = Prediction(self)
         self.attention = AttentionFollower(self, self.overlays)
         self.crop_tool = CropTool(self, self.overlays)
         self.face_finding = FaceFinding(self, self.crop_tool)
         self.marks = FrameMarks(self, self.prediction)
         self.labelling = Labelling(self, self.overlays, self.marks)
+        self.annotating = self.labelling.annotating
         self.white = WhiteLevels(self, self.labelling.documents)
         self.filters = Filters(self, self.labelling, self.prediction)
         self.fine_tune = FineTune(self, self.labelling)
@@ -80,6 +83,7 @@ class Workbench(Session):
     def _let_go_of(self, closed: OpenVideo) -> None:
         self.prediction.cancel(closed)
         self.face_finding.cancel(closed)
+        self.annotating.documents.release(closed)
         self.labelling.documents.release(closed)
 
     def _put_away(self) -> None:

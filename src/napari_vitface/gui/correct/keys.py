@@ -17,6 +17,7 @@ from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
+from napari_vitface.gui.events.annotating import Annotating
 from napari_vitface.plugins import Registry
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class CommandTargets:
     saving: LabelSaving
     canvas: LabelCanvas
     walk: FrameWalk
+    annotating: Annotating
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,14 @@ def _go(command: Callable[[FrameWalk], object], words: str, *keys: str, **more: 
     return Key(keys, words, command.__name__, lambda on: command(on.walk), **more)
 
 
+def _event(command: Callable[[Annotating], object], words: str, *keys: str) -> Key:
+    return Key(keys, words, command.__name__, lambda on: command(on.annotating))
+
+
 _NUDGE = "nudge the selected points by a pixel"
+
+#: The group of keys that are for events only after a click in their timeline.
+TIMELINE = "After a click in the timeline of events"
 
 #: The table, by what the keys are for.
 KEYS: dict[str, tuple[Key, ...]] = {
@@ -136,6 +145,19 @@ KEYS: dict[str, tuple[Key, ...]] = {
         _edit(LabelEditing.redo, "redo", "Ctrl-Shift-Z", repeats=True),
         Key(("Shift-S",), "save the labels", "save", lambda on: on.saving.save()),
     ),
+    "Events": (
+        _event(Annotating.mark, "begin an event at this frame; again: end it", "N"),
+        _event(Annotating.mark_point, "an event without duration at this frame", "Shift-N"),
+        _event(Annotating.next_event, "next event of the label", "K"),
+        _event(Annotating.previous_event, "previous event of the label", "J"),
+        _event(Annotating.choose_next, "choose the next label", "H"),
+    ),
+    TIMELINE: (
+        _event(Annotating.delete, "delete the selected event", "Delete", "Backspace"),
+        _event(Annotating.undo, "undo the last edit of events", "Ctrl-Z"),
+        _event(Annotating.redo, "redo", "Ctrl-Shift-Z"),
+        _event(Annotating.save, "save the events", "Shift-S"),
+    ),
     "Keys of napari, with the keypoints layer selected": (
         Key(("3", "S"), "move points: drag one, or a box around several"),
         Key(("2", "P"), "place points by clicks"),
@@ -165,12 +187,22 @@ def whole_table() -> dict[str, tuple[Key, ...]]:
 
 
 def commands() -> dict[str, Key]:
-    """Our keys, and those of other packages, by the command that they call."""
+    """Our keys in all of the window, and those of other packages, by their command."""
     return _of(whole_table())
 
 
+def timeline_commands() -> dict[str, Key]:
+    """The keys of the timeline by the command that they call."""
+    return {key.command: key for key in KEYS[TIMELINE]}
+
+
 def _of(table: Mapping[str, tuple[Key, ...]]) -> dict[str, Key]:
-    return {key.command: key for group in table.values() for key in group if key.command}
+    return {
+        key.command: key
+        for name, group in table.items()
+        for key in group
+        if key.command and name != TIMELINE
+    }
 
 
 def lines() -> dict[str, list[tuple[str, str]]]:
@@ -193,6 +225,11 @@ def lines() -> dict[str, list[tuple[str, str]]]:
 def words_with_key(command: str, words: str) -> str:
     """A tool tip that ends with the key of a command."""
     return f"{words}  ({commands()[command].text})"
+
+
+def words_with_timeline_key(command: str, words: str) -> str:
+    """A tool tip that ends with the key of a command of the timeline."""
+    return f"{words}  ({timeline_commands()[command].text} after a click in a lane)"
 
 
 class KeyBinder:

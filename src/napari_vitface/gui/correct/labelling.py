@@ -13,6 +13,7 @@ from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.keys import CommandTargets, KeyBinder, commands
 from napari_vitface.gui.correct.saving import LabelSaving
+from napari_vitface.gui.events.annotating import Annotating
 
 if TYPE_CHECKING:
     from napari_vitface.gui.overlays import Overlays
@@ -29,7 +30,10 @@ class Labelling(LabelEditing):
         super().__init__(session, documents, self.saving)
         self.canvas = LabelCanvas(session, self, overlays)
         self.walk = FrameWalk(session, marks, self.hint)
-        self._targets = CommandTargets(self, self.selection, self.saving, self.canvas, self.walk)
+        self.annotating = Annotating(session, documents)
+        self._targets = CommandTargets(
+            self, self.selection, self.saving, self.canvas, self.walk, self.annotating
+        )
         self._keys = KeyBinder(self.run)
         viewer = session.viewer
         assert viewer is not None
@@ -46,4 +50,5 @@ class Labelling(LabelEditing):
         """Let go of documents and keys; what is not saved is in the journal."""
         self._keys.unbind()
         self.canvas.close()
+        self.annotating.close()
         self.documents.close()

@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock, placed_below
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.trajectories.filter_form import FilterForm
@@ -23,9 +23,6 @@ from napari_vitface.gui.workbench import Workbench, open_session_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
-
-#: Its name in napari's settings.
-DOCK_NAME = f"{TRAJECTORIES} (napari-vitface)"
 
 _HEIGHT = 330
 
@@ -50,7 +47,7 @@ class TrajectoriesDock(QWidget):
         self.video: VideoPlot | None = None
         self._of_session, self._of_video = of_session, of_video = Connections(), Connections()
         self._closed = False
-        open_below_the_canvas()
+        placed_below(TRAJECTORIES)
 
         self.list = TraceList()
         self.list.setFixedWidth(172)
@@ -103,7 +100,7 @@ class TrajectoriesDock(QWidget):
         self.list.changed.connect(self._to_video(VideoPlot.show_traces))
         self.list.chosen.connect(self._to_video(VideoPlot.select))
         self.plot.sought.connect(self._to_video(VideoPlot.seek))
-        self.plot.range_changed.connect(self._to_video(VideoPlot.redraw_soon))
+        self.plot.range_changed.connect(self._to_video(VideoPlot.show_time))
         self.plot.threshold_moved.connect(self._to_video(VideoPlot.set_threshold))
         self.form.applied.connect(self._to_video(VideoPlot.apply))
         self.form.undo_pressed.connect(self._to_video(VideoPlot.undo))
@@ -211,12 +208,3 @@ class TrajectoriesDock(QWidget):
         self.setStyleSheet(style_sheet(viewer) + STYLE)
         self.plot.set_colours(text, back, QColor(text))
         self._to_video(VideoPlot.show_traces)()
-
-
-def open_below_the_canvas() -> None:
-    """Let napari open the dock at the bottom, unless the user had it elsewhere the last time."""
-    from napari.settings import get_settings
-
-    positions = getattr(get_settings().application, "plugin_widget_positions", None)
-    if positions is not None:
-        positions.setdefault(DOCK_NAME, "bottom")

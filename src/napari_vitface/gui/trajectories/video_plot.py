@@ -91,6 +91,7 @@ class VideoPlot:
         session, labelling = self._session, self._session.labelling
         for signal, slot in (
             (session.frame_changed, self._on_frame),
+            (session.time_in_view.changed, self._plot.show_frames),
             (session.poses_changed, self._on_poses),
             (session.traces_changed, self._on_measured),
             (session.prediction.filled, self._on_filled),
@@ -310,6 +311,11 @@ class VideoPlot:
         self._plot.set_titles(self._store.times is not None, self._centred)
         self._store.want(traces)
         self._watch()
+        self.redraw_soon()
+
+    def show_time(self) -> None:
+        """Other frames are in view: draw them, and let other docks show them."""
+        self._session.time_in_view.show(*self._plot.time.viewRange()[0])
         self.redraw_soon()
 
     def redraw_soon(self) -> None:

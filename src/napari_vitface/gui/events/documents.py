@@ -1,0 +1,194 @@
+"""The events of each open video: in the project that it belongs to, else in a file beside it.
+
+Opening may take a while on a network drive, so it happens on a thread; the events are there when
+`changed` says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_vitface.errors import LabelError
+from napari_vitface.events.format import read_events
+from napari_vitface.events.intervals import Interval, make_edit
+from napari_vitface.events.labels import EventLabel, with_used
+from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.jobs.outputs import output_path
+from napari_vitface.project.event_document import EventDocument, open_events
+from napari_vitface.project.event_labels import read_event_labels, write_event_labels
+from napari_vitface.user_folders import state_folder
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.correct.documents import Documents
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
+    from napari_vitface.project.project import Project
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class VideoEvents:
+    """The events of an open video.
+
+    Attributes
+    ----------
+    document : EventDocument
+    project : Path or None
+        The folder of the project that they are kept in; None: beside the video.
+    declared : tuple of EventLabel
+        Labels that were made, whether there are events of them or not.
+    """
+
+    document: EventDocument
+    project: Path | None
+    declared: tuple[EventLabel, ...] = field(default=())
+
+    @property
+    def labels(self) -> tuple[EventLabel, ...]:
+        """The labels that are shown, one lane each."""
+        return with_used(self.declared, self.document.events.labels)
+
+    def declare(self, labels: tuple[EventLabel, ...]) -> None:
+        """Have other labels; `LabelError` if a project cannot keep them."""
+        if self.project is not None:
+            write_event_labels(self.project, labels)
+        self.declared = labels
+
+
+class EventDocuments:
+    """Opens and closes the events of a session's videos."""
+
+    #: The events of the current video are there, or are others.
+    changed = Signal()
+
+    def __init__(self, session: Session, documents: Documents) -> None:
+        self._session = session
+        self._documents = documents
+        self._opening: set[Path] = set()
+        #: What went wrong the last time that events were opened; empty if nothing did.
+        self.problem = ""
+        documents.changed.connect(self._follow)
+
+    @property
+    def current(self) -> VideoEvents | None:
+        """The events of the video on screen; None without one, or while they are opened."""
+        opened = self._session.current
+        return opened.events if opened is not None else None
+
+    @property
+    def opening(self) -> bool:
+        """Whether the events of the current video are being opened."""
+        opened = self._session.current
+        return opened is not None and opened.path in self._opening
+
+    def release(self, opened: OpenVideo) -> None:
+        """Let go of the events of a video that is no longer open, saved if nothing is against it.
+
+        What cannot be saved stays in their journal.
+        """
+        events, opened.events = opened.events, None
+        if events is not None:
+            _close(events.document)
+
+    def close(self) -> None:
+        """Let go of all events."""
+        for opened in self._session.videos:
+            self.release(opened)
+
+    def _follow(self) -> None:
+        """Open what belongs to the current video where it is kept now."""
+        opened = self._session.current
+        self.problem = ""
+        if opened is not None and not self._documents.opening and opened.path not in self._opening:
+            project = opened.in_project.project if opened.in_project is not None else None
+            folder = project.folder if project is not None else None
+            if opened.events is None or opened.events.project != folder:
+                self._open(opened, project)
+        self.changed.emit()
+
+    def _open(self, opened: OpenVideo, project: Project | None) -> None:
+        path, before = opened.path, opened.events
+        drawn = tuple(before.document.events) if before is not None else None
+        self._opening.add(path)
+
+        def work() -> VideoEvents:
+            found = _in_project(project, path, drawn) if project is not None else _beside(path)
+            if self._session.closed:
+                # Nobody is there to close it later.
+                _close(found.document)
+            return found
+
+        def done(result: Any) -> None:
+            self._opening.discard(path)
+            if isinstance(result, Exception):
+                self.problem = sentence_of("opening the events", result)
+                self._session.tell(self.problem, "error")
+            else:
+                self._take(path, result)
+            self.changed.emit()
+
+        self._session.in_background(work, done)
+
+    def _take(self, path: Path, events: VideoEvents) -> None:
+        # It may have been closed, and opened again, meanwhile.
+        now = self._session.videos.find(path)
+        if now is None:
+            _close(events.document)
+            return
+        self.release(now)
+        now.events = events
+        for problem in events.document.problems:
+            self._session.tell(problem, "warning")
+
+
+def _in_project(project: Project, path: Path, drawn: tuple[Interval, ...] | None) -> VideoEvents:
+    """Events in a project, which takes over those that were drawn before it was there."""
+    document = project.events(path)
+    labels = read_event_labels(project.folder)
+    if not document.path.exists() and not len(document.events) and not document.read_only:
+        table = beside(path)
+        if drawn is None:
+            drawn = read_events(table) if table.exists() else ()
+        edit = make_edit(document.events, "take over the events beside the video", add=drawn)
+        if edit is not None:
+            document.do(edit)
+    return VideoEvents(document, project.folder, labels)
+
+
+def _beside(path: Path) -> VideoEvents:
+    folder = state_folder() / "events"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabelError(
+            f"{folder}, which keeps edits safe, cannot be made ({error.strerror or error})."
+        ) from error
+    mark = zlib.crc32(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    journal = folder / f"{path.stem[:60]}.{mark:08x}.jsonl"
+    return VideoEvents(open_events(path.name, beside(path), journal), None)
+
+
+def beside(video: Path) -> Path:
+    """Where the events of a video are kept that is in no project."""
+    return output_path(video, "_vitface_events.tsv")
+
+
+def _close(document: EventDocument) -> None:
+    try:
+        if document.unsaved and not document.read_only:
+            document.save()
+    except LabelError as error:
+        _log.info("%s; the edits stay in %s", error, document.journal.path)
+    except Exception:
+        _log.exception("cannot save %s", document)
+    try:
+        document.close()
+    except Exception:
+        _log.exception("cannot close %s", document)

@@ -16,7 +16,7 @@ from napari_vitface.video import Video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop import Crop
-    from napari_vitface.gui.events.documents import VideoEvents
+    from napari_vitface.gui.events.video_events import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.pose.edits import Edit, EditHistory

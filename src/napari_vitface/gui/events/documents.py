@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,11 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.events.format import read_events
 from napari_vitface.events.intervals import Interval, make_edit
-from napari_vitface.events.labels import EventLabel, with_used
+from napari_vitface.gui.events.video_events import VideoEvents
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.project.event_document import EventDocument, open_events
-from napari_vitface.project.event_labels import read_event_labels, write_event_labels
+from napari_vitface.project.event_labels import read_event_labels
 from napari_vitface.user_folders import state_folder
 
 if TYPE_CHECKING:
@@ -31,35 +30,6 @@ if TYPE_CHECKING:
     from napari_vitface.project.project import Project
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class VideoEvents:
-    """The events of an open video.
-
-    Attributes
-    ----------
-    document : EventDocument
-    project : Path or None
-        The folder of the project that they are kept in; None: beside the video.
-    declared : tuple of EventLabel
-        Labels that were made, whether there are events of them or not.
-    """
-
-    document: EventDocument
-    project: Path | None
-    declared: tuple[EventLabel, ...] = field(default=())
-
-    @property
-    def labels(self) -> tuple[EventLabel, ...]:
-        """The labels that are shown, one lane each."""
-        return with_used(self.declared, self.document.events.labels)
-
-    def declare(self, labels: tuple[EventLabel, ...]) -> None:
-        """Have other labels; `LabelError` if a project cannot keep them."""
-        if self.project is not None:
-            write_event_labels(self.project, labels)
-        self.declared = labels
 
 
 class EventDocuments:

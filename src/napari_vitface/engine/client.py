@@ -6,10 +6,10 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from napari_vitface.engine.connection import Connection, Request
 from napari_vitface.engine.jobs import JOBS
+from napari_vitface.engine.messages import Submit
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Cancelled, Event, Failed
 
@@ -73,7 +73,7 @@ class Engine:
     def submit(
         self,
         job: str,
-        arguments: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, object] | None = None,
         *,
         urgent: bool = False,
         replaces: str | None = None,
@@ -106,14 +106,7 @@ class Engine:
         JOBS.get(job)  # With a job of another package come the types of what it ends with.
         request = Request(next(self._numbers), job, urgent, on_event)
         request._cancel = self._cancel
-        request._message = {
-            "type": "submit",
-            "number": request.number,
-            "job": job,
-            "arguments": dict(arguments or {}),
-            "urgent": urgent,
-            "replaces": replaces,
-        }
+        request._message = Submit(request.number, job, dict(arguments or {}), urgent, replaces)
         with self._lock:
             self._connect().submit(request)
         return request

@@ -13,8 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Any
 
+from napari_vitface.engine.messages import Cancel, Ready, Stage, Submit, Told, WarmUp
 from napari_vitface.engine.wire import WireError, encode_message, read_message
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Cancelled, Event, Failed, Finished
@@ -46,7 +46,7 @@ class Request:
         self._over = threading.Event()
         #: What the engine said of it: "", "began" or "closing".
         self._stage = ""
-        self._message: dict[str, Any] = {}
+        self._message: Submit | None = None
         self._cancel: Callable[[Request], None] | None = None
 
     def __repr__(self) -> str:
@@ -137,7 +137,7 @@ class Connection:
         return not self._ended and self.process.poll() is None
 
     def warm_up(self) -> None:
-        self._outbox.put(encode_message({"type": "warm up"}))
+        self._outbox.put(encode_message(WarmUp()))
 
     def works_on_another(self, request: Request) -> bool:
         """Whether a long job beside `request` is under way."""
@@ -190,7 +190,7 @@ class Connection:
         self._silent = True
 
     def cancel(self, number: int) -> None:
-        self._outbox.put(encode_message({"type": "cancel", "number": number}))
+        self._outbox.put(encode_message(Cancel(number)))
 
     def _write(self) -> None:
         assert self.process.stdin is not None
@@ -208,16 +208,16 @@ class Connection:
         assert self.process.stdout is not None
         try:
             while True:
-                message = read_message(self.process.stdout)  # type: ignore[arg-type]
-                if message["type"] == "ready":
-                    self._ready = True
-                elif message["type"] == "event":
-                    self.deliver(message["number"], message["event"])
-                elif message["type"] == "stage":
-                    with self._lock:
-                        request = self._open.get(message["number"])
-                    if request is not None:
-                        request._stage = message["stage"]
+                match read_message(self.process.stdout):  # type: ignore[arg-type]
+                    case Ready():
+                        self._ready = True
+                    case Told(number, event):
+                        self.deliver(number, event)
+                    case Stage(number, stage):
+                        with self._lock:
+                            request = self._open.get(number)
+                        if request is not None:
+                            request._stage = stage
         except (EOFError, OSError):
             pass
         except (WireError, ValueError) as error:

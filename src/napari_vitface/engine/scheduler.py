@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from napari_vitface.jobs.events import Cancelled, Event, Failed, Finished
 from napari_vitface.jobs.failure import describe_failure
 
-Start = Callable[[str, dict[str, Any]], Iterator[Event]]
+Start = Callable[[str, Mapping[str, object]], Iterator[Event]]
 
 
 @dataclass
 class _Entry:
     number: int
     job: str
-    arguments: dict[str, Any]
+    arguments: Mapping[str, object]
     urgent: bool
     key: str | None
     generator: Iterator[Event] | None = None
@@ -63,7 +62,7 @@ class Scheduler:
         self,
         number: int,
         job: str,
-        arguments: dict[str, Any],
+        arguments: Mapping[str, object],
         *,
         urgent: bool = False,
         replaces: str | None = None,

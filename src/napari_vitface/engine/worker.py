@@ -14,18 +14,28 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
 
 from napari_vitface.engine.jobs import JOBS
+from napari_vitface.engine.messages import (
+    Cancel,
+    Close,
+    Ready,
+    Stage,
+    Submit,
+    Told,
+    WarmUp,
+)
 from napari_vitface.engine.scheduler import Scheduler
 from napari_vitface.engine.wire import WireError, read_message, write_message
 from napari_vitface.errors import EngineError
 from napari_vitface.jobs.events import Event, Preparing
 from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.record import Record
 
 #: What the first prediction needs, so that it is there before somebody asks for one.
 _NEEDED = (
@@ -43,9 +53,9 @@ _GRACE = 10.0
 def main(parent: int | None = None) -> int:
     """Serve requests until the input ends; `parent` is the process id to outlive no longer."""
     requests, answers = _claim_pipes()
-    inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    inbox: SimpleQueue[Record] = SimpleQueue()
     # Ctrl-C in the terminal reaches this process too. It must not cut a write in two: cancel.
-    signal.signal(signal.SIGINT, lambda *_: inbox.put({"type": "cancel all"}))
+    signal.signal(signal.SIGINT, lambda *_: inbox.put(Cancel()))
     threading.Thread(target=_read, args=(requests, inbox), daemon=True).start()
     if parent is not None and os.name == "posix":
         threading.Thread(target=_watch_parent, args=(parent, inbox), daemon=True).start()
@@ -55,7 +65,7 @@ def main(parent: int | None = None) -> int:
     return 0
 
 
-def start_job(job: str, arguments: dict[str, Any], **context: Any) -> Iterator[Event]:
+def start_job(job: str, arguments: Mapping[str, object], **context: Any) -> Iterator[Event]:
     """The generator of a job, by its name in `JOBS` or as ``module:function``.
 
     `context` holds what the process shares between jobs; a job gets the parts it has a parameter
@@ -70,12 +80,12 @@ def start_job(job: str, arguments: dict[str, Any], **context: Any) -> Iterator[E
     return generator_function(**arguments, **shared)
 
 
-def _started(job: str, arguments: dict[str, Any], resources: Resources) -> Iterator[Event]:
+def _started(job: str, arguments: Mapping[str, object], resources: Resources) -> Iterator[Event]:
     # Not before the first step: what a job is called with is imported with it.
     yield from start_job(job, arguments, resources=resources)
 
 
-class WarmUp:
+class Imports:
     """Imports what jobs need on a thread, so that the process answers meanwhile."""
 
     def __init__(self) -> None:
@@ -102,50 +112,44 @@ class WarmUp:
                 importlib.import_module(name)
 
 
-def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
+def _serve(inbox: SimpleQueue[Record], answers: BinaryIO) -> None:
     resources = Resources()
-    warm_up = WarmUp()
+    imports = Imports()
 
-    def start(job: str, arguments: dict[str, Any]) -> Iterator[Event]:
+    def start(job: str, arguments: Mapping[str, object]) -> Iterator[Event]:
         if job in JOBS and not JOBS[job].needs_torch:
             return start_job(job, arguments, resources=resources)
-        return warm_up.waited_for(_started(job, arguments, resources))
+        return imports.waited_for(_started(job, arguments, resources))
 
     def emit(number: int, event: Event) -> None:
         try:
-            write_message(answers, {"type": "event", "number": number, "event": event})
+            write_message(answers, Told(number, event))
         except (TypeError, ValueError, RecursionError) as error:
             # Nothing of it was sent. The request must end all the same, and this process not.
             failed = describe_failure(type(event).__name__, error)
-            write_message(answers, {"type": "event", "number": number, "event": failed})
+            write_message(answers, Told(number, failed))
 
     def tell(number: int, stage: str) -> None:
-        write_message(answers, {"type": "stage", "number": number, "stage": stage})
+        write_message(answers, Stage(number, stage))
 
     scheduler = Scheduler(start, emit, tell)
-    write_message(answers, {"type": "ready", "pid": os.getpid()})
+    write_message(answers, Ready(os.getpid()))
     while True:
         while True:
             try:
                 message = inbox.get(block=scheduler.idle)
             except Empty:
                 break
-            match message["type"]:
-                case "submit":
-                    scheduler.submit(
-                        message["number"],
-                        message["job"],
-                        message["arguments"],
-                        urgent=message["urgent"],
-                        replaces=message["replaces"],
-                    )
-                case "cancel":
-                    scheduler.cancel(message["number"])
-                case "cancel all":
+            match message:
+                case Submit(number, job, arguments, urgent, replaces):
+                    scheduler.submit(number, job, arguments, urgent=urgent, replaces=replaces)
+                case Cancel(None):
                     scheduler.cancel_all()
-                case "warm up":
-                    warm_up.begin()
-                case "close":
+                case Cancel(int(number)):
+                    scheduler.cancel(number)
+                case WarmUp():
+                    imports.begin()
+                case Close():
                     threading.Thread(target=_exit_after_grace, daemon=True).start()
                     scheduler.cancel_all()
                     resources.close()
@@ -153,21 +157,21 @@ def _serve(inbox: SimpleQueue[dict[str, Any]], answers: BinaryIO) -> None:
         scheduler.step()
 
 
-def _read(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]]) -> None:
+def _read(requests: BinaryIO, inbox: SimpleQueue[Record]) -> None:
     try:
         while True:
             inbox.put(read_message(requests))
     except (EOFError, OSError, WireError):
-        inbox.put({"type": "close"})
+        inbox.put(Close())
         # The main thread may be inside a step that takes for ever.
         _exit_after_grace()
 
 
-def _watch_parent(parent: int, inbox: SimpleQueue[dict[str, Any]]) -> None:
+def _watch_parent(parent: int, inbox: SimpleQueue[Record]) -> None:
     # A process that the parent forked may hold the pipe open after the parent's death.
     while os.getppid() == parent:
         time.sleep(1.0)
-    inbox.put({"type": "close"})
+    inbox.put(Close())
     _exit_after_grace()
 
 

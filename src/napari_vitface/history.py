@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+#: A line of a journal: plain JSON data. Those who read one back look at what is in it.
+Line = dict[str, Any]
+
 
 class HasInverse(Protocol):
     """Something that was done, as one step of undo."""
@@ -13,7 +16,7 @@ class HasInverse(Protocol):
     def what(self) -> str:
         """What the user did, as it follows "Undo": "move nose tip"."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Line:
         """As plain JSON data."""
 
 
@@ -40,7 +43,7 @@ class History(Generic[E]):
         undone.
     """
 
-    def __init__(self, record: Callable[[dict[str, Any]], None] = lambda line: None) -> None:
+    def __init__(self, record: Callable[[Line], None] = lambda line: None) -> None:
         self.record = record
         self.done: list[E] = []
         self.undone: list[E] = []

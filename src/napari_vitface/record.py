@@ -79,8 +79,8 @@ def from_plain(kind: type[T], data: Any) -> T:
     result: Any = data
     if origin in (Union, UnionType):
         if data is not None:
-            (kept,) = (each for each in inner if each is not NoneType)
-            result = from_plain(kept, data)
+            kinds = [each for each in inner if each is not NoneType]
+            result = from_plain(kinds[0], data) if len(kinds) == 1 else data
     elif origin is tuple and inner[1:] == (...,):
         result = tuple(from_plain(inner[0], item) for item in data)
     elif origin is tuple:

@@ -11,6 +11,7 @@ import pytest
 
 from napari_vitface.cli.parser import parse
 from napari_vitface.errors import VitFaceError
+from napari_vitface.record import from_plain
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import TrainingSettings, read_size
 
@@ -95,7 +96,7 @@ def test_what_is_stored_comes_back() -> None:
 
     settings = TrainingSettings(image_size=(64, 96), crop=(1, 2, 3, 4), augmentation={"flip": 0.5})
     stored = json.loads(json.dumps(settings.to_dict()))
-    assert TrainingSettings.from_dict(stored) == settings
+    assert from_plain(TrainingSettings, stored) == settings
     assert settings.difference(stored) == []
     assert TrainingSettings(batch_size=2).difference(stored) == [
         "image size", "crop", "batch size", "augmentation",

@@ -281,11 +281,11 @@ def _listening_for_ctrl_c() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def as_plain(event: Event) -> dict[str, Any]:
+def as_plain(event: Event) -> dict[str, object]:
     """An event as what JSON can hold: arrays are left to the files, their extent is told."""
     match event:
         case PosesPredicted(frames=frames):
-            content: dict[str, Any] = {
+            content: dict[str, object] = {
                 "first": int(frames[0]) if len(frames) else None,
                 "last": int(frames[-1]) if len(frames) else None,
                 "count": len(frames),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_vitface.errors import LabelError
-from napari_vitface.history import History
+from napari_vitface.history import History, Line
 
 #: What tables write where there is nothing.
 MISSING = ("", "n/a", "na", "nan", "none", "null")
@@ -104,7 +104,7 @@ class EventEdit:
         """The edit that takes this one back."""
         return EventEdit(self.what, self.added, self.removed)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Line:
         """As plain JSON data."""
         return {
             "what": self.what,
@@ -216,9 +216,7 @@ class EventHistory(History[EventEdit]):
         See `History`.
     """
 
-    def __init__(
-        self, events: Events, record: Callable[[dict[str, Any]], None] = lambda line: None
-    ) -> None:
+    def __init__(self, events: Events, record: Callable[[Line], None] = lambda line: None) -> None:
         super().__init__(record)
         self.events = events
 

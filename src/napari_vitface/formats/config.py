@@ -14,6 +14,10 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.repeats import check_repeats
 
+#: Settings of a project: people and other programs write them, so each value is looked at before it
+#: is used.
+Config = dict[str, Any]
+
 #: Larger than the settings of any project: reading this much takes seconds.
 _MOST_BYTES = 500_000
 #: Values in a file, those counted again that it repeats by reference.
@@ -24,7 +28,7 @@ _MOST_BRACKETS = 200
 _ENCODINGS = ("cp1252", "gb18030", "cp932", "cp949", "big5", "cp1250", "cp1251", "cp1253")
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> Config:
     """The settings in a YAML file, in a mapping that remembers comments, order and quotes.
 
     Raises
@@ -63,7 +67,7 @@ def _brackets(content: bytes) -> int:
     return int((open_before - np.minimum.accumulate(open_before)).max())
 
 
-def write_config(path: Path, data: dict[str, Any]) -> None:
+def write_config(path: Path, data: Config) -> None:
     """Write settings as YAML, with the comments of where they were read, in place of `path`.
 
     The encoding stays as it is, for other programs may expect that of their system.

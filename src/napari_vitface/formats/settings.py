@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.config import read_config, write_config
+from napari_vitface.formats.config import Config, read_config, write_config
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
@@ -27,7 +27,7 @@ _OLDER_KEY = "vitface"
 _OLDER_FILE = "keypoints.yaml"
 
 
-def is_deeplabcut(data: dict[str, Any]) -> bool:
+def is_deeplabcut(data: Config) -> bool:
     """Whether settings are those of a DeepLabCut project, and not, say, Lightning Pose's."""
     return not {"bodyparts", "multianimalbodyparts", "scorer"}.isdisjoint(data)
 
@@ -50,8 +50,8 @@ class Settings:
     """
 
     folder: Path
-    config: dict[str, Any] = field(default_factory=dict)
-    own: dict[str, Any] = field(default_factory=dict)
+    config: Config = field(default_factory=dict)
+    own: Config = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     older: bool = False
 
@@ -61,7 +61,7 @@ class Settings:
         return bool(self.config)
 
     @property
-    def main(self) -> dict[str, Any]:
+    def main(self) -> Config:
         """The settings that name the keypoints."""
         return self.config if self.configured else self.own
 
@@ -128,14 +128,14 @@ def read_settings(folder: Path) -> Settings:
     if not is_deeplabcut(config):
         config = {}
     problems: list[str] = []
-    own: dict[str, Any] = {}
+    own: Config = {}
     path = own_file(folder)
     if is_file(path):
         try:
             own = _read_own(path)
         except LabelError as error:
             problems.append(f"{str(error).rstrip('.')}; its swap pairs and colours are not used.")
-    before: dict[str, Any] = {}
+    before: Config = {}
     older_file = path.with_name(_OLDER_FILE)
     if config:
         before = _mapping(config.get(_OLDER_KEY))
@@ -174,7 +174,7 @@ def _perhaps_older(folder: Path) -> bool:
         return False
 
 
-def _read_own(path: Path) -> dict[str, Any]:
+def _read_own(path: Path) -> Config:
     data = read_config(path)
     version = data.get("format", FORMAT)
     if not isinstance(version, int) or version > FORMAT:
@@ -200,7 +200,7 @@ def _make_way(path: Path) -> None:
         path.replace(path.with_name(f"{path.name}.damaged"))
 
 
-def _mapping(data: Any) -> dict[str, Any]:
+def _mapping(data: Any) -> Config:
     return data if isinstance(data, dict) else {}
 
 

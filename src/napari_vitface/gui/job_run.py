@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from psygnal import Signal
 
@@ -117,7 +117,7 @@ class Runner(Generic[R]):
         self,
         run: R,
         job: str,
-        arguments: dict[str, Any],
+        arguments: Mapping[str, object],
         on_event: Callable[[Event], bool] = lambda event: False,
         *,
         urgent: bool = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Layer, Points, Vectors
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -76,7 +77,7 @@ def placed_on(
     video: Image,
     scale: tuple[float, float] = (1.0, 1.0),
     translate: tuple[float, float] = (0.0, 0.0),
-) -> dict[str, Any]:
+) -> dict[str, NDArray[np.float64]]:
     """Layer arguments that put video pixels, scaled and moved, where the video layer draws them."""
     video_scale = np.asarray(video.scale[-2:])
     return {

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
 from napari_vitface.gui.shown import ShownPose, shown_pose
 from napari_vitface.kinematics.operations import operations_for
+from napari_vitface.pose.edits import Operation
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
-Operations = list[dict[str, Any]]
+Operations = list[Operation]
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class OpenVideo:
             done = self.document.operations
         else:
             done = self.own.operations if self.own is not None else []
-        return [dict(each) for each in operations_for(done, self.model)]
+        return [each.copy() for each in operations_for(done, self.model)]
 
     @property
     def predictions(self) -> PoseTable | None:

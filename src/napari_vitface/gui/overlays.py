@@ -378,7 +378,7 @@ class Overlays:
                 self.wanted_changed.emit(what, False)
 
 
-def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
+def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, object]:
     """Names beside the points, as napari takes them."""
     return {
         "string": "{label}",
@@ -390,7 +390,7 @@ def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, Any]:
     }
 
 
-def _features(names: list[str], rows: PointRows) -> dict[str, Any]:
+def _features(names: list[str], rows: PointRows) -> dict[str, object]:
     # napari writes the text of hidden points too, so theirs is empty.
     labels = [name if shown else "" for name, shown in zip(names, rows.shown, strict=True)]
     return {

@@ -227,7 +227,11 @@ class Session:
     # ----------------------------------------------------------------- engine and threads
 
     def submit(
-        self, job: str, arguments: dict[str, Any], on_event: Callable[[Event], None], **options: Any
+        self,
+        job: str,
+        arguments: Mapping[str, object],
+        on_event: Callable[[Event], None],
+        **options: Any,
     ) -> Request:
         """Give the engine a job whose events arrive on the main thread."""
 

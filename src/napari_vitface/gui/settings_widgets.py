@@ -14,7 +14,7 @@ from napari_vitface.settings.option import Setting, Value
 def widget_of(setting: Setting, on_change: Callable[[Value], object]) -> ValueWidget[Any]:
     """The widget of a setting; `on_change` is called with what the user makes of it."""
     option, kind = setting.option, setting.kind
-    options: dict[str, Any] = {"tooltip": sentence(option.help)}
+    options: dict[str, object] = {"tooltip": sentence(option.help)}
     annotation: Any = kind
     if setting.choices:
         annotation = Literal[setting.choices]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -82,11 +82,11 @@ def export(
     description = describe(network, preprocessing, metadata, file)
     for key, value in {
         KEY: json.dumps(description),
-        "licence": description["training"].get("licence", ""),
+        "licence": metadata["training"].get("licence", ""),
     }.items():
         graph.metadata_props.add(key=key, value=value)
     graph.producer_name, graph.producer_version = "napari-vitface", __version__
-    graph.doc_string = _summary(description)
+    graph.doc_string = _summary(metadata)
     content = graph.SerializeToString()
     yield Progress(2, 3, message="Comparing its points")
     moved = _compared(content, network, preprocessing, metadata.get("calibration"), target)
@@ -105,7 +105,7 @@ def describe(
     preprocessing: Preprocessing,
     metadata: Metadata,
     checkpoint: Path,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What a program must know to use the file, as plain data for JSON."""
     height, width = preprocessing.input_size
     colour = "grey (the luma of BT.601)" if preprocessing.channels == 1 else "RGB"
@@ -162,10 +162,10 @@ def _meaning(calibration: Calibration | None) -> str:
     return f"probability that the point is {near}, calibrated on held-out frames"
 
 
-def _summary(description: Mapping[str, Any]) -> str:
-    training = description["training"]
+def _summary(metadata: Metadata) -> str:
+    training, keypoints = metadata["training"], metadata["network"]["keypoints"]
     parts = [
-        f"Keypoints: {', '.join(description['keypoints']['names'])}.",
+        f"Keypoints: {', '.join(keypoints['names'])}.",
         f"Licence: {training.get('licence', 'not stated')}.",
         *(f"Cite: {citation}" for citation in training.get("citations", [])),
         f"How to use it stands as JSON in metadata_props under {KEY}.",

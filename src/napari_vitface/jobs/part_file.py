@@ -12,9 +12,9 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,11 @@ class PartFile:
     """
 
     def __init__(
-        self, path: Path, fingerprint: dict[str, Any], record: np.dtype[np.void], frames: range
+        self,
+        path: Path,
+        fingerprint: Mapping[str, object],
+        record: np.dtype[np.void],
+        frames: range,
     ) -> None:
         self.path = path
         self.dtype = np.dtype([("row", record), ("checksum", "<u4")])
@@ -135,7 +139,7 @@ class PartFile:
     def _offset(self, record: int) -> int:
         return len(self._header) + record * self.dtype.itemsize
 
-    def _continue(self, fingerprint: dict[str, Any], frames: range) -> int:
+    def _continue(self, fingerprint: Mapping[str, object], frames: range) -> int:
         """Number of records that can be kept; the file is cut to these."""
         self._file.seek(0)
         magic = self._file.read(len(_MAGIC))
@@ -183,7 +187,7 @@ class PartFile:
         return np.array([zlib.crc32(data[end - size : end - 4], start) for end in ends], np.uint32)
 
 
-def read_fingerprint(path: Path) -> dict[str, Any]:
+def read_fingerprint(path: Path) -> dict[str, object]:
     """What the run that left a part file was asked for; empty if there is none to go on from."""
     try:
         with path.open("rb") as file:
@@ -214,7 +218,7 @@ def _read_line(file: BinaryIO, longest: int = 1 << 20) -> bytes:
     return line + newline
 
 
-def _difference(found: bytes, wanted: dict[str, Any]) -> tuple[str, ...]:
+def _difference(found: bytes, wanted: Mapping[str, object]) -> tuple[str, ...]:
     try:
         old = json.loads(found)
         return tuple(key for key in wanted if old.get(key) != wanted[key]) or ("format",)

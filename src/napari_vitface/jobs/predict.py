@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -377,7 +377,7 @@ def _listed(keys: tuple[str, ...]) -> str:
     return " and another ".join(keys)
 
 
-def _face_of(part: Path, fingerprint: dict[str, Any]) -> Face | None:
+def _face_of(part: Path, fingerprint: Mapping[str, object]) -> Face | None:
     """The face that an earlier run of the same kind found, so that this one goes on with its crop.
 
     Another precision might find one that lies a pixel aside.
@@ -394,7 +394,7 @@ def _face_of(part: Path, fingerprint: dict[str, Any]) -> Face | None:
 
 def _fingerprint(
     video: Video, stamp: VideoStamp, model: Path, frames: range, keypoints: tuple[str, ...]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """What must be the same for a run to go on from an earlier one's part file, but the crop.
 
     Device, precision and batch size are not part of it: they move points by fractions of a pixel,

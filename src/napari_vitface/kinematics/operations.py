@@ -18,8 +18,7 @@ the network's own: that of a filled point does not rise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,8 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.kinematics.gaps import fill_gaps
 from napari_vitface.kinematics.smoothing import median_filter, savgol_filter
+from napari_vitface.pose.edits import Operation
 from napari_vitface.pose.table import PointState, PoseTable
-
-Operation = Mapping[str, Any]
 
 _COMMON = {"confidence", "keypoints", "frames", "model"}
 _OWN: dict[tuple[str, str], set[str]] = {

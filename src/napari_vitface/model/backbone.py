@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from napari_vitface.errors import BackboneError
 from napari_vitface.model.architecture import check_architecture, check_input_size
 from napari_vitface.model.grey import fold_grey
+from napari_vitface.model.metadata import BackboneDescription
 from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.reasons import first_line
 from napari_vitface.model.timm_import import timm
@@ -147,7 +148,7 @@ class Backbone(nn.Module):
         patches = tokens[:, self.num_prefix_tokens :].transpose(1, 2)
         return prefix, patches.unflatten(2, self.grid)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> BackboneDescription:
         """What `create_backbone` needs to build the same architecture, for JSON."""
         return {
             "timm_name": self.timm_name,

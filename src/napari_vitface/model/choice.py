@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,7 @@ def _int8_asked_for(int8: Int8Network | None, device: torch.device) -> Choice:
     return Choice(str(device), "int8", f"int8 on {device}, as asked for; {int8.about}.")
 
 
-def recalled(conditions: dict[str, Any], options: list[tuple[str, str]]) -> Choice | None:
+def recalled(conditions: Mapping[str, object], options: list[tuple[str, str]]) -> Choice | None:
     """The choice that is kept for `conditions`, if it is one of `options`."""
     found = recall(conditions) or {}
     device, precision, why = (found.get(key) for key in ("device", "precision", "why"))
@@ -134,7 +134,7 @@ def recalled(conditions: dict[str, Any], options: list[tuple[str, str]]) -> Choi
     return Choice(str(device), str(precision), why) if found.get("sure") is True else None
 
 
-def keep(conditions: dict[str, Any], choice: Choice, trials: Sequence[Trial]) -> None:
+def keep(conditions: Mapping[str, object], choice: Choice, trials: Sequence[Trial]) -> None:
     """Keep a choice for `conditions`, unless other programs were at work meanwhile.
 
     Where a candidate was given up, it may have been for what it does once in a process, or for a

@@ -181,11 +181,11 @@ def _quantised(graph: Any, canvas: NDArray[np.uint8]) -> Any:
 
     class Frames(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._batches: Iterator[dict[str, Any]] = iter(
+            self._batches: Iterator[dict[str, NDArray[np.uint8]]] = iter(
                 {FRAMES: canvas[start : start + _BATCH]} for start in range(0, len(canvas), _BATCH)
             )
 
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
             return next(self._batches, None)
 
     with tempfile.TemporaryDirectory(prefix="vitface-int8-") as folder:

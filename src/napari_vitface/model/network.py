@@ -12,6 +12,7 @@ from napari_vitface.model.architecture import check_architecture
 from napari_vitface.model.backbone import Backbone, create_backbone, known_name
 from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import check_head_argument, coordinates_to_pixels, create_head
+from napari_vitface.model.metadata import NetworkDescription
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.heads import DEFAULT_HEAD
 
@@ -77,7 +78,7 @@ class KeypointNetwork(nn.Module):
             return torch.nan_to_num(xy, nan=0.0, posinf=0.0, neginf=0.0), finite.float()
         return decode_heatmaps(output, self.stride)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NetworkDescription:
         """Architecture as plain data, for JSON."""
         return {
             "backbone": self.backbone.to_dict(),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.model.metadata import PreprocessingDescription
 
 if TYPE_CHECKING:
     import torch
@@ -75,7 +76,7 @@ class Preprocessing:
         """The same preprocessing of another part of the frame (x, y, w, h; None: the whole)."""
         return replace(self, crop=crop)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> PreprocessingDescription:
         """As plain lists and numbers, for JSON."""
         return {
             "input_size": list(self.input_size),

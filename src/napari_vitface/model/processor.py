@@ -31,7 +31,7 @@ def has_bf16_units() -> bool:
     return bool(found.get("bf16"))
 
 
-def describe_processor() -> dict[str, Any]:
+def describe_processor() -> dict[str, str | int | None]:
     """What a measured time belongs to: the computer and what torch uses of its processor."""
     return {
         "computer": platform.node(),

@@ -11,13 +11,12 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.user_folders import cache_folder
 
 
-def recall(conditions: Mapping[str, Any]) -> dict[str, Any] | None:
+def recall(conditions: Mapping[str, object]) -> dict[str, object] | None:
     """What was chosen under exactly these conditions (plain data for JSON), if it is known."""
     try:
         found = json.loads(_file(conditions).read_text(encoding="utf-8"))
@@ -29,7 +28,7 @@ def recall(conditions: Mapping[str, Any]) -> dict[str, Any] | None:
     return choice if isinstance(choice, dict) else None
 
 
-def remember(conditions: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
+def remember(conditions: Mapping[str, object], choice: Mapping[str, object]) -> None:
     """Keep a choice for the next process."""
     file = _file(conditions)
     text = json.dumps({"conditions": dict(conditions), "choice": dict(choice)}, indent=1)
@@ -39,6 +38,6 @@ def remember(conditions: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def _file(conditions: Mapping[str, Any]) -> Path:
+def _file(conditions: Mapping[str, object]) -> Path:
     text = json.dumps(dict(conditions), sort_keys=True)
     return cache_folder() / "choices" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 from napari_vitface.errors import LabelError
-from napari_vitface.history import History
+from napari_vitface.history import History, Line
 from napari_vitface.pose.labels import FrameLabels, Point
 
 
@@ -46,7 +46,7 @@ class LabelEdit:
         changes = [PointChange(f, k, after, before) for f, k, before, after in self.changes]
         return LabelEdit(self.what, tuple(reversed(changes)))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Line:
         """As plain JSON data."""
         return {
             "what": self.what,
@@ -55,6 +55,20 @@ class LabelEdit:
                 for change in self.changes
             ],
         }
+
+
+class Operation(TypedDict, total=False):
+    """What is done to predictions, as plain data; see `napari_vitface.kinematics.operations`."""
+
+    smooth: str
+    fill: str
+    window: int
+    order: int
+    longest: int
+    confidence: float
+    keypoints: Sequence[str]
+    frames: Sequence[int]
+    model: str
 
 
 @dataclass(frozen=True)
@@ -68,14 +82,13 @@ class PredictionEdit:
     ----------
     what : str
         What the user did, as it follows "Undo": "smooth whisker 1".
-    operation : dict
-        Plain JSON data that says what to do.
+    operation : Operation
     """
 
     what: str
-    operation: dict[str, Any]
+    operation: Operation
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Line:
         """As plain JSON data."""
         return {"what": self.what, "operation": self.operation}
 
@@ -87,7 +100,7 @@ def edit_from_json(data: Any) -> Edit:
     """Inverse of the edits' `to_json`; `ValueError` if `data` is nothing of the kind."""
     match data:
         case {"what": str() as what, "operation": dict() as operation}:
-            return PredictionEdit(what, operation)
+            return PredictionEdit(what, cast(Operation, operation))
         case {"what": str() as what, "changes": list() as changes}:
             return LabelEdit(what, tuple(map(_change_from_json, changes)))
     raise ValueError(f"{data!r} is no edit")
@@ -135,15 +148,15 @@ class EditHistory(History[Edit]):
         What `LabelEdit`s change.
     record : callable
         See `History`.
-    operations : list of dict, optional
+    operations : list of Operation, optional
         Operations on predictions that are done, in order.
     """
 
     def __init__(
         self,
         labels: FrameLabels,
-        record: Callable[[dict[str, Any]], None] = lambda line: None,
-        operations: list[dict[str, Any]] | None = None,
+        record: Callable[[Line], None] = lambda line: None,
+        operations: list[Operation] | None = None,
     ) -> None:
         super().__init__(record)
         self.labels = labels

@@ -6,10 +6,9 @@ import datetime
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.config import read_config
+from napari_vitface.formats.config import Config, read_config
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.settings import Settings, is_deeplabcut
 from napari_vitface.pose.keypoints import KeypointSet
@@ -93,27 +92,27 @@ def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> 
     settings.write()
 
 
-def _parse(text: str) -> dict[str, Any]:
+def _parse(text: str) -> Config:
     from ruamel.yaml import YAML
 
-    data: dict[str, Any] = YAML().load(text)
+    data: Config = YAML().load(text)
     return data
 
 
-def body_parts(data: dict[str, Any]) -> list[str]:
+def body_parts(data: Config) -> list[str]:
     """The keypoints' names in order; those of no animal last."""
     # A bare null, which YAML takes for nothing, is somebody's name for a part here.
     return ["null" if name is None else str(name) for key in _lists(data) for name in data[key]]
 
 
-def without_animal(data: dict[str, Any]) -> frozenset[str]:
+def without_animal(data: Config) -> frozenset[str]:
     """Keypoints that belong to no animal, in projects of several animals."""
     if not data.get("multianimalproject"):
         return frozenset()
     return frozenset(map(str, data.get("uniquebodyparts") or ()))
 
 
-def animal(data: dict[str, Any]) -> str | None:
+def animal(data: Config) -> str | None:
     """The individual that our labels are of, in projects of several animals."""
     if not data.get("multianimalproject"):
         return None
@@ -121,7 +120,7 @@ def animal(data: dict[str, Any]) -> str | None:
     return str(individuals[0]) if individuals else "individual1"
 
 
-def _lists(data: dict[str, Any]) -> list[str]:
+def _lists(data: Config) -> list[str]:
     """The keys of the lists that hold keypoints."""
     if data.get("multianimalproject") or data.get("bodyparts") == _SEVERAL:
         keys = ["multianimalbodyparts", "uniquebodyparts"]
@@ -130,7 +129,7 @@ def _lists(data: dict[str, Any]) -> list[str]:
     return [key for key in keys if isinstance(data.get(key), list)]
 
 
-def can_append(data: dict[str, Any]) -> bool:
+def can_append(data: Config) -> bool:
     """Whether keypoints can be added without giving others a new place in the order."""
     return sum(1 for key in _lists(data) if data[key]) <= 1
 
@@ -170,7 +169,7 @@ def set_keypoints(settings: Settings, keypoints: KeypointSet) -> None:
         settings.own["colours"] = list(keypoints.colours)
 
 
-def scorer_of(data: dict[str, Any]) -> str:
+def scorer_of(data: Config) -> str:
     """Whose labels the project's are; empty if it does not say so.
 
     Raises
@@ -192,13 +191,13 @@ def checked_scorer(scorer: str, where: str) -> str:
     return scorer
 
 
-def videos_of(data: dict[str, Any]) -> list[str]:
+def videos_of(data: Config) -> list[str]:
     """The paths in ``video_sets``, as they are written there."""
     videos = data.get("video_sets")
     return [str(path) for path in videos] if isinstance(videos, dict) else []
 
 
-def add_video(data: dict[str, Any], path: Path, name: str, crop: str) -> None:
+def add_video(data: Config, path: Path, name: str, crop: str) -> None:
     """Name a video in ``video_sets``, in place of one of its name that has gone."""
     videos = data.get("video_sets")
     if not isinstance(videos, dict):
@@ -227,7 +226,7 @@ def lightning_pose_names(folder: Path) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _lightning_pose(folder: Path) -> dict[str, Any]:
+def _lightning_pose(folder: Path) -> Config:
     """What Lightning Pose's settings say about labels; empty if the folder has none."""
     file = folder / "config.yaml"
     data = read_config(file) if is_file(file) else {}

@@ -23,19 +23,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from napari_vitface.errors import LabelError
-from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, make_edit
+from napari_vitface.history import Line
+from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, Operation, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import FrameLabels, Point
 from napari_vitface.project.disagreement import Disagreement, find_disagreement
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
 from napari_vitface.project.images import FrameReader, missing_images, write_images
-from napari_vitface.project.journal import Journal, Line
+from napari_vitface.project.journal import Journal
 from napari_vitface.project.label_files import Kind, LabelFiles, Reading
 from napari_vitface.project.merge import Conflict, SaveConflict, merge
 from napari_vitface.project.replay import read_steps
@@ -144,7 +145,7 @@ class LabelDocument:
         return self.files.scorer
 
     @property
-    def operations(self) -> list[dict[str, Any]]:
+    def operations(self) -> list[Operation]:
         """Operations on predictions that are done, in order."""
         return self.history.operations
 
@@ -300,7 +301,7 @@ class LabelDocument:
 
     # --- the journal ------------------------------------------------------------------------------
 
-    def _header(self, operations: Sequence[dict[str, Any]]) -> Line:
+    def _header(self, operations: Sequence[Operation]) -> Line:
         return {
             "video": self.name,
             "scorer": self.files.scorer,

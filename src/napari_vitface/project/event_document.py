@@ -24,8 +24,9 @@ from napari_vitface.events.intervals import (
     make_edit,
 )
 from napari_vitface.events.merge import EventConflict, EventsConflict, merge
+from napari_vitface.history import Line
 from napari_vitface.project.document import ADOPTED
-from napari_vitface.project.journal import Journal, Line
+from napari_vitface.project.journal import Journal
 
 #: Attempts to save while another program is writing the same file.
 _ATTEMPTS = 5

@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.config import read_config
+from napari_vitface.formats.config import Config, read_config
 from napari_vitface.formats.dlc_table import point_columns
 from napari_vitface.formats.header_table import HeaderTable, is_file, read_header_table
 from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settings
@@ -192,7 +191,7 @@ class Place:
                 entries.setdefault(folder.name, VideoEntry(folder.name, None, folder))
         return list(entries.values())
 
-    def files(self, entry: VideoEntry, scorer: str, settings: dict[str, Any]) -> LabelFiles:
+    def files(self, entry: VideoEntry, scorer: str, settings: Config) -> LabelFiles:
         """The files of one scorer's labels of a video."""
         config.checked_scorer(scorer, str(self.root))
         visibility = entry.folder / f"visibility_{scorer}.csv"

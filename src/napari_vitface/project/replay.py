@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.errors import LabelError
+from napari_vitface.history import Line
 from napari_vitface.pose.edits import Edit, edit_from_json
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import Point
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Place
-from napari_vitface.project.journal import Line
 
 _STEPS = ("do", "undo", "redo")
 

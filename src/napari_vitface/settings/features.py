@@ -58,7 +58,7 @@ class FeatureKind:
         for name, setting in declared(type(self)).items():
             setting.check(getattr(self, name))
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """Name and settings as plain data for files; see `described_as`."""
         return {"kind": self.name, **{each.name: getattr(self, each.name) for each in fields(self)}}
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.record import plain_data
 from napari_vitface.settings.heads import DEFAULT_HEAD, OWN_HEADS, find_head
 from napari_vitface.settings.option import Option, declared
 
@@ -240,30 +241,15 @@ class TrainingSettings:
                 "from timm weights and leave the head as it is, or train without quick."
             )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Any:
         """As plain data, for JSON."""
-        return asdict(self)
+        return plain_data(self)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> TrainingSettings:
-        """Inverse of `to_dict`, through JSON."""
-        sizes = {key: data[key] and tuple(data[key]) for key in ("image_size", "crop")}
-        return cls(**{**data, **sizes})
-
-    def difference(self, other: Mapping[str, Any]) -> list[str]:
+    def difference(self, other: Mapping[str, object]) -> list[str]:
         """Names of the settings in which a stored run (`to_dict` through JSON) was begun otherwise.
 
         Precision is not among them: it moves points by fractions of a pixel.
         """
-        mine = _plain(self.to_dict())
+        mine = self.to_dict()
         names = [one.name for one in fields(self) if one.name != "precision"]
         return [name.replace("_", " ") for name in names if mine.get(name) != other.get(name)]
-
-
-def _plain(value: Any) -> Any:
-    """As it comes back from JSON."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -36,6 +36,20 @@ __all__ = ["Fit", "FitProgress", "FitSettings", "fit", "predict_inputs", "predic
 _WORTH = 0.005
 #: Frames judged at a time.
 _JUDGED_AT_ONCE = 16
+
+
+class FitNumbers(TypedDict):
+    """What is needed to go on with a training beside its tensors, as plain data."""
+
+    step: int
+    batch_size: int
+    accumulate: int
+    loss_sum: float
+    loss_count: int
+    best_error: float | None
+    best_step: int | None
+    not_better: int
+    scaler: dict[str, object]
 
 
 class Fit:
@@ -281,7 +295,7 @@ class Fit:
 
     # --- storing ----------------------------------------------------------------------------------
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def state(self) -> tuple[dict[str, Tensor], FitNumbers]:
         """All that is needed to go on, as tensors and as plain data."""
         tensors = {f"weights.{k}": v for k, v in self.module.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.module.state_dict().items()}
@@ -289,7 +303,7 @@ class Fit:
             tensors |= {f"best.{k}": v for k, v in self._best.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in moments.items()}
-        numbers = {
+        numbers: FitNumbers = {
             "step": self.step,
             "batch_size": self.batch_size,
             "accumulate": self.accumulate,
@@ -302,7 +316,7 @@ class Fit:
         }
         return tensors, numbers
 
-    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+    def restore(self, tensors: dict[str, Tensor], numbers: FitNumbers) -> None:
         """Go on from a `state` of the same network and settings."""
 
         def named(prefix: str) -> dict[str, Tensor]:

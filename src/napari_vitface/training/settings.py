@@ -78,7 +78,7 @@ class FitSettings:
             "ema_decay": min(0.999, max(0.9, 1 - 5 / steps)),
         }
         chosen = {one.name: getattr(settings, one.name, None) for one in fields(cls)}
-        values: dict[str, Any] = {
+        values: Any = {
             **automatic,
             **{name: value for name, value in chosen.items() if value is not None},
             "precision": precision,
@@ -87,14 +87,9 @@ class FitSettings:
         }
         return cls(**values)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data, for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> FitSettings:
-        """Inverse of `to_dict`."""
-        return cls(**{**data, "augmentation": Augmentation(**data["augmentation"])})
 
 
 @dataclass(frozen=True)

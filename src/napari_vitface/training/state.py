@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ _FRAMES = ("inputs", "xy", "occluded", "pixel_size", "origin", "frame_size")
 
 
 def save_state(
-    path: str | os.PathLike[str], tensors: dict[str, Tensor], data: dict[str, Any]
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], data: Mapping[str, object]
 ) -> None:
     """Write tensors and plain data in one step, or not at all.
 
@@ -45,8 +45,8 @@ def save_state(
             raise as_os_error(error, Path(path)) from error
 
 
-def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save_state` wrote.
+def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Any]:
+    """What `save_state` wrote: who asks knows the keys of the plain data.
 
     Raises
     ------

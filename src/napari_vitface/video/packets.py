@@ -35,7 +35,7 @@ _CONTAINERS = (
     "gif,rm,wtv,yuv4mpegpipe"
 )
 #: Titles and comments may be in any encoding; before PyAV 19 that was an error unless ignored.
-_ANY_METADATA: dict[str, Any] = (
+_ANY_METADATA: Any = (
     {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
 

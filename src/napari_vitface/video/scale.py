@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILTER = 2 | 0x40000 | 0x80000
 
 
-def one_thread() -> dict[str, Any]:
+def one_thread() -> dict[str, int]:
     """Arguments of `VideoReformatter.reformat` that keep it on the calling thread.
 
     PyAV 17 and later start a thread for each processor, which takes longer than converting a frame.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
@@ -17,6 +17,7 @@ from napari_vitface.cli.arguments import (
     rectangle,
 )
 from napari_vitface.settings.features import DEFAULT, FEATURES, settings_of
+from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -36,7 +37,7 @@ def add_features(parser: argparse.ArgumentParser) -> None:
         add_setting(parser, setting)
 
 
-def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Value]:
     """What was typed for the settings of `add_features`."""
     return {name: getattr(arguments, name) for name in settings_of(FEATURES.values())}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,7 +189,7 @@ class AttentionFrames(Runner[FramesRun]):
         key = map_key(self._session, opened, self._follower.settings, everything=everything)
         return FramesRun(what=what, opened=opened, key=key, frames=frames)
 
-    def _common(self, run: FramesRun) -> dict[str, Any]:
+    def _common(self, run: FramesRun) -> dict[str, object]:
         return {**run.key.common(), "frames": run.frames}
 
     def _on_mean(self, run: FramesRun, event: Event) -> bool:

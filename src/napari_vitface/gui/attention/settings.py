@@ -54,7 +54,7 @@ class AttentionSettings:
         """The method with those of the settings that it has."""
         method = METHODS[self.method]
         known = declared(type(method))
-        values: dict[str, Any] = {name: value for name, value in self.chosen if name in known}
+        values: Any = {name: value for name, value in self.chosen if name in known}
         return replace(method, **values).at(self.layers)
 
     @property
@@ -109,7 +109,7 @@ class MapKey:
         """The same for any frame and whichever maps: what colour limits and averages belong to."""
         return replace(self, frame=-1, names=None)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """Arguments of the ``explain`` job."""
         return {
             **self.common(),
@@ -118,7 +118,7 @@ class MapKey:
             **({"story": True} if self.story else {}),
         }
 
-    def common(self) -> dict[str, Any]:
+    def common(self) -> dict[str, object]:
         """Arguments that jobs on attention share: source, model, method and settings."""
         return {
             "source": self.path,

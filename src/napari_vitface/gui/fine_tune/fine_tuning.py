@@ -7,8 +7,9 @@ correcting, and what is corrected meanwhile counts for the next one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -250,7 +251,7 @@ class FineTune:
 
     # ----------------------------------------------------------------- the engine
 
-    def _submit(self, run: Run, arguments: dict[str, Any]) -> bool:
+    def _submit(self, run: Run, arguments: Mapping[str, object]) -> bool:
         self.refused = ""
         self.run = run
         self.planner.pause(True)

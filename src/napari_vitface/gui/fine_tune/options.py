@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from napari_vitface.settings.training import SCRATCH, TrainingSettings, read_size
 
@@ -64,7 +63,7 @@ class FineTuneOptions:
         """
         return read_size(self.image_size) if self.image_size.strip() else None
 
-    def plan_arguments(self, model: str) -> dict[str, Any]:
+    def plan_arguments(self, model: str) -> dict[str, object]:
         """For `napari_vitface.jobs.training.plan.plan_training`; `model` is the one in use."""
         return {
             "init": self.start or model,
@@ -77,7 +76,7 @@ class FineTuneOptions:
             "seed": self.seed,
         }
 
-    def arguments(self, model: str) -> dict[str, Any]:
+    def arguments(self, model: str) -> dict[str, object]:
         """For `napari_vitface.jobs.training.train.train`; `model` is the one in use."""
         return {
             **self.plan_arguments(model),

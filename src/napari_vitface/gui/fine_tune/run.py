@@ -169,7 +169,8 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
                 continue
             settings = files.read_settings()
             changed = files.settings.stat().st_mtime
-            total = int((settings.get("settings") or {}).get("steps") or 0)
+            steps = (settings.get("settings") or {}).get("steps")
+            total = steps if isinstance(steps, int) else 0
         except (VitFaceError, OSError, *_NOT_OURS):
             # A folder of something else, or one that cannot be read: nothing to go on with.
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -21,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.gui.section import WrappedLabel, labelled_rows, set_look
 from napari_vitface.kinematics import describe_operation
 from napari_vitface.kinematics.operations import MAX_WINDOW
+from napari_vitface.pose.edits import Operation
 
 _METHODS = (
     ("Median filter", "median", "Takes out single wrong frames and keeps quick movements."),
@@ -130,10 +129,10 @@ class FilterForm(QScrollArea):
         self.longest.valueChanged.connect(lambda *_: self._refresh())
         self._refresh()
 
-    def operation(self) -> dict[str, Any]:
+    def operation(self) -> Operation:
         """What is set, without the keypoints and frames."""
         method = self.method.currentData()
-        operation: dict[str, Any]
+        operation: Operation
         if method == "linear":
             operation = {"fill": "linear", "longest": self.longest.value()}
         else:
@@ -161,7 +160,7 @@ class FilterForm(QScrollArea):
 
     def set_state(
         self,
-        operations: list[dict[str, Any]],
+        operations: list[Operation],
         share: float | None,
         undo: str,
         redo: str,

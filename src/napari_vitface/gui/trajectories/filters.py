@@ -8,7 +8,7 @@ history of their own until the window is closed, and move into the document once
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -18,7 +18,7 @@ from napari_vitface.kinematics.operations import (
     check_operation,
     describe_operation,
 )
-from napari_vitface.pose.edits import EditHistory, PredictionEdit
+from napari_vitface.pose.edits import EditHistory, Operation, PredictionEdit
 from napari_vitface.pose.labels import FrameLabels
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Filters:
         opened = self._session.current
         return opened.operations if opened is not None else []
 
-    def do(self, operation: dict[str, Any]) -> bool:
+    def do(self, operation: Operation) -> bool:
         """Smooth or fill the predictions on screen; False, and a sentence, if that fails."""
         session, opened = self._session, self._session.current
         if opened is None or opened.poses is None:

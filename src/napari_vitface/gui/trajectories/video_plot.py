@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
@@ -25,6 +25,7 @@ from napari_vitface.gui.trajectories.plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
+from napari_vitface.pose.edits import Operation
 
 if TYPE_CHECKING:
     from napari_vitface.gui.connections import Connections
@@ -263,7 +264,7 @@ class VideoPlot:
         """Call confidences below this one low."""
         self._session.marks.threshold = round(value, 3)
 
-    def apply(self, operation: dict[str, Any]) -> None:
+    def apply(self, operation: Operation) -> None:
         """Smooth the predictions or fill their gaps, as the form says."""
         if self._form.only_plotted:
             operation["keypoints"] = self._list.keypoints

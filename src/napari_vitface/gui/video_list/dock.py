@@ -31,6 +31,7 @@ from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.kinds import Settings
 from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.words import crop_words, list_words
 from napari_vitface.gui.waiting import run_waiting
@@ -232,7 +233,7 @@ class VideoListDock(QWidget):
         else:
             self._queue.start(self.wanted_settings())
 
-    def wanted_settings(self) -> dict[str, Any]:
+    def wanted_settings(self) -> Settings:
         """Those of the start that is to be gone on with, or what the window is set to now."""
         if self._queue.interrupted:
             return self._queue.settings
@@ -359,7 +360,7 @@ class VideoListDock(QWidget):
         else:
             self.note.say("" if queue.items else queue.problem, "warning")
 
-    def _present_settings(self) -> dict[str, Any]:
+    def _present_settings(self) -> Settings:
         settings = self._queue.kind.offered(self._session, self._session.prediction.options)
         return {**settings, "crop": self.faces.currentData()}
 

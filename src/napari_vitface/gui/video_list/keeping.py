@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.video_list.store import Store
+from napari_vitface.gui.video_list.kinds import Settings
+from napari_vitface.gui.video_list.store import Entry, Store
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
 
 #: Job, settings and items, as `Store.save` takes them.
-Content = tuple[str, dict[str, Any], list[dict[str, Any]]]
+Content = tuple[str, Settings, list[Entry]]
 
 
 class Keeping:

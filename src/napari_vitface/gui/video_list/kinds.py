@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import PredictOptions
     from napari_vitface.gui.session import Session
 
-#: Arguments of a job that are the same for all videos: plain data, as JSON holds it.
-Settings = dict[str, Any]
+
+class Settings(TypedDict, total=False):
+    """Arguments of a job that are the same for all videos: plain data, as JSON holds it."""
+
+    model: str
+    device: str
+    precision: str
+    batch_size: int | str
+    crop: str | None
+    #: Empty and None: beside each video.
+    output_dir: str | None
+    frames: str | None
+    overlay: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class JobKind:
     job: str
     title: str
     past: str
-    arguments: Callable[[Item, Settings], dict[str, Any]]
+    arguments: Callable[[Item, Settings], dict[str, object]]
     place: Callable[[Path, Settings], Hashable]
     found: Callable[[Path, Settings], Path | None]
     result: Callable[[Result], Path | None]
@@ -57,8 +68,8 @@ class JobKind:
     words: Callable[[Settings], str]
 
 
-def _arguments(item: Item, settings: Settings) -> dict[str, Any]:
-    arguments = {**settings, "video": item.path, "overwrite": item.again}
+def _arguments(item: Item, settings: Settings) -> dict[str, object]:
+    arguments: dict[str, object] = {**settings, "video": item.path, "overwrite": item.again}
     if item.crop is not None:
         arguments["crop"] = None if item.crop == "whole" else item.crop
     white = remembered(item.path)

@@ -80,7 +80,7 @@ class VideoQueue(Runner[ItemRun]):
         self._prediction = prediction
         self.items = Items()
         self.kind: JobKind = PREDICT
-        self.settings: Settings = {}
+        self.settings = Settings()
         self.going = False
         self._store = store or Store()
         self._turn = 0
@@ -192,7 +192,7 @@ class VideoQueue(Runner[ItemRun]):
 
     def start(self, settings: Settings) -> None:
         """Go through what waits, one video after the other."""
-        self.settings = dict(settings)
+        self.settings = settings.copy()
         self.going = True
         self._keeping.keep()
         self._next()
@@ -249,12 +249,12 @@ class VideoQueue(Runner[ItemRun]):
         if not waiting:
             self.going = False
             # The next start is a new one.
-            self.settings = {}
+            self.settings = Settings()
             self._keeping.keep()
             self._say_end()
             self.changed.emit()
             return
-        item, settings, kind = waiting[0], dict(self.settings), self.kind
+        item, settings, kind = waiting[0], self.settings.copy(), self.kind
         rivals = [each for each in self.items.having(*_UNFINISHED) if each is not item]
         results = {each.result: each for each in self.items.having(State.DONE)}
         self.items.update(item, state=State.RUNNING, message="", done=0, total=0, speed=None)
@@ -418,11 +418,11 @@ class VideoQueue(Runner[ItemRun]):
         except Exception as error:
             self.problem = sentence_of("reading the list of videos", error)
             return
-        if not kept:
+        if kept is None:
             return
-        self.kind = KINDS.get(kept["job"], PREDICT)
-        self.settings = kept["settings"]
-        for item in kept["items"]:
+        self.kind = KINDS.get(kept.job, PREDICT)
+        self.settings = kept.settings
+        for item in kept.items:
             if item.state is State.RUNNING:
                 self.items.wait(item, "Was in progress when napari was closed.", again=item.again)
             self.items.append(item)
@@ -438,7 +438,7 @@ class VideoQueue(Runner[ItemRun]):
 
     def _content(self) -> Content:
         entries = [entry_of(item) for item in self.items]
-        return self.kind.job, dict(self.settings), entries
+        return self.kind.job, self.settings.copy(), entries
 
 
 def _same_results(item: Item, other: Item) -> VitFaceError:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, cast
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.kinds import Settings
 from napari_vitface.lock import FileLock, Taken
 from napari_vitface.user_folders import state_folder
 
@@ -23,6 +24,31 @@ FORMAT = 1
 def default_file() -> Path:
     """Where the list of this user is kept."""
     return state_folder() / "videos.json"
+
+
+class Entry(TypedDict):
+    """An `Item` as JSON holds it."""
+
+    path: str
+    real: str
+    crop: list[int] | str | None
+    state: str
+    message: str
+    done: int
+    total: int
+    length: int | None
+    speed: float | None
+    again: bool
+    result: str | None
+    model: str
+
+
+class Kept(NamedTuple):
+    """A list of videos that was kept: the job, what it was started with, and the videos."""
+
+    job: str
+    settings: Settings
+    items: list[Item]
 
 
 class Store:
@@ -38,8 +64,8 @@ class Store:
         self.path = path or default_file()
         self._lock: FileLock | None = None
 
-    def load(self) -> dict[str, Any]:
-        """``{"job", "settings", "items"}``; empty if nothing is kept or another napari has it.
+    def load(self) -> Kept | None:
+        """The list as it was; None if nothing is kept or another napari has it.
 
         Raises
         ------
@@ -47,16 +73,13 @@ class Store:
             If the file is damaged or newer; it is put aside under another name, not lost.
         """
         if not self.path.exists() or not self._acquire():
-            return {}
+            return None
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise ValueError(f"format {content['format']}")
-            return {
-                "job": str(content["job"]),
-                "settings": dict(content["settings"]),
-                "items": [_item(entry) for entry in content["items"]],
-            }
+            settings = cast(Settings, dict(content["settings"]))
+            return Kept(str(content["job"]), settings, list(map(_item, content["items"])))
         except (
             OSError,
             ValueError,
@@ -72,7 +95,7 @@ class Store:
                 f"{aside}, and a new list begins."
             ) from error
 
-    def save(self, job: str, settings: dict[str, Any], items: list[dict[str, Any]]) -> bool:
+    def save(self, job: str, settings: Settings, items: list[Entry]) -> bool:
         """Keep the list; False if another napari keeps its own.
 
         Raises
@@ -103,7 +126,7 @@ class Store:
         return True
 
 
-def entry_of(item: Item) -> dict[str, Any]:
+def entry_of(item: Item) -> Entry:
     """An item as JSON holds it."""
     return {
         "path": str(item.path),
@@ -121,18 +144,17 @@ def entry_of(item: Item) -> dict[str, Any]:
     }
 
 
-def _item(entry: dict[str, Any]) -> Item:
+def _item(entry: Entry) -> Item:
     crop, result = entry["crop"], entry["result"]
+    values: Any = {
+        **entry,
+        "path": Path(entry["path"]),
+        "real": Path(entry["real"]),
+        "crop": crop,
+        "state": State(entry["state"]),
+        "result": None if result is None else Path(result),
+    }
     if isinstance(crop, list):
         x, y, width, height = map(int, crop)
-        crop = (x, y, width, height)
-    return Item(
-        **{
-            **entry,
-            "path": Path(entry["path"]),
-            "real": Path(entry["real"]),
-            "crop": crop,
-            "state": State(entry["state"]),
-            "result": None if result is None else Path(result),
-        }
-    )
+        values["crop"] = (x, y, width, height)
+    return Item(**values)

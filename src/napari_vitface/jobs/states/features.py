@@ -177,7 +177,7 @@ class _Output:
 
     kind: FeatureKind
     extractor: Extractor
-    about: dict[str, Any]
+    about: dict[str, object]
     path: Path
     part: PartFile = field(init=False)
 
@@ -368,7 +368,7 @@ class _Run:
                 )
 
 
-def _about(material: Material, stamp: VideoStamp, frames: range) -> dict[str, Any]:
+def _about(material: Material, stamp: VideoStamp, frames: range) -> dict[str, object]:
     """What must be the same for features to be the same, as plain data."""
     video = material.video
     return {

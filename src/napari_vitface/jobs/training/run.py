@@ -13,15 +13,16 @@ import csv
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VitFaceError
 from napari_vitface.lock import FileLock, Taken
+from napari_vitface.model.metadata import NetworkDescription, PreprocessingDescription
 
 if TYPE_CHECKING:
     from napari_vitface.training.fit import Fit
@@ -30,6 +31,20 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 20.0
 #: At most this share of the time goes into writing the state.
 _SAVE_SHARE = 0.04
+
+
+class StoredRun(TypedDict, total=False):
+    """What ``settings.json`` of a run says, beside the fields of `About` (`.setup`)."""
+
+    name: str
+    init: str
+    #: Of the labels that it was begun with.
+    digest: str
+    #: `TrainingSettings` and `FitSettings` as plain data.
+    options: Mapping[str, object]
+    settings: Mapping[str, object]
+    network: NetworkDescription
+    preprocessing: PreprocessingDescription
 
 
 @dataclass(frozen=True)
@@ -92,7 +107,7 @@ class RunFiles:
         """Whether there is a run of this name that can go on."""
         return self.settings.is_file() and self.data.is_file()
 
-    def read_settings(self) -> dict[str, Any]:
+    def read_settings(self) -> StoredRun:
         """What the run that is there was begun with."""
         try:
             data = json.loads(self.settings.read_text(encoding="utf-8"))
@@ -103,9 +118,9 @@ class RunFiles:
                 f"{self.settings} cannot be read ({error}); begin anew with another name, or "
                 "overwrite the run."
             ) from error
-        return data
+        return cast(StoredRun, data)
 
-    def write_json(self, path: Path, data: dict[str, Any]) -> None:
+    def write_json(self, path: Path, data: object) -> None:
         """Write plain data in one step."""
         with atomic_write(path) as temporary:
             temporary.write_text(

@@ -361,7 +361,7 @@ class Setup:
 
         tensors, data = load_state(files.data)
         with reading_state(files.data):
-            options = TrainingSettings.from_dict(files.read_settings()["options"])
+            options = from_plain(TrainingSettings, files.read_settings()["options"])
             self = cls(files, options, device)
             self.resumed = True
             self.frames = frames_from_tensors(tensors, "frames")
@@ -374,7 +374,7 @@ class Setup:
                 name, names = data["before"]
                 self.before = Before(name, names, tensors["before.xy"].numpy())
             self.about = from_plain(About, data["about"])
-            self.settings = FitSettings.from_dict(data["settings"])
+            self.settings = from_plain(FitSettings, data["settings"])
             self.preprocessing = Preprocessing.from_dict(data["preprocessing"])
             weights = {k[6:]: v for k, v in tensors.items() if k.startswith("start.")}
             odd = KeypointNetwork.misfits(data["network"], {k: v.shape for k, v in weights.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ class Extractor(Protocol):
     columns: tuple[str, ...]
     scale: Scale | None
     before: bool
-    about: dict[str, Any]
+    about: dict[str, object]
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         """(B, D) of B frames."""

@@ -9,7 +9,7 @@ what the skeleton joins, or what has the same first word for a name.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class GeometryExtractor:
             for group in groups_of(keypoints)
             if present[group].sum() >= 3
         ]
-        self.about: dict[str, Any] = {"keypoints": list(names), "unit": round(self._size, 3)}
+        self.about: dict[str, object] = {"keypoints": list(names), "unit": round(self._size, 3)}
         called = [" ".join(names[i] for i in group) for group in self._groups]
         self.columns = (
             *(f"distance {names[i]} – {names[j]}" for i, j in self._pairs.tolist()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -69,7 +69,7 @@ class HogExtractor:
         self.scale = Scale(None, size, grey=True)
         self.orientations, self.cell, self.block = orientations, cell, block
         self.cells = size[0] // cell, size[1] // cell
-        self.about: dict[str, Any] = {
+        self.about: dict[str, object] = {
             "cells": list(self.cells),
             "cell": cell,
             "block": block,

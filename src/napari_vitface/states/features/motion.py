@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class MotionExtractor:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.scale = Scale(None, size, grey=True)
-        self.about: dict[str, Any] = {}
+        self.about: dict[str, object] = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         now, before = pictures.images, pictures.before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,10 @@ class TokenExtractor:
         self._layer = layer
         self._token = token
         self.scale = self._view.scale
-        self.about: dict[str, Any] = {"layer": layer, "input_size": list(model.network.input_size)}
+        self.about: dict[str, object] = {
+            "layer": layer,
+            "input_size": list(model.network.input_size),
+        }
         named = {"class": ["class"], "mean": ["mean"], "both": ["class", "mean"]}[token]
         channels = range(model.network.backbone.embed_dim)
         self.columns = tuple(f"{name} {channel}" for name in named for channel in channels)

@@ -5,7 +5,7 @@ A classifier that is no better than these has learned the light, the stimulus or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class BrightnessExtractor:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.scale = Scale(None, size, grey=True)
-        self.about: dict[str, Any] = {}
+        self.about: dict[str, object] = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         assert pictures.images is not None
@@ -53,7 +53,7 @@ class PositionExtractor:
 
     def __init__(self, crop: Crop) -> None:
         self._crop = crop
-        self.about: dict[str, Any] = {}
+        self.about: dict[str, object] = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         return self._crop.placement(pictures.frames)
@@ -73,7 +73,7 @@ class TimeExtractor:
 
     def __init__(self, times: NDArray[np.float64]) -> None:
         self._times = times
-        self.about: dict[str, Any] = {}
+        self.about: dict[str, object] = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         return self._times[pictures.frames].astype(np.float32)[:, None]

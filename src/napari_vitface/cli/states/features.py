@@ -57,12 +57,6 @@ def add_part(parser: argparse.ArgumentParser) -> None:
         help="have the crop go with the face, by its predicted keypoints: moved, or turned and "
         "scaled as well (default: it stays where it is)",
     )
-    parser.add_argument(
-        "--predictions",
-        type=Path,
-        metavar="FILE",
-        help="table of keypoints (default: what the model left beside the video)",
-    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +69,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_features(parser)
     add_part(parser)
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="table of keypoints (default: what the model left beside the video)",
+    )
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)

@@ -6,6 +6,7 @@ so that the window, which loads no job, knows those that the engine sends.
 
 from napari_vitface.jobs.results import (
     attention,
+    classifying,
     evaluation,
     labelling,
     models,
@@ -17,6 +18,7 @@ from napari_vitface.jobs.results import (
 
 __all__ = [
     "attention",
+    "classifying",
     "evaluation",
     "labelling",
     "models",

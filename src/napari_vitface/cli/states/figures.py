@@ -1,0 +1,42 @@
+"""Figures of classifiers of states, as lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.tables import aligned
+
+if TYPE_CHECKING:
+    from napari_vitface.states.evaluation import Evaluation
+    from napari_vitface.states.scores import Scores
+
+
+def evaluation_lines(evaluation: Evaluation) -> list[str]:
+    """What it is worth by what is left out, what trivial features give, and sentences."""
+    rows = [_heads(evaluation.trials)]
+    for split in evaluation.splits:
+        name = f"{split.unit} left out" if split.unit != evaluation.splits[0].unit else split.unit
+        rows.append([name, *scores_cells(split.frames), *scores_cells(split.trials)])
+    for trivial in evaluation.trivial:
+        rows.append(
+            [f"{trivial.name} alone", *scores_cells(trivial.frames), *scores_cells(trivial.trials)]
+        )
+    lines = aligned(rows)
+    lines.insert(1, "-" * len(lines[0]))
+    return [*lines, "", *evaluation.sentences]
+
+
+def _heads(scores: Scores) -> list[str]:
+    from napari_vitface.states.scores import StateScores
+
+    names = ("accuracy", "ROC area") if isinstance(scores, StateScores) else ("r", "RMSE")
+    return ["", *(f"{of} {name}" for of in ("frames:", "trials:") for name in names)]
+
+
+def scores_cells(scores: Scores) -> list[str]:
+    """The two figures of frames or of trials."""
+    from napari_vitface.states.scores import StateScores
+
+    if isinstance(scores, StateScores):
+        return [f"{scores.balanced_accuracy:.2f}", f"{scores.auc:.2f}"]
+    return [f"{scores.r:.2f}", f"{scores.rmse:.3g}"]

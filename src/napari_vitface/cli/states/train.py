@@ -1,0 +1,94 @@
+"""The command ``states train``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.arguments import (
+    Command,
+    add_batch_size,
+    add_computing,
+    add_model,
+    add_setting,
+)
+from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
+from napari_vitface.settings.option import declared
+from napari_vitface.settings.states import StatesSettings
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+
+_SETTINGS = declared(StatesSettings)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "trials",
+        type=Path,
+        metavar="TRIALS",
+        help="a CSV or TSV table with one trial a row: its video (column video, clip or file), "
+        "animal, session, and what is to be told",
+    )
+    add_setting(parser, _SETTINGS["label"])
+    add_setting(parser, _SETTINGS["classes"])
+    add_setting(parser, _SETTINGS["graded"])
+    add_setting(parser, _SETTINGS["group"])
+    add_setting(parser, _SETTINGS["window"])
+    add_part(parser)
+    add_features(parser)
+    add_model(parser)
+    add_computing(parser)
+    add_batch_size(parser)
+    for name in ("classifier", "baseline", "frames_per_trial", "permutations", "seed"):
+        add_setting(parser, _SETTINGS[name])
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.vitstate",
+        help="where the classifier goes (default: <table>_<label>.vitstate beside the table)",
+    )
+    parser.add_argument(
+        "--licence",
+        default="",
+        metavar="TEXT",
+        help="of the data, kept in the file",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
+    )
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Train, and print what the classifier is worth and where it is."""
+    from napari_vitface.cli.states.figures import evaluation_lines
+    from napari_vitface.jobs.results.classifying import TrainStatesResult
+    from napari_vitface.jobs.states.train import train_states as job
+
+    events = job(
+        arguments.trials,
+        output=arguments.output,
+        overwrite=arguments.overwrite,
+        licence=arguments.licence,
+        device=arguments.device,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+        crop=arguments.crop,
+        follow=arguments.follow,
+        model=arguments.model,
+        features=arguments.features,
+        feature_settings=chosen_settings(arguments),
+        **{name: getattr(arguments, name) for name in _SETTINGS},
+    )
+    result = reporter.run(events, TrainStatesResult, title=arguments.trials.name)
+    reporter.result(*evaluation_lines(result.evaluation), result.model)
+    return 0
+
+
+COMMAND = Command(
+    "train",
+    "Train a classifier of states on a table of trials, judged on animals that it has not seen.",
+    _add_arguments,
+    handle,
+)

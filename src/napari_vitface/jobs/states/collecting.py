@@ -1,0 +1,358 @@
+"""Features of the trials of a table: what a classifier learns from or is judged on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError, VideoError, VitFaceError
+from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.jobs.states.material import Follow, material_of
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.features import FEATURES, FeatureKind
+from napari_vitface.settings.states import Unit
+
+if TYPE_CHECKING:
+    from napari_vitface.events.trials import Trial, Trials
+    from napari_vitface.states.features.extractor import Material
+    from napari_vitface.states.samples import Samples
+    from napari_vitface.video import Video
+
+#: Frames before a window that its baseline is the median of: as many as the window has, no more
+#: than `_MOST` and no fewer than `FEWEST`.
+_MOST, FEWEST = 200, 5
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The trials of a table that have a label that is asked for.
+
+    Attributes
+    ----------
+    trials : tuple of Trial
+    labels : (T,) int64 or float64
+    states : tuple of str
+    units : mapping of str to (T,) array of str
+    left_out : int
+        Trials with another label.
+    """
+
+    trials: tuple[Trial, ...]
+    labels: NDArray[Any]
+    states: tuple[str, ...]
+    units: Mapping[Unit, NDArray[np.str_]]
+    left_out: int
+
+    @classmethod
+    def of(
+        cls, table: Trials, label: str, classes: Sequence[str] | None, *, graded: bool
+    ) -> Labelled:
+        """Choose by the column of a label.
+
+        Raises
+        ------
+        LabelError
+            One sentence: the table has no such column, the label is no number, or no trial has one
+            of the classes.
+        """
+        said = table.column(label)
+        if graded:
+            states: tuple[str, ...] = ()
+            labels: NDArray[Any] = np.array(
+                [_number(table, trial, label, text) for trial, text in _with(table, said)]
+            )
+        else:
+            states = tuple(classes) if classes is not None else _in_order(set(said))
+            if missing := [each for each in states if each not in said]:
+                raise LabelError(
+                    f"No trial of {table.path.name} has {missing[0]} in column {label}; it holds "
+                    f"{', '.join(_in_order(set(said))[:10])}."
+                )
+            if len(states) < 2:
+                raise LabelError(
+                    f"All trials of {table.path.name} have {states[0]} in column {label}; there is "
+                    "nothing to tell apart."
+                )
+            number = {state: k for k, state in enumerate(states)}
+            labels = np.array([number.get(text, -1) for text in said])
+        chosen = np.ones(len(said), bool) if graded else labels >= 0
+        trials = tuple(table.trials[k] for k in np.flatnonzero(chosen))
+        return cls(trials, labels[chosen], states, _units(trials), int((~chosen).sum()))
+
+
+def _with(table: Trials, said: Sequence[str]) -> list[tuple[Trial, str]]:
+    return list(zip(table.trials, said, strict=True))
+
+
+def _number(table: Trials, trial: Trial, label: str, text: str) -> float:
+    try:
+        value = float(text)
+        if not np.isfinite(value):
+            raise ValueError
+    except ValueError:
+        raise LabelError(
+            f"Row {trial.row} of {table.path} has {text!r} in column {label}, which is no number; "
+            "a graded label needs numbers."
+        ) from None
+    return value
+
+
+def _in_order(values: set[str]) -> tuple[str, ...]:
+    """By size if they are numbers, else by name."""
+    try:
+        return tuple(sorted(values, key=float))
+    except ValueError:
+        return tuple(sorted(values))
+
+
+def _units(trials: Sequence[Trial]) -> dict[Unit, NDArray[np.str_]]:
+    """What each trial belongs to, as far as the table says it."""
+    found: dict[Unit, NDArray[np.str_]] = {}
+    if all(trial.animal for trial in trials):
+        found["animal"] = np.array([trial.animal for trial in trials])
+    if all(trial.session for trial in trials):
+        # Sessions of two animals may have the same name.
+        found["session"] = np.array([f"{each.animal} {each.session}".strip() for each in trials])
+    found["trial"] = np.array([f"row {trial.row} ({trial.video.name})" for trial in trials])
+    return found
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Features of trials.
+
+    Attributes
+    ----------
+    samples : Samples
+    beside : mapping of str to Samples
+        The same frames with trivial features, by their titles.
+    kinds : tuple of FeatureKind
+    layouts : tuple of dict
+        How each computed (`Extractor.about`).
+    face : (h, w) float32 or None
+        Mean of the crop over all frames, grey.
+    size : (h, w)
+        Of the crop.
+    frame_rate : float
+    frames : list of (n,) int64
+        For each trial its frames in the video, as in `samples`.
+    """
+
+    samples: Samples
+    beside: Mapping[str, Samples]
+    kinds: tuple[FeatureKind, ...]
+    layouts: tuple[dict[str, Any], ...]
+    face: NDArray[np.float32] | None
+    size: tuple[int, int]
+    frame_rate: float
+    frames: list[NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frames of a trial that show its state, and those before them.
+
+    Attributes
+    ----------
+    frames, before : range
+    """
+
+    frames: range
+    before: range
+
+    @classmethod
+    def of(
+        cls, video: Video, window: tuple[int, int] | None, onset: int = 0, *, where: str = ""
+    ) -> Window:
+        """A window of a video; default all of it.
+
+        Raises
+        ------
+        VideoError
+            It does not lie within the video.
+        """
+        if window is None:
+            return cls(range(len(video)), range(0))
+        start, stop = onset + window[0], onset + window[1]
+        if start < 0 or stop > len(video):
+            raise VideoError(
+                f"The window {start}:{stop} does not lie within {video.path.name}{where}, which "
+                f"has {len(video)} frames; choose another window, or leave the trial out."
+            )
+        return cls(range(start, stop), range(max(0, start - min(stop - start, _MOST)), start))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Features of one trial.
+
+    Attributes
+    ----------
+    frames : (n,) int64
+        Those that could be decoded.
+    values : tuple of (n, D) float32
+        One for each kind.
+    before : tuple of (D,) float32, or None
+        Median before the window; None with too few frames there.
+    layouts : tuple of dict
+    """
+
+    frames: NDArray[np.int64]
+    values: tuple[NDArray[np.float32], ...]
+    before: tuple[NDArray[np.float32], ...] | None
+    layouts: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is looked at in each video, as of `napari_vitface.jobs.states.features.features`.
+
+    Attributes
+    ----------
+    kinds : tuple of FeatureKind
+    crop : (x, y, w, h) or None
+    follow : {"position", "pose"} or None
+    model : str
+    computing : Computing
+    """
+
+    kinds: tuple[FeatureKind, ...]
+    crop: tuple[int, int, int, int] | None
+    follow: Follow | None
+    model: str
+    computing: Computing
+
+    def material(
+        self, stack: ExitStack, resources: Resources, path: Path
+    ) -> Generator[Event, None, Material]:
+        """A video and what features of it need, lent until the stack is closed."""
+        video = stack.enter_context(resources.video(path))
+        return (
+            yield from material_of(
+                stack,
+                resources,
+                video,
+                self.kinds,
+                crop=self.crop,
+                follow=self.follow,
+                model=self.model,
+                computing=self.computing,
+            )
+        )
+
+
+def look(material: Material, kinds: Sequence[FeatureKind], frames: range, before: range) -> Seen:
+    """Compute features of some frames of a video and of those before them."""
+    from napari_vitface.states.features.compute import compute, make_extractors
+
+    extractors = make_extractors(kinds, material)
+    wanted = sorted({*before, *frames})
+    blocks = list(compute(extractors, material, wanted))
+    numbers = np.concatenate([block.frames for block in blocks])
+    values = [np.concatenate([block.values[k] for block in blocks]) for k in range(len(extractors))]
+    whole = np.all([np.isfinite(each).all(axis=1) for each in values], axis=0)
+    inside = whole & (numbers >= frames.start) & (numbers < frames.stop)
+    earlier = whole & (numbers >= before.start) & (numbers < before.stop)
+    enough = np.count_nonzero(earlier) >= FEWEST
+    return Seen(
+        numbers[inside],
+        tuple(each[inside] for each in values),
+        tuple(np.median(each[earlier], axis=0) for each in values) if enough else None,
+        tuple(each.about for each in extractors),
+    )
+
+
+def collect(
+    labelled: Labelled,
+    chosen: Look,
+    window: tuple[int, int] | None,
+    resources: Resources,
+) -> Generator[Event, None, Collected]:
+    """Compute the features of trials, those that say nothing of a face beside.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: a video cannot be read, a window lies outside of it, or features differ in
+        length.
+    """
+    own = {kind.name for kind in chosen.kinds}
+    beside = tuple(kind for kind in FEATURES.values() if kind.trivial and kind.name not in own)
+    total = len(labelled.trials)
+    seen: list[Seen] = []
+    faces: list[NDArray[np.float32]] = []
+    pace = Pace()
+    rate, size = 0.0, (0, 0)
+    for number, trial in enumerate(labelled.trials):
+        yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
+        with ExitStack() as stack:
+            material = yield from chosen.material(stack, resources, trial.video)
+            video = material.video
+            for problem in video.problems if number == 0 else ():
+                yield Notice(problem)
+            onset = trial.onset_frame(video.frame_rate) or 0
+            place = Window.of(video, window, onset, where=f" (row {trial.row})")
+            found = look(material, (*chosen.kinds, *beside), place.frames, place.before)
+            if not len(found.frames):
+                raise VideoError(
+                    f"No frame of the window of {video.path.name} (row {trial.row}) can be "
+                    "decoded; leave the trial out."
+                )
+            if seen and found.layouts != seen[0].layouts:
+                raise VitFaceError(
+                    f"{video.path.name} (row {trial.row}) gives other features than "
+                    f"{labelled.trials[0].video.name}: their frames or crops differ in size; use "
+                    "videos of one camera, or give a crop."
+                )
+            seen.append(found)
+            rate, size = video.frame_rate, material.crop.size
+            faces += _faces(material, found.frames)
+        pace.step(1)
+    yield Progress(total, total, None, "Computing features")
+    kept = len(chosen.kinds)
+    return Collected(
+        samples=_samples(labelled, seen, slice(0, kept)),
+        beside={
+            kind.title.lower(): _samples(labelled, seen, slice(kept + k, kept + k + 1))
+            for k, kind in enumerate(beside)
+        },
+        kinds=chosen.kinds,
+        layouts=seen[0].layouts[:kept],
+        face=np.mean(faces, axis=0) if len({face.shape for face in faces}) == 1 else None,
+        size=size,
+        frame_rate=rate,
+        frames=[each.frames for each in seen],
+    )
+
+
+def _samples(labelled: Labelled, seen: Sequence[Seen], kinds: slice) -> Samples:
+    from napari_vitface.states.samples import Samples
+
+    before = [each.before for each in seen]
+    known = [np.concatenate(each[kinds]) for each in before if each is not None]
+    return Samples(
+        values=np.concatenate([np.hstack(each.values[kinds]) for each in seen]),
+        trial=np.repeat(np.arange(len(seen)), [len(each.frames) for each in seen]),
+        labels=labelled.labels,
+        states=labelled.states,
+        units=labelled.units,
+        before=np.stack(known).astype(np.float32) if len(known) == len(seen) else None,
+    )
+
+
+def _faces(material: Material, frames: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    """The crop of the middle frame, grey: enough of them make a mean face."""
+    from napari_vitface.video.scale import Scale
+
+    middle = [int(frames[len(frames) // 2])]
+    scale = Scale(None, material.crop.size, grey=True)
+    found = material.crop.read(material.video, middle, [scale])
+    return [seen[0].astype(np.float32) for _, seen in found if seen is not None]

@@ -1,0 +1,191 @@
+"""Say what state each frame of videos shows, by a classifier that was trained on others."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import CheckpointError, VideoError
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.outputs import output_path
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
+from napari_vitface.jobs.states.collecting import Look, Window, look
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.features import FeatureKind, described_as
+
+if TYPE_CHECKING:
+    from napari_vitface.states.features.extractor import Material
+    from napari_vitface.states.model_file import StatesModel
+    from napari_vitface.states.predicting import States
+
+
+def predict_states(
+    model: str | os.PathLike[str],
+    videos: Sequence[str | os.PathLike[str]],
+    *,
+    window: tuple[int, int] | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+    tables: bool = True,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Tell the state in each frame of videos, and of the frames of the window together.
+
+    Parameters
+    ----------
+    model : path
+        A ``.vitstate`` file.
+    videos : sequence of paths
+    window : (start, stop), optional
+        Frames that are told of together; default those that the classifier was trained on, counted
+        from the start of the video.
+    output_dir : path, optional
+        Where the tables ``<video>_vitface_<model>_states.csv`` go; default beside each video, or
+        nowhere where nothing can be written. One that is there is replaced: it takes seconds to
+        make again.
+    tables : bool
+        Whether they are written.
+    device, precision, batch_size
+        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
+    resources : Resources, optional
+        Where to borrow videos from.
+
+    Yields
+    ------
+    Started, Progress, Notice
+    Finished
+        With a `PredictStatesResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the classifier or a video cannot be used.
+    """
+    from napari_vitface.states.model_file import load_states_model
+
+    trained = load_states_model(model)
+    about = trained.about
+    network = _same_network(trained, Path(model))
+    kinds = tuple(described_as(each) for each in about.features)
+    look_at = Look(
+        kinds, about.crop, about.follow, network, Computing(device, precision, batch_size)
+    )
+    folder = None if output_dir is None else Path(output_dir)
+    paths = [Path(each) for each in videos]
+    files = [
+        output_path(path, "_states.csv", model=Path(model).stem, folder=folder) if tables else None
+        for path in paths
+    ]
+    chosen = about.window if window is None else window
+    with shared_or_own(resources) as shared:
+        yield Started("predict_states", len(paths), settings=Settings(unit="videos"))
+        found: list[TrialStates] = []
+        pace = Pace()
+        for number, (given, path, file) in enumerate(zip(videos, paths, files, strict=True)):
+            yield Progress(number, len(paths), pace.seconds_left(len(paths) - number))
+            with ExitStack() as stack:
+                material = yield from look_at.material(stack, shared, path)
+                for problem in material.video.problems:
+                    yield Notice(problem)
+                one, states = _of_video(trained, kinds, material, chosen, file is not None)
+                if file is not None:
+                    try:
+                        _write(file, about.states, len(material.video), states)
+                        one = replace(one, table=str(file))
+                    except OSError as error:
+                        if folder is not None:
+                            raise
+                        yield Notice(
+                            f"The table {file.name} cannot be written ({error.strerror}); choose "
+                            "an output folder to have it."
+                        )
+            found.append(replace(one, video=os.fspath(given)))
+            if one.unlike > 0.5:
+                yield Notice(
+                    f"{100 * one.unlike:.0f} % of the frames of {path.name} are unlike anything "
+                    f"that {Path(model).name} was trained on; do not rely on what it says of them."
+                )
+            pace.step(1)
+        yield Progress(len(paths), len(paths))
+        yield Finished(
+            "predict_states",
+            PredictStatesResult(model=os.fspath(model), states=about.states, trials=tuple(found)),
+        )
+
+
+def _same_network(trained: StatesModel, file: Path) -> str:
+    """The model that features need, which has to be the one of then.
+
+    Raises
+    ------
+    CheckpointError
+        It is another one, or is not there.
+    """
+    from napari_vitface.model.checkpoint import file_digest, find_model
+
+    about = trained.about
+    if about.network is not None and file_digest(find_model(about.model)) != about.network:
+        raise CheckpointError(
+            f"{file.name} was trained on features of another model than {about.model} is now; put "
+            "that one back, or train again."
+        )
+    return about.model
+
+
+def _of_video(
+    model: StatesModel,
+    kinds: Sequence[FeatureKind],
+    material: Material,
+    window: tuple[int, int] | None,
+    everything: bool,
+) -> tuple[TrialStates, States]:
+    """What it says of the window of a video, and of all frames or those of the window alone."""
+    from napari_vitface.states.predicting import predict_frames
+
+    about, video = model.about, material.video
+    place = Window.of(video, window)
+    wanted = range(len(video)) if everything else place.frames
+    seen = look(material, kinds, wanted, place.before)
+    states = predict_frames(
+        model, seen.values, seen.before, seen.layouts, seen.frames, video.path.name
+    )
+    inside = (seen.frames >= place.frames.start) & (seen.frames < place.frames.stop)
+    if not inside.any():
+        raise VideoError(f"No frame of the window of {video.path.name} can be decoded.")
+    together = states.of_trial(model, inside).tolist()
+    told = TrialStates(
+        video=str(video.path),
+        probabilities=dict(zip(about.states, together, strict=True)) if about.states else None,
+        value=None if about.states else together[0],
+        unlike=float(states.unlike[inside].mean()),
+        frames=int(inside.sum()),
+        table=None,
+    )
+    return told, states
+
+
+def _write(file: Path, names: Sequence[str], count: int, states: States) -> None:
+    """A row for each frame; cells of frames that cannot be decoded are empty."""
+    rows = dict(zip(states.frames.tolist(), range(len(states.frames)), strict=True))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["frame", *(names or ["value"]), "distance", "unlike"])
+        for frame in range(count):
+            row = rows.get(frame)
+            if row is None:
+                writer.writerow([frame, *[""] * (states.values.shape[1] + 2)])
+                continue
+            told = [f"{value:.6g}" for value in states.values[row].tolist()]
+            distance = f"{states.distance[row]:.4g}"
+            writer.writerow([frame, *told, distance, int(states.unlike[row])])

@@ -1,0 +1,273 @@
+"""Train a classifier of states on a table of trials, and judge it on animals left out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.classifying import TrainStatesResult
+from napari_vitface.jobs.states.collecting import Collected, Labelled, Look, collect
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.features import FeatureKind, choose
+from napari_vitface.settings.option import takes
+from napari_vitface.settings.states import StatesSettings, find_classifier
+from napari_vitface.steps import Steps
+
+if TYPE_CHECKING:
+    from napari_vitface.states.judging import Learner
+    from napari_vitface.states.model_file import StatesModel
+    from napari_vitface.states.samples import Samples
+
+T = TypeVar("T")
+
+
+@takes(StatesSettings)
+def train_states(
+    trials: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    licence: str = "",
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+    resources: Resources | None = None,
+    **settings: Any,
+) -> Iterator[Event]:
+    """Train a classifier of states and write it with all that it is worth.
+
+    Parameters
+    ----------
+    trials : path
+        A table with one trial a row; see `napari_vitface.events.trials.read_trials`.
+    output : path, optional
+        The ``.vitstate`` file; default ``<table>_<label>.vitstate`` beside the table.
+    overwrite : bool
+        Replace a file that exists.
+    licence : str
+        Of the data, kept in the file.
+    device, precision, batch_size
+        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
+    resources : Resources, optional
+        Where to borrow videos from.
+    {settings}
+
+    Yields
+    ------
+    Started, Progress, Notice
+    Finished
+        With a `TrainStatesResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the table cannot be read, a label has fewer than two groups, group and label
+        are one, or features are missing.
+    """
+    from napari_vitface.events.trials import read_trials
+    from napari_vitface.states.evaluation import evaluating
+    from napari_vitface.states.judging import Learner
+    from napari_vitface.states.model_file import save_states_model
+    from napari_vitface.states.splits import check_groups
+
+    chosen = StatesSettings(**settings)
+    began = time.monotonic()
+    table = read_trials(trials)
+    file = _output(table.path, output, chosen.label, overwrite=overwrite)
+    kinds = choose(chosen.features, chosen.feature_settings)
+    labelled = Labelled.of(table, chosen.label, chosen.classes, graded=chosen.graded)
+    with shared_or_own(resources) as shared:
+        yield Started("train_states", len(labelled.trials), settings=Settings(unit="trials"))
+        if labelled.left_out:
+            yield Notice(f"{labelled.left_out} trials with another {chosen.label} are left out.")
+        checked = _without_features(labelled)
+        unit = checked.group(chosen.group)
+        for sentence in check_groups(checked, unit):
+            yield Notice(sentence)
+        if unit != chosen.group and unit == "trial":
+            yield Notice(
+                "The table names no two animals or sessions, so trials are left out: what carries "
+                "over to other animals is not known."
+            )
+        look = Look(
+            kinds,
+            chosen.crop,
+            chosen.follow,
+            chosen.model,
+            Computing(device, precision, batch_size),
+        )
+        collected = yield from collect(labelled, look, chosen.window, shared)
+        samples = collected.samples
+        learner = Learner(
+            find_classifier(chosen.classifier, graded=chosen.graded),
+            samples.baselines(chosen.baseline),
+            chosen.frames_per_trial,
+            chosen.seed,
+        )
+        evaluation, judged = yield from _counted(
+            evaluating(
+                learner,
+                samples,
+                unit,
+                trivial=collected.beside,
+                permutations=chosen.permutations,
+            ),
+            _fits(learner, samples, unit, collected, chosen.permutations),
+        )
+        yield Progress(1, 1, None, "Fitting to all trials")
+        model = _made(chosen, collected, labelled, learner, evaluation, judged, licence)
+        save_states_model(file, model)
+    yield Finished(
+        "train_states",
+        TrainStatesResult(
+            model=str(file),
+            states=labelled.states,
+            trials=len(labelled.trials),
+            frames=model.about.frames,
+            columns=samples.values.shape[1],
+            evaluation=evaluation,
+            seconds=round(time.monotonic() - began, 3),
+        ),
+    )
+
+
+def _output(
+    table: Path, output: str | os.PathLike[str] | None, label: str, *, overwrite: bool
+) -> Path:
+    from napari_vitface.states.model_file import ENDING
+
+    file = table.with_name(f"{table.stem}_{label}{ENDING}") if output is None else Path(output)
+    if file.suffix != ENDING:
+        raise VitFaceError(f"A classifier of states ends in {ENDING}; {file.name} does not.")
+    if file.exists() and not overwrite:
+        raise VitFaceError(f"{file} already exists; choose to overwrite, or another name.")
+    return file
+
+
+def _without_features(labelled: Labelled) -> Samples:
+    """Labels and groups alone: what is wrong with these is said before anything is computed."""
+    from napari_vitface.states.samples import Samples
+
+    count = len(labelled.trials)
+    return Samples(
+        np.zeros((count, 0), np.float32), np.arange(count), labelled.labels, labelled.states,
+        labelled.units,
+    )  # fmt: skip
+
+
+def _counted(steps: Steps[T], total: int) -> Generator[Event, None, T]:
+    """Steps as progress of a number of them that is known before."""
+    pace, done = Pace(), 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        left = pace.seconds_left(max(0, total - done))
+        yield Progress(min(done, total), total, left, "Leaving out and judging")
+        pace.step(1)
+        done += 1
+
+
+def _fits(
+    learner: Learner, samples: Samples, unit: str, collected: Collected, permutations: int
+) -> int:
+    """Classifiers that judging fits, a shuffle of labels counted as one."""
+    from napari_vitface.settings.states import UNITS
+    from napari_vitface.states.splits import INNER_FOLDS, MOST_FOLDS, RANDOM_FRAMES
+
+    def of(folds: int, ways: int) -> int:
+        return ways * folds * (1 + min(INNER_FOLDS, max(2, folds - 1)))
+
+    def folds_of(unit: str) -> int:
+        if unit == RANDOM_FRAMES:
+            return 5
+        return min(MOST_FOLDS, len(set(samples.units[unit])))  # type: ignore[index]
+
+    smaller = [each for each in UNITS[UNITS.index(unit) + 1 :] if each in samples.units]  # type: ignore[arg-type]
+    total = of(folds_of(unit), len(learner.baselines)) + permutations
+    total += sum(of(folds_of(each), 1) for each in [*smaller, RANDOM_FRAMES])
+    ways = [len(each.baselines("auto")) for each in collected.beside.values()]
+    return total + sum(of(folds_of(unit), each) for each in ways)
+
+
+def _made(
+    chosen: StatesSettings,
+    collected: Collected,
+    labelled: Labelled,
+    learner: Learner,
+    evaluation: Any,
+    judged: Any,
+    licence: str,
+) -> StatesModel:
+    from napari_vitface import __version__
+    from napari_vitface.states.model_file import FORMAT, About, StatesModel
+    from napari_vitface.states.novelty import Novelty
+
+    samples = collected.samples
+    rows = np.arange(len(samples))
+    fitted = learner.fit(samples, evaluation.tuning.baseline, rows)
+    about = About(
+        format=FORMAT,
+        label=chosen.label,
+        states=labelled.states,
+        classifier=chosen.classifier,
+        fitted=fitted.kind,
+        features=tuple(kind.described() for kind in collected.kinds),
+        layouts=collected.layouts,
+        columns=samples.values.shape[1],
+        crop=chosen.crop,
+        follow=chosen.follow,
+        model=chosen.model,
+        network=_digest(collected.kinds, chosen.model),
+        size=collected.size,
+        window=chosen.window,
+        onset=any(trial.onset is not None for trial in labelled.trials),
+        groups={unit: tuple(sorted(set(names.tolist()))) for unit, names in samples.units.items()},
+        trials=_counts(labelled),
+        frames=len(samples.thinned(chosen.frames_per_trial)),
+        frame_rate=collected.frame_rate,
+        settings=chosen.to_dict(),
+        evaluation=evaluation,
+        versions=_versions(__version__),
+        licence=licence,
+    )
+    pictures: dict[str, NDArray[Any]] = {}
+    if collected.face is not None:
+        pictures["face"] = np.clip(collected.face, 0, 255).astype(np.uint8)
+    return StatesModel(about, fitted, Novelty.of(samples, judged.splits, chosen.seed), pictures)
+
+
+def _digest(kinds: Sequence[FeatureKind], model: str) -> str | None:
+    """What tells the model that features need from others; None if none needs one."""
+    from napari_vitface.model.checkpoint import file_digest, find_model
+
+    needed = any("model" in kind.needs for kind in kinds)
+    return file_digest(find_model(model)) if needed else None
+
+
+def _counts(labelled: Labelled) -> dict[str, int]:
+    if not labelled.states:
+        return {"all": len(labelled.trials)}
+    return {
+        state: int((labelled.labels == number).sum())
+        for number, state in enumerate(labelled.states)
+    }
+
+
+def _versions(own: str) -> dict[str, str]:
+    from importlib.metadata import version
+
+    others = {name: version(name) for name in ("numpy", "scikit-learn")}
+    return {"napari-vitface": own, "python": platform.python_version(), **others}

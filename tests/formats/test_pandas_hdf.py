@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.pandas_hdf import read_hdf_frame
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.formats.predictions import Choice
 from napari_vitface.project.labels import read_labels
 
 LEVELS = ["scorer", "bodyparts", "coords"]
@@ -268,7 +269,7 @@ def test_of_several_tables_the_one_of_deeplabcut_counts(tmp_path: Path) -> None:
         read_poses(path)
     predictions().to_hdf(path, key="df_with_missing")
     assert_same(path, predictions())
-    other = read_hdf_frame(path, key="other")
+    other = read_hdf_frame(path, Choice(table="other"))
     np.testing.assert_array_equal(other.values, (predictions() + 1).to_numpy())
 
 

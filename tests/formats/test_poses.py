@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.poses import PoseWriter, read_poses, write_poses
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
@@ -202,7 +203,7 @@ def test_far_frames_take_no_room_in_sleap_s_arrays(tmp_path: Path) -> None:
 def test_pieces_make_the_same_file_as_one(tmp_path: Path, step: int) -> None:
     table = some_poses(10_000, TWO)
     paths = [tmp_path / f"p{suffix}" for suffix in SUFFIXES]
-    with PoseWriter(*paths, keypoints=TWO, scorer="s") as writer:
+    with PoseWriter(*paths, heading=Heading(TWO, "s")) as writer:
         for start in range(0, len(table), step):
             rows = slice(start, start + step)
             writer.append(table.frames[rows], table.xy[rows], table.confidence[rows])
@@ -214,7 +215,7 @@ def test_pieces_make_the_same_file_as_one(tmp_path: Path, step: int) -> None:
 def test_files_appear_when_the_writer_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "p.h5"
     path.write_bytes(b"what was there")
-    writer = PoseWriter(path, tmp_path / "p.csv", keypoints=TWO, scorer="s")
+    writer = PoseWriter(path, tmp_path / "p.csv", heading=Heading(TWO, "s"))
     writer.append([0], np.ones((1, 2, 2)), np.ones((1, 2)))
     assert path.read_bytes() == b"what was there"
     assert not (tmp_path / "p.csv").exists()
@@ -232,7 +233,7 @@ def test_giving_up_leaves_what_was_there(tmp_path: Path, rows: int) -> None:
     path.write_bytes(b"what was there")
 
     def begin_and_fail() -> None:
-        with PoseWriter(path, tmp_path / "p.csv", keypoints=TWO, scorer="s") as writer:
+        with PoseWriter(path, tmp_path / "p.csv", heading=Heading(TWO, "s")) as writer:
             writer.append(np.arange(rows), np.ones((rows, 2, 2)), np.ones((rows, 2)))
             raise KeyboardInterrupt
 
@@ -244,7 +245,7 @@ def test_giving_up_leaves_what_was_there(tmp_path: Path, rows: int) -> None:
 
 @pytest.mark.parametrize("frames", [[3, 3], [4, 2], [-1, 0]])
 def test_frames_only_go_forward(tmp_path: Path, frames: list[int]) -> None:
-    with PoseWriter(tmp_path / "p.csv", keypoints=TWO, scorer="s") as writer:
+    with PoseWriter(tmp_path / "p.csv", heading=Heading(TWO, "s")) as writer:
         with pytest.raises(ValueError, match="increase strictly"):
             writer.append(frames, np.ones((2, 2, 2)), np.ones((2, 2)))
         writer.append([5], np.ones((1, 2, 2)), np.ones((1, 2)))
@@ -258,6 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
 import sys
 import numpy as np
 from napari_vitface.formats.poses import PoseWriter
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
 def peak():
@@ -266,7 +268,7 @@ def peak():
     return int(lines["VmHWM"].split()[0])
 xy, confidence = np.ones((500, 12, 2)), np.ones((500, 12))
 def write(count):
-    with PoseWriter(sys.argv[1], keypoints=MOUSE_FACE, scorer="s") as writer:
+    with PoseWriter(sys.argv[1], heading=Heading(MOUSE_FACE, "s")) as writer:
         for start in range(0, count, 500):
             writer.append(np.arange(start, start + 500), xy, confidence)
     return peak()
@@ -299,13 +301,14 @@ import resource, signal, sys
 import numpy as np
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import PoseWriter
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 rng = np.random.default_rng(0)
 try:
-    with PoseWriter(sys.argv[1], keypoints=MOUSE_FACE, scorer="s") as writer:
+    with PoseWriter(sys.argv[1], heading=Heading(MOUSE_FACE, "s")) as writer:
         for start in range(0, 100_000, 1000):
             frames = np.arange(start, start + 1000)
             writer.append(frames, rng.random((1000, 12, 2)), rng.random((1000, 12)))
@@ -329,10 +332,10 @@ def test_a_folder_that_is_not_there_gets_one_sentence(tmp_path: Path, suffix: st
 
 
 def test_other_endings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match=r"written as \.h5 or \.csv, not as p\.txt"):
+    with pytest.raises(LabelError, match=r"written as \.h5.*\.csv.*, not as p\.txt"):
         write_poses(some_poses(), tmp_path / "p.txt", scorer="s")
     with pytest.raises(LabelError, match=r"not as p\.txt"):
-        PoseWriter(tmp_path / "p.h5", tmp_path / "p.txt", keypoints=TWO, scorer="s")
+        PoseWriter(tmp_path / "p.h5", tmp_path / "p.txt", heading=Heading(TWO, "s"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ from napari_vitface import __version__
 from napari_vitface.cli import (
     attention,
     audit,
+    convert,
     demo,
     evaluate,
     export,
@@ -31,6 +32,7 @@ OWN_COMMANDS = (
     STATES,
     suggest.COMMAND,
     audit.COMMAND,
+    convert.COMMAND,
     export.COMMAND,
     quantise.COMMAND,
     models.COMMAND,

@@ -19,7 +19,7 @@ from napari_vitface.formats.header_table import LEVELS, HeaderTable
 
 #: What stands for "no number" in the cells of numbers; in names, where pandas takes them for
 #: missing too, they are names: a video may be called NA.
-_NO_NUMBER = [
+NO_NUMBER = [
     "", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NULL", "null", "None", "nan",
     "NaN", "-nan", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
 ]  # fmt: skip
@@ -43,7 +43,7 @@ def read_csv_table(path: Path) -> HeaderTable:
     level_names = tuple(row[0].strip().lower() for row in header)
     nameless: tuple[str | None, ...] = (None,) * levels
     # Rows may have empty cells beyond the header's.
-    no_number: Any = dict.fromkeys(range(levels, 2 * len(header[0])), _NO_NUMBER)
+    no_number: Any = dict.fromkeys(range(levels, 2 * len(header[0])), NO_NUMBER)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             # Read past the header by records, for a quoted name may run over a line's end.

@@ -6,7 +6,7 @@ Those of predictions also hold SLEAP's analysis arrays, for sleap-io.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +15,56 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
 from napari_vitface.formats.dlc_table import PREDICTION_LEVELS, pose_columns, read_dlc_poses
-from napari_vitface.formats.format import Format
+from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.header_table import HDF_KEY, HDF_SUFFIXES, PYTABLES
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 
 
-def holds_header_table(path: Path) -> bool:
-    """Whether a file is HDF5 with a table of pandas, or several, in it."""
+def rows_of(path: Path) -> Content | None:
+    """What a file with a table of pandas, or several, holds: rows are frames or labelled images."""
     if path.suffix.lower() not in HDF_SUFFIXES:
-        return False
+        return None
     import h5py
 
-    def kind(_: str, item: Any) -> bool | None:
-        return True if "pandas_type" in item.attrs else None
+    def rows(_: str, item: Any) -> Content | None:
+        if "pandas_type" not in item.attrs:
+            return None
+        # The kinds of labels are bytes or text, in both layouts of pandas.
+        if "table" in item:
+            kind = item["table"].attrs.get("index_kind", b"")
+        else:
+            kind = item["axis1"].attrs.get("kind", b"") if "axis1" in item else b"several levels"
+        return "labels" if str(kind).strip("b'") in ("string", "several levels") else "predictions"
 
     with h5py.File(path, "r") as file:
-        return bool(file.visititems(kind))
+        found: Content | None = file.visititems(rows)
+        return found
+
+
+def _read(path: Path, choice: Choice) -> Predictions:
+    from napari_vitface.formats.sleap import read_skeleton_and_video
+
+    found = read_dlc_poses(path, choice)
+    # A file of ours holds SLEAP's arrays too, and with them what a table of pandas cannot say.
+    skeleton, video = read_skeleton_and_video(path)
+    names = found.poses.keypoints.names
+    if skeleton and {*names}.issuperset(name for pair in skeleton for name in pair):
+        found.poses.keypoints = KeypointSet(names, skeleton)
+    return replace(found, video=video)
 
 
 class HdfSink:
     """Predictions as a table that rows are appended to, in bounded memory."""
 
-    def __init__(
-        self, path: Path, keypoints: KeypointSet, scorer: str, about: Mapping[str, Any] | None
-    ) -> None:
+    def __init__(self, path: Path, heading: Heading) -> None:
         import pandas as pd
 
         self._path = path
-        self._keypoints = keypoints
-        self._about = about
+        self._heading = heading
         self._windows: set[int] = set()
         require_room(path, 0)
-        self._columns = pd.MultiIndex.from_tuples(
-            pose_columns(keypoints, scorer), names=PREDICTION_LEVELS
-        )
+        self._columns = pd.MultiIndex.from_tuples(pose_columns(heading), names=PREDICTION_LEVELS)
         with PYTABLES:
             self._store: Any = pd.HDFStore(path, mode="w")
         self._empty = True
@@ -69,7 +85,7 @@ class HdfSink:
 
         # Every frame of a window has x, y and a score for each keypoint, and three scores.
         frames = len(self._windows) * FRAMES_AT_ONCE
-        require_room(self._path, frames * 4 * (3 * len(self._keypoints) + 3))
+        require_room(self._path, frames * 4 * (3 * len(self._heading.keypoints) + 3))
         with PYTABLES:
             if self._empty:
                 # Appending no rows writes nothing to pandas, but the columns should be there.
@@ -78,10 +94,10 @@ class HdfSink:
             # The version of the layout. pandas 3.1 leaves it out, and then pandas 1 and 2, which
             # DeepLabCut needs, cannot read the table.
             self._store.get_node(HDF_KEY)._v_attrs["pandas_version"] = "0.15.2"
-            if self._about is not None:
-                self._store.root._v_attrs["vitface"] = json.dumps(self._about)
+            if self._heading.about is not None:
+                self._store.root._v_attrs["vitface"] = json.dumps(self._heading.about)
             self._store.close()
-        add_analysis_arrays(self._path, self._keypoints, HDF_KEY)
+        add_analysis_arrays(self._path, self._heading, HDF_KEY)
 
     def abort(self) -> None:
         with PYTABLES:
@@ -98,7 +114,8 @@ DEEPLABCUT_HDF = Format(
     "deeplabcut-hdf5",
     "a DeepLabCut table in HDF5 (.h5)",
     HDF_SUFFIXES,
-    holds_header_table,
-    read_poses=read_dlc_poses,
+    lambda path: rows_of(path) == "predictions",
+    read_poses=_read,
     pose_sink=HdfSink,
+    holds=frozenset({"confidence", "gaps", "scorer", "skeleton", "video"}),
 )

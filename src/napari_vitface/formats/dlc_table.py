@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable, read_header_table
+from napari_vitface.formats.predictions import ANY, Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -26,6 +27,10 @@ _WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0*)?\s*")
 #: The header rows of tables of predictions, and the columns of a body part in them.
 PREDICTION_LEVELS = ("scorer", "bodyparts", "coords")
 POSE_COORDS = ("x", "y", "likelihood")
+
+#: The variance of a coordinate in tables of an ensemble Kalman smoother, whose own is the better:
+#: it knows what the smoothing took away of what the models of the ensemble disagree on.
+VARIANCE_COORDS = (("x_posterior_var", "y_posterior_var"), ("x_ens_var", "y_ens_var"))
 
 #: The individual under which DeepLabCut keeps body parts that are no animal's.
 NO_ANIMAL = "single"
@@ -50,6 +55,10 @@ class DlcTable:
         None if the table has no such column.
     visible : (rows, K) array of float or None
         Lightning Pose's 0 not labelled, 1 occluded, 2 visible; None if there is no such column.
+    variance : (rows, K, 2) array of float or None
+        None if the table has no columns of `VARIANCE_COORDS`.
+    others : tuple of str
+        Coordinates that no attribute holds.
     """
 
     path: Path
@@ -59,6 +68,8 @@ class DlcTable:
     xy: NDArray[Any]
     likelihood: NDArray[Any] | None
     visible: NDArray[Any] | None = None
+    variance: NDArray[Any] | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def keypoints(self) -> KeypointSet:
@@ -82,14 +93,19 @@ class DlcTable:
         return np.array([int(number[1]) for number in found if number], np.int64)
 
 
-def read_dlc_table(path: Path) -> DlcTable:
+def is_frame_number(label: str) -> bool:
+    """Whether the label of a row is the number of a frame, also one with a decimal point: 7.0."""
+    return bool(_WHOLE_NUMBER.fullmatch(label))
+
+
+def read_dlc_table(path: Path, choice: Choice = ANY) -> DlcTable:
     """Read a DeepLabCut table; `LabelError` with one sentence if it is none."""
-    return as_dlc_table(read_header_table(path))
+    return as_dlc_table(read_header_table(path, choice), choice)
 
 
-def read_dlc_poses(path: Path) -> PoseTable:
+def read_dlc_poses(path: Path, choice: Choice = ANY) -> Predictions:
     """Read predictions of one animal, see `napari_vitface.formats.poses.read_poses`."""
-    table = read_dlc_table(path)
+    table = read_dlc_table(path, choice)
     frames = table.frame_numbers()
     if frames is None:
         raise LabelError(
@@ -101,17 +117,24 @@ def read_dlc_poses(path: Path) -> PoseTable:
     confidence = None
     if table.likelihood is not None:
         confidence = np.clip(np.nan_to_num(table.likelihood[order], nan=0.0), 0.0, 1.0)
-    return PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order])
+    return Predictions(
+        PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order]),
+        table.scorer,
+        variance=None if table.variance is None else table.variance[order].astype(np.float32),
+        left_behind=tuple(f"the column {coord} of each keypoint" for coord in table.others),
+    )
 
 
-def pose_columns(keypoints: KeypointSet, scorer: str) -> list[tuple[str, str, str]]:
+def pose_columns(heading: Heading) -> list[tuple[str, str, str]]:
     """The columns of a table of predictions."""
-    return [(scorer, name, coord) for name in keypoints.names for coord in POSE_COORDS]
+    coords = (*POSE_COORDS, *(VARIANCE_COORDS[0] if heading.variance else ()))
+    scorer = heading.scorer or "unknown"
+    return [(scorer, name, coord) for name in heading.keypoints.names for coord in coords]
 
 
-def as_dlc_table(table: HeaderTable) -> DlcTable:
-    """The points of the one animal in a table; `LabelError` if there are more or none."""
-    places = point_columns(table)
+def as_dlc_table(table: HeaderTable, choice: Choice = ANY) -> DlcTable:
+    """The points of one animal in a table; `LabelError` if there are none."""
+    places = point_columns(table, choice)
     names = tuple(places)
 
     def columns(coord: str) -> NDArray[Any]:
@@ -120,24 +143,30 @@ def as_dlc_table(table: HeaderTable) -> DlcTable:
     xy = np.stack([columns("x"), columns("y")], axis=-1)
     # Half a point is no point.
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
+    everywhere = set.intersection(*(set(place) for place in places.values()))
     extra = {
-        coord: columns(coord) if all(coord in place for place in places.values()) else None
+        coord: columns(coord) if coord in everywhere else None
         for coord in ("likelihood", "visible")
     }
+    pair = next((pair for pair in VARIANCE_COORDS if everywhere.issuperset(pair)), None)
+    variance = None if pair is None else np.stack([columns(coord) for coord in pair], axis=-1)
+    others = {coord: None for place in places.values() for coord in place}
+    for coord in (*POSE_COORDS, "visible", *(pair or ())):
+        others.pop(coord, None)
     return DlcTable(
         table.path, table.columns[0][0].strip(), names, table.index, xy, extra["likelihood"],
-        extra["visible"],
+        extra["visible"], variance, tuple(others),
     )  # fmt: skip
 
 
-def point_columns(table: HeaderTable) -> dict[str, dict[str, int]]:
-    """Where the one animal's body parts are: name -> coordinate (x, y, ...) -> column.
+def point_columns(table: HeaderTable, choice: Choice | None = None) -> dict[str, dict[str, int]]:
+    """Where one animal's body parts are: name -> coordinate (x, y, ...) -> column.
 
     Raises
     ------
     LabelError
-        If the columns are not DeepLabCut's, belong to several scorers or animals, or x or y of a
-        body part is not there or there twice.
+        If the columns are not DeepLabCut's, belong to several scorers, or to several animals of
+        which none was chosen, or x or y of a body part is not there or there twice.
     """
     path, columns = table.path, table.columns
     if not columns or len(columns[0]) not in (3, 4):
@@ -150,7 +179,7 @@ def point_columns(table: HeaderTable) -> dict[str, dict[str, int]]:
             f"{path} holds the labels of several scorers ({', '.join(scorers)}); keep one in a "
             "file."
         )
-    chosen = range(len(columns)) if len(columns[0]) == 3 else _columns_of_one_animal(table)
+    chosen = range(len(columns)) if len(columns[0]) == 3 else _columns_of_one_animal(table, choice)
     places: dict[str, dict[str, int]] = {}
     for i in chosen:
         part, coord = columns[i][-2], columns[i][-1].strip().lower()
@@ -163,8 +192,8 @@ def point_columns(table: HeaderTable) -> dict[str, dict[str, int]]:
     return places
 
 
-def _columns_of_one_animal(table: HeaderTable) -> list[int]:
-    """The columns of the animal that has points; refuses tables with points of more than one.
+def _columns_of_one_animal(table: HeaderTable, choice: Choice | None) -> list[int]:
+    """The columns of the animal that has points, or of the one that is chosen of several.
 
     Body parts under `NO_ANIMAL` go with the one animal.
     """
@@ -176,9 +205,14 @@ def _columns_of_one_animal(table: HeaderTable) -> list[int]:
         for i, column in enumerate(table.columns)
         if column[3] in ("x", "y") and np.isfinite(table.values[:, i]).any()
     }
-    kept = [animal for animal in parts_of if animal in with_points] or list(parts_of)[:1]
+    if choice and choice.animal is not None:
+        kept = [choice.of_animals(list(parts_of), table.path)]
+    else:
+        kept = [animal for animal in parts_of if animal in with_points] or list(parts_of)[:1]
     parts = [part for animal in kept for part in parts_of[animal]]
     if len([animal for animal in kept if animal != NO_ANIMAL]) > 1 or len(set(parts)) < len(parts):
+        if choice:
+            choice.of_animals(kept, table.path)
         raise LabelError(
             f"{table.path} holds points of several animals ({', '.join(kept)}); napari-vitface "
             "works with one animal a video."

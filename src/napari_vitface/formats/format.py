@@ -7,12 +7,13 @@ asked, and what is said where none can, is decided here alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.predictions import ANY, Choice
 from napari_vitface.plugins import Registry
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_vitface.formats.labelled_images import Labels
-    from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.pose.table import PoseTable
+    from napari_vitface.formats.predictions import Heading, Predictions
 
-About = Mapping[str, Any]
 #: What a file may hold.
 Content = Literal["predictions", "labels"]
 
@@ -32,7 +31,9 @@ class PoseSink(Protocol):
     """A file that rows of predictions are written to as they come."""
 
     def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> Any:
-        """Add frames (N,), all greater than those before, and their x, y and confidence (N, K * 3).
+        """Add frames (N,), all greater than those before, and their points (N, K * width).
+
+        Of each point x, y and confidence, and its variances if the heading has them.
 
         `OSError` or `RuntimeError` if they cannot be written.
         """
@@ -64,20 +65,50 @@ class Format:
         Whether a path that exists looks like one: a cheap look at name and content. It may raise,
         which means no.
     read_poses : callable, optional
-        The predictions in a file.
+        The predictions in a file, of the animal and table that a `Choice` names.
     read_labels : callable, optional
         The labels in a file or folder. Both raise `LabelError` with one sentence.
     pose_sink : callable, optional
-        Begins a file of predictions: path, keypoints, who predicts, and how, as plain data.
+        Begins a file of predictions with this heading.
+    write_labels : callable, optional
+        Writes labels to a path that does not matter yet.
+    holds : frozenset of str
+        Which of `napari_vitface.formats.predictions.PARTS` its files keep.
+    needs : frozenset of str
+        Which of them it cannot be written without.
+    contents : callable, optional
+        Of a format that can hold both: which of them a file does hold.
     """
 
     name: str
     title: str
     suffixes: tuple[str, ...]
     can_open: Callable[[Path], bool]
-    read_poses: Callable[[Path], PoseTable] | None = None
+    read_poses: Callable[[Path, Choice], Predictions] | None = None
     read_labels: Callable[[Path], Labels] | None = None
-    pose_sink: Callable[[Path, KeypointSet, str, About | None], PoseSink] | None = None
+    pose_sink: Callable[[Path, Heading], PoseSink] | None = None
+    write_labels: Callable[[Path, Labels], None] | None = None
+    holds: frozenset[str] = field(default=frozenset({"confidence", "gaps"}))
+    needs: frozenset[str] = frozenset()
+    contents: Callable[[Path], Sequence[Content]] | None = None
+
+    @property
+    def reads(self) -> list[Content]:
+        """What it can read."""
+        both: list[tuple[Content, Any]] = [
+            ("predictions", self.read_poses),
+            ("labels", self.read_labels),
+        ]
+        return [content for content, read in both if read]
+
+    @property
+    def writes(self) -> list[Content]:
+        """What it can write."""
+        both: list[tuple[Content, Any]] = [
+            ("predictions", self.pose_sink),
+            ("labels", self.write_labels),
+        ]
+        return [content for content, write in both if write]
 
 
 #: Those of higher layers are named by text, as those of other packages are, which add theirs as
@@ -88,13 +119,16 @@ FORMATS: Registry[Format] = Registry(
         "napari_vitface.formats.deeplabcut_hdf:DEEPLABCUT_HDF",
         "napari_vitface.formats.deeplabcut_csv:DEEPLABCUT_CSV",
         "napari_vitface.project.deeplabcut_labels:DEEPLABCUT_LABELS",
+        "napari_vitface.formats.eks:EKS_CSV",
+        "napari_vitface.formats.tidy_csv:TIDY_CSV",
+        "napari_vitface.formats.sleap:SLEAP_ANALYSIS",
     ),
     group="napari_vitface.formats",
 )
 
 
-def read_as(content: Content, path: Path) -> Any:
-    """What a file holds: a `PoseTable` of predictions, or `Labels`.
+def read_as(content: Content, path: Path, choice: Choice = ANY) -> Any:
+    """What a file holds: `Predictions`, or `Labels`.
 
     Formats are asked in the order of `FORMATS`, those first whose files end like this one. Where
     none says that it can open it, the first of these reads it, and so says what is wrong with it.
@@ -106,50 +140,56 @@ def read_as(content: Content, path: Path) -> Any:
     """
     if not os.path.lexists(path):
         raise LabelError(f"There is no file or folder {path}.")
-    readers = _readers(content)
-    ending = "" if path.is_dir() else path.suffix.lower()
-    likely = [one for one in readers if ending in one.suffixes]
-    others = [one for one in readers if ending not in one.suffixes]
-    for one in [*likely, *others]:
-        if _can_open(one, path):
-            return readers[one](path)
-    if likely:
-        return readers[likely[0]](path)
-    what = {"predictions": "no table of predictions", "labels": "no project"}[content]
-    raise LabelError(f"{path} is {what}: open {_or([one.title for one in readers])}.")
+    readers = [one for one in FORMATS.values() if content in one.reads]
+    likely, others = parted_by_ending(readers, path)
+    opening = (one for one in [*likely, *others] if can_open(one, path))
+    one = next(opening, likely[0] if likely else None)
+    if one is None:
+        what = {"predictions": "no table of predictions", "labels": "no project"}[content]
+        raise LabelError(f"{path} is {what}: open {in_words([one.title for one in readers])}.")
+    return read_with(one, content, path, choice)
 
 
-def sink_for(path: Path) -> Callable[[Path, KeypointSet, str, About | None], PoseSink]:
-    """What begins a file of predictions, in the format that the name of `path` ends in.
+def read_with(one: Format, content: Content, path: Path, choice: Choice = ANY) -> Any:
+    """What a file holds, read by a format that reads such content."""
+    if content == "predictions" and one.read_poses:
+        return one.read_poses(path, choice)
+    if content == "labels" and one.read_labels:
+        return one.read_labels(path)
+    raise ValueError(f"{one.name} reads no {content}")
+
+
+def sink_for(path: Path) -> Callable[[Path, Heading], PoseSink]:
+    """What begins a file of predictions, in the first format that the name of `path` ends in.
 
     Raises
     ------
     LabelError
         If there is no such format.
     """
-    writing = [(one.suffixes, one.pose_sink) for one in FORMATS.values() if one.pose_sink]
-    for endings, begin in writing:
-        if path.suffix.lower() in endings:
-            return begin
-    known = _or([endings[0] for endings, _ in writing])
+    writing = [one for one in FORMATS.values() if one.pose_sink]
+    for one in parted_by_ending(writing, path)[0]:
+        if one.pose_sink:
+            return one.pose_sink
+    known = in_words(list(dict.fromkeys(one.suffixes[0] for one in writing)))
     raise LabelError(f"Poses are written as {known}, not as {path.name}.")
 
 
 def suffixes(content: Content) -> list[str]:
     """What the names of files that hold something end in, for dialogs."""
-    found = (suffix for one in _readers(content) for suffix in one.suffixes if suffix)
-    return list(dict.fromkeys(found))
+    readers = [one for one in FORMATS.values() if content in one.reads]
+    return list(dict.fromkeys(suffix for one in readers for suffix in one.suffixes if suffix))
 
 
-def _readers(content: Content) -> dict[Format, Callable[[Path], Any]]:
-    readers = {
-        one: one.read_poses if content == "predictions" else one.read_labels
-        for one in FORMATS.values()
-    }
-    return {one: read for one, read in readers.items() if read is not None}
+def parted_by_ending(formats: Sequence[Format], path: Path) -> tuple[list[Format], list[Format]]:
+    """Those whose files end as a path does, and the others."""
+    ending = "" if path.is_dir() else path.suffix.lower()
+    likely = [one for one in formats if ending in one.suffixes]
+    return likely, [one for one in formats if ending not in one.suffixes]
 
 
-def _can_open(one: Format, path: Path) -> bool:
+def can_open(one: Format, path: Path) -> bool:
+    """Whether a format says that it can open a path."""
     try:
         return one.can_open(path)
     except Exception:
@@ -157,5 +197,6 @@ def _can_open(one: Format, path: Path) -> bool:
         return False
 
 
-def _or(words: Sequence[str]) -> str:
+def in_words(words: Sequence[str]) -> str:
+    """Several words as a choice: "a, b or c"."""
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

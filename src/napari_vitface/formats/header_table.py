@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.predictions import ANY, Choice
 
 #: The pandas key of DeepLabCut's tables in an HDF5 file.
 HDF_KEY = "df_with_missing"
@@ -56,8 +57,8 @@ class HeaderTable:
     values: NDArray[Any]
 
 
-def read_header_table(path: Path) -> HeaderTable:
-    """Read a table; `LabelError` with one sentence if it is none.
+def read_header_table(path: Path, choice: Choice = ANY) -> HeaderTable:
+    """Read a table, of several the chosen one; `LabelError` with one sentence if it is none.
 
     Columns and rows that spreadsheets leave behind, with neither names nor numbers, are left out.
     """
@@ -65,7 +66,7 @@ def read_header_table(path: Path) -> HeaderTable:
         raise LabelError(f"There is no file {path}.")
     suffix = path.suffix.lower()
     if suffix in HDF_SUFFIXES:
-        return _without_leftovers(_read_hdf(path))
+        return _without_leftovers(_read_hdf(path, choice))
     if suffix == ".csv":
         from napari_vitface.formats.csv_table import read_csv_table
 
@@ -145,10 +146,10 @@ def _data_frame(table: HeaderTable) -> Any:
 # --- HDF5 -----------------------------------------------------------------------------------------
 
 
-def _read_hdf(path: Path) -> HeaderTable:
+def _read_hdf(path: Path, choice: Choice) -> HeaderTable:
     from napari_vitface.formats.pandas_hdf import read_hdf_frame
 
-    frame = read_hdf_frame(path)
+    frame = read_hdf_frame(path, choice)
     count = len(frame.columns[0]) if frame.columns else 0
     usual = LEVELS if count == len(LEVELS) else (LEVELS[0], *LEVELS[2:])
     names = frame.level_names if len(frame.level_names) == count else (None,) * count

@@ -15,8 +15,6 @@ Two layouts are read, both as pandas has written them since version 0.15:
 
 from __future__ import annotations
 
-import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.formats.plain_hdf import content, text
 from napari_vitface.formats.plain_pickle import NotPlain, load_plain
+from napari_vitface.formats.predictions import ANY, Choice
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,13 @@ class HdfFrame:
     values: NDArray[Any]
 
 
-#: An array, or a piece of one that is compressed by itself, has at most this many bytes for each
-#: that is stored of it, unless it is smaller than `_SMALL`.
-_TIGHTEST = 100
-_SMALL = 1 << 26
-
-
-def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
+def read_hdf_frame(path: Path, choice: Choice = ANY) -> HdfFrame:
     """The data frame in an HDF5 file.
 
     Parameters
     ----------
     path : Path
-    key : str, optional
+    choice : Choice, optional
         Which table; needed only if the file holds several and none is ``df_with_missing``.
 
     Raises
@@ -76,8 +70,8 @@ def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
     """
     try:
         with h5py.File(path, "r") as file:
-            group = _find_frame(file, path, key)
-            kind = _text(group.attrs["pandas_type"])
+            group = _find_frame(file, path, choice)
+            kind = text(group.attrs["pandas_type"])
             return _read_fixed(group) if kind == "frame" else _read_table(group)
     except NotPlain as error:
         raise LabelError(
@@ -95,24 +89,20 @@ def read_hdf_frame(path: Path, key: str | None = None) -> HdfFrame:
         ) from error
 
 
-def _find_frame(file: h5py.File, path: Path, key: str | None) -> h5py.Group:
+def _find_frame(file: h5py.File, path: Path, choice: Choice) -> h5py.Group:
     found: dict[str, h5py.Group] = {}
 
     def visit(name: str, item: Any) -> None:
-        kind = _text(item.attrs.get("pandas_type", b""))
+        kind = text(item.attrs.get("pandas_type", b""))
         if isinstance(item, h5py.Group) and kind in ("frame", "frame_table"):
             found[name] = item
 
     file.visititems(visit)
-    if key is None:
-        key = "df_with_missing" if "df_with_missing" in found else next(iter(found), "")
-        if len(found) > 1 and key != "df_with_missing":
-            raise LabelError(
-                f"{path} holds several tables ({', '.join(sorted(found))}); keep one in a file."
-            )
-    if key not in found:
+    if not found:
         raise LabelError(f"{path} holds no table that pandas wrote.")
-    return found[key]
+    if choice.table is None and "df_with_missing" in found:
+        return found["df_with_missing"]
+    return found[choice.of_tables(sorted(found), path)]
 
 
 # --- fixed format ---------------------------------------------------------------------------------
@@ -142,7 +132,7 @@ def _no_rows(group: h5py.Group) -> tuple[NDArray[Any], tuple[None, ...]] | None:
 
 def _fixed_axis(group: h5py.Group, name: str) -> tuple[NDArray[Any], tuple[str | None, ...]]:
     """Labels of an axis (labels, levels), and the names of its levels."""
-    if _text(group.attrs.get(f"{name}_variety", b"regular")) == "regular":
+    if text(group.attrs.get(f"{name}_variety", b"regular")) == "regular":
         values, label = _fixed_labels(group, name)
         return values[:, None], (label,)
     levels = []
@@ -162,23 +152,23 @@ def _tuples(labels: NDArray[Any]) -> list[tuple[Any, ...]]:
 
 def _fixed_labels(group: h5py.Group, name: str) -> tuple[NDArray[Any], str | None]:
     values, dataset = _fixed_array(group, name), group[name]
-    kind = _text(dataset.attrs.get("kind", b""))
+    kind = text(dataset.attrs.get("kind", b""))
     if kind not in ("string", "integer", "float"):
         raise NotPlain(f"the labels {dataset.name} are stored as {kind or 'something unknown'!r}")
     written = dataset.attrs.get("name")
     # A nameless level has the pickle of None as its name; nothing needs to be decoded for that.
-    label = None if written is None or _text(written) == "N." else _text(written)
+    label = None if written is None or text(written) == "N." else text(written)
     return _plain_labels(values), label
 
 
 def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
     dataset = group[name]
-    if _text(dataset.attrs.get("CLASS", b"")) == "VLARRAY":
+    if text(dataset.attrs.get("CLASS", b"")) == "VLARRAY":
         raise NotPlain(f"{dataset.name} holds pickled objects")
     if "shape" in dataset.attrs:
         # pandas stores an array without elements as a placeholder of one element.
         return np.empty(0)
-    array = _content(group, name)
+    array = content(group, name)
     return array if array.ndim < 2 or dataset.attrs.get("transposed", 0) else array.T
 
 
@@ -186,12 +176,12 @@ def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
 
 
 def _read_table(group: h5py.Group) -> HdfFrame:
-    table_type = _text(group.attrs.get("table_type", b""))
+    table_type = text(group.attrs.get("table_type", b""))
     if table_type != "appendable_frame":
         raise NotPlain(f"it is a table of the kind {table_type!r}")
-    rows = _content(group, "table")
+    rows = content(group, "table")
     attributes = group["table"].attrs
-    if _text(attributes.get("index_kind", b"")) not in ("string", "integer", "float"):
+    if text(attributes.get("index_kind", b"")) not in ("string", "integer", "float"):
         raise NotPlain("its row labels are neither numbers nor names")
     ((_, order),) = load_plain(bytes(group.attrs["non_index_axes"]))
     blocks = []
@@ -218,46 +208,6 @@ def _table_level_names(group: h5py.Group) -> tuple[str | None, ...]:
 
 
 # --- both -----------------------------------------------------------------------------------------
-
-
-def _content(group: h5py.Group, name: str) -> NDArray[Any]:
-    """All of a dataset; `ValueError` where the file claims more than it can hold.
-
-    HDF5 can point to other files, and declare arrays of which nothing is stored.
-    """
-    dataset = group[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise ValueError(f"{name} is no array")
-    if dataset.file.filename != group.file.filename or dataset.is_virtual or dataset.external:
-        raise ValueError(f"{name} is kept in another file")
-    if dataset.dtype.hasobject:
-        raise ValueError(f"{name} holds neither numbers nor names of one length")
-    piece = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-    claimed = max(dataset.nbytes, piece)
-    if claimed > _SMALL + _TIGHTEST * dataset.id.get_storage_size():
-        raise ValueError(f"{name} claims {claimed} bytes, which the file cannot hold")
-    if dataset.chunks:
-        _check_chunks(dataset.id, piece)
-    return np.asarray(dataset[()])
-
-
-def _check_chunks(dataset: h5py.h5d.DatasetID, piece: int) -> None:
-    """Refuse compressed pieces that inflate to more than their `piece` bytes; HDF5 lets them."""
-    plan = dataset.get_create_plist()
-    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
-    deflates = filters.count(h5py.h5z.FILTER_DEFLATE)
-    harmless = filters.count(h5py.h5z.FILTER_SHUFFLE) + filters.count(h5py.h5z.FILTER_FLETCHER32)
-    if deflates > 1 or deflates + harmless < len(filters):
-        raise ValueError("it is compressed in another way than gzip")
-    for i in range(dataset.get_num_chunks() if deflates else 0):
-        mask, stored = dataset.read_direct_chunk(dataset.get_chunk_info(i).chunk_offset)
-        if mask >> filters.index(h5py.h5z.FILTER_DEFLATE) & 1:
-            continue
-        inflater = zlib.decompressobj()
-        # A checksum of four bytes may go with what is compressed.
-        inflater.decompress(stored, piece + 5)
-        if not inflater.eof:
-            raise ValueError("a compressed piece of it is damaged")
 
 
 def _assemble(
@@ -295,9 +245,3 @@ def _plain_labels(values: NDArray[Any]) -> NDArray[Any]:
 
 def _strings(labels: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     return [tuple(map(str, label)) for label in labels]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return "" if isinstance(value, h5py.Empty) else str(value)

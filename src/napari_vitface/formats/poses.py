@@ -13,19 +13,19 @@ state only that much is kept: read back, a point is predicted or absent.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.format import PoseSink, read_as, sink_for
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.formats.format import Format, PoseSink, read_as, sink_for
+from napari_vitface.formats.predictions import Heading, Predictions
 from napari_vitface.pose.table import PoseTable
 
 #: Rows gathered before they are written. Appending to an HDF5 table costs milliseconds a call.
@@ -51,8 +51,8 @@ def read_poses(path: str | os.PathLike[str]) -> PoseTable:
     LabelError
         If the file cannot be read, or its rows are labelled images and not frames.
     """
-    found: PoseTable = read_as("predictions", Path(path))
-    return found
+    found: Predictions = read_as("predictions", Path(path))
+    return found.poses
 
 
 def write_poses(table: PoseTable, path: str | os.PathLike[str], *, scorer: str) -> None:
@@ -65,7 +65,7 @@ def write_poses(table: PoseTable, path: str | os.PathLike[str], *, scorer: str) 
     scorer : str
         Who made the predictions: the model's name.
     """
-    with PoseWriter(path, keypoints=table.keypoints, scorer=scorer) as writer:
+    with PoseWriter(path, heading=Heading(table.keypoints, scorer)) as writer:
         writer.append(table.frames, table.xy, table.confidence)
 
 
@@ -80,12 +80,11 @@ class PoseWriter:
     ----------
     *paths : paths
         Where to; each ends in .h5 or .csv.
-    keypoints : KeypointSet
-    scorer : str
-        Who makes the predictions: the model's name.
-    about : mapping, optional
-        How they were made, as plain data. An HDF5 file keeps it as JSON in its attribute
-        ``vitface``.
+    heading : Heading
+        What is said once: keypoints, who makes the predictions, and how. An HDF5 file keeps
+        `Heading.about` as JSON in its attribute ``vitface``.
+    to : Format, optional
+        Of all files; default: what each of them ends in.
 
     Raises
     ------
@@ -97,12 +96,11 @@ class PoseWriter:
     def __init__(
         self,
         *paths: str | os.PathLike[str],
-        keypoints: KeypointSet,
-        scorer: str,
-        about: Mapping[str, Any] | None = None,
+        heading: Heading,
+        to: Format | None = None,
     ) -> None:
         self.paths = tuple(Path(path) for path in paths)
-        self.keypoints = keypoints
+        self.heading = heading
         self.count = 0
         self._last_frame = -1
         self._waiting: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
@@ -112,11 +110,17 @@ class PoseWriter:
         self._open = True
         with self._aborting():
             for path in self.paths:
-                begin = sink_for(path)
+                begin = to.pose_sink if to and to.pose_sink else sink_for(path)
                 temporary = self._files.enter_context(atomic_write(path))
-                self._sinks.append(begin(temporary, keypoints, scorer, about))
+                self._sinks.append(begin(temporary, heading))
 
-    def append(self, frames: ArrayLike, xy: ArrayLike, confidence: ArrayLike) -> None:
+    def append(
+        self,
+        frames: ArrayLike,
+        xy: ArrayLike,
+        confidence: ArrayLike,
+        variance: ArrayLike | None = None,
+    ) -> None:
         """Add rows.
 
         Parameters
@@ -127,23 +131,28 @@ class PoseWriter:
             Video pixels, NaN where there is no point.
         confidence : (N, K) array of float
             In [0, 1].
+        variance : (N, K, 2) array of float, optional
+            Of x and y, in squared pixels; NaN where unknown.
         """
         if not self._open:
             raise ValueError("the writer is closed")
         frames = np.asarray(frames, dtype=np.int64)
-        size = len(self.keypoints)
-        rows = np.empty((len(frames), size, 3), dtype=np.float32)
+        size, width = len(self.heading.keypoints), self.heading.width
+        rows = np.full((len(frames), size, width), np.nan, dtype=np.float32)
         rows[..., :2] = xy
         rows[..., 2] = confidence
+        if variance is not None:
+            rows[..., 3:] = variance
         if np.any(np.diff(frames, prepend=self._last_frame) <= 0):
             raise ValueError("frames must increase strictly and not be negative")
         absent = ~np.isfinite(rows[..., :2]).all(axis=-1)
-        rows[absent] = (np.nan, np.nan, 0.0)
+        rows[absent] = np.nan
+        rows[..., 2][absent] = 0.0
         if len(frames) == 0:
             return
         self._last_frame = int(frames[-1])
         self.count += len(frames)
-        self._waiting.append((frames, rows.reshape(len(frames), size * 3)))
+        self._waiting.append((frames, rows.reshape(len(frames), size * width)))
         self._rows_waiting += len(frames)
         if self._rows_waiting >= _ROWS_AT_ONCE:
             self._write_waiting()

@@ -123,13 +123,12 @@ class Recorder:
     def _open_tables(self) -> None:
         # Imported here, because pandas takes a while and the model need not wait for it.
         from napari_vitface.formats.poses import PoseWriter
+        from napari_vitface.formats.predictions import Heading
 
         self._tables = PoseWriter(
             self._outputs.h5,
             self._outputs.csv,
-            keypoints=self._keypoints,
-            scorer=self._scorer,
-            about=self._about,
+            heading=Heading(self._keypoints, self._scorer, about=self._about),
         )
 
     def _to_tables(self, rows: NDArray[np.void]) -> None:

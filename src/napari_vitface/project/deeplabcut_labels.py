@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.deeplabcut_csv import DEEPLABCUT_CSV
-from napari_vitface.formats.deeplabcut_hdf import DEEPLABCUT_HDF
+from napari_vitface.formats import deeplabcut_csv, deeplabcut_hdf
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels, frame_number, joined
@@ -140,7 +139,7 @@ def _can_open(path: Path) -> bool:
     if path.is_dir():
         return looks_like_place(path)
     return path.name == "config.yaml" or any(
-        table.can_open(path) for table in (DEEPLABCUT_HDF, DEEPLABCUT_CSV)
+        rows_of(path) == "labels" for rows_of in (deeplabcut_hdf.rows_of, deeplabcut_csv.rows_of)
     )
 
 

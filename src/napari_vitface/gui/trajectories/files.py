@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.formats.poses import PoseWriter
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.gui.trajectories.labels import LabelRows
 from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.kinematics import Trace
@@ -114,7 +115,7 @@ def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, m
         known = labels.keypoints.names
         pairs = [(k, known.index(name)) for k, name in enumerate(names) if name in known]
     scorer = f"vitface_{model}_filtered"
-    with PoseWriter(*paths, keypoints=table.keypoints, scorer=scorer) as writer:
+    with PoseWriter(*paths, heading=Heading(table.keypoints, scorer)) as writer:
         for begin in range(0, len(table), _BLOCK):
             end = min(begin + _BLOCK, len(table))
             xy = table.xy[begin:end].copy()

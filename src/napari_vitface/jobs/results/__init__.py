@@ -7,6 +7,7 @@ so that the window, which loads no job, knows those that the engine sends.
 from napari_vitface.jobs.results import (
     attention,
     classifying,
+    convert,
     evaluation,
     labelling,
     models,
@@ -19,6 +20,7 @@ from napari_vitface.jobs.results import (
 __all__ = [
     "attention",
     "classifying",
+    "convert",
     "evaluation",
     "labelling",
     "models",

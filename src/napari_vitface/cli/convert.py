@@ -1,0 +1,89 @@
+"""The command ``convert``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.arguments import Command
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="a file of predictions or labels, or a project"
+    )
+    parser.add_argument("output", type=Path, metavar="OUT", help="the file to write")
+    parser.add_argument(
+        "--from", dest="read_as", metavar="FORMAT", help="what IN is (default: what it looks like)"
+    )
+    parser.add_argument(
+        "--to", dest="write_as", metavar="FORMAT", help="what OUT is to be (default: by its ending)"
+    )
+    parser.add_argument(
+        "--content", choices=("predictions", "labels"), help="which of them, if IN holds both"
+    )
+    parser.add_argument("--animal", metavar="NAME", help="which animal, if IN holds several")
+    parser.add_argument("--table", metavar="NAME", help="which table or video, if IN holds several")
+    parser.add_argument(
+        "--frame-rate",
+        type=_rate,
+        metavar="HZ",
+        help="frames a second of the video (default: what IN says)",
+    )
+    parser.add_argument(
+        "--corners",
+        action="store_true",
+        help="IN counts from the corner of the top left pixel, not from its centre: take half a "
+        "pixel away",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
+    )
+
+
+def _rate(text: str) -> float:
+    try:
+        number = float(text)
+        if not 0 < number < 1e9:
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames a second") from None
+    return number
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Write the file and say where it is."""
+    from napari_vitface.jobs.convert import convert as job
+    from napari_vitface.jobs.results.convert import ConvertResult
+
+    events = job(
+        arguments.source,
+        arguments.output,
+        read_as=arguments.read_as,
+        write_as=arguments.write_as,
+        content=arguments.content,
+        animal=arguments.animal,
+        table=arguments.table,
+        frame_rate=arguments.frame_rate,
+        corners=arguments.corners,
+        overwrite=arguments.overwrite,
+    )
+    result = reporter.run(events, ConvertResult, title=arguments.source.name)
+    frames = {"predictions": "frames", "labels": "labelled images"}[result.content]
+    reporter.result(
+        f"{result.file} ({result.content} of {result.frames} {frames}, {result.points} points; "
+        f"from {result.read_as} to {result.written_as})"
+    )
+    return 0
+
+
+COMMAND = Command(
+    "convert",
+    "Write predictions or labels in another program's format.",
+    _add_arguments,
+    handle,
+)

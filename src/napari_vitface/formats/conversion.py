@@ -1,0 +1,153 @@
+"""From one format to another: which formats are meant, and what the second one cannot hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.format import (
+    FORMATS,
+    Content,
+    Format,
+    can_open,
+    in_words,
+    parted_by_ending,
+)
+from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.formats.predictions import PARTS, Heading, Predictions
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+
+def source_format(
+    path: Path, name: str | None = None, content: Content | None = None
+) -> tuple[Format, Content]:
+    """Which format a file has, and which of predictions and labels it holds.
+
+    Parameters
+    ----------
+    path : Path
+    name : str, optional
+        Of the format, where several can open the file.
+    content : "predictions" or "labels", optional
+        What is wanted of a file that holds both.
+
+    Raises
+    ------
+    LabelError
+        If there is no such file, nothing opens it, or more than one thing is in it; the sentence
+        names the option that chooses.
+    """
+    if not os.path.lexists(path):
+        raise LabelError(f"There is no file or folder {path}.")
+    readers = [one for one in FORMATS.values() if one.reads]
+    if name is not None:
+        opening = [_named(name, readers, "reads")]
+    else:
+        likely, others = parted_by_ending(readers, path)
+        opening = [one for one in [*likely, *others] if can_open(one, path)]
+        # Who reads such files says best what is wrong with this one.
+        opening = opening or likely[:1]
+    if not opening:
+        titles = in_words([one.title for one in readers])
+        raise LabelError(f"{path} is of no format that is known: give {titles}.")
+    found = [
+        (one, held)
+        for one in opening
+        for held in (one.contents(path) if one.contents else one.reads)
+        if held in one.reads and content in (None, held)
+    ]
+    if not found:
+        raise LabelError(f"{path} holds no {content or 'predictions and no labels'}.")
+    if len({one.name for one, _ in found}) > 1:
+        names = in_words(list(dict.fromkeys(one.name for one, _ in found)))
+        raise LabelError(f"{path} can be read as {names}: say which with --from.")
+    if len(found) > 1:
+        raise LabelError(f"{path} holds predictions and labels: say which with --content.")
+    return found[0]
+
+
+def target_format(path: Path, content: Content, name: str | None = None) -> Format:
+    """Which format a file that is not there yet is to have.
+
+    Raises
+    ------
+    LabelError
+        If none of that name or ending writes such content, or several do.
+    """
+    writers = [one for one in FORMATS.values() if content in one.writes]
+    if name is not None:
+        return _named(name, writers, f"writes {content} as")
+    likely = [one for one in writers if path.suffix.lower() in one.suffixes]
+    if len(likely) == 1:
+        return likely[0]
+    if likely:
+        names = in_words([one.name for one in likely])
+        raise LabelError(f"{path.name} can be written as {names}: say which with --to.")
+    endings = in_words(list(dict.fromkeys(one.suffixes[0] for one in writers)))
+    raise LabelError(
+        f"{content.capitalize()} are written to files that end in {endings}, not to {path.name}."
+    )
+
+
+def _named(name: str, formats: Sequence[Format], what: str) -> Format:
+    for one in formats:
+        if one.name == name:
+            return one
+    known = in_words([one.name for one in formats])
+    raise LabelError(f"napari-vitface {what} no format {name!r}; there is {known}.")
+
+
+def heading_for(found: Predictions, target: Format) -> Heading:
+    """What a file of a format says once of predictions."""
+    heading, holds = found.heading(), target.holds
+    keypoints = found.poses.keypoints
+    if "skeleton" not in holds:
+        keypoints = KeypointSet(keypoints.names)
+    return replace(
+        heading,
+        keypoints=keypoints,
+        frame_rate=heading.frame_rate if "frame rate" in holds else None,
+        video=heading.video if "video" in holds else "",
+        scorer=heading.scorer if "scorer" in holds else "",
+        variance=heading.variance and "variance" in holds,
+    )
+
+
+def check_needs(found: Predictions, target: Format, source: Path) -> None:
+    """Raise `LabelError` if a format cannot be written without what predictions do not say."""
+    for part in sorted(target.needs.difference(found.parts())):
+        how = ": give it with --frame-rate" if part == "frame rate" else ""
+        raise LabelError(f"{target.name} needs {PARTS[part]}, which {source} does not say{how}.")
+
+
+def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
+    """A sentence for each thing that does not come along."""
+    for part in found.parts():
+        if part not in target.holds:
+            yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
+    for what in found.left_behind:
+        yield f"{what[0].upper()}{what[1:]} is not read and stays behind."
+
+
+def lost_labels(labels: Labels, target: Format) -> Iterator[str]:
+    """A sentence for each thing that does not come along."""
+    there = {
+        "occlusion": bool(labels.occluded.any()),
+        "skeleton": bool(labels.keypoints.skeleton),
+        "scorer": bool(labels.scorer),
+    }
+    for part, is_there in there.items():
+        if is_there and part not in target.holds:
+            yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
+
+
+def from_corners(poses: PoseTable) -> PoseTable:
+    """Points whose (0, 0) is the corner of the top left pixel, counted from its centre."""
+    xy = poses.xy - np.float32(0.5)
+    return PoseTable(poses.keypoints, xy, poses.confidence, poses.state, poses.frames)

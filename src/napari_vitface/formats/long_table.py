@@ -1,0 +1,238 @@
+"""Long tables, with a row for each keypoint of each frame: what their columns mean.
+
+Columns are ``frame``, ``keypoint``, ``x``, ``y``, ``confidence`` and ``state``, and where there is
+something to say ``video``, ``animal``, ``x_variance``, ``y_variance`` and, of labels, ``image``.
+The state is absent, predicted, labelled or occluded; rows without one are predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.format import Content
+from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PointState, PoseTable
+
+#: What else the columns are called.
+ALIASES = {
+    "likelihood": "confidence",
+    "score": "confidence",
+    "bodypart": "keypoint",
+    "node": "keypoint",
+    "individual": "animal",
+    "track": "animal",
+}
+NAMES = ("video", "animal", "keypoint", "state", "image")
+NUMBERS = ("x", "y", "confidence", "x_variance", "y_variance")
+_NEEDED = ("frame", "keypoint", "x", "y")
+_STATES = [state.name.lower() for state in PointState]
+
+
+def is_long(columns: Sequence[str]) -> bool:
+    """Whether the columns of a table are those of a long one."""
+    return {*_NEEDED}.issubset(map(meaning, columns))
+
+
+def meaning(column: str) -> str:
+    """What a column is called here."""
+    plain = column.strip().lower()
+    return ALIASES.get(plain, plain)
+
+
+# --- from points to rows --------------------------------------------------------------------------
+
+
+def rows_of_points(
+    heading: Heading, frames: NDArray[np.int64], values: NDArray[np.float32]
+) -> pd.DataFrame:
+    """The rows of some frames (N,) with their points (N, K * width)."""
+    count = len(heading.keypoints)
+    points = values.reshape(len(frames) * count, heading.width)
+    present = np.isfinite(points[:, 0]).astype(np.int8)
+    columns: dict[str, Any] = {
+        "frame": np.repeat(frames, count),
+        "keypoint": _codes(np.tile(np.arange(count), len(frames)), heading.keypoints.names),
+        "x": points[:, 0],
+        "y": points[:, 1],
+        "confidence": points[:, 2],
+        "state": _codes(present, _STATES),
+    }
+    if heading.variance:
+        columns |= {"x_variance": points[:, 3], "y_variance": points[:, 4]}
+    if heading.video:
+        columns = {"video": _codes(np.zeros(len(points), int), [heading.video]), **columns}
+    return pd.DataFrame(columns)
+
+
+def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
+    """The rows of all labels; images are named from a folder where they are below it."""
+    count = len(labels.keypoints)
+    placed = np.isfinite(labels.xy).all(axis=-1)
+    state = np.where(labels.occluded, PointState.OCCLUDED, PointState.ABSENT)
+    state = np.where(placed, PointState.LABELLED, state)
+    images = [_from(folder, image) for image in labels.images]
+    return pd.DataFrame({
+        "video": np.repeat(labels.videos.astype(object), count),
+        "frame": np.repeat(labels.frames, count),
+        "image": np.repeat(np.array(images, dtype=object), count),
+        "keypoint": _codes(np.tile(np.arange(count), len(labels)), labels.keypoints.names),
+        "x": labels.xy[..., 0].ravel(),
+        "y": labels.xy[..., 1].ravel(),
+        "state": _codes(state.ravel(), _STATES),
+    })  # fmt: skip
+
+
+def _from(folder: Path, image: Path) -> str:
+    image, folder = image.absolute(), folder.absolute()
+    return (image.relative_to(folder) if image.is_relative_to(folder) else image).as_posix()
+
+
+def _codes(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, categories=list(names))
+
+
+# --- from rows to points --------------------------------------------------------------------------
+
+
+def contents(pieces: Iterable[pd.DataFrame]) -> list[Content]:
+    """What is in a table: predictions, labels or both."""
+    states: set[str] = set()
+    for piece in pieces:
+        states.update(piece["state"].unique() if "state" in piece else ["predicted"])
+    labels = bool(states & {"labelled", "occluded"})
+    found: list[Content] = ["labels"] if labels else []
+    return found if labels and "predicted" not in states else ["predictions", *found]
+
+
+def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice) -> Predictions:
+    """The predictions in a table, which comes in pieces; rows that are labels are left out.
+
+    Frames of which all rows are absent stay as frames without a point.
+    """
+    rows = _Rows(path)
+    for piece in pieces:
+        if "state" in piece:
+            piece = piece[piece["state"].isin(["predicted", "absent", ""])]
+        rows.add(piece)
+    video = choice.of_tables(rows.names("video"), path) if rows.names("video") else ""
+    chosen = rows.of("video", video)
+    animals = [name for name in rows.names("animal") if name]
+    if animals:
+        chosen &= rows.of("animal", choice.of_animals(animals, path))
+    numbers = rows.numbers()[chosen]
+    frames, places = np.unique(rows.frames()[chosen], return_inverse=True)
+    if len(frames) and frames[0] < 0:
+        raise LabelError(f"{path} has a negative frame number.")
+    codes = rows.codes("keypoint")[chosen]
+    kept = np.unique(codes)
+    # In the order in which they first stand in the file.
+    names = tuple(rows.names("keypoint")[i] for i in kept)
+    if not names:
+        raise LabelError(f"{path} holds no predictions.")
+    columns = np.searchsorted(kept, codes)
+    if len(np.unique(places * len(names) + columns)) < len(codes):
+        raise LabelError(f"{path} names a keypoint of one frame twice.")
+    values = np.full((len(frames), len(names), len(NUMBERS)), np.nan, np.float32)
+    values[places, columns] = numbers
+    xy = values[..., :2]
+    xy[~np.isfinite(xy).all(axis=-1)] = np.nan
+    present = np.isfinite(xy).all(axis=-1)
+    confidence = values[..., 2]
+    if np.isnan(confidence).all():
+        confidence = np.where(present, 1.0, 0.0)
+    confidence = np.clip(np.where(present, np.nan_to_num(confidence), 0.0), 0.0, 1.0)
+    variance = values[..., 3:]
+    return Predictions(
+        PoseTable(KeypointSet(names), xy, confidence, frames=frames),
+        video=video,
+        variance=variance if np.isfinite(variance).any() else None,
+    )
+
+
+def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labels:
+    """The labels in a table; rows that are predictions are left out."""
+    table = pd.concat(list(pieces), ignore_index=True)
+    if "state" in table:
+        table = table[table["state"].isin(["labelled", "occluded", "absent"])]
+    for name, default in (("video", path.stem), ("image", "")):
+        if name not in table:
+            table[name] = default
+    names = tuple(dict.fromkeys(table["keypoint"].astype(str)))
+    keys = list(zip(table["video"], table["frame"], table["image"], strict=True))
+    rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+    if not rows:
+        raise LabelError(f"{path} holds no labels.")
+    xy = np.full((len(rows), len(names), 2), np.nan)
+    occluded = np.zeros(xy.shape[:2], bool)
+    where = [rows[key] for key in keys], [names.index(name) for name in table["keypoint"]]
+    xy[where] = table[["x", "y"]].to_numpy(np.float64)
+    occluded[where] = (table["state"] == "occluded").to_numpy()
+    xy[occluded | ~np.isfinite(xy).all(axis=-1)] = np.nan
+    images = [
+        path.parent / (str(image) or f"labeled-data/{video}/img{frame:04d}.png")
+        for video, frame, image in rows
+    ]
+    return Labels(
+        KeypointSet(names),
+        xy,
+        tuple(images),
+        np.array([str(video) for video, _, _ in rows]),
+        np.array([frame for _, frame, _ in rows], np.int64),
+        scorer,
+        (),
+        occluded,
+    )
+
+
+class _Rows:
+    """The rows of a table as arrays, gathered piece by piece."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._frames: list[NDArray[np.int64]] = []
+        self._numbers: list[NDArray[np.float32]] = []
+        self._codes: dict[str, list[NDArray[np.int64]]] = {name: [] for name in NAMES[:3]}
+        self._known: dict[str, dict[str, int]] = {name: {} for name in NAMES[:3]}
+
+    def add(self, piece: pd.DataFrame) -> None:
+        numbers = np.full((len(piece), len(NUMBERS)), np.nan, np.float32)
+        try:
+            self._frames.append(piece["frame"].to_numpy(np.int64))
+            for i, name in enumerate(NUMBERS):
+                if name in piece:
+                    numbers[:, i] = piece[name].to_numpy(np.float64)
+        except (ValueError, TypeError) as error:
+            raise LabelError(
+                f"{self._path} holds something that is not a number ({error})."
+            ) from None
+        self._numbers.append(numbers)
+        for name, codes in self._codes.items():
+            known = self._known[name]
+            column = piece[name].astype(str) if name in piece else pd.Series([""] * len(piece))
+            found, unique = pd.factorize(column)
+            meant = [known.setdefault(str(one), len(known)) for one in unique]
+            codes.append(np.array(meant, np.int64)[found] if meant else np.empty(0, np.int64))
+
+    def frames(self) -> NDArray[np.int64]:
+        return np.concatenate([*self._frames, np.empty(0, np.int64)])
+
+    def numbers(self) -> NDArray[np.float32]:
+        return np.concatenate([*self._numbers, np.empty((0, len(NUMBERS)), np.float32)])
+
+    def codes(self, name: str) -> NDArray[np.int64]:
+        return np.concatenate([*self._codes[name], np.empty(0, np.int64)])
+
+    def names(self, name: str) -> list[str]:
+        return list(self._known[name])
+
+    def of(self, name: str, value: str) -> NDArray[np.bool_]:
+        return self.codes(name) == self._known[name].get(value, -1)

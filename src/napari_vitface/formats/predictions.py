@@ -1,0 +1,148 @@
+"""Predictions as they go from one file to another: points, and what is said of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PointState, PoseTable
+
+About = Mapping[str, Any]
+
+#: What a file can hold beside where points are, and how it is called in a sentence.
+PARTS = {
+    "confidence": "the confidence of points",
+    "variance": "the variance of points",
+    "occlusion": "which points are occluded",
+    "skeleton": "the skeleton",
+    "gaps": "which frames were left out",
+    "frame rate": "the frame rate",
+    "video": "the name of the video",
+    "scorer": "who made the points",
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What is said once in a file of predictions.
+
+    Attributes
+    ----------
+    keypoints : KeypointSet
+        In the order of the columns.
+    scorer : str
+        Who predicts: the model's name.
+    video : str
+        Name or path of the video; empty if unknown.
+    frame_rate : float or None
+        Frames a second.
+    variance : bool
+        Whether each point has the variances of x and of y.
+    about : mapping or None
+        How the points were made, as plain data.
+    """
+
+    keypoints: KeypointSet
+    scorer: str = ""
+    video: str = ""
+    frame_rate: float | None = None
+    variance: bool = False
+    about: About | None = None
+
+    @property
+    def width(self) -> int:
+        """Numbers a point: x, y, confidence, and with a variance those of x and y."""
+        return 5 if self.variance else 3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a file of predictions says of one animal.
+
+    Attributes
+    ----------
+    poses : PoseTable
+        With the skeleton, if the file has one.
+    scorer, video, frame_rate
+        As in `Heading`.
+    variance : (T, K, 2) float32 or None
+        Of x and y, in squared pixels; NaN where unknown.
+    left_behind : tuple of str
+        What the file holds that is not read: "motion energy".
+    """
+
+    poses: PoseTable
+    scorer: str = ""
+    video: str = ""
+    frame_rate: float | None = None
+    variance: NDArray[np.float32] | None = None
+    left_behind: tuple[str, ...] = field(default=())
+
+    def heading(self) -> Heading:
+        """What is said once."""
+        variance = self.variance is not None
+        return Heading(self.poses.keypoints, self.scorer, self.video, self.frame_rate, variance)
+
+    def parts(self) -> Iterator[str]:
+        """The `PARTS` that there are to lose."""
+        poses = self.poses
+        present = np.isfinite(poses.xy).all(axis=-1)
+        there = {
+            "confidence": bool((poses.confidence[present] != 1).any()),
+            "variance": self.variance is not None,
+            "occlusion": bool((poses.state == PointState.OCCLUDED).any()),
+            "skeleton": bool(poses.keypoints.skeleton),
+            "gaps": bool((poses.frames != np.arange(len(poses))).any()),
+            "frame rate": self.frame_rate is not None,
+            "video": bool(self.video),
+            "scorer": bool(self.scorer),
+        }
+        return (part for part in PARTS if there[part])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is wanted of a file that holds more than one thing.
+
+    Attributes
+    ----------
+    animal : str or None
+        Name of the animal, where there are several.
+    table : str or None
+        Key of the table in an HDF5 file, where there are several.
+    """
+
+    animal: str | None = None
+    table: str | None = None
+
+    def of_animals(self, names: Sequence[str], path: object) -> str:
+        """The animal that is meant; `LabelError` naming the option if that cannot be told."""
+        return _one(self.animal, names, f"{path}", "animal")
+
+    def of_tables(self, names: Sequence[str], path: object) -> str:
+        """The table that is meant; `LabelError` naming the option if that cannot be told."""
+        return _one(self.table, names, f"{path}", "table")
+
+
+def _one(wanted: str | None, names: Sequence[str], path: str, what: str) -> str:
+    known = ", ".join(names)
+    if wanted in names:
+        return str(wanted)
+    if wanted is not None:
+        raise LabelError(f"{path} holds no {what} {wanted!r}; there is {known}.")
+    if len(names) > 1:
+        raise LabelError(
+            f"{path} holds several {what}s ({known}), and one is worked with: take one out with "
+            f"napari-vitface convert --{what} NAME."
+        )
+    return names[0]
+
+
+#: Whatever there is one of.
+ANY = Choice()

@@ -1,0 +1,143 @@
+"""Predictions or labels from one file format to another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import LabelError, VitFaceError
+from napari_vitface.formats.conversion import (
+    check_needs,
+    from_corners,
+    heading_for,
+    lost_labels,
+    lost_predictions,
+    source_format,
+    target_format,
+)
+from napari_vitface.formats.format import Content, Format, read_with
+from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.formats.predictions import Choice, Predictions
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.results.convert import ConvertResult
+
+#: Frames written together.
+_FRAMES_AT_ONCE = 4096
+
+
+def convert(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    read_as: str | None = None,
+    write_as: str | None = None,
+    content: Content | None = None,
+    animal: str | None = None,
+    table: str | None = None,
+    frame_rate: float | None = None,
+    corners: bool = False,
+    overwrite: bool = False,
+) -> Iterator[Event]:
+    """Write what a file holds in another format.
+
+    Predictions stay predictions and labels stay labels. What the other format cannot hold is told
+    in a sentence each.
+
+    Parameters
+    ----------
+    source, output : path
+    read_as, write_as : str, optional
+        Names of formats; default: what the files are, or end in.
+    content : "predictions" or "labels", optional
+        What is wanted of a file that holds both.
+    animal, table : str, optional
+        Which of several in the file.
+    frame_rate : float, optional
+        Frames a second, in place of what the file says.
+    corners : bool
+        The file counts from the corner of the top left pixel, the centre of which is (0.5, 0.5).
+    overwrite : bool
+        Replace a file that exists.
+
+    Yields
+    ------
+    Started, Progress, Notice
+    Finished
+        With a `ConvertResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: a file cannot be read or written, or more than one thing could be meant.
+    """
+    source, target = Path(source), Path(output)
+    reader, held = source_format(source, read_as, content)
+    writer = target_format(target, held, write_as)
+    if os.path.lexists(target) and not overwrite:
+        raise VitFaceError(
+            f"{target} exists; choose another name, or say that it may be overwritten."
+        )
+    found = read_with(reader, held, source, Choice(animal, table))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lost: list[str]
+    if isinstance(found, Labels):
+        yield Started("convert", len(found), settings=Settings(unit="images"))
+        if corners:
+            found = replace(found, xy=found.xy - 0.5)
+        lost = [*found.problems, *lost_labels(found, writer)]
+        points = found.count
+        _write_labels(target, found, writer)
+        yield Progress(len(found), len(found), 0.0)
+    else:
+        yield Started("convert", len(found.poses))
+        poses = from_corners(found.poses) if corners else found.poses
+        rate = found.frame_rate if frame_rate is None else frame_rate
+        found = replace(found, poses=poses, frame_rate=rate)
+        check_needs(found, writer, source)
+        lost = list(lost_predictions(found, writer))
+        points = int(np.isfinite(poses.xy).all(axis=-1).sum())
+        yield from _write_poses(target, found, writer)
+    for sentence in lost:
+        yield Notice(sentence)
+    yield Finished(
+        "convert",
+        ConvertResult(
+            file=str(target),
+            content=held,
+            read_as=reader.name,
+            written_as=writer.name,
+            frames=len(found if isinstance(found, Labels) else found.poses),
+            points=points,
+            lost=tuple(lost),
+        ),
+    )
+
+
+def _write_poses(path: Path, found: Predictions, writer: Format) -> Iterator[Event]:
+    from napari_vitface.formats.poses import PoseWriter
+
+    poses, heading = found.poses, heading_for(found, writer)
+    with PoseWriter(path, heading=heading, to=writer) as file:
+        for start in range(0, len(poses), _FRAMES_AT_ONCE):
+            rows = slice(start, start + _FRAMES_AT_ONCE)
+            confidence = np.nan_to_num(poses.confidence[rows], nan=0.0)
+            variance = None
+            if heading.variance and found.variance is not None:
+                variance = found.variance[rows]
+            file.append(poses.frames[rows], poses.xy[rows], confidence, variance)
+            done = min(rows.stop, len(poses))
+            yield Progress(done, len(poses))
+
+
+def _write_labels(path: Path, labels: Labels, writer: Format) -> None:
+    assert writer.write_labels is not None
+    try:
+        with atomic_write(path) as temporary:
+            writer.write_labels(temporary, labels)
+    except OSError as error:
+        raise LabelError(f"{path} could not be written ({error.strerror or error}).") from error

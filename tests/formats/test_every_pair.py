@@ -1,0 +1,145 @@
+"""What two formats can both hold goes from one to the other as it is; all else is named."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.conversion import heading_for, source_format
+from napari_vitface.formats.format import FORMATS, Format, read_with
+from napari_vitface.formats.poses import PoseWriter
+from napari_vitface.formats.predictions import PARTS, Predictions
+from napari_vitface.jobs.convert import convert
+from napari_vitface.jobs.events import Finished
+from napari_vitface.jobs.results.convert import ConvertResult
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+BOTH_WAYS = [
+    one for one in FORMATS.values() if {"predictions"} <= {*one.reads} & {*one.writes}
+]  # fmt: skip
+NAMED = {one.name: one for one in BOTH_WAYS}
+#: Not the names of drawn faces, whose skeleton is known without a file.
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6
+)  # fmt: skip
+PIXELS = st.floats(-1e5, 1e5, width=32)
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> Predictions:
+    """A few frames of a video, in which some points and some frames are missing."""
+    names = tuple(draw(st.lists(NAMES, min_size=1, max_size=4, unique_by=str.casefold)))
+    frames = sorted(draw(st.sets(st.integers(0, 40), min_size=1, max_size=5)))
+    shape = (len(frames), len(names))
+    xy = draw(arrays(np.float32, (*shape, 2), elements=PIXELS))
+    xy[draw(arrays(bool, shape))] = np.nan
+    xy[0, 0] = draw(st.tuples(PIXELS, PIXELS))
+    present = np.isfinite(xy).all(axis=-1)
+    confidence = draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=32)))
+    variance = draw(arrays(np.float32, (*shape, 2), elements=st.floats(0, 1e4, width=32)))
+    variance[~present] = np.nan
+    pairs = st.tuples(st.sampled_from(names), st.sampled_from(names)).filter(lambda p: p[0] != p[1])
+    skeleton = draw(st.lists(pairs, max_size=3, unique=True)) if len(names) > 1 else ()
+    return Predictions(
+        PoseTable(
+            KeypointSet(names, tuple(skeleton)),
+            xy,
+            np.where(present, confidence, 0),
+            frames=frames,
+        ),
+        draw(NAMES),
+        draw(NAMES),
+        draw(st.sampled_from([25.0, 29.97, 500.0])),
+        draw(st.sampled_from([variance, None])),
+    )
+
+
+def kept_by(said: Predictions, *formats: Format) -> dict[str, Any]:
+    """What is left of predictions that went through some formats."""
+    holds = frozenset.intersection(*(one.holds for one in formats))
+    poses = said.poses
+    if "gaps" not in holds:
+        poses = poses.dense(int(poses.frames[-1]) + 1)
+    present = np.isfinite(poses.xy).all(axis=-1)
+    keypoints = poses.keypoints
+    return {
+        "names": keypoints.names,
+        "frames": poses.frames.tolist(),
+        "xy": poses.xy,
+        "confidence": poses.confidence if "confidence" in holds else present.astype(np.float32),
+        "skeleton": keypoints.skeleton if "skeleton" in holds else (),
+        "video": said.video if "video" in holds else "",
+        "frame rate": said.frame_rate if "frame rate" in holds else None,
+        "variance": said.variance if "variance" in holds else None,
+    }
+
+
+def assert_says(found: Predictions, expected: dict[str, Any]) -> None:
+    poses = found.poses
+    assert poses.keypoints.names == expected["names"]
+    assert poses.frames.tolist() == expected["frames"]
+    np.testing.assert_array_equal(poses.xy, expected["xy"])
+    np.testing.assert_array_equal(poses.confidence, expected["confidence"])
+    assert poses.keypoints.skeleton == expected["skeleton"]
+    assert found.video == expected["video"]
+    assert found.frame_rate == expected["frame rate"]
+    if expected["variance"] is None:
+        assert found.variance is None
+    else:
+        np.testing.assert_array_equal(found.variance, expected["variance"])
+
+
+def write(said: Predictions, path: Path, one: Format) -> None:
+    heading = heading_for(said, one)
+    with PoseWriter(path, heading=heading, to=one) as file:
+        variance = said.variance if heading.variance else None
+        file.append(said.poses.frames, said.poses.xy, said.poses.confidence, variance)
+
+
+@pytest.mark.parametrize(("source", "target"), list(product(NAMED, NAMED)))
+def test_what_both_can_hold_comes_along_and_the_rest_is_named(source: str, target: str) -> None:
+    one, other = NAMED[source], NAMED[target]
+
+    @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(said=predictions())
+    def holds(said: Predictions) -> None:
+        assume(not one.needs.difference(said.parts()))
+        with tempfile.TemporaryDirectory() as folder:
+            first = Path(folder, f"first{one.suffixes[0]}")
+            second = Path(folder, f"second{other.suffixes[0]}")
+            write(said, first, one)
+            assert source_format(first) == (one, "predictions")
+            before = read_with(one, "predictions", first)
+            assert_says(before, kept_by(said, one))
+            rate = None if "frame rate" in one.holds else 50.0
+            if "variance" in other.needs and before.variance is None:
+                with pytest.raises(LabelError, match="needs the variance of points, which"):
+                    list(convert(first, second, write_as=target))
+                assert not second.exists()
+                return
+            *_, end = convert(first, second, write_as=target, frame_rate=rate)
+            assert isinstance(end, Finished)
+            result = end.result
+            assert isinstance(result, ConvertResult)
+            assert result.points == np.isfinite(said.poses.xy).all(axis=-1).sum()
+            there = {*replace(before, frame_rate=rate or before.frame_rate).parts()}
+            lost = {part for part in PARTS if any(PARTS[part] in said for said in result.lost)}
+            assert lost == there - other.holds
+            expected = kept_by(said, one, other)
+            if rate and "frame rate" in other.holds:
+                expected["frame rate"] = rate
+            assert source_format(second) == (other, "predictions")
+            assert_says(read_with(other, "predictions", second), expected)
+
+    holds()

@@ -25,6 +25,7 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.results.training import FrameCounts
 from napari_vitface.jobs.training.train import train
+from napari_vitface.record import plain_data
 
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 #: Of a quick training: enough to be better than its start by more than chance.
@@ -200,7 +201,7 @@ def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
     assert names == {
         "settings.json", "curves.csv", "metrics.json", "report.html", "worst.png", "run.lock",
     }  # fmt: skip
-    assert json.loads((folder / "metrics.json").read_text()) == result
+    assert json.loads((folder / "metrics.json").read_text()) == plain_data(result)
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["options"]["quick"] is True
     assert settings["settings"]["steps"] == STEPS
@@ -271,7 +272,7 @@ def test_confidence_is_true_on_frames_that_neither_training_nor_calibration_saw(
     # On these frames it cannot be judged again ...
     events = list(evaluate(result.model, project, held_out=True, **CPU))
     assert "was calibrated on 24 of these frames" in notices(events)
-    assert f"it was {calibration['calibration_error']:.3f}, crosswise" in notices(events)
+    assert f"it was {calibration.calibration_error:.3f}, crosswise" in notices(events)
     assert outcome(events).calibration_error is None
     # ... but on the frames that follow, which nothing saw.
     later = drawn_project(mice=(4, 5, 6, 7), frames=48)

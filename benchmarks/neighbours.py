@@ -33,7 +33,7 @@ from skimage.io import imread
 from torch import Tensor, nn
 
 from benchmarks.predict import data_folder
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import coordinates_to_pixels

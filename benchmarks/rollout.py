@@ -25,7 +25,7 @@ from napari_vitface.attention.gradients import ScorePass, gradient_rows, keypoin
 from napari_vitface.attention.maps import attention_maps
 from napari_vitface.attention.rollout import fuse_heads, relevance_step, rollout_rows
 from napari_vitface.attention.seeds import seed_rows
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing

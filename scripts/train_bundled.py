@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from skimage.io import imread
 
 from napari_vitface.formats.labelled_images import Labels
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate
 from napari_vitface.model.checkpoint import load_network, read_metadata, save_checkpoint

@@ -178,7 +178,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     # The model is so small that more threads would only wait for each other.
     torch.set_num_threads(1)
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing

@@ -64,7 +64,7 @@ def begin(faces: list[tuple[np.ndarray, np.ndarray]]) -> Callable[..., Fit]:
     """Start a training of a small network on a device."""
 
     def begin(device: str = "cuda", head: str = "unet", **settings: Any) -> Fit:
-        from napari_vitface.model.backbone import create_backbone
+        from napari_vitface.model.building import create_backbone
 
         torch.manual_seed(0)
         backbone = create_backbone(

@@ -57,15 +57,6 @@ TORCH_LAYERS = {"model", "attention", "training"}
 #: Load what napari's process shall not: its window reaches them through the engine alone.
 ENGINE_LAYERS = TORCH_LAYERS | {"states"}
 
-#: Circles of imports that are left to be undone: modules that hold each other, most as types only.
-KNOWN_CIRCLES = [
-    frozenset(f"{NAME}.{module}" for module in modules.split())
-    for modules in (
-        "model.backbone model.grey model.probe",
-        "formats.csv_table formats.header_table",
-    )
-]
-
 
 def sources() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE) + [
@@ -230,9 +221,4 @@ def test_a_circle_is_found() -> None:
 
 
 def test_no_module_imports_one_that_imports_it() -> None:
-    assert circles(import_graph()) - set(KNOWN_CIRCLES) == set()
-
-
-@pytest.mark.parametrize("circle", KNOWN_CIRCLES, ids=lambda circle: min(circle))
-def test_a_known_circle_is_still_one(circle: frozenset[str]) -> None:
-    assert circle in circles(import_graph())
+    assert circles(import_graph()) == set()

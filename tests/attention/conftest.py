@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_vitface.attention.capture import capture_attention
 from napari_vitface.attention.maps import attention_maps, attention_steps
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing

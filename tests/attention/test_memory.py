@@ -13,7 +13,7 @@ import json
 import numpy as np, torch
 torch.set_num_threads(1)
 from napari_vitface.attention.maps import attention_maps
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config, write_config
-from napari_vitface.formats.header_table import read_header_table, table_bytes
+from napari_vitface.formats.table_files import read_header_table, table_bytes
 
 texts = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Zl", "Zp")),

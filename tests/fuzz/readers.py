@@ -147,7 +147,8 @@ swaps:
 
 
 def _project(folder: Path) -> None:
-    from napari_vitface.formats.header_table import HeaderTable, table_bytes
+    from napari_vitface.formats.header_table import HeaderTable
+    from napari_vitface.formats.table_files import table_bytes
 
     labels = folder / "labeled-data" / "cam"
     labels.mkdir(parents=True)
@@ -353,7 +354,7 @@ def _runs(folder: Path) -> None:
 def _checkpoint(folder: Path) -> None:
     import torch
 
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing

@@ -32,7 +32,7 @@ KEYPOINTS = ("eye", "nose tip", "mouth")
 _MODEL = """
 import sys
 import torch
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.checkpoint import save_checkpoint
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing

@@ -103,7 +103,7 @@ def train_drawn_start(folder: Path) -> Path:
     import torch
 
     torch.set_num_threads(1)
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing

@@ -68,7 +68,7 @@ def test_a_checkpoint_has_nothing_imported_that_no_package_registered(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.pose.keypoints import KeypointSet

@@ -269,7 +269,7 @@ def model_of_the_light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     import torch
 
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing

@@ -64,7 +64,7 @@ def small_model(tmp_path: Path) -> Callable[..., Path]:
     """A checkpoint of a very small untrained ViT that says what it was trained on."""
 
     def make(training: dict[str, Any], name: str = "small") -> Path:
-        from napari_vitface.model.backbone import create_backbone
+        from napari_vitface.model.building import create_backbone
         from napari_vitface.model.checkpoint import save_checkpoint
         from napari_vitface.model.network import KeypointNetwork
         from napari_vitface.model.preprocessing import Preprocessing

@@ -125,7 +125,7 @@ def test_a_run_goes_on_with_the_crop_that_it_began_with(
 def test_a_model_that_does_not_say_how_sure_it_is_cannot_find_a_face(
     video: Path, tmp_path: Path
 ) -> None:
-    from napari_vitface.model.backbone import create_backbone
+    from napari_vitface.model.building import create_backbone
     from napari_vitface.model.checkpoint import save_checkpoint
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from napari_vitface.errors import BackboneError
-from napari_vitface.model.backbone import create_backbone, known_name, nearest_input_size
+from napari_vitface.model.building import create_backbone, known_name, nearest_input_size
 
 SMALL: dict[str, Any] = {"depth": 2, "embed_dim": 48, "num_heads": 3}
 

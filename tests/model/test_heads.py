@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_vitface.errors import CheckpointError
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 from napari_vitface.model.heads import coordinates_to_pixels, create_head, pixels_to_coordinates
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.pose.keypoints import MOUSE_FACE

@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import sys
-from napari_vitface.model.backbone import create_backbone
+from napari_vitface.model.building import create_backbone
 assert "torchvision.ops" in sys.modules
 assert "torch._dynamo" not in sys.modules, "loaded by the import"
 import torch

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.header_table import HeaderTable, read_header_table
+from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.predictions import ANY, Choice, Heading, Predictions
+from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 

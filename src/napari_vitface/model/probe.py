@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from napari_vitface.errors import BackboneError
+from napari_vitface.model.backbone import Backbone
 from napari_vitface.model.reasons import first_line
-
-if TYPE_CHECKING:
-    from napari_vitface.model.backbone import Backbone
 
 
 def attention_of(block: nn.Module) -> nn.Module | None:

@@ -19,9 +19,10 @@ import numpy as np
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.header_table import HeaderTable, read_header_table, table_bytes
+from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.settings import Settings, read_settings
+from napari_vitface.formats.table_files import read_header_table, table_bytes
 from napari_vitface.lock import FileLock
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import point_columns
-from napari_vitface.formats.header_table import HeaderTable, read_header_table
+from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.inside import check_inside
+from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames

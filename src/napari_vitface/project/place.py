@@ -15,8 +15,9 @@ from pathlib import Path
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import Config, read_config
 from napari_vitface.formats.dlc_table import point_columns
-from napari_vitface.formats.header_table import HeaderTable, is_file, read_header_table
+from napari_vitface.formats.header_table import HeaderTable, is_file
 from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settings
+from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import config
 from napari_vitface.project.label_files import KINDS, Kind, LabelFiles, row_parts

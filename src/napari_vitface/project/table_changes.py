@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.formats.dlc_table import NO_ANIMAL, point_columns
-from napari_vitface.formats.header_table import HeaderTable, table_bytes
+from napari_vitface.formats.header_table import HeaderTable
+from napari_vitface.formats.table_files import table_bytes
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames

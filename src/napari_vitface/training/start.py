@@ -11,7 +11,7 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from napari_vitface.errors import BackboneError, VitFaceError
-from napari_vitface.model.backbone import create_backbone, nearest_input_size
+from napari_vitface.model.building import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
 from napari_vitface.model.metadata import Metadata
 from napari_vitface.model.network import KeypointNetwork

@@ -191,7 +191,7 @@ def choose_beginning(
     VitFaceError
         There is no such model or device.
     """
-    from napari_vitface.model.backbone import nearest_input_size
+    from napari_vitface.model.building import nearest_input_size
     from napari_vitface.model.checkpoint import DEFAULT_MODEL
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import DEFAULT_BACKBONE, start_from
@@ -227,7 +227,7 @@ def _from_model(
     precision: str,
     seed: int,
 ) -> Steps[Beginning]:
-    from napari_vitface.model.backbone import nearest_input_size
+    from napari_vitface.model.building import nearest_input_size
     from napari_vitface.model.checkpoint import find_model, read_metadata
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import start_from

@@ -1,0 +1,226 @@
+"""Building any timm Vision Transformer as backbone, and the reason why where one cannot serve."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_vitface.errors import BackboneError
+from napari_vitface.model.architecture import check_architecture, check_input_size
+from napari_vitface.model.backbone import Backbone
+from napari_vitface.model.grey import fold_grey
+from napari_vitface.model.probe import probe_attention
+from napari_vitface.model.reasons import first_line
+from napari_vitface.model.timm_import import timm
+
+#: timm's modules whose models take ``weight_init="skip"``.
+_SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")
+
+
+def create_backbone(
+    timm_name: str,
+    input_size: tuple[int, int],
+    channels: int = 1,
+    pretrained: bool = False,
+    *,
+    initialise: bool = True,
+    probe: bool = True,
+    **timm_args: Any,
+) -> Backbone:
+    """Build a timm ViT for images of one size.
+
+    Parameters
+    ----------
+    timm_name : str
+        A name that timm knows, with or without a tag of weights.
+    input_size : (H, W)
+        Input size in pixels; multiples of the patch size (see `nearest_input_size`). Position
+        embeddings are resampled to it.
+    channels : 1 or 3
+        Grey or RGB images. With `pretrained`, grey is folded in exactly: the model gives what the
+        RGB model gives for three equal channels.
+    pretrained : bool
+        Load timm's weights (downloads them on first use).
+    initialise : bool
+        False skips the random start where timm can, for weights that are replaced anyway.
+    probe : bool
+        False takes its attention on trust: a model on PyTorch's "meta" device, which has shapes and
+        no numbers, cannot be tried.
+    **timm_args
+        Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, and what
+        else `check_architecture` knows; with `pretrained` also ``pretrained_cfg``,
+        ``pretrained_cfg_overlay`` and ``cache_dir``, which no checkpoint may give.
+
+    Raises
+    ------
+    BackboneError
+        timm has no such model, it is no ViT whose blocks give attention maps, the size does not
+        fit, or the weights cannot be loaded; the text is one sentence with the reason.
+    """
+    check_input_size(input_size)
+    size = (int(input_size[0]), int(input_size[1]))
+    require_known(timm_name)
+    load_args: dict[str, Any] = {
+        key: timm_args.pop(key)
+        for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
+        if key in timm_args
+    }
+    if not initialise and timm.models.is_model_in_modules(_bare(timm_name), _SKIP_MODULES):
+        load_args["weight_init"] = "skip"
+    check_architecture(timm_args)
+    stem_channels = int(timm_args.pop("in_chans", 3 if pretrained else channels))
+    kwargs: dict[str, Any] = {
+        **timm_args,
+        "img_size": size,
+        "in_chans": stem_channels,
+        "num_classes": 0,
+    }
+    model = _create(timm_name, size, pretrained, {**kwargs, **load_args})
+    if stem_channels != channels:
+        timm_args["in_chans"] = stem_channels
+    config = getattr(model, "pretrained_cfg", None) or {}
+    bare = _bare(timm_name)
+    # Only weights that were loaded are named: a tag on a random start would claim pretraining.
+    full_name = f"{bare}.{config['tag']}" if pretrained and config.get("tag") else timm_name
+    require_blocks(timm_name, model)
+    patch = _patch_size(model)
+    check_input_size(size, patch)
+    if size[0] % patch[0] or size[1] % patch[1]:
+        # timm would leave the rest of the image out without a word.
+        raise _odd_size(timm_name, size, patch)
+    backbone = Backbone(model, full_name, timm_args, size, channels)
+    if pretrained and channels == 1:
+        fold_grey(backbone)
+    reason = probe_attention(backbone) if probe else ""
+    if reason:
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.")
+    return backbone
+
+
+def nearest_input_size(timm_name: str, size: tuple[int, int]) -> tuple[int, int]:
+    """The size (H, W) nearest to `size` that a backbone takes: multiples of its patch size."""
+    require_known(timm_name)
+    with torch.device("meta"):
+        model = _create(timm_name, None, False, {"num_classes": 0})
+    require_blocks(timm_name, model)
+    return _nearest(size, _patch_size(model))
+
+
+def known_name(timm_name: str) -> str:
+    """`timm_name`, without its tag where this timm does not know the tag.
+
+    For checkpoints, which bring their own weights: tags come and go between releases of timm.
+    """
+    bare = _bare(timm_name)
+    tagged = timm.list_pretrained(f"{bare}.*") if timm.is_model(bare) else []
+    return timm_name if timm_name in tagged else bare
+
+
+def require_known(timm_name: str) -> None:
+    """Raise `BackboneError` with the closest names if timm has no model `timm_name`."""
+    bare = _bare(timm_name)
+    if timm.is_model(bare):
+        tag = timm_name.partition(".")[2]
+        tags = {name.partition(".")[2] for name in timm.list_pretrained(f"{bare}.*")}
+        if tag and "/" not in timm_name and tag not in tags:
+            raise BackboneError(
+                f"timm knows {bare} but no weights {tag!r} of it; there are: "
+                f"{', '.join(sorted(tags)) or 'none'}."
+            )
+        return
+    close = difflib.get_close_matches(bare, timm.list_models(), n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(close)}?" if close else "."
+    raise BackboneError(f"timm {timm.__version__} has no model named {timm_name!r}{hint}")
+
+
+def require_blocks(timm_name: str, model: nn.Module) -> None:
+    """Raise `BackboneError` unless `model` has one patch grid and one list of blocks."""
+    reason = ""
+    blocks = getattr(model, "blocks", None)
+    if not isinstance(blocks, nn.Sequential | nn.ModuleList) or not len(blocks):
+        reason = "it is no plain Vision Transformer (it has no single list of blocks)"
+    elif not hasattr(getattr(model, "patch_embed", None), "dynamic_feat_size"):
+        reason = "it does not cut the image into one grid of patches"
+    elif not hasattr(model, "forward_features"):
+        reason = "it does not give patch tokens"
+    if reason:
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.")
+
+
+def _create(
+    timm_name: str, size: tuple[int, int] | None, pretrained: bool, kwargs: dict[str, Any]
+) -> nn.Module:
+    """`timm.create_model` whose failures are sentences."""
+    try:
+        return timm.create_model(timm_name, pretrained=pretrained, **kwargs)
+    except BackboneError:
+        raise
+    except TypeError as error:
+        if "img_size" in str(error):
+            reason = "it is no Vision Transformer (it takes no image size)"
+        else:
+            reason = f"timm refuses its arguments ({first_line(error)})"
+        raise BackboneError(f"{timm_name} cannot be used: {reason}.") from error
+    except AssertionError as error:
+        raise BackboneError(
+            f"{timm_name} cannot be built for images of {size} ({first_line(error)})."
+        ) from error
+    except RuntimeError as error:
+        if pretrained and "loading state_dict" in str(error):
+            raise BackboneError(
+                f"The pretrained weights of {timm_name} do not fit the model with these arguments "
+                f"({first_line(ValueError(str(error).partition(':')[2]))}); leave the arguments "
+                "that change its shape out, or train from scratch."
+            ) from error
+        if pretrained:
+            raise _no_weights(timm_name, error) from error
+        raise
+    except Exception as error:
+        # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
+        if pretrained:
+            raise _no_weights(timm_name, error) from error
+        raise
+
+
+def _no_weights(timm_name: str, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
+        "connect to the internet once so that timm can download them, or train from scratch."
+    )
+
+
+def _nearest(size: tuple[int, int], patch: tuple[int, int]) -> tuple[int, int]:
+    return (
+        max(1, round(size[0] / patch[0])) * patch[0],
+        max(1, round(size[1] / patch[1])) * patch[1],
+    )
+
+
+def _odd_size(timm_name: str, size: tuple[int, int], patch: tuple[int, int]) -> BackboneError:
+    nearest = _nearest(size, patch)
+    return BackboneError(
+        f"{timm_name} cuts images into patches of {patch[0]} x {patch[1]} pixels, which do not "
+        f"fill {size[0]} x {size[1]}; the nearest size that fits is {nearest[0]} x {nearest[1]}."
+    )
+
+
+def _bare(timm_name: str) -> str:
+    """The architecture's name, without hub and tag of weights."""
+    return timm_name.split("/")[-1].partition(".")[0]
+
+
+def _patch_size(model: nn.Module) -> tuple[int, int]:
+    """Input pixels a patch, stem included."""
+    embed: Any = model.patch_embed
+    ratio = embed.feat_ratio(as_scalar=False) if _takes_as_scalar(embed) else embed.feat_ratio()
+    if isinstance(ratio, int):
+        return ratio, ratio
+    return int(ratio[0]), int(ratio[1])
+
+
+def _takes_as_scalar(embed: Any) -> bool:
+    return "as_scalar" in inspect.signature(embed.feat_ratio).parameters

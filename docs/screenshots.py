@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_vitface.gui.actions import open_trajectories
+from napari_vitface.gui.actions import open_frames, open_trajectories
 from napari_vitface.gui.demo import open_demo
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
@@ -47,6 +48,7 @@ def main() -> None:
         attention_grid(viewer, dock)
         correcting(viewer, dock, Path(folder) / "my-project")
         trajectories(viewer, dock)
+        frames(viewer, dock)
         fine_tuning(viewer, dock, truth)
         viewer.close()
         wait(1)
@@ -87,9 +89,28 @@ def trajectories(viewer: Any, dock: Any) -> None:
     take(viewer, "trajectories")
 
 
+def frames(viewer: Any, dock: Any) -> None:
+    """Frames beside each other, with events and the face of one."""
+    put_away(viewer, "trajectories")
+    session = dock.session
+    compared = open_frames(viewer)
+    annotating = session.annotating
+    wait(30, lambda: annotating.document is not None)
+    for label, spans in {"squint": [(20, 34), (70, 82)], "groom": [(45, 60)]}.items():
+        annotating.add_label(label)
+        for start, stop in spans:
+            annotating.draw(label, start, stop)
+    compared.compare()
+    wait(60, lambda: session.looking.result is not None)
+    session.looking.show_label("squint")
+    wait(30, lambda: session.looking.face is not None)
+    take(viewer, "frames")
+    session.looking.select(np.zeros(len(session.looking.selected), bool))
+    put_away(viewer, "frames")
+
+
 def fine_tuning(viewer: Any, dock: Any, truth: PoseTable) -> None:
     """The verdict of a quick training on frames that are labelled as they were drawn."""
-    put_away(viewer, "trajectories")
     session = dock.session
     for frame in range(4, len(truth), len(truth) // 24):
         session.labelling.move(

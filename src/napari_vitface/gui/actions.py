@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 # At run time too: napari fills the parameters of menu actions by their annotated types.
 from napari.viewer import Viewer
 
-from napari_vitface.gui.plugin_docks import EVENTS, FACE, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import EVENTS, FACE, FRAMES, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.video_list.dock import open_video_list
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.events.dock import EventsDock
+    from napari_vitface.gui.states.dock import FramesDock
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
 
 
@@ -68,4 +69,10 @@ def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
 def open_events(viewer: Viewer) -> EventsDock:
     """Layers > Annotate: open the timeline of events of a viewer below the canvas."""
     dock: EventsDock = open_plugin_dock(viewer, EVENTS)
+    return dock
+
+
+def open_frames(viewer: Viewer) -> FramesDock:
+    """Layers > Visualize: open the dock that compares the frames of a video below the canvas."""
+    dock: FramesDock = open_plugin_dock(viewer, FRAMES)
     return dock

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 #: Names of the docks in the manifest.
-FACE, TRAJECTORIES, EVENTS = "ViT Face", "ViT Face trajectories", "ViT Face events"
+FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
+EVENTS, FRAMES = "ViT Face events", "ViT Face frames"
 
 
 def open_plugin_dock(viewer: Viewer, name: str) -> Any:

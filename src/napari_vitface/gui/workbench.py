@@ -19,6 +19,8 @@ from napari_vitface.gui.predict.finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.predict.saved import SavedPredictions
 from napari_vitface.gui.session import Post, Session
+from napari_vitface.gui.states.face_layers import FaceLayers
+from napari_vitface.gui.states.looking import Looking
 from napari_vitface.gui.time_in_view import TimeInView
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
@@ -57,6 +59,8 @@ class Workbench(Session):
         self.attention_tools = AttentionTools(
             self, self.attention, self.overlays, self.labelling.selection
         )
+        self.looking = Looking(self, self.annotating)
+        self.face_layers = FaceLayers(self, self.looking)
         self._join()
         self.listen()
 
@@ -98,6 +102,8 @@ class Workbench(Session):
         self.fine_tune.close()
         self.labelling.close()
         self.attention_tools.canvas.close()
+        self.looking.close()
+        self.face_layers.close()
         self.overlays.close()
 
 

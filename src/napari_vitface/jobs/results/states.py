@@ -151,3 +151,21 @@ class MeanFaceResult(Result):
     inside: int
     outside: int
     corner: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HogPictureResult(Result):
+    """What HOG sees of a frame.
+
+    Attributes
+    ----------
+    frame : int
+    picture : (h, w) float32
+        Strokes along the edges of each cell, from 0 to 1.
+    corner : (x, y)
+        Where its first pixel lies in the frame.
+    """
+
+    frame: int
+    picture: NDArray[np.float32]
+    corner: tuple[int, int]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Preparing, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.jobs.results.states import LookResult, MeanFaceResult
+from napari_vitface.jobs.results.states import HogPictureResult, LookResult, MeanFaceResult
 from napari_vitface.jobs.states.material import Follow, material_of
 
 
@@ -156,3 +156,47 @@ def mean_face(
                 corner=(int(x), int(y)),
             ),
         )
+
+
+def hog_picture(
+    video: str | os.PathLike[str],
+    frame: int,
+    *,
+    crop: tuple[int, int, int, int] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    white: int | None = None,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Draw what HOG sees of a frame, to be laid over it.
+
+    Parameters
+    ----------
+    video, crop, settings, white, resources
+        As in `napari_vitface.jobs.states.features.features`.
+    frame : int
+
+    Yields
+    ------
+    Finished
+        With a `HogPictureResult`.
+
+    Raises
+    ------
+    VitFaceError
+        The video or the crop cannot be used, or the frame cannot be decoded.
+    """
+    from napari_vitface.settings.features import Hog, choose
+    from napari_vitface.states.features.crop import FixedCrop
+    from napari_vitface.states.features.hog import hog_picture as draw
+    from napari_vitface.video.scale import Scale, scale_image
+
+    (kind,) = choose(Hog.name, settings or {})
+    assert isinstance(kind, Hog)
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        source = stack.enter_context(shared.video(video, white=white))
+        window = FixedCrop.of(source, crop)
+        scale = Scale(window.rectangle, window.size, grey=True)
+        picture = draw(scale_image(source[frame], scale, white=source.white), kind)
+        x, y, _, _ = window.rectangle
+        yield Finished("hog_picture", HogPictureResult(frame=frame, picture=picture, corner=(x, y)))

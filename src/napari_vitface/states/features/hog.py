@@ -37,7 +37,11 @@ def extractor(kind: Hog, material: Material) -> HogExtractor:
     VitFaceError
         The crop is smaller than a block.
     """
-    size = material.crop.size
+    return extractor_of_size(material.crop.size, kind)
+
+
+def extractor_of_size(size: tuple[int, int], kind: Hog) -> HogExtractor:
+    """The extractor of pictures of a size (h, w); see `extractor`."""
     cell = kind.cell or max(_SMALLEST, round(max(size) / _CELLS))
     if min(size) < cell * kind.block:
         raise VitFaceError(
@@ -138,3 +142,22 @@ def _to_one_contrast(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _length(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.einsum("...i,...i->...", blocks, blocks) + np.float32(_EPS**2))[..., None]
+
+
+def hog_picture(image: NDArray[np.uint8], kind: Hog) -> NDArray[np.float32]:
+    """What HOG sees of a grey crop (h, w): in each cell strokes along its edges, (h, w) float32.
+
+    Drawn by `skimage.feature.hog`; a stroke is as bright as its direction is strong, from 0 to 1.
+    """
+    from skimage.feature import hog
+
+    made = extractor_of_size((image.shape[0], image.shape[1]), kind)
+    _, picture = hog(
+        image,
+        orientations=made.orientations,
+        pixels_per_cell=(made.cell, made.cell),
+        cells_per_block=(made.block, made.block),
+        visualize=True,
+    )
+    drawn: NDArray[np.float32] = (picture / max(float(picture.max()), 1e-12)).astype(np.float32)
+    return drawn

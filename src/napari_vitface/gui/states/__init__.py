@@ -1,0 +1,1 @@
+"""States in the window: frames beside each other."""

@@ -1,0 +1,352 @@
+"""The dock of frames: how alike they are and a map of them, linked with the slider."""
+
+from __future__ import annotations
+
+import weakref
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.plugin_docks import FACE, FRAMES, open_plugin_dock, placed_below
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.gui.states.colours import LABELS, frame_colours
+from napari_vitface.gui.states.frame_map import FrameMap
+from napari_vitface.gui.states.matrix import SimilarityPlot
+from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.trajectories.toolbar import STYLE
+from napari_vitface.gui.workbench import Workbench, open_session_of
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_HEIGHT = 360
+_ORDERS = {"time": "in time", "label": "by label", "clusters": "by likeness"}
+_MAPS = {"pca": "PCA", "umap": "UMAP"}
+
+
+class FramesDock(QWidget):
+    """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
+
+    Attributes
+    ----------
+    session : Workbench or None
+        None once that dock was closed.
+    """
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.setObjectName("vitface-frames")
+        self._viewer = weakref.ref(viewer)
+        self.session: Workbench | None = None
+        self._connections = connections = Connections()
+        self._closed = False
+        placed_below(FRAMES)
+        self.kind = QComboBox()
+        self.kind.setToolTip("By what frames are compared")
+        self.embedding = QComboBox()
+        self.embedding.setToolTip(
+            "How the map is made: principal components, or UMAP, which keeps neighbours together"
+        )
+        for key, title in _MAPS.items():
+            self.embedding.addItem(title, key)
+        self.compare_button = QPushButton("Compare frames")
+        self.compare_button.setToolTip(
+            "Compute the features of this video, unless they lie beside it, and compare its frames"
+        )
+        self.order = QComboBox()
+        self.order.setToolTip("In which order frames stand in the matrix")
+        for key, title in _ORDERS.items():
+            self.order.addItem(title, key)
+        self.order.setCurrentIndex(self.order.findData("clusters"))
+        self.lasso_button = QPushButton("Lasso")
+        self.lasso_button.setCheckable(True)
+        self.lasso_button.setToolTip("Circle points of the map: their mean face is shown")
+        self.label = QComboBox()
+        self.label.setToolTip(
+            "Show the mean face of a label, and how it differs from that of all other frames"
+        )
+        self.hog = QCheckBox("HOG on the frame")
+        self.hog.setToolTip("Draw what HOG sees over each frame")
+        self.again_button = QPushButton("Compute again")
+        self.again_button.setToolTip("Replace the file of features, which was made otherwise")
+        self.progress = RunProgress("frame", "Stop; what is computed is kept")
+        self.note = Note()
+        self.about = WrappedLabel("", "hint")
+        self.waiting = WrappedLabel("", "hint")
+        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.open_button = QPushButton("Open the ViT Face dock")
+        self.matrix, self.map = SimilarityPlot(), FrameMap()
+        self.plots = QSplitter(Qt.Orientation.Horizontal)
+        self.plots.addWidget(self.matrix)
+        self.plots.addWidget(self.map)
+        self.plots.setChildrenCollapsible(False)
+        self.plots.setStretchFactor(0, 2)
+        self.plots.setStretchFactor(1, 3)
+        self._lay_out()
+        self._connect_own()
+        self._restyle()
+        viewer.events.theme.connect(self._restyle)
+        # When the window goes, nothing is to reach what is left of the widget.
+        self.destroyed.connect(lambda *_: connections.undo())
+        self.join_session()
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setSpacing(5)
+        for button in (self.compare_button, self.lasso_button):
+            set_role(button, "tool")
+        left: tuple[QWidget, ...] = (self.kind, self.embedding, self.compare_button)
+        right: tuple[QWidget, ...] = (self.label, self.lasso_button, self.hog)
+        for widget in left:
+            bar.addWidget(widget)
+        bar.addSpacing(8)
+        bar.addWidget(QLabel("matrix"))
+        bar.addWidget(self.order)
+        bar.addStretch(1)
+        for widget in right:
+            bar.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 3, 4, 3)
+        layout.setSpacing(3)
+        layout.addLayout(bar)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.note)
+        layout.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.plots, 1)
+        layout.addStretch(0)
+        layout.addWidget(self.about)
+        layout.addWidget(self.waiting)
+        layout.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def _connect_own(self) -> None:
+        self.open_button.clicked.connect(lambda: self.join_session())
+        self.compare_button.clicked.connect(lambda: self.compare())
+        self.again_button.clicked.connect(lambda: self.compare(overwrite=True))
+        self.order.activated.connect(lambda _: self._show_matrix())
+        self.lasso_button.toggled.connect(lambda on: setattr(self.map, "lasso", on))
+        self.label.activated.connect(lambda _: self._on_label())
+        self.hog.toggled.connect(self._on_hog)
+        self.matrix.clicked.connect(self._go_to)
+        self.map.clicked.connect(self._go_to)
+        self.map.lassoed.connect(self._on_lasso)
+        self.progress.cancel_button.clicked.connect(lambda: self._cancel())
+
+    # ----------------------------------------------------------------- the session
+
+    def join_session(self) -> None:
+        """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
+        viewer = self._viewer()
+        if viewer is None or self._closed:
+            return
+        self.leave_session()
+        session: Workbench = open_session_of(viewer) or open_plugin_dock(viewer, FACE).session
+        self.session = session
+        looking, connect = session.looking, self._connections.connect
+        connect(session.video_changed, self._refresh)
+        connect(session.frame_changed, self._mark)
+        connect(session.ended, self._on_ended)
+        connect(looking.changed, self._show_result)
+        connect(looking.selection_changed, self._show_selection)
+        connect(looking.face_changed, self._say)
+        connect(looking.runner.started, self._refresh)
+        connect(looking.runner.changed, self._refresh)
+        self.kind.clear()
+        for kind in looking.kinds():
+            self.kind.addItem(kind.title, kind.name)
+            self.kind.setItemData(self.kind.count() - 1, kind.help, Qt.ItemDataRole.ToolTipRole)
+        self.hog.setChecked(session.face_layers.hog)
+        self._refresh()
+        self._show_result()
+
+    def leave_session(self) -> None:
+        """Stop listening to the session."""
+        self._connections.undo()
+        self.session = None
+
+    def close_links(self) -> None:
+        """Let go of the session and the viewer; the dock is of no use afterwards."""
+        self.leave_session()
+        viewer = self._viewer()
+        if viewer is not None:
+            viewer.events.theme.disconnect(self._restyle)
+        self._closed = True
+
+    def _on_ended(self) -> None:
+        self.leave_session()
+        self._refresh()
+
+    # ----------------------------------------------------------------- what the user does
+
+    def compare(self, *, overwrite: bool = False) -> None:
+        """Compare the frames of the video on screen by the kind that is chosen."""
+        if self.session is not None:
+            self.session.looking.look(
+                self.kind.currentData(), self.embedding.currentData(), overwrite=overwrite
+            )
+
+    def _cancel(self) -> None:
+        if self.session is not None:
+            self.session.looking.runner.cancel()
+
+    def _go_to(self, position: int) -> None:
+        if self.session is not None:
+            self.session.looking.go_to(position)
+
+    def _on_lasso(self, chosen: NDArray[np.bool_]) -> None:
+        if self.session is not None:
+            self.session.looking.select(chosen)
+
+    def _on_label(self) -> None:
+        if self.session is not None and self.label.currentData():
+            self.session.looking.show_label(self.label.currentData())
+
+    def _on_hog(self, on: bool) -> None:
+        if self.session is not None:
+            self.session.face_layers.hog = on
+
+    # ----------------------------------------------------------------- what is shown
+
+    def _refresh(self, *_: object) -> None:
+        """Bring buttons and sentences up to date."""
+        session = self.session
+        opened = session.current if session is not None else None
+        run = session.looking.runner.run if session is not None else None
+        mine = run is not None and run.opened is opened
+        failed = run is not None and mine and run.status == "failed"
+        self.open_button.setVisible(session is None)
+        waiting = ""
+        if session is None:
+            waiting = "The ViT Face dock of this window was closed."
+        elif opened is None:
+            waiting = "Waits for a video: open one in the ViT Face dock."
+        elif session.looking.result is None and not (run is not None and run.active):
+            waiting = (
+                "Press Compare frames: a matrix of how alike frames are, and a map of them, in "
+                "which a click shows a frame."
+            )
+        self.waiting.setText(waiting)
+        active = run is not None and run.active
+        for widget in (self.kind, self.embedding, self.compare_button):
+            widget.setEnabled(opened is not None and not active)
+        self.hog.setEnabled(opened is not None)
+        self.progress.show_run(run if mine else None)
+        self.note.say(run.message if failed and run is not None else "", "error")
+        otherwise = failed and run is not None and "made otherwise" in run.message
+        self.again_button.setVisible(bool(otherwise))
+        self._show_plots()
+
+    def _show_plots(self) -> None:
+        result = self.session.looking.result if self.session is not None else None
+        self.plots.setVisible(result is not None)
+        for widget in (self.order, self.label, self.lasso_button):
+            widget.setEnabled(result is not None)
+
+    def _show_result(self) -> None:
+        result = self.session.looking.result if self.session is not None else None
+        self._refresh()
+        self.label.clear()
+        self.label.addItem("face of …", "")
+        if result is None:
+            self._say()
+            return
+        for name, colour in zip(result.labels, cycle(LABELS), strict=False):
+            patch = QPixmap(12, 12)
+            patch.fill(QColor(colour))
+            self.label.addItem(QIcon(patch), name, name)
+        self.label.setVisible(bool(result.labels))
+        titles = ("", "")
+        if result.explained is not None:
+            first, second = (
+                f"component {i} ({100 * share:.0f} %)"
+                for i, share in enumerate((*result.explained, 0.0, 0.0)[:2], start=1)
+            )
+            titles = first, second
+        self.map.show_points(result.points, frame_colours(result.label, len(result.labels)), titles)
+        self._show_matrix()
+        self._say()
+
+    def _show_matrix(self) -> None:
+        result = self.session.looking.result if self.session is not None else None
+        if result is None:
+            return
+        by = self.order.currentData()
+        order = np.arange(len(result.frames))
+        if by == "label":
+            order = np.argsort(
+                np.where(result.label < 0, len(result.labels), result.label), kind="stable"
+            )
+        elif by == "clusters":
+            order = result.clusters
+        self.matrix.show_matrix(
+            result.similarity, order, frame_colours(result.label, len(result.labels))
+        )
+        self._mark()
+
+    def _mark(self, *_: object) -> None:
+        if self.session is not None and self.session.looking.result is not None:
+            position = self.session.looking.nearest(self.session.frame)
+            self.matrix.mark(position)
+            self.map.mark(position)
+
+    def _show_selection(self) -> None:
+        if self.session is not None:
+            self.map.show_chosen(self.session.looking.selected)
+            self._say()
+
+    def _say(self) -> None:
+        looking = self.session.looking if self.session is not None else None
+        if looking is None or looking.result is None:
+            self.about.setText("")
+            return
+        result = looking.result
+        words = [f"{count(len(result.frames), 'frame')} compared by {result.title}"]
+        if looking.selected.any():
+            words.append(f"{int(looking.selected.sum())} selected")
+        face = looking.face
+        if face is not None:
+            against = f" against {face.outside} others" if face.outside else ""
+            words.append(f"mean face of {looking.face_name} ({face.inside} averaged{against})")
+        self.about.setText("; ".join(words) + ".")
+
+    # ----------------------------------------------------------------- the widget
+
+    def event(self, event: QEvent) -> bool:
+        # napari takes the widget out of its dock when the user closes that.
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.close_links()
+        return bool(super().event(event))
+
+    def sizeHint(self) -> QSize:
+        return QSize(900, _HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(400, 150)
+
+    def _restyle(self, event: Any = None) -> None:
+        from napari.utils.theme import get_theme
+
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        theme = get_theme(viewer.theme)
+        back, text = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.canvas, theme.text))
+        self.setStyleSheet(style_sheet(viewer) + STYLE)
+        self.matrix.set_colours(text, back)
+        self.map.set_colours(text, back)

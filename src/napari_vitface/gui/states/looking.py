@@ -1,0 +1,207 @@
+"""Frames of the video on screen beside each other: computing them, choosing some, their mean face.
+
+Knows napari's viewer model through the session, but no widget and no Qt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.jobs.events import Event, Failed, Finished
+from napari_vitface.jobs.results.states import FeaturesResult, LookResult, MeanFaceResult
+from napari_vitface.settings.features import FEATURES, FeatureKind
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.events.annotating import Annotating
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
+
+
+@dataclass(kw_only=True)
+class LookRun(JobRun):
+    """Features being computed, and frames being compared by them.
+
+    Attributes
+    ----------
+    opened : OpenVideo
+    kind : str
+        Of the features.
+    embedding : str
+    """
+
+    opened: OpenVideo
+    kind: str
+    embedding: str
+
+
+class Looking:
+    """What the dock of frames calls and shows.
+
+    Parameters
+    ----------
+    session : Session
+    annotating : Annotating
+        The events of the video on screen.
+
+    Attributes
+    ----------
+    runner : Runner
+        Of what is being computed.
+    result : LookResult or None
+        The frames of the video on screen that are beside each other.
+    selected : (n,) bool
+        Which of them are.
+    face : MeanFaceResult or None
+        Of the selected ones.
+    """
+
+    #: There is another result, or none.
+    changed = Signal()
+    selection_changed = Signal()
+    #: Another mean face, or none.
+    face_changed = Signal()
+
+    def __init__(self, session: Session, annotating: Annotating) -> None:
+        self._session = session
+        self._annotating = annotating
+        self.runner: Runner[LookRun] = Runner(session)
+        self.result: LookResult | None = None
+        self.selected = np.zeros(0, np.bool_)
+        self.face: MeanFaceResult | None = None
+        self.face_name = ""
+        session.video_changed.connect(self._on_video)
+
+    @staticmethod
+    def kinds() -> list[FeatureKind]:
+        """Kinds by which frames can be compared: those that are more than a number or a place."""
+        return [kind for kind in FEATURES.values() if not kind.trivial]
+
+    # ----------------------------------------------------------------- computing
+
+    def look(self, kind: str, embedding: str = "pca", *, overwrite: bool = False) -> None:
+        """Compute the features of the video on screen, unless they are there, and compare frames.
+
+        `overwrite`: also where they are there with other settings, or of another crop.
+        """
+        opened = self._session.current
+        if opened is None or self.runner.active:
+            return
+        run = LookRun(opened=opened, kind=kind, embedding=embedding)
+        arguments: dict[str, Any] = {
+            "video": str(opened.path),
+            "features": kind,
+            "crop": opened.crop,
+            "model": self._session.model,
+            "device": self._session.device,
+            "overwrite": overwrite,
+        }
+
+        def on_event(event: Event) -> bool:
+            match event:
+                case Finished(result=FeaturesResult() as computed):
+                    self._compare(run, computed.files[0].path)
+                    return True
+            return False
+
+        self.runner.begin(run, "features", arguments, on_event)
+
+    def _compare(self, run: LookRun, path: str) -> None:
+        on_screen = run.opened is self._session.current
+        intervals: dict[str, list[list[int]]] = {}
+        for each in self._annotating.events if on_screen else ():
+            intervals.setdefault(each.label, []).append([each.onset, each.stop])
+        arguments = {"path": path, "embedding": run.embedding, "intervals": intervals}
+        again = LookRun(opened=run.opened, kind=run.kind, embedding=run.embedding)
+
+        def on_event(event: Event) -> bool:
+            match event:
+                case Finished(result=LookResult() as result):
+                    run.opened.compared = result
+                    self._on_video()
+            return False
+
+        self.runner.begin(again, "look", arguments, on_event)
+
+    def _on_video(self) -> None:
+        opened = self._session.current
+        result = opened.compared if opened is not None else None
+        if result is self.result:
+            return
+        self.result = result
+        self.selected = np.zeros(0 if result is None else len(result.frames), np.bool_)
+        self._give_face(None)
+        self.changed.emit()
+
+    # ----------------------------------------------------------------- choosing
+
+    def nearest(self, frame: int) -> int | None:
+        """Position of the frame that is shown for one of the video; None without a result."""
+        if self.result is None or not len(self.result.frames):
+            return None
+        frames = self.result.frames
+        place = int(np.searchsorted(frames, frame))
+        near = [i for i in (place - 1, place) if 0 <= i < len(frames)]
+        return min(near, key=lambda i: abs(int(frames[i]) - frame))
+
+    def go_to(self, position: int) -> None:
+        """Show a frame that was clicked."""
+        if self.result is not None:
+            self._session.go_to(int(self.result.frames[position]))
+
+    def select(self, chosen: NDArray[np.bool_]) -> None:
+        """Select some of the frames, and have their mean face shown; none clears it."""
+        if self.result is None or chosen.shape != self.result.frames.shape:
+            return
+        self.selected = chosen
+        self.selection_changed.emit()
+        if chosen.any():
+            self._average(chosen, f"{int(chosen.sum())} frames")
+        else:
+            self._give_face(None)
+
+    def show_label(self, label: str) -> None:
+        """Show the mean face of a label, and how it differs from all other frames."""
+        if self.result is None or label not in self.result.labels:
+            return
+        self.selected = self.result.label == self.result.labels.index(label)
+        self.selection_changed.emit()
+        self._average(self.selected, label)
+
+    def _average(self, chosen: NDArray[np.bool_], name: str) -> None:
+        opened, result = self._session.current, self.result
+        if opened is None or result is None:
+            return
+        arguments = {
+            "video": str(opened.path),
+            "inside": result.frames[chosen],
+            "outside": result.frames[~chosen],
+            "crop": opened.crop,
+        }
+
+        def on_event(event: Event) -> None:
+            if result is not self.result:
+                return
+            match event:
+                case Finished(result=MeanFaceResult() as face):
+                    self.face_name = name
+                    self._give_face(face)
+                case Failed():
+                    self._session.tell(event.message, "error")
+
+        self._session.submit("mean_face", arguments, on_event, urgent=True, replaces="mean face")
+
+    def _give_face(self, face: MeanFaceResult | None) -> None:
+        if face is None and self.face is None:
+            return
+        self.face = face
+        self.face_changed.emit()
+
+    def close(self) -> None:
+        """Stop what is being computed."""
+        self.runner.cancel()

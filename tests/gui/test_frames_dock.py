@@ -1,0 +1,157 @@
+"""The dock of frames in a real window: a click shows the frame, a lasso its mean face."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_vitface.gui.states.face_layers import MEAN
+from napari_vitface.video import open_video
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.dock import ViTFaceDock
+    from napari_vitface.gui.states.dock import FramesDock
+
+pytestmark = pytest.mark.window
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals of videos in no project: for this test alone."""
+    folder = tmp_path / "state"
+    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
+
+
+@pytest.fixture
+def frames(
+    dock: ViTFaceDock, qtbot: Any, write_video: Callable[..., Path], tmp_path: Path
+) -> FramesDock:
+    """The dock with a video whose frames are compared."""
+    from napari_vitface.gui.actions import open_frames
+
+    session = dock.session
+    made = open_frames(session.viewer)
+    assert "Waits for a video" in made.waiting.text()
+    assert not made.compare_button.isEnabled()
+    session.add_video(open_video(write_video(tmp_path / "spot.mp4")))
+    assert "Press Compare frames" in made.waiting.text()
+    qtbot.waitUntil(lambda: session.annotating.document is not None)
+    session.annotating.add_label("early")
+    session.annotating.draw("early", 0, 10)
+    qtbot.mouseClick(made.compare_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.looking.result is not None)
+    QApplication.processEvents()
+    return made
+
+
+def on_map(frames: FramesDock, point: Any) -> QPoint:
+    """The pixel of a place of the map."""
+    view = frames.map.getPlotItem().vb
+    scene = view.mapViewToScene(QPointF(*map(float, point)))
+    return frames.map.mapFromScene(scene)
+
+
+def test_a_click_in_the_map_shows_its_frame_and_the_slider_marks_its_point(
+    frames: FramesDock, qtbot: Any
+) -> None:
+    session = frames.session
+    assert session is not None
+    result = session.looking.result
+    assert result is not None
+    assert frames.plots.isVisible()
+    assert "40 frames compared by HOG" in frames.about.text()
+    apart = np.linalg.norm(result.points[:, None] - result.points[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    position = int(apart.min(axis=1).argmax())
+    qtbot.mouseClick(
+        frames.map.viewport(),
+        Qt.MouseButton.LeftButton,
+        pos=on_map(frames, result.points[position]),
+    )
+    assert session.frame == result.frames[position]
+    np.testing.assert_allclose(frames.map.marked, result.points[[position]])
+    session.go_to(31)
+    np.testing.assert_allclose(frames.map.marked, result.points[[31]])
+    assert frames.matrix.marked == np.flatnonzero(result.clusters == 31)[0]
+
+
+def test_a_click_in_the_matrix_shows_the_frame_of_its_row_in_any_order(
+    frames: FramesDock, qtbot: Any
+) -> None:
+    session = frames.session
+    assert session is not None
+    result = session.looking.result
+    assert result is not None
+    for by, order in (("clusters", result.clusters), ("time", np.arange(40))):
+        frames.order.setCurrentIndex(frames.order.findData(by))
+        frames.order.activated.emit(frames.order.currentIndex())
+        view = frames.matrix.getPlotItem().vb
+        scene = view.mapViewToScene(QPointF(20.5, 12.5))
+        qtbot.mouseClick(
+            frames.matrix.viewport(),
+            Qt.MouseButton.LeftButton,
+            pos=frames.matrix.mapFromScene(scene),
+        )
+        assert session.frame == order[12]
+        assert frames.matrix.marked == 12
+
+
+def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesDock, qtbot: Any) -> None:
+    session = frames.session
+    assert session is not None
+    result = session.looking.result
+    assert result is not None
+    frames.lasso_button.setChecked(True)
+    low, high = result.points.min(axis=0), result.points.max(axis=0)
+    middle = float(np.median(result.points[:, 0]))
+    margin = 0.02 * (high - low)
+    corners = [
+        (low[0] - margin[0], low[1] - margin[1]),
+        (middle, low[1] - margin[1]),
+        (middle, high[1] + margin[1]),
+        (low[0] - margin[0], high[1] + margin[1]),
+    ]
+    pixels = [on_map(frames, corner) for corner in corners]
+    viewport = frames.map.viewport()
+    qtbot.mousePress(viewport, Qt.MouseButton.LeftButton, pos=pixels[0])
+    for start, stop in zip(pixels, [*pixels[1:], pixels[0]], strict=True):
+        for step in range(1, 6):
+            qtbot.mouseMove(viewport, start + (stop - start) * (step / 5))
+            qtbot.wait(20)
+    qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=pixels[0])
+    qtbot.waitUntil(lambda: session.looking.face is not None)
+    expected = result.points[:, 0] < middle
+    assert (session.looking.selected == expected).mean() > 0.9
+    assert session.face_layers.layer(MEAN) is not None
+    assert "selected; mean face of" in frames.about.text()
+
+
+def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesDock, qtbot: Any) -> None:
+    session = frames.session
+    assert session is not None
+    frames.label.setCurrentIndex(frames.label.findData("early"))
+    frames.label.activated.emit(frames.label.currentIndex())
+    qtbot.waitUntil(lambda: session.looking.face is not None)
+    assert "mean face of early (10 averaged against 30 others)" in frames.about.text()
+
+
+def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(
+    frames: FramesDock, qtbot: Any
+) -> None:
+    session = frames.session
+    assert session is not None
+    before = session.looking.result
+    assert not frames.again_button.isVisible()
+    session.set_crop((0, 0, 64, 64))
+    qtbot.mouseClick(frames.compare_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(frames.again_button.isVisible)
+    assert "made otherwise (crop)" in frames.note.text()
+    qtbot.mouseClick(frames.again_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.looking.result is not before)
+    assert not frames.again_button.isVisible()

@@ -45,7 +45,7 @@ def plain_data(value: Any) -> Any:
     NaN and infinity, which JSON does not have, become None.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        content: dict[str, Any] = {}
+        content: dict[str, object] = {}
         for each in fields(value):
             item = plain_data(getattr(value, each.name))
             if each.metadata.get("spread"):

@@ -59,7 +59,7 @@ def add_commands(
     """
     subparsers = parser.add_subparsers(dest=dest, required=True, metavar="COMMAND")
     # Behind a group both can be typed before or after the name; what is left out changes nothing.
-    silent: dict[str, Any] = {} if dest == "command" else {"default": argparse.SUPPRESS}
+    silent: Any = {} if dest == "command" else {"default": argparse.SUPPRESS}
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--debug", action="store_true", help="show the traceback of an error", **silent

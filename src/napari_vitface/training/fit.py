@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ class Fit:
         self.latest: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         module.requires_grad_(True)
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(module, settings.weight_decay, settings.layer_decay),
+            cast(Any, parameter_groups(module, settings.weight_decay, settings.layer_decay)),
             lr=settings.learning_rate,
         )
         self.average = ModelEmaV3(module, decay=settings.ema_decay, use_warmup=True)

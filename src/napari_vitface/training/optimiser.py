@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TypedDict
 
 from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
@@ -11,9 +11,19 @@ from torch import nn
 from napari_vitface.model.network import KeypointNetwork
 
 
+class ParameterGroup(TypedDict, total=False):
+    """A group as torch's optimisers take it, with what is ours."""
+
+    params: list[nn.Parameter]
+    weight_decay: float
+    lr: float
+    lr_scale: float
+    part: str
+
+
 def parameter_groups(
     module: nn.Module, weight_decay: float, layer_decay: float
-) -> list[dict[str, Any]]:
+) -> list[ParameterGroup]:
     """Groups for AdamW, with ``lr_scale`` (a factor of the rate) and ``part`` in each.
 
     Biases, norms and position embeddings are not decayed, as usual for transformers. In a
@@ -25,7 +35,7 @@ def parameter_groups(
     module : KeypointNetwork, or its head alone
     """
     head = module.head if isinstance(module, KeypointNetwork) else module
-    groups: list[dict[str, Any]] = [
+    groups: list[ParameterGroup] = [
         {**group, "lr_scale": 1.0, "part": "head"}
         for group in param_groups_weight_decay(head, weight_decay)
     ]

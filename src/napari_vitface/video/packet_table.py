@@ -12,7 +12,7 @@ from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import av
 import numpy as np
@@ -104,7 +104,18 @@ def read_packet_table(path: Path) -> PacketTable:
         container.close()
 
 
-def _common(container: InputContainer, stream: VideoStream) -> dict[str, Any]:
+class StreamFacts(TypedDict):
+    """What the container says of a stream, by the fields of `PacketTable`."""
+
+    codec: str
+    time_base: Fraction
+    rate: float
+    by_pts: bool
+    promised: int | None
+    claimed_seconds: float
+
+
+def _common(container: InputContainer, stream: VideoStream) -> StreamFacts:
     entries = getattr(stream, "index_entries", None)  # PyAV 17 and later
     promised = stream.frames or None
     if promised and entries and "mp4" in container.format.name:

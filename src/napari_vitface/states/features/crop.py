@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, Required, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 PLACEMENT = ("x", "y", "angle", "zoom")
 
 
+class CropDescription(TypedDict, total=False):
+    """A window on the face, as plain data for files."""
+
+    rectangle: Required[list[int]]
+    #: Of one that moves: with what of the face, and the digest of the keypoints that move it.
+    follows: str
+    keypoints: str
+
+
 class Crop(Protocol):
     """A window on the face."""
 
@@ -27,7 +36,7 @@ class Crop(Protocol):
         """(h, w) of the picture that it gives."""
         ...
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> CropDescription:
         """What it is, as plain data for files."""
         ...
 
@@ -76,7 +85,7 @@ class FixedCrop:
     def size(self) -> tuple[int, int]:
         return self.rectangle[3], self.rectangle[2]
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> CropDescription:
         return {"rectangle": list(self.rectangle)}
 
     def placement(self, frames: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.kinematics.smoothing import median_filter, savgol_filter
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.states.features.crop import CropDescription
 from napari_vitface.states.features.shape import lie_of, points_of
 from napari_vitface.video.scale import ImageScaler, Scale, as_uint8, luma
 
@@ -80,7 +81,7 @@ class FollowingCrop:
     def size(self) -> tuple[int, int]:
         return self.rectangle[3], self.rectangle[2]
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> CropDescription:
         return {
             "rectangle": list(self.rectangle),
             "follows": "pose" if self.turning else "position",

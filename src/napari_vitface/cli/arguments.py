@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.computing import PRECISIONS, Computing
+from napari_vitface.settings.computing import PRECISIONS, Looking, Rectangle, read_rectangle
 from napari_vitface.settings.option import Setting, Value, declared
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
 
-_COMPUTING = declared(Computing)
+_COMPUTING = declared(Looking)
 
 
 class Command(NamedTuple):
@@ -163,57 +163,25 @@ def add_batch_size(parser: argparse.ArgumentParser) -> None:
 
 def add_white(parser: argparse.ArgumentParser) -> None:
     """Add the white level."""
-    parser.add_argument(
-        "--white",
-        type=_white,
-        metavar="N",
-        help="value that is white in recordings of more than 8 bits, 4095 for 12 (default: what "
-        "the project sets or the file says, or what the brightest of 32 of its frames needs)",
-    )
+    add_setting(parser, _COMPUTING["white"])
 
 
-def _white(text: str) -> int:
-    try:
-        number = int(text)
-        if not 1 <= number <= 65535:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65535") from None
-    return number
+def add_crop(parser: argparse.ArgumentParser) -> None:
+    """Add the crop."""
+    add_setting(parser, _COMPUTING["crop"])
 
 
-def add_crop(parser: argparse.ArgumentParser, *, auto: bool = True) -> None:
-    """Add the crop; `auto`: it can be found by the model."""
-    found = "; auto: where the model finds the face, looking at a few frames" if auto else ""
-    parser.add_argument(
-        "--crop",
-        type=_crop_or_auto if auto else rectangle,
-        metavar="auto|X,Y,W,H" if auto else "X,Y,W,H",
-        help=f"part of the frame that the model sees, in video pixels{found} (default: the crop "
-        "stored with the model, or the whole frame)",
-    )
+def chosen(arguments: argparse.Namespace, owner: type) -> dict[str, Any]:
+    """What was typed of the settings of a dataclass, those that the command has."""
+    return {name: getattr(arguments, name) for name in declared(owner) if name in arguments}
 
 
-def _crop_or_auto(text: str) -> tuple[int, int, int, int] | str:
-    if text == "auto":
-        return text
-    try:
-        return rectangle(text)
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{error}; or auto") from None
-
-
-def rectangle(text: str) -> tuple[int, int, int, int]:
+def rectangle(text: str) -> Rectangle:
     """The type of a part of the frame, x, y, width and height in pixels."""
     try:
-        x, y, w, h = (int(part) for part in text.split(","))
-        if min(x, y) < 0 or min(w, h) < 1:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no crop; give X,Y,W,H in whole pixels, for example 100,80,400,300"
-        ) from None
-    return x, y, w, h
+        return read_rectangle(text)
+    except VitFaceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def frames(text: str) -> slice:

@@ -15,11 +15,13 @@ from napari_vitface.cli.arguments import (
     add_model,
     add_setting,
     add_white,
+    chosen,
     frames,
 )
 from napari_vitface.cli.tables import aligned
 from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.attention import DEFAULT, METHODS, settings_of
+from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -234,10 +236,7 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
             for name, setting in settings_of(METHODS.values()).items()
             if setting.option.offered
         },
-        "crop": arguments.crop,
-        "white": arguments.white,
-        "device": arguments.device,
-        "precision": arguments.precision,
+        **chosen(arguments, Looking),
         "resources": resources,
     }
 

@@ -6,8 +6,16 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_computing, add_labels, add_white, count
+from napari_vitface.cli.arguments import (
+    Command,
+    add_computing,
+    add_labels,
+    add_white,
+    chosen,
+    count,
+)
 from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.computing import Reading
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -44,9 +52,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         arguments.labels,
         arguments.model,
         folds=arguments.folds,
-        white=arguments.white,
-        device=arguments.device,
-        precision=arguments.precision,
+        **chosen(arguments, Reading),
     )
     result = reporter.run(events, AuditResult, title="audit")
     reporter.result(*audit_table(result))

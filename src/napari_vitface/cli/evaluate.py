@@ -13,8 +13,10 @@ from napari_vitface.cli.arguments import (
     add_file_of_model,
     add_labels,
     add_white,
+    chosen,
 )
 from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.computing import Reading
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -50,9 +52,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         arguments.labels,
         held_out=arguments.held_out,
         report=arguments.report,
-        white=arguments.white,
-        device=arguments.device,
-        precision=arguments.precision,
+        **chosen(arguments, Reading),
     )
     result = reporter.run(events, EvaluateResult, title=arguments.model)
     reporter.result(*evaluation_table(result))

@@ -13,8 +13,10 @@ from napari_vitface.cli.arguments import (
     add_crop,
     add_model,
     add_white,
+    chosen,
     frames,
 )
+from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -74,15 +76,11 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             video,
             arguments.model,
             output_dir=arguments.output_dir,
-            device=arguments.device,
-            precision=arguments.precision,
-            batch_size=arguments.batch_size,
-            crop=arguments.crop,
             frames=arguments.frames,
             overlay=arguments.overlay,
             overwrite=arguments.overwrite,
-            white=arguments.white,
             resources=resources,
+            **chosen(arguments, Looking),
         )
         result = reporter.run(events, PredictResult, title=video.name)
         reporter.result(*_predicted(result))

@@ -12,9 +12,11 @@ from napari_vitface.cli.arguments import (
     add_crop,
     add_model,
     add_white,
+    chosen,
     count,
 )
 from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -69,10 +71,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         count=arguments.count,
         labels=arguments.labels,
         predictions=arguments.predictions,
-        crop=arguments.crop,
-        white=arguments.white,
-        device=arguments.device,
-        precision=arguments.precision,
+        **chosen(arguments, Looking),
     )
     result = reporter.run(events, SuggestResult, title=arguments.video.name)
     reporter.result(*suggestions_table(result))

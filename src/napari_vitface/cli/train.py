@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 from napari_vitface.cli.arguments import (
     Command,
     add_computing,
-    add_crop,
     add_labels,
     add_setting,
-    add_white,
 )
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import TrainingSettings
@@ -46,9 +44,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="of a new network; 0.1 to 0.3 keeps large ones from learning by heart (default: 0.05)",
     )
-    # The labels say where the face is.
-    add_crop(parser, auto=False)
-    add_white(parser)
+    _add_settings(parser, "crop", "white")
     add_computing(parser)
     _add_settings(
         parser,
@@ -127,8 +123,6 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         track=arguments.track,
         augmentation=dict(arguments.augment),
         timm_args={} if drop_path is None else {"drop_path_rate": drop_path},
-        crop=arguments.crop,
-        white=arguments.white,
         precision=arguments.precision,
         **{name: getattr(arguments, name) for name in _SETTINGS},
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.evaluation import EvaluateResult, EvaluateSettings
 from napari_vitface.jobs.training.verdict import Judged, calibration_figures, compare
 from napari_vitface.record import plain_data
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Reading
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -32,18 +33,16 @@ if TYPE_CHECKING:
 _IMAGES_AT_ONCE = 32
 
 
+@takes(Reading)
 def evaluate(
     model: str | os.PathLike[str],
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     held_out: bool = False,
     frames: Collection[int] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     report: str | os.PathLike[str] | None = None,
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Measure the error of a model in pixels of the labelled images.
 
@@ -57,13 +56,12 @@ def evaluate(
         Judge only the frames that the model's training kept apart, as its checkpoint names them.
     frames : collection of int, optional
         Judge only these frame numbers.
-    device, precision, batch_size, white
-        See `napari_vitface.jobs.predict.predict`.
     report : path, optional
         Folder for ``report.html``, ``metrics.json`` and ``worst.png``, a picture of the frames
         with the largest errors.
     resources : Resources, optional
         Where to borrow the model from.
+    {settings}
 
     Yields
     ------
@@ -81,10 +79,11 @@ def evaluate(
     from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.project.labels import read_labels
 
+    reading = Reading(**settings)
     chosen = labels if isinstance(labels, Labels) else read_labels(labels)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        network = yield from shared.loading(stack, model, Computing(device, precision, batch_size))
+        network = yield from shared.loading(stack, model, reading.computing)
         training = network.training
         if held_out:
             chosen = _kept_apart(chosen, training, network.name)
@@ -92,20 +91,20 @@ def evaluate(
             chosen = chosen.take(np.isin(chosen.frames, list(frames)))
         names = [name for name in network.keypoints.names if name in chosen.keypoints.names]
         _refuse_if_nothing(chosen, names, network)
-        settings = EvaluateSettings(
+        told = EvaluateSettings(
             model=network.name,
             device=str(network.device),
             precision=network.precision,
             held_out=held_out,
         )
-        yield Started("evaluate", len(chosen), settings=settings)
+        yield Started("evaluate", len(chosen), settings=told)
         for problem in chosen.problems:
             yield Notice(problem)
         yield from _what_is_left_out(chosen, names, network)
         if not held_out:
             yield from _perhaps_trained_on(chosen, training, network.name)
 
-        found = _Predictions(chosen, network, white, keep=report is not None)
+        found = _Predictions(chosen, network, reading.white, keep=report is not None)
         yield from found.run()
 
         columns = [network.keypoints.index(name) for name in names]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.prediction import FindFaceResult, FindFaceSettings
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Crop, Reading
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -20,23 +21,18 @@ if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
 
-#: (x, y, w, h) in video pixels; "auto" is where the face is found.
-Crop = tuple[int, int, int, int] | Literal["auto"]
-
 #: Frames that are looked at, spread over the video: enough that no single posture decides.
 FRAMES = 8
 _LOOKING = "Looking for the face"
 
 
+@takes(Reading)
 def find_face(
     video: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
     *,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Propose the crop in which a model is surest of a face, over frames spread over a video.
 
@@ -44,8 +40,9 @@ def find_face(
 
     Parameters
     ----------
-    video, model, device, precision, batch_size, white, resources
+    video, model, resources
         See `napari_vitface.jobs.predict.predict`.
+    {settings}
 
     Yields
     ------
@@ -60,10 +57,11 @@ def find_face(
     VitFaceError
         The video or the model cannot be used, or the model does not say how sure it is.
     """
+    reading = Reading(**settings)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video, white=white))
-        network = yield from shared.loading(stack, model, Computing(device, precision, batch_size))
+        source = stack.enter_context(shared.video(video, white=reading.white))
+        network = yield from shared.loading(stack, model, reading.computing)
         looking = search(source, network)
         started = False
         while True:
@@ -74,10 +72,8 @@ def find_face(
                 break
             if not started and isinstance(event, Progress):
                 started = True
-                settings = FindFaceSettings(
-                    video=str(source.path), model=network.name, unit="views"
-                )
-                yield Started("find_face", event.total, event.message, settings)
+                told = FindFaceSettings(video=str(source.path), model=network.name, unit="views")
+                yield Started("find_face", event.total, event.message, told)
             yield event
         yield Finished("find_face", face_found(face, source, network))
 

@@ -23,7 +23,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.find_face import Crop, face_found, found_view, search, view_of
+from napari_vitface.jobs.find_face import face_found, found_view, search, view_of
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
@@ -34,7 +34,8 @@ from napari_vitface.jobs.results.prediction import PredictResult, PredictSetting
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 from napari_vitface.record import plain_data
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -50,26 +51,24 @@ _PROGRESS_EVERY = 0.2
 _ROWS_AT_ONCE = 4096
 
 
+@takes(Looking)
 def predict(
     video: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
     *,
     output_dir: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    crop: Crop | None = None,
     frames: slice | range | str | None = None,
     overlay: bool = False,
     overwrite: bool = False,
-    white: int | None = None,
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Predict keypoints in a video and write ``<video>_vitface_<model>.h5`` and ``.csv``.
 
     Closing the generator cancels the run and keeps what is done in a ``.part`` file beside the
     outputs; the same call goes on from there. A frame that cannot be decoded becomes a row without
-    points.
+    points. In int8, a model is made ready for it on frames of this video, if
+    `napari_vitface.quantise` has not done so before.
 
     Parameters
     ----------
@@ -79,26 +78,15 @@ def predict(
         Name of a bundled model or a ``.safetensors`` file.
     output_dir : path, optional
         Default: where the video is.
-    device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
-    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
-        "auto" takes what is measured to be fastest with the same points. "int8" makes the model
-        ready for it on frames of this video, if `napari_vitface.quantise` has not done so before.
-    batch_size : int or "auto"
-    crop : (x, y, w, h) or "auto", optional
-        Part of the frame to look at, in video pixels; "auto" is where
-        `napari_vitface.jobs.find_face` finds a face. Default, and where it finds none: the crop
-        stored with the model, or the whole frame.
     frames : slice, range or "START:STOP:STEP", optional
         Default: all.
     overlay : bool
         Also write a labelled video, ``<video>_vitface_<model>_overlay.mp4``.
     overwrite : bool
         Replace outputs that exist.
-    white : int, optional
-        The value that is white in a recording of more than 8 bits. Default: what the project that
-        it lies in sets, else as `napari_vitface.open_video`.
     resources : Resources, optional
         Where to borrow the model and the video from.
+    {settings}
 
     Yields
     ------
@@ -118,9 +106,11 @@ def predict(
     from napari_vitface.model.checkpoint import find_model
 
     yield Preparing("Reading the video")
+    looking = Looking(**settings)
+    precision = looking.precision
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video, white=white))
+        source = stack.enter_context(shared.video(video, white=looking.white))
         stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
         file = find_model(model)
@@ -134,20 +124,20 @@ def predict(
         # that wrote its tables but not its overlay; whether it is, is seen below.
         if not overwrite and not outputs.part.exists():
             outputs.refuse_if_existing()
-        computing = Computing(device, precision, batch_size)
+        computing = looking.computing
         made = precision != "int8" or has_int8(file)
         network = yield from shared.loading(
             stack, file, computing if made else replace(computing, precision="fp32")
         )
         fingerprint = _fingerprint(source, stamp, file, chosen, network.keypoints.names)
         face = None
-        if crop == "auto":
+        if looking.crop == "auto":
             face = _face_of(outputs.part, fingerprint)
             if face is None:
                 face = yield from search(source, network)
             view = found_view(face, source, network)
         else:
-            view = yield from view_of(source, network, crop)
+            view = yield from view_of(source, network, looking.crop)
         network = yield from suited(stack, shared, source, view, file, network, computing)
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, record_type(len(network.keypoints)), chosen)

@@ -28,6 +28,7 @@ from typing import (
 from napari_vitface.errors import VitFaceError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 #: What a setting can be; all of it can be hashed and sent through a pipe.
 Value = bool | int | float | str | tuple[int | None, ...] | None
@@ -207,8 +208,15 @@ def _kind_of(annotation: object) -> tuple[type, tuple[str, ...]]:
     return (annotation, ()) if isinstance(annotation, type) else (object, ())
 
 
-def takes(owner: type) -> Callable[[F], F]:
-    """A function whose ``**settings`` are the fields of `owner`, a dataclass.
+def parted(owner: type[T], settings: Mapping[str, Any]) -> tuple[T, dict[str, Any]]:
+    """Settings that are fields of `owner`, a dataclass, as one; and the others."""
+    own = {each.name for each in fields(cast(Any, owner))}
+    mine = {name: value for name, value in settings.items() if name in own}
+    return owner(**mine), {name: value for name, value in settings.items() if name not in own}
+
+
+def takes(owner: type, *, more: bool = False) -> Callable[[F], F]:
+    """A function whose ``**settings`` are the fields of `owner`, a dataclass; or `more` than these.
 
     They are in its signature, so that an interpreter completes them, and in its docstring in place
     of ``{settings}``.
@@ -222,6 +230,8 @@ def takes(owner: type) -> Callable[[F], F]:
         ]
         for one in inspect.signature(owner).parameters.values():
             parameters.append(one.replace(kind=one.KEYWORD_ONLY, annotation=hints[one.name]))
+        if more:
+            parameters += [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         told: list[str] = []
         for name, each in declared(owner).items():

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.record import plain_data
+from napari_vitface.settings.computing import Rectangle, White, read_rectangle
 from napari_vitface.settings.heads import DEFAULT_HEAD, OWN_HEADS, find_head
 from napari_vitface.settings.option import Option, declared
 
@@ -101,7 +102,16 @@ class TrainingSettings:
             parse=read_size,
         ),
     ] = None
-    crop: tuple[int, int, int, int] | None = None
+    # The labels say where the face is: it is not looked for.
+    crop: Annotated[
+        Rectangle | None,
+        Option(
+            help="part of the frame that the model sees, in video pixels (default: the crop stored "
+            "with the model, or the whole frame)",
+            metavar="X,Y,W,H",
+            parse=read_rectangle,
+        ),
+    ] = None
     channels: Annotated[
         int | None,
         Option(
@@ -224,7 +234,7 @@ class TrainingSettings:
             "GPU",
         ),
     ] = False
-    white: int | None = None
+    white: White = None
 
     def __post_init__(self) -> None:
         # As callers give them.

@@ -17,7 +17,6 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notice, Started
 from napari_vitface.jobs.explaining.files import check_output, writing
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
-from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import (
@@ -26,8 +25,8 @@ from napari_vitface.jobs.results.attention import (
     KeypointAttention,
 )
 from napari_vitface.settings.attention import DEFAULT, AttentionMethod, MapSettings, choose
-from napari_vitface.settings.computing import Computing
-from napari_vitface.settings.option import Value
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import parted, takes
 
 if TYPE_CHECKING:
     from napari_vitface.attention.maps import AttentionMaps
@@ -52,6 +51,7 @@ FLAGGED = 0.1
 RADIUS = 1.5
 
 
+@takes(Looking, more=True)
 def attention_data(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
@@ -60,14 +60,9 @@ def attention_data(
     keypoint: str | Sequence[str] = "all",
     radius: float | None = None,
     output: str | os.PathLike[str] | None = None,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
     method: str = DEFAULT,
-    **settings: Value,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Measure the attention of some frames: its entropy, and its shares near and in no place.
 
@@ -80,7 +75,7 @@ def attention_data(
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, white, resources
+    source, model, keypoint, resources
         See `napari_vitface.jobs.explaining.explain.explain`; ``"global"`` is left out.
     frames : slice, range or str
         ``START:STOP:STEP``; default all.
@@ -90,6 +85,7 @@ def attention_data(
         Also write a ``.csv`` with the `COLUMNS`. If the job is cancelled it holds what was done.
     method, **settings
         See `napari_vitface.settings.attention`.
+    {settings}
 
     Yields
     ------
@@ -100,12 +96,10 @@ def attention_data(
         With an `AttentionDataResult`.
     """
     path = check_output(output, (".csv",))
+    looking, settings = parted(Looking, settings)
     how = choose(method, settings)
     with ExitStack() as stack:
-        computing = Computing(device, precision, batch_size)
-        walk = yield from begin(
-            stack, source, model, frames, how, crop, white, resources, computing
-        )
+        walk = yield from begin(stack, source, model, frames, how, looking, resources)
         wanted, network, view = walk.frames, walk.model, walk.view
         names = _keypoints(keypoint, network.keypoints.names)
         if radius is None:

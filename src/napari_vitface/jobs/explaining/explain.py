@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Progress, Started
 from napari_vitface.jobs.explaining.files import (
@@ -15,20 +15,20 @@ from napari_vitface.jobs.explaining.files import (
     write_picture,
 )
 from napari_vitface.jobs.explaining.walk import begin, rounded
-from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
-from napari_vitface.settings.computing import Computing
-from napari_vitface.settings.option import Value
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import parted, takes
 
 if TYPE_CHECKING:
     from napari_vitface.attention.maps import AttentionMaps
     from napari_vitface.video import Video
 
 
+@takes(Looking, more=True)
 def explain(
     source: str | os.PathLike[str],
     frame: int,
@@ -40,13 +40,8 @@ def explain(
     story: bool = False,
     faithfulness: Mapping[str, float] | None = None,
     output: str | os.PathLike[str] | None = None,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
-    **settings: Value,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Compute attention maps of one frame, and its pose in the same forward pass.
 
@@ -73,17 +68,11 @@ def explain(
         them: in their settings and in the titles of a picture.
     output : path, optional
         Also write the maps: ``.npz`` or ``.png``, and with `story` ``.mp4``.
-    crop : (x, y, w, h) or "auto", optional
-        Part of the frame to look at, in video pixels; "auto" is where
-        `napari_vitface.jobs.find_face` finds a face. Default: the crop stored with the model, or
-        the whole frame.
-    device, precision, batch_size, white
-        See `napari_vitface.jobs.predict.predict`. One frame needs one batch; with the settings of
-        a prediction, its loaded model is used again.
     resources : Resources, optional
         Where to borrow the model and the video from.
     method, **settings
         See `napari_vitface.settings.attention`.
+    {settings}
 
     Yields
     ------
@@ -98,11 +87,11 @@ def explain(
     VitFaceError
         One sentence: the source, frame, model or a setting cannot be used.
     """
+    looking, settings = parted(Looking, settings)
     how = choose(method, settings)
     path = check_output(output, (".npz", ".png", ".mp4") if story else (".npz", ".png"))
     with ExitStack() as stack:
-        computing = Computing(device, precision, batch_size)
-        walk = yield from begin(stack, source, model, frame, how, crop, white, resources, computing)
+        walk = yield from begin(stack, source, model, frame, how, looking, resources)
         walk.scores = faithfulness
         video, network, view, frame = walk.video, walk.model, walk.view, walk.frames[0]
 

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured, Finished, Started
 from napari_vitface.jobs.explaining.walk import Counter, FrameMaps, begin, rounded
-from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import (
     ExplainSettings,
@@ -21,8 +20,8 @@ from napari_vitface.jobs.results.attention import (
     FaithfulnessResult,
 )
 from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
-from napari_vitface.settings.computing import Computing
-from napari_vitface.settings.option import Value
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import parted, takes
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 FRAMES = 10
 
 
+@takes(Looking, more=True)
 def faithfulness(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
@@ -39,14 +39,9 @@ def faithfulness(
     frames: slice | range | str | None = None,
     keypoint: str | Sequence[str] = "all",
     most: int = FRAMES,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
     method: str = DEFAULT,
-    **settings: Value,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Measure how far keypoints move when the patches that their maps hold strongest are blanked.
 
@@ -55,13 +50,14 @@ def faithfulness(
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, white, resources
+    source, model, keypoint, resources
         See `napari_vitface.jobs.explaining.explain.explain`.
     frames : slice, range or str, optional
         ``START:STOP:STEP``; default all. Of many, `most` are taken, evenly spread.
     most : int
     method, **settings
         Of the maps, see `napari_vitface.settings.attention`.
+    {settings}
 
     Yields
     ------
@@ -71,12 +67,10 @@ def faithfulness(
     Finished
         With a `FaithfulnessResult`.
     """
+    looking, settings = parted(Looking, settings)
     how = choose(method, settings)
     with ExitStack() as stack:
-        computing = Computing(device, precision, batch_size)
-        walk = yield from begin(
-            stack, source, model, frames, how, crop, white, resources, computing
-        )
+        walk = yield from begin(stack, source, model, frames, how, looking, resources)
         walk.frames = _few(walk.frames, most)
         walk.counter = Counter(len(walk.frames))
 

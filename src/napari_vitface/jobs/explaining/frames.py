@@ -19,13 +19,12 @@ from napari_vitface.jobs.explaining.files import (
     write_picture,
 )
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
-from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
 from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
-from napari_vitface.settings.computing import Computing
-from napari_vitface.settings.option import Value
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import parted, takes
 
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 _LARGEST = 2 << 30
 
 
+@takes(Looking, more=True)
 def explain_frames(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
@@ -44,20 +44,15 @@ def explain_frames(
     average: bool = False,
     faithfulness: Mapping[str, float] | None = None,
     output: str | os.PathLike[str] | None = None,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
     method: str = DEFAULT,
-    **settings: Value,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Compute the attention maps of some frames of a video.
 
     Parameters
     ----------
-    source, model, keypoint, crop, device, precision, batch_size, white, resources
+    source, model, keypoint, resources
         See `napari_vitface.jobs.explaining.explain.explain`.
     frames : slice, range or str
         ``START:STOP:STEP``; default all.
@@ -71,6 +66,7 @@ def explain_frames(
         drawn over them are written by `napari_vitface.jobs.explaining.video.attention_video`.
     method, **settings
         See `napari_vitface.settings.attention`.
+    {settings}
 
     Yields
     ------
@@ -81,12 +77,10 @@ def explain_frames(
         With an `ExplainFramesResult`.
     """
     path = check_output(output, (".npz", ".png") if average else (".npz",))
+    looking, settings = parted(Looking, settings)
     how = choose(method, settings)
     with ExitStack() as stack:
-        computing = Computing(device, precision, batch_size)
-        walk = yield from begin(
-            stack, source, model, frames, how, crop, white, resources, computing
-        )
+        walk = yield from begin(stack, source, model, frames, how, looking, resources)
         walk.scores = faithfulness
         video, wanted, network = walk.video, walk.frames, walk.model
         told = ExplainSettings(

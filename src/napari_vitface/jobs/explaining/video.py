@@ -17,14 +17,13 @@ from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notic
 from napari_vitface.jobs.explaining.files import check_output, writing
 from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
 from napari_vitface.jobs.explaining.walk import Counter, begin
-from napari_vitface.jobs.find_face import Crop
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
 from napari_vitface.settings.attention import DEFAULT, choose
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.layers import name_layers
-from napari_vitface.settings.option import Value
+from napari_vitface.settings.option import parted, takes
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
@@ -64,6 +63,7 @@ class Look:
     caption: str | None = None
 
 
+@takes(Looking, more=True)
 def attention_video(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -77,14 +77,9 @@ def attention_video(
     limit: float | None = None,
     points: bool = True,
     caption: str | None = None,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
     method: str = DEFAULT,
-    **settings: Value,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Write frames of a video with one attention map drawn over each, all in the same colours.
 
@@ -105,10 +100,11 @@ def attention_video(
         Scores of these maps, told below the picture.
     colours, opacity, limit, points, caption
         See `Look`.
-    crop, device, precision, batch_size, white, resources
+    resources
         See `napari_vitface.jobs.predict.predict`.
     method, **settings
         See `napari_vitface.settings.attention`.
+    {settings}
 
     Yields
     ------
@@ -123,12 +119,10 @@ def attention_video(
     """
     path = Path(output)
     check_output(path, (path.suffix.lower(),))
+    looking, settings = parted(Looking, settings)
     how = choose(method, settings)
     with ExitStack() as stack:
-        computing = Computing(device, precision, batch_size)
-        walk = yield from begin(
-            stack, source, model, frames, how, crop, white, resources, computing
-        )
+        walk = yield from begin(stack, source, model, frames, how, looking, resources)
         walk.scores = faithfulness
         video, wanted, network = walk.video, walk.frames, walk.model
         counter = Counter(len(wanted), _STAGE)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Notice, Progress
-from napari_vitface.jobs.find_face import Crop, view_of
+from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.settings.attention import AttentionMethod, MapSettings
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Looking
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
@@ -191,10 +191,8 @@ def begin(
     model: str | os.PathLike[str],
     frames: slice | range | str | int | None,
     how: AttentionMethod,
-    crop: Crop | None,
-    white: int | None,
+    looking: Looking,
     resources: Resources | None,
-    computing: Computing,
 ) -> Generator[Event, None, Walk]:
     """Open the video and load the model for as long as the stack lasts.
 
@@ -209,7 +207,7 @@ def begin(
         One sentence: the source, frames or model cannot be used.
     """
     shared = stack.enter_context(shared_or_own(resources))
-    video = stack.enter_context(shared.video(source, white=white))
+    video = stack.enter_context(shared.video(source, white=looking.white))
     image = None
     if isinstance(frames, int):
         if not -len(video) <= frames < len(video):
@@ -221,8 +219,8 @@ def begin(
         wanted = range(frames % len(video), frames % len(video) + 1)
     else:
         wanted = frame_range(frames, len(video), video.path.name)
-    network = yield from shared.loading(stack, model, computing)
-    view = yield from view_of(video, network, crop)
+    network = yield from shared.loading(stack, model, looking.computing)
+    view = yield from view_of(video, network, looking.crop)
     return Walk(video, wanted, network, view, how, Counter(len(wanted)), image)
 
 

@@ -8,14 +8,14 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Started, Suggestion
-from napari_vitface.jobs.find_face import Crop, view_of
+from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.labelling import SuggestResult, SuggestSettings
 from napari_vitface.jobs.suggesting.changes import CHANGES
@@ -43,7 +43,8 @@ from napari_vitface.jobs.suggesting.signs import (
     together,
     unlike,
 )
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -68,6 +69,7 @@ _WEIGHTS = (0.9, 0.7, 0.8, 0.5)
 _OF_ITS_OWN = "differs from the other suggested frames"
 
 
+@takes(Looking)
 def suggest(
     video: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",
@@ -76,12 +78,8 @@ def suggest(
     labels: Labels | Paths | None = None,
     labelled: Collection[int] = (),
     predictions: str | os.PathLike[str] | None = None,
-    crop: Crop | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    white: int | None = None,
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Rank frames that are worth labelling: doubtful ones that differ from each other.
 
@@ -107,10 +105,11 @@ def suggest(
         Further frames of this video that are labelled.
     predictions : path, optional
         Table to use; default: the one that `predict` writes beside the video, if it is there.
-    crop, device, precision, batch_size, white
-        See `napari_vitface.jobs.predict.predict`. In fp32 the result is the same on every run.
     resources : Resources, optional
         Where to borrow the model and the video from.
+    {settings}
+
+    In fp32 the result is the same on every run.
 
     Yields
     ------
@@ -128,23 +127,24 @@ def suggest(
     """
     from napari_vitface.model.checkpoint import find_model
 
+    looking = Looking(**settings)
     if count < 1:
         raise VitFaceError(f"At least one frame has to be asked for, not {count}.")
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video, white=white))
+        source = stack.enter_context(shared.video(video, white=looking.white))
         file = find_model(model)
         known = _Known.of(labels, labelled, source)
-        network = yield from shared.loading(stack, file, Computing(device, precision, batch_size))
+        network = yield from shared.loading(stack, file, looking.computing)
         path = _table_path(predictions, source, file.stem)
         table = None if path is None else _read_table(path, network, source)
-        view = yield from view_of(source, network, crop)
+        view = yield from view_of(source, network, looking.crop)
         diagonal = math.hypot(*view.crop[2:])
         names = network.keypoints.names
         every = max(1, math.ceil(len(source) / PREDICTED))
         close = max(CLOSELY_AT_LEAST, CLOSELY * count)
         spread = range(0, len(source), every)
-        settings = SuggestSettings(
+        told = SuggestSettings(
             video=str(source.path),
             model=network.name,
             predictions=None if path is None else str(path),
@@ -155,7 +155,7 @@ def suggest(
         yield Started(
             "suggest",
             len(spread) if table is None else min(close, len(source)),
-            settings=settings,
+            settings=told,
         )
         for problem in (*source.problems, *known.problems):
             yield Notice(problem)
@@ -181,12 +181,12 @@ def suggest(
         chosen = _choose(candidates, seen, others, diagonal, names, count, gap)
         yield from chosen
         found = SuggestResult(
-            video=settings.video,
-            model=settings.model,
-            predictions=settings.predictions,
-            every=settings.every,
-            device=settings.device,
-            precision=settings.precision,
+            video=told.video,
+            model=told.model,
+            predictions=told.predictions,
+            every=told.every,
+            device=told.device,
+            precision=told.precision,
             labelled=known.frames,
             frames=tuple(Suggestion(each.frame, round(each.score, 4), each.why) for each in chosen),
         )

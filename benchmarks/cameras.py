@@ -25,7 +25,8 @@ from benchmarks.neighbours import MISTAKES
 from benchmarks.predict import data_folder
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
-from napari_vitface.model.checkpoint import find_model, read_metadata
+from napari_vitface.model.checkpoint import find_model
+from napari_vitface.model.header import read_metadata
 from napari_vitface.pose.metrics import pixel_errors, summary
 from napari_vitface.project.labels import read_labels
 

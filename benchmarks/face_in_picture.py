@@ -25,8 +25,9 @@ from benchmarks.neighbours import MISTAKES
 from benchmarks.predict import data_folder
 from napari_vitface import load_model, read_labels
 from napari_vitface.jobs.find_face import FRAMES
-from napari_vitface.model.checkpoint import find_model, read_metadata
+from napari_vitface.model.checkpoint import find_model
 from napari_vitface.model.face_search import Face, find_face
+from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.metrics import pixel_errors

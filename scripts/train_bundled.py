@@ -26,7 +26,8 @@ from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.model.building import create_backbone
 from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate
-from napari_vitface.model.checkpoint import load_network, read_metadata, save_checkpoint
+from napari_vitface.model.checkpoint import load_network, save_checkpoint
+from napari_vitface.model.header import read_metadata
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE

@@ -12,7 +12,8 @@ from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
-from napari_vitface.model.checkpoint import bundled_models, load_model, read_metadata
+from napari_vitface.model.checkpoint import bundled_models, load_model
+from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.keypoints import MOUSE_FACE

@@ -10,7 +10,8 @@ import torch
 
 from napari_vitface.errors import CheckpointError
 from napari_vitface.jobs.training.train import train
-from napari_vitface.model.checkpoint import load_model, load_network, read_metadata, save_checkpoint
+from napari_vitface.model.checkpoint import load_model, load_network, save_checkpoint
+from napari_vitface.model.header import read_metadata
 from napari_vitface.settings.heads import HEADS
 
 TOY = """

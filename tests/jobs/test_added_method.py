@@ -17,7 +17,7 @@ from napari_vitface.video import open_video
 TOY = """
 from dataclasses import dataclass
 from typing import Annotated
-from napari_vitface.settings.attention import AttentionMethod
+from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.option import Option
 
 @dataclass(frozen=True, kw_only=True)

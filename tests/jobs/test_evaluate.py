@@ -255,7 +255,8 @@ def test_held_out_frames_that_are_not_there_get_one_sentence(
 
 
 def test_the_bundled_model_is_as_good_on_unseen_real_frames_as_it_says(real_data: Path) -> None:
-    from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.model.checkpoint import find_model
+    from napari_vitface.model.header import read_metadata
 
     training = read_metadata(find_model("mouse-face"))["training"]
     result = outcome(run("mouse-face", real_data / "mouse_face", held_out=True))

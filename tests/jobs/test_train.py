@@ -217,7 +217,7 @@ def test_the_files_of_a_run(quick: list[Event], project: Path) -> None:
 
 @pytest.mark.slow
 def test_the_checkpoint_knows_how_it_came_about(quick: list[Event], project: Path) -> None:
-    from napari_vitface.model.checkpoint import read_metadata
+    from napari_vitface.model.header import read_metadata
 
     metadata = read_metadata(outcome(quick).model)
     training = metadata["training"]

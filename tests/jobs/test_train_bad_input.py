@@ -103,7 +103,7 @@ def test_a_keypoint_that_is_never_labelled_is_left_out(
     result = outcome(events)
     assert result.keypoints == ("eye", "mouth")
     assert result.left_out == ("nose",)
-    from napari_vitface.model.checkpoint import read_metadata
+    from napari_vitface.model.header import read_metadata
 
     names = read_metadata(result.model)["network"]["keypoints"]["names"]
     assert names == ["eye", "mouth"]
@@ -206,7 +206,7 @@ def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
     from napari_vitface.jobs.training.run import RunFiles
     from napari_vitface.jobs.training.setup import Setup
     from napari_vitface.jobs.training.steps import Training
-    from napari_vitface.model.checkpoint import read_metadata
+    from napari_vitface.model.header import read_metadata
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.project import Project
     from napari_vitface.settings.training import TrainingSettings

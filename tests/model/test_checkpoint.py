@@ -19,15 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from napari_vitface.errors import CheckpointError
 from napari_vitface.model.checkpoint import (
-    FORMAT,
-    KEY,
     bundled_models,
     find_model,
     load_model,
     load_network,
-    read_metadata,
     save_checkpoint,
 )
+from napari_vitface.model.header import FORMAT, KEY, read_metadata
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 
@@ -113,7 +111,7 @@ def test_values_that_half_precision_cannot_hold_are_kept(
 
 def test_metadata_needs_no_torch_and_says_everything(checkpoint: Path) -> None:
     code = (
-        "import sys, json; from napari_vitface.model.checkpoint import read_metadata;"
+        "import sys, json; from napari_vitface.model.header import read_metadata;"
         "print(json.dumps(read_metadata(sys.argv[1])));"
         "assert not {'torch', 'timm', 'safetensors'} & set(sys.modules)"
     )

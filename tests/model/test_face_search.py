@@ -121,7 +121,8 @@ def test_one_of_two_faces_is_taken_and_not_what_lies_between(model, drawn):
 def test_a_small_real_face_is_found_with_the_same_points(
     model: KeypointModel, real_data: Path, scale: float, place: tuple[int, int]
 ) -> None:
-    from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.model.checkpoint import find_model
+    from napari_vitface.model.header import read_metadata
     from napari_vitface.project.labels import read_labels
     from napari_vitface.video import open_video
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_vitface.errors import CheckpointError
-from napari_vitface.model.checkpoint import FORMAT, KEY, read_metadata
+from napari_vitface.model.header import FORMAT, KEY, read_metadata
 
 
 def header(length: int) -> bytes:

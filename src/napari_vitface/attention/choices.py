@@ -14,13 +14,8 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
-from napari_vitface.settings.attention import (
-    METHODS,
-    AttentionMethod,
-    FusedMethod,
-    LayeredMethod,
-    alternatives,
-)
+from napari_vitface.settings.attention import METHODS, alternatives
+from napari_vitface.settings.attention_method import AttentionMethod, FusedMethod, LayeredMethod
 
 How = TypeVar("How", bound=AttentionMethod, covariant=True)
 

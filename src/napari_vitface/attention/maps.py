@@ -17,13 +17,8 @@ from napari_vitface.attention.seeds import Points, own_patches, seed_rows
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.probe import attention_of
-from napari_vitface.settings.attention import (
-    DEFAULT,
-    AttentionMethod,
-    LayeredMethod,
-    MapSettings,
-    choose,
-)
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention_method import AttentionMethod, LayeredMethod, MapSettings
 from napari_vitface.settings.option import Value
 from napari_vitface.steps import result_of
 

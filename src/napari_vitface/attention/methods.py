@@ -19,13 +19,8 @@ from napari_vitface.attention.rollout import discard_lowest, rollout_rows, staye
 from napari_vitface.attention.seeds import GLOBAL, seed_rows
 from napari_vitface.attention.superpixels import superpixel_values
 from napari_vitface.model.predictor import KeypointModel
-from napari_vitface.settings.attention import (
-    BlankingMethod,
-    FusedMethod,
-    LayeredMethod,
-    Occlusion,
-    Superpixels,
-)
+from napari_vitface.settings.attention import Occlusion, Superpixels
+from napari_vitface.settings.attention_method import BlankingMethod, FusedMethod, LayeredMethod
 from napari_vitface.steps import told_as
 
 

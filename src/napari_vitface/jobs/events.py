@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import one_line
 from napari_vitface.record import Record, optional
-from napari_vitface.settings.attention import MapSettings
+from napari_vitface.settings.attention_method import MapSettings
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _describe(path: Path, bundled: bool) -> ModelFile:
-    from napari_vitface.model.checkpoint import read_metadata
+    from napari_vitface.model.header import read_metadata
 
     metadata = read_metadata(path)
     network = metadata["network"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,10 +24,11 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.find_face import face_found, found_view, search, view_of
+from napari_vitface.jobs.fingerprint import face_of, fingerprint_of
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile, is_broken, read_fingerprint, record_type
+from napari_vitface.jobs.part_file import PartFile, is_broken, record_type
 from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
@@ -129,10 +130,10 @@ def predict(
         network = yield from shared.loading(
             stack, file, computing if made else replace(computing, precision="fp32")
         )
-        fingerprint = _fingerprint(source, stamp, file, chosen, network.keypoints.names)
+        fingerprint = fingerprint_of(source, stamp, file, chosen, network.keypoints.names)
         face = None
         if looking.crop == "auto":
-            face = _face_of(outputs.part, fingerprint)
+            face = face_of(outputs.part, fingerprint)
             if face is None:
                 face = yield from search(source, network)
             view = found_view(face, source, network)
@@ -365,37 +366,3 @@ def _event(rows: NDArray[np.void]) -> PosesPredicted:
 
 def _listed(keys: tuple[str, ...]) -> str:
     return " and another ".join(keys)
-
-
-def _face_of(part: Path, fingerprint: Mapping[str, object]) -> Face | None:
-    """The face that an earlier run of the same kind found, so that this one goes on with its crop.
-
-    Another precision might find one that lies a pixel aside.
-    """
-    from napari_vitface.model.face_search import Face
-
-    earlier = read_fingerprint(part)
-    found = earlier.pop("crop", None)
-    if earlier != fingerprint or not isinstance(found, dict):
-        return None
-    crop = found["crop"]
-    return Face(**{**found, "crop": None if crop is None else tuple(crop)})
-
-
-def _fingerprint(
-    video: Video, stamp: VideoStamp, model: Path, frames: range, keypoints: tuple[str, ...]
-) -> dict[str, object]:
-    """What must be the same for a run to go on from an earlier one's part file, but the crop.
-
-    Device, precision and batch size are not part of it: they move points by fractions of a pixel,
-    and hours of work are not thrown away for that.
-    """
-    from napari_vitface.model.checkpoint import file_digest
-
-    return {
-        "video": [stamp.size, stamp.changed, len(video), list(video.shape[1:3])],
-        "model": file_digest(model),
-        "frames": list(limits_of(frames)),
-        "keypoints": list(keypoints),
-        "white": video.white,
-    }

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import CheckpointError
-from napari_vitface.model.checkpoint import as_os_error, plain_json
+from napari_vitface.model.checkpoint import as_os_error
+from napari_vitface.model.header import plain_json
 from napari_vitface.record import Record, plain_data
 from napari_vitface.states.evaluation import Evaluation
 from napari_vitface.states.fitted import FITTED, Fitted, arrays_of

@@ -10,7 +10,8 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.settings.attention import MapSettings, describe
+from napari_vitface.settings.attention import describe
+from napari_vitface.settings.attention_method import MapSettings
 
 
 def describe_map(

@@ -12,7 +12,8 @@ from napari_vitface.gui.attention.colours import ATTENTION_COLOURS
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import sentence, show_value, widget_of
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.settings.attention import METHODS, FusedMethod, LayeredMethod, settings_of
+from napari_vitface.settings.attention import METHODS, settings_of
+from napari_vitface.settings.attention_method import FusedMethod, LayeredMethod
 from napari_vitface.settings.layers import name_heads, name_layers
 from napari_vitface.settings.option import Value, declared
 

@@ -29,7 +29,7 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.gui.writing import write_in_background
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
-from napari_vitface.settings.attention import AttentionMethod
+from napari_vitface.settings.attention_method import AttentionMethod
 
 
 class AttentionFramesForm(QWidget):

@@ -17,7 +17,7 @@ from napari_vitface.gui.layers import (
     attention_rows,
 )
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.settings.attention import LayeredMethod
+from napari_vitface.settings.attention_method import LayeredMethod
 from napari_vitface.settings.layers import name_layers
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
-from napari_vitface.settings.attention import DEFAULT, METHODS, AttentionMethod
+from napari_vitface.settings.attention import DEFAULT, METHODS
+from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.option import Value, declared
 
 if TYPE_CHECKING:

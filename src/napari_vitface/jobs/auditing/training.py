@@ -228,7 +228,8 @@ def _from_model(
     seed: int,
 ) -> Steps[Beginning]:
     from napari_vitface.model.building import nearest_input_size
-    from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.model.checkpoint import find_model
+    from napari_vitface.model.header import read_metadata
     from napari_vitface.training.precision import choose_training
     from napari_vitface.training.start import start_from
 
@@ -255,7 +256,8 @@ def _from_model(
 
 def _seen(name: str, audited: AuditedLabels) -> str:
     """Why a model may not judge, nor train what judges; empty if it may."""
-    from napari_vitface.model.checkpoint import find_model, read_metadata
+    from napari_vitface.model.checkpoint import find_model
+    from napari_vitface.model.header import read_metadata
 
     file = find_model(name)
     training = read_metadata(file)["training"]

@@ -24,7 +24,8 @@ from napari_vitface.jobs.results.attention import (
     ExplainSettings,
     KeypointAttention,
 )
-from napari_vitface.settings.attention import DEFAULT, AttentionMethod, MapSettings, choose
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
 

@@ -19,7 +19,8 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.settings.attention import DEFAULT, AttentionMethod, choose
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
 

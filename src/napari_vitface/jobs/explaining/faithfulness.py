@@ -19,7 +19,8 @@ from napari_vitface.jobs.results.attention import (
     Faithfulness,
     FaithfulnessResult,
 )
-from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
 from napari_vitface.steps import told_as

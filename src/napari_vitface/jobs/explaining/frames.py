@@ -22,7 +22,8 @@ from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
-from napari_vitface.settings.attention import DEFAULT, MapSettings, choose
+from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
 

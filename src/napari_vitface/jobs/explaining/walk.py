@@ -18,7 +18,7 @@ from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.settings.attention import AttentionMethod, MapSettings
+from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.steps import told_as
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from napari_vitface.jobs.events import Result, Settings
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.record import Record, optional, spread
-from napari_vitface.settings.attention import MapSettings
+from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.option import Value
 
 

@@ -90,7 +90,8 @@ def plan_training(
     training: TrainingSummary = {}
     file: Path | None = None
     if name != "scratch" and not name.startswith("timm:"):
-        from napari_vitface.model.checkpoint import find_model, read_metadata
+        from napari_vitface.model.checkpoint import find_model
+        from napari_vitface.model.header import read_metadata
 
         file = find_model(name)
         metadata = read_metadata(file)

@@ -34,7 +34,7 @@ _SAVE_SHARE = 0.04
 
 
 class StoredRun(TypedDict, total=False):
-    """What ``settings.json`` of a run says, beside the fields of `About` (`.setup`)."""
+    """What ``settings.json`` of a run says, beside the fields of `About` (`.about`)."""
 
     name: str
     init: str

@@ -341,7 +341,7 @@ def _run(folder: Path) -> None:
 
 
 def _runs(folder: Path) -> None:
-    from napari_vitface.gui.fine_tune.run import last_finished, unfinished_runs
+    from napari_vitface.gui.fine_tune.training_run import last_finished, unfinished_runs
 
     unfinished_runs(folder)
     (folder / "vitface" / "runs" / "one" / "data.safetensors").unlink()

@@ -14,7 +14,7 @@ import pytest
 
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.fine_tune.run import Run
+from napari_vitface.gui.fine_tune.training_run import TrainingRun
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.labels import read_labels
@@ -206,7 +206,7 @@ def test_labels_go_on_being_corrected_and_attention_is_answered(
     assert session.labelling.move({0: (20.0, 30.0)}, 31)
     before = ready.run.step
     pump.until(lambda: ready.run.step > before + 5)
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     # What was labelled meanwhile counts for the next one.
     pump.until(lambda: len(ready.plan.labels) == 21)
@@ -216,10 +216,10 @@ def test_stop_continue_and_end(ready: FineTune, session: Workbench, pump: Pump, 
     ready.configure(LONG)
     ready.start()
     pump.until(lambda: ready.run.step > 10)
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     stopped = ready.run
-    assert stopped.status == "stopped"
+    assert stopped.status == "cancelled"
     assert stopped.can_continue
     pump.until(lambda: [one.name for one in ready.unfinished] == ["face"])
     assert ready.unfinished[0].step >= stopped.step
@@ -229,7 +229,7 @@ def test_stop_continue_and_end(ready: FineTune, session: Workbench, pump: Pump, 
     assert any("Going on from step" in text for text in ready.run.notices)
     # The judgement before the first step is still part of the curve.
     assert ready.run.curve.errors[0][0] == 0
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     reached = ready.run.step
     assert ready.resume(finish=True)
@@ -272,7 +272,7 @@ def test_the_engine_may_die_and_the_window_may_be_opened_anew(
     assert (one.name, one.start, one.steps) == ("face", "tiny", 5000)
     assert fine_tune.resume(one.folder)
     pump.until(lambda: fine_tune.run.status == "running" and fine_tune.run.step > 5)
-    fine_tune.stop()
+    fine_tune.cancel()
     pump.until(lambda: not fine_tune.active)
     pump.until(lambda: bool(fine_tune.unfinished))
     assert fine_tune.discard(one.folder)
@@ -314,7 +314,7 @@ def test_labels_of_other_open_videos_are_saved_too(
     label(session, range(0, 12, 3))
     pump.until(lambda: ready.plan.labels.by_video() == {"mouse": 20, "second": 4})
     ready.start()
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     assert set(read_labels(home).videos.tolist()) == {"mouse", "second"}
 
@@ -347,7 +347,7 @@ def test_images_that_cannot_be_read_are_told(
     ready.start()
     pump.until(lambda: ready.run.step > 0 or not ready.active)
     assert any(images[0].name in text for text in ready.run.notices)
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     for image in images:
         image.write_bytes(b"no image")
@@ -365,7 +365,7 @@ def test_a_training_in_another_process_is_left_alone(
     ready.configure(LONG)
     ready.start()
     pump.until(lambda: ready.run.step > 0)
-    ready.stop()
+    ready.cancel()
     pump.until(lambda: not ready.active)
     # Held by this process, which is not the engine's.
     with RunFiles.of("face", home / "vitface", flat=False).locked():
@@ -412,9 +412,9 @@ def labelled_dock(
     make_project(session, lambda done: qtbot.waitUntil(done, timeout=WAIT), video_path, home)
     label(session, range(0, 40, 2))
     form = dock.fine_tune_section.form
-    form.steps.value = 100
-    form.batch.value = 8
-    form.rate.value = 0.01
+    form.widgets["steps"].value = 100
+    form.widgets["batch_size"].value = 8
+    form.widgets["learning_rate"].value = 0.01
     form.device.value = "cpu"
     form.precision.value = "fp32"
     return dock
@@ -470,9 +470,9 @@ def test_one_press_ends_with_a_better_model_in_use(
     assert section.stop_button.isVisible()
     assert not section.start_button.isVisible()
     qtbot.waitUntil(lambda: len(fine_tune.run.curve.errors) > 2, timeout=WAIT)
-    assert section.plot.isVisible()
-    assert section.pictures.isVisible()
-    assert section.pictures.height() > 100
+    assert section.live.plot.isVisible()
+    assert section.live.pictures.isVisible()
+    assert section.live.pictures.height() > 100
     assert "Held-out error" in section.error.text()
     assert "mean pose" in section.error.text()
     assert cut_off(dock) == []
@@ -544,7 +544,7 @@ def test_closing_the_window_or_the_dock_asks_while_a_model_is_trained(
     session, window = dock.session, dock.window()
     session.add_video(open_for_window(video_path))
     holder = _holder(dock)
-    run = Run("face", tmp_path / "face", "tiny", status="running", step=40, steps=300)
+    run = TrainingRun("face", tmp_path / "face", "tiny", status="running", step=40, steps=300)
     session.fine_tune.run = run
     text = answered(dock, qtbot, "Keep open", window.close)
     assert "face is being trained at step 40 of 300. Close napari?" in text
@@ -557,7 +557,7 @@ def test_closing_the_window_or_the_dock_asks_while_a_model_is_trained(
     assert not session.closed
     answered(dock, qtbot, "Stop and close", holder.title.close_button.click)
     assert session.closed
-    assert run.status == "stopping"
+    assert run.status == "cancelling"
 
 
 def _holder(dock: Any) -> Any:
@@ -571,26 +571,26 @@ def _holder(dock: Any) -> Any:
 def test_stop_continue_and_discard_by_buttons(labelled_dock: ViTFaceDock, qtbot: Any) -> None:
     dock = labelled_dock
     section, fine_tune = dock.fine_tune_section, dock.session.fine_tune
-    section.form.steps.value = 5000
+    section.form.widgets["steps"].value = 5000
     qtbot.waitUntil(lambda: fine_tune.plan.can_start, timeout=WAIT)
     press(qtbot, section.start_button)
     qtbot.waitUntil(lambda: len(fine_tune.run.curve.losses) > 1, timeout=WAIT)
     press(qtbot, section.stop_button)
-    qtbot.waitUntil(section.continue_button.isVisible, timeout=WAIT)
+    qtbot.waitUntil(section.unfinished.continue_button.isVisible, timeout=WAIT)
     assert "Stopped at step" in section.ended.text()
     assert section.start_button.text().startswith("Begin anew")
     assert cut_off(dock) == []
     step = fine_tune.run.step
-    press(qtbot, section.continue_button)
+    press(qtbot, section.unfinished.continue_button)
     qtbot.waitUntil(lambda: fine_tune.run.step > step, timeout=WAIT)
-    assert not section.continue_button.isVisible()
+    assert not section.unfinished.continue_button.isVisible()
     press(qtbot, section.stop_button)
-    qtbot.waitUntil(section.discard_button.isVisible, timeout=WAIT)
-    press(qtbot, section.discard_button)
-    question = section.question
+    qtbot.waitUntil(section.unfinished.discard_button.isVisible, timeout=WAIT)
+    press(qtbot, section.unfinished.discard_button)
+    question = section.unfinished.question
     qtbot.waitUntil(question.isVisible, timeout=WAIT)
     press(qtbot, next(b for b in question.buttons() if b.text() == "Discard"))
-    qtbot.waitUntil(lambda: not section.discard_button.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: not section.unfinished.discard_button.isVisible(), timeout=WAIT)
     assert section.ended.text() == ""
     assert section.start_button.text() == "Fine-tune on 20 frames"
 

@@ -13,7 +13,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.fine_tune.labels import LabelledFrames, of_document, on_disk, without
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan
-from napari_vitface.gui.fine_tune.run import Curve, Run, free_name, unfinished_runs
+from napari_vitface.gui.fine_tune.training_run import Curve, TrainingRun, free_name, unfinished_runs
 from napari_vitface.gui.fine_tune.words import (
     headline,
     keypoint_rows,
@@ -155,17 +155,17 @@ def test_stages_and_steps() -> None:
         fresh=(), left_out=(), frames=FrameCounts(15, 0, 5), stops_early=True,
         mean_pose=ErrorsOfMeanPose(None, None),
     )  # fmt: skip
-    run = Run("face", Path("face"), "mouse-face", status="running")
-    run.stage, run.done, run.total = "reading the frames", 3, 20
+    run = TrainingRun("face", Path("face"), "mouse-face", status="running")
+    run.doing, run.done, run.total = "reading the frames", 3, 20
     assert stage_words(run) == "Reading the frames: 3 of 20"
-    run.stage, run.step, run.steps, run.seconds_left = "training", 40, 300, 65.0
+    run.doing, run.step, run.steps, run.seconds_left = "training", 40, 300, 65.0
     assert stage_words(run) == "Step 40 of 300  ·  1 min 5 s left"
     run.settings = settings
     assert stage_words(run).endswith("left at most")
 
 
 def test_paths_in_notices_are_those_in_the_project(tmp_path: Path) -> None:
-    run = Run("face", tmp_path / "vitface" / "runs" / "face", "mouse-face")
+    run = TrainingRun("face", tmp_path / "vitface" / "runs" / "face", "mouse-face")
     image = tmp_path / "labeled-data" / "mouse" / "img0003.png"
     run.notices = [f"1 label lies outside: ear in {image}."]
     assert notice_words(run) == f"1 label lies outside: ear in {Path('mouse') / image.name}."

@@ -66,9 +66,8 @@ class ClosingGuard(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stop the window's closing if the user wants the training to go on."""
         if event.type() == QEvent.Type.Close and watched is self._window:
-            viewer = self._session.viewer
             # A program that closes a viewer takes its layers away first, and is not asked.
-            by_user = event.spontaneous() or (viewer is not None and len(viewer.layers) > 0)
+            by_user = event.spontaneous() or len(self._session.viewer.layers) > 0
             if by_user and not self.may_close("napari"):
                 event.ignore()
                 return True

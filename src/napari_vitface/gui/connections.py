@@ -15,9 +15,9 @@ class Connections:
     def __init__(self) -> None:
         self._made: list[tuple[Any, Callable[..., Any]]] = []
 
-    def connect(self, signal: Any, slot: Callable[..., Any]) -> None:
-        """Call a slot whenever a signal is emitted, until `undo`."""
-        signal.connect(slot)
+    def connect(self, signal: Any, slot: Callable[..., Any], **options: Any) -> None:
+        """Call a slot whenever a signal is emitted, until `undo`; `options` are the signal's."""
+        signal.connect(slot, **options)
         self._made.append((signal, slot))
 
     def undo(self) -> None:

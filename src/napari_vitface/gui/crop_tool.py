@@ -49,7 +49,7 @@ class CropTool:
     def draw(self) -> None:
         """Take the rectangle in hand: to move and resize it, or to draw one if there is none."""
         viewer, opened = self._session.viewer, self._session.current
-        if viewer is None or opened is None:
+        if opened is None:
             return
         layer = self._layer or self._make_layer(viewer)
         layer.visible = True
@@ -66,7 +66,7 @@ class CropTool:
     def let_go(self) -> None:
         """Give the mouse back to what had it: who drags a point is not to move the crop."""
         viewer, layer, opened = self._session.viewer, self._layer, self._session.current
-        if viewer is None or layer is None or opened is None:
+        if layer is None or opened is None:
             return
         if viewer.layers.selection.active is layer:
             layer.selected_data = set()
@@ -101,10 +101,7 @@ class CropTool:
 
     def _show(self, crop: Crop) -> None:
         """Draw the rectangle of a crop."""
-        viewer = self._session.viewer
-        if viewer is None:
-            return
-        layer = self._layer or self._make_layer(viewer)
+        layer = self._layer or self._make_layer(self._session.viewer)
         with layer.events.data.blocker(self._on_rectangle):
             layer.data = [rectangle_of_crop(crop)]
 
@@ -136,7 +133,7 @@ class CropTool:
         layer, self._layer = self._layer, None
         self.problem = ""
         viewer = self._session.viewer
-        if layer is None or viewer is None:
+        if layer is None:
             return
         layer.events.data.disconnect(self._on_rectangle)
         viewer.layers.events.removed.disconnect(self._on_removed)

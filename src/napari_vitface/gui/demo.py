@@ -48,8 +48,8 @@ def open_demo(video: str | os.PathLike[str], *, block: bool = True) -> Viewer:
     session.attention.enabled = True
     if find_predictions(path, session.model_name) is None:
         session.prediction.start(PredictOptions())
-    if session.prediction.run is not None and session.prediction.run.status == "failed":
-        raise EngineError(session.prediction.run.message)
+    if session.prediction.failure:
+        raise EngineError(session.prediction.failure)
     if block:
         napari.run()
     return viewer

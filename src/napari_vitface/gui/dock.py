@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_vitface.gui.attention.section import AttentionSection
 from napari_vitface.gui.closing import ClosingGuard
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.correct.section import CorrectSection
 from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.fitted_view import FittedView
@@ -80,11 +80,11 @@ class ViTFaceDock(QWidget):
         layout.addWidget(self.note)
         self._widen()
         self.setAcceptDrops(True)
-        self._viewer = weakref.ref(viewer)
         self._view = FittedView(self.session, viewer, self)
         self.closing = ClosingGuard(self.session, self)
         self._restyle()
-        viewer.events.theme.connect(self._restyle)
+        self._connections = Connections()
+        self._connections.connect(viewer.events.theme, self._restyle)
         self.session.told.connect(self._on_told)
         self.session.video_changed.connect(self._clear_note)
         self.session.prediction.started.connect(self._clear_note)
@@ -161,19 +161,17 @@ class ViTFaceDock(QWidget):
 
     def close_session(self) -> None:
         """Let go of the viewer and end the engine; the dock is of no use afterwards."""
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.disconnect(self._restyle)
+        self._connections.undo()
         self.session.close()
 
     def _restyle(self, event: Any = None) -> None:
-        viewer = self._viewer()
-        if viewer is not None:
-            self.setStyleSheet(style_sheet(viewer))
+        self.setStyleSheet(style_sheet(self.session.viewer))
 
     def _on_told(self, text: str, level: str) -> None:
         self.note.say(text, level)
-        notify(text, level)
+        if not self.note.isVisible():
+            # The dock is hidden, or behind another one.
+            notify(text, level)
 
     def _clear_note(self) -> None:
         self.note.say("")

@@ -6,7 +6,6 @@ over the edge of the picture.
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +40,6 @@ class FittedView(QObject):
     def __init__(self, session: Session, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._session = session
-        self._viewer = weakref.ref(viewer)
         self._pending = False
         self._frame_size: tuple[int, int] | None = None
         self._canvas = viewer.window._qt_viewer.canvas.native
@@ -78,8 +76,8 @@ class FittedView(QObject):
 
     def _view(self, canvas: QSize) -> tuple[tuple[float, float], float] | None:
         """Centre (y, x) and zoom; None where there is nothing to fit."""
-        opened, viewer = self._session.current, self._viewer()
-        if opened is None or viewer is None or viewer.dims.ndisplay != 2 or canvas.isEmpty():
+        opened, viewer = self._session.current, self._session.viewer
+        if opened is None or viewer.dims.ndisplay != 2 or canvas.isEmpty():
             return None
         size = np.array(frame_size(opened.layer))
         scale, first = np.asarray(opened.layer.scale[-2:]), opened.layer.translate[-2:]
@@ -88,7 +86,7 @@ class FittedView(QObject):
         return (float(y), float(x)), float(_FILLED * (room / (size * np.abs(scale))).min())
 
     def _camera(self) -> Any:
-        viewer: Any = self._viewer()
+        viewer: Any = self._session.viewer
         # napari 0.9 moved it.
         return getattr(viewer, "scene", viewer).camera
 

@@ -26,6 +26,7 @@ from napari_vitface.jobs.outputs import why_not_kept
 
 if TYPE_CHECKING:
     from napari_vitface.engine import Request
+    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 
 #: What happens while a job has not said anything yet, and nothing else is before it.
@@ -93,7 +94,15 @@ class JobRun:
                 self.status, self.message, self.error = "failed", event.message, event.error
 
 
+@dataclass
+class VideoRun(JobRun):
+    """The run of a job on an open video."""
+
+    opened: OpenVideo
+
+
 R = TypeVar("R", bound=JobRun)
+V = TypeVar("V", bound=VideoRun)
 
 
 class Runner(Generic[R]):
@@ -112,6 +121,11 @@ class Runner(Generic[R]):
     def active(self) -> bool:
         """Whether a run is in progress."""
         return self.run is not None and self.run.active
+
+    @property
+    def failure(self) -> str:
+        """Why the last run failed; empty if it did not, or there was none."""
+        return self.run.message if self.run is not None and self.run.status == "failed" else ""
 
     def begin(
         self,
@@ -159,3 +173,21 @@ class Runner(Generic[R]):
         # The section that shows the run says it; telling the session would say it twice.
         run.status, run.message = "failed", message
         self.changed.emit()
+
+
+class VideoRunner(Runner[V]):
+    """Runs a job on one open video at a time."""
+
+    def of(self, opened: OpenVideo | None) -> V | None:
+        """The run in progress or the last one, if it is of this video."""
+        return self.run if self.run is not None and self.run.opened is opened else None
+
+    def is_done(self, opened: OpenVideo | None) -> bool:
+        """Whether the last run is of this video and came to its end."""
+        run = self.of(opened)
+        return run is not None and run.status == "done"
+
+    def cancel(self, opened: OpenVideo | None = None) -> None:
+        """Stop the run (of one video, if given); what is done stays on disk."""
+        if opened in (None, self.run and self.run.opened):
+            super().cancel()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _kept: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
 
 
-def keep_visual(viewer: ViewerModel | None, layer: Layer) -> None:
+def keep_visual(viewer: ViewerModel, layer: Layer) -> None:
     """Let what draws a layer live as long as its window, for the renderer that crashes otherwise.
 
     It is small: the textures of one frame, of its points or of one map.

@@ -11,7 +11,6 @@ what drew a removed layer is therefore kept (`keep_visual`).
 
 from __future__ import annotations
 
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,10 @@ from napari.layers import Image, Layer, Points, Vectors
 from psygnal import Signal
 
 from napari_vitface.gui.attention.colours import ATTENTION_COLOURS, attention_colormap
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.layers import (
     AttentionPicture,
     PointRows,
-    keypoint_colours,
     point_rows,
     point_size,
     skeleton_vectors,
@@ -35,9 +34,10 @@ from napari_vitface.gui.on_video import (
     keep_visual,
     placed_on,
     quietly,
-    set_where_different,
     wipe,
 )
+from napari_vitface.gui.points_layer import make_points, update_points
+from napari_vitface.gui.weak_attribute import WeakAttribute
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
 
 KEYPOINTS, SKELETON, ATTENTION = "keypoints", "skeleton", "attention"
-
-#: Key of what the Points layer was made for (keypoint set, size) in its metadata.
-_KNOWN = "keypoint set"
 
 
 class Overlays:
@@ -65,8 +62,11 @@ class Overlays:
     #: The Points layer of the keypoints was made.
     points_made = Signal(object)
 
+    _viewer = WeakAttribute["ViewerModel"]()
+
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = weakref.ref(viewer)
+        self._viewer = viewer
+        self._connections = Connections()
         self._layers: dict[str, Layer] = {}
         self._wanted = {KEYPOINTS: True, SKELETON: True, ATTENTION: True}
         self._names_visible = True
@@ -75,8 +75,8 @@ class Overlays:
         self._last_pose: tuple[ShownPose | None, Image | None] = (None, None)
         #: Whether what happens to the Points layer is our doing and not the user's.
         self.drawing = False
-        viewer.layers.events.removing.connect(self._on_removing)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._connections.connect(viewer.layers.events.removing, self._on_removing)
+        self._connections.connect(viewer.layers.events.removed, self._on_removed)
 
     # ----------------------------------------------------------------- what is wanted
 
@@ -145,8 +145,7 @@ class Overlays:
     def draw_pose(self, pose: ShownPose | None, video: Image | None) -> None:
         """Show the keypoints and the skeleton of a frame on a video layer; None takes them away."""
         self._last_pose = (pose, video)
-        viewer = self._viewer()
-        if viewer is None or pose is None or video is None:
+        if pose is None or video is None:
             self._take_away(SKELETON)
             self._take_away(KEYPOINTS)
             return
@@ -156,9 +155,9 @@ class Overlays:
             if not pose.keypoints.skeleton:
                 self._take_away(SKELETON)
             elif self._wanted[SKELETON]:
-                self._draw_skeleton(viewer, pose.keypoints, rows, video)
+                self._draw_skeleton(pose.keypoints, rows, video)
             if self._wanted[KEYPOINTS]:
-                self._draw_points(viewer, pose.keypoints, rows, video)
+                self._draw_points(pose.keypoints, rows, video)
         finally:
             self.drawing = False
 
@@ -166,9 +165,8 @@ class Overlays:
         self, picture: AttentionPicture | None, limit: float, video: Image | None
     ) -> None:
         """Show an attention map; None shows an empty map (nothing is known about this frame)."""
-        viewer = self._viewer()
         layer = self.layer(ATTENTION)
-        if viewer is None or video is None or (not self._wanted[ATTENTION]):
+        if video is None or not self._wanted[ATTENTION]:
             return
         if picture is None:
             if isinstance(layer, Image) and np.any(layer.data):
@@ -196,14 +194,13 @@ class Overlays:
             interpolation2d="linear",
             **place,
         )
-        self._add(viewer, ATTENTION, layer, above=video)
+        self._add(ATTENTION, layer, above=video)
 
     def arrange(self, video: Image) -> None:
         """Put the layers above a video in their order: attention, skeleton, keypoints."""
-        viewer = self._viewer()
-        if viewer is None or video not in viewer.layers:
+        layers = self._viewer.layers
+        if video not in layers:
             return
-        layers = viewer.layers
         below: Layer = video
         for what in (ATTENTION, SKELETON, KEYPOINTS):
             layer = self.layer(what)
@@ -221,74 +218,21 @@ class Overlays:
     def close(self) -> None:
         """Take all overlays away and stop listening to the viewer."""
         self.remove()
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.layers.events.removing.disconnect(self._on_removing)
-            viewer.layers.events.removed.disconnect(self._on_removed)
+        self._connections.undo()
 
-    def _draw_points(
-        self, viewer: ViewerModel, keypoints: KeypointSet, rows: PointRows, video: Image
-    ) -> None:
+    def _draw_points(self, keypoints: KeypointSet, rows: PointRows, video: Image) -> None:
         layer = self.layer(KEYPOINTS)
-        names = list(keypoints.names)
-        size = point_size(frame_size(video))
-        known = (keypoints, size)
-        text = _text(keypoints, size, self._names_visible)
-        if not isinstance(layer, Points):
-            layer = Points(
-                rows.positions,
-                name=KEYPOINTS,
-                features=_features(names, rows),
-                face_color=rows.colours,
-                shown=rows.shown,
-                symbol=list(rows.symbols),
-                size=size * rows.scale,
-                border_width=rows.ring,
-                border_color=rows.borders,
-                canvas_size_limits=(6, 40),
-                text=text,
-                metadata={_KNOWN: known},
-                **placed_on(video),
-            )
-            self._add(viewer, KEYPOINTS, layer)
-            outline_names(viewer, layer)
-            layer.events.visible.connect(partial(self._on_visible, KEYPOINTS))
-            self.points_made.emit(layer)
+        if isinstance(layer, Points):
+            keep_in_place(self._viewer, layer, video)
+            update_points(layer, keypoints, rows, video, self._names_visible)
             return
-        keep_in_place(viewer, layer, video)
-        # One redraw for all that changed: the data setter below makes it.
-        with layer.events.blocker_all():
-            if len(layer.data) != len(names) or layer.metadata.get(_KNOWN) != known:
-                # Other keypoints, or rows were added, removed or pasted: rows are keypoints.
-                layer.metadata[_KNOWN] = known
-                layer.selected_data = {k for k in layer.selected_data if k < len(names)}
-                layer.data = rows.positions
-                layer.features = _features(names, rows)
-                layer.text = text
-            set_where_different(
-                layer,
-                face_color=rows.colours,
-                border_color=rows.borders,
-                size=size * rows.scale,
-                border_width=rows.ring,
-            )
-            if [str(symbol) for symbol in layer.symbol] != list(rows.symbols):
-                layer.symbol = list(rows.symbols)
-            if not np.array_equal(layer.shown, rows.shown):
-                layer.shown = rows.shown
-                # All features at once: the names on the canvas are made anew of them.
-                layer.features = _features(names, rows)
-        layer.features["confidence"] = rows.confidence
-        layer.features["state"] = list(rows.states)
-        with quietly(layer):
-            # A copy: napari moves the points of this array while one is dragged.
-            layer.data = rows.positions.copy()
-        if not layer.visible:
-            layer.visible = True
+        layer = make_points(KEYPOINTS, keypoints, rows, video, self._names_visible)
+        self._add(KEYPOINTS, layer)
+        outline_names(self._viewer, layer)
+        layer.events.visible.connect(partial(self._on_visible, KEYPOINTS))
+        self.points_made.emit(layer)
 
-    def _draw_skeleton(
-        self, viewer: ViewerModel, keypoints: KeypointSet, rows: PointRows, video: Image
-    ) -> None:
+    def _draw_skeleton(self, keypoints: KeypointSet, rows: PointRows, video: Image) -> None:
         vectors, colours = skeleton_vectors(rows, keypoints)
         layer = self.layer(SKELETON)
         if not isinstance(layer, Vectors):
@@ -302,9 +246,9 @@ class Overlays:
                 **placed_on(video),
             )
             layer.events.visible.connect(partial(self._on_visible, SKELETON))
-            self._add(viewer, SKELETON, layer, below=self.layer(KEYPOINTS))
+            self._add(SKELETON, layer, below=self.layer(KEYPOINTS))
             return
-        keep_in_place(viewer, layer, video)
+        keep_in_place(self._viewer, layer, video)
         with quietly(layer):
             with layer.events.edge_color.blocker():
                 layer.data = vectors
@@ -317,7 +261,6 @@ class Overlays:
 
     def _add(
         self,
-        viewer: ViewerModel,
         what: str,
         layer: Layer,
         *,
@@ -325,15 +268,16 @@ class Overlays:
         below: Layer | None = None,
     ) -> None:
         self._layers[what] = layer
-        selected = set(viewer.layers.selection)
-        if above in viewer.layers:
-            viewer.layers.insert(viewer.layers.index(above) + 1, layer)
-        elif below in viewer.layers:
-            viewer.layers.insert(viewer.layers.index(below), layer)
+        layers = self._viewer.layers
+        selected = set(layers.selection)
+        if above in layers:
+            layers.insert(layers.index(above) + 1, layer)
+        elif below in layers:
+            layers.insert(layers.index(below), layer)
         else:
-            viewer.layers.append(layer)
+            layers.append(layer)
         # napari selects what is added; the user's own choice is to stay.
-        viewer.layers.selection = selected & set(viewer.layers)
+        layers.selection = selected & set(layers)
 
     def _take_away(self, what: str) -> None:
         """Remove an overlay; points and skeleton are hidden, with all that is on them."""
@@ -358,16 +302,14 @@ class Overlays:
 
     def _remove(self, what: str) -> None:
         layer = self._layers.pop(what, None)
-        viewer = self._viewer()
-        if viewer is not None and layer is not None and layer in viewer.layers:
-            keep_visual(viewer, layer)
-            viewer.layers.remove(layer)
+        if layer in self._viewer.layers:
+            keep_visual(self._viewer, layer)
+            self._viewer.layers.remove(layer)
 
     def _on_removing(self, event: Any) -> None:
-        viewer = self._viewer()
-        layer = viewer.layers[event.index] if viewer is not None else None
+        layer = self._viewer.layers[event.index]
         if layer in self._layers.values():
-            keep_visual(viewer, layer)
+            keep_visual(self._viewer, layer)
 
     def _on_removed(self, event: Any) -> None:
         for what, layer in list(self._layers.items()):
@@ -376,26 +318,3 @@ class Overlays:
                 del self._layers[what]
                 self._wanted[what] = False
                 self.wanted_changed.emit(what, False)
-
-
-def _text(keypoints: KeypointSet, size: float, visible: bool) -> dict[str, object]:
-    """Names beside the points, as napari takes them."""
-    return {
-        "string": "{label}",
-        "size": 9,
-        "anchor": "upper_left",
-        "color": keypoint_colours(keypoints),
-        "translation": [0.0, 0.8 * size],
-        "visible": visible,
-    }
-
-
-def _features(names: list[str], rows: PointRows) -> dict[str, object]:
-    # napari writes the text of hidden points too, so theirs is empty.
-    labels = [name if shown else "" for name, shown in zip(names, rows.shown, strict=True)]
-    return {
-        "name": names,
-        "confidence": rows.confidence,
-        "state": list(rows.states),
-        "label": labels,
-    }

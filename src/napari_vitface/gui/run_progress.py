@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.gui.job_run import STARTING, JobRun
-from napari_vitface.gui.section import WrappedLabel
+from napari_vitface.gui.section import Note, WrappedLabel
 from napari_vitface.gui.style import count, duration
 
 
@@ -75,3 +75,13 @@ class RunProgress(QWidget):
             parts.append(f"{duration(run.seconds_left)} left")
         first = "  ·  ".join(parts)
         return "\n".join(filter(None, (first, run.doing)))
+
+
+def say_end(note: Note, run: JobRun | None) -> None:
+    """Say in a note why a run failed, or what it had to remark; nothing while there is none."""
+    if run is None or run.active:
+        note.say("")
+    elif run.status == "failed":
+        note.say(run.message, "error")
+    else:
+        note.say("\n".join(run.notices), "info")

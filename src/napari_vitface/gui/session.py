@@ -8,8 +8,8 @@ other threads have to say goes through `post`.
 from __future__ import annotations
 
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,12 @@ from psygnal import Signal
 
 from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import one_line
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.shown import ShownPose
 from napari_vitface.gui.unexpected import note_failure
 from napari_vitface.gui.videos import Videos, video_layer
+from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.events import Failed
 from napari_vitface.jobs.outputs import model_stem
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
@@ -78,8 +80,12 @@ class Session:
     #: (text, level) for the user; level is "error", "warning" or "info".
     told = Signal(str, str)
 
+    #: Raises `ReferenceError` once it is gone.
+    viewer = WeakAttribute["ViewerModel"]()
+
     def __init__(self, viewer: ViewerModel, post: Post) -> None:
-        self._viewer = weakref.ref(viewer)
+        self.viewer = viewer
+        self._connections = Connections()
         self._post = post
         self._closed = False
         self.videos = Videos(viewer)
@@ -94,20 +100,14 @@ class Session:
 
     def listen(self) -> None:
         """Follow the viewer, and take in the videos that are there."""
-        viewer = self._viewer()
-        assert viewer is not None
         self.videos.switched.connect(self._on_video)
-        viewer.dims.events.point.connect(self._on_dims)
+        self._connections.connect(self.viewer.dims.events.point, self._on_dims)
         self.videos.listen()
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
-
-    @property
-    def viewer(self) -> ViewerModel | None:
-        return self._viewer()
 
     # ----------------------------------------------------------------- videos
 
@@ -127,10 +127,8 @@ class Session:
 
     def add_video(self, video: Video) -> OpenVideo:
         """Show a video in the viewer and work on it."""
-        viewer = self._viewer()
-        assert viewer is not None
         data, options, _ = video_layer(video)
-        viewer.add_layer(Image(data, **options))
+        self.viewer.add_layer(Image(data, **options))
         assert self.current is not None
         return self.current
 
@@ -271,13 +269,12 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.dims.events.point.disconnect(self._on_dims)
+        self._connections.undo()
         self.closing.emit()
         # Ending the process can take seconds; a run in progress saves what it has.
         threading.Thread(target=self.engine.close, name="vitface-close", daemon=True).start()
-        self.videos.close()
+        with suppress(ReferenceError):  # The window may be gone already.
+            self.videos.close()
         self.ended.emit()
 
     # ----------------------------------------------------------------- what the viewer does

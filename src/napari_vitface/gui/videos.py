@@ -8,7 +8,6 @@ screen, and nothing of another one lies on it.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,10 @@ import numpy as np
 from napari.layers import Image
 from psygnal import Signal
 
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.on_video import keep_visual
 from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.outputs import output_stem
 from napari_vitface.video import Video
 
@@ -46,8 +47,11 @@ class Videos:
     #: (`OpenVideo`): its layer was removed by the user.
     closed = Signal(object)
 
+    _viewer = WeakAttribute["ViewerModel"]()
+
     def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = weakref.ref(viewer)
+        self._viewer = viewer
+        self._connections = Connections()
         self._open: list[OpenVideo] = []
         # The one looked at last comes last.
         self._recent: list[OpenVideo] = []
@@ -64,27 +68,22 @@ class Videos:
 
     def listen(self) -> None:
         """Take in the videos that are there, and those to come."""
-        viewer = self._viewer()
-        assert viewer is not None
+        layers = self._viewer.layers
         # Last: whoever else listens is to know of a layer before another one is moved.
-        viewer.layers.events.inserted.connect(self._on_inserted, position="last")
-        viewer.layers.events.removed.connect(self._on_removed, position="last")
-        for layer in list(viewer.layers):
+        self._connections.connect(layers.events.inserted, self._on_inserted, position="last")
+        self._connections.connect(layers.events.removed, self._on_removed, position="last")
+        for layer in list(layers):
             self._adopt(layer)
 
     def close(self) -> None:
         """Stop listening, and put all layers back into the list: they are the user's."""
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.layers.events.inserted.disconnect(self._on_inserted)
-            viewer.layers.events.removed.disconnect(self._on_removed)
-            for opened in self._open:
-                if opened.layer not in viewer.layers:
-                    opened.layer.visible = False
-                    viewer.layers.insert(0, opened.layer)
-        self._open.clear()
-        self._recent.clear()
-        self.current = None
+        self._connections.undo()
+        videos, self._open, self._recent, self.current = self._open, [], [], None
+        layers = self._viewer.layers
+        for opened in videos:
+            if opened.layer not in layers:
+                opened.layer.visible = False
+                layers.insert(0, opened.layer)
 
     # ----------------------------------------------------------------- the slider
 
@@ -102,18 +101,16 @@ class Videos:
 
     def go_to(self, frame: int) -> None:
         """Move the slider to a frame of the current video."""
-        viewer = self._viewer()
-        if viewer is None or self.current is None:
+        if self.current is None:
             return
-        layer = self.current.layer
+        viewer, layer = self._viewer, self.current.layer
         world = layer.data_to_world((frame, *([0] * (layer.ndim - 1))))
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, world[0])
 
     def _position(self) -> int:
-        viewer = self._viewer()
-        if viewer is None or self.current is None:
+        if self.current is None:
             return 0
-        return round(float(self.current.layer.world_to_data(viewer.dims.point)[0]))
+        return round(float(self.current.layer.world_to_data(self._viewer.dims.point)[0]))
 
     # ----------------------------------------------------------------- switching
 
@@ -139,9 +136,7 @@ class Videos:
 
     def _swap(self, before: Image | None, layer: Image, frame: int) -> None:
         """Put a video's layer where another one's was in the list, and the slider at a frame."""
-        viewer = self._viewer()
-        assert viewer is not None
-        layers = viewer.layers
+        layers = self._viewer.layers
         with self._ours():
             chosen, active = set(layers.selection), layers.selection.active
             place = layers.index(before) if before in layers else None
@@ -150,7 +145,7 @@ class Videos:
             elif place is not None:
                 layers.move(layers.index(layer), place)
             if before is not None and place is not None and before is not layer:
-                keep_visual(viewer, before)
+                keep_visual(self._viewer, before)
                 layers.remove(before)
             # Selected is what was: the video, or what one works on.
             there = {layer if each is before else each for each in chosen} & set(layers)

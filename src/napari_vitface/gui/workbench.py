@@ -7,6 +7,7 @@ another is a signal, connected here. Knows no widget and no Qt: tests drive it w
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.attention.follower import AttentionFollower
@@ -91,16 +92,21 @@ class Workbench(Session):
         self.labelling.documents.release(closed)
 
     def _put_away(self) -> None:
-        viewer = self.viewer
-        if viewer is not None and _open.get(viewer) is self:
-            del _open[viewer]
         self.prediction.cancel()
         self.video_list.close()
         self.attention.close()
         self.face_finding.cancel()
-        self.crop_tool.close()
         self.fine_tune.close()
-        self.labelling.close()
+        self.annotating.close()
+        self.labelling.documents.close()
+        with suppress(ReferenceError):  # The window may be gone already.
+            self._leave_viewer()
+
+    def _leave_viewer(self) -> None:
+        if _open.get(self.viewer) is self:
+            del _open[self.viewer]
+        self.labelling.leave_viewer()
+        self.crop_tool.close()
         self.attention_tools.canvas.close()
         self.looking.close()
         self.face_layers.close()

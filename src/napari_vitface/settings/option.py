@@ -53,6 +53,8 @@ class Option:
         Bounds: at least, above, at most, below.
     step : float, optional
         Of the widget.
+    unset : str
+        What a form shows where the default is None and nothing else is chosen.
     said : str, optional
         How captions tell a value that is not the default: ``{value}`` and, of a share,
         ``{percent}`` are filled in. An empty one: they tell it otherwise.
@@ -71,6 +73,7 @@ class Option:
     le: float | None = None
     lt: float | None = None
     step: float | None = None
+    unset: str = "automatic"
     said: str | None = None
     refusal: str = ""
     offered: bool = True

@@ -21,6 +21,9 @@ from napari_vitface.settings.option import Option, declared
 #: Starts that are no model: random weights, and the prefix of timm's pretrained weights.
 SCRATCH, TIMM = "scratch", "timm:"
 
+#: Where the file of a training's state keeps its numbers, in the metadata of safetensors.
+STATE_KEY = "napari_vitface_training"
+
 
 def read_size(text: str) -> tuple[int, int]:
     """(H, W) of ``HxW``.
@@ -89,8 +92,10 @@ class TrainingSettings:
         Option(
             help="optimiser steps; more if the error still falls at the end (default: by the "
             "number of frames)",
+            label="Steps",
             metavar="N",
             ge=1,
+            step=50,
         ),
     ] = None
     image_size: Annotated[
@@ -98,8 +103,10 @@ class TrainingSettings:
         Option(
             help="of the model's input, in pixels; larger is more exact and slower (default: that "
             "of the start, or about 240x320)",
+            label="Image size",
             metavar="HxW",
             parse=read_size,
+            unset="as the model has it",
         ),
     ] = None
     # The labels say where the face is: it is not looked for.
@@ -133,6 +140,7 @@ class TrainingSettings:
         Option(
             help="of all that is random; with the same seed, precision and number of threads a "
             "CPU gives the same weights",
+            label="Seed",
             metavar="N",
             ge=0,
         ),
@@ -140,7 +148,12 @@ class TrainingSettings:
     precision: str = "auto"
     batch_size: Annotated[
         int,
-        Option(help="frames that go through the network together", metavar="N", ge=1),
+        Option(
+            help="frames that go through the network together; fewer need less memory",
+            label="Batch",
+            metavar="N",
+            ge=1,
+        ),
     ] = 16
     # The norms of the head unet see smaller batches.
     accumulate: Annotated[
@@ -154,7 +167,13 @@ class TrainingSettings:
     ] = 1
     learning_rate: Annotated[
         float | None,
-        Option(help="lower it if the loss jumps (default: 5e-4; quick 2e-3)", metavar="RATE", gt=0),
+        Option(
+            help="lower it if the loss jumps (default: 5e-4; quick 2e-3)",
+            label="Learning rate",
+            metavar="RATE",
+            gt=0,
+            step=1e-4,
+        ),
     ] = None
     weight_decay: Annotated[
         float,

@@ -17,13 +17,13 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.model.checkpoint import as_os_error
 from napari_vitface.model.header import plain_json
 from napari_vitface.model.reasons import first_line
+from napari_vitface.settings.training import STATE_KEY
 from napari_vitface.training.frames import TrainingFrames
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-KEY = "napari_vitface_training"
 _FRAMES = ("inputs", "xy", "occluded", "pixel_size", "origin", "frame_size")
 
 
@@ -41,7 +41,7 @@ def save_state(
     text = json.dumps({"format": FORMAT, **data}, allow_nan=False)
     with atomic_write(path) as temporary:
         try:
-            save_file(_own_memory(stored), temporary, metadata={KEY: text})
+            save_file(_own_memory(stored), temporary, metadata={STATE_KEY: text})
         except SafetensorError as error:
             raise as_os_error(error, Path(path)) from error
 
@@ -56,7 +56,7 @@ def load_state(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Any]:
     """
     with reading_state(path):
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(KEY)
+            text = (file.metadata() or {}).get(STATE_KEY)
         data = plain_json(text) if text else None
         tensors = load_file(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:

@@ -14,6 +14,7 @@ import numpy as np
 from napari.layers import Shapes
 from psygnal import Signal
 
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.layers import GLOBAL, point_size
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.overlays import ATTENTION
@@ -100,23 +101,21 @@ class AttentionCanvas:
         self._order: list[str] = []
         #: Whether the keypoints that are selected become those that are looked at.
         self.follows_selection = True
-        viewer = session.viewer
-        assert viewer is not None
-        viewer.mouse_drag_callbacks.append(self._on_mouse)
-        viewer.layers.selection.events.active.connect(self._on_active)
-        viewer.layers.events.removed.connect(self._on_removed)
+        layers = session.viewer.layers
+        session.viewer.mouse_drag_callbacks.append(self._on_mouse)
+        self._connections = Connections()
+        self._connections.connect(layers.selection.events.active, self._on_active)
+        self._connections.connect(layers.events.removed, self._on_removed)
         selection.changed.connect(self._on_selection)
         session.video_changed.connect(self._on_video)
         self._follower.changed.connect(self._on_follower)
 
     def close(self) -> None:
         """Stop listening and take the mark away."""
-        viewer = self._session.viewer
-        if viewer is not None:
-            if self._on_mouse in viewer.mouse_drag_callbacks:
-                viewer.mouse_drag_callbacks.remove(self._on_mouse)
-            viewer.layers.selection.events.active.disconnect(self._on_active)
-            viewer.layers.events.removed.disconnect(self._on_removed)
+        self._connections.undo()
+        callbacks = self._session.viewer.mouse_drag_callbacks
+        if self._on_mouse in callbacks:
+            callbacks.remove(self._on_mouse)
         self._unmark()
 
     # ----------------------------------------------------------------- picking a patch
@@ -124,8 +123,8 @@ class AttentionCanvas:
     @property
     def picking(self) -> bool:
         """Whether a click picks a patch: the attention layer is selected."""
-        viewer, layer = self._session.viewer, self._overlays.layer(ATTENTION)
-        return viewer is not None and layer is not None and self._active() is layer
+        layer = self._overlays.layer(ATTENTION)
+        return layer is not None and self._active() is layer
 
     def start_picking(self) -> None:
         """Let the next clicks pick patches."""
@@ -137,12 +136,11 @@ class AttentionCanvas:
     def stop_picking(self) -> None:
         """Let clicks mean what they meant before, and forget the patch."""
         self._wanted = False
-        viewer, opened = self._session.viewer, self._session.current
+        layers, opened = self._session.viewer.layers, self._session.current
         picking, before = self.picking, self._before
         self.pick(None)
-        if viewer is not None and picking:
-            there = before is not None and before in viewer.layers
-            viewer.layers.selection.active = before if there else opened and opened.layer
+        if picking:
+            layers.selection.active = before if before in layers else opened and opened.layer
         self.changed.emit()
 
     def pick(self, patch: tuple[int, int] | None) -> None:
@@ -174,24 +172,23 @@ class AttentionCanvas:
         return list(self._order) if self.patch is not None else []
 
     def _take_in_hand(self) -> None:
-        viewer, layer = self._session.viewer, self._overlays.layer(ATTENTION)
-        if not self._wanted or viewer is None or layer is None:
+        layer = self._overlays.layer(ATTENTION)
+        if not self._wanted or layer is None:
             return
         self._wanted = False
         if self._active() is not layer:
             self._before = self._active()
-            viewer.layers.selection.active = layer
+            self._session.viewer.layers.selection.active = layer
 
     def _active(self) -> Any:
-        viewer = self._session.viewer
-        return viewer.layers.selection.active if viewer is not None else None
+        return self._session.viewer.layers.selection.active
 
     # ----------------------------------------------------------------- the mark on the patch
 
     def _mark(self) -> None:
-        viewer, opened = self._session.viewer, self._session.current
+        layers, opened = self._session.viewer.layers, self._session.current
         shown = self._follower.shown
-        if self.patch is None or viewer is None or opened is None or shown is None:
+        if self.patch is None or opened is None or shown is None:
             self._unmark()
             return
         middle = np.array(self.patch) * shown.scale + shown.translate
@@ -200,7 +197,7 @@ class AttentionCanvas:
         if self._marker is not None:
             self._marker.data = [corners]
             return
-        active, chosen = viewer.layers.selection.active, set(viewer.layers.selection)
+        active, chosen = layers.selection.active, set(layers.selection)
         self._marker = Shapes(
             [corners],
             ndim=2,
@@ -211,15 +208,14 @@ class AttentionCanvas:
             scale=opened.layer.scale[-2:],
             translate=opened.layer.translate[-2:],
         )
-        viewer.layers.append(self._marker)
-        viewer.layers.selection = chosen
-        viewer.layers.selection.active = active
+        layers.append(self._marker)
+        layers.selection = chosen
+        layers.selection.active = active
 
     def _unmark(self) -> None:
         marker, self._marker = self._marker, None
-        viewer = self._session.viewer
-        if marker is not None and viewer is not None and marker in viewer.layers:
-            viewer.layers.remove(marker)
+        if marker in self._session.viewer.layers:
+            self._session.viewer.layers.remove(marker)
 
     # ----------------------------------------------------------------- what happens
 

@@ -59,9 +59,8 @@ class MapCheck(Runner[CheckRun]):
     def problem(self) -> str:
         """Why the map on screen could not be checked; empty if it could, or was not."""
         run = self.run
-        if run is None or run.status != "failed":
-            return ""
-        return run.message if self._subject() == (run.key, run.target, run.frames) else ""
+        mine = run is not None and self._subject() == (run.key, run.target, run.frames)
+        return self.failure if mine else ""
 
     def start(self) -> None:
         """Check the map on screen: of a mean over frames, some of its frames."""

@@ -108,8 +108,7 @@ class AttentionFramesForm(QWidget):
         for button in (self.mean_button, self.measure_button, self.video_button):
             button.setEnabled(there and not active)
         self.progress.show_run(run)
-        failed = run is not None and run.status == "failed"
-        self.problem.say(run.message if run is not None and failed else "", "error")
+        self.problem.say(self._frames.failure, "error")
         measured = self._frames.measured
         mine = measured is not None and measured.opened is self._session.current and not active
         self.results.setVisible(mine)
@@ -160,8 +159,7 @@ class AttentionFramesForm(QWidget):
 
     def _plot(self) -> None:
         viewer: Any = self._session.viewer
-        if viewer is not None:
-            open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
         opened = self._session.current

@@ -190,7 +190,7 @@ class AttentionSection(Section):
     def open_grid(self, kind: str | None = None) -> None:
         """Show the grid below the canvas."""
         viewer: Any = self._session.viewer
-        if viewer is None or not hasattr(viewer, "window"):
+        if not hasattr(viewer, "window"):
             return
         docks = viewer.window.dock_widgets
         if self.grid_dock is None or GRID_NAME not in docks:

@@ -48,13 +48,12 @@ class LabelCanvas:
         self._drag: _Drag | None = None
         self._interrupted = False
         self._syncing = False
-        viewer = session.viewer
-        assert viewer is not None
         session.pose_changed.connect(self.draw_pose)
         session.videos.leaving.connect(self.end_drag)
         overlays.points_made.connect(self._on_made)
         labelling.selection.changed.connect(self.show_selection)
-        viewer.layers.selection.events.active.connect(self._on_tool)
+        self._active_changed = session.viewer.layers.selection.events.active
+        self._active_changed.connect(self._on_tool)
 
     # ----------------------------------------------------------------- tools
 
@@ -67,22 +66,21 @@ class LabelCanvas:
     @property
     def tool(self) -> str:
         """What the mouse does: ``"look"``, ``"move"`` or ``"place"``."""
-        viewer, layer = self._session.viewer, self.layer
-        if viewer is None or layer is None or viewer.layers.selection.active is not layer:
+        layer = self.layer
+        if layer is None or self._session.viewer.layers.selection.active is not layer:
             return LOOK
         return _TOOLS.get(str(layer.mode), LOOK)
 
     def take_tool(self, tool: str) -> None:
         """Take a tool in hand; that selects the keypoints layer."""
-        viewer = self._session.viewer
         if tool != LOOK:
             self._overlays.show(KEYPOINTS)
         layer = self.layer
-        if viewer is None or layer is None:
+        if layer is None:
             return
         if tool != LOOK:
             layer.visible = True
-            viewer.layers.selection.active = layer
+            self._session.viewer.layers.selection.active = layer
         self._syncing = True
         layer.mode = _MODES.get(tool, "pan_zoom")
         self._syncing = False
@@ -235,6 +233,4 @@ class LabelCanvas:
 
     def close(self) -> None:
         """Stop listening."""
-        viewer = self._session.viewer
-        if viewer is not None:
-            viewer.layers.selection.events.active.disconnect(self._on_tool)
+        self._active_changed.disconnect(self._on_tool)

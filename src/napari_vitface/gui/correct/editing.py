@@ -394,9 +394,8 @@ class LabelEditing:
     def hint(self, text: str) -> None:
         """Say how to go on; the empty sentence takes the last one away."""
         self.hinted.emit(text)
-        viewer = self._session.viewer
-        if text and viewer is not None:
-            viewer.status = text
+        if text:
+            self._session.viewer.status = text
 
     def _chosen(self) -> tuple[int, ...]:
         if not self.selection.indices:

@@ -18,6 +18,7 @@ from napari_vitface.gui.correct.frame_walk import FrameWalk
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
 from napari_vitface.gui.events.annotating import Annotating
+from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.plugins import Registry
 
 if TYPE_CHECKING:
@@ -245,11 +246,12 @@ class KeyBinder:
         Carries out a command of the table, given by its name.
     """
 
+    _viewer = WeakAttribute["ViewerModel"]()
+
     def __init__(self, run: Callable[[str], None]) -> None:
         self._run = run
         self._functions = {key.command: self._function(key) for key in commands().values()}
         self._providers: list[weakref.ref[KeymapProvider]] = []
-        self._viewer: weakref.ref[ViewerModel] | None = None
         self._pressed: Any = None
 
     def bind(self, provider: KeymapProvider) -> None:
@@ -288,7 +290,7 @@ class KeyBinder:
         canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
         scene = getattr(canvas, "_scene_canvas", None)
         if scene is not None and self._pressed is None:
-            self._viewer = weakref.ref(viewer)
+            self._viewer = viewer
             self._pressed = scene.events.key_press
             self._pressed.connect(self._on_press)
 
@@ -303,9 +305,9 @@ class KeyBinder:
         return press
 
     def _on_press(self, event: Any) -> None:
-        viewer = self._viewer() if self._viewer is not None else None
+        viewer = self._viewer
         native = getattr(event, "native", None)
-        if viewer is None or event.key is None or native is None or not native.isAutoRepeat():
+        if event.key is None or native is None or not native.isAutoRepeat():
             return
         pressed = _binding_of(event)
         for command, key in commands().items():

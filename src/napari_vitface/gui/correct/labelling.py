@@ -35,10 +35,8 @@ class Labelling(LabelEditing):
             self, self.selection, self.saving, self.canvas, self.walk, self.annotating
         )
         self._keys = KeyBinder(self.run)
-        viewer = session.viewer
-        assert viewer is not None
-        self._keys.bind(viewer)
-        self._keys.repeat(viewer)
+        self._keys.bind(session.viewer)
+        self._keys.repeat(session.viewer)
         overlays.points_made.connect(self._keys.bind)
 
     def run(self, command: str) -> None:
@@ -46,9 +44,7 @@ class Labelling(LabelEditing):
         self.canvas.end_drag()
         commands()[command].carry_out(self._targets)
 
-    def close(self) -> None:
-        """Let go of documents and keys; what is not saved is in the journal."""
+    def leave_viewer(self) -> None:
+        """Let go of the canvas and the keys."""
         self._keys.unbind()
         self.canvas.close()
-        self.annotating.close()
-        self.documents.close()

@@ -125,10 +125,7 @@ class CorrectSection(Section):
         self.set_waiting(keypoints is None)
         self.project.setVisible(opened is not None or labelling.project is not None)
         self.hint.setText(self._what_to_do())
-        if document is None:
-            self.saved.setText("")
-        else:
-            self.saved.setText(labelling.saving.line)
+        self.saved.setText(labelling.saving.line)
         there = document is not None
         for widget in (self.saved, self._history):
             widget.setVisible(there)

@@ -17,37 +17,23 @@ from napari_vitface.gui.correct.saving import not_written
 from napari_vitface.gui.fine_tune.labels import label_source
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan, Planner
-from napari_vitface.gui.fine_tune.run import (
-    TRAINING,
+from napari_vitface.gui.fine_tune.training_run import (
     Curve,
-    Run,
+    TrainingRun,
     Unfinished,
     files_of,
     free_name,
     last_finished,
     unfinished_runs,
 )
+from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.models import ModelInfo, model_info
 from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.jobs.events import (
-    Cancelled,
-    EpochFinished,
-    Event,
-    Failed,
-    Finished,
-    HeldOutShown,
-    LossMeasured,
-    Notice,
-    Preparing,
-    Progress,
-    Started,
-)
+from napari_vitface.jobs.events import EpochFinished, Event, Finished, HeldOutShown, LossMeasured
 from napari_vitface.jobs.results.models import ModelsResult
-from napari_vitface.jobs.results.training import TrainResult, TrainSettings
 from napari_vitface.jobs.training.run import home_of
 
 if TYPE_CHECKING:
-    from napari_vitface.engine import Request
     from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
     from napari_vitface.project.document import LabelDocument
@@ -58,11 +44,9 @@ _log = logging.getLogger(__name__)
 _NOT_SAVED = "Nothing was trained, because the labels could not be saved: "
 
 
-class FineTune:
+class FineTune(Runner[TrainingRun]):
     """Trains a model on the labels of the session's project; one training at a time."""
 
-    #: The run made progress or ended; or runs that can go on were found.
-    changed = Signal()
     #: The loss, the held-out error or the held-out frames are others.
     measured = Signal()
     #: What the press would do is another.
@@ -71,11 +55,9 @@ class FineTune:
     models_found = Signal(object)
 
     def __init__(self, session: Session, labelling: Labelling) -> None:
-        self._session = session
+        super().__init__(session)
         self._labelling = labelling
-        self._request: Request | None = None
         self._project: Project | None = None
-        self.run: Run | None = None
         #: Runs of the project that can go on, the last one first.
         self.unfinished: list[Unfinished] = []
         #: Why the last press did not begin a training; empty if it did.
@@ -86,11 +68,6 @@ class FineTune:
         labelling.document_changed.connect(self._on_project)
 
     # ----------------------------------------------------------------- what there is
-
-    @property
-    def active(self) -> bool:
-        """Whether a training is under way."""
-        return self.run is not None and self.run.active
 
     @property
     def plan(self) -> Plan:
@@ -130,8 +107,8 @@ class FineTune:
         source = label_source(project)
         name = self.options.name.strip() or free_name(source)
         opened = session.current
-        return self._submit(
-            Run(name, home_of(source) / "runs" / name, session.model),
+        return self._train(
+            TrainingRun(name, home_of(source) / "runs" / name, session.model),
             {
                 **arguments,
                 "labels": source,
@@ -140,16 +117,6 @@ class FineTune:
                 "resume": False,
             },
         )
-
-    def stop(self) -> None:
-        """Stop after the step in progress; what was reached is kept on disk."""
-        run = self.run
-        if run is None or not run.active:
-            return
-        run.status = "stopping"
-        if self._request is not None:
-            self._request.cancel()
-        self.changed.emit()
 
     def resume(self, folder: Path | None = None, *, finish: bool = False) -> bool:
         """Go on with a run of the project (by its folder), or with the last one.
@@ -170,7 +137,9 @@ class FineTune:
                 return False
             folder = before.folder
         same = before is not None and before.folder == folder
-        run = Run(folder.name, folder, before.old_model if before and same else session.model)
+        run = TrainingRun(
+            folder.name, folder, before.old_model if before and same else session.model
+        )
         run.curve = Curve.read(files_of(folder).curves)
         for one in self.unfinished:
             if one.folder == folder:
@@ -180,7 +149,7 @@ class FineTune:
             run.settings = before.settings
             run.step, run.steps = before.step, before.steps
         # The run's own options count, whatever is set now; the device may be another.
-        return self._submit(
+        return self._train(
             run,
             {
                 "labels": label_source(project),
@@ -214,7 +183,7 @@ class FineTune:
 
     def close(self) -> None:
         """Nothing more is to be heard; the engine keeps the state of what is under way."""
-        self.stop()
+        self.cancel()
 
     # ----------------------------------------------------------------- saving
 
@@ -251,80 +220,39 @@ class FineTune:
 
     # ----------------------------------------------------------------- the engine
 
-    def _submit(self, run: Run, arguments: Mapping[str, object]) -> bool:
+    def _train(self, run: TrainingRun, arguments: Mapping[str, object]) -> bool:
         self.refused = ""
-        self.run = run
         self.planner.pause(True)
-        try:
-            self._request = self._session.submit(
-                "train", arguments, lambda event: self._on_event(run, event)
-            )
-        except Exception as error:
-            self._fail(run, sentence_of("train", error))
-            return False
-        self.changed.emit()
+        self.begin(run, "train", arguments, lambda event: self._on_event(run, event))
         self.measured.emit()
-        return True
+        return run.active
 
     def _refuse(self, sentence: str) -> bool:
         self.refused = sentence
         self.changed.emit()
         return False
 
-    def _on_event(self, run: Run, event: Event) -> None:
+    def _on_event(self, run: TrainingRun, event: Event) -> bool:
         match event:
-            case Preparing():
-                run.stage = event.message
-            case Started(settings=TrainSettings() as settings):
-                run.status = "running" if run.status == "starting" else run.status
-                run.settings, run.steps = settings, event.total
-                run.curve.mean_pose = settings.mean_pose.median, settings.mean_pose.mean
-            case Progress():
-                run.status = "running" if run.status == "starting" else run.status
-                run.stage, run.done, run.total = event.message, event.done, event.total
-                run.seconds_left = event.seconds_left
-                if event.message == TRAINING:
-                    run.step, run.steps = event.done, event.total
-            case LossMeasured():
-                # A run that goes on after a crash goes over some of its steps again.
-                run.curve.losses = [one for one in run.curve.losses if one[0] < event.step]
-                run.curve.losses.append((event.step, event.loss))
+            case LossMeasured() | EpochFinished() | HeldOutShown():
                 self.measured.emit()
-                return
-            case EpochFinished():
-                _note_judgement(run.curve, event)
-                self.measured.emit()
-                return
-            case HeldOutShown():
-                run.shown = event
-                self.measured.emit()
-                return
-            case Notice():
-                run.notices.append(event.message)
-            case Finished(result=TrainResult() as result):
-                run.result = result
-                run.status = "done"
+                return True
+            case Finished():
                 self._take_over(run)
-            case Cancelled():
-                run.status = "stopped"
-            case Failed():
-                self._fail(run, event.message)
-                return
         if not run.active:
             self._ended()
-        self.changed.emit()
+        return False
 
-    def _fail(self, run: Run, message: str) -> None:
-        run.status, run.message = "failed", message
+    def _fail(self, run: TrainingRun, message: str) -> None:
+        super()._fail(run, message)
         self._ended()
-        self.changed.emit()
 
     def _ended(self) -> None:
         self._request = None
         self.planner.pause(False)
         self._find_runs()
 
-    def _take_over(self, run: Run) -> None:
+    def _take_over(self, run: TrainingRun) -> None:
         """The new model is in use at once."""
         session = self._session
         if run.settings is not None:
@@ -356,11 +284,11 @@ class FineTune:
         if project is None:
             return
 
-        def look() -> tuple[list[Unfinished], Run | None]:
+        def look() -> tuple[list[Unfinished], TrainingRun | None]:
             source = label_source(project)
             return unfinished_runs(source), last_finished(source)
 
-        def found(result: tuple[list[Unfinished], Run | None] | Exception) -> None:
+        def found(result: tuple[list[Unfinished], TrainingRun | None] | Exception) -> None:
             if isinstance(result, Exception):
                 self._session.tell(sentence_of("looking for earlier fine-tunes", result), "warning")
                 return
@@ -393,15 +321,6 @@ class FineTune:
         except Exception as error:
             # Nobody asked; what is wrong with the engine is said where it is needed.
             _log.info("cannot list the models of %s", project, exc_info=error)
-
-
-def _note_judgement(curve: Curve, event: EpochFinished) -> None:
-    if event.mean_pose_median is not None:
-        curve.mean_pose = event.mean_pose_median, event.mean_pose_mean
-    if event.median_error is None or event.mean_error is None:
-        return
-    curve.errors = [one for one in curve.errors if one[0] < event.step]
-    curve.errors.append((event.step, event.median_error, event.mean_error))
 
 
 def _save_other(document: LabelDocument) -> str:

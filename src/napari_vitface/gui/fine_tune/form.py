@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.words import start_name
 from napari_vitface.gui.section import labelled_rows
+from napari_vitface.gui.settings_widgets import (
+    device_box,
+    offer,
+    precision_box,
+    value_of,
+    widget_of,
+)
+from napari_vitface.settings.computing import PRECISIONS
+from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import SCRATCH, TIMM, TrainingSettings
 
 _QUICK, _FULL = "quick", "full"
@@ -29,25 +38,22 @@ _HELP = {
     "start": "The model in use is mostly best. Weights of timm or random ones need hundreds of "
     "labelled frames, and a GPU for large networks.",
     "backbone": "A name that timm knows, as vit_small_patch16_224. Larger networks need a GPU.",
-    "steps": "Automatic goes by the number of frames. Give more if the error still falls at the "
-    "end, fewer to have it sooner.",
-    "size": "Height x width of the network's input, in multiples of the patch size. Empty is that "
-    "of the model it starts from. Larger is more exact and slower.",
     "val": "Frames that are never trained on and tell how good the model is. The last part of each "
     "video is honest for more frames of these videos; a whole video, for videos yet to come; at "
     "random is too kind where labelled frames are near each other.",
     "share": "Share of the labelled frames that is held out. More makes the verdict surer, and "
     "leaves fewer to learn from.",
-    "batch": "Frames that go through the network together. Halve it if memory runs out.",
-    "rate": "Automatic is mostly right. Lower it if the loss jumps up and down.",
     "device": "Automatic takes a GPU where there is one that works.",
     "precision": "Automatic measures which is faster here. fp32 is the most exact.",
-    "seed": "Another seed gives another training on the same labels: a way to see what is luck.",
 }
 
 
 class FineTuneForm(QWidget):
-    """Every choice with its default, and when to change it as a tooltip."""
+    """Every choice with its default, and when to change it as a tooltip.
+
+    What is chosen by the labels and models that there are has rows made by hand; other settings of
+    a training have the widgets that they are declared with, where they have a label.
+    """
 
     changed = Signal()
 
@@ -64,49 +70,37 @@ class FineTuneForm(QWidget):
         self.start = ComboBox(choices=self._starts())
         self.backbone = LineEdit()
         self.backbone.native.setPlaceholderText(_BACKBONE)
-        # The box for whole numbers cannot show a word for one of them.
-        self.steps = FloatSpinBox(min=0, max=1_000_000, step=50, value=0)
-        self.steps.native.setDecimals(0)
-        self.image_size = LineEdit()
-        self.image_size.native.setPlaceholderText("as the model has it")
         self.val = ComboBox(choices=self._held())
         self.share = FloatSpinBox(min=0.05, max=0.9, step=0.05, value=_SHARE)
-        self.batch = SpinBox(min=1, max=1024, value=TrainingSettings.batch_size)
-        self.rate = FloatSpinBox(min=0.0, max=0.1, step=0.0001, value=0.0)
-        for box in (self.steps, self.rate):
-            box.native.setSpecialValueText("automatic")
-        self.device = ComboBox(choices=[("automatic", "auto"), ("CPU", "cpu")])
-        self.precision = ComboBox(
-            choices=[
-                ("automatic (measured)", "auto"),
-                ("fp32", "fp32"),
-                ("bf16", "bf16"),
-                ("fp16", "fp16"),
-            ]
-        )
+        self.device = device_box()
+        self.precision = precision_box([name for name in PRECISIONS if name != "int8"])
         #: Device and precision that came from elsewhere; others were chosen here.
         self._given = ("auto", "auto")
-        self.seed = SpinBox(min=0, max=2**31 - 1, value=TrainingSettings.seed)
+        self._settings = {
+            name: setting
+            for name, setting in declared(TrainingSettings).items()
+            if setting.option.label
+        }
+        self.widgets = {
+            name: widget_of(setting, self._on_changed) for name, setting in self._settings.items()
+        }
         rows: tuple[tuple[str, Any, str], ...] = (
             ("Way", self.way, "way"),
             ("Name", self.name, "name"),
             ("Start from", self.start, "start"),
             ("Network", self.backbone, "backbone"),
-            ("Steps", self.steps, "steps"),
-            ("Image size", self.image_size, "size"),
             ("Held out", self.val, "val"),
             ("Share", self.share, "share"),
-            ("Batch", self.batch, "batch"),
-            ("Learning rate", self.rate, "rate"),
+            *((each.label, each, name) for name, each in self.widgets.items()),
             ("Device", self.device, "device"),
             ("Precision", self.precision, "precision"),
-            ("Seed", self.seed, "seed"),
         )
         grid, labels = labelled_rows(*((title, field.native) for title, field, _ in rows))
         for label, (_, field, key) in zip(labels, rows, strict=True):
-            label.setToolTip(_HELP[key])
-            field.native.setToolTip(_HELP[key])
-            field.changed.connect(self._on_changed)
+            if key in _HELP:
+                field.native.setToolTip(_HELP[key])
+                field.changed.connect(self._on_changed)
+            label.setToolTip(field.native.toolTip())
         self._labels = dict(zip((key for *_, key in rows), labels, strict=True))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 0, 0, 4)
@@ -128,14 +122,10 @@ class FineTuneForm(QWidget):
             name=str(self.name.value or ""),
             start=start,
             backbone=backbone if start == SCRATCH else "",
-            steps=int(self.steps.value),
-            image_size=str(self.image_size.value or ""),
             val=self._val(),
-            batch_size=int(self.batch.value),
-            learning_rate=float(self.rate.value),
             device=str(self.device.value),
             precision=str(self.precision.value),
-            seed=int(self.seed.value),
+            **{name: value_of(each, self.widgets[name]) for name, each in self._settings.items()},
         )
 
     def _val(self) -> str:
@@ -209,12 +199,9 @@ class FineTuneForm(QWidget):
 
     def _refill(self, box: ComboBox, choices: list[tuple[str, str]]) -> None:
         """Change what a box offers; its choice stays if it is still there."""
-        chosen = box.value
         self._filling = True
         try:
-            box.choices = choices
-            if chosen in [value for _, value in choices]:
-                box.value = chosen
+            offer(box, choices)
         finally:
             self._filling = False
         self._on_changed()

@@ -23,7 +23,7 @@ class FineTuneOptions:
     backbone : str
         timm name for ``scratch``; empty for the default.
     steps, learning_rate
-        0 for the default.
+        None for the default.
     image_size : str
         ``"HxW"``; empty for that of the start.
     val : str
@@ -34,11 +34,11 @@ class FineTuneOptions:
     name: str = ""
     start: str = ""
     backbone: str = ""
-    steps: int = 0
+    steps: int | None = TrainingSettings.steps
     image_size: str = ""
     val: str = TrainingSettings.val
     batch_size: int = TrainingSettings.batch_size
-    learning_rate: float = 0.0
+    learning_rate: float | None = TrainingSettings.learning_rate
     device: str = "auto"
     precision: str = TrainingSettings.precision
     seed: int = TrainingSettings.seed
@@ -69,7 +69,7 @@ class FineTuneOptions:
             "init": self.start or model,
             "quick": self.trains_head_only,
             "val": self.val,
-            "steps": self.steps or None,
+            "steps": self.steps,
             "batch_size": self.batch_size,
             "image_size": self.size(),
             "device": self.device,
@@ -81,6 +81,6 @@ class FineTuneOptions:
         return {
             **self.plan_arguments(model),
             "backbone": (self.backbone.strip() or None) if self.from_random else None,
-            "learning_rate": self.learning_rate or None,
+            "learning_rate": self.learning_rate,
             "precision": self.precision,
         }

@@ -9,7 +9,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QWheelEvent
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_vitface.gui.fine_tune.run import Curve
+from napari_vitface.gui.fine_tune.training_run import Curve
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Width of the axes on the left, so that steps stand below each other.

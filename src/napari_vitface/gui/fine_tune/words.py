@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.plan import Plan
-from napari_vitface.gui.fine_tune.run import TRAINING, Run
+from napari_vitface.gui.fine_tune.training_run import TRAINING, TrainingRun
 from napari_vitface.gui.job_run import STARTING
 from napari_vitface.gui.style import count, duration
 from napari_vitface.jobs.outputs import why_not_kept
@@ -125,25 +125,25 @@ def _rough_time(seconds: float | None) -> str:
     return f"roughly {duration(rough)} on this computer"
 
 
-def stage_words(run: Run) -> str:
+def stage_words(run: TrainingRun) -> str:
     """What a run is doing, and how long it will take."""
     if run.status == "starting":
-        return f"{run.stage or STARTING} …"
-    if run.status == "stopping":
+        return f"{run.doing or STARTING} …"
+    if run.status == "cancelling":
         return "Stopping; what was reached is being written …"
-    if run.stage == TRAINING:
+    if run.doing == TRAINING:
         text = f"Step {run.step} of {run.steps}"
         if run.seconds_left is not None:
             early = " at most" if run.settings is not None and run.settings.stops_early else ""
             text += f"  ·  {duration(run.seconds_left)} left{early}"
         return text
-    stage = run.stage[:1].upper() + run.stage[1:]
+    stage = run.doing[:1].upper() + run.doing[1:]
     if run.total > 1:
         return f"{stage}: {run.done} of {run.total}"
     return f"{stage} …" if stage else "Starting …"
 
 
-def error_words(run: Run) -> str:
+def error_words(run: TrainingRun) -> str:
     """The held-out error as it stands, beside where it began and the mean pose."""
     errors = run.curve.errors
     if not errors:
@@ -156,7 +156,7 @@ def error_words(run: Run) -> str:
     return text + " (medians)."
 
 
-def run_words(run: Run) -> str:
+def run_words(run: TrainingRun) -> str:
     """What is trained from what, and on what it computes."""
     settings = run.settings
     if settings is None:
@@ -167,7 +167,7 @@ def run_words(run: Run) -> str:
     return f"{run.name}, from {start}, on {frames}; computed on {device} in {settings.precision}."
 
 
-def change_words(run: Run) -> str:
+def change_words(run: TrainingRun) -> str:
     """What came of it in a few characters, for the header of the section."""
     if run.result is None or run.result.after.median is None:
         return "done"
@@ -177,14 +177,14 @@ def change_words(run: Run) -> str:
     return f"{before.median:.1f} → {after.median:.1f} px"
 
 
-def notice_words(run: Run) -> str:
+def notice_words(run: TrainingRun) -> str:
     """What the job had to say, one notice a line, with paths as they are in the project."""
     project = run.folder.parent.parent.parent
     folder = str(project / "labeled-data") + os.sep
     return "\n".join(run.notices).replace(folder, "").replace(str(project) + os.sep, "")
 
 
-def stopped_words(run: Run) -> str:
+def stopped_words(run: TrainingRun) -> str:
     """What a run that was stopped has reached."""
     if not run.can_continue:
         # Once it had begun there was a folder.

@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 
 from napari_vitface.gui.crop import Crop
 from napari_vitface.gui.crop_tool import CropTool
-from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.prediction import FindFaceResult
 
 
 @dataclass
-class FindRun(JobRun):
+class FindRun(VideoRun):
     """A search in progress or the last one."""
 
-    opened: OpenVideo
     left: Crop | None = None
     result: FindFaceResult | None = field(default=None, kw_only=True)
 
@@ -26,7 +24,7 @@ class FindRun(JobRun):
         return self.status == "done" and crop == self.left
 
 
-class FaceFinding(Runner[FindRun]):
+class FaceFinding(VideoRunner[FindRun]):
     """Runs the find_face job for a session; one run at a time."""
 
     def __init__(self, session: Session, crop_tool: CropTool) -> None:
@@ -49,11 +47,6 @@ class FaceFinding(Runner[FindRun]):
         run = FindRun(opened)
         # Between the steps of a training, which would keep it waiting for minutes.
         self.begin(run, "find_face", arguments, lambda e: self._on_event(run, e), urgent=True)
-
-    def cancel(self, opened: OpenVideo | None = None) -> None:
-        """Stop the search (in one video, if given); the crop stays as it was."""
-        if opened is None or (self.run is not None and self.run.opened is opened):
-            super().cancel()
 
     def _on_event(self, run: FindRun, event: Event) -> bool:
         if isinstance(event, Finished) and run.result is not None and run.result.found:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
+from magicgui.widgets import CheckBox, FileEdit, SpinBox
 from psygnal import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.section import labelled_rows
+from napari_vitface.gui.settings_widgets import device_box, offer_devices, precision_box
 from napari_vitface.gui.workbench import Workbench
 
 
@@ -26,16 +27,7 @@ class PredictOptionsForm(QWidget):
         self.last = SpinBox(min=0, max=0, value=0)
         self.step = SpinBox(min=1, max=10000, value=1)
         self.step.tooltip = "1 takes every frame, 10 every tenth"
-        self.device = ComboBox(choices=[("automatic", "auto"), ("CPU", "cpu")])
-        self.precision = ComboBox(
-            choices=[
-                ("automatic (measured)", "auto"),
-                ("fp32", "fp32"),
-                ("bf16", "bf16"),
-                ("fp16", "fp16"),
-                ("int8 (CPU)", "int8"),
-            ],
-        )
+        self.device, self.precision = device_box(), precision_box()
         self.folder = FileEdit(mode=FileDialogMode.EXISTING_DIRECTORY, value=None, nullable=True)
         self.folder.line_edit.native.setPlaceholderText("beside the video")
         self.folder.choose_btn.text = "…"
@@ -95,10 +87,7 @@ class PredictOptionsForm(QWidget):
 
     def set_devices(self, devices: list[tuple[str, str]]) -> None:
         """Offer (text, name) devices beside the automatic choice."""
-        chosen = self.device.value
-        self.device.choices = [("automatic", "auto"), *devices]
-        if chosen in [name for _, name in devices]:
-            self.device.value = chosen
+        offer_devices(self.device, devices)
 
     def summary(self) -> str:
         """The settings in a few words, for when the form is folded."""

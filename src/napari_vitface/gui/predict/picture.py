@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_vitface.gui.crop import Crop
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, row_of
 from napari_vitface.gui.workbench import Workbench
@@ -56,7 +57,7 @@ class PicturePart(QWidget):
         self.setVisible(opened is not None)
         if opened is None:
             return
-        self.part.setText(self._words())
+        self.part.setText(self._words(opened.crop))
         cropped = opened.crop is not None
         self.draw_button.setText("Adjust" if cropped else "Draw")
         self.draw_button.setToolTip(
@@ -67,8 +68,8 @@ class PicturePart(QWidget):
         self.buttons.setEnabled(not finding.active and not session.prediction.active)
         self.whole_button.setEnabled(cropped or tool.drawing)
         self.progress.show_run(finding.run, stopping="Stopping after a few views …")
-        run = finding.run
-        if run is None or run.opened is not opened:
+        run = finding.of(opened)
+        if run is None:
             self.note.say("")
         elif run.result is not None and run.says(opened.crop):
             self.note.say(run.result.sentence, "info" if run.result.found else "warning")
@@ -77,11 +78,10 @@ class PicturePart(QWidget):
         else:
             self.note.say("")
 
-    def _words(self) -> str:
-        opened, tool = self._session.current, self._session.crop_tool
-        assert opened is not None
-        if opened.crop is not None:
-            x, y, width, height = opened.crop
+    def _words(self, crop: Crop | None) -> str:
+        tool = self._session.crop_tool
+        if crop is not None:
+            x, y, width, height = crop
             return f"{width} × {height} px at x {x}, y {y}"
         if tool.drawing:
             return tool.problem or "drag a rectangle around the face"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.keypoints import KeypointSet
@@ -34,10 +34,9 @@ class PredictOptions:
 
 
 @dataclass
-class Run(JobRun):
+class Run(VideoRun):
     """A prediction in progress or the last one."""
 
-    opened: OpenVideo
     model: str
     options: PredictOptions
     crop: Crop | None
@@ -45,7 +44,7 @@ class Run(JobRun):
     result: PredictResult | None = field(default=None, kw_only=True)
 
 
-class Prediction(Runner[Run]):
+class Prediction(VideoRunner[Run]):
     """Runs the predict job for a session; one run at a time."""
 
     #: First and last frame (exclusive) between which the current video's poses were filled in.
@@ -70,12 +69,8 @@ class Prediction(Runner[Run]):
 
     def is_filling(self, opened: OpenVideo) -> bool:
         """Whether the run in progress is writing the poses of this video and the chosen model."""
-        return (
-            self.run is not None
-            and self.run.active
-            and self.run.opened is opened
-            and self.run.model == self._session.model
-        )
+        run = self.of(opened)
+        return run is not None and run.active and run.model == self._session.model
 
     def start(self, options: PredictOptions) -> None:
         """Predict the current video with the chosen model."""
@@ -103,11 +98,6 @@ class Prediction(Runner[Run]):
             "overwrite": options.overwrite,
         }
         self.begin(run, "predict", arguments, lambda event: self._on_event(run, event))
-
-    def cancel(self, opened: OpenVideo | None = None) -> None:
-        """Stop the run (of one video, if given); what is done stays on disk."""
-        if opened is None or (self.run is not None and self.run.opened is opened):
-            super().cancel()
 
     def _on_event(self, run: Run, event: Event) -> bool:
         """Take poses in; True if nobody has to hear of the event."""

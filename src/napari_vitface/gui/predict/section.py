@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QFlowLayout
 
 from napari_vitface.gui.models import ModelInfo
+from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.predict.low_confidence import LowConfidence
@@ -146,8 +147,7 @@ class PredictSection(Section):
 
     def _plot(self) -> None:
         viewer: Any = self._session.viewer
-        if viewer is not None:
-            open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(viewer, TRAJECTORIES)
 
     def _list_models(self) -> None:
         choices = list(self._models)
@@ -222,52 +222,79 @@ class PredictSection(Section):
 
     def refresh(self, *_: Any) -> None:
         """Bring every line up to date with the session."""
-        session = self._session
-        opened, run = session.current, session.prediction.run
-        active = run is not None and run.active
+        opened, active = self._session.current, self._session.prediction.active
         self.set_waiting(opened is None)
-        info = self._models.get(session.model)
-        of_other = opened is not None and opened.source is not None
-        self.about_model.setText(info.summary if info is not None and not of_other else "")
         self.options.set_summary(self.form.summary())
         self.options.setEnabled(not active)
         self.model.setEnabled(not active)
         self.predict_button.setVisible(not active)
-        # Not on the whole frame while the face is being looked for.
-        self.predict_button.setEnabled(opened is not None and not session.face_finding.active)
-        for box in (self.show_label, self.points, self.names, self.skeleton):
-            box.setVisible(opened is not None and opened.poses is not None)
-        mine = run if run is not None and opened is run.opened and not of_other else None
-        self._refresh_hint(mine, active)
-        self._mention_list(active)
-        self._refresh_progress(run if active else None)
-        self._refresh_result(mine)
-
-    def _refresh_hint(self, run: Run | None, active: bool) -> None:
-        opened = self._session.current
-        self.predict_button.setText("Predict")
         self.predict_button.setToolTip("")
-        predicted = 0
-        if not active and opened is not None and opened.poses is not None and opened.saved:
-            predicted = int((opened.poses.state != PointState.ABSENT).any(axis=1).sum())
-        finished = opened is not None and predicted == len(opened.video)
-        # The points on screen may be those of another part of the picture.
-        moved = opened is not None and run is not None and run.crop != opened.crop
-        set_look(self.predict_button, "" if finished and not moved else "primary")
         if opened is None:
-            self.hint.setText("Waits for a video.")
-            self.status = ""
-            return
+            self._show_waiting()
+        else:
+            self._show_video(opened)
+
+    def _show_waiting(self) -> None:
+        self.hint.setText("Waits for a video.")
+        self.status = ""
+        self._describe_model(True)
+        self.predict_button.setText("Predict")
+        self.predict_button.setEnabled(False)
+        for widget in (self.show_label, self.points, self.names, self.skeleton, self.folder_button,
+                       self.plot_button, self.low_confidence):  # fmt: skip
+            widget.setVisible(False)
+        self.device.setText("")
+        for note in (self.notices, self.result):
+            note.say("")
+        self._refresh_progress()
+
+    def _show_video(self, opened: OpenVideo) -> None:
+        session = self._session
+        own = opened.source is None
+        run = session.prediction.of(opened) if own else None
+        self._describe_model(own)
+        # Not on the whole frame while the face is being looked for.
+        self.predict_button.setEnabled(not session.face_finding.active)
+        there = opened.poses is not None
+        for widget in (self.show_label, self.points, self.names, self.skeleton, self.plot_button):
+            widget.setVisible(there)
+        self.folder_button.setVisible(opened.saved is not None)
+        self._refresh_hint(opened, run)
+        self._mention_list(opened)
+        self._refresh_progress()
+        finding = session.face_finding.active
+        if self.low_confidence.refresh(opened, run, finding=finding):
+            self.status = "low confidence"
+        self.device.setText("")
+        self.notices.say("")
+        self._say_source(opened)
+        if run is not None:
+            self._show_run(run)
+
+    def _describe_model(self, own: bool) -> None:
+        info = self._models.get(self._session.model)
+        self.about_model.setText(info.summary if own and info is not None else "")
+
+    def _refresh_hint(self, opened: OpenVideo, run: Run | None) -> None:
+        active = self._session.prediction.active
+        predicted = 0
+        if not active and opened.poses is not None and opened.saved:
+            predicted = int((opened.poses.state != PointState.ABSENT).any(axis=1).sum())
+        finished = predicted == len(opened.video)
+        # The points on screen may be those of another part of the picture.
+        moved = run is not None and run.crop != opened.crop
+        set_look(self.predict_button, "" if finished and not moved else "primary")
         frames = count(self.form.frame_count, "frame")
         if active:
             self.hint.setText("")
+            self.predict_button.setText("Predict")
         elif run is not None and run.status == "cancelled":
             kept = "What is done is kept; Go on predicts the rest." if run.done else ""
             lost = run.lost
             self.hint.setText(f"Cancelled. {lost or kept}".rstrip())
             self.predict_button.setText(f"{'Predict' if lost else 'Go on with'} {frames}")
             self.status = "cancelled"
-        elif predicted and opened.saved is not None:
+        elif predicted and opened.saved:
             self.hint.setText("Move the slider to look at the points.")
             same = self.form.frame_count == predicted
             self.predict_button.setText("Predict again" if same else f"Predict {frames}")
@@ -275,18 +302,17 @@ class PredictSection(Section):
             total = count(len(opened.video), "frame")
             self.status = "done" if finished else f"{predicted} of {total}"
         else:
-            model = self._session.model_name
-            with_model = f" with {model}" if opened.source is not None else ""
+            with_model = f" with {self._session.model_name}" if opened.source else ""
             self.hint.setText(
                 f"Press Predict{with_model}: points appear on the video as they are found."
             )
             self.predict_button.setText(f"Predict {frames}")
             self.status = "ready"
 
-    def _mention_list(self, active: bool) -> None:
+    def _mention_list(self, opened: OpenVideo) -> None:
         """Say what the list of videos does meanwhile, if it runs."""
-        videos, opened = self._session.video_list, self._session.current
-        if active or opened is None or not (videos.going or videos.active):
+        videos = self._session.video_list
+        if self._session.prediction.active or not (videos.going or videos.active):
             return
         if videos.is_filling(opened):
             self.hint.setText("The list of videos is at this one: points appear as they are found.")
@@ -297,40 +323,37 @@ class PredictSection(Section):
                 "The list of videos is running. Predict comes after the video that it is at."
             )
 
-    def _refresh_progress(self, run: Run | None) -> None:
-        waiting = ""
+    def _refresh_progress(self) -> None:
+        prediction, waiting = self._session.prediction, ""
         if self._session.fine_tune.active:
             waiting = "Waits for the fine-tune to end, which section 5 can stop"
         elif self._session.video_list.active:
             waiting = "Waits for the video that the list of videos is at"
+        run = prediction.run
         self.progress.show_run(run, waiting=waiting)
-        if run is not None:
+        if run is not None and run.active:
             self.status = f"{100 * run.done // run.total} %" if run.total else "starting"
 
-    def _refresh_result(self, run: Run | None) -> None:
-        opened = self._session.current
-        settings = run.settings if run is not None else None
-        self.device.setText(device_line(settings))
-        self.device.setToolTip("" if settings is None else settings.why)
-        notices = [*run.notices] if run is not None else []
-        self.notices.say("\n".join(notices), "warning")
-        finding = self._session.face_finding.active
-        if self.low_confidence.refresh(opened, run, finding=finding):
-            self.status = "low confidence"
-        self.folder_button.setVisible(opened is not None and opened.saved is not None)
-        self.plot_button.setVisible(opened is not None and opened.poses is not None)
-        if run is not None and run.status == "failed":
+    def _show_run(self, run: Run) -> None:
+        """What the last run of this video computed with, had to say and came to."""
+        self.device.setText(device_line(run.settings))
+        self.device.setToolTip(run.settings.why if run.settings is not None else "")
+        self.notices.say("\n".join(run.notices), "warning")
+        if run.status == "failed":
             self.result.say(run.message, "error")
             self.status = "failed"
-        elif run is not None and run.result is not None:
+        elif run.result is not None:
             self.result.say(result_line(run.result, run.opened.path), "info")
-        elif opened is not None and opened.source is not None:
+
+    def _say_source(self, opened: OpenVideo) -> None:
+        """Where the points come from, if not from a run in this window."""
+        if opened.source is not None:
             self.result.say(
                 f"Showing {opened.source.name}, as another program saved it. Choose a model to go "
                 "back to its points.",
                 "info",
             )
-        elif opened is not None and opened.saved is not None and opened.poses is not None:
+        elif opened.saved is not None and opened.poses is not None:
             self.result.say(f"Opened {opened.saved.name}, found beside the video.", "info")
         else:
             self.result.say("")

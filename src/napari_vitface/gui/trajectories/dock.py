@@ -42,7 +42,7 @@ class TrajectoriesDock(QWidget):
         super().__init__(parent)
         viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.setObjectName("vitface-trajectories")
-        self._viewer = weakref.ref(viewer)
+        self._viewer_ref = weakref.ref(viewer)
         self.session: Workbench | None = None
         self.video: VideoPlot | None = None
         self._of_session, self._of_video = of_session, of_video = Connections(), Connections()
@@ -76,7 +76,8 @@ class TrajectoriesDock(QWidget):
 
         self._connect_own()
         self._restyle()
-        viewer.events.theme.connect(self._restyle)
+        self._of_viewer = Connections()
+        self._of_viewer.connect(viewer.events.theme, self._restyle)
 
         # When the window goes, nothing is to reach what is left of the widget.
         def undo(*_: object) -> None:
@@ -116,14 +117,20 @@ class TrajectoriesDock(QWidget):
 
         return slot
 
+    @property
+    def _viewer(self) -> Viewer:
+        viewer = self._viewer_ref()
+        assert viewer is not None
+        return viewer
+
     # ----------------------------------------------------------------- the session
 
     def join_session(self) -> None:
         """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
-        viewer = self._viewer()
-        if viewer is None or self._closed:
+        if self._closed:
             return
         self.leave_session()
+        viewer = self._viewer
         session: Workbench = open_session_of(viewer) or open_plugin_dock(viewer, FACE).session
         self.session = session
         self._of_session.connect(session.video_changed, self._on_video)
@@ -139,9 +146,7 @@ class TrajectoriesDock(QWidget):
     def close_links(self) -> None:
         """Let go of the session and the viewer; the dock is of no use afterwards."""
         self.leave_session()
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.disconnect(self._restyle)
+        self._of_viewer.undo()
         self._closed = True
 
     def _on_ended(self) -> None:
@@ -200,9 +205,7 @@ class TrajectoriesDock(QWidget):
     def _restyle(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme
 
-        viewer = self._viewer()
-        if viewer is None:
-            return
+        viewer = self._viewer
         theme = get_theme(viewer.theme)
         back, text = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.canvas, theme.text))
         self.setStyleSheet(style_sheet(viewer) + STYLE)

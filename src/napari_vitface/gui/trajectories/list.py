@@ -49,7 +49,8 @@ class TraceList(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._keypoints: KeypointSet | None = None
+        #: Colours of the keypoints that can be plotted, by name.
+        self._colours: dict[str, str] = {}
         #: Keypoints that the user does not want; new ones are plotted.
         self._hidden: set[str] = set()
         self._derived: list[Trace] = []
@@ -102,8 +103,7 @@ class TraceList(QWidget):
     @property
     def keypoints(self) -> list[str]:
         """Names of the keypoints that are ticked."""
-        names = self._keypoints.names if self._keypoints is not None else ()
-        return [name for name in names if name not in self._hidden]
+        return [name for name in self._colours if name not in self._hidden]
 
     @property
     def derived(self) -> list[Trace]:
@@ -120,21 +120,21 @@ class TraceList(QWidget):
         if trace.derived:
             place = self._derived.index(trace) if trace in self._derived else 0
             return QColor(DERIVED_COLOURS[place % len(DERIVED_COLOURS)])
-        assert self._keypoints is not None
-        return QColor(self._keypoints.colours[self._keypoints.index(trace.keypoints[0])])
+        return QColor(self._colours[trace.keypoints[0]])
 
     def set_keypoints(self, keypoints: KeypointSet | None) -> None:
         """List these keypoints; what was unticked stays so, by name."""
-        if keypoints != self._keypoints:
-            self._keypoints = keypoints
+        pairs = zip(keypoints.names, keypoints.colours, strict=True) if keypoints else ()
+        colours = dict(pairs)
+        if list(colours.items()) != list(self._colours.items()):
+            self._colours = colours
             self._fill()
 
     def show_only(self, names: Sequence[str]) -> None:
         """Tick these keypoints and no others."""
-        if self._keypoints is not None:
-            self._hidden = set(self._keypoints.names) - set(names)
-            self._fill()
-            self.changed.emit()
+        self._hidden = set(self._colours) - set(names)
+        self._fill()
+        self.changed.emit()
 
     def set_selected(self, names: Sequence[str]) -> None:
         """Mark the keypoint that is selected on the video."""
@@ -167,9 +167,7 @@ class TraceList(QWidget):
 
     def ask_for_trace(self) -> None:
         """Let the user add a derived trace."""
-        if self._keypoints is None:
-            return
-        dialog = TraceDialog(self._keypoints.names, self)
+        dialog = TraceDialog(list(self._colours), self)
         if dialog.exec():
             self.add(dialog.trace())
 
@@ -178,17 +176,13 @@ class TraceList(QWidget):
     def _fill(self) -> None:
         self.list.blockSignals(True)
         self.list.clear()
-        if self._keypoints is not None:
-            pairs = zip(self._keypoints.names, self._keypoints.colours, strict=True)
-            for name, colour in pairs:
-                item = self._item(name, QColor(colour), name not in self._hidden)
-                item.setData(_KEYPOINT, name)
-            for trace in self._derived:
-                item = self._item(
-                    trace.label, self.colour(trace), trace not in self._hidden_derived
-                )
-                item.setData(_TRACE, trace)
-                item.setToolTip(f"{trace.label}: {MEANING[trace.kind]}")
+        for name, colour in self._colours.items():
+            item = self._item(name, QColor(colour), name not in self._hidden)
+            item.setData(_KEYPOINT, name)
+        for trace in self._derived if self._colours else ():
+            item = self._item(trace.label, self.colour(trace), trace not in self._hidden_derived)
+            item.setData(_TRACE, trace)
+            item.setToolTip(f"{trace.label}: {MEANING[trace.kind]}")
         self.list.blockSignals(False)
         self._refresh_buttons()
 
@@ -219,16 +213,14 @@ class TraceList(QWidget):
             self.show_only([item.data(_KEYPOINT)])
 
     def _tick_all(self, ticked: bool) -> None:
-        if self._keypoints is not None:
-            self.show_only(self._keypoints.names if ticked else [])
+        self.show_only(list(self._colours) if ticked else [])
 
     def _refresh_buttons(self) -> None:
         item = self.list.currentItem()
         self.remove_button.setEnabled(item is not None and item.data(_TRACE) is not None)
-        there = self._keypoints is not None
-        self.add_button.setEnabled(there and len(self._keypoints or ()) > 1)
-        self.all_button.setEnabled(there)
-        self.none_button.setEnabled(there)
+        self.add_button.setEnabled(len(self._colours) > 1)
+        for button in (self.all_button, self.none_button):
+            button.setEnabled(bool(self._colours))
 
 
 def listed_keypoints(

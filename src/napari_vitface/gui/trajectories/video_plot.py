@@ -125,6 +125,8 @@ class VideoPlot:
         """Plot nothing more."""
         self._connections.undo()
         self._store.set_table(None, None)
+        for lane in self._plot.lanes.ticks:
+            self._show_frames(lane, {})
         for timer in (self._timer, self._redrawing):
             timer.stop()
             timer.deleteLater()

@@ -7,32 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QPoint, QSize, Qt
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QMenu,
     QPushButton,
-    QShortcut,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QElidingLabel
 
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import count, style_sheet
 from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import Settings
 from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_paths
+from napari_vitface.gui.video_list.table_view import VideoTableView
 from napari_vitface.gui.video_list.words import crop_words, list_words
 from napari_vitface.gui.waiting import run_waiting
 from napari_vitface.gui.workbench import Workbench
@@ -90,9 +87,16 @@ class VideoListDock(QWidget):
         self.table = VideoTable(queue.items, self)
         self.table.dropped.connect(queue.add)
         self.table.dragged.connect(queue.move)
-        self.view = QTableView()
-        self.bars = ProgressDelegate(self.view)
-        self._make_view()
+        self.view = VideoTableView(self.table)
+        self.view.doubleClicked.connect(lambda index: self.open(queue.items[index.row()]))
+        self.view.selectionModel().selectionChanged.connect(lambda *_: self.refresh())
+        self.view.customContextMenuRequested.connect(self._on_menu)
+        for key, work in (
+            ("Delete", lambda: queue.remove(self.chosen)),
+            ("Alt+Up", lambda: self.move_chosen(-1)),
+            ("Alt+Down", lambda: self.move_chosen(1)),
+        ):
+            self.view.add_key(key, work)
         self.settings = QElidingLabel("")
         self.faces = QComboBox()
         for text, crop in _FACES:
@@ -107,60 +111,20 @@ class VideoListDock(QWidget):
         self.note = Note()
         self._lay_out()
         self.setAcceptDrops(True)
-        self._links: list[tuple[Any, Callable[..., Any]]] = [
+        self._connections = Connections()
+        for signal, slot in (
             (queue.changed, self.refresh),
             (queue.items.item_changed, self._on_item),
             (session.model_changed, self.refresh),
             (session.prediction.options_changed, self.refresh),
             (session.ended, self.close_links),
             (viewer.events.theme, self._restyle),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
+        ):
+            self._connections.connect(signal, slot)
         self.destroyed.connect(lambda *_: self.close_links())
         self._restyle()
         self._show_settings_kept()
         self.refresh()
-
-    def _make_view(self) -> None:
-        view = self.view
-        view.setModel(self.table)
-        view.setItemDelegateForColumn(Column.STATE, self.bars)
-        view.setItemDelegateForColumn(Column.MESSAGE, SentenceDelegate(view))
-        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        view.setDragDropMode(QAbstractItemView.DragDropMode.DragDrop)
-        view.setDefaultDropAction(Qt.DropAction.MoveAction)
-        view.setDragDropOverwriteMode(False)
-        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        view.setWordWrap(False)
-        view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        view.setShowGrid(False)
-        view.verticalHeader().setDefaultSectionSize(25)
-        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header = view.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setStretchLastSection(True)
-        for column, width in (
-            (Column.VIDEO, 190),
-            (Column.FOLDER, 150),
-            (Column.FACE, 95),
-            (Column.STATE, 130),
-            (Column.SPEED, 70),
-        ):
-            view.setColumnWidth(column, width)
-        view.doubleClicked.connect(lambda index: self.open(self._queue.items[index.row()]))
-        view.selectionModel().selectionChanged.connect(lambda *_: self.refresh())
-        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        view.customContextMenuRequested.connect(self._on_menu)
-        for key, work in (
-            ("Delete", lambda: self._queue.remove(self.chosen)),
-            ("Alt+Up", lambda: self.move_chosen(-1)),
-            ("Alt+Down", lambda: self.move_chosen(1)),
-        ):
-            shortcut = QShortcut(QKeySequence(key), view)
-            shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
-            shortcut.activated.connect(work)
 
     def _lay_out(self) -> None:
         bar, below = QHBoxLayout(), QHBoxLayout()
@@ -379,7 +343,7 @@ class VideoListDock(QWidget):
 
     def _restyle(self, event: Any = None) -> None:
         self.setStyleSheet(style_sheet(self._viewer))
-        self.bars.set_theme(self._viewer)
+        self.view.bars.set_theme(self._viewer)
         self.view.viewport().update()
 
     def close_links(self) -> None:
@@ -388,14 +352,13 @@ class VideoListDock(QWidget):
             return
         self._closed = True
         self.table.close()
-        for signal, slot in self._links:
-            signal.disconnect(slot)
+        self._connections.undo()
 
 
 def open_video_list(session: Workbench) -> VideoListDock | None:
     """The list of a session's window below the canvas, opened and brought to the front."""
     viewer: Any = session.viewer
-    if viewer is None or not hasattr(viewer, "window"):
+    if not hasattr(viewer, "window"):
         return None
     dock = viewer.window.dock_widgets.get(NAME)
     if dock is None:

@@ -71,8 +71,7 @@ class FolderDialog(QDialog):
         self._timer.timeout.connect(self._search)
         self.pattern.textEdited.connect(lambda _: self._search_soon())
         self.subfolders.toggled.connect(lambda _: self._search_soon())
-        if session.viewer is not None:
-            self.setStyleSheet(style_sheet(session.viewer))
+        self.setStyleSheet(style_sheet(session.viewer))
         self.resize(520, 210)
 
     def choose_folder(self, start: str) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.finding import videos_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.keeping import Content, Keeping
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
+from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
 from napari_vitface.gui.video_list.store import Store, entry_of
 from napari_vitface.jobs.events import (
     Cancelled,
@@ -27,7 +27,6 @@ from napari_vitface.jobs.events import (
 from napari_vitface.jobs.results.prediction import (
     FindFaceResult,
     PredictResult,
-    PredictSettings,
 )
 from napari_vitface.video.length import estimated_length
 
@@ -40,24 +39,6 @@ if TYPE_CHECKING:
 _WRONG_FOR_ALL = ("CheckpointError", "BackboneError", "EngineError")
 
 _UNFINISHED = (State.WAITING, State.RUNNING, State.CANCELLED)
-
-
-@dataclass
-class ItemRun(JobRun):
-    """The job on one video.
-
-    Attributes
-    ----------
-    poses : list of PosesPredicted
-        What came so far, for a video that is opened while the job runs.
-    shown : OpenVideo or None
-        The open video that has these poses.
-    """
-
-    item: Item
-    model: str
-    poses: list[PosesPredicted] = field(default_factory=list)
-    shown: OpenVideo | None = None
 
 
 class VideoQueue(Runner[ItemRun]):
@@ -77,7 +58,7 @@ class VideoQueue(Runner[ItemRun]):
         self, session: Session, prediction: Prediction, store: Store | None = None
     ) -> None:
         super().__init__(session)
-        self._prediction = prediction
+        self._poses = PosesOnScreen(session, prediction)
         self.items = Items()
         self.kind: JobKind = PREDICT
         self.settings = Settings()
@@ -307,10 +288,10 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(item, message=run.doing)
             case Started():
                 self.items.update(item, total=run.total, message=run.doing)
-                self._show(run)
+                self._poses.show(run)
             case PosesPredicted():
                 run.poses.append(event)
-                self._show(run)
+                self._poses.show(run)
                 return True
             case Progress():
                 left, speed = run.seconds_left, item.speed
@@ -333,8 +314,7 @@ class VideoQueue(Runner[ItemRun]):
                     again=False,
                 )
                 self._speed = item.speed
-                if run.shown is not None and self._shows(run):
-                    run.shown.saved = item.result
+                self._poses.note_saved(run)
                 self._over(run)
             case Cancelled():
                 lost = run.lost
@@ -377,31 +357,7 @@ class VideoQueue(Runner[ItemRun]):
     def is_filling(self, opened: OpenVideo) -> bool:
         """Whether the job in progress brings poses of this video by the chosen model."""
         run = self.run
-        return (
-            run is not None
-            and run.active
-            and self._shows(run)
-            and opened.path.resolve() == run.item.real
-        )
-
-    def _shows(self, run: ItemRun) -> bool:
-        return run.model == self._session.model
-
-    def _show(self, run: ItemRun) -> None:
-        """Give the newest poses to the video, if it is open; all, if it was opened just now."""
-        session = self._session
-        opened = session.videos.find(run.item.path)
-        settings = run.settings
-        if opened is None or not isinstance(settings, PredictSettings):
-            run.shown = opened
-            return
-        fresh = run.poses[-1:]
-        if opened is not run.shown or opened.poses is None:
-            self._prediction.prepare(opened, run.model, settings.keypoints)
-            fresh = run.poses
-            run.shown = opened
-        for event in fresh:
-            self._prediction.fill(opened, run.model, settings.keypoints, event)
+        return run is not None and run.active and self._poses.is_of(opened, run)
 
     def _on_crop(self) -> None:
         """The crop that is drawn on a video of the list is the list's too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from qtpy.QtCore import (
 )
 
 from napari_vitface.errors import escaped
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.video_list.items import Item, Items
 from napari_vitface.gui.video_list.words import crop_words, folders, share_done, state_words
 
@@ -57,7 +58,8 @@ class VideoTable(QAbstractTableModel):
         self.items = items
         self._folders = folders(items)
         events = items.events
-        self._links: list[tuple[Any, Callable[..., Any]]] = [
+        self._connections = Connections()
+        for signal, slot in (
             (events.inserting, self._on_inserting),
             (events.inserted, self._on_inserted),
             (events.removing, self._on_removing),
@@ -65,14 +67,12 @@ class VideoTable(QAbstractTableModel):
             (events.moving, self._on_moving),
             (events.moved, self._on_moved),
             (items.item_changed, self._on_item),
-        ]
-        for signal, slot in self._links:
-            signal.connect(slot)
+        ):
+            self._connections.connect(signal, slot)
 
     def close(self) -> None:
         """Stop listening to the list."""
-        for signal, slot in self._links:
-            signal.disconnect(slot, missing_ok=True)
+        self._connections.undo()
 
     @property
     def in_several_folders(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.style import count
 from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
@@ -57,19 +57,13 @@ class AuditPanel(QWidget):
 
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
-        audits, run = self.audits, self.audits.run
-        active, opened = audits.active, self._session.current
+        audits, opened = self.audits, self._session.current
         self._refresh_button()
-        self.button.setVisible(not active)
+        self.button.setVisible(not audits.active)
         self._refresh_progress()
-        mine = run is not None and run.opened is opened and not active
-        if run is not None and mine and run.status == "failed":
-            self.notes.say(run.message, "error")
-        else:
-            self.notes.say("\n".join(run.notices) if run is not None and mine else "", "info")
+        say_end(self.notes, audits.of(opened))
         findings = audits.findings
-        done = run is not None and mine and run.status == "done"
-        set_look(self.button, "" if findings or done else "primary")
+        set_look(self.button, "" if findings or audits.is_done(opened) else "primary")
         # Events are compared by what they are, not by their arrays.
         if [id(finding) for finding in findings] != [id(finding) for finding in self._shown]:
             self._shown = findings
@@ -144,8 +138,7 @@ class AuditPanel(QWidget):
                 if button is not None:
                     button.setVisible(state == OPEN)
             row.set_current(session.current is not None and finding.frame == session.frame)
-        run = audits.run
-        done = run is not None and run.opened is session.current and run.status == "done"
+        done = audits.is_done(session.current)
         self.summary.setText(_summary(self._shown, states) if self._shown or done else "")
 
 

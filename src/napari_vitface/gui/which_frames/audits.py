@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.gui.correct.labelling import Labelling
-from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished, LabelDoubted
 from napari_vitface.pose.edits import LabelEdit, make_edit
@@ -22,14 +21,13 @@ OPEN, FIXED, CHANGED = "open", "fixed", "changed"
 
 
 @dataclass
-class AuditRun(JobRun):
+class AuditRun(VideoRun):
     """An audit in progress or the last one."""
 
-    opened: OpenVideo
     found: list[LabelDoubted] = field(default_factory=list)
 
 
-class Audits(Runner[AuditRun]):
+class Audits(VideoRunner[AuditRun]):
     """Runs the audit job for a session, one run at a time, and keeps what each video's found."""
 
     #: The findings of the current video changed.

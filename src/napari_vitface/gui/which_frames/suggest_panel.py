@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.open_video import Suggestion
-from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.style import count
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
@@ -69,20 +69,14 @@ class SuggestPanel(QWidget):
 
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
-        session, run = self._session, self.suggestions.run
+        session = self._session
         opened, active = session.current, self.suggestions.active
         self.hint.setText("Waits for a video." if opened is None else _WHAT_IT_DOES)
         self.button.setEnabled(opened is not None)
         for widget in (self.button, self.count):
             widget.setVisible(not active)
         self._refresh_progress()
-        mine = run is not None and run.opened is opened and not active
-        failed = run is not None and mine and run.status == "failed"
-        notes = run.notices if run is not None and mine else []
-        if run is not None and failed:
-            self.notes.say(run.message, "error")
-        else:
-            self.notes.say("\n".join(notes), "info")
+        say_end(self.notes, self.suggestions.of(opened))
         shown = session.marks.suggestions
         set_look(self.button, "" if shown else "primary")
         self.button.setText("Suggest again" if shown else "Suggest")

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.open_video import OpenVideo, Suggestion
+from napari_vitface.gui.job_run import VideoRun, VideoRunner
+from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.which_frames.marks import FrameMarks
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested
 
 
 @dataclass
-class SuggestRun(JobRun):
+class SuggestRun(VideoRun):
     """A search for frames in progress or the last one."""
 
-    opened: OpenVideo
     found: list[Suggestion] = field(default_factory=list)
 
 
-class Suggestions(Runner[SuggestRun]):
+class Suggestions(VideoRunner[SuggestRun]):
     """Runs the suggest job for a session; one run at a time."""
 
     def __init__(self, session: Session, marks: FrameMarks) -> None:

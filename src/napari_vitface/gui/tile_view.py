@@ -19,7 +19,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-_GAP = 6
+GAP = 6
 _CAPTION = 18
 
 
@@ -29,7 +29,7 @@ class Picture:
 
     Attributes
     ----------
-    image : (h, w, 3) uint8 or None
+    image : (h, w) or (h, w, 3) uint8, or None
         None: not known yet; `text` says why.
     title : str
         The line below it.
@@ -81,30 +81,38 @@ class TileView(QWidget):
             self.updateGeometry()
         self.update()
 
+    def tile_size(self, width: int) -> QSize:
+        """Size of each picture, without its line, in a widget of this width."""
+        return self._size
+
     def columns(self, width: int) -> int:
-        """How many pictures fit beside each other."""
-        return max(1, (width - _GAP) // (self._size.width() + _GAP))
+        """How many pictures stand beside each other: as many as there is room for."""
+        return max(1, (width - GAP) // (self.tile_size(width).width() + GAP))
 
     def place(self, index: int) -> QRect:
         """Where a picture is drawn, its line below not counted."""
         row, column = divmod(index, self.columns(self.width()))
-        across, down = self._size.width() + _GAP, self._size.height() + _CAPTION + _GAP
-        return QRect(QPoint(_GAP + column * across, _GAP + row * down), self._size)
+        size = self.tile_size(self.width())
+        across, down = size.width() + GAP, size.height() + _CAPTION + GAP
+        return QRect(QPoint(GAP + column * across, GAP + row * down), size)
+
+    def draw_on(self, painter: QPainter, index: int, place: QRect) -> None:
+        """Draw on a picture that is there; nothing, unless a kind of view has something to add."""
 
     def hasHeightForWidth(self) -> bool:
         return True
 
     def heightForWidth(self, width: int) -> int:
         rows = -(-max(1, len(self._pictures)) // self.columns(width))
-        return int(_GAP + rows * (self._size.height() + _CAPTION + _GAP))
+        return int(GAP + rows * (self.tile_size(width).height() + _CAPTION + GAP))
 
     def sizeHint(self) -> QSize:
-        width = max(self.width(), self._size.width() + 2 * _GAP)
+        width = max(self.width(), self._size.width() + 2 * GAP)
         return QSize(width, self.heightForWidth(width))
 
     def minimumSizeHint(self) -> QSize:
-        width = max(self.width(), self._size.width() + 2 * _GAP)
-        return QSize(self._size.width() + 2 * _GAP, self.heightForWidth(width))
+        width = max(self.width(), self._size.width() + 2 * GAP)
+        return QSize(self._size.width() + 2 * GAP, self.heightForWidth(width))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -113,6 +121,8 @@ class TileView(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         text = self.palette().text().color()
         for index, picture in enumerate(self._pictures):
             place = self.place(index)
@@ -120,6 +130,9 @@ class TileView(QWidget):
                 continue
             if picture.image is not None:
                 painter.drawImage(place, as_image(picture.image))
+                painter.setClipRect(place)
+                self.draw_on(painter, index, place)
+                painter.setClipping(False)
             else:
                 painter.fillRect(place, QColor(0, 0, 0, 60))
                 painter.setPen(text)
@@ -169,7 +182,8 @@ class TileView(QWidget):
 
 
 def as_image(array: NDArray[np.uint8]) -> QImage:
-    """A picture for Qt that owns its pixels."""
+    """Pixels, grey or in colour, for Qt in a picture that owns them."""
     array = np.ascontiguousarray(array)
     height, width = array.shape[:2]
-    return QImage(array.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    kind = QImage.Format.Format_Grayscale8 if array.ndim == 2 else QImage.Format.Format_RGB888
+    return QImage(array.data, width, height, array.strides[0], kind).copy()

@@ -8,17 +8,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.job_run import JobRun
 from napari_vitface.gui.models import bundled_names
-from napari_vitface.jobs.events import HeldOutShown
+from napari_vitface.jobs.events import (
+    EpochFinished,
+    Event,
+    HeldOutShown,
+    LossMeasured,
+    Progress,
+    Started,
+)
 from napari_vitface.jobs.results.training import TrainResult, TrainSettings
 from napari_vitface.jobs.training.run import RunFiles, home_of, plain_name
 from napari_vitface.record import from_plain
+from napari_vitface.settings.training import STATE_KEY
 
 #: The stage of the job in which steps of training are counted.
 TRAINING = "training"
-
-#: Where `napari_vitface.training.state`, which loads torch, keeps its numbers.
-_STATE_KEY = "napari_vitface_training"
 
 #: What files raise that are not ours, or not any more.
 _NOT_OURS = (
@@ -55,6 +61,20 @@ class Curve:
             return cls()
         return curve
 
+    def add_loss(self, step: int, loss: float) -> None:
+        """Take in a loss; a run that goes on after a crash goes over some of its steps again."""
+        self.losses = [one for one in self.losses if one[0] < step]
+        self.losses.append((step, loss))
+
+    def add_judgement(self, event: EpochFinished) -> None:
+        """Take in how the held-out frames were judged."""
+        if event.mean_pose_median is not None:
+            self.mean_pose = event.mean_pose_median, event.mean_pose_mean
+        if event.median_error is None or event.mean_error is None:
+            return
+        self.errors = [one for one in self.errors if one[0] < event.step]
+        self.errors.append((event.step, event.median_error, event.mean_error))
+
     def _add(self, row: dict[str, str]) -> None:
         step = int(float(row["step"]))
         if row["loss"]:
@@ -64,7 +84,7 @@ class Curve:
 
 
 @dataclass
-class Run:
+class TrainingRun(JobRun):
     """The fine-tune in progress or the last one.
 
     Attributes
@@ -75,46 +95,44 @@ class Run:
         The run's folder.
     old_model : str
         The model in use when it was begun, as `Session.choose_model` takes it.
-    status : str
-        "starting", "running", "stopping", "stopped", "done" or "failed".
-    stage : str
-        What the job says it is doing.
-    done, total : int
-        Of the stage.
     step, steps : int
-        Of the training.
-    settings, result : TrainSettings, TrainResult or None
-        Of `Started` and `Finished`.
-    message : str
-        The error's sentence when failed.
+        Of the training; `done` and `total` are those of what the job is doing.
     """
 
     name: str
     folder: Path
     old_model: str
-    status: str = "starting"
-    stage: str = ""
-    done: int = 0
-    total: int = 0
     step: int = 0
     steps: int = 0
-    seconds_left: float | None = None
-    settings: TrainSettings | None = None
-    result: TrainResult | None = None
-    notices: list[str] = field(default_factory=list)
+    settings: TrainSettings | None = field(default=None, kw_only=True)
+    result: TrainResult | None = field(default=None, kw_only=True)
     curve: Curve = field(default_factory=Curve)
     shown: HeldOutShown | None = None
-    message: str = ""
 
-    @property
-    def active(self) -> bool:
-        """Whether it is under way."""
-        return self.status in ("starting", "running", "stopping")
+    def take(self, event: Event) -> None:
+        """Note what an event says about the run."""
+        doing = self.doing
+        super().take(event)
+        match event:
+            case Started():
+                # The first steps are counted by `Progress`; before, it says what it prepares.
+                self.steps, self.total, self.doing = event.total, 0, doing
+                if self.settings is not None:
+                    pose = self.settings.mean_pose
+                    self.curve.mean_pose = pose.median, pose.mean
+            case Progress() if event.message == TRAINING:
+                self.step, self.steps = event.done, event.total
+            case LossMeasured():
+                self.curve.add_loss(event.step, event.loss)
+            case EpochFinished():
+                self.curve.add_judgement(event)
+            case HeldOutShown():
+                self.shown = event
 
     @property
     def can_continue(self) -> bool:
         """Whether it ended early and its state is on disk."""
-        return self.status in ("stopped", "failed") and files_of(self.folder).unfinished
+        return self.status in ("cancelled", "failed") and files_of(self.folder).unfinished
 
     @property
     def model(self) -> str:
@@ -126,6 +144,10 @@ class Run:
         """The report, if it was written."""
         path = None if self.result is None else Path(self.result.report)
         return path if path is not None and path.is_file() else None
+
+
+#: What is shown before there is a run.
+NO_RUN = TrainingRun("", Path(), "", status="")
 
 
 @dataclass(frozen=True)
@@ -181,7 +203,7 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
     return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
-def last_finished(source: Path) -> Run | None:
+def last_finished(source: Path) -> TrainingRun | None:
     """The run of a project that ended last, as far as its model is still there.
 
     Parameters
@@ -204,12 +226,12 @@ def last_finished(source: Path) -> Run | None:
     return None
 
 
-def _finished(files: RunFiles, result: TrainResult) -> Run:
+def _finished(files: RunFiles, result: TrainResult) -> TrainingRun:
     """A run as its files tell of it; the project may have moved since."""
     start = result.init
     beside = files.model.with_name(f"{start}.safetensors")
     old = str(beside) if beside.is_file() else start if start in bundled_names() else ""
-    run = Run(files.name, files.folder, old, status="done", steps=result.steps)
+    run = TrainingRun(files.name, files.folder, old, status="done", steps=result.steps)
     report = files.folder / "report.html"
     run.result = replace(result, model=str(files.model), report=str(report))
     run.curve = Curve.read(files.curves)
@@ -226,7 +248,7 @@ def _reached(files: RunFiles) -> int:
     try:
         # Of the file only the header is read.
         with safe_open(files.state, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_STATE_KEY)
+            text = (file.metadata() or {}).get(STATE_KEY)
         return int(json.loads(text)["fit"]["step"]) if text else 0
     except (SafetensorError, OSError, *_NOT_OURS):
         return 0

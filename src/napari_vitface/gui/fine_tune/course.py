@@ -1,0 +1,65 @@
+"""The course of a training, live: its curve, and held-out frames with labels and predictions."""
+
+from __future__ import annotations
+
+from napari.utils.theme import get_theme
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
+from napari_vitface.gui.fine_tune.plot import CurvePlot
+from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
+from napari_vitface.gui.section import Fold, WrappedLabel
+
+
+class TrainingCourse(Fold):
+    """Unfolded while a training runs, folded once when it is done, hidden without anything to draw.
+
+    Attributes
+    ----------
+    run : TrainingRun
+        Whose course is shown.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        inside = QWidget()
+        super().__init__("Curve and held-out frames", inside, parent)
+        self.plot = CurvePlot()
+        self.pictures = HeldOutPictures()
+        self.legend = WrappedLabel("Held out; ring: your label, dot: the model")
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        for widget in (self.plot, self.legend, self.pictures):
+            layout.addWidget(widget)
+        self.run = NO_RUN
+        #: The run whose curve was folded away at its end already.
+        self._folded = NO_RUN
+
+    def show_run(self, run: TrainingRun) -> None:
+        """Draw what is known of a run."""
+        if run is not self.run:
+            self.run = run
+            self.button.setChecked(run is not NO_RUN)
+        there = bool(run.curve.losses or run.curve.errors or run.shown)
+        self.setVisible(there)
+        if not there:
+            return
+        if run.status == "done" and self.button.isChecked():
+            if self._folded is not run:
+                self.button.setChecked(False)
+            self._folded = run
+        steps = run.result.steps if run.result is not None else 0
+        self.plot.show_curve(run.curve, steps or run.steps)
+        for widget in (self.pictures, self.legend):
+            widget.setVisible(run.shown is not None)
+        if run.shown is not None and run.settings is not None:
+            keypoints = run.settings.keypoints
+            colours = dict(zip(keypoints.names, keypoints.colours, strict=True))
+            self.pictures.show_frames(run.shown, colours)
+
+    def set_theme(self, name: str) -> None:
+        """Draw in the colours of a theme of napari."""
+        theme = get_theme(name)
+        back, text = (QColor(*c.as_rgb_tuple()[:3]) for c in (theme.canvas, theme.text))
+        self.plot.set_colours(text, back)

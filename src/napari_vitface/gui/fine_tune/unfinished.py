@@ -1,0 +1,86 @@
+"""A fine-tune that was not finished: buttons to go on with it, to end or to discard it."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QMessageBox, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_vitface.gui.fine_tune.fine_tuning import FineTune
+from napari_vitface.gui.fine_tune.training_run import NO_RUN, Unfinished
+from napari_vitface.gui.section import WrappedLabel, row_of, set_look
+
+
+class UnfinishedPanel(QWidget):
+    """Offers the run that can go on, the one on screen before others; hidden without one."""
+
+    def __init__(self, fine_tune: FineTune, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fine_tune = fine_tune
+        self._offered: Unfinished | None = None
+        self.question: QMessageBox | None = None
+        self.line = WrappedLabel("", "value")
+        self.continue_button = action_button("Continue", "Go on training from where it was stopped")
+        self.continue_button.clicked.connect(lambda: self._resume())
+        self.end_button = action_button("End here", "Judge what was reached, and use it as it is")
+        self.end_button.clicked.connect(lambda: self._resume(finish=True))
+        self.discard_button = action_button("Discard", "Give up what was reached")
+        self.discard_button.clicked.connect(lambda: self.ask_to_discard())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(7)
+        layout.addWidget(self.line)
+        layout.addWidget(row_of(self.continue_button, self.end_button, self.discard_button))
+
+    @property
+    def offers(self) -> bool:
+        """Whether there is a run that can go on."""
+        return self._offered is not None
+
+    def refresh(self) -> None:
+        """Look what can go on now."""
+        fine_tune = self._fine_tune
+        run = fine_tune.run or NO_RUN
+        others = [] if fine_tune.active else fine_tune.unfinished
+        mine = [one for one in others if one.folder == run.folder]
+        offered = self._offered = next(iter(mine or others), None)
+        self.setVisible(self.offers)
+        if offered is None:
+            return
+        set_look(self.continue_button, "primary" if mine or run is NO_RUN else "")
+        self.end_button.setEnabled(offered.step > 0)
+        where = f": step {offered.step} of {offered.steps}." if offered.steps else "."
+        self.line.setText("" if mine else f"The fine-tune {offered.name} was not finished{where}")
+
+    def _resume(self, *, finish: bool = False) -> None:
+        if self._offered is not None:
+            self._fine_tune.resume(self._offered.folder, finish=finish)
+
+    def ask_to_discard(self) -> None:
+        """Ask before hours of training are thrown away."""
+        offered = self._offered
+        if offered is None:
+            return
+        question = self.question = QMessageBox(self)
+        question.setWindowTitle("Fine-tune")
+        question.setText(
+            f"Give up {offered.name}, which stands at step {offered.step} of {offered.steps}?"
+        )
+        question.setInformativeText("Your labels stay; what was trained is deleted.")
+        yes = question.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
+        keep = question.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
+        question.setDefaultButton(keep)
+
+        def answered(_: int) -> None:
+            if question.clickedButton() is yes:
+                self._fine_tune.discard(offered.folder)
+            question.deleteLater()
+
+        question.finished.connect(answered)
+        question.open()
+
+
+def action_button(text: str, words: str) -> QPushButton:
+    """A button that gives way to those beside it."""
+    button = QPushButton(text)
+    button.setToolTip(words)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button

@@ -1,0 +1,68 @@
+"""Poses of the job in progress, in the window while they come: those of a video that is open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_vitface.gui.job_run import JobRun
+from napari_vitface.gui.video_list.items import Item
+from napari_vitface.jobs.events import PosesPredicted
+from napari_vitface.jobs.results.prediction import PredictSettings
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.predict.prediction import Prediction
+    from napari_vitface.gui.session import Session
+
+
+@dataclass
+class ItemRun(JobRun):
+    """The job on one video.
+
+    Attributes
+    ----------
+    poses : list of PosesPredicted
+        What came so far, for a video that is opened while the job runs.
+    shown : OpenVideo or None
+        The open video that has these poses.
+    """
+
+    item: Item
+    model: str
+    poses: list[PosesPredicted] = field(default_factory=list)
+    shown: OpenVideo | None = None
+
+
+class PosesOnScreen:
+    """Gives what a run of the list predicts to its video, if that is open."""
+
+    def __init__(self, session: Session, prediction: Prediction) -> None:
+        self._session = session
+        self._prediction = prediction
+
+    def is_of(self, opened: OpenVideo, run: ItemRun) -> bool:
+        """Whether a run brings poses of a video by the chosen model."""
+        return self._by_chosen_model(run) and opened.path.resolve() == run.item.real
+
+    def show(self, run: ItemRun) -> None:
+        """Give the newest poses to the video, if it is open; all, if it was opened just now."""
+        opened, settings = self._session.videos.find(run.item.path), run.settings
+        if opened is None or not isinstance(settings, PredictSettings):
+            run.shown = opened
+            return
+        fresh = run.poses[-1:]
+        if opened is not run.shown or opened.poses is None:
+            self._prediction.prepare(opened, run.model, settings.keypoints)
+            fresh = run.poses
+            run.shown = opened
+        for event in fresh:
+            self._prediction.fill(opened, run.model, settings.keypoints, event)
+
+    def note_saved(self, run: ItemRun) -> None:
+        """The poses that are shown are in the result of the run."""
+        if run.shown is not None and self._by_chosen_model(run):
+            run.shown.saved = run.item.result
+
+    def _by_chosen_model(self, run: ItemRun) -> bool:
+        return run.model == self._session.model

@@ -133,6 +133,11 @@ def _read_header(path: Path) -> list[list[str]]:
                 f"{path} has {_SEPARATORS[between[1]]} between its cells, as some spreadsheets "
                 f"save tables: {_SAVE_AGAIN}."
             )
+        if "_ncams" in first and "_error" in first:
+            raise LabelError(
+                f"{path} holds Anipose's points in three dimensions, and a video has two: open "
+                "the tables of its cameras in the folder pose-2d or pose-2d-filtered."
+            )
         raise LabelError(
             f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords)."
         )

@@ -121,7 +121,13 @@ FORMATS: Registry[Format] = Registry(
         "napari_vitface.project.deeplabcut_labels:DEEPLABCUT_LABELS",
         "napari_vitface.formats.eks:EKS_CSV",
         "napari_vitface.formats.tidy_csv:TIDY_CSV",
+        "napari_vitface.formats.parquet:PARQUET",
         "napari_vitface.formats.sleap:SLEAP_ANALYSIS",
+        "napari_vitface.formats.sleap_project:SLEAP_PROJECT",
+        "napari_vitface.formats.nwb:NWB",
+        "napari_vitface.formats.movement:MOVEMENT",
+        "napari_vitface.formats.facemap:FACEMAP_POSE",
+        "napari_vitface.formats.facemap_proc:FACEMAP_PROC",
     ),
     group="napari_vitface.formats",
 )

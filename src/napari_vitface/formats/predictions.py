@@ -115,11 +115,14 @@ class Choice:
     animal : str or None
         Name of the animal, where there are several.
     table : str or None
-        Key of the table in an HDF5 file, where there are several.
+        Name of the table or video, where there are several.
+    frame_rate : float or None
+        Frames a second, where the file counts time and does not say.
     """
 
     animal: str | None = None
     table: str | None = None
+    frame_rate: float | None = None
 
     def of_animals(self, names: Sequence[str], path: object) -> str:
         """The animal that is meant; `LabelError` naming the option if that cannot be told."""

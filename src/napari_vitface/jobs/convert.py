@@ -82,7 +82,7 @@ def convert(
         raise VitFaceError(
             f"{target} exists; choose another name, or say that it may be overwritten."
         )
-    found = read_with(reader, held, source, Choice(animal, table))
+    found = read_with(reader, held, source, Choice(animal, table, frame_rate))
     target.parent.mkdir(parents=True, exist_ok=True)
     lost: list[str]
     if isinstance(found, Labels):

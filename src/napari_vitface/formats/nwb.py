@@ -1,0 +1,181 @@
+"""NWB files with the poses of the extension ndx-pose.
+
+Each keypoint is a series with a place for every frame from 0 to the last, at the frame rate. Where
+whole numbers lie is said in words in each series: here at the centres of pixels.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.extra import needed
+from napari_vitface.formats.format import Format
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+_REFERENCE = (
+    "(0, 0) is the centre of the top left pixel of the video; x grows to the right, y downwards."
+)
+#: Times further than this from a whole frame are no frames of that rate.
+_OFF = 0.05
+
+
+def _can_open(path: Path) -> bool:
+    return path.suffix.lower() == ".nwb"
+
+
+def _read(path: Path, choice: Choice) -> Predictions:
+    pynwb, ndx_pose = needed("pynwb", "sleap"), needed("ndx_pose", "sleap")
+    try:
+        with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
+            file = io.read()
+            estimates = {
+                one.name: one
+                for module in file.processing.values()
+                for one in module.data_interfaces.values()
+                if isinstance(one, ndx_pose.PoseEstimation)
+            }
+            if not estimates:
+                raise LabelError(f"{path} holds no poses of ndx-pose.")
+            return _read_estimate(estimates[choice.of_animals(list(estimates), path)], path, choice)
+    except LabelError:
+        raise
+    except Exception as error:
+        # Whatever pynwb makes of damage.
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} cannot be read as NWB ({reason}).") from error
+
+
+def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
+    series = {one.name: one for one in estimate.pose_estimation_series.values()}
+    skeleton = estimate.skeleton
+    nodes = [str(name) for name in skeleton.nodes[:]] if skeleton is not None else []
+    # HDF5 knows the series by their names alone; the skeleton knows their order.
+    names = nodes if {*nodes} == {*series} else list(series)
+    pairs: list[tuple[int, int]] = []
+    if names is nodes and skeleton.edges is not None:
+        pairs = np.reshape(skeleton.edges[:], (-1, 2)).tolist()
+    keypoints = KeypointSet(tuple(names), tuple((names[a], names[b]) for a, b in pairs))
+    rate, times = _times(series[names[0]], choice)
+    parts = []
+    for name in names:
+        points = np.asarray(series[name].data[:], np.float32)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise LabelError(f"{path} holds points in three dimensions; a video has x and y.")
+        if len(points) != len(times) or not np.array_equal(_times(series[name], choice)[1], times):
+            raise LabelError(f"The keypoints of {path} have times of their own.")
+        parts.append((points, np.asarray(series[name].confidence[:], np.float32)))
+    frames = np.rint(times * rate).astype(np.int64)
+    if (np.abs(times * rate - frames) > _OFF).any() or (np.diff(frames) <= 0).any():
+        raise LabelError(
+            f"The times in {path} are not those of frames at {rate:g} a second: give the frame "
+            "rate of the video with --frame-rate."
+        )
+    xy = np.stack([points for points, _ in parts], axis=1)
+    confidence = np.stack([sure for _, sure in parts], axis=1)
+    confidence = np.where(np.isfinite(xy).all(axis=-1), np.nan_to_num(confidence), 0.0)
+    videos = estimate.original_videos
+    said = str(series[names[0]].reference_frame or "")
+    return Predictions(
+        PoseTable(keypoints, xy, np.clip(confidence, 0.0, 1.0), frames=frames),
+        str(estimate.scorer or ""),
+        str(videos[0]) if videos is not None and len(videos) else "",
+        rate,
+        left_behind=() if said in ("", _REFERENCE) else (f"where pixels begin ({said!r})",),
+    )
+
+
+def _times(series: Any, choice: Choice) -> tuple[float, NDArray[np.float64]]:
+    """Frames a second and the time of each, from the series or from the distances of its times."""
+    if series.timestamps is None:
+        rate = float(series.rate)
+        return rate, np.arange(len(series.data)) / rate + float(series.starting_time or 0.0)
+    times = np.asarray(series.timestamps[:], np.float64)
+    steps = np.diff(times)
+    return choice.frame_rate or (1 / float(np.median(steps)) if len(steps) else 1.0), times
+
+
+class _Sink:
+    """A file that is written as a whole, for its arrays have a length from the beginning."""
+
+    def __init__(self, path: Path, heading: Heading) -> None:
+        needed("ndx_pose", "sleap")
+        for name in heading.keypoints.names:
+            # NWB has no way to write these in a name.
+            if {*"/:"} & {*name} or not name.strip("."):
+                raise LabelError(f"NWB cannot hold a keypoint named {name!r}.")
+        self._path = path
+        self._heading = heading
+        self._pieces: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
+
+    def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        self._pieces.append((frames, values))
+
+    def close(self) -> None:
+        pynwb, ndx_pose = needed("pynwb", "sleap"), needed("ndx_pose", "sleap")
+        heading, keypoints = self._heading, self._heading.keypoints
+        count = int(self._pieces[-1][0][-1]) + 1 if self._pieces else 0
+        points = np.full((count, len(keypoints), 3), np.nan, np.float32)
+        points[..., 2] = 0
+        for frames, values in self._pieces:
+            points[frames] = values.reshape(len(frames), len(keypoints), 3)
+        skeleton = ndx_pose.Skeleton(
+            name="skeleton",
+            nodes=list(keypoints.names),
+            edges=np.array(keypoints.edges(), np.uint8).reshape(-1, 2),
+        )
+        series = [
+            ndx_pose.PoseEstimationSeries(
+                name=name,
+                description=f"Where {name} is in each frame.",
+                data=points[:, k, :2],
+                unit="pixels",
+                reference_frame=_REFERENCE,
+                confidence=points[:, k, 2],
+                rate=heading.frame_rate,
+                starting_time=0.0,
+            )
+            for k, name in enumerate(keypoints.names)
+        ]
+        estimate = ndx_pose.PoseEstimation(
+            name="PoseEstimation",
+            pose_estimation_series=series,
+            description="Keypoints predicted in a video.",
+            original_videos=[heading.video] if heading.video else None,
+            scorer=heading.scorer or None,
+            source_software="napari-vitface",
+            skeleton=skeleton,
+        )
+        file = pynwb.NWBFile(
+            session_description="Keypoints of a video; when it was recorded is not known.",
+            identifier=str(uuid.uuid4()),
+            session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
+        )
+        module = file.create_processing_module("behavior", "Keypoints of a video.")
+        module.add(ndx_pose.Skeletons(skeletons=[skeleton]))
+        module.add(estimate)
+        with pynwb.NWBHDF5IO(str(self._path), "w") as io:
+            io.write(file)
+
+    def abort(self) -> None:
+        self._pieces = []
+
+
+NWB = Format(
+    "nwb",
+    "an NWB file with poses (.nwb)",
+    (".nwb",),
+    _can_open,
+    read_poses=_read,
+    pose_sink=_Sink,
+    holds=frozenset({"confidence", "skeleton", "frame rate", "video", "scorer"}),
+    needs=frozenset({"frame rate"}),
+)

@@ -1,0 +1,215 @@
+"""SLEAP's projects, ``.slp`` and ``.pkg.slp``, read and written by sleap-io.
+
+Files before version 1.1 count from the corner of the top left pixel; sleap-io takes half a pixel
+away from these, so that whole numbers are the centres of pixels in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.extra import needed
+from napari_vitface.formats.format import Content, Format
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.labelled_images import Labels
+
+_UNTRACKED = "untracked"
+#: SLEAP has no project without the name of a video.
+_NO_VIDEO = "unknown"
+
+
+def _can_open(path: Path) -> bool:
+    return path.suffix.lower() == ".slp"
+
+
+def _load(path: Path) -> Any:
+    sleap_io = needed("sleap_io", "sleap")
+    try:
+        return sleap_io.load_slp(str(path), open_videos=False)
+    except Exception as error:
+        # Whatever sleap-io makes of damage.
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} cannot be read as a project of SLEAP ({reason}).") from error
+
+
+def _contents(path: Path) -> list[Content]:
+    project = _load(path)
+    predicted = any(frame.has_predicted_instances for frame in project.labeled_frames)
+    placed = any(frame.has_user_instances for frame in project.labeled_frames)
+    labels: list[Content] = ["labels"] if placed else []
+    return ["predictions", *labels] if predicted or not placed else labels
+
+
+def _keypoints(project: Any, path: Path) -> KeypointSet:
+    if len(project.skeletons) != 1:
+        raise LabelError(f"{path} has {len(project.skeletons)} skeletons, and one is read.")
+    skeleton = project.skeletons[0]
+    edges = tuple((edge.source.name, edge.destination.name) for edge in skeleton.edges)
+    swaps = tuple(tuple(node.name for node in pair.nodes) for pair in skeleton.symmetries)
+    return KeypointSet(tuple(skeleton.node_names), edges, tuple((a, b) for a, b in swaps))
+
+
+def _name(video: Any) -> str:
+    """The video's file; of a list of images, their folder."""
+    file = video.filename
+    name = str(Path(file[0]).parent if isinstance(file, list) else file)
+    return "" if name == _NO_VIDEO else name
+
+
+def _read_poses(path: Path, choice: Choice) -> Predictions:
+    project = _load(path)
+    keypoints = _keypoints(project, path)
+    frames = [one for one in project.labeled_frames if one.predicted_instances]
+    names = list(dict.fromkeys(_name(one.video) for one in frames or project.labeled_frames))
+    video = choice.of_tables(names, path) if names else ""
+    chosen = [one for one in project.labeled_frames if _name(one.video) == video]
+    found = {one.frame_idx: one.predicted_instances for one in chosen if not one.user_instances}
+    found |= {one.frame_idx: one.predicted_instances for one in frames if one in chosen}
+    animals = {
+        _animal(each): None for one in frames if one in chosen for each in found[one.frame_idx]
+    }
+    animal = choice.of_animals(list(animals), path) if animals else ""
+    numbers = np.array(sorted(found), np.int64)
+    xy = np.full((len(numbers), len(keypoints), 2), np.nan)
+    confidence = np.zeros(xy.shape[:2])
+    for row, number in enumerate(numbers.tolist()):
+        here = [each for each in found[number] if _animal(each) == animal]
+        if len(here) > 1:
+            raise LabelError(
+                f"{path} has {len(here)} animals without a track in frame {number}; track them in "
+                "SLEAP first."
+            )
+        for each in here:
+            xy[row], confidence[row] = each.numpy(), each.points["score"]
+    present = np.isfinite(xy).all(axis=-1)
+    confidence = np.clip(np.where(present, np.nan_to_num(confidence), 0.0), 0.0, 1.0)
+    return Predictions(PoseTable(keypoints, xy, confidence, frames=numbers), video=video)
+
+
+def _animal(instance: Any) -> str:
+    return str(instance.track.name) if instance.track else _UNTRACKED
+
+
+def _read_labels(path: Path) -> Labels:
+    from napari_vitface.formats.labelled_images import Labels
+
+    project = _load(path)
+    keypoints = _keypoints(project, path)
+    frames = [one for one in project.labeled_frames if one.user_instances]
+    for one in frames:
+        if len(one.user_instances) > 1:
+            raise LabelError(
+                f"{path} has the labels of {len(one.user_instances)} animals in frame "
+                f"{one.frame_idx}; napari-vitface works with one animal a video."
+            )
+    xy = [one.user_instances[0].numpy() for one in frames]
+    videos = [Path(_name(one.video)).stem or "video" for one in frames]
+    return Labels(
+        keypoints,
+        np.array(xy, np.float64).reshape(len(frames), len(keypoints), 2),
+        tuple(_images(frames, videos, path.parent)),
+        np.array(videos, dtype=str),
+        np.array([one.frame_idx for one in frames], np.int64),
+        "",
+    )
+
+
+def _images(frames: list[Any], videos: list[str], folder: Path) -> Iterator[Path]:
+    for one, video in zip(frames, videos, strict=True):
+        file = one.video.filename
+        if isinstance(file, list):
+            yield Path(file[one.frame_idx])
+        else:
+            yield folder / "labeled-data" / video / f"img{one.frame_idx:04d}.png"
+
+
+class _Sink:
+    """A project, which sleap-io writes as a whole."""
+
+    def __init__(self, path: Path, heading: Heading) -> None:
+        self._sleap_io = needed("sleap_io", "sleap")
+        self._path = path
+        self._heading = heading
+        self._skeleton = _skeleton(heading.keypoints)
+        self._video = self._sleap_io.Video(filename=heading.video or _NO_VIDEO, open_backend=False)
+        self._frames: list[Any] = []
+
+    def write(self, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        points = values.reshape(len(frames), len(self._heading.keypoints), 3).astype(np.float64)
+        for frame, here in zip(frames.tolist(), points, strict=True):
+            there = np.isfinite(here[:, 0])
+            instance = self._sleap_io.PredictedInstance.from_numpy(
+                here[:, :2],
+                self._skeleton,
+                point_scores=here[:, 2],
+                score=float(here[there, 2].mean()) if there.any() else 0.0,
+            )
+            self._frames.append(
+                self._sleap_io.LabeledFrame(
+                    video=self._video,
+                    frame_idx=frame,
+                    instances=[instance] if there.any() else [],
+                )
+            )
+
+    def close(self) -> None:
+        _save(self._frames, [self._video], self._skeleton, self._path)
+
+    def abort(self) -> None:
+        self._frames = []
+
+
+def _skeleton(keypoints: KeypointSet) -> Any:
+    return needed("sleap_io", "sleap").Skeleton(
+        nodes=list(keypoints.names),
+        edges=keypoints.edges(),
+        symmetries=[set(pair) for pair in keypoints.swaps],
+    )
+
+
+def _save(frames: list[Any], videos: list[Any], skeleton: Any, path: Path) -> None:
+    sleap_io = needed("sleap_io", "sleap")
+    project = sleap_io.Labels(labeled_frames=frames, videos=videos, skeletons=[skeleton])
+    sleap_io.save_slp(project, str(path), embed=False, verbose=False)
+
+
+def _write_labels(path: Path, labels: Labels) -> None:
+    sleap_io = needed("sleap_io", "sleap")
+    skeleton = _skeleton(labels.keypoints)
+    # The images of a video as the frames of one, in their order.
+    videos: dict[str, Any] = {}
+    frames = []
+    for name in dict.fromkeys(labels.videos.tolist()):
+        rows = np.flatnonzero(labels.videos == name).tolist()
+        images = [str(labels.images[row]) for row in rows]
+        videos[name] = sleap_io.Video(filename=images, open_backend=False)
+        for place, row in enumerate(rows):
+            instance = sleap_io.Instance.from_numpy(labels.xy[row], skeleton)
+            frames.append(
+                sleap_io.LabeledFrame(video=videos[name], frame_idx=place, instances=[instance])
+            )
+    _save(frames, list(videos.values()), skeleton, path)
+
+
+SLEAP_PROJECT = Format(
+    "sleap",
+    "a project of SLEAP (.slp)",
+    (".slp",),
+    _can_open,
+    read_poses=_read_poses,
+    read_labels=_read_labels,
+    pose_sink=_Sink,
+    write_labels=_write_labels,
+    holds=frozenset({"confidence", "skeleton", "gaps", "video"}),
+    contents=_contents,
+)

@@ -1,0 +1,366 @@
+"""Files as other programs write them, made here in their way, and what is asked about them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from napari_vitface import read_labels, read_poses, write_poses
+from napari_vitface.errors import LabelError, VitFaceError
+from napari_vitface.formats.format import FORMATS, read_with
+from napari_vitface.formats.predictions import Choice, Predictions
+from napari_vitface.jobs.convert import convert
+from napari_vitface.jobs.events import Finished, Notice
+from napari_vitface.jobs.results.convert import ConvertResult
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
+
+TWO = KeypointSet(("nose", "ear"))
+POSES = PoseTable(TWO, np.arange(12, dtype=np.float32).reshape(3, 2, 2), frames=[0, 1, 4])
+
+
+def converted(*paths: Path, **options: Any) -> ConvertResult:
+    *_, end = convert(*paths, **options)
+    assert isinstance(end, Finished)
+    return end.result
+
+
+def read(name: str, path: Path, choice: Choice = Choice()) -> Predictions:  # noqa: B008
+    return read_with(FORMATS[name], "predictions", path, choice)
+
+
+# --- several animals and tables -------------------------------------------------------------------
+
+
+def two_animals(path: Path) -> Path:
+    """As multi-animal DeepLabCut writes its predictions."""
+    parts = [["DLC"], ["m1", "m2"], ["nose", "ear"], ["x", "y", "likelihood"]]
+    columns = pd.MultiIndex.from_product(
+        parts, names=["scorer", "individuals", "bodyparts", "coords"]
+    )
+    values = np.arange(24, dtype=float).reshape(2, 12)
+    values[:, 2::3] = 0.5
+    table = pd.DataFrame(values, columns=columns)
+    table.to_hdf(path, key="df_with_missing", format="table", mode="w")
+    return path
+
+
+def test_of_several_animals_one_is_chosen(tmp_path: Path) -> None:
+    path = two_animals(tmp_path / "two.h5")
+    out = tmp_path / "one.csv"
+    with pytest.raises(LabelError, match=r"several animals \(m1, m2\).*convert --animal NAME"):
+        converted(path, out, write_as="tidy-csv")
+    assert not out.exists()
+    with pytest.raises(LabelError, match=r"holds no animal 'm3'; there is m1, m2"):
+        converted(path, out, write_as="tidy-csv", animal="m3")
+    result = converted(path, out, write_as="tidy-csv", animal="m2")
+    assert (result.frames, result.points) == (2, 4)
+    assert read_poses(out).xy.tolist() == [[[6, 7], [9, 10]], [[18, 19], [21, 22]]]
+    # The window has no such choice, and names the command that has.
+    with pytest.raises(LabelError, match="convert --animal"):
+        read_poses(path)
+
+
+def test_of_several_tables_one_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "several.h5"
+    columns = pd.MultiIndex.from_product([["s"], ["nose"], ["x", "y"]])
+    columns.names = ["scorer", "bodyparts", "coords"]
+    for key, value in (("left", 1.0), ("right", 2.0)):
+        pd.DataFrame([[value, 0.0]], columns=columns).to_hdf(path, key=key)
+    with pytest.raises(LabelError, match=r"several tables \(left, right\).*convert --table NAME"):
+        converted(path, tmp_path / "p.nc")
+    converted(path, tmp_path / "p.nc", table="right")
+    assert read_poses(tmp_path / "p.nc").xy.tolist() == [[[2, 0]]]
+
+
+def test_tracks_of_sleap_are_animals(tmp_path: Path) -> None:
+    path = tmp_path / "sleap.h5"
+    tracks = np.full((2, 2, 1, 3), np.nan)
+    tracks[0, :, 0, 1] = 1, 2
+    tracks[1, :, 0] = [[3, 4, 5], [6, 7, 8]]
+    with h5py.File(path, "w") as file:
+        # As SLEAP itself writes: no note of the dimensions, names in bytes.
+        file["tracks"], file["node_names"] = tracks, [b"nose"]
+        file["track_names"] = [b"a", b"b"]
+        file["point_scores"] = np.full((2, 1, 3), 0.25)
+    with pytest.raises(LabelError, match=r"several animals \(a, b\)"):
+        read_poses(path)
+    found = read("sleap-analysis", path, Choice(animal="a")).poses
+    assert np.isnan(found.xy[[0, 2]]).all()
+    assert found.xy[1].tolist() == [[1, 2]]
+    assert found.confidence.tolist() == [[0], [0.25], [0]]
+    assert read("sleap-analysis", path, Choice(animal="b")).poses.xy[:, 0, 1].tolist() == [6, 7, 8]
+
+
+# --- smoothers ------------------------------------------------------------------------------------
+
+
+def test_a_smoother_s_columns_are_read_and_the_others_named(tmp_path: Path) -> None:
+    """As eks names its columns, and in its order."""
+    coords = ["x", "y", "likelihood", "x_ens_median", "y_ens_median", "x_ens_var", "y_ens_var"]
+    coords += ["x_posterior_var", "y_posterior_var"]
+    columns = pd.MultiIndex.from_product(
+        [["ensemble-kalman_tracker"], ["nose", "ear"], coords],
+        names=["scorer", "bodyparts", "coords"],
+    )
+    values = np.arange(36, dtype=float).reshape(2, 18)
+    values[:, [2, 11]] = 0.5
+    path = tmp_path / "eks.csv"
+    pd.DataFrame(values, columns=columns).to_csv(path)
+    out = tmp_path / "tidy.csv"
+    result = converted(path, out, write_as="tidy-csv")
+    assert result.read_as == "eks-csv"
+    told = [sentence for sentence in result.lost if "stays behind" in sentence]
+    assert len(told) == 4
+    assert "The column x_ens_median of each keypoint is not read and stays behind." in told
+    found = read("tidy-csv", out)
+    assert found.poses.xy[1].tolist() == [[18, 19], [27, 28]]
+    assert found.variance is not None
+    assert found.variance[0].tolist() == [[7, 8], [16, 17]]
+
+
+def test_a_real_prediction_of_an_ensemble_goes_round(real_data: Path, tmp_path: Path) -> None:
+    path = next(iter(sorted((real_data / "eks" / "ibl-pupil").glob("*rng=0.csv"))))
+    result = converted(path, tmp_path / "p.h5", write_as="sleap-analysis")
+    assert (result.read_as, result.frames, result.points) == ("deeplabcut-csv", 2000, 8000)
+    expected = pd.read_csv(path, header=[0, 1, 2], index_col=0).to_numpy(np.float32)
+    found = read_poses(tmp_path / "p.h5")
+    assert found.keypoints.names[0] == "pupil_top_r"
+    np.testing.assert_array_equal(found.xy[:, 1], expected[:, 3:5])
+    np.testing.assert_array_equal(found.confidence[:, 3], expected[:, 11])
+
+
+def test_anipose_s_points_in_space_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "session.csv"
+    path.write_text("nose_x,nose_y,nose_z,nose_error,nose_ncams,nose_score,fnum\n1,2,3,0,2,1,0\n")
+    with pytest.raises(LabelError, match=r"three dimensions.*pose-2d"):
+        read_poses(path)
+    with pytest.raises(LabelError, match=r"three dimensions.*pose-2d"):
+        converted(path, tmp_path / "p.nc")
+
+
+# --- Facemap --------------------------------------------------------------------------------------
+
+
+def test_facemap_s_keypoints_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "cam_FacemapPose.h5"
+    with h5py.File(path, "w") as file:
+        for k, name in enumerate(("eye(back)", "nose(tip)")):
+            for c, coord in enumerate(("x", "y", "likelihood")):
+                file[f"Facemap/{name}/{coord}"] = np.array([k + c / 4, k + c / 4 + 0.125])
+    found = read_poses(path)
+    assert found.keypoints.names == ("eye(back)", "nose(tip)")
+    assert found.xy[1].tolist() == [[0.125, 0.375], [1.125, 1.375]]
+    assert found.confidence.tolist() == [[0.5, 1], [0.625, 1]]
+
+
+def test_names_that_a_format_cannot_hold_are_refused(tmp_path: Path) -> None:
+    poses = PoseTable(KeypointSet(("eye/back",)), np.zeros((1, 1, 2)))
+    write_poses(poses, tmp_path / "p.csv", scorer="s")
+    out = tmp_path / "p.h5"
+    with pytest.raises(LabelError, match="cannot hold a keypoint named 'eye/back'"):
+        converted(tmp_path / "p.csv", out, write_as="facemap-pose")
+    assert not out.exists()
+
+
+def saved_by_facemap(path: Path, **more: Any) -> Path:
+    """As Facemap saves what it measured, of two pupils and a region of motion."""
+    centre = np.array([[2.0, 5.0], [3.0, 6.0], [np.nan, np.nan]])
+    regions = [
+        {"rind": 0, "ivid": 0, "yrange": np.arange(10, 20), "xrange": np.arange(100, 120)},
+        {"rind": 1, "ivid": 0, "yrange": np.arange(0, 9), "xrange": np.arange(0, 9)},
+        {"rind": 0, "ivid": np.int64(0), "yrange": np.arange(30, 40), "xrange": np.arange(7, 9)},
+    ]
+    pupils = [{"com": centre, "area": np.ones(3)}, {"com": centre[::-1].copy(order="F")}]
+    saved = {
+        "filenames": [["/data/face.avi"]],
+        "rois": regions,
+        "pupil": pupils,
+        "motSVD": [np.zeros((3, 2), np.float32)],
+        "blink": [],
+        **more,
+    }
+    np.save(path, saved)  # type: ignore[arg-type]
+    return path
+
+
+def test_facemap_s_pupils_are_read_without_running_its_pickle(tmp_path: Path) -> None:
+    path = saved_by_facemap(tmp_path / "face_proc.npy")
+    found = read("facemap-proc", path)
+    assert found.poses.keypoints.names == ("pupil 1", "pupil 2")
+    assert found.poses.xy[1].tolist() == [[106, 13], [13, 33]]
+    assert np.isnan(found.poses.xy[2, 0]).all()
+    assert found.poses.xy[2, 1].tolist() == [12, 32]
+    assert found.video == "/data/face.avi"
+    result = converted(path, tmp_path / "p.nc")
+    assert "Components of motion is not read and stays behind." in result.lost
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_pickle_of_numpy_is_read(tmp_path: Path, protocol: int) -> None:
+    saved = np.load(saved_by_facemap(tmp_path / "a_proc.npy"), allow_pickle=True)
+    path = tmp_path / "b_proc.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|O", "fortran_order": False, "shape": ()}
+        )
+        pickle.dump(saved, file, protocol=protocol)
+    assert read("facemap-proc", path).poses.xy[1].tolist() == [[106, 13], [13, 33]]
+
+
+class _Runs:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_facemap_s_pickle_is_run(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    path = saved_by_facemap(tmp_path / "face_proc.npy", extra=[_Runs(mark)])
+    assert read("facemap-proc", path).poses.xy[1].tolist() == [[106, 13], [13, 33]]
+    assert not mark.exists()
+    path = saved_by_facemap(tmp_path / "face_proc.npy", pupil=_Runs(mark))
+    with pytest.raises(LabelError, match="cannot be read as what Facemap saves"):
+        read("facemap-proc", path)
+    assert not mark.exists()
+
+
+def test_what_facemap_saved_without_a_pupil_is_told(tmp_path: Path) -> None:
+    path = saved_by_facemap(tmp_path / "face_proc.npy", pupil=[], rois=None)
+    with pytest.raises(LabelError, match=r"no pupil; of what it holds \(components of motion\)"):
+        read_poses(path)
+    (tmp_path / "short_proc.npy").write_bytes(path.read_bytes()[:200])
+    with pytest.raises(LabelError, match="cannot be read as what Facemap saves"):
+        read_poses(tmp_path / "short_proc.npy")
+
+
+# --- movement -------------------------------------------------------------------------------------
+
+
+def test_times_without_a_rate_are_asked_for(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    path = tmp_path / "p.nc"
+    converted(tmp_path / "p.csv", path, frame_rate=50)
+    with h5py.File(path) as file:
+        assert file["time"][()].tolist() == [0, 0.02, 0.08]
+        assert file["position"].shape == (3, 2, 2, 1)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["fps"]
+    with pytest.raises(LabelError, match="give it with --frame-rate"):
+        converted(path, tmp_path / "q.csv", write_as="tidy-csv")
+    converted(path, tmp_path / "q.csv", write_as="tidy-csv", frame_rate=50)
+    assert read_poses(tmp_path / "q.csv").frames.tolist() == [0, 1, 4]
+    with pytest.raises(LabelError, match="not those of frames at 30 a second"):
+        converted(path, tmp_path / "r.csv", write_as="tidy-csv", frame_rate=30)
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """The table of a project with two labelled images."""
+    folder = tmp_path / "labeled-data" / "cam"
+    folder.mkdir(parents=True)
+    columns = pd.MultiIndex.from_product([["Ann"], ["nose", "ear"], ["x", "y"]])
+    columns.names = ["scorer", "bodyparts", "coords"]
+    rows = [f"labeled-data/cam/img{i}.png" for i in (7, 9)]
+    for row in rows:
+        Image.new("L", (8, 6)).save(tmp_path / row)
+    table = pd.DataFrame([[1 / 3, 2, 3, 4], [5, 6, np.nan, np.nan]], rows, columns)
+    table.to_csv(folder / "CollectedData_Ann.csv")
+    return folder / "CollectedData_Ann.csv"
+
+
+def test_labels_stay_labels_to_the_last_bit(labels: Path, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    result = converted(labels, path, write_as="tidy-csv")
+    assert (result.content, result.frames, result.points) == ("labels", 2, 3)
+    assert result.lost == ("tidy-csv cannot hold who made the points, so that is left behind.",)
+    found, before = read_labels(path), read_labels(labels)
+    np.testing.assert_array_equal(found.xy, before.xy)
+    assert found.images == before.images
+    assert found.frames.tolist() == [7, 9]
+    with pytest.raises(LabelError, match="holds no predictions"):
+        converted(path, tmp_path / "p.nc", content="predictions")
+    with pytest.raises(LabelError, match="Labels are written to files that end in"):
+        converted(labels, tmp_path / "p.nc")
+
+
+def test_predictions_never_become_labels(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    converted(tmp_path / "p.csv", tmp_path / "tidy.csv", write_as="tidy-csv")
+    with pytest.raises(LabelError, match="holds no labels"):
+        converted(tmp_path / "tidy.csv", tmp_path / "l.csv", content="labels", write_as="tidy-csv")
+    with pytest.raises(LabelError, match="holds no labels"):
+        read_labels(tmp_path / "tidy.csv")
+
+
+def test_of_predictions_and_labels_in_one_file_one_is_chosen(tmp_path: Path) -> None:
+    path, out = tmp_path / "both.csv", tmp_path / "out.csv"
+    path.write_text(
+        "frame,keypoint,x,y,state\n0,nose,1,2,predicted\n1,nose,3,4,labelled\n2,nose,,,occluded\n"
+    )
+    with pytest.raises(LabelError, match="predictions and labels: say which with --content"):
+        converted(path, out, write_as="tidy-csv")
+    assert converted(path, out, write_as="tidy-csv", content="predictions").points == 1
+    assert read_poses(out).frames.tolist() == [0]
+    converted(path, out, write_as="tidy-csv", content="labels", overwrite=True)
+    assert [line.split(",")[-1] for line in out.read_text().splitlines()] == [
+        "state",
+        "labelled",
+        "occluded",
+    ]
+
+
+# --- what is asked and kept -----------------------------------------------------------------------
+
+
+def test_half_a_pixel_is_half_a_pixel(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    converted(tmp_path / "p.csv", tmp_path / "q.nc", corners=True)
+    np.testing.assert_array_equal(read_poses(tmp_path / "q.nc").xy, POSES.xy - 0.5)
+
+
+def test_an_ending_of_several_formats_is_asked_about(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    with pytest.raises(
+        LabelError, match=r"deeplabcut-csv, eks-csv or tidy-csv: say which with --t"
+    ):
+        converted(tmp_path / "p.csv", tmp_path / "q.csv")
+    with pytest.raises(LabelError, match=r"as no format 'dlc'; there is deeplabcut-hdf5"):
+        converted(tmp_path / "p.csv", tmp_path / "q.csv", write_as="dlc")
+    with pytest.raises(LabelError, match=r"reads no format 'dlc'"):
+        converted(tmp_path / "p.csv", tmp_path / "q.nc", read_as="dlc")
+    (tmp_path / "p.xyz").write_text("?")
+    with pytest.raises(LabelError, match=r"p\.xyz is of no format that is known"):
+        converted(tmp_path / "p.xyz", tmp_path / "q.nc")
+
+
+def test_a_file_that_exists_stays_unless_that_is_said(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    out = tmp_path / "q.nc"
+    out.write_text("precious")
+    with pytest.raises(VitFaceError, match="exists"):
+        converted(tmp_path / "p.csv", out)
+    assert out.read_text() == "precious"
+    events = list(convert(tmp_path / "p.csv", out, overwrite=True))
+    assert [one.message for one in events if isinstance(one, Notice)] == []
+    np.testing.assert_array_equal(read_poses(out).xy, POSES.xy)
+
+
+def test_an_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sleap_io", None)
+    write_poses(POSES, tmp_path / "p.csv", scorer="s")
+    with pytest.raises(LabelError, match=r'needs sleap-io.*pip install "napari-vitface\[sleap\]"'):
+        converted(tmp_path / "p.csv", tmp_path / "p.slp")
+    assert not (tmp_path / "p.slp").exists()

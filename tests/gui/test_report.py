@@ -15,6 +15,8 @@ from napari_vitface.gui.report import compose_report, note_engine, without_user
 from napari_vitface.gui.section import Note
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.results.models import DescribeResult
+from napari_vitface.jobs.results.prediction import PredictSettings
+from napari_vitface.pose.keypoints import MOUSE_FACE
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
@@ -109,7 +111,12 @@ def test_unexpected_errors_of_a_window_can_be_reported(
     part = video_path.with_name("mouse.part")
     part.touch()
     run = session.prediction.run
-    run.status, run.done, run.settings = "cancelled", 3, {"kept_in": str(part)}
+    run.status, run.done = "cancelled", 3
+    run.settings = PredictSettings(
+        video="mouse.mp4", frame_rate=30.0, frames=(0, 40, 1), model="tiny", device="cpu",
+        precision="fp32", why="", batch_size=1, crop=(0, 0, 64, 48), white=None, face=None,
+        keypoints=MOUSE_FACE, fresh_from=0, kept_in=str(part),
+    )  # fmt: skip
     session.prediction.changed.emit()
     assert "is kept; Go on" in dock.predict_section.hint.text()
     part.unlink()

@@ -331,7 +331,7 @@ def test_a_drawn_crop_belongs_to_its_video_alone(
     assert [item.crop for item in queue.items] == [None, (10, 20, 64, 48)]
     crops = []
     queue.changed.connect(
-        lambda: queue.run and crops.append(tuple(queue.run.settings.get("crop", ())))
+        lambda: queue.run and queue.run.settings and crops.append(tuple(queue.run.settings.crop))
     )
     queue.start(settings)
     through(queue, pump)

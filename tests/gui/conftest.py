@@ -133,7 +133,7 @@ def pump() -> Pump:
 def kept_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the list of videos is kept: for this test alone."""
     path = tmp_path / "state" / "videos.json"
-    monkeypatch.setattr("napari_vitface.gui.video_list.store.default_file", lambda: path)
+    monkeypatch.setattr("napari_vitface.gui.video_list.list_store.default_file", lambda: path)
     return path
 
 

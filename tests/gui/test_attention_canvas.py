@@ -17,7 +17,7 @@ from napari.utils.interactions import (
     mouse_release_callbacks,
 )
 
-from napari_vitface.gui.attention.canvas import PATCH, looking_at, patch_at
+from napari_vitface.gui.attention.attention_canvas import PATCH, looking_at, patch_at
 from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.layers import GLOBAL
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS

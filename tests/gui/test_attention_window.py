@@ -517,7 +517,7 @@ def test_the_map_on_screen_is_written_as_picture_and_numbers(
 def test_a_method_of_another_package_has_its_place_in_the_form(
     install: Any, session: Any, qtbot: Any
 ) -> None:
-    from napari_vitface.gui.attention.form import AttentionForm
+    from napari_vitface.gui.attention.method_form import AttentionForm
     from napari_vitface.settings.attention import METHODS
 
     install(

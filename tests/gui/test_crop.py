@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle, rectangle_of_crop
+from napari_vitface.gui.crop_rectangle import SMALLEST, crop_of_rectangle, rectangle_of_crop
 
 FRAME = (60, 80)
 coordinate = st.floats(-30, 110, allow_nan=False)

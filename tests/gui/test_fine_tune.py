@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
 from napari_vitface.gui.fine_tune.training_run import TrainingRun
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.fine_tune.labels import LabelledFrames, of_document, on_disk, without
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.fine_tune.plan import Plan
-from napari_vitface.gui.fine_tune.training_run import Curve, TrainingRun, free_name, unfinished_runs
-from napari_vitface.gui.fine_tune.words import (
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.labelled_frames import (
+    LabelledFrames,
+    of_document,
+    on_disk,
+    without,
+)
+from napari_vitface.gui.fine_tune.messages import (
     headline,
     keypoint_rows,
     listed,
@@ -25,7 +28,9 @@ from napari_vitface.gui.fine_tune.words import (
     verdict_words,
     waiting_words,
 )
-from napari_vitface.gui.models import model_info
+from napari_vitface.gui.fine_tune.planner import Plan
+from napari_vitface.gui.fine_tune.training_run import Curve, TrainingRun, free_name, unfinished_runs
+from napari_vitface.gui.model_info import model_info
 from napari_vitface.jobs.results.evaluation import Comparison
 from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile
 from napari_vitface.jobs.results.training import (

@@ -12,7 +12,7 @@ from napari.utils.key_bindings import KeymapHandler
 
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.editing import LabelEditing
-from napari_vitface.gui.correct.frame_walk import FrameWalk
+from napari_vitface.gui.correct.frame_navigation import FrameNavigation
 from napari_vitface.gui.correct.keys import (
     KEYS,
     KeyBinder,
@@ -57,7 +57,7 @@ def binder(pressed: list[str]) -> KeyBinder:
 
 def test_the_commands_of_the_table_are_there() -> None:
     for command in commands():
-        kinds = (LabelEditing, LabelCanvas, KeypointSelection, LabelSaving, FrameWalk)
+        kinds = (LabelEditing, LabelCanvas, KeypointSelection, LabelSaving, FrameNavigation)
         owners = [kind for kind in kinds if callable(getattr(kind, command, None))]
         assert len(owners) == 1 or (not owners and hasattr(Annotating, command)), command
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_vitface.gui.correct import edits as label_edits
-from napari_vitface.gui.shown import ShownPose, shown_pose
+from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import (

@@ -16,7 +16,7 @@ from napari_vitface.gui.layers import (
     point_rows,
     skeleton_vectors,
 )
-from napari_vitface.gui.shown import shown_pose
+from napari_vitface.gui.shown_pose import shown_pose
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable

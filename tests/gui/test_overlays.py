@@ -11,7 +11,7 @@ from napari.layers import Image
 from napari_vitface.gui.attention.colours import ATTENTION_COLOURS, attention_colormap
 from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON, Overlays
-from napari_vitface.gui.shown import shown_pose
+from napari_vitface.gui.shown_pose import shown_pose
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -267,7 +267,7 @@ import napari, numpy as np
 from qtpy.QtWidgets import QApplication
 from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON, Overlays
-from napari_vitface.gui.shown import shown_pose
+from napari_vitface.gui.shown_pose import shown_pose
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
 

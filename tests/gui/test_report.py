@@ -10,8 +10,8 @@ import pytest
 from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtWidgets import QApplication
 
+from napari_vitface.gui.error_report import compose_report, note_engine, without_user
 from napari_vitface.gui.predict.prediction import PredictOptions
-from napari_vitface.gui.report import compose_report, note_engine, without_user
 from napari_vitface.gui.section import Note
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.results.models import DescribeResult
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def test_a_report_holds_the_versions_what_was_done_and_the_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_vitface.gui.report._engine", {})
+    monkeypatch.setattr("napari_vitface.gui.error_report._engine", {})
     with pytest.raises(KeyError) as fault:
         {}["chroma"]
     failed = describe_failure("opening the video", fault.value)

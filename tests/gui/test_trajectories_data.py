@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.poses import read_poses
-from napari_vitface.gui.trajectories.data import TraceStore
-from napari_vitface.gui.trajectories.files import (
+from napari_vitface.gui.trajectories.label_rows import LabelRows
+from napari_vitface.gui.trajectories.panel import clock
+from napari_vitface.gui.trajectories.trace_files import (
     filtered_paths,
     plotted_columns,
     write_filtered,
     write_traces,
 )
-from napari_vitface.gui.trajectories.labels import LabelRows
-from napari_vitface.gui.trajectories.panel import clock
+from napari_vitface.gui.trajectories.trace_store import TraceStore
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, FrameLabels, Point, labelled, occluded

@@ -13,10 +13,10 @@ from psygnal import EmitLoopError, Signal
 
 from napari_vitface.errors import LabelError
 from napari_vitface.gui import reader
+from napari_vitface.gui.background_writing import write_in_background, write_now
+from napari_vitface.gui.error_report import can_be_reported
+from napari_vitface.gui.error_sentences import sentence_of, unexpected_in
 from napari_vitface.gui.fine_tune.fine_tuning import _save_other
-from napari_vitface.gui.report import can_be_reported
-from napari_vitface.gui.unexpected import sentence_of, unexpected_in
-from napari_vitface.gui.writing import write_in_background, write_now
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
 
@@ -128,7 +128,7 @@ def _write_now(session: Workbench, path: Path) -> None:
             "reading how long the videos are",
         ),
         (
-            "gui.video_list.store.Store.save",
+            "gui.video_list.list_store.Store.save",
             lambda session, path: session.video_list.add([path]),
             "writing it",
         ),

@@ -15,11 +15,11 @@ from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.video_list.finding import videos_in, videos_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import JobKind
+from napari_vitface.gui.video_list.list_store import Store
 from napari_vitface.gui.video_list.queue import VideoQueue
-from napari_vitface.gui.video_list.store import Store
+from napari_vitface.gui.video_list.video_search import videos_in, videos_of
 from napari_vitface.gui.workbench import Workbench, session_of
 
 if TYPE_CHECKING:

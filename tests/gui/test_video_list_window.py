@@ -13,7 +13,7 @@ from qtpy.QtGui import QDropEvent
 from napari_vitface.gui.video_list.dock import VideoListDock, open_video_list
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
-from napari_vitface.gui.video_list.table import SHARE, Column
+from napari_vitface.gui.video_list.table_model import SHARE, Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 
 from napari_vitface import open_video, predict, read_poses
 from napari_vitface.errors import VideoError
-from napari_vitface.gui.video_list.finding import videos_in
+from napari_vitface.gui.video_list.video_search import videos_in
 from napari_vitface.video.sources import SOURCES, source_kind
 
 # Bare arrays, as some cameras' programs leave them. TIFF files stay with who has them.

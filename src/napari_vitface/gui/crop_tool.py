@@ -8,14 +8,14 @@ import numpy as np
 from napari.layers import Layer, Shapes
 from psygnal import Signal
 
-from napari_vitface.gui.crop import SMALLEST, crop_of_rectangle, rectangle_of_crop
+from napari_vitface.gui.crop_rectangle import SMALLEST, crop_of_rectangle, rectangle_of_crop
 from napari_vitface.gui.on_video import frame_size, keep_visual, placed_on
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
 

@@ -11,20 +11,20 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_vitface.gui.attention.section import AttentionSection
-from napari_vitface.gui.closing import ClosingGuard
+from napari_vitface.gui.closing_guard import ClosingGuard
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.correct.section import CorrectSection
+from napari_vitface.gui.error_report import note_engine
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.fitted_view import FittedView
 from napari_vitface.gui.main_thread import MainThread
-from napari_vitface.gui.models import ModelInfo, bundled_names, model_info
+from napari_vitface.gui.model_info import ModelInfo, bundled_names, model_info
 from napari_vitface.gui.notifications import notify, take_errors
 from napari_vitface.gui.predict.section import PredictSection
-from napari_vitface.gui.report import note_engine
-from napari_vitface.gui.scrolling import Column, SteadyScrollArea
+from napari_vitface.gui.scroll_area import Column, SteadyScrollArea
 from napari_vitface.gui.section import ADDED, Note, Section
 from napari_vitface.gui.style import style_sheet
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_section import VideoSection
 from napari_vitface.gui.workbench import session_of
 from napari_vitface.jobs.events import Event, Finished

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from psygnal import Signal
 
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.jobs.events import (
     Cancelled,
     Event,

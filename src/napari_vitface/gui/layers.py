@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.gui.shown import ShownPose
+from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState

@@ -8,8 +8,8 @@ import traceback
 from types import MethodType
 from typing import Any
 
-from napari_vitface.gui.report import can_be_reported, copy_report
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_report import can_be_reported, copy_report
+from napari_vitface.gui.error_sentences import sentence_of
 
 _log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 
-from napari_vitface.gui.shown import ShownPose, shown_pose
+from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.kinematics.operations import operations_for
 from napari_vitface.pose.edits import Operation
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.events.video_events import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted

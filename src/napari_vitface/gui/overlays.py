@@ -42,7 +42,7 @@ from napari_vitface.gui.weak_attribute import WeakAttribute
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_vitface.gui.shown import ShownPose
+    from napari_vitface.gui.shown_pose import ShownPose
     from napari_vitface.pose.keypoints import KeypointSet
 
 KEYPOINTS, SKELETON, ATTENTION = "keypoints", "skeleton", "attention"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.notifications import notify, take_errors
-from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.videos import LayerData, video_layer
+from napari_vitface.gui.open_videos import LayerData, video_layer
 from napari_vitface.video import Video, open_video
 
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
@@ -22,7 +22,7 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
     """One lazy Image layer of a video; nothing, and a sentence on screen, if it cannot be read."""
-    from napari_vitface.gui.waiting import run_waiting
+    from napari_vitface.gui.wait_dialog import run_waiting
 
     take_errors()
     (one,) = (path,) if isinstance(path, str | Path) else path

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from napari_vitface import __version__
 from napari_vitface.gui.notifications import take_errors
+from napari_vitface.gui.open_videos import LayerData, video_layer
 from napari_vitface.gui.reader import open_for_window
-from napari_vitface.gui.videos import LayerData, video_layer
 from napari_vitface.user_folders import cache_folder
 
 DRAWING = "Drawing the sample video (only this once) …"
@@ -15,7 +15,7 @@ DRAWING = "Drawing the sample video (only this once) …"
 
 def mouse_face() -> list[LayerData]:
     """The sample video, rendered once and then kept in the user's cache folder."""
-    from napari_vitface.gui.waiting import run_waiting
+    from napari_vitface.gui.wait_dialog import run_waiting
 
     take_errors()
     path = run_waiting(sample_video, DRAWING)

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.errors import escaped
-from napari_vitface.gui.report import can_be_reported, copy_report
+from napari_vitface.gui.error_report import can_be_reported, copy_report
 from napari_vitface.gui.style import unparted
 from napari_vitface.plugins import Registry
 

@@ -19,10 +19,10 @@ from psygnal import Signal
 from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import one_line
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.error_sentences import note_failure
 from napari_vitface.gui.open_video import OpenVideo
-from napari_vitface.gui.shown import ShownPose
-from napari_vitface.gui.unexpected import note_failure
-from napari_vitface.gui.videos import Videos, video_layer
+from napari_vitface.gui.open_videos import Videos, video_layer
+from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.events import Failed
 from napari_vitface.jobs.outputs import model_stem
@@ -32,7 +32,7 @@ from napari_vitface.video import Video
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import Event
     from napari_vitface.pose.labels import FrameLabels

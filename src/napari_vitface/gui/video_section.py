@@ -20,15 +20,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import escaped, one_line
-from napari_vitface.gui import dropping
+from napari_vitface.gui import file_drop as dropping
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.style import count, duration
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.dock import open_video_list
-from napari_vitface.gui.video_list.words import list_words
-from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.video_list.messages import list_words
+from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.white import is_deep
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, Video, video_suffixes

@@ -16,7 +16,7 @@ from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.overlays import Overlays
-from napari_vitface.gui.predict.finding import FaceFinding
+from napari_vitface.gui.predict.face_finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.predict.saved import SavedPredictions
 from napari_vitface.gui.session import Post, Session

@@ -21,7 +21,7 @@ from napari_vitface.settings.attention_method import (
     LayeredMethod,
     MapSettings,
 )
-from napari_vitface.settings.layers import name_heads, name_layers
+from napari_vitface.settings.network_layers import name_heads, name_layers
 from napari_vitface.settings.option import Option, Setting, Value, declared
 
 

@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.layers import Layers, resolve_layers
+from napari_vitface.settings.network_layers import Layers, resolve_layers
 from napari_vitface.settings.option import Option, Value
 
 

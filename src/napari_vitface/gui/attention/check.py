@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_vitface.gui.attention.settings import MapKey, Target, of
+from napari_vitface.gui.attention.attention_settings import MapKey, Target, of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import AttentionSettings, MapKey, map_key
-from napari_vitface.gui.attention.store import AttentionStore
+from napari_vitface.gui.attention.attention_settings import AttentionSettings, MapKey, map_key
+from napari_vitface.gui.attention.map_store import AttentionStore
 from napari_vitface.gui.layers import (
     EVEN,
     PIXELS,

@@ -19,14 +19,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.attention.frames import AttentionFrames
+from napari_vitface.gui.attention.attention_frames import AttentionFrames
 from napari_vitface.gui.attention.tools import AttentionTools
+from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel
 from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.gui.writing import write_in_background
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
 from napari_vitface.settings.attention_method import AttentionMethod

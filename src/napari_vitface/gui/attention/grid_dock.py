@@ -24,16 +24,16 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.attention.describe import heading, how_computed
-from napari_vitface.gui.attention.grid import KINDS, AttentionGrid, Tile
+from napari_vitface.gui.attention.map_captions import heading, how_computed
+from napari_vitface.gui.attention.map_grid import KINDS, AttentionGrid, Tile
 from napari_vitface.gui.attention.tiles import Ground, draw_tile, ground
+from napari_vitface.gui.background_writing import write_now
+from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.layers import GLOBAL, attention_rows
-from napari_vitface.gui.models import bundled_names
-from napari_vitface.gui.report import can_be_reported
+from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.tile_view import Picture, TileView
-from napari_vitface.gui.writing import write_now
 from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:

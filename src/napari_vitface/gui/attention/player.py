@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import map_key
+from napari_vitface.gui.attention.attention_settings import map_key
 from napari_vitface.settings.attention_method import LayeredMethod
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_vitface.gui.attention.describe import describe_map, title_map
-from napari_vitface.gui.attention.form import AttentionForm, combo, set_checked
+from napari_vitface.gui.attention.attention_settings import AttentionSettings
 from napari_vitface.gui.attention.frames_form import AttentionFramesForm
 from napari_vitface.gui.attention.grid_dock import NAME as GRID_NAME
 from napari_vitface.gui.attention.grid_dock import AttentionGridDock
+from napari_vitface.gui.attention.map_captions import describe_map, title_map
+from napari_vitface.gui.attention.method_form import AttentionForm, combo, set_checked
 from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
-from napari_vitface.gui.attention.settings import AttentionSettings
 from napari_vitface.gui.attention.target import TargetBox
 from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
 from napari_vitface.gui.run_progress import RunProgress

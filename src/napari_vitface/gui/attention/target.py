@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QSizePolicy, QWidget, QWidgetAction
 
-from napari_vitface.gui.attention.settings import Target, of
+from napari_vitface.gui.attention.attention_settings import Target, of
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 
 

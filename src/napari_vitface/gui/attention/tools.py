@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.attention.canvas import AttentionCanvas
+from napari_vitface.gui.attention.attention_canvas import AttentionCanvas
+from napari_vitface.gui.attention.attention_frames import AttentionFrames
 from napari_vitface.gui.attention.check import MapCheck
-from napari_vitface.gui.attention.export import AttentionExport
-from napari_vitface.gui.attention.frames import AttentionFrames
-from napari_vitface.gui.attention.grid import AttentionGrid
+from napari_vitface.gui.attention.map_export import AttentionExport
+from napari_vitface.gui.attention.map_grid import AttentionGrid
 from napari_vitface.gui.attention.player import LayerPlayer
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from psygnal import Signal
 
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import InProject
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.video.scale import as_uint8
 
 if TYPE_CHECKING:

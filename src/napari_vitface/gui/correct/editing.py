@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
-    from napari_vitface.gui.shown import ShownPose
+    from napari_vitface.gui.shown_pose import ShownPose
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from napari_vitface.gui.shown import ShownPose
+from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, Point, labelled, occluded
 from napari_vitface.pose.table import PointState

@@ -22,7 +22,7 @@ from napari_vitface.gui.correct.point_icon import (
     OCCLUDED,
     PREDICTED,
 )
-from napari_vitface.gui.shown import ShownPose
+from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.editing import LabelEditing
-from napari_vitface.gui.correct.frame_walk import FrameWalk
+from napari_vitface.gui.correct.frame_navigation import FrameNavigation
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.correct.selection import KeypointSelection
 from napari_vitface.gui.events.annotating import Annotating
@@ -34,7 +34,7 @@ class CommandTargets:
     selection: KeypointSelection
     saving: LabelSaving
     canvas: LabelCanvas
-    walk: FrameWalk
+    walk: FrameNavigation
     annotating: Annotating
 
 
@@ -85,7 +85,7 @@ def _select(command: Callable[[KeypointSelection], object], words: str, *keys: s
     return Key(keys, words, command.__name__, lambda on: command(on.selection))
 
 
-def _go(command: Callable[[FrameWalk], object], words: str, *keys: str, **more: bool) -> Key:
+def _go(command: Callable[[FrameNavigation], object], words: str, *keys: str, **more: bool) -> Key:
     return Key(keys, words, command.__name__, lambda on: command(on.walk), **more)
 
 
@@ -101,14 +101,14 @@ TIMELINE = "After a click in the timeline of events"
 #: The table, by what the keys are for.
 KEYS: dict[str, tuple[Key, ...]] = {
     "Frames": (
-        _go(FrameWalk.next_frame, "next frame", "F", repeats=True),
-        _go(FrameWalk.previous_frame, "previous frame", "D", repeats=True),
-        _go(FrameWalk.next_labelled, "next labelled frame", "Shift-F"),
-        _go(FrameWalk.previous_labelled, "previous labelled frame", "Shift-D"),
-        _go(FrameWalk.next_suggested, "next suggested frame", "R"),
-        _go(FrameWalk.previous_suggested, "previous suggested frame", "E"),
-        _go(FrameWalk.next_low_confidence, "next frame of low confidence", "Shift-R"),
-        _go(FrameWalk.previous_low_confidence, "previous frame of low confidence", "Shift-E"),
+        _go(FrameNavigation.next_frame, "next frame", "F", repeats=True),
+        _go(FrameNavigation.previous_frame, "previous frame", "D", repeats=True),
+        _go(FrameNavigation.next_labelled, "next labelled frame", "Shift-F"),
+        _go(FrameNavigation.previous_labelled, "previous labelled frame", "Shift-D"),
+        _go(FrameNavigation.next_suggested, "next suggested frame", "R"),
+        _go(FrameNavigation.previous_suggested, "previous suggested frame", "E"),
+        _go(FrameNavigation.next_low_confidence, "next frame of low confidence", "Shift-R"),
+        _go(FrameNavigation.previous_low_confidence, "previous frame of low confidence", "Shift-E"),
     ),
     "Keypoints": (
         Key(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.documents import Documents
 from napari_vitface.gui.correct.editing import LabelEditing
-from napari_vitface.gui.correct.frame_walk import FrameWalk
+from napari_vitface.gui.correct.frame_navigation import FrameNavigation
 from napari_vitface.gui.correct.keys import CommandTargets, KeyBinder, commands
 from napari_vitface.gui.correct.saving import LabelSaving
 from napari_vitface.gui.events.annotating import Annotating
@@ -29,7 +29,7 @@ class Labelling(LabelEditing):
         self.saving = LabelSaving(session, documents)
         super().__init__(session, documents, self.saving)
         self.canvas = LabelCanvas(session, self, overlays)
-        self.walk = FrameWalk(session, marks, self.hint)
+        self.walk = FrameNavigation(session, marks, self.hint)
         self.annotating = Annotating(session, documents)
         self._targets = CommandTargets(
             self, self.selection, self.saving, self.canvas, self.walk, self.annotating

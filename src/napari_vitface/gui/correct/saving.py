@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.wait_dialog import run_waiting
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents

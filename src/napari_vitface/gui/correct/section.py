@@ -17,7 +17,7 @@ from superqt import QFlowLayout
 
 from napari_vitface.gui.correct import point_icon
 from napari_vitface.gui.correct.canvas import MOVE, PLACE
-from napari_vitface.gui.correct.frame_steps import FrameSteps
+from napari_vitface.gui.correct.frame_buttons import FrameButtons
 from napari_vitface.gui.correct.key_table import KeyTable
 from napari_vitface.gui.correct.keypoint_list import KeypointList
 from napari_vitface.gui.correct.keys import words_with_key
@@ -67,7 +67,7 @@ class CorrectSection(Section):
             "swap": self._button("Swap", "swap", "Swap two selected points, or left and right"),
             "forget": self._button("Take back", "forget", "Say nothing of the selected points"),
         }
-        self.steps = FrameSteps(session)
+        self.steps = FrameButtons(session)
         self.keys = Fold("Keys", KeyTable())
 
         self.content.addWidget(self.project)

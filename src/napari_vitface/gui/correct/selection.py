@@ -9,7 +9,7 @@ import numpy as np
 from psygnal import Signal
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.shown import ShownPose
+    from napari_vitface.gui.shown_pose import ShownPose
     from napari_vitface.pose.keypoints import KeypointSet
 
 

@@ -26,8 +26,8 @@ from napari_vitface.events.intervals import (
 )
 from napari_vitface.events.labels import EventLabel, next_colour
 from napari_vitface.events.merge import EventsConflict
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.events.documents import EventDocuments
-from napari_vitface.gui.unexpected import sentence_of
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents

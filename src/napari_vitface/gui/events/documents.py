@@ -16,8 +16,8 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.events.format import read_events
 from napari_vitface.events.intervals import Interval, make_edit
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.events.video_events import VideoEvents
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.project.event_document import EventDocument, open_events
 from napari_vitface.project.event_labels import read_event_labels

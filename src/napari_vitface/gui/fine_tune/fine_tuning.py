@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.correct.saving import not_written
-from napari_vitface.gui.fine_tune.labels import label_source
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.fine_tune.plan import Plan, Planner
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.labelled_frames import label_source
+from napari_vitface.gui.fine_tune.planner import Plan, Planner
 from napari_vitface.gui.fine_tune.training_run import (
     Curve,
     TrainingRun,
@@ -27,8 +28,7 @@ from napari_vitface.gui.fine_tune.training_run import (
     unfinished_runs,
 )
 from napari_vitface.gui.job_run import Runner
-from napari_vitface.gui.models import ModelInfo, model_info
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.model_info import ModelInfo, model_info
 from napari_vitface.jobs.events import EpochFinished, Event, Finished, HeldOutShown, LossMeasured
 from napari_vitface.jobs.results.models import ModelsResult
 from napari_vitface.jobs.training.run import home_of

@@ -14,12 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.fine_tune.course import TrainingCourse
-from napari_vitface.gui.fine_tune.form import FineTuneForm
-from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
-from napari_vitface.gui.fine_tune.unfinished import UnfinishedPanel, action_button
-from napari_vitface.gui.fine_tune.verdict import Verdict
-from napari_vitface.gui.fine_tune.words import (
+from napari_vitface.gui.fine_tune.live_panel import LivePanel
+from napari_vitface.gui.fine_tune.messages import (
     change_words,
     error_words,
     notice_words,
@@ -30,7 +26,11 @@ from napari_vitface.gui.fine_tune.words import (
     stopped_words,
     waiting_words,
 )
-from napari_vitface.gui.models import ModelInfo
+from napari_vitface.gui.fine_tune.training_form import FineTuneForm
+from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
+from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel, action_button
+from napari_vitface.gui.fine_tune.verdict_panel import Verdict
+from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
@@ -81,7 +81,7 @@ class FineTuneSection(Section):
         self.report_button = action_button("Open report", "All figures, plots and the worst frames")
         self.report_button.clicked.connect(lambda: self.open_report())
 
-        self.live = TrainingCourse()
+        self.live = LivePanel()
         self.notices = Note()
 
         self.content.addWidget(self.ended)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.job_run import JobRun
-from napari_vitface.gui.models import bundled_names
+from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.jobs.events import (
     EpochFinished,
     Event,

@@ -15,7 +15,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.predict.other_tables import read_predictions
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.outputs import find_predictions
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from qtpy.QtWidgets import (
 )
 from superqt import QFlowLayout
 
-from napari_vitface.gui.models import ModelInfo
+from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.predict.low_confidence import LowConfidence
-from napari_vitface.gui.predict.options import PredictOptionsForm
-from napari_vitface.gui.predict.picture import PicturePart
+from napari_vitface.gui.predict.options_form import PredictOptionsForm
+from napari_vitface.gui.predict.picture_part import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look

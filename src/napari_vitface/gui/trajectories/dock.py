@@ -16,8 +16,8 @@ from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.list import TraceList
-from napari_vitface.gui.trajectories.plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.toolbar import STYLE, TrajectoryToolbar
+from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.video_plot import DockParts, VideoPlot
 from napari_vitface.gui.workbench import Workbench, open_session_of
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.kinematics.operations import (
     apply_operations,
     check_operation,

@@ -17,8 +17,8 @@ from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import Kind, unit_of
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.trajectories.data import TraceStore
-    from napari_vitface.gui.trajectories.labels import LabelRows
+    from napari_vitface.gui.trajectories.label_rows import LabelRows
+    from napari_vitface.gui.trajectories.trace_store import TraceStore
 
 #: Width of what stands to the left of the panels: what they show, and the numbers of the axis. The
 #: same in all, so that times stand below each other.

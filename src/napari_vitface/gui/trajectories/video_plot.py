@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_vitface.gui.trajectories.data import TraceStore
-from napari_vitface.gui.trajectories.export import (
+from napari_vitface.gui.trajectories.filter_form import FilterForm
+from napari_vitface.gui.trajectories.label_rows import LabelRows
+from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
+from napari_vitface.gui.trajectories.panel import PANELS, clock
+from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
+from napari_vitface.gui.trajectories.trace_export import (
     ask_for_file,
     export_csv,
     export_picture,
     save_filtered,
 )
-from napari_vitface.gui.trajectories.files import filtered_paths
-from napari_vitface.gui.trajectories.filter_form import FilterForm
-from napari_vitface.gui.trajectories.labels import LabelRows
-from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
-from napari_vitface.gui.trajectories.panel import PANELS, clock
-from napari_vitface.gui.trajectories.plot import TrajectoryPlot
-from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
+from napari_vitface.gui.trajectories.trace_files import filtered_paths
+from napari_vitface.gui.trajectories.trace_store import TraceStore
+from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
 from napari_vitface.pose.edits import Operation

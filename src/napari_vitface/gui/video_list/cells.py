@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_vitface.gui.style import ground_colours
 from napari_vitface.gui.video_list.items import State
-from napari_vitface.gui.video_list.table import SHARE, STATE, Index
+from napari_vitface.gui.video_list.table_model import SHARE, STATE, Index
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -21,17 +21,17 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import count, style_sheet
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import Settings
-from napari_vitface.gui.video_list.table import Column, VideoTable, dropped_paths
+from napari_vitface.gui.video_list.messages import crop_words, list_words
+from napari_vitface.gui.video_list.table_model import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.table_view import VideoTableView
-from napari_vitface.gui.video_list.words import crop_words, list_words
-from napari_vitface.gui.waiting import run_waiting
+from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, video_suffixes
 

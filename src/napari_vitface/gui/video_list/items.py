@@ -10,7 +10,7 @@ from typing import Any
 from psygnal import Signal
 from psygnal.containers import EventedList
 
-from napari_vitface.gui.crop import Crop
+from napari_vitface.gui.crop_rectangle import Crop
 
 
 class State(StrEnum):

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import Runner
-from napari_vitface.gui.unexpected import sentence_of
-from napari_vitface.gui.video_list.finding import videos_of
+from napari_vitface.gui.video_list.autosave import Autosave, Content
 from napari_vitface.gui.video_list.items import Item, Items, State
-from napari_vitface.gui.video_list.keeping import Content, Keeping
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
+from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
-from napari_vitface.gui.video_list.store import Store, entry_of
+from napari_vitface.gui.video_list.video_search import videos_of
 from napari_vitface.jobs.events import (
     Cancelled,
     Event,
@@ -67,7 +67,7 @@ class VideoQueue(Runner[ItemRun]):
         self._turn = 0
         # Frames a second of the video that was done last.
         self._speed: float | None = None
-        self._keeping = Keeping(session, self._store, self._content)
+        self._keeping = Autosave(session, self._store, self._content)
         #: What went wrong with the list of the last time; empty if nothing did.
         self.problem = ""
         self._restore()

@@ -9,7 +9,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QShortcut, QTableView
 
 from napari_vitface.gui.video_list.cells import ProgressDelegate, SentenceDelegate
-from napari_vitface.gui.video_list.table import Column, VideoTable
+from napari_vitface.gui.video_list.table_model import Column, VideoTable
 
 
 class VideoTableView(QTableView):

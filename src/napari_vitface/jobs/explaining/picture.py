@@ -12,7 +12,7 @@ from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import describe
 from napari_vitface.settings.attention_method import MapSettings
-from napari_vitface.settings.layers import name_layers
+from napari_vitface.settings.network_layers import name_layers
 
 #: Dark to bright in even steps of lightness, after matplotlib's "inferno" (CC0).
 _COLOURS = np.array(

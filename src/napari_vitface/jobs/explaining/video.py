@@ -22,7 +22,7 @@ from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
 from napari_vitface.settings.attention import DEFAULT, choose
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.layers import name_layers
+from napari_vitface.settings.network_layers import name_layers
 from napari_vitface.settings.option import parted, takes
 from napari_vitface.steps import told_as
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_vitface.gui.attention.settings import Target, of
+from napari_vitface.gui.attention.attention_settings import Target, of
 from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
     GLOBAL,

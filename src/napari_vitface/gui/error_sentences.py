@@ -1,7 +1,7 @@
 """What the window says of an error of any kind: nothing that a file does ends in a traceback.
 
 An error that nobody thought of is remembered by its sentence, so that wherever that is shown, on
-its own or within another, it can be reported (`napari_vitface.gui.report`).
+its own or within another, it can be reported (`napari_vitface.gui.error_report`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_sentences import sentence_of
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.attention.settings import MapKey
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.attention.attention_settings import MapKey
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.jobs.events import (
     AttentionComputed,
     Cancelled,

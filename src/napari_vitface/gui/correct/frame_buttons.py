@@ -16,7 +16,7 @@ _KINDS = {
 }
 
 
-class FrameSteps(QWidget):
+class FrameButtons(QWidget):
     """For each kind of frame how many there are, and buttons to the one before and the next."""
 
     def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:

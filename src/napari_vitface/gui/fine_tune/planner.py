@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
-from napari_vitface.gui.fine_tune.labels import (
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.labelled_frames import (
     LabelledFrames,
     of_document,
     on_disk,
     stamps,
     without,
 )
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import Event, Failed, Finished
 from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.plan import FEWEST_FRAMES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from napari_vitface.gui.crop import Crop
+from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.session import Session

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.gui.attention.attention_settings import Target
 from napari_vitface.gui.attention.colours import attention_colormap
-from napari_vitface.gui.attention.describe import describe_many, describe_map, heading, title_map
-from napari_vitface.gui.attention.settings import Target
+from napari_vitface.gui.attention.map_captions import (
+    describe_many,
+    describe_map,
+    heading,
+    title_map,
+)
+from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
-from napari_vitface.gui.writing import write_in_background
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.jobs.explaining.video import Look, draw_overlay
 from napari_vitface.jobs.outputs import output_path

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.fine_tune.plan import Plan
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.planner import Plan
 from napari_vitface.gui.fine_tune.training_run import TRAINING, TrainingRun
 from napari_vitface.gui.job_run import STARTING
 from napari_vitface.gui.style import count, duration

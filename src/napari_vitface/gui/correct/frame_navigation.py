@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.which_frames.marks import FrameMarks
 
 
-class FrameWalk:
+class FrameNavigation:
     """Those of the commands of the table of keys that change the frame on screen."""
 
     def __init__(self, session: Session, marks: FrameMarks, hint: Callable[[str], None]) -> None:

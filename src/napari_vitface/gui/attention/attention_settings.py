@@ -12,7 +12,7 @@ from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.option import Value, declared
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.crop import Crop
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 

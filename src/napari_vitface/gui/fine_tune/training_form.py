@@ -10,8 +10,8 @@ from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_vitface.gui.fine_tune.options import FineTuneOptions
-from napari_vitface.gui.fine_tune.words import start_name
+from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
+from napari_vitface.gui.fine_tune.messages import start_name
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import (
     device_box,

@@ -21,8 +21,8 @@ from napari_vitface.gui.trajectories.ticks import Lanes
 from napari_vitface.kinematics import Trace
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.trajectories.data import TraceStore
-    from napari_vitface.gui.trajectories.labels import LabelRows
+    from napari_vitface.gui.trajectories.label_rows import LabelRows
+    from napari_vitface.gui.trajectories.trace_store import TraceStore
 
 #: Pixels beside the line of the slider in which a press grabs it.
 _GRAB = 5

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.gui.attention.attention_settings import MapKey, map_key
 from napari_vitface.gui.attention.colours import attention_colormap
-from napari_vitface.gui.attention.settings import MapKey, map_key
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.jobs.events import AttentionComputed, AttentionMeasured, Event, Finished

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.unexpected import unexpected_in
+from napari_vitface.gui.error_sentences import unexpected_in
 from napari_vitface.jobs.failure import where_to_report
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_vitface.gui.crop import Crop
+from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, row_of
 from napari_vitface.gui.workbench import Workbench

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.attention.settings import MapKey, Target, map_key, of
-from napari_vitface.gui.attention.store import Slot
+from napari_vitface.gui.attention.attention_settings import MapKey, Target, map_key, of
+from napari_vitface.gui.attention.map_store import Slot
 from napari_vitface.gui.layers import (
     ALL_KEYPOINTS,
     AttentionPicture,
@@ -18,7 +18,7 @@ from napari_vitface.gui.layers import (
 )
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.settings.attention_method import LayeredMethod
-from napari_vitface.settings.layers import name_layers
+from napari_vitface.settings.network_layers import name_layers
 
 if TYPE_CHECKING:
     from napari_vitface.gui.attention.follower import AttentionFollower

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import Heading
-from napari_vitface.gui.trajectories.labels import LabelRows
+from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.kinematics import Trace
 from napari_vitface.pose.table import PointState, PoseTable

@@ -6,13 +6,13 @@ from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
 from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
-from napari_vitface.gui.fine_tune.plot import CurvePlot
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
 from napari_vitface.gui.section import Fold, WrappedLabel
 
 
-class TrainingCourse(Fold):
+class LivePanel(Fold):
     """Unfolded while a training runs, folded once when it is done, hidden without anything to draw.
 
     Attributes

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.video_list.kinds import Settings
-from napari_vitface.gui.video_list.store import Entry, Store
+from napari_vitface.gui.video_list.list_store import Entry, Store
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Content = tuple[str, Settings, list[Entry]]
 
 
-class Keeping:
+class Autosave:
     """Keeps a list in its store.
 
     Parameters

@@ -12,20 +12,20 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.trajectories.files import (
+from napari_vitface.gui.background_writing import write_in_background, write_now
+from napari_vitface.gui.trajectories.trace_files import (
     filtered_paths,
     plotted_columns,
     write_filtered,
     write_traces,
 )
-from napari_vitface.gui.writing import write_in_background, write_now
 from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
-    from napari_vitface.gui.trajectories.labels import LabelRows
-    from napari_vitface.gui.trajectories.plot import TrajectoryPlot
+    from napari_vitface.gui.trajectories.label_rows import LabelRows
+    from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
     from napari_vitface.kinematics import Trace
 
 

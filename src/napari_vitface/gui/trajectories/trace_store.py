@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.gui.unexpected import sentence_of
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.kinematics import Pyramid, Trace, build
 
 if TYPE_CHECKING:

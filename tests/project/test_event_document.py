@@ -18,8 +18,8 @@ from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import EventEdit, Events, Interval, make_edit
 from napari_vitface.events.merge import EventsConflict, merge
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.project.document import ADOPTED
 from napari_vitface.project.event_document import EventDocument
+from napari_vitface.project.journalled import ADOPTED
 from napari_vitface.project.project import Project
 
 A, B, C = Interval(10, 20, "groom"), Interval(30, 40, "groom"), Interval(12, 12, "lick")

@@ -11,7 +11,8 @@ import pytest
 
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded
-from napari_vitface.project.document import ADOPTED, LabelDocument
+from napari_vitface.project.document import LabelDocument
+from napari_vitface.project.journalled import ADOPTED
 from napari_vitface.project.merge import SaveConflict
 from napari_vitface.project.project import Project
 from napari_vitface.project.table_changes import TableChanges

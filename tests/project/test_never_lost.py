@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.edits import Edit, LabelEdit, PredictionEdit, make_edit
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, Point, labelled, occluded
-from napari_vitface.project.document import ADOPTED
+from napari_vitface.project.journalled import ADOPTED
 from napari_vitface.project.merge import SaveConflict
 from napari_vitface.project.project import Project
 

@@ -25,27 +25,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from napari_vitface.errors import LabelError
 from napari_vitface.history import Line
 from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, Operation, make_edit
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.pose.labels import FrameLabels, Point
+from napari_vitface.pose.labels import Point
 from napari_vitface.project.disagreement import Disagreement, find_disagreement
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
 from napari_vitface.project.images import FrameReader, missing_images, write_images
 from napari_vitface.project.journal import Journal
+from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
 from napari_vitface.project.label_files import Kind, LabelFiles, Reading
 from napari_vitface.project.merge import Conflict, SaveConflict, merge
 from napari_vitface.project.replay import read_steps
 from napari_vitface.project.table_changes import TableChanges
-
-#: What the undo line says of changes that another program made.
-ADOPTED = "take over what another program changed"
-#: Attempts to save while another program is writing the same files.
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -73,10 +67,8 @@ class SaveReport:
     problems: tuple[str, ...] = ()
 
 
-class LabelDocument:
+class LabelDocument(Journalled[Edit]):
     """The labels of one video, open for editing in this process alone.
-
-    Not for several threads at a time.
 
     Attributes
     ----------
@@ -86,7 +78,6 @@ class LabelDocument:
         As they are now. Read them; change them through `do`.
     journal : Journal
     history : EditHistory
-        Its `changed` callables hear of every edit.
     disagreement : Disagreement or None
         While there is one, the HDF5 file's labels are shown and nothing is saved.
     problems : tuple of str
@@ -119,10 +110,10 @@ class LabelDocument:
         self._touched: dict[Place, list[Point]] = {}
         self._dirty: set[Place] = set()
         reading = files.read(keypoints, names)
-        self.labels = _labels_of(reading, keypoints)
+        self.labels = reading.labels(keypoints)
         self._problems = [*reading.problems, *journal.content.problems]
         operations = journal.content.header.get("operations", [])
-        self.history = EditHistory(self.labels, self._record, list(operations))
+        self.history: EditHistory = EditHistory(self.labels, self._record, list(operations))
         self._replay(journal.content.header, journal.content.entries)
         self.history.changed.append(self._after)
         journal.begin(self._header(operations))
@@ -155,35 +146,9 @@ class LabelDocument:
         return bool(self._dirty)
 
     @property
-    def read_only(self) -> str:
-        """Why nothing can be edited; empty if it can."""
-        return self.journal.refused
-
-    @property
     def problems(self) -> tuple[str, ...]:
         first = [self.disagreement.text] if self.disagreement else []
         return (*first, *self._problems)
-
-    # --- editing ----------------------------------------------------------------------------------
-
-    def do(self, edit: Edit) -> None:
-        """Carry out an edit; it is on the disk when this returns.
-
-        Raises
-        ------
-        LabelError
-            If it cannot be made safe, or was made from labels that have changed since. Then
-            nothing is changed.
-        """
-        self.history.do(edit)
-
-    def undo(self) -> Edit | None:
-        """Take back the last edit, as safely as `do`; None if there is none."""
-        return self.history.undo()
-
-    def redo(self) -> Edit | None:
-        """Do again what was undone last, as safely as `do`; None if there is nothing."""
-        return self.history.redo()
 
     # --- saving -----------------------------------------------------------------------------------
 
@@ -201,7 +166,7 @@ class LabelDocument:
         if self.journal.refused:
             raise LabelError(self.journal.refused)
         self._before_saving()
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             reading = self._read_for_saving()
             settled = self.disagreement is None
             outcome = merge(reading, self.labels, self._touched, settled=settled)
@@ -209,7 +174,7 @@ class LabelDocument:
             if self.disagreement is not None:
                 raise LabelError(self.disagreement.text)
             if outcome.conflicts:
-                raise self._conflict(outcome.conflicts)
+                raise SaveConflict.of(self.name, outcome.conflicts)
             if outcome.adopted:
                 self._adopt(outcome.adopted)
             report = self._write(reading, len(outcome.adopted))
@@ -270,7 +235,7 @@ class LabelDocument:
         known: dict[Place, list[Point]] = {}
         taken: dict[Place, Point] = {}
         places = self.disagreement.points
-        sides = [_said(reading, side, places) for side in reading.readable]
+        sides = [reading.said(side, places) for side in reading.readable]
         for place, *found in zip(places, *sides, strict=True):
             known[place] = found
             if place not in self._touched:
@@ -285,11 +250,6 @@ class LabelDocument:
         if not self._touched and not self.operations and not self.journal.refused:
             self.journal.remove()
         self.journal.close()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether `close` was not called yet."""
-        return self.journal.is_open
 
     def tell(self, problems: Iterable[str]) -> None:
         """Add sentences to `problems`."""
@@ -403,15 +363,6 @@ class LabelDocument:
             )
         return self.files.read(self.keypoints, self.frame_names)
 
-    def _conflict(self, conflicts: Sequence[Conflict]) -> SaveConflict:
-        first = conflicts[0]
-        more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
-        return SaveConflict(
-            f"Another program changed labels of {self.name} that were changed here too: "
-            f"{first.name} in frame {first.frame}{more}. Nothing was saved; choose which to keep.",
-            tuple(conflicts),
-        )
-
     def _write(self, reading: Reading, adopted: int) -> SaveReport | None:
         """Bring the files to what the labels say; None if another program was faster."""
         labels = Grid.of(self.labels)
@@ -456,7 +407,7 @@ class LabelDocument:
         if not places:
             return
         ours = Grid.of(self.labels).points(places).to_points()
-        sides = [_said(reading, kind, places) for kind in reading.readable]
+        sides = [reading.said(kind, places) for kind in reading.readable]
         # What is there and is not known already can be what a save that failed has written.
         known = {
             place: [point, *(there for there in found if there not in self._touched[place])]
@@ -478,18 +429,3 @@ class LabelDocument:
                 f"{path.name} is not replaced, because no copy of it can be kept in {folder} "
                 f"({error.strerror or error})."
             ) from error
-
-
-def _labels_of(reading: Reading, keypoints: KeypointSet) -> FrameLabels:
-    """The labels that the files hold; where two tables differ, those of the HDF5 file."""
-    kind: Kind = reading.readable[0] if reading.readable else "h5"
-    hidden = reading.visibility_grid()
-    frames = sorted({*reading.grid(kind).frames.tolist(), *hidden.frames.tolist()})
-    said = reading.says(kind, np.array(frames, np.int64))
-    return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
-
-
-def _said(reading: Reading, kind: Kind, places: Sequence[Place]) -> list[Point]:
-    """What a table and the visibility file say together about some points."""
-    frames = np.unique(np.array([frame for frame, _ in places], np.int64))
-    return reading.says(kind, frames).points(places).to_points()

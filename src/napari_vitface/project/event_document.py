@@ -25,17 +25,12 @@ from napari_vitface.events.intervals import (
 )
 from napari_vitface.events.merge import EventConflict, EventsConflict, merge
 from napari_vitface.history import Line
-from napari_vitface.project.document import ADOPTED
 from napari_vitface.project.journal import Journal
-
-#: Attempts to save while another program is writing the same file.
-_ATTEMPTS = 5
+from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
 
 
-class EventDocument:
+class EventDocument(Journalled[EventEdit]):
     """The events of one video, open for editing in this process alone.
-
-    Not for several threads at a time.
 
     Parameters
     ----------
@@ -51,7 +46,6 @@ class EventDocument:
     events : Events
         As they are now. Read them; change them through `do`.
     history : EventHistory
-        Its `changed` callables hear of every edit.
     problems : tuple of str
         Sentences about what is odd on disk.
 
@@ -87,35 +81,6 @@ class EventDocument:
         """Whether the file does not hold all events yet; the journal always does."""
         return self.events != self._base
 
-    @property
-    def read_only(self) -> str:
-        """Why nothing can be edited; empty if it can."""
-        return self.journal.refused
-
-    @property
-    def is_open(self) -> bool:
-        """Whether `close` was not called yet."""
-        return self.journal.is_open
-
-    def do(self, edit: EventEdit) -> None:
-        """Carry out an edit; it is on the disk when this returns.
-
-        Raises
-        ------
-        LabelError
-            If it cannot be made safe, or was made from events that have changed since. Then
-            nothing is changed.
-        """
-        self.history.do(edit)
-
-    def undo(self) -> EventEdit | None:
-        """Take back the last edit, as safely as `do`; None if there is none."""
-        return self.history.undo()
-
-    def redo(self) -> EventEdit | None:
-        """Do again what was undone last, as safely as `do`; None if there is nothing."""
-        return self.history.redo()
-
     def save(self) -> int:
         """Write the events to their file, merged into what is there now.
 
@@ -140,7 +105,7 @@ class EventDocument:
                 "not there: is its drive connected? They stay in memory."
             )
         adopted = 0
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             content = self._content()
             there = self._read()
             conflicts = merge(self._base, self.events, self._or_base(there)).conflicts

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +27,10 @@ from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
+from napari_vitface.pose.labels import FrameLabels, Point
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
-from napari_vitface.project.grid import Grid, same
+from napari_vitface.project.grid import Grid, Place, same
 
 Kind = Literal["h5", "csv"]
 KINDS: tuple[Kind, ...] = ("h5", "csv")
@@ -230,6 +232,19 @@ class Reading:
         table, hidden = self.grid(kind).at(frames), self.visibility_grid().at(frames)
         placed = table.only(PointState.LABELLED)
         return placed.or_else(table.only(PointState.OCCLUDED)).or_else(hidden)
+
+    def said(self, kind: Kind, places: Sequence[Place]) -> list[Point]:
+        """What a table and the visibility file say together about some points."""
+        frames = np.unique(np.array([frame for frame, _ in places], np.int64))
+        return self.says(kind, frames).points(places).to_points()
+
+    def labels(self, keypoints: KeypointSet) -> FrameLabels:
+        """The labels that the files hold; where two tables differ, those of the HDF5 file."""
+        kind: Kind = self.readable[0] if self.readable else "h5"
+        hidden = self.visibility_grid()
+        frames = sorted({*self.grid(kind).frames.tolist(), *hidden.frames.tolist()})
+        said = self.says(kind, np.array(frames, np.int64))
+        return FrameLabels.from_arrays(keypoints, said.frames, said.xy, said.states)
 
     @property
     def problems(self) -> list[str]:

@@ -58,6 +58,17 @@ class SaveConflict(LabelError):
         super().__init__(message)
         self.conflicts = conflicts
 
+    @classmethod
+    def of(cls, name: str, conflicts: Sequence[Conflict]) -> SaveConflict:
+        """That of the labels of a video, named."""
+        first = conflicts[0]
+        more = f" and {len(conflicts) - 1} more" if len(conflicts) > 1 else ""
+        return cls(
+            f"Another program changed labels of {name} that were changed here too: "
+            f"{first.name} in frame {first.frame}{more}. Nothing was saved; choose which to keep.",
+            tuple(conflicts),
+        )
+
 
 @dataclass
 class Merge:

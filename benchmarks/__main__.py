@@ -16,7 +16,7 @@ Row = tuple[str, str, float | None, str]
 
 FOLDER = Path(__file__).parent
 #: Those that take an hour: they run only if they are named.
-LONG = {"neighbours"}
+LONG = {"neighbours", "states"}
 
 
 def places() -> dict[str, str]:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.jobs import report_pictures as pictures_of
+from napari_vitface.jobs.html_page import embedded, escape, image, png, table, write_page
 from napari_vitface.jobs.report_pictures import BEFORE, CONSTANT, MODEL, Picture
 from napari_vitface.pose.metrics import Figures
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from napari_vitface.jobs.results.evaluation import Confidence, EvaluateResult
     from napari_vitface.jobs.results.training import TrainResult
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }
-table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .2em .7em; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; } .verdict { font-size: 1.15em; } .small { color: #666; font-size: .9em; }
-"""
 
 Side = tuple[str, str, Figures]
 
@@ -53,7 +42,7 @@ def training_report(
     sides.append(("mean pose", CONSTANT, result.mean_pose))
     counts = result.frames
     verdicts = [result.verdict, result.against_mean_pose]
-    said = [f"<p class='verdict'>{_text(v.sentence)}</p>" for v in verdicts if v is not None]
+    said = [f"<p class='verdict'>{escape(v.sentence)}</p>" for v in verdicts if v is not None]
     how = (
         f"Trained on {counts.training} labelled frames from {result.init}"
         f"{', the head alone' if result.quick else ''}: {result.steps} of "
@@ -69,11 +58,11 @@ def training_report(
     if result.seen_before:
         how += f" {result.init} was trained on frames that judge here: its error is too small."
     body = [
-        f"<h1>{_text(result.name)}</h1>", *said, f"<p class='small'>{_text(how)}</p>",
-        "<h2>Course</h2>", _image(pictures_of.course(curve, result.mean_pose.mean)),
+        f"<h1>{escape(result.name)}</h1>", *said, f"<p class='small'>{escape(how)}</p>",
+        "<h2>Course</h2>", image(pictures_of.course(curve, result.mean_pose.mean)),
         *_figures(sides, result.calibration, pictures, folder),
     ]  # fmt: skip
-    _write(folder / "report.html", result.name, body)
+    write_page(folder / "report.html", result.name, body)
 
 
 def evaluation_report(folder: Path, result: EvaluateResult, pictures: Sequence[Picture]) -> None:
@@ -87,12 +76,12 @@ def evaluation_report(folder: Path, result: EvaluateResult, pictures: Sequence[P
         " that the model's training kept apart." if result.held_out else "."
     )
     body = [
-        f"<h1>{_text(result.model)}</h1>",
-        f"<p class='verdict'>{_text(said.sentence)}</p>" if said else "",
-        f"<p class='small'>{_text(how)}</p>",
+        f"<h1>{escape(result.model)}</h1>",
+        f"<p class='verdict'>{escape(said.sentence)}</p>" if said else "",
+        f"<p class='small'>{escape(how)}</p>",
         *_figures(sides, result.calibration, pictures, folder),
     ]
-    _write(folder / "report.html", result.model, body)
+    write_page(folder / "report.html", result.model, body)
 
 
 def _figures(
@@ -104,16 +93,16 @@ def _figures(
     """Tables and plots that both reports have; writes ``worst.png``."""
     body = ["<h2>Error in video pixels</h2>", _errors_table(sides), _pck_table(sides)]
     body += ["<h2>Each keypoint</h2>", _keypoint_table(sides)]
-    body.append(_image(pictures_of.per_keypoint(sides)))
-    body += ["<h2>Confidence</h2>", f"<p>{_text(_about_confidence(calibration))}</p>"]
+    body.append(image(pictures_of.per_keypoint(sides)))
+    body += ["<h2>Confidence</h2>", f"<p>{escape(_about_confidence(calibration))}</p>"]
     if calibration.confidence_bins:
-        body.append(_image(pictures_of.against_confidence(calibration.confidence_bins)))
+        body.append(image(pictures_of.against_confidence(calibration.confidence_bins)))
     worst = pictures_of.worst_frames(pictures)
     if worst is not None:
-        data = pictures_of.png(worst)
+        data = png(worst)
         with atomic_write(folder / "worst.png") as temporary:
             temporary.write_bytes(data)
-        body += ["<h2>The worst frames</h2>", _embedded(data)]
+        body += ["<h2>The worst frames</h2>", embedded(data)]
     return body
 
 
@@ -143,7 +132,7 @@ def _errors_table(sides: Sequence[Side]) -> str:
             ends = getattr(found.intervals, figure, None)
             cells.append(f"{_number(getattr(found, figure))}{_interval(ends)}")
         rows.append(cells)
-    return _table(rows)
+    return table(rows)
 
 
 def _pck_table(sides: Sequence[Side]) -> str:
@@ -159,7 +148,7 @@ def _pck_table(sides: Sequence[Side]) -> str:
         shares = [_percent(found.pck[threshold]) for threshold in thresholds]
         seed = [_percent(found.seed_pck), _percent(found.seed_accuracy)]
         rows.append([label, *shares, *seed, _number(found.seed_rmse)])
-    return _table(rows) + (
+    return table(rows) + (
         "<p class='small'>As ViT_facemap defines them: PCK within a tenth of the eye's width, "
         "accuracy as the share of coordinates within 4 px of a 224-px square, RMSE of each image "
         "averaged over images.</p>"
@@ -174,37 +163,7 @@ def _keypoint_table(sides: Sequence[Side]) -> str:
             part = found.per_keypoint[name]
             cells.append(f"{_number(part.median)}, {_number(part.mean)}")
         rows.append(cells)
-    return _table(rows)
-
-
-def _write(path: Path, title: str, body: Sequence[str]) -> None:
-    page = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *rest = rows
-    lines = ["<tr>" + "".join(f"<th>{_text(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{_text(c)}</td>" for c in row) + "</tr>" for row in rest]
-    return "<table>" + "".join(lines) + "</table>"
-
-
-def _image(figure: Figure) -> str:
-    return _embedded(pictures_of.png(figure))
-
-
-def _embedded(data: bytes) -> str:
-    return f"<img alt='' src='data:image/png;base64,{base64.b64encode(data).decode('ascii')}'>"
-
-
-def _text(text: str) -> str:
-    return html.escape(str(text))
+    return table(rows)
 
 
 def _number(value: float | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_vitface.jobs.html_page import blank
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +58,7 @@ def worst_frames(pictures: Sequence[Picture], count: int = 6) -> Figure | None:
         return None
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure = _figure(4.2 * columns, 3.6 * rows)
+    figure = blank(4.2 * columns, 3.6 * rows)
     for place, picture in enumerate(chosen):
         axes = figure.add_subplot(rows, columns, place + 1)
         image = picture.image.transpose(1, 2, 0)
@@ -79,7 +80,7 @@ def worst_frames(pictures: Sequence[Picture], count: int = 6) -> Figure | None:
 
 def course(rows: Sequence[Sequence[float | None]], mean_pose: float | None) -> Figure:
     """Loss and held-out error over the steps, with the mean pose as a line."""
-    figure = _figure(8, 3.2)
+    figure = blank(8, 3.2)
     loss_axes, error_axes = figure.subplots(1, 2)
     table = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
     table = table.reshape(-1, 6)
@@ -101,7 +102,7 @@ def course(rows: Sequence[Sequence[float | None]], mean_pose: float | None) -> F
 def per_keypoint(sides: Sequence[tuple[str, str, Figures]]) -> Figure:
     """Median error of each keypoint; `sides` are (label, colour, figures)."""
     names = list(sides[0][2].per_keypoint)
-    figure = _figure(8, 0.9 + 0.3 * len(names))
+    figure = blank(8, 0.9 + 0.3 * len(names))
     axes = figure.add_subplot()
     height = 0.8 / len(sides)
     for i, (label, colour, found) in enumerate(sides):
@@ -116,7 +117,7 @@ def per_keypoint(sides: Sequence[tuple[str, str, Figures]]) -> Figure:
 
 def against_confidence(bins: Sequence[ConfidenceBin]) -> Figure:
     """Left: how often points of a confidence are right; right: their median error."""
-    figure = _figure(8, 3.2)
+    figure = blank(8, 3.2)
     right_axes, error_axes = figure.subplots(1, 2)
     sure = [row.confidence for row in bins]
     size = [12 + 100 * row.points / max(r.points for r in bins) for row in bins]
@@ -132,17 +133,3 @@ def against_confidence(bins: Sequence[ConfidenceBin]) -> Figure:
     error_axes.set(xlabel="confidence", ylabel="median error (video px)", xlim=(0, 1))
     error_axes.set_ylim(bottom=0)
     return figure
-
-
-def png(figure: Figure, dpi: int = 110) -> bytes:
-    """The figure as the content of a PNG file."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi)
-    return stream.getvalue()
-
-
-def _figure(width: float, height: float) -> Figure:
-    # Not through pyplot: no window, no state that others share.
-    from matplotlib.figure import Figure
-
-    return Figure((width, height), layout="constrained")

@@ -16,6 +16,7 @@ from napari_vitface.sample.anatomy import (
     SmoothGrid,
     reference_keypoints,
 )
+from napari_vitface.sample.ear import Ear, draw_ear
 from napari_vitface.sample.eye import EyeLook, draw_eye
 from napari_vitface.sample.fur import Coat, coat
 from napari_vitface.sample.light import Background, Camera, Light, background, expose, shade
@@ -55,6 +56,7 @@ class FaceParameters:
     light: Light = field(default_factory=Light)
     background: Background = field(default_factory=Background)
     camera: Camera = field(default_factory=Camera)
+    ear: Ear | None = None
 
 
 def face_keypoints(parameters: FaceParameters, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -99,6 +101,8 @@ def render(
     cover *= np.maximum(1 - thin + thin * cover, 0)
     image = draw_tongue(image, pose, parameters.light, x, y, placement)
     image += (face - image) * cover
+    if parameters.ear is not None:
+        image = draw_ear(image, parameters.ear, x, y)
     image = draw_whiskers(image, parameters.whiskers, shape, pose, placement, behind=False)
     xy = placement.project(reference_keypoints(shape, pose)).astype(np.float32)
     return expose(parameters.camera, image, placement.scale, rng), xy

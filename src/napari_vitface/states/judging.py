@@ -19,7 +19,7 @@ from napari_vitface.settings.states import UNITS, ClassifierKind
 from napari_vitface.states.calibrating import Calibration, calibrate_numbers, calibrate_states
 from napari_vitface.states.classifiers import fit
 from napari_vitface.states.fitted import Fitted
-from napari_vitface.states.samples import Samples
+from napari_vitface.states.samples import Baseline, Samples
 from napari_vitface.states.scores import Scores, score
 from napari_vitface.states.splits import INNER_FOLDS, RANDOM_FRAMES, Split, groups_of, split_by
 from napari_vitface.steps import Steps
@@ -40,7 +40,7 @@ class Learner:
     """
 
     kind: ClassifierKind
-    baselines: tuple[str, ...]
+    baselines: tuple[Baseline, ...]
     frames_per_trial: int
     seed: int = 0
 
@@ -62,7 +62,7 @@ class Tuning(Record):
         Of the scores of frames, and of their means over trials.
     """
 
-    baseline: str
+    baseline: Baseline
     frames: Calibration
     trials: Calibration
 
@@ -107,8 +107,8 @@ class Judged:
 def judge(learner: Learner, samples: Samples, unit: str) -> Steps[Judged]:
     """Judge by leaving out each group of a unit, see `split_by`."""
     splits = split_by(samples, unit, seed=learner.seed)
-    scores: dict[str, NDArray[np.float64]] = {}
-    fitted: dict[str, list[Fitted]] = {}
+    scores: dict[Baseline, NDArray[np.float64]] = {}
+    fitted: dict[Baseline, list[Fitted]] = {}
     for baseline in learner.baselines:
         scores[baseline], fitted[baseline] = yield from _held_out(
             learner, samples, baseline, splits
@@ -119,7 +119,7 @@ def judge(learner: Learner, samples: Samples, unit: str) -> Steps[Judged]:
     tunings = []
     for split in splits:
         inner = _inner_splits(samples, unit, split.training, learner.seed)
-        within: dict[str, NDArray[np.float64]] = {}
+        within: dict[Baseline, NDArray[np.float64]] = {}
         for baseline in learner.baselines:
             within[baseline], _ = yield from _held_out(learner, samples, baseline, inner)
         none = Calibration.none(outputs)
@@ -193,7 +193,7 @@ def _can_split(samples: Samples, unit: str, rows: NDArray[np.intp]) -> bool:
 
 
 def _tuned(
-    samples: Samples, scores: dict[str, NDArray[np.float64]], rows: NDArray[np.intp]
+    samples: Samples, scores: dict[Baseline, NDArray[np.float64]], rows: NDArray[np.intp]
 ) -> Tuning:
     """The way of taking features whose calibrated scores tell held-out trials best."""
     found = []

@@ -23,6 +23,7 @@ from napari_vitface.model.header import plain_json
 from napari_vitface.record import Record, plain_data
 from napari_vitface.states.evaluation import Evaluation
 from napari_vitface.states.fitted import FITTED, Fitted, arrays_of
+from napari_vitface.states.importance import Faithfulness
 from napari_vitface.states.novelty import Novelty
 from napari_vitface.states.samples import BOTH
 
@@ -72,6 +73,10 @@ class About(Record):
     settings : dict
         Of the training.
     evaluation : Evaluation
+    faithfulness : Faithfulness or None
+        Of what it is told by; None where that could not be found.
+    foremost : tuple of (str, float)
+        The features that are worth most to it.
     versions : dict of str to str
         Of what trained it.
     licence : str
@@ -99,6 +104,8 @@ class About(Record):
     frame_rate: float
     settings: dict[str, Any]
     evaluation: Evaluation
+    faithfulness: Faithfulness | None
+    foremost: tuple[tuple[str, float], ...]
     versions: dict[str, str]
     licence: str
 

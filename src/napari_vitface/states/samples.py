@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from napari_vitface.settings.states import UNITS, Unit
 
 #: How features can be taken: as they are, relative to what they were before the window, or in both
 #: ways side by side, which says how the face looks and how it has changed.
-NONE, BEFORE, BOTH = "none", "before", "both"
+Baseline = Literal["none", "before", "both"]
+NONE: Baseline = "none"
+BEFORE: Baseline = "before"
+BOTH: Baseline = "both"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Samples:
         """(N,) the label of each frame."""
         return self.labels[self.trial]
 
-    def baselines(self, wanted: str) -> tuple[str, ...]:
+    def baselines(self, wanted: Literal["auto"] | Baseline) -> tuple[Baseline, ...]:
         """The ways of taking features that are to be tried for what was chosen.
 
         Raises

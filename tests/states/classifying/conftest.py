@@ -47,6 +47,6 @@ def make_samples(
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def samples_of() -> Callable[..., Samples]:
     return make_samples

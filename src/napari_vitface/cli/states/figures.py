@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.cli.tables import aligned
 
 if TYPE_CHECKING:
+    from napari_vitface.jobs.results.classifying import EvaluateStatesResult
     from napari_vitface.states.evaluation import Evaluation
     from napari_vitface.states.scores import Scores
 
@@ -27,10 +28,13 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _heads(scores: Scores) -> list[str]:
+    return ["", *(f"{of} {name}" for of in ("frames:", "trials:") for name in _names(scores))]
+
+
+def _names(scores: Scores) -> tuple[str, str]:
     from napari_vitface.states.scores import StateScores
 
-    names = ("accuracy", "ROC area") if isinstance(scores, StateScores) else ("r", "RMSE")
-    return ["", *(f"{of} {name}" for of in ("frames:", "trials:") for name in names)]
+    return ("accuracy", "ROC area") if isinstance(scores, StateScores) else ("r", "RMSE")
 
 
 def scores_cells(scores: Scores) -> list[str]:
@@ -40,3 +44,14 @@ def scores_cells(scores: Scores) -> list[str]:
     if isinstance(scores, StateScores):
         return [f"{scores.balanced_accuracy:.2f}", f"{scores.auc:.2f}"]
     return [f"{scores.r:.2f}", f"{scores.rmse:.3g}"]
+
+
+def judged_lines(result: EvaluateStatesResult) -> list[str]:
+    """How well a classifier does on other trials, beside chance."""
+    rows = [["", "judged", *_names(result.trials), "interval", "chance"]]
+    for name, scores in (("frames", result.frames), ("trials", result.trials)):
+        within = "-" if scores.interval is None else "{:.2f} to {:.2f}".format(*scores.interval)
+        rows.append(
+            [name, str(scores.judged), *scores_cells(scores), within, f"{scores.chance:.3g}"]
+        )
+    return [*aligned(rows), f"{100 * result.unlike:.0f} % of the frames are unlike anything seen"]

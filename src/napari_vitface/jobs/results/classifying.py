@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from napari_vitface.jobs.events import Result
 from napari_vitface.record import Record
@@ -93,7 +93,6 @@ class EvaluateStatesResult(Result):
         Share of frames that are unlike anything that it was trained on.
     seen : tuple of str
         Animals among these trials that it was trained on: figures with these are too good.
-    sentences : tuple of str
     """
 
     model: str
@@ -101,7 +100,6 @@ class EvaluateStatesResult(Result):
     trials: Scores
     unlike: float
     seen: tuple[str, ...] = ()
-    sentences: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,9 +53,17 @@ class Labelled:
 
     @classmethod
     def of(
-        cls, table: Trials, label: str, classes: Sequence[str] | None, *, graded: bool
+        cls,
+        table: Trials,
+        label: str,
+        classes: Sequence[str] | None,
+        *,
+        graded: bool,
+        some: bool = False,
     ) -> Labelled:
         """Choose by the column of a label.
+
+        `some`: not all of the classes need be there.
 
         Raises
         ------
@@ -71,7 +79,8 @@ class Labelled:
             )
         else:
             states = tuple(classes) if classes is not None else _in_order(set(said))
-            if missing := [each for each in states if each not in said]:
+            missing = [each for each in states if each not in said]
+            if len(missing) == len(states) or (missing and not some):
                 raise LabelError(
                     f"No trial of {table.path.name} has {missing[0]} in column {label}; it holds "
                     f"{', '.join(_in_order(set(said))[:10])}."
@@ -137,6 +146,8 @@ class Collected:
     kinds : tuple of FeatureKind
     layouts : tuple of dict
         How each computed (`Extractor.about`).
+    columns : tuple of str
+        Names of the features.
     face : (h, w) float32 or None
         Mean of the crop over all frames, grey.
     size : (h, w)
@@ -150,6 +161,7 @@ class Collected:
     beside: Mapping[str, Samples]
     kinds: tuple[FeatureKind, ...]
     layouts: tuple[dict[str, Any], ...]
+    columns: tuple[str, ...]
     face: NDArray[np.float32] | None
     size: tuple[int, int]
     frame_rate: float
@@ -203,12 +215,15 @@ class Seen:
     before : tuple of (D,) float32, or None
         Median before the window; None with too few frames there.
     layouts : tuple of dict
+    columns : tuple of tuple of str
+        Names of the features of each kind.
     """
 
     frames: NDArray[np.int64]
     values: tuple[NDArray[np.float32], ...]
     before: tuple[NDArray[np.float32], ...] | None
     layouts: tuple[dict[str, Any], ...]
+    columns: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -267,6 +282,7 @@ def look(material: Material, kinds: Sequence[FeatureKind], frames: range, before
         tuple(each[inside] for each in values),
         tuple(np.median(each[earlier], axis=0) for each in values) if enough else None,
         tuple(each.about for each in extractors),
+        tuple(each.columns for each in extractors),
     )
 
 
@@ -326,6 +342,7 @@ def collect(
         },
         kinds=chosen.kinds,
         layouts=seen[0].layouts[:kept],
+        columns=tuple(name for names in seen[0].columns[:kept] for name in names),
         face=np.mean(faces, axis=0) if len({face.shape for face in faces}) == 1 else None,
         size=size,
         frame_rate=rate,

@@ -75,11 +75,7 @@ def predict_states(
 
     trained = load_states_model(model)
     about = trained.about
-    network = _same_network(trained, Path(model))
-    kinds = tuple(described_as(each) for each in about.features)
-    look_at = Look(
-        kinds, about.crop, about.follow, network, Computing(device, precision, batch_size)
-    )
+    look_at = look_of(trained, Path(model), Computing(device, precision, batch_size))
     folder = None if output_dir is None else Path(output_dir)
     paths = [Path(each) for each in videos]
     files = [
@@ -97,7 +93,7 @@ def predict_states(
                 material = yield from look_at.material(stack, shared, path)
                 for problem in material.video.problems:
                     yield Notice(problem)
-                one, states = _of_video(trained, kinds, material, chosen, file is not None)
+                one, states = _of_video(trained, look_at.kinds, material, chosen, file is not None)
                 if file is not None:
                     try:
                         _write(file, about.states, len(material.video), states)
@@ -123,13 +119,13 @@ def predict_states(
         )
 
 
-def _same_network(trained: StatesModel, file: Path) -> str:
-    """The model that features need, which has to be the one of then.
+def look_of(trained: StatesModel, file: Path, computing: Computing) -> Look:
+    """What a classifier looks at in videos.
 
     Raises
     ------
     CheckpointError
-        It is another one, or is not there.
+        The model that its features need is another one than then, or is not there.
     """
     from napari_vitface.model.checkpoint import file_digest, find_model
 
@@ -139,7 +135,8 @@ def _same_network(trained: StatesModel, file: Path) -> str:
             f"{file.name} was trained on features of another model than {about.model} is now; put "
             "that one back, or train again."
         )
-    return about.model
+    kinds = tuple(described_as(each) for each in about.features)
+    return Look(kinds, about.crop, about.follow, about.model, computing)
 
 
 def _of_video(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.events import (
+    Event,
+    Finished,
+    Notice,
+    Preparing,
+    Progress,
+    Settings,
+    Started,
+)
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import TrainStatesResult
@@ -22,10 +30,12 @@ from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, choose
 from napari_vitface.settings.option import takes
 from napari_vitface.settings.states import StatesSettings, find_classifier
-from napari_vitface.steps import Steps
+from napari_vitface.steps import Steps, told_as
 
 if TYPE_CHECKING:
-    from napari_vitface.states.judging import Learner
+    from napari_vitface.states.evaluation import Evaluation
+    from napari_vitface.states.importance import Importance
+    from napari_vitface.states.judging import Judged, Learner
     from napari_vitface.states.model_file import StatesModel
     from napari_vitface.states.samples import Samples
 
@@ -77,6 +87,7 @@ def train_states(
     """
     from napari_vitface.events.trials import read_trials
     from napari_vitface.states.evaluation import evaluating
+    from napari_vitface.states.importance import Groups, importance
     from napari_vitface.states.judging import Learner
     from napari_vitface.states.model_file import save_states_model
     from napari_vitface.states.splits import check_groups
@@ -109,6 +120,11 @@ def train_states(
         )
         collected = yield from collect(labelled, look, chosen.window, shared)
         samples = collected.samples
+        beside = {name: each for name, each in collected.beside.items() if _varies(each)}
+        if constant := collected.beside.keys() - beside.keys():
+            yield Notice(
+                f"{', '.join(sorted(constant))}: the same in all frames, which tells nothing."
+            )
         learner = Learner(
             find_classifier(chosen.classifier, graded=chosen.graded),
             samples.baselines(chosen.baseline),
@@ -120,13 +136,17 @@ def train_states(
                 learner,
                 samples,
                 unit,
-                trivial=collected.beside,
+                trivial=beside,
                 permutations=chosen.permutations,
             ),
-            _fits(learner, samples, unit, collected, chosen.permutations),
+            _fits(learner, samples, unit, beside, chosen.permutations),
         )
-        yield Progress(1, 1, None, "Fitting to all trials")
-        model = _made(chosen, collected, labelled, learner, evaluation, judged, licence)
+        why = yield from told_as(
+            importance(judged, samples, Groups.of(collected.layouts, collected.columns)),
+            lambda phrase: Preparing(phrase),
+        )
+        yield Preparing("Fitting to all trials")
+        model = _made(chosen, collected, labelled, learner, evaluation, judged, why, licence)
         save_states_model(file, model)
     yield Finished(
         "train_states",
@@ -166,6 +186,10 @@ def _without_features(labelled: Labelled) -> Samples:
     )  # fmt: skip
 
 
+def _varies(samples: Samples) -> bool:
+    return bool(np.ptp(samples.values, axis=0).max() > 0)
+
+
 def _counted(steps: Steps[T], total: int) -> Generator[Event, None, T]:
     """Steps as progress of a number of them that is known before."""
     pace, done = Pace(), 0
@@ -181,7 +205,11 @@ def _counted(steps: Steps[T], total: int) -> Generator[Event, None, T]:
 
 
 def _fits(
-    learner: Learner, samples: Samples, unit: str, collected: Collected, permutations: int
+    learner: Learner,
+    samples: Samples,
+    unit: str,
+    beside: Mapping[str, Samples],
+    permutations: int,
 ) -> int:
     """Classifiers that judging fits, a shuffle of labels counted as one."""
     from napari_vitface.settings.states import UNITS
@@ -198,7 +226,7 @@ def _fits(
     smaller = [each for each in UNITS[UNITS.index(unit) + 1 :] if each in samples.units]  # type: ignore[arg-type]
     total = of(folds_of(unit), len(learner.baselines)) + permutations
     total += sum(of(folds_of(each), 1) for each in [*smaller, RANDOM_FRAMES])
-    ways = [len(each.baselines("auto")) for each in collected.beside.values()]
+    ways = [len(each.baselines("auto")) for each in beside.values()]
     return total + sum(of(folds_of(unit), each) for each in ways)
 
 
@@ -207,8 +235,9 @@ def _made(
     collected: Collected,
     labelled: Labelled,
     learner: Learner,
-    evaluation: Any,
-    judged: Any,
+    evaluation: Evaluation,
+    judged: Judged,
+    why: Importance,
     licence: str,
 ) -> StatesModel:
     from napari_vitface import __version__
@@ -240,13 +269,23 @@ def _made(
         frame_rate=collected.frame_rate,
         settings=chosen.to_dict(),
         evaluation=evaluation,
+        faithfulness=why.faithfulness if np.isfinite(why.faithfulness.found) else None,
+        foremost=_foremost(why),
         versions=_versions(__version__),
         licence=licence,
     )
     pictures: dict[str, NDArray[Any]] = {}
     if collected.face is not None:
         pictures["face"] = np.clip(collected.face, 0, 255).astype(np.uint8)
+    if why.shape is not None:
+        pictures["importance"] = why.worth.reshape(why.shape).astype(np.float32)
     return StatesModel(about, fitted, Novelty.of(samples, judged.splits, chosen.seed), pictures)
+
+
+def _foremost(why: Importance) -> tuple[tuple[str, float], ...]:
+    """The ten groups of features that are worth most."""
+    best = np.argsort(-why.worth)[:10].tolist()
+    return tuple((why.names[k], float(why.worth[k])) for k in best)
 
 
 def _digest(kinds: Sequence[FeatureKind], model: str) -> str | None:

@@ -46,8 +46,11 @@ JOBS: Registry[Job] = Registry(
         Job("models", "napari_vitface.jobs.models:models", needs_torch=False),
         Job("plan_training", "napari_vitface.jobs.training.plan:plan_training"),
         Job("predict", "napari_vitface.jobs.predict:predict"),
+        Job("predict_states", "napari_vitface.jobs.states.predict:predict_states"),
+        Job("report_states", "napari_vitface.jobs.states.report:report_states", needs_torch=False),
         Job("suggest", "napari_vitface.jobs.suggesting.suggest:suggest"),
         Job("train", "napari_vitface.jobs.training.train:train"),
+        Job("train_states", "napari_vitface.jobs.states.train:train_states"),
     ),
     group="napari_vitface.jobs",
 )

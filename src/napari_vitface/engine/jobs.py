@@ -29,14 +29,14 @@ class Job(NamedTuple):
 JOBS: Registry[Job] = Registry(
     Job,
     (
-        Job("attention_data", "napari_vitface.jobs.explaining.data:attention_data"),
-        Job("attention_video", "napari_vitface.jobs.explaining.video:attention_video"),
+        Job("attention_data", "napari_vitface.jobs.explaining.attention_table:attention_data"),
+        Job("attention_video", "napari_vitface.jobs.explaining.map_video:attention_video"),
         Job("audit", "napari_vitface.jobs.auditing.audit:audit"),
         Job("audit_video", "napari_vitface.jobs.auditing.audit:audit_video"),
         Job("describe", "napari_vitface.jobs.describe:describe"),
         Job("evaluate", "napari_vitface.jobs.evaluate:evaluate"),
         Job("explain", "napari_vitface.jobs.explaining.explain:explain"),
-        Job("explain_frames", "napari_vitface.jobs.explaining.frames:explain_frames"),
+        Job("explain_frames", "napari_vitface.jobs.explaining.frame_maps:explain_frames"),
         Job("faithfulness", "napari_vitface.jobs.explaining.faithfulness:faithfulness"),
         Job("features", "napari_vitface.jobs.states.features:features"),
         Job("find_face", "napari_vitface.jobs.find_face:find_face"),

@@ -17,11 +17,11 @@ from napari_vitface.errors import LabelError
 from napari_vitface.events.labels import PALETTE
 from napari_vitface.events.text_table import read_text_table
 from napari_vitface.events.trials import AnnotatedVideo, Trials, read_trials, write_trials
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import STATE
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.run_progress import RunProgress
@@ -25,7 +26,6 @@ from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
 from napari_vitface.gui.style import count
-from napari_vitface.gui.unexpected import sentence_of
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.results.classifying import ReportStatesResult
 

@@ -105,7 +105,7 @@ def align(
     unit = 1 / rate if rate else 1.0
     times = np.arange(-before, after, dtype=np.float64) * unit
     mean = _mean(trials)
-    low, high = _interval(trials, groups, seed)
+    low, high = interval_of_mean(trials, groups, seed)
     responses = tuple(_response(row, before, unit) for row in trials)
     return Aligned(times, trials, mean, low, high, responses)
 
@@ -117,10 +117,13 @@ def _mean(trials: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(count, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def _interval(
-    trials: NDArray[np.float32], groups: ArrayLike | None, seed: int
+def interval_of_mean(
+    trials: NDArray[np.float32], groups: ArrayLike | None = None, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Percentile bootstrap of the mean; whole groups are drawn."""
+    """Interval (W,), (W,) of 95 % of the mean over trials (n, W): percentile bootstrap.
+
+    Whole groups are drawn, or trials where there is one; NaN where there is one trial.
+    """
     of = np.arange(len(trials)) if groups is None else np.unique(groups, return_inverse=True)[1]
     if len(np.unique(of)) < 2:
         of = np.arange(len(trials))

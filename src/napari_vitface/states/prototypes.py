@@ -46,6 +46,7 @@ def prototypes(
     labels: ArrayLike,
     *,
     training: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
     none: str = "",
     share: float = SHARE,
 ) -> Prototypes:
@@ -59,6 +60,9 @@ def prototypes(
     training : (N,) array of bool, optional
         Frames of the animals that prototypes may be made of; default all. Frames of the others do
         not change them.
+    groups : (N,) array, optional
+        The animal of each frame: each has its own most typical frames, and all weigh the same in a
+        prototype, however strong their expressions are.
     none : str
         The label of frames that have none.
     share : float
@@ -78,17 +82,35 @@ def prototypes(
     names = tuple(str(name) for name in np.unique(told[usable]) if name != none)
     if not names:
         raise VitFaceError("No frame of the training animals has a label and features.")
-    neutral = usable & (told == none)
+    of = np.zeros(len(told), np.int64)
+    if groups is not None:
+        of = np.unique(np.asarray(groups), return_inverse=True)[1]
     means, rows = [], []
     for name in names:
-        mine = np.flatnonzero(usable & (told == name))
-        own = values[mine]
-        typical = similarity(own, own.mean(axis=0, keepdims=True))[:, 0]
-        if neutral.any():
-            typical = typical - similarity(own, values[neutral].mean(axis=0, keepdims=True))[:, 0]
-        count = max(1, round(share * len(mine)))
-        # Stable, so that equal ones are taken as they come.
-        best = np.argsort(-np.nan_to_num(typical, nan=-np.inf), kind="stable")[:count]
-        rows.append(np.sort(mine[best]))
-        means.append(values[rows[-1]].mean(axis=0))
+        found = [
+            _typical(values, usable & (of == group), told, name, none, share)
+            for group in np.unique(of[usable & (told == name)])
+        ]
+        rows.append(np.sort(np.concatenate(found)))
+        means.append(np.mean([values[each].mean(axis=0) for each in found], axis=0))
     return Prototypes(names, np.array(means, np.float32), tuple(rows))
+
+
+def _typical(
+    values: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    told: NDArray[np.str_],
+    name: str,
+    none: str,
+    share: float,
+) -> NDArray[np.int64]:
+    """Rows that are most like the mean of a label, and least like that of frames without one."""
+    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == none)
+    own = values[mine]
+    typical = similarity(own, own.mean(axis=0, keepdims=True))[:, 0]
+    if neutral.any():
+        typical = typical - similarity(own, values[neutral].mean(axis=0, keepdims=True))[:, 0]
+    count = max(1, round(share * len(mine)))
+    # Stable, so that equal ones are taken as they come.
+    best = np.argsort(-np.nan_to_num(typical, nan=-np.inf), kind="stable")[:count]
+    return np.sort(mine[best])

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from napari_vitface.cli.arguments import group
-from napari_vitface.cli.states import evaluate, features, predict, report, train
+from napari_vitface.cli.states import evaluate, features, predict, report, responses, train
 
 STATES = group(
     "states",
     "What the face in a video says of the state that the animal is in.",
-    (features.COMMAND, train.COMMAND, predict.COMMAND, evaluate.COMMAND, report.COMMAND),
+    (
+        features.COMMAND,
+        responses.COMMAND,
+        train.COMMAND,
+        predict.COMMAND,
+        evaluate.COMMAND,
+        report.COMMAND,
+    ),
 )

@@ -1,0 +1,117 @@
+"""The command ``states responses``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.arguments import (
+    Command,
+    add_batch_size,
+    add_computing,
+    add_model,
+    add_setting,
+)
+from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
+from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.option import declared
+from napari_vitface.settings.states import StatesSettings
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.responses import ResponsesResult
+
+_SETTINGS = declared(StatesSettings)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "trials",
+        type=Path,
+        metavar="TRIALS",
+        help="a CSV or TSV table with one trial a row, as train takes it",
+    )
+    for name in ("label", "classes", "window"):
+        add_setting(parser, _SETTINGS[name])
+    add_part(parser)
+    add_features(parser)
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of a state's frames, the most typical ones, that its prototype is the mean of "
+        "(default: %(default)s)",
+    )
+    add_model(parser)
+    add_computing(parser)
+    add_batch_size(parser)
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: beside the table)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that exist (default: refuse)"
+    )
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Compare trials with prototypes, and print how large and how late their responses are."""
+    from napari_vitface.jobs.results.responses import ResponsesResult
+    from napari_vitface.jobs.states.responses import responses as job
+
+    events = job(
+        arguments.trials,
+        arguments.label,
+        classes=arguments.classes,
+        window=arguments.window,
+        features=arguments.features,
+        settings=chosen_settings(arguments),
+        share=arguments.share,
+        crop=arguments.crop,
+        follow=arguments.follow,
+        model=arguments.model,
+        device=arguments.device,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+        output_dir=arguments.output_dir,
+        overwrite=arguments.overwrite,
+    )
+    result = reporter.run(events, ResponsesResult, title=arguments.trials.name)
+    reporter.result(*_told(result), result.table, result.curves, result.picture)
+    return 0
+
+
+def _told(result: ResponsesResult) -> list[str]:
+    """Size and latency of the responses of each state to each prototype."""
+    rows = [["trials of", "prototype of", "trials", "size", "95 %", "responding", "latency"]]
+    for each in result.summaries:
+        rows.append(
+            [
+                each.state,
+                each.prototype,
+                str(each.trials),
+                f"{each.size:+.3f}",
+                "" if math.isnan(each.low) else f"{each.low:+.3f} to {each.high:+.3f}",
+                f"{100 * each.responding:.0f} %",
+                "" if math.isnan(each.latency) else f"{each.latency:.3g} s",
+            ]
+        )
+    lines = aligned(rows, left=(1,))
+    lines.insert(1, "-" * len(lines[0]))
+    lines.append(
+        f"Prototypes are of the trials of the others of {result.groups} {result.unit}s alone."
+    )
+    return lines
+
+
+COMMAND = Command(
+    "responses",
+    "Compare trials with the typical face of each state, made of other animals: size and latency.",
+    _add_arguments,
+    handle,
+)

@@ -1,0 +1,304 @@
+"""How trials become like the prototype of each state, prototypes being of other animals alone."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import VitFaceError
+from napari_vitface.events.trials import read_trials
+from napari_vitface.jobs.events import Event, Finished, Progress, Started
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
+from napari_vitface.jobs.states.collecting import Labelled, Look, Window
+from napari_vitface.jobs.states.material import Follow
+from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.features import DEFAULT, choose
+from napari_vitface.settings.states import UNITS, Unit
+
+if TYPE_CHECKING:
+    from napari_vitface.states.aligned import Aligned
+
+#: What the files end in, after the table's name and the label's.
+_ENDINGS = ("_responses.csv", "_curves.csv", "_responses.png")
+
+
+def responses(
+    trials: str | os.PathLike[str],
+    label: str = "label",
+    *,
+    classes: Sequence[str] | None = None,
+    window: tuple[int, int] | None = None,
+    features: str | Sequence[str] = DEFAULT,
+    settings: Mapping[str, Any] | None = None,
+    share: float = 0.1,
+    crop: tuple[int, int, int, int] | None = None,
+    follow: Follow | None = None,
+    model: str | os.PathLike[str] = "mouse-face",
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | str = "auto",
+    output_dir: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Compare the frames of each trial with prototypes, aligned to the onset.
+
+    What is compared is how the face has changed since before the window: features less their median
+    there, in units of their standard deviation there. A prototype of each state is made of the
+    trials of the other animals (else sessions, else trials), which weigh the same in it.
+
+    Parameters
+    ----------
+    trials : path
+        A table of trials, see `napari_vitface.events.trials.read_trials`.
+    label, classes
+        The column of the state, and which of its values; default all.
+    window : (start, stop)
+        Frames that show the state, counted from the table's onset if it has one: the response
+        begins at `start`. As many frames before it, or as many as there are, are its baseline.
+    features, settings, crop, follow, model, device, precision, batch_size, resources
+        As in `napari_vitface.jobs.states.features.features`.
+    share : float
+        Of a state's frames, those that its prototype is the mean of.
+    output_dir : path, optional
+        Where ``<table>_<label>_responses.csv``, ``.png`` and ``<table>_<label>_curves.csv`` go;
+        default beside the table.
+    overwrite : bool
+
+    Yields
+    ------
+    Started, Progress
+    Finished
+        With a `ResponsesResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the table, a video or the window cannot be used, there is one group alone, or
+        the files are there already.
+    """
+    if window is None:
+        raise VitFaceError(
+            "Responses are aligned to the first frame of a window; give one (--window 40:100)."
+        )
+    kinds = choose(features, settings or {})
+    table = read_trials(trials)
+    labelled = Labelled.of(table, label, classes, graded=False)
+    unit, groups = _groups(labelled)
+    folder = table.path.parent if output_dir is None else Path(output_dir)
+    files = [folder / f"{table.path.stem}_{label}{ending}" for ending in _ENDINGS]
+    there = [path.name for path in files if path.exists()]
+    if there and not overwrite:
+        raise VitFaceError(
+            f"{there[0]} is in {folder} already; choose to overwrite (--overwrite), or another "
+            "output folder."
+        )
+    look = Look(kinds, crop, follow, os.fspath(model), Computing(device, precision, batch_size))
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        yield Started("responses", len(labelled.trials))
+        seen, rate = yield from _features(labelled, look, window, shared)
+    curves = _compared(
+        seen, labelled, groups, window, rate, share, mixed=any(k.mixed for k in kinds)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_table(files[0], labelled, groups, unit, curves)
+    _write_curves(files[1], curves)
+    _draw(files[2], curves, label, bool(rate))
+    yield Finished(
+        "responses",
+        ResponsesResult(
+            table=str(files[0]),
+            curves=str(files[1]),
+            picture=str(files[2]),
+            unit=unit,
+            groups=len(set(groups.tolist())),
+            states=labelled.states,
+            summaries=tuple(
+                _summary(*key, found, groups[rows]) for key, (rows, found) in curves.items()
+            ),
+        ),
+    )
+
+
+#: (state, prototype) -> the trials of the state, and their similarity to the prototype.
+Curves = dict[tuple[str, str], "tuple[NDArray[np.intp], Aligned]"]
+
+
+def _groups(labelled: Labelled) -> tuple[Unit, NDArray[np.str_]]:
+    for unit in UNITS:
+        found = labelled.units.get(unit)
+        if found is not None and len(set(found.tolist())) > 1:
+            return unit, found
+    raise VitFaceError(
+        "There is one trial alone, and a prototype is made of others than it is compared with."
+    )
+
+
+def _features(
+    labelled: Labelled, look: Look, window: tuple[int, int], resources: Resources
+) -> Generator[Event, None, tuple[list[NDArray[np.float32]], float]]:
+    """(before + after, D) of each trial, the frames that it lacks before the window NaN."""
+    from napari_vitface.states.features.compute import features_of
+
+    length = window[1] - window[0]
+    seen: list[NDArray[np.float32]] = []
+    pace, rate = Pace(), 0.0
+    total = len(labelled.trials)
+    for number, trial in enumerate(labelled.trials):
+        yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
+        with ExitStack() as stack:
+            material = yield from look.material(stack, resources, trial.video)
+            rate = material.video.frame_rate
+            onset = trial.onset_frame(rate) or 0
+            frames = Window.of(material.video, window, onset, where=f" (row {trial.row})").frames
+            first = max(0, frames.start - length)
+            if first == frames.start:
+                raise VitFaceError(
+                    f"Nothing is before the window of {trial.video.name} (row {trial.row}); choose "
+                    "a later one, as a response is told by what was before."
+                )
+            _, values, _ = features_of(look.kinds, material, range(first, frames.stop))
+            if seen and values.shape[1] != seen[0].shape[1]:
+                raise VitFaceError(
+                    f"{trial.video.name} (row {trial.row}) gives other features than "
+                    f"{labelled.trials[0].video.name}: their frames differ in size; give a crop."
+                )
+            missing = 2 * length - len(values)
+            seen.append(np.pad(values, ((missing, 0), (0, 0)), constant_values=np.nan))
+        pace.step(1)
+    yield Progress(total, total, None, "Computing features")
+    return seen, rate
+
+
+def _compared(
+    seen: Sequence[NDArray[np.float32]],
+    labelled: Labelled,
+    groups: NDArray[np.str_],
+    window: tuple[int, int],
+    rate: float,
+    share: float,
+    *,
+    mixed: bool,
+) -> Curves:
+    from napari_vitface.states.aligned import align
+    from napari_vitface.states.comparing import comparable
+    from napari_vitface.states.prototypes import prototypes
+
+    length = window[1] - window[0]
+    states = labelled.states
+    values = comparable(np.concatenate(list(seen)), mixed=mixed)
+    # How the face has changed: how it is tells animals apart far more than states.
+    for of_trial in np.split(values, len(seen)):
+        of_trial -= np.nanmedian(of_trial[:length], axis=0)
+    trial = np.repeat(np.arange(len(seen)), 2 * length)
+    inside = np.tile(np.arange(2 * length) >= length, len(seen))
+    named = np.array(states)[labelled.labels[trial]]
+    likeness = np.full((len(values), len(states)), np.nan, np.float32)
+    for group in sorted(set(groups.tolist())):
+        mine = (groups == group)[trial]
+        # In units of what each number does of itself: noise in the background is no expression.
+        spread = np.nanstd(values[~mine & ~inside], axis=0)
+        changes = values / np.maximum(spread + np.median(spread) / 2, 1e-6)
+        made = prototypes(
+            changes, named, training=~mine & inside, groups=groups[trial], share=share
+        )
+        for column, name in enumerate(made.labels):
+            likeness[mine, states.index(name)] = made.similarity(changes[mine])[:, column]
+    curves: Curves = {}
+    for k, state in enumerate(states):
+        rows = np.flatnonzero(labelled.labels == k)
+        for column, prototype in enumerate(states):
+            traces = [likeness[trial == row, column] for row in rows]
+            curves[state, prototype] = (
+                rows,
+                align(
+                    traces,
+                    [length] * len(rows),
+                    before=length,
+                    after=length,
+                    rate=rate,
+                    groups=groups[rows],
+                ),
+            )
+    return curves
+
+
+def _summary(
+    state: str, prototype: str, found: Aligned, groups: NDArray[np.str_]
+) -> ResponseSummary:
+    from napari_vitface.states.aligned import interval_of_mean
+
+    sizes = np.array([each.size for each in found.responses], np.float32)
+    low, high = interval_of_mean(sizes[:, None], groups)
+    latencies = np.array([each.latency for each in found.responses])
+    responding = np.isfinite(latencies)
+    return ResponseSummary(
+        state=state,
+        prototype=prototype,
+        trials=len(sizes),
+        size=float(np.nanmean(sizes)) if np.isfinite(sizes).any() else float("nan"),
+        low=float(low[0]),
+        high=float(high[0]),
+        responding=float(responding.mean()),
+        latency=float(np.median(latencies[responding])) if responding.any() else float("nan"),
+    )
+
+
+def _write_table(
+    path: Path, labelled: Labelled, groups: NDArray[np.str_], unit: Unit, curves: Curves
+) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["video", unit, "state", "prototype", "size", "peak", "latency"])
+        for (state, prototype), (rows, found) in curves.items():
+            for row, each in zip(rows.tolist(), found.responses, strict=True):
+                numbers = [f"{value:.5g}" for value in (each.size, each.peak, each.latency)]
+                video = labelled.trials[row].video.name
+                writer.writerow([video, groups[row], state, prototype, *numbers])
+
+
+def _write_curves(path: Path, curves: Curves) -> None:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["state", "prototype", "time", "mean", "low", "high"])
+        for (state, prototype), (_, found) in curves.items():
+            lines = zip(found.times, found.mean, found.low, found.high, strict=True)
+            for line in lines:
+                writer.writerow([state, prototype, *(f"{value:.5g}" for value in line)])
+
+
+def _draw(path: Path, curves: Curves, label: str, timed: bool) -> None:
+    """A panel a prototype, a line a state with the interval of its mean."""
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(prototype for _, prototype in curves))
+    figure = Figure(figsize=(4 * len(names), 3.4), layout="constrained")
+    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    shades = [f"C{k}" for k in range(10)]
+    for axis, prototype in zip(axes, names, strict=True):
+        lines = [(state, found) for (state, of), (_, found) in curves.items() if of == prototype]
+        for (state, found), shade in zip(lines, shades * len(lines), strict=False):
+            axis.plot(
+                found.times, found.mean, color=shade, label=f"{state} (n = {len(found.trials)})"
+            )
+            axis.fill_between(
+                found.times, found.low, found.high, color=shade, alpha=0.2, linewidth=0
+            )
+        axis.axvline(0, color="0.5", linewidth=0.8)
+        axis.set_title(f"prototype of {label} {prototype}", fontsize=10)
+        axis.set_xlabel("seconds from the onset" if timed else "frames from the onset")
+    axes[0].set_ylabel("similarity (correlation)")
+    axes[-1].legend(frameon=False, fontsize=8, title=label)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=150)

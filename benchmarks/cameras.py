@@ -28,7 +28,7 @@ from napari_vitface.model.calibrating import default_radius
 from napari_vitface.model.checkpoint import find_model
 from napari_vitface.model.header import read_metadata
 from napari_vitface.pose.metrics import pixel_errors, summary
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 Row = tuple[str, str, float | None, str]
 Floats = NDArray[np.float64]

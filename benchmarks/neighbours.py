@@ -35,19 +35,19 @@ from torch import Tensor, nn
 from benchmarks.predict import data_folder
 from napari_vitface.model.building import create_backbone
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
-from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import coordinates_to_pixels
+from napari_vitface.model.heatmap_decoding import decode_heatmaps
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.bootstrap import Gain, intervals, paired_gain
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.training.batches import FeatureBatches, Features, variants
 from napari_vitface.training.budget import quick_variants
 from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 
 Row = tuple[str, str, float | None, str]
 

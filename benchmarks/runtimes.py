@@ -37,7 +37,7 @@ from napari_vitface.model.onnx_graph import onnx_model
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import describe_processor, has_bf16_units
 from napari_vitface.pose.metrics import pixel_errors, summary
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.steps import result_of
 from napari_vitface.video import open_video, scale_image
 

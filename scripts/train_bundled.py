@@ -32,12 +32,12 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors, summary
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.record import plain_data
 from napari_vitface.sample import random_face
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.start import adapt
 
 OUTPUT = Path(__file__).parent.parent / "src/napari_vitface/bundled/mouse-face.safetensors"

@@ -18,7 +18,7 @@ from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.video import VideoWriter, open_video
 

@@ -26,7 +26,7 @@ from napari_vitface.settings.attention import METHODS
 from napari_vitface.steps import result_of
 from napari_vitface.training.batches import FeatureBatches, Features, ImageBatches
 from napari_vitface.training.fit import Fit, FitSettings, predict_inputs
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import choose_training
 from napari_vitface.video import VideoWriter, scale_image
 

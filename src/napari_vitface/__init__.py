@@ -19,7 +19,7 @@ _PUBLIC = {
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
     "quantise": "napari_vitface.jobs.quantise",
-    "read_labels": "napari_vitface.project.labels",
+    "read_labels": "napari_vitface.project.label_reading",
     "read_poses": "napari_vitface.formats.poses",
     "train": "napari_vitface.jobs.training.train",
     "write_poses": "napari_vitface.formats.poses",
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.table import PoseTable
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
     from napari_vitface.video import open_video
 
 __all__ = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from napari_vitface.errors import LabelError
-from napari_vitface.events.trials import Trials, read_trials
+from napari_vitface.events.intervals import Interval
+from napari_vitface.events.trials import AnnotatedVideo, Trials, read_trials, write_trials
 
 Write = Callable[..., Path]
 
@@ -148,3 +149,25 @@ def test_a_column_that_is_not_there_or_has_holes(write: Write) -> None:
         trials.column("dose")
     with pytest.raises(LabelError, match="has no column session"):
         trials.column("session")
+
+
+def test_events_become_trials_that_are_read_again(write: Write, tmp_path: Path) -> None:
+    shocks = (Interval(40, 50, "shock"), Interval(7, 7, "lick"))
+    elsewhere = tmp_path.parent / "other.mp4"
+    elsewhere.touch()
+    videos = [
+        AnnotatedVideo(tmp_path / "a.mp4", shocks, "m1", "s, 1"),
+        AnnotatedVideo(elsewhere, shocks[:1]),
+    ]
+    path = tmp_path / "trials.csv"
+    assert write_trials(path, videos) == 3
+    assert path.read_text().splitlines()[1] == 'a.mp4,m1,"s, 1",0,7,7,lick'
+    trials = read_trials(path)
+    assert [trial.video for trial in trials.trials] == [tmp_path / "a.mp4"] * 2 + [elsewhere]
+    assert [trial.onset for trial in trials.trials] == [7, 40, 40]
+    assert [trial.animal for trial in trials.trials] == ["m1", "m1", ""]
+    assert trials.column("label") == ("lick", "shock", "shock")
+    with pytest.raises(LabelError, match="There are no events to make trials of"):
+        write_trials(path, [AnnotatedVideo(elsewhere, ())])
+    with pytest.raises(LabelError, match="cannot be written"):
+        write_trials(tmp_path / "no" / "t.csv", videos)

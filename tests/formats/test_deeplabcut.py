@@ -12,7 +12,7 @@ from PIL import Image
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PointState
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 Project = Callable[..., Path]
 IMAGES = ["img0007.png", "img0010.png", "img0123.png"]

@@ -18,7 +18,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.pandas_hdf import read_hdf_frame
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.formats.predictions import Choice
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 LEVELS = ["scorer", "bodyparts", "coords"]
 

@@ -12,7 +12,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import read_config, write_config
 from napari_vitface.formats.settings import read_settings, take_over
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 
 NAMES = ("left", "right", "nose")

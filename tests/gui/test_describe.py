@@ -6,7 +6,7 @@ import pytest
 from napari_vitface.gui.attention.map_captions import describe_map, how_computed, title_map
 from napari_vitface.gui.layers import attention_picture, colour_limit
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.jobs.explaining.picture import describe_settings
+from napari_vitface.jobs.explaining.map_picture import describe_settings
 from napari_vitface.settings.network_layers import name_layers
 
 SETTINGS = {

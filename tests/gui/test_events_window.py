@@ -319,7 +319,7 @@ def test_time_is_shared_with_the_trajectories(dock: ViTFaceDock, long_video: Pat
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.table import PoseTable
 
-    viewer = dock._viewer()
+    viewer = dock.session.viewer
     events, plotted = open_events(viewer), open_trajectories(viewer)
     opened = dock.session.add_video(open_video(long_video))
     table = PoseTable.empty(KeypointSet(("nose",)), 600)

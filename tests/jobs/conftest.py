@@ -110,7 +110,7 @@ def train_drawn_start(folder: Path) -> Path:
     from napari_vitface.pose.keypoints import MOUSE_FACE
     from napari_vitface.sample import random_face
     from napari_vitface.training.fit import FitSettings, fit
-    from napari_vitface.training.frames import TrainingFrames
+    from napari_vitface.training.frame_inputs import TrainingFrames
 
     torch.manual_seed(0)
     backbone = create_backbone(

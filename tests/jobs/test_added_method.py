@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.cli import main
-from napari_vitface.jobs.explaining.picture import describe_settings
+from napari_vitface.jobs.explaining.map_picture import describe_settings
 from napari_vitface.settings.attention import METHODS
 from napari_vitface.video import open_video
 

@@ -24,10 +24,10 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.explaining.data import COLUMNS, attention_data
+from napari_vitface.jobs.explaining.attention_table import COLUMNS, attention_data
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.explaining.faithfulness import faithfulness
-from napari_vitface.jobs.explaining.frames import explain_frames
+from napari_vitface.jobs.explaining.frame_maps import explain_frames
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.record import plain_data
 from napari_vitface.video import open_video

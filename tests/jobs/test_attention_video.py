@@ -20,7 +20,7 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.explaining.explain import explain
-from napari_vitface.jobs.explaining.video import attention_video, write_layers
+from napari_vitface.jobs.explaining.map_video import attention_video, write_layers
 from napari_vitface.video import open_video
 
 #: White, as video keeps brightness better than colour.

@@ -16,8 +16,12 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.auditing import training as audit_training
 from napari_vitface.jobs.auditing.audit import audit, audit_video
-from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
-from napari_vitface.jobs.auditing.training import choose_beginning
+from napari_vitface.jobs.auditing.judged_labels import (
+    AuditedLabels,
+    labels_of_files,
+    labels_of_video,
+)
+from napari_vitface.jobs.auditing.judges import choose_beginning
 from napari_vitface.jobs.events import (
     Event,
     Finished,
@@ -257,7 +261,7 @@ def test_labels_in_memory_are_audited_by_the_frames_of_the_video(
 def test_without_a_model_that_may_judge_faces_are_drawn(
     project: tuple[Path, np.ndarray], small_model: Callable[..., Path]
 ) -> None:
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
 
     labels = read_labels(project[0])
     labels = replace(labels, videos=np.full(16, "cam1_G7c1_1"))

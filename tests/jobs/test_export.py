@@ -17,7 +17,7 @@ from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.export import export
 from napari_vitface.model.checkpoint import bundled_models
 from napari_vitface.model.header import read_metadata
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import write_sample_video
 from napari_vitface.video import open_video, scale_image
 

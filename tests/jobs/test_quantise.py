@@ -15,7 +15,7 @@ from napari_vitface.jobs.predict import predict
 from napari_vitface.model.checkpoint import file_digest
 from napari_vitface.model.choice import Choice
 from napari_vitface.model.int8 import LIMIT, Int8Network, find_int8, int8_file
-from napari_vitface.model.trial import Trial
+from napari_vitface.model.speed_trial import Trial
 from napari_vitface.steps import Steps
 
 onnx = pytest.importorskip("onnx")

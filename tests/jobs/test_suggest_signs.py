@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_vitface.jobs.suggesting.changes import CHANGES, SmallChange
-from napari_vitface.jobs.suggesting.choice import choose, nearest, principal, spread_best
-from napari_vitface.jobs.suggesting.signs import (
+from napari_vitface.jobs.suggesting.criteria import (
     SPEAKS,
     Sign,
     disagreement,
@@ -18,6 +16,8 @@ from napari_vitface.jobs.suggesting.signs import (
     together,
     unlike,
 )
+from napari_vitface.jobs.suggesting.diverse_frames import choose, nearest, principal, spread_best
+from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES, SmallChange
 
 NAMES = ("eye", "nose tip", "mouth")
 DIAGONAL = 1000.0

@@ -293,7 +293,7 @@ def raw_calibration_error(
 
     from napari_vitface.model.checkpoint import load_model
     from napari_vitface.pose.metrics import calibration_error, pixel_errors
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
 
     labels = read_labels(project)
     rows = [

@@ -184,8 +184,8 @@ def test_occluded_points_are_read_and_taught(
     rows.append("labeled-data,cam1,img0012.png,3,4,1,,,1,,,0")
     shutil.copy(video / "img0011.png", video / "img0012.png")
     (video / "visibility_me.csv").write_text("\n".join([*header, *rows]) + "\n")
-    from napari_vitface.jobs.training.data import Labelled, labelled
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.jobs.training.labelled_data import Labelled, labelled
+    from napari_vitface.project.label_reading import read_labels
 
     data = labelled(read_labels(project))
     # Of frame 12 nothing is said but that points are hidden in it.
@@ -205,7 +205,7 @@ def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
 ) -> None:
     from napari_vitface.jobs.training.run import RunFiles
     from napari_vitface.jobs.training.setup import Setup
-    from napari_vitface.jobs.training.steps import Training
+    from napari_vitface.jobs.training.training_loop import Training
     from napari_vitface.model.header import read_metadata
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.project import Project
@@ -217,8 +217,8 @@ def test_pairs_marked_in_the_window_change_places_in_mirrored_frames(
     project.change_keypoints(KeypointSet(project.keypoints.names, swaps=(("mouth", "eye"),)))
 
     # What a batch of a training in which every frame is mirrored, and nothing else, is made of.
-    from napari_vitface.jobs.training.data import labelled
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.jobs.training.labelled_data import labelled
+    from napari_vitface.project.label_reading import read_labels
 
     still = dict.fromkeys(("rotation", "scale", "translation", "erase", "blur", "noise"), 0.0)
     chosen = {key: value for key, value in OPTIONS.items() if key != "device"}

@@ -11,15 +11,15 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_vitface.jobs.auditing.labels import labels_of_files, labels_of_video
+from napari_vitface.jobs.auditing.judged_labels import labels_of_files, labels_of_video
 from napari_vitface.jobs.evaluate import evaluate
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, PosesPredicted
 from napari_vitface.jobs.explaining.explain import explain
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.training.data import Reading, labelled
+from napari_vitface.jobs.training.labelled_data import Reading, labelled
 from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.white import write_white
 
 NAMES = ("eye", "nose tip", "mouth")

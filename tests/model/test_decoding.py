@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_vitface.model.decoding import (
+from napari_vitface.model.heatmap_decoding import (
     _paraboloid_fit,
     decode_heatmaps,
     encode_heatmaps,

@@ -123,7 +123,7 @@ def test_a_small_real_face_is_found_with_the_same_points(
 ) -> None:
     from napari_vitface.model.checkpoint import find_model
     from napari_vitface.model.header import read_metadata
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
     from napari_vitface.video import open_video
 
     labels = read_labels(real_data / "mouse_face")

@@ -164,7 +164,7 @@ def test_a_network_finds_what_it_was_trained_to_find(
     make_network: Callable[..., KeypointNetwork],
 ) -> None:
     """All parts at once: targets, head, decoding, and the way back to video pixels."""
-    from napari_vitface.model.decoding import encode_heatmaps
+    from napari_vitface.model.heatmap_decoding import encode_heatmaps
     from napari_vitface.pose.keypoints import KeypointSet
 
     torch.manual_seed(0)

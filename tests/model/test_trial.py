@@ -18,7 +18,7 @@ from napari_vitface.model.device import candidate_devices, candidate_precisions
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import has_bf16_units
-from napari_vitface.model.trial import (
+from napari_vitface.model.speed_trial import (
     PASSES,
     Candidate,
     Trial,
@@ -202,7 +202,7 @@ def with_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A processor with bf16 units, and an empty cache."""
     monkeypatch.setattr("napari_vitface.model.device.has_bf16_units", lambda: True)
     # Nor does anything else run on it, and on a clock that stands still none is given up.
-    monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 0.0)
+    monkeypatch.setattr("napari_vitface.model.speed_trial._UNDISTURBED", 0.0)
     monkeypatch.setattr(choice_module, "try_candidates", partial(try_candidates, clock=lambda: 0.0))
     monkeypatch.setenv("VITFACE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
@@ -265,7 +265,7 @@ def test_what_was_measured_on_a_busy_computer_is_not_kept(
     make_network: Callable[..., KeypointNetwork], with_units: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make_network()
-    monkeypatch.setattr("napari_vitface.model.trial._UNDISTURBED", 1000.0)
+    monkeypatch.setattr("napari_vitface.model.speed_trial._UNDISTURBED", 1000.0)
     monkeypatch.setattr(choice_module, "try_candidates", try_candidates)
     chosen = result_of(choose(network, Preprocessing((64, 96)), "cpu", content="a"))
     assert chosen.why.endswith("so it is measured again next time.")

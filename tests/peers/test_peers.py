@@ -20,7 +20,7 @@ from napari_vitface import read_poses
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import Point, labelled, occluded
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 from napari_vitface.video import open_video
 from napari_vitface.video.writer import VideoWriter

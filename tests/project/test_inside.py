@@ -13,7 +13,7 @@ from napari_vitface.jobs.training.train import train
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import labelled
 from napari_vitface.project.journal import Journal
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 
 from .conftest import KEYPOINTS, frame, place

@@ -11,7 +11,7 @@ from PIL import Image
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 from napari_vitface.video.writer import VideoWriter
 

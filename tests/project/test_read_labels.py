@@ -15,7 +15,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, labelled, occluded
 from napari_vitface.project.frame_names import can_be_a_file
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 
 from .conftest import deeplabcut_table, place, said

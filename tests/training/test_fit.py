@@ -21,7 +21,7 @@ from napari_vitface.training.batches import (
     JudgedImages,
 )
 from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import choose_training
 
 SIZE = (64, 64)

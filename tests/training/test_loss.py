@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_vitface.model.decoding import decode_heatmaps
+from napari_vitface.model.heatmap_decoding import decode_heatmaps
 from napari_vitface.training.loss import coordinate_loss, heatmap_loss
 
 NAN = float("nan")
 
 
 def test_a_map_that_is_the_target_has_no_loss_and_others_have() -> None:
-    from napari_vitface.model.decoding import encode_heatmaps
+    from napari_vitface.model.heatmap_decoding import encode_heatmaps
 
     xy = torch.tensor([[[20.0, 13.0]]])
     target = encode_heatmaps(xy, (12, 16), 4.0, 2.0).clamp_min(1e-30).log()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.video import Scale, open_video
-from napari_vitface.video.ahead import decode_ahead
+from napari_vitface.video.read_ahead import decode_ahead
 
 COUNT = 120
 

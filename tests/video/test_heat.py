@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_vitface.video.heat import draw_heat, on_pixels
+from napari_vitface.video.heatmap import draw_heat, on_pixels
 
 GREY = np.full((6, 8), 100, np.uint8)
 COLOURS = np.array([(0, 0, 0, 0), (1, 0, 0, 1)], np.float32)

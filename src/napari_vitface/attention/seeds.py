@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.decoding import heatmap_mass
+from napari_vitface.model.heatmap_decoding import heatmap_mass
 from napari_vitface.model.network import KeypointNetwork
 
 #: The map that no keypoint explains: the class token's row.

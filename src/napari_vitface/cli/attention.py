@@ -244,7 +244,7 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
 def _job(arguments: argparse.Namespace, judged: FaithfulnessResult | None, resources: Any) -> Any:
     common = _common(arguments, resources)
     if arguments.output.suffix.lower() == ".csv":
-        from napari_vitface.jobs.explaining.data import attention_data
+        from napari_vitface.jobs.explaining.attention_table import attention_data
 
         return attention_data(
             arguments.source,
@@ -258,7 +258,7 @@ def _job(arguments: argparse.Namespace, judged: FaithfulnessResult | None, resou
     if judged is not None:
         scores = {each.name: each.score for each in judged.maps}
     if arguments.frames is not None and arguments.output.suffix.lower() == ".mp4":
-        from napari_vitface.jobs.explaining.video import attention_video
+        from napari_vitface.jobs.explaining.map_video import attention_video
 
         return attention_video(
             arguments.source,
@@ -269,7 +269,7 @@ def _job(arguments: argparse.Namespace, judged: FaithfulnessResult | None, resou
             **common,
         )
     if arguments.frames is not None:
-        from napari_vitface.jobs.explaining.frames import explain_frames
+        from napari_vitface.jobs.explaining.frame_maps import explain_frames
 
         return explain_frames(
             arguments.source,

@@ -41,7 +41,7 @@ from napari_vitface.record import Record
 _NEEDED = (
     "napari_vitface.model.predictor",
     "napari_vitface.video",
-    "napari_vitface.jobs.batches",
+    "napari_vitface.jobs.frame_batches",
     "napari_vitface.jobs.recorder",
     "napari_vitface.jobs.predict",
 )

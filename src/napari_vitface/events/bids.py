@@ -14,8 +14,8 @@ from napari_vitface.errors import LabelError
 from napari_vitface.events.clock import Clock
 from napari_vitface.events.format import EventFormat, EventRows
 from napari_vitface.events.intervals import Interval
-from napari_vitface.events.plain import decimal, rows_of, text_of
-from napari_vitface.events.text_table import read_text_table
+from napari_vitface.events.plain import decimal, rows_of
+from napari_vitface.events.text_table import read_text_table, text_of
 
 _HEADER = ("onset", "duration", "trial_type")
 

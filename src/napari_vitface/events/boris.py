@@ -17,8 +17,8 @@ from napari_vitface.errors import LabelError
 from napari_vitface.events.clock import Clock
 from napari_vitface.events.format import EventFormat, EventRows, Row
 from napari_vitface.events.intervals import MISSING, Interval
-from napari_vitface.events.plain import decimal, text_of
-from napari_vitface.events.text_table import TextTable, read_text_table
+from napari_vitface.events.plain import decimal
+from napari_vitface.events.text_table import TextTable, read_text_table, text_of
 
 _START, _STOP, _POINT = "start", "stop", "point"
 

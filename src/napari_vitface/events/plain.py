@@ -9,9 +9,7 @@ duration of 0, it is a point event.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from napari_vitface.errors import LabelError
@@ -19,7 +17,7 @@ from napari_vitface.events.clock import Clock
 from napari_vitface.events.columns import Column, Unit, role_and_unit
 from napari_vitface.events.format import EventFormat, EventRows, Row
 from napari_vitface.events.intervals import MISSING, Interval
-from napari_vitface.events.text_table import TextTable, read_text_table
+from napari_vitface.events.text_table import TextTable, read_text_table, text_of
 
 #: In the order of preference; the last is what a header does not say.
 _UNITS: tuple[Unit | None, ...] = ("frames", "seconds", None)
@@ -107,15 +105,6 @@ def _offset(
             )
         return offset
     return onset
-
-
-def text_of(header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str) -> str:
-    """The text of a table."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def decimal(seconds: float) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +121,15 @@ def read_text_table(
     if not columns:
         raise LabelError(f"{path} is empty: a table of {what} has a header and rows.")
     return TextTable(path, columns, tuple(rows), delimiter)
+
+
+def text_of(header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str) -> str:
+    """The text of a table."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}

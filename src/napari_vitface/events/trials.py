@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.events.columns import Unit, role_and_unit
-from napari_vitface.events.intervals import MISSING
-from napari_vitface.events.text_table import TextTable, read_text_table
+from napari_vitface.events.intervals import MISSING, Interval
+from napari_vitface.events.text_table import TextTable, read_text_table, text_of
 
 Role = Literal["video", "animal", "session", "trial"]
 
@@ -169,6 +170,63 @@ def read_trials(path: str | os.PathLike[str]) -> Trials:
         trials.append(trial)
     names = tuple(name for k, name in enumerate(table.columns) if k != video and name)
     return Trials(table.path, names, tuple(trials))
+
+
+@dataclass(frozen=True)
+class AnnotatedVideo:
+    """A video with its events, and whose it is.
+
+    Attributes
+    ----------
+    video : Path
+    events : tuple of Interval
+    animal, session : str
+        Empty where that is not known.
+    """
+
+    video: Path
+    events: tuple[Interval, ...]
+    animal: str = ""
+    session: str = ""
+
+
+def write_trials(path: str | os.PathLike[str], videos: Iterable[AnnotatedVideo]) -> int:
+    """Write a table in which each event is a trial, as `read_trials` reads it.
+
+    Its columns are ``video``, ``animal``, ``session``, ``trial``, ``onset_frame``, ``offset_frame``
+    and ``label``. Paths of videos begin at the table's folder where they lie in it.
+
+    Returns
+    -------
+    int
+        The number of trials.
+
+    Raises
+    ------
+    LabelError
+        If there is no event, or the file cannot be written.
+    """
+    path = Path(path).absolute()
+    rows: list[Sequence[object]] = []
+    for each in videos:
+        video = each.video.absolute()
+        name = video.relative_to(path.parent) if video.is_relative_to(path.parent) else video
+        for number, event in enumerate(sorted(each.events)):
+            rows.append(
+                (name, each.animal, each.session, number, event.onset, event.offset, event.label)
+            )
+    if not rows:
+        raise LabelError("There are no events to make trials of: draw some on the timeline first.")
+    text = text_of(_WRITTEN, rows, ",")
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise LabelError(f"{path} cannot be written ({error.strerror or error}).") from error
+    return len(rows)
+
+
+_WRITTEN = ("video", "animal", "session", "trial", "onset_frame", "offset_frame", "label")
 
 
 def _video(table: TextTable, line: int, column: int, cell: str) -> Path:

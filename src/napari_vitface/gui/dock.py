@@ -24,6 +24,7 @@ from napari_vitface.gui.notifications import notify, take_errors
 from napari_vitface.gui.predict.section import PredictSection
 from napari_vitface.gui.scroll_area import Column, SteadyScrollArea
 from napari_vitface.gui.section import ADDED, Note, Section
+from napari_vitface.gui.states.section import StatesSection
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_section import VideoSection
 from napari_vitface.gui.workbench import session_of
@@ -58,6 +59,7 @@ class ViTFaceDock(QWidget):
         self.attention_section = AttentionSection(self.session)
         self.correct_section = CorrectSection(self.session)
         self.fine_tune_section = FineTuneSection(self.session)
+        self.states_section = StatesSection(self.session)
         #: Those of other packages.
         self.added: dict[str, Section] = {}
         for kind in ADDED.values():
@@ -110,6 +112,7 @@ class ViTFaceDock(QWidget):
             "attention": self.attention_section,
             "correct": self.correct_section,
             "fine-tune": self.fine_tune_section,
+            "states": self.states_section,
             **self.added,
         }
 

@@ -17,7 +17,7 @@ from psygnal import Signal
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
-from napari_vitface.project.place import video_name
+from napari_vitface.project.project_search import video_name
 from napari_vitface.project.white import white_in, write_white
 from napari_vitface.user_folders import state_folder
 from napari_vitface.video import Video

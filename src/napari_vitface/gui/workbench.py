@@ -20,6 +20,7 @@ from napari_vitface.gui.predict.face_finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
 from napari_vitface.gui.predict.saved import SavedPredictions
 from napari_vitface.gui.session import Post, Session
+from napari_vitface.gui.states.classifying import Classifying
 from napari_vitface.gui.states.face_layers import FaceLayers
 from napari_vitface.gui.states.looking import Looking
 from napari_vitface.gui.time_in_view import TimeInView
@@ -50,6 +51,7 @@ class Workbench(Session):
         self.marks = FrameMarks(self, self.prediction)
         self.labelling = Labelling(self, self.overlays, self.marks)
         self.annotating = self.labelling.annotating
+        self.classifying = Classifying(self)
         self.white = WhiteLevels(self, self.labelling.documents)
         self.filters = Filters(self, self.labelling, self.prediction)
         self.fine_tune = FineTune(self, self.labelling)
@@ -97,6 +99,7 @@ class Workbench(Session):
         self.attention.close()
         self.face_finding.cancel()
         self.fine_tune.close()
+        self.classifying.close()
         self.annotating.close()
         self.labelling.documents.close()
         with suppress(ReferenceError):  # The window may be gone already.

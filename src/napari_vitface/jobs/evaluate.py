@@ -77,7 +77,7 @@ def evaluate(
         One sentence: the model or the labels cannot be used, or have nothing in common.
     """
     from napari_vitface.formats.labelled_images import Labels
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
 
     reading = Reading(**settings)
     chosen = labels if isinstance(labels, Labels) else read_labels(labels)

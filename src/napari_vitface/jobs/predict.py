@@ -244,7 +244,7 @@ class _Run:
 
     def predict(self) -> Iterator[Event]:
         """Predict what is missing, writing as it comes; ends with the tables under their names."""
-        from napari_vitface.jobs.batches import batches
+        from napari_vitface.jobs.frame_batches import batches
         from napari_vitface.jobs.recorder import Recorder
 
         total, done = len(self.frames), self.fresh_from

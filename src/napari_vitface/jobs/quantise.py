@@ -154,7 +154,7 @@ def _frames_of(
     source: Path, preprocessing: Preprocessing, count: int, white: int | None
 ) -> NDArray[np.uint8]:
     from napari_vitface.formats.format import suffixes
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
     from napari_vitface.project.white import labelled_images, set_white
     from napari_vitface.video import open_video, scale_image
 

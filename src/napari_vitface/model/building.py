@@ -12,9 +12,9 @@ from torch import nn
 from napari_vitface.errors import BackboneError
 from napari_vitface.model.architecture import check_architecture, check_input_size
 from napari_vitface.model.backbone import Backbone
+from napari_vitface.model.error_text import first_line
 from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
-from napari_vitface.model.reasons import first_line
 from napari_vitface.model.timm_import import timm
 
 #: timm's modules whose models take ``weight_init="skip"``.

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.model.decoding import mean_position
 from napari_vitface.model.device import (
     DTYPES,
     candidate_devices,
@@ -23,13 +22,14 @@ from napari_vitface.model.device import (
     device_name,
     release_memory,
 )
+from napari_vitface.model.error_text import first_line
+from napari_vitface.model.heatmap_decoding import mean_position
 from napari_vitface.model.int8 import Int8Network, find_int8
+from napari_vitface.model.measurement_cache import recall, remember
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import describe_processor
-from napari_vitface.model.reasons import first_line
-from napari_vitface.model.remembered import recall, remember
-from napari_vitface.model.trial import Candidate, Trial, choose_trial, try_candidates
+from napari_vitface.model.speed_trial import Candidate, Trial, choose_trial, try_candidates
 from napari_vitface.steps import Steps
 
 QUANTILE = 0.75

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from napari_vitface.model.architecture import check_architecture
 from napari_vitface.model.backbone import Backbone
 from napari_vitface.model.building import create_backbone, known_name
-from napari_vitface.model.decoding import decode_heatmaps
 from napari_vitface.model.heads import check_head_argument, coordinates_to_pixels, create_head
+from napari_vitface.model.heatmap_decoding import decode_heatmaps
 from napari_vitface.model.metadata import NetworkDescription
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.heads import DEFAULT_HEAD

@@ -15,11 +15,11 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.model.calibration import calibrate
 from napari_vitface.model.choice import Choice, choose, measure_batch_size
 from napari_vitface.model.device import DTYPES, is_out_of_memory, release_memory
+from napari_vitface.model.error_text import first_line
 from napari_vitface.model.int8 import find_int8
 from napari_vitface.model.metadata import Metadata, TrainingSummary
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
-from napari_vitface.model.reasons import first_line
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.steps import Steps, result_of
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from napari_vitface.errors import BackboneError
 from napari_vitface.model.backbone import Backbone
-from napari_vitface.model.reasons import first_line
+from napari_vitface.model.error_text import first_line
 
 
 def attention_of(block: nn.Module) -> nn.Module | None:

@@ -22,7 +22,13 @@ from napari_vitface.project.disagreement import disagreement_cause, unreadable_c
 from napari_vitface.project.frame_names import NamedFrames
 from napari_vitface.project.grid import all_frames, same
 from napari_vitface.project.label_files import KINDS, LabelFiles, Reading
-from napari_vitface.project.place import OPENED, Place, VideoEntry, find_place, looks_like_place
+from napari_vitface.project.project_search import (
+    OPENED,
+    Place,
+    VideoEntry,
+    find_place,
+    looks_like_place,
+)
 
 
 def _read(path: Path) -> Labels:

@@ -31,9 +31,9 @@ from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, Operation, m
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import Point
 from napari_vitface.project.disagreement import Disagreement, find_disagreement
+from napari_vitface.project.frame_images import FrameReader, missing_images, write_images
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
-from napari_vitface.project.images import FrameReader, missing_images, write_images
 from napari_vitface.project.journal import Journal
 from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
 from napari_vitface.project.label_files import Kind, LabelFiles, Reading

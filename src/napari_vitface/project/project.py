@@ -20,12 +20,12 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.event_document import EventDocument, open_events
+from napari_vitface.project.frame_images import FrameReader
 from napari_vitface.project.frame_names import FrameNames, ListedFrames, NumberedFrames
-from napari_vitface.project.images import FrameReader
 from napari_vitface.project.journal import Journal
 from napari_vitface.project.journal_names import find_journal
 from napari_vitface.project.label_files import LabelFiles
-from napari_vitface.project.place import (
+from napari_vitface.project.project_search import (
     Place,
     VideoEntry,
     find_place,

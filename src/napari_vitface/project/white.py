@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.settings import own_file, read_settings
-from napari_vitface.project.place import video_name
+from napari_vitface.project.project_search import video_name
 from napari_vitface.video.images import EightBitReader
 from napari_vitface.video.white import checked_white
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.training.augmentation import Augmentation
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import autocast
 
 #: Sets of frames, each with the share of every batch that is drawn from it.

@@ -24,11 +24,11 @@ from napari_vitface.training.batches import (
     Sources,
     seed_of,
 )
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.fit_settings import FitProgress, FitSettings
+from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.loss import coordinate_loss, heatmap_loss, points_taught
 from napari_vitface.training.optimiser import backbone_rate, parameter_groups, rate
 from napari_vitface.training.precision import autocast
-from napari_vitface.training.settings import FitProgress, FitSettings
 
 __all__ = ["Fit", "FitProgress", "FitSettings", "fit", "predict_inputs", "predictions"]
 

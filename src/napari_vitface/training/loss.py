@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_vitface.model.decoding import encode_heatmaps
 from napari_vitface.model.heads import pixels_to_coordinates
+from napari_vitface.model.heatmap_decoding import encode_heatmaps
 
 
 def heatmap_loss(

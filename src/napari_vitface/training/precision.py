@@ -20,11 +20,11 @@ from napari_vitface.model.device import (
     is_out_of_memory,
     release_memory,
 )
+from napari_vitface.model.error_text import first_line
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.model.processor import describe_processor
-from napari_vitface.model.reasons import first_line
-from napari_vitface.model.trial import WORTH, Candidate, Trial, try_candidates
+from napari_vitface.model.speed_trial import WORTH, Candidate, Trial, try_candidates
 from napari_vitface.steps import Steps
 
 

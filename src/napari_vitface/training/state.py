@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.checkpoint import as_os_error
+from napari_vitface.model.error_text import first_line
 from napari_vitface.model.header import plain_json
-from napari_vitface.model.reasons import first_line
 from napari_vitface.settings.training import STATE_KEY
-from napari_vitface.training.frames import TrainingFrames
+from napari_vitface.training.frame_inputs import TrainingFrames
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
-from napari_vitface.video.ahead import decode_ahead
+from napari_vitface.video.read_ahead import decode_ahead
 from napari_vitface.video.scale import Scale
 from napari_vitface.video.sources import IMAGE_SUFFIXES, Source, source_kind, video_suffixes
 from napari_vitface.video.white import checked_white

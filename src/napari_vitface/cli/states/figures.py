@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 def evaluation_lines(evaluation: Evaluation) -> list[str]:
     """What it is worth by what is left out, what trivial features give, and sentences."""
+    lines = aligned(evaluation_rows(evaluation))
+    lines.insert(1, "-" * len(lines[0]))
+    return [*lines, "", *evaluation.sentences]
+
+
+def evaluation_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The figures as a table, whose first row is its head."""
     rows = [_heads(evaluation.trials)]
     for split in evaluation.splits:
         name = f"{split.unit} left out" if split.unit != evaluation.splits[0].unit else split.unit
@@ -22,9 +29,7 @@ def evaluation_lines(evaluation: Evaluation) -> list[str]:
         rows.append(
             [f"{trivial.name} alone", *scores_cells(trivial.frames), *scores_cells(trivial.trials)]
         )
-    lines = aligned(rows)
-    lines.insert(1, "-" * len(lines[0]))
-    return [*lines, "", *evaluation.sentences]
+    return rows
 
 
 def _heads(scores: Scores) -> list[str]:

@@ -85,7 +85,7 @@ class Measured:
 
     def save(self, path: Path) -> None:
         """Write the numbers as CSV, as the command ``attention`` does."""
-        from napari_vitface.jobs.explaining.data import DataTable
+        from napari_vitface.jobs.explaining.attention_table import DataTable
 
         with DataTable(path) as table:
             for part in self.parts:
@@ -93,7 +93,7 @@ class Measured:
 
     def elsewhere(self) -> dict[int, str]:
         """Frames in which the network looks elsewhere for a keypoint, and for which."""
-        from napari_vitface.jobs.explaining.data import looked_for_elsewhere
+        from napari_vitface.jobs.explaining.attention_table import looked_for_elsewhere
 
         return {
             frame: f"{', '.join(names)}: tracked while looking elsewhere"

@@ -20,7 +20,7 @@ from napari_vitface.gui.attention.map_captions import (
 from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
 from napari_vitface.jobs.events import AttentionComputed
-from napari_vitface.jobs.explaining.video import Look, draw_overlay
+from napari_vitface.jobs.explaining.map_video import Look, draw_overlay
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.video.caption import Caption
@@ -145,7 +145,7 @@ class AttentionExport:
 
     def numbers(self, path: Path) -> None:
         """Write the maps that were computed, on the patch grid, with all settings as NPZ."""
-        from napari_vitface.jobs.explaining.files import write_maps
+        from napari_vitface.jobs.explaining.map_files import write_maps
 
         follower, opened = self._follower, self._session.current
         shown, known = follower.shown, follower.keypoints

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_vitface.gui.attention.colours import attention_colormap
 from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.video.heat import draw_heat, on_pixels
+from napari_vitface.video.heatmap import draw_heat, on_pixels
 from napari_vitface.video.overlay import draw_poses
 from napari_vitface.video.scale import Scale, scale_image
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.formats.labelled_images import frame_number
 from napari_vitface.pose.table import PointState
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 if TYPE_CHECKING:
     from napari_vitface.project.document import LabelDocument

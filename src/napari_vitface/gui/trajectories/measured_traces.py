@@ -27,10 +27,13 @@ class MeasuredTrace(Trace):
         One for each frame of the video; NaN where nothing was measured.
     of : str
         Unit.
+    colour : str
+        ``#rrggbb``; empty for that of the keypoint.
     """
 
     samples: NDArray[np.float32] | None = None
     of: str = ""
+    colour: str = ""
 
     def __post_init__(self) -> None:
         """Any kind will do."""

@@ -44,6 +44,8 @@ class PanelKind:
         One sentence.
     unit : str
         Of a panel of measured traces.
+    of_video : bool
+        Whether its measured traces are of the video and not of keypoints.
     """
 
     key: str
@@ -51,11 +53,15 @@ class PanelKind:
     kinds: tuple[Kind, ...]
     help: str
     unit: str = ""
+    of_video: bool = False
 
     def takes(self, trace: Trace) -> bool:
         """Whether a trace belongs here."""
         return trace.kind in self.kinds or trace.kind == self.key
 
+
+#: The panel of what a classifier of states says.
+STATE = "state"
 
 PANELS = (
     PanelKind("x", "x", ("x",), "Position across, in pixels from the left"),
@@ -84,6 +90,14 @@ PANELS = (
         (),
         "Attention on class and register tokens, which have no place in the picture",
         "of attention",
+    ),
+    PanelKind(
+        STATE,
+        "state",
+        (),
+        "What a classifier says of each frame (States, Predict)",
+        "probability",
+        of_video=True,
     ),
 )
 
@@ -248,6 +262,10 @@ class Panel(pg.PlotItem):
         self._auto = True
         self._title = QGraphicsSimpleTextItem(self.getAxis("left"))
         self._title.setPos(2, 1)
+        # Traces of keypoints are named in the list beside the plot.
+        self._legend = (
+            self.addLegend(offset=(-4, 1), colCount=8, verSpacing=-6) if kind.of_video else None
+        )
         self.view.stretched.connect(self._on_stretched)
 
     @property
@@ -278,6 +296,8 @@ class Panel(pg.PlotItem):
         edge.setAlpha(45)
         self.view.setBorder(pg.mkPen(edge))
         self._title.setBrush(text)
+        if self._legend is not None:
+            self._legend.setLabelTextColor(text)
 
     def set_traces(self, traces: dict[Trace, QColor], strong: Collection[str] = ()) -> None:
         """Draw these, in their colours; those of keypoints in `strong` thicker and on top."""
@@ -297,6 +317,10 @@ class Panel(pg.PlotItem):
             self._curves[trace].setZValue(1 if stands_out else 0)
             self._dots[trace].setPen(pg.mkPen(colour, width=1.5))
             self._dots[trace].setBrush(pg.mkBrush(colour))
+        if self._legend is not None:
+            self._legend.clear()
+            for trace, curve in self._curves.items():
+                self._legend.addItem(curve, trace.label)
 
     def draw(
         self,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.trajectories.label_rows import LabelRows
     from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
     from napari_vitface.kinematics import Trace
+    from napari_vitface.pose.table import PoseTable
 
 
 def ask_for_file(parent: QWidget | None, opened: OpenVideo, picture: bool) -> Path | None:
@@ -49,13 +50,14 @@ def export_csv(
     opened: OpenVideo,
     path: Path,
     traces: Sequence[Trace],
+    table: PoseTable | None,
     labels: LabelRows,
     frames: tuple[int, int],
 ) -> None:
     """Write traces of frames first to last (exclusive) in the background, and say so."""
     times = opened.video.times if opened.video.frame_rate > 0 else None
     # The labels may be edited while the file is written.
-    columns = plotted_columns(traces, opened.predictions, labels.copy(), times)
+    columns = plotted_columns(traces, table, labels.copy(), times)
     write_in_background(session, lambda: write_traces(path, columns, *frames, times), path)
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QColor
 
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import PANELS, clock
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trace_export import (
@@ -26,6 +28,8 @@ from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
 from napari_vitface.pose.edits import Operation
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
     from napari_vitface.gui.connections import Connections
@@ -38,6 +42,8 @@ _REFRESH = 300
 _NOTHING_YET = (
     "Nothing to plot yet: press Predict in the ViT Face dock, or label some frames under Correct."
 )
+#: Stands for the keypoints of a video in which nothing is tracked.
+_UNTRACKED = KeypointSet(("nothing tracked",))
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,7 @@ class VideoPlot:
         self._rows = LabelRows()
         self._centred = self._toolbar.centred.isChecked()
         self._store = TraceStore(session, self.redraw_soon)
+        self._untracked: PoseTable | None = None
         self._timer = QTimer(self._plot)
         self._timer.setInterval(_REFRESH)
         self._timer.timeout.connect(self._look_again)
@@ -112,7 +119,7 @@ class VideoPlot:
         times = video.times if video.frame_rate > 0 else None
         self._form.set_rate(video.frame_rate)
         self._plot.set_length(len(video), times)
-        self._store.set_table(self._opened.predictions, times)
+        self._store.set_table(self._table(), times)
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
@@ -140,8 +147,7 @@ class VideoPlot:
             self._plot.bring_into_view(frame)
 
     def _on_poses(self) -> None:
-        if self._opened.predictions is not self._store.table:
-            self._store.set_table(self._opened.predictions, self._store.times)
+        self._take_table()
         self._on_keypoints()
         self._on_filters()
         self._watch()
@@ -211,8 +217,24 @@ class VideoPlot:
             self._plot.threshold.setValue(marks.threshold)
 
     def _on_measured(self) -> None:
+        self._take_table()
         self._show_elsewhere()
         self.show_traces()
+        self._show_waiting()
+
+    def _table(self) -> PoseTable | None:
+        """What traces are plotted of: predictions, else frames alone if something is measured."""
+        opened = self._opened
+        if opened.predictions is not None or not opened.traces:
+            return opened.predictions
+        if self._untracked is None:
+            self._untracked = PoseTable.empty(_UNTRACKED, len(opened.video))
+        return self._untracked
+
+    def _take_table(self) -> None:
+        table = self._table()
+        if table is not self._store.table:
+            self._store.set_table(table, self._store.times)
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""
@@ -288,13 +310,21 @@ class VideoPlot:
         """What is plotted, from the top panel to the bottom one."""
         traces: list[Trace] = []
         for kind in PANELS:
-            if kind.key in self._toolbar.panels:
-                if not kind.kinds:
+            if kind.key in self._panels():
+                if kind.of_video:
+                    traces += self._opened.traces.get(kind.key, [])
+                elif not kind.kinds:
                     traces += self._measured(kind.key)
                 elif KEYPOINTS_OF[kind.kinds[0]] == 1:
                     traces += [Trace(kind.kinds[0], (name,)) for name in self._list.keypoints]
                 traces += [trace for trace in self._list.derived if trace.kind in kind.kinds]
         return traces
+
+    def _panels(self) -> list[str]:
+        """Keys of the panels that are wanted, and have something to show."""
+        nothing = self._table() is self._untracked and not len(self._rows.frames)
+        of_video = {kind.key for kind in PANELS if kind.of_video}
+        return [key for key in self._toolbar.panels if key in of_video or not nothing]
 
     def _measured(self, panel: str) -> Sequence[Trace]:
         """What other parts of the window measured of the keypoints that are ticked."""
@@ -305,8 +335,8 @@ class VideoPlot:
         derived = {trace.kind for trace in self._list.all_derived}
         self._toolbar.offer(derived | set(self._opened.traces))
         traces = self.traces()
-        self._plot.set_panels(self._toolbar.panels)
-        colours = {trace: self._list.colour(trace) for trace in traces}
+        self._plot.set_panels(self._panels())
+        colours = {trace: self._colour(trace) for trace in traces}
         self._plot.set_traces(colours, self._selected())
         if self._centred != self._toolbar.centred.isChecked():
             self._centred = not self._centred
@@ -320,6 +350,10 @@ class VideoPlot:
         """Other frames are in view: draw them, and let other docks show them."""
         self._session.time_in_view.show(*self._plot.time.viewRange()[0])
         self.redraw_soon()
+
+    def _colour(self, trace: Trace) -> QColor:
+        own = trace.colour if isinstance(trace, MeasuredTrace) else ""
+        return QColor(own) if own else self._list.colour(trace)
 
     def redraw_soon(self) -> None:
         """Draw once, after all that is going on now."""
@@ -338,7 +372,7 @@ class VideoPlot:
         self._toolbar.place.setText(text)
 
     def _show_waiting(self) -> None:
-        nothing = self._opened.predictions is None and not len(self._rows.frames)
+        nothing = self._table() is None and not len(self._rows.frames)
         self._wait_for(_NOTHING_YET if nothing else "")
 
     # ----------------------------------------------------------------- files
@@ -354,7 +388,8 @@ class VideoPlot:
     def _export_csv(self, frames: tuple[int, int]) -> None:
         path = ask_for_file(self._plot.parentWidget(), self._opened, picture=False)
         if path is not None:
-            export_csv(self._session, self._opened, path, self.traces(), self._rows, frames)
+            table = self._table()
+            export_csv(self._session, self._opened, path, self.traces(), table, self._rows, frames)
 
     def export_picture(self) -> None:
         """Ask for a file and write a picture of the plot."""

@@ -13,7 +13,7 @@ from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.auditing.findings import PROBABLY
-from napari_vitface.jobs.auditing.labels import FEWEST_FRAMES
+from napari_vitface.jobs.auditing.judged_labels import FEWEST_FRAMES
 from napari_vitface.jobs.events import LabelDoubted
 
 _WHAT_IT_DOES = (

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.jobs.auditing.findings import Finding, find_mistakes
-from napari_vitface.jobs.auditing.labels import AuditedLabels, labels_of_files, labels_of_video
+from napari_vitface.jobs.auditing.judged_labels import (
+    AuditedLabels,
+    labels_of_files,
+    labels_of_video,
+)
 from napari_vitface.jobs.events import (
     Doubt,
     Event,
@@ -154,8 +158,8 @@ class _Audit:
         from napari_vitface.model.checkpoint import importing_torch
 
         yield from preparing(importing_torch())
-        from napari_vitface.jobs.auditing.training import Fold, choose_beginning
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.jobs.auditing.judges import Fold, choose_beginning
+        from napari_vitface.training.frame_inputs import TrainingFrames
 
         audited, folds = self._audited, self._folds
         keypoints = audited.labels.keypoints

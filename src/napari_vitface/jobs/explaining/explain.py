@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Progress, Started
-from napari_vitface.jobs.explaining.files import (
+from napari_vitface.jobs.explaining.map_files import (
     check_output,
     write_maps,
     write_picture,
@@ -152,6 +152,6 @@ def _write(
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)
     else:
-        from napari_vitface.jobs.explaining.video import write_layers
+        from napari_vitface.jobs.explaining.map_video import write_layers
 
         yield from write_layers(path, maps, keypoints, video)

@@ -158,7 +158,7 @@ class Walk:
 
         `Progress` within a frame comes from methods that take a while for each.
         """
-        from napari_vitface.jobs.batches import batches
+        from napari_vitface.jobs.frame_batches import batches
 
         source = batches(self.video, self.frames, self.view, self.together)
         done = 0

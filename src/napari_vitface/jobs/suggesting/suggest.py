@@ -18,23 +18,7 @@ from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, 
 from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.labelling import SuggestResult, SuggestSettings
-from napari_vitface.jobs.suggesting.changes import CHANGES
-from napari_vitface.jobs.suggesting.choice import (
-    choose,
-    nearest,
-    principal,
-    spread_best,
-    usual_distance,
-)
-from napari_vitface.jobs.suggesting.looking import (
-    Seen,
-    image_features,
-    look_closely,
-    predict_frames,
-    read_frames,
-    read_images,
-)
-from napari_vitface.jobs.suggesting.signs import (
+from napari_vitface.jobs.suggesting.criteria import (
     Sign,
     disagreement,
     jumps,
@@ -43,6 +27,22 @@ from napari_vitface.jobs.suggesting.signs import (
     together,
     unlike,
 )
+from napari_vitface.jobs.suggesting.diverse_frames import (
+    choose,
+    nearest,
+    principal,
+    spread_best,
+    usual_distance,
+)
+from napari_vitface.jobs.suggesting.frame_scan import (
+    Seen,
+    image_features,
+    look_closely,
+    predict_frames,
+    read_frames,
+    read_images,
+)
+from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
 
@@ -213,7 +213,7 @@ class _Known:
         read: list[int] = []
         if labels is not None:
             from napari_vitface.formats.labelled_images import Labels
-            from napari_vitface.project.labels import read_labels
+            from napari_vitface.project.label_reading import read_labels
 
             table = labels if isinstance(labels, Labels) else read_labels(labels)
             placed = np.asarray(np.isfinite(table.xy).all(axis=-1))

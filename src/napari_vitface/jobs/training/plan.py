@@ -16,7 +16,7 @@ from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.training import PlanTrainingResult
-from napari_vitface.jobs.training.data import seen_in_training
+from napari_vitface.jobs.training.labelled_data import seen_in_training
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.computing import Computing
 from napari_vitface.training.budget import default_steps, quick_variants

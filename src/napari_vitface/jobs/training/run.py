@@ -241,7 +241,7 @@ class Curves:
             writer.writerows(["" if v is None else v for v in row] for row in self.rows)
 
 
-class Keeper:
+class Checkpointer:
     """Writes the state of a training every now and then.
 
     A full disk does not end the training: what is on the disk stays, and `problem` says it.

@@ -14,7 +14,7 @@ from napari_vitface.jobs.events import Event, Notice, Preparing, Progress
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.results.training import FrameCounts
 from napari_vitface.jobs.training.about import About, Before, handed_on, joined
-from napari_vitface.jobs.training.data import (
+from napari_vitface.jobs.training.labelled_data import (
     Labelled,
     Reading,
     frames_by_video,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.training.fit import FitSettings
-    from napari_vitface.training.frames import TrainingFrames
+    from napari_vitface.training.frame_inputs import TrainingFrames
     from napari_vitface.training.splits import Split
     from napari_vitface.training.start import Start
 
@@ -88,8 +88,8 @@ class Setup:
         from napari_vitface.model.checkpoint import importing_torch
 
         yield from preparing(importing_torch())
+        from napari_vitface.training.fit_settings import FitSettings
         from napari_vitface.training.precision import choose_training
-        from napari_vitface.training.settings import FitSettings
         from napari_vitface.training.splits import parse_val, split_frames
         from napari_vitface.training.start import start_from
 
@@ -219,7 +219,7 @@ class Setup:
         from napari_vitface.model.checkpoint import find_model, load_network
         from napari_vitface.project.white import labelled_images
         from napari_vitface.training.fit import predictions
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.frame_inputs import TrainingFrames
 
         network, own, _ = load_network(find_model(self.options.init))
         own = own.with_crop(self.preprocessing.crop)

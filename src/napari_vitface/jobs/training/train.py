@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.jobs.events import Event, Notice
-from napari_vitface.jobs.training.data import Labelled, labelled
+from napari_vitface.jobs.training.labelled_data import Labelled, labelled
 from napari_vitface.jobs.training.run import RunFiles, home_of, plain_name
 from napari_vitface.settings.option import takes
 from napari_vitface.settings.training import TrainingSettings
@@ -109,8 +109,8 @@ def _run(
     finish: bool,
 ) -> Iterator[Event]:
     from napari_vitface.jobs.training.setup import Setup
-    from napari_vitface.jobs.training.steps import Training
     from napari_vitface.jobs.training.trackers import open_trackers
+    from napari_vitface.jobs.training.training_loop import Training
 
     # Before anything slow: what is asked for may not be installed.
     with open_trackers(track, files.folder) as trackers:
@@ -135,7 +135,7 @@ def _read(
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
 ) -> Labelled:
     from napari_vitface.formats.labelled_images import Labels
-    from napari_vitface.project.labels import read_labels
+    from napari_vitface.project.label_reading import read_labels
 
     return labelled(labels if isinstance(labels, Labels) else read_labels(labels))
 

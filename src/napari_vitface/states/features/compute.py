@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.settings.features import FeatureKind
 from napari_vitface.states.features.extractor import Extractor, Material, Pictures
-from napari_vitface.video.ahead import decode_ahead
+from napari_vitface.video.read_ahead import decode_ahead
 
 #: A frame's crop at each of the scales that are wanted; None if it cannot be decoded.
 Seen = tuple[NDArray[np.uint8], ...] | None

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.labelled_images import Labels, frame_number
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import Preprocessing
-    from napari_vitface.training.frames import TrainingFrames
+    from napari_vitface.training.frame_inputs import TrainingFrames
     from napari_vitface.video import Video
 
 #: Labelled frames below which nothing is said: the usual could not be told from the odd.
@@ -79,7 +79,7 @@ class AuditedLabels:
 
     def frame(self, row: int, preprocessing: Preprocessing) -> TrainingFrames:
         """One frame as input of a network; labels outside of the image are left out."""
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.frame_inputs import TrainingFrames
         from napari_vitface.video.scale import as_uint8
 
         image = as_uint8(self.read(row), self.white)

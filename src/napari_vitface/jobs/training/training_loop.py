@@ -22,7 +22,7 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.results.training import ErrorsOfMeanPose, TrainSettings
-from napari_vitface.jobs.training.run import Curves, Keeper
+from napari_vitface.jobs.training.run import Checkpointer, Curves
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.trackers import Tracker
 
@@ -62,21 +62,21 @@ class Training:
         setup = self.setup
         yield Started("train", setup.settings.steps, settings=self._told())
         training = yield from self._build(finish)
-        keeper = Keeper(setup.files, training, self._curves)
-        yield from self._restore(training, keeper)
+        checkpointer = Checkpointer(setup.files, training, self._curves)
+        yield from self._restore(training, checkpointer)
         ended = False
         try:
             if not finish:
-                yield from self._steps(training, keeper)
+                yield from self._steps(training, checkpointer)
             ended = True
         finally:
-            keeper.seconds = self._seconds
+            checkpointer.seconds = self._seconds
             if ended:
                 # What follows may fail for want of room; it can then be done again from here.
                 with contextlib.suppress(OSError):
-                    keeper.keep()
+                    checkpointer.keep()
             elif setup.files.folder.is_dir():
-                keeper.keep()
+                checkpointer.keep()
         yield from self._end(training, asked=finish)
 
     def _told(self) -> TrainSettings:
@@ -154,7 +154,7 @@ class Training:
         keypoints = self.setup.network.keypoints
         return [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
 
-    def _restore(self, training: Fit, keeper: Keeper) -> Iterator[Event]:
+    def _restore(self, training: Fit, checkpointer: Checkpointer) -> Iterator[Event]:
         from napari_vitface.training.state import load_state, reading_state
 
         state = self.setup.files.state
@@ -165,14 +165,14 @@ class Training:
             training.restore(tensors, data["fit"])
             self._curves.rows = [list(row) for row in data["curves"]]
             self._seconds = float(data["seconds"])
-        keeper.note_restored()
+        checkpointer.note_restored()
         yield Notice(
             f"Going on from step {training.step} of {training.settings.steps} of an earlier run."
         )
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def _steps(self, training: Fit, keeper: Keeper) -> Iterator[Event]:
+    def _steps(self, training: Fit, checkpointer: Checkpointer) -> Iterator[Event]:
         total = training.settings.steps
         every = max(1, total // _LOSSES)
         pace = Pace()
@@ -195,9 +195,9 @@ class Training:
                 recent.clear()
                 self._note(training, loss)
                 yield LossMeasured(training.step, total, loss, training.learning_rate)
-            keeper.seconds = self._seconds
-            if keeper.keep_if_due() and keeper.problem is not None:
-                yield Notice(keeper.problem)
+            checkpointer.seconds = self._seconds
+            if checkpointer.keep_if_due() and checkpointer.problem is not None:
+                yield Notice(checkpointer.problem)
             if time.monotonic() - told >= _PROGRESS_EVERY:
                 told = time.monotonic()
                 left = pace.seconds_left(total - training.step)

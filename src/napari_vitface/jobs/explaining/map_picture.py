@@ -129,7 +129,7 @@ def _map_panel(
     per_pixel: tuple[float, float],
     limit: float,
 ) -> NDArray[np.uint8]:
-    from napari_vitface.video.heat import draw_heat, on_pixels
+    from napari_vitface.video.heatmap import draw_heat, on_pixels
 
     rows, columns = (
         (np.arange(n) + 0.5) * s - 0.5 for n, s in zip(below.shape[:2], per_pixel, strict=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VideoError
 from napari_vitface.jobs.events import Event, Progress
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.suggesting.changes import CHANGES
+from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
@@ -52,7 +52,7 @@ def predict_frames(
     video: Video, frames: range, view: View, model: KeypointModel
 ) -> Generator[Event, None, PoseTable]:
     """Poses of frames of a video; a frame that cannot be decoded has no points."""
-    from napari_vitface.jobs.batches import batches
+    from napari_vitface.jobs.frame_batches import batches
     from napari_vitface.pose.table import PoseTable
 
     count = len(model.keypoints)

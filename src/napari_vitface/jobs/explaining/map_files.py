@@ -117,7 +117,7 @@ def write_picture(
     """Write a frame with its maps as ``.png``; `image` is the frame as the video gives it."""
     from PIL import Image
 
-    from napari_vitface.jobs.explaining.picture import draw_attention
+    from napari_vitface.jobs.explaining.map_picture import draw_attention
 
     caption = caption_of(maps[0], source)
     drawn = draw_attention(maps, keypoints, image, caption=caption, white=white)

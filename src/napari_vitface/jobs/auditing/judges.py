@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import BackboneError
-from napari_vitface.jobs.auditing.labels import AuditedLabels
-from napari_vitface.jobs.training.data import seen_in_training, trained_frames
+from napari_vitface.jobs.auditing.judged_labels import AuditedLabels
+from napari_vitface.jobs.training.labelled_data import seen_in_training, trained_frames
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.settings.heads import DEFAULT_HEAD, HEATMAP, find_head
 from napari_vitface.steps import Steps
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing
     from napari_vitface.training.fit import FitSettings
-    from napari_vitface.training.frames import TrainingFrames
+    from napari_vitface.training.frame_inputs import TrainingFrames
 
 #: Pixels of the inputs: enough to find what is wrong, and quick.
 _AREA = 96 * 128
@@ -88,7 +88,7 @@ class Beginning:
     def drawings(self) -> Iterator[TrainingFrames]:
         """Drawn faces, one at a time: each of another animal under another light."""
         from napari_vitface.sample import random_face
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.frame_inputs import TrainingFrames
 
         height, width = self.preprocessing.input_size
         whole = self.preprocessing.with_crop(None)
@@ -102,7 +102,7 @@ class Beginning:
     ) -> Iterator[None]:
         """Train on drawn faces, a step at a time, and turn to the labels' keypoints."""
         from napari_vitface.training.fit import FitSettings
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.frame_inputs import TrainingFrames
         from napari_vitface.training.start import adapt
 
         settings = FitSettings(

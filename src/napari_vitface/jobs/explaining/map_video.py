@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notice, Progress, Started
-from napari_vitface.jobs.explaining.files import check_output, writing
-from napari_vitface.jobs.explaining.picture import COLOURS, describe_settings
+from napari_vitface.jobs.explaining.map_files import check_output, writing
+from napari_vitface.jobs.explaining.map_picture import COLOURS, describe_settings
 from napari_vitface.jobs.explaining.walk import Counter, begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
@@ -328,7 +328,7 @@ def draw_overlay(
     white : int, optional
         As `Video.white`.
     """
-    from napari_vitface.video.heat import draw_heat, on_pixels
+    from napari_vitface.video.heatmap import draw_heat, on_pixels
     from napari_vitface.video.overlay import draw_poses
 
     rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Started
-from napari_vitface.jobs.explaining.files import (
+from napari_vitface.jobs.explaining.map_files import (
     check_output,
     write_maps,
     write_picture,
@@ -64,7 +64,7 @@ def explain_frames(
         As for one frame.
     output : path, optional
         Also write ``.npz`` (all maps, or the mean) or, of a mean, ``.png``. Frames with their maps
-        drawn over them are written by `napari_vitface.jobs.explaining.video.attention_video`.
+        drawn over them are written by `napari_vitface.jobs.explaining.map_video.attention_video`.
     method, **settings
         See `napari_vitface.settings.attention`.
     {settings}

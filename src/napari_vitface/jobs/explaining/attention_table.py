@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notice, Started
-from napari_vitface.jobs.explaining.files import check_output, writing
+from napari_vitface.jobs.explaining.map_files import check_output, writing
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources

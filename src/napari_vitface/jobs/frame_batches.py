@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.video.ahead import decode_ahead
+from napari_vitface.video.read_ahead import decode_ahead
 
 if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import View

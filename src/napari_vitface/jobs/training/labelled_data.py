@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
     from napari_vitface.model.metadata import FramesOf, TrainingSummary
     from napari_vitface.model.preprocessing import Preprocessing
-    from napari_vitface.training.frames import TrainingFrames
+    from napari_vitface.training.frame_inputs import TrainingFrames
 
 #: Names listed in a sentence before it says "and more".
 _LISTED = 5
@@ -110,7 +110,7 @@ class Reading:
             If no image can be read, or the crop does not lie within one.
         """
         from napari_vitface.project.white import labelled_images
-        from napari_vitface.training.frames import TrainingFrames
+        from napari_vitface.training.frame_inputs import TrainingFrames
 
         labels = self.data.labels
         xy = labels.xy.copy()

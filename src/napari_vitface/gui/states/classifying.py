@@ -1,0 +1,296 @@
+"""Classifiers of states as the window runs them: trials, training, what they say of videos.
+
+Knows napari's viewer model through the session, but no widget and no Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from psygnal import Signal
+
+from napari_vitface.errors import LabelError
+from napari_vitface.events.labels import PALETTE
+from napari_vitface.events.text_table import read_text_table
+from napari_vitface.events.trials import AnnotatedVideo, Trials, read_trials, write_trials
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.states.event_trials import annotated_videos
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
+from napari_vitface.gui.trajectories.panel import STATE
+from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.results.classifying import (
+    PredictStatesResult,
+    ReportStatesResult,
+    TrainStatesResult,
+    TrialStates,
+)
+from napari_vitface.jobs.results.states import FeaturesResult
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.session import Session
+
+#: What a run does.
+Work = Literal["features", "train", "predict", "report"]
+ENDING = ".vitstate"
+
+
+@dataclass(kw_only=True)
+class StatesRun(JobRun):
+    """A run in progress or the last one.
+
+    Attributes
+    ----------
+    work : Work
+    opened : OpenVideo or None
+        The video that it is about.
+    """
+
+    work: Work
+    opened: OpenVideo | None = None
+
+
+@dataclass
+class Told:
+    """What a classifier said of an open video."""
+
+    model: Path
+    trial: TrialStates
+    states: tuple[str, ...] = field(default=())
+
+
+class Classifying:
+    """What the States section calls and shows.
+
+    Attributes
+    ----------
+    runner : Runner
+    trials : Trials or None
+        What a classifier is trained on.
+    problem : str
+        Why the table that was chosen last cannot be used; empty if it can.
+    model : Path or None
+        The classifier that is used.
+    trained : TrainStatesResult or None
+        How it was judged, if it was trained in this window.
+    """
+
+    #: Another table of trials.
+    trials_changed = Signal()
+    #: Another classifier, or what one said.
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.runner: Runner[StatesRun] = Runner(session)
+        self.trials: Trials | None = None
+        self.problem = ""
+        self.model: Path | None = None
+        self.trained: TrainStatesResult | None = None
+        self._told: dict[Path, Told] = {}
+
+    # ----------------------------------------------------------------- trials
+
+    def open_table(self, path: Path) -> bool:
+        """Train on the trials of a table."""
+        self.problem = ""
+        try:
+            self.trials = read_trials(path)
+        except Exception as error:
+            self.problem = sentence_of("reading the trials", error)
+        self.trials_changed.emit()
+        return not self.problem
+
+    def annotated(self) -> list[AnnotatedVideo]:
+        """The videos of the project, or those that are open, that have events."""
+        return annotated_videos(self._session, self.proposed_table())
+
+    def proposed_table(self) -> Path | None:
+        """Where a table made of events goes."""
+        opened = self._session.current
+        if opened is None:
+            return None
+        events = opened.events
+        if events is not None and events.project is not None:
+            return events.project / "vitface" / "trials.csv"
+        return opened.path.with_name("trials_of_events.csv")
+
+    def make_table(self, path: Path, videos: Sequence[AnnotatedVideo]) -> bool:
+        """Write a table in which each event is a trial, and train on it."""
+        self.problem = ""
+        try:
+            write_trials(path, videos)
+        except Exception as error:
+            self.problem = sentence_of("writing the trials", error)
+            self.trials_changed.emit()
+            return False
+        return self.open_table(path)
+
+    # ----------------------------------------------------------------- running
+
+    def default_model(self, label: str) -> Path | None:
+        """Where a classifier of a label goes."""
+        table = self.trials.path if self.trials is not None else None
+        return table.with_name(f"{table.stem}_{label}{ENDING}") if table is not None else None
+
+    def compute_features(self, features: str, settings: Mapping[str, Any]) -> None:
+        """Compute features of the video on screen."""
+        session, opened = self._session, self._session.current
+        if opened is None:
+            return
+        arguments = {
+            "video": opened.path,
+            "features": features,
+            "settings": dict(settings),
+            "crop": opened.crop,
+            "white": opened.white,
+            "overwrite": True,
+            "model": session.model,
+            "device": session.device,
+            "precision": session.precision,
+        }
+        self._begin("features", "features", arguments, opened)
+
+    def train(self, settings: Mapping[str, Any], *, output: Path | None = None) -> None:
+        """Train a classifier on the trials; one that is there is replaced."""
+        session = self._session
+        if self.trials is None:
+            return
+        arguments = {
+            "trials": self.trials.path,
+            "output": output,
+            "overwrite": True,
+            "crop": session.current.crop if session.current is not None else None,
+            "model": session.model,
+            "device": session.device,
+            "precision": session.precision,
+            **settings,
+        }
+        self._begin("train", "train_states", arguments)
+
+    def predict(self) -> None:
+        """Say what state each frame of the video on screen shows."""
+        session, opened = self._session, self._session.current
+        if opened is None or self.model is None:
+            return
+        arguments = {
+            "model": self.model,
+            "videos": [opened.path],
+            "device": session.device,
+            "precision": session.precision,
+        }
+        self._begin("predict", "predict_states", arguments, opened)
+
+    def report(self) -> None:
+        """Write the report of the classifier."""
+        if self.model is not None:
+            self._begin("report", "report_states", {"model": self.model})
+
+    def cancel(self) -> None:
+        """Stop what is running."""
+        self.runner.cancel()
+
+    def _begin(
+        self, work: Work, job: str, arguments: dict[str, Any], opened: OpenVideo | None = None
+    ) -> None:
+        if self.runner.active:
+            return
+        run = StatesRun(work=work, opened=opened)
+        self.runner.begin(run, job, arguments, lambda event: self._on_event(run, event))
+
+    def _on_event(self, run: StatesRun, event: Event) -> bool:
+        if isinstance(event, Finished):
+            match event.result:
+                case TrainStatesResult() as trained:
+                    self.trained = trained
+                    self.model = Path(trained.model)
+                    self.changed.emit()
+                case PredictStatesResult() as predicted:
+                    self._take(run, predicted)
+                case FeaturesResult() | ReportStatesResult():
+                    pass
+        return False
+
+    # ----------------------------------------------------------------- what it says
+
+    def use_model(self, path: Path) -> None:
+        """Use a classifier that was trained before."""
+        self.model = path
+        if self.trained is not None and Path(self.trained.model) != path:
+            self.trained = None
+        self.changed.emit()
+
+    @property
+    def told(self) -> Told | None:
+        """What the classifier said of the video on screen; None if it was not asked."""
+        opened = self._session.current
+        told = self._told.get(opened.path) if opened is not None else None
+        return told if told is not None and told.model == self.model else None
+
+    def _take(self, run: StatesRun, predicted: PredictStatesResult) -> None:
+        (trial,) = predicted.trials
+        opened = run.opened
+        if opened is None:
+            return
+        self._told[opened.path] = Told(Path(predicted.model), trial, predicted.states)
+        if trial.table is not None:
+            try:
+                traces = state_traces(Path(trial.table), len(opened.video))
+            except LabelError as error:
+                self._session.tell(str(error), "error")
+            else:
+                self._session.put_traces(opened, traces, opened.elsewhere)
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Stop what is running."""
+        self.runner.cancel()
+
+
+def state_traces(table: Path, count: int) -> list[MeasuredTrace]:
+    """The traces in a table that a classifier wrote: each state, and what is unlike all it knows.
+
+    Parameters
+    ----------
+    table : Path
+    count : int
+        Frames of the video.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read.
+    """
+    read = read_text_table(table, "states")
+    frames = [int(cells[0]) for _, cells in read.rows]
+    traces = []
+    for place, (column, name) in enumerate(_shown(read.columns)):
+        samples = np.full(count, np.nan, np.float32)
+        for frame, (line, cells) in zip(frames, read.rows, strict=True):
+            value = read.number(line, column, cells[column])
+            if value is not None and frame < count:
+                samples[frame] = value
+        traces.append(
+            MeasuredTrace(
+                STATE,  # type: ignore[arg-type]
+                (f"state {name}",),
+                name,
+                samples=samples,
+                colour=PALETTE[place % (len(PALETTE) - 1)] if name != _UNLIKE else PALETTE[-1],
+            )
+        )
+    return traces
+
+
+_UNLIKE = "unlike anything seen"
+
+
+def _shown(columns: Sequence[str]) -> list[tuple[int, str]]:
+    """Positions and names of the columns that are plotted."""
+    shown = [(k, name) for k, name in enumerate(columns) if name not in ("frame", "distance")]
+    return [(k, _UNLIKE if name == "unlike" else name) for k, name in shown]

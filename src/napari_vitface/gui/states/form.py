@@ -1,0 +1,282 @@
+"""What is chosen of a classifier of states; widgets of what is declared are made of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QFlowLayout
+
+from napari_vitface.events.trials import Trials
+from napari_vitface.gui.section import Fold, WrappedLabel, labelled_rows
+from napari_vitface.gui.settings_widgets import sentence, widget_of
+from napari_vitface.settings.features import DEFAULT, FEATURES, FeatureKind
+from napari_vitface.settings.option import Setting, Value, declared
+from napari_vitface.settings.states import CLASSIFIERS, StatesSettings
+
+_SETTINGS = declared(StatesSettings)
+#: Those that most leave as they are.
+_MORE = ("baseline", "frames_per_trial", "permutations", "seed")
+#: Values of a label that are offered one by one, at most.
+_MOST_CLASSES = 16
+
+
+class SettingRows(QWidget):
+    """A row for each of some settings, with the widget that its declaration asks for."""
+
+    changed = Signal()
+
+    def __init__(self, settings: Mapping[str, Setting], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = dict(settings)
+        self._values: dict[str, Value] = {n: each.default for n, each in settings.items()}
+        self._texts: dict[str, QLineEdit] = {}
+        self.widgets: dict[str, QWidget] = {}
+        rows = []
+        for name, each in settings.items():
+            if each.default is None or each.kind is object:
+                # No widget of magicgui is empty.
+                text = self._texts[name] = QLineEdit()
+                text.setPlaceholderText("automatic")
+                text.textChanged.connect(lambda *_: self.changed.emit())
+                widget: QWidget = text
+            else:
+                widget = widget_of(each, partial(self._on_value, name)).native
+            widget.setToolTip(sentence(each.option.help))
+            self.widgets[name] = widget
+            rows.append((each.option.label or name.replace("_", " ").capitalize(), widget))
+        grid, _ = labelled_rows(*rows)
+        grid.setContentsMargins(10, 0, 0, 0)
+        self.setLayout(grid)
+
+    def values(self) -> dict[str, Value]:
+        """What is set.
+
+        Raises
+        ------
+        VitFaceError
+            If a text is none of what can be set.
+        """
+        typed = {
+            name: self._settings[name].read(text.text().strip())
+            for name, text in self._texts.items()
+            if text.text().strip()
+        }
+        return {**self._values, **typed}
+
+    def _on_value(self, name: str, value: Value) -> None:
+        self._values[name] = value
+        self.changed.emit()
+
+
+class StatesForm(QWidget):
+    """Label, classes, group, window, features and classifier.
+
+    Signals
+    -------
+    changed
+        Something else is set.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._trials: Trials | None = None
+        self.label = _combo("The column of the table that says the state")
+        self.classes_box = QWidget()
+        self._flow = flow = QFlowLayout(self.classes_box)
+        flow.setContentsMargins(0, 0, 0, 0)
+        flow.setHorizontalSpacing(10)
+        flow.setVerticalSpacing(2)
+        self.classes: dict[str, QCheckBox] = {}
+        self.graded = QCheckBox("Graded: a number")
+        self.graded.setToolTip(sentence(_SETTINGS["graded"].option.help))
+        self.group = _combo(sentence(_SETTINGS["group"].option.help))
+        for choice in _SETTINGS["group"].choices:
+            self.group.addItem("automatic" if choice == "auto" else choice, choice)
+        self.span = QLineEdit()
+        self.span.setPlaceholderText("all, or START:STOP")
+        self.span.setToolTip(sentence(_SETTINGS["window"].option.help))
+        self.features = _combo("What is computed of each frame")
+        for kind in FEATURES.values():
+            self.features.addItem(kind.title, kind.name)
+            self.features.setItemData(self.features.count() - 1, sentence(kind.help), 3)
+        self.features.setCurrentIndex(self.features.findData(DEFAULT))
+        self.classifier = _combo("What learns the states from the features")
+        self.about = WrappedLabel()
+        grid, labels = labelled_rows(
+            ("Label", self.label),
+            ("Classes", self.classes_box),
+            ("", self.graded),
+            ("Left out", self.group),
+            ("Window", self.span),
+            ("Features", self.features),
+            ("Classifier", self.classifier),
+        )
+        self._classes_label = labels[1]
+        self.feature_rows: dict[str, SettingRows] = {}
+        self.more_rows = SettingRows({name: _SETTINGS[name] for name in _MORE})
+        more = QWidget()
+        inside = QVBoxLayout(more)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.setSpacing(5)
+        for kind in FEATURES.values():
+            rows = SettingRows(_offered(kind))
+            self.feature_rows[kind.name] = rows
+            inside.addWidget(rows)
+        inside.addWidget(self.more_rows)
+        self.more = Fold("More", more)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(grid)
+        layout.addWidget(self.more)
+        self.label.currentIndexChanged.connect(lambda *_: self._on_label())
+        self.graded.toggled.connect(lambda *_: self._on_graded())
+        self.features.currentIndexChanged.connect(lambda *_: self._on_features())
+        for box in (self.group, self.classifier):
+            box.currentIndexChanged.connect(lambda *_: self.changed.emit())
+        self.span.textChanged.connect(lambda *_: self.changed.emit())
+        self._on_graded()
+        self._on_features()
+
+    def set_trials(self, trials: Trials | None) -> None:
+        """Offer the columns of a table; the label that was chosen stays chosen if it is there."""
+        before = self.label.currentText()
+        self._trials = trials
+        self.label.blockSignals(True)
+        self.label.clear()
+        if trials is not None:
+            self.label.addItems(list(trials.columns))
+            known = [name for name in (before, "label", "state") if name in trials.columns]
+            self.label.setCurrentText(known[0] if known else _likely(trials))
+        self.label.blockSignals(False)
+        self._on_label()
+
+    def values(self) -> dict[str, Any]:
+        """What is set, as the job of training takes it.
+
+        Raises
+        ------
+        VitFaceError
+            If a text is none of what can be set.
+        """
+        graded = self.graded.isChecked()
+        chosen = tuple(name for name, box in self.classes.items() if box.isChecked())
+        window = self.span.text().strip()
+        return {
+            "label": self.label.currentText(),
+            "graded": graded,
+            "classes": None if graded or len(chosen) == len(self.classes) else chosen,
+            "group": self.group.currentData(),
+            "window": _SETTINGS["window"].read(window) if window else None,
+            "features": self.features.currentData(),
+            "feature_settings": self.feature_settings(),
+            "classifier": self.classifier.currentData(),
+            **self.more_rows.values(),
+        }
+
+    def feature_settings(self) -> dict[str, Value]:
+        """What is set of the chosen features."""
+        return self.feature_rows[self.features.currentData()].values()
+
+    def problem(self) -> str:
+        """Why nothing can be trained with what is set; empty if it can."""
+        if not self.label.currentText():
+            return "The table has no column that could be the label."
+        chosen = [name for name, box in self.classes.items() if box.isChecked()]
+        if not self.graded.isChecked() and self.classes and len(chosen) < 2:
+            return "Choose two classes or more."
+        return ""
+
+    def _on_label(self) -> None:
+        values = self._label_values()
+        for box in self.classes.values():
+            box.setParent(None)
+        self.classes = {}
+        for value in values if len(values) <= _MOST_CLASSES else []:
+            box = self.classes[value] = QCheckBox(value)
+            box.setChecked(True)
+            box.toggled.connect(lambda *_: self.changed.emit())
+            self._flow.addWidget(box)
+        numbers = bool(values) and all(_is_number(value) for value in values)
+        self.graded.setEnabled(numbers)
+        if not numbers:
+            self.graded.setChecked(False)
+        self._show_classes()
+        self.changed.emit()
+
+    def _label_values(self) -> list[str]:
+        trials, label = self._trials, self.label.currentText()
+        if trials is None or not label:
+            return []
+        found = {trial.values.get(label, "") for trial in trials.trials} - {""}
+        return sorted(found, key=lambda text: (not _is_number(text), _order(text), text))
+
+    def _on_graded(self) -> None:
+        before, graded = self.classifier.currentData(), self.graded.isChecked()
+        self.classifier.blockSignals(True)
+        self.classifier.clear()
+        for each in CLASSIFIERS.values():
+            if each.graded if graded else each.states:
+                self.classifier.addItem(f"{each.name} ({each.description})", each.name)
+        self.classifier.setCurrentIndex(max(0, self.classifier.findData(before)))
+        self.classifier.blockSignals(False)
+        self._show_classes()
+        self.changed.emit()
+
+    def _show_classes(self) -> None:
+        shown = bool(self.classes) and not self.graded.isChecked()
+        self.classes_box.setVisible(shown)
+        self._classes_label.setVisible(shown)
+
+    def _on_features(self) -> None:
+        for name, rows in self.feature_rows.items():
+            rows.setVisible(name == self.features.currentData() and bool(rows.widgets))
+        self.changed.emit()
+
+
+def _offered(kind: FeatureKind) -> dict[str, Setting]:
+    return {n: each for n, each in declared(type(kind)).items() if each.option.offered}
+
+
+def _likely(trials: Trials) -> str:
+    """The column that most looks like a label: few values, each of several animals."""
+    roles = {"animal", "mouse", "subject", "session", "trial", "repetition"}
+
+    def badness(name: str) -> tuple[bool, int]:
+        values = {trial.values[name] for trial in trials.trials}
+        return name.lower() in roles or len(values) < 2, len(values)
+
+    return min(trials.columns, key=badness, default="")
+
+
+def _combo(tip: str, entries: Iterable[str] = ()) -> QComboBox:
+    box = QComboBox()
+    box.addItems(list(entries))
+    box.setToolTip(tip)
+    box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return box
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _order(text: str) -> float:
+    return float(text) if _is_number(text) else 0.0

@@ -1,0 +1,278 @@
+"""Section 6: from trials to a classifier of states that is judged honestly, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.run_progress import RunProgress
+from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.states.form import StatesForm
+from napari_vitface.gui.states.results import Judgement, told_words
+from napari_vitface.gui.states.trials_dialog import TrialsDialog
+from napari_vitface.gui.style import count
+from napari_vitface.gui.workbench import Workbench
+from napari_vitface.jobs.results.classifying import ReportStatesResult
+
+_BEGIN = (
+    "Open a table of trials (one video a row, with its animal and what was done), or draw events "
+    "on the timeline and make a table of them."
+)
+
+
+class StatesSection(Section):
+    """Trials, what is chosen, the buttons, how it goes, and what came of it."""
+
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
+        super().__init__(6, "States", parent)
+        self._session = session
+        self._states = states = session.classifying
+        self.table_button = _button("Open table…", "A CSV or TSV file with one trial a row")
+        self.table_button.clicked.connect(lambda: self.ask_for_table())
+        self.events_button = _button("From events…", "Make a table in which each event is a trial")
+        self.events_button.clicked.connect(lambda: self.ask_for_events())
+        self.timeline_button = _button("Timeline of events", "Open it below the canvas")
+        self.timeline_button.clicked.connect(lambda: self._open_dock(EVENTS))
+        self.about = WrappedLabel("", "value")
+        self.videos = QComboBox()
+        self.videos.setToolTip("Show a video of the table")
+        self.videos.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.videos.activated.connect(lambda place: self._show_trial(place))
+        self.form = StatesForm()
+        self.picture = WrappedLabel("", "hint")
+        self.refused = Note()
+        self.features_button = _button("Compute features", "Of this video, into a file beside it")
+        self.features_button.clicked.connect(lambda: self.compute_features())
+        self.train_button = _button("Train", "Train on the trials, and judge on what is left out")
+        self.train_button.clicked.connect(lambda: self.train())
+        self.progress = RunProgress("", "Stop")
+        self.progress.cancel_button.clicked.connect(lambda: states.cancel())
+        self.error = Note()
+        self.notices = Note()
+        self.judgement = Judgement()
+        self.model_label = QLabel("Classifier")
+        self.model = WrappedLabel("", "value")
+        self.model_button = _button("Open classifier…", "Use one that was trained before")
+        self.model_button.clicked.connect(lambda: self.ask_for_model())
+        self.predict_button = _button("Predict", "Say what state each frame of this video shows")
+        self.predict_button.clicked.connect(lambda: states.predict())
+        self.plot_button = _button("Plot", "Open the trajectories below the canvas")
+        self.plot_button.clicked.connect(lambda: self._open_dock(TRAJECTORIES))
+        self.report_button = _button("Report", "All figures, as a page")
+        self.report_button.clicked.connect(lambda: states.report())
+        self.said = Note()
+        for widget in (
+            row_of(self.table_button, self.events_button),
+            self.timeline_button,
+            self.about,
+            self.videos,
+            self.form,
+            self.picture,
+            row_of(self.features_button, self.train_button),
+            self.refused,
+            self.progress,
+            self.error,
+            self.notices,
+            self.judgement,
+            self.model,
+            row_of(self.model_button, self.report_button),
+            row_of(self.predict_button, self.plot_button),
+            self.said,
+        ):
+            self.content.addWidget(widget)
+        self._reported: ReportStatesResult | None = None
+        #: What is wrong with what was typed, until something else is.
+        self._typo = ""
+        states.trials_changed.connect(self._on_trials)
+        states.changed.connect(self.refresh)
+        states.runner.changed.connect(self.refresh)
+        states.runner.changed.connect(self._open_report)
+        self.form.changed.connect(self._on_form)
+        session.video_changed.connect(self.refresh)
+        session.crop_changed.connect(self.refresh)
+        self._on_trials()
+
+    # ----------------------------------------------------------------- what is pressed
+
+    def ask_for_table(self) -> None:
+        """Ask for a table of trials."""
+        opened = self._session.current
+        start = str(opened.path.parent) if opened is not None else ""
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Trials", start, "Tables (*.csv *.tsv *.txt);;All files (*)"
+        )
+        if name:
+            self._states.open_table(Path(name))
+
+    def ask_for_events(self) -> None:
+        """Ask which animal each video with events shows, and make a table of their events."""
+        videos, path = self._states.annotated(), self._states.proposed_table()
+        if not videos or path is None:
+            self.error.say("There are no events yet: draw some on the timeline.", "info")
+            self._open_dock(EVENTS)
+            return
+        dialog = TrialsDialog(videos, path, self)
+        if dialog.exec_():
+            self._states.make_table(path, dialog.videos())
+        dialog.deleteLater()
+
+    def ask_for_model(self) -> None:
+        """Ask for a classifier that was trained before."""
+        trials = self._states.trials
+        start = str(trials.path.parent) if trials is not None else ""
+        name, _ = QFileDialog.getOpenFileName(self, "Classifier", start, "*.vitstate")
+        if name:
+            self._states.use_model(Path(name))
+
+    def compute_features(self) -> None:
+        """Compute the chosen features of the video on screen."""
+        settings = self._checked(self.form.feature_settings)
+        if settings is not None:
+            self._states.compute_features(self.form.features.currentData(), settings)
+
+    def train(self) -> None:
+        """Train with what is set."""
+        settings = self._checked(self.form.values)
+        if settings is not None:
+            self._states.train(settings)
+
+    def _checked(self, read: Any) -> dict[str, Any] | None:
+        try:
+            settings: dict[str, Any] = read()
+        except VitFaceError as error:
+            self._typo = str(error)
+            self.refresh()
+            return None
+        return settings
+
+    def _on_form(self) -> None:
+        self._typo = ""
+        self.refresh()
+
+    def _open_dock(self, name: str) -> None:
+        viewer: Any = self._session.viewer
+        if viewer is not None:
+            open_plugin_dock(viewer, name)
+
+    def _show_trial(self, place: int) -> None:
+        video = self.videos.itemData(place)
+        if video is None:
+            return
+        try:
+            self._session.show_video(video, lambda: open_for_window(video))
+        except Exception as error:
+            self._session.tell(sentence_of("opening the video", error), "error")
+
+    # ----------------------------------------------------------------- what is shown
+
+    def _on_trials(self) -> None:
+        trials = self._states.trials
+        self.form.set_trials(trials)
+        self.videos.clear()
+        if trials is not None:
+            shown = list(dict.fromkeys(trial.video for trial in trials.trials))
+            self.videos.addItem(f"Show one of {count(len(shown), 'video')}", None)
+            for video in shown:
+                self.videos.addItem(video.name, video)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring everything up to date with the session."""
+        session, states = self._session, self._states
+        trials, run, opened = states.trials, states.runner.run, session.current
+        active = states.runner.active
+        self.set_waiting(trials is None and states.model is None)
+        self.hint.setText(_BEGIN if trials is None else "")
+        self.about.setText(self._trials_words())
+        self.videos.setVisible(trials is not None)
+        self.form.setVisible(trials is not None)
+        problem = self.form.problem() if trials is not None else ""
+        self.refused.say(self._typo or problem, "error" if self._typo else "info")
+        self.picture.setText(self._picture_words())
+        self.picture.setVisible(trials is not None)
+        self.train_button.setEnabled(trials is not None and not active and not problem)
+        self.features_button.setEnabled(opened is not None and not active)
+        model = states.model
+        self.model.setText(f"Classifier: {model.name}" if model is not None else "")
+        self.predict_button.setEnabled(model is not None and opened is not None and not active)
+        self.report_button.setEnabled(model is not None and not active)
+        self.progress.show_run(run, stopping="Stopping after what is in progress …")
+        failed = run is not None and run.status == "failed"
+        self.error.say(run.message if failed and run is not None else states.problem, "error")
+        notices = run.notices if run is not None and not active and not failed else []
+        self.notices.say("\n".join(notices), "warning")
+        self.judgement.show_result(states.trained)
+        told = states.told
+        self.said.say(told_words(told) if told is not None else "", "info")
+        self.plot_button.setEnabled(told is not None and told.trial.table is not None)
+        next_button = self._next_button()
+        for button in (self.table_button, self.train_button, self.predict_button):
+            set_look(button, "primary" if button is next_button else "")
+        self.status = self._status_words()
+
+    def _next_button(self) -> QPushButton | None:
+        """What to press next."""
+        if self._states.trials is None and self._states.model is None:
+            return self.table_button
+        if self._states.model is None:
+            return self.train_button
+        return self.predict_button if self._states.told is None else None
+
+    def _trials_words(self) -> str:
+        trials = self._states.trials
+        if trials is None:
+            return ""
+        animals = {trial.animal for trial in trials.trials} - {""}
+        of = f" of {count(len(animals), 'animal')}" if animals else ", no animal named"
+        return f"{trials.path.name}: {count(len(trials), 'trial')}{of}"
+
+    def _picture_words(self) -> str:
+        opened = self._session.current
+        crop = opened.crop if opened is not None else None
+        if crop is None:
+            return (
+                "Features are of the whole frame: to leave out what is not the face, show a video "
+                "and draw its crop under Predict."
+            )
+        x, y, width, height = crop
+        return f"Features are of {width} × {height} px at x {x}, y {y} in every video."
+
+    def _status_words(self) -> str:
+        states = self._states
+        if states.runner.active:
+            run = states.runner.run
+            return {"features": "features", "train": "training", "predict": "predicting"}.get(
+                run.work if run is not None else "", "working"
+            )
+        if states.trained is not None or states.model is not None:
+            return "trained"
+        return "ready" if states.trials is not None else "waits for trials"
+
+    def _open_report(self) -> None:
+        run = self._states.runner.run
+        result = run.result if run is not None and run.status == "done" else None
+        if isinstance(result, ReportStatesResult) and result is not self._reported:
+            self._reported = result
+            QDesktopServices.openUrl(QUrl.fromLocalFile(result.report))
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button

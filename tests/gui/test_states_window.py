@@ -1,0 +1,239 @@
+"""States in a real window: from events on a timeline to what a classifier says of each frame."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from napari_vitface.events.trials import read_trials
+from napari_vitface.gui.actions import open_events, open_trajectories
+from napari_vitface.gui.states.trials_dialog import TrialsDialog
+from napari_vitface.video import VideoWriter, open_video
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.dock import ViTFaceDock
+    from napari_vitface.gui.states.section import StatesSection
+
+pytestmark = pytest.mark.window
+
+#: Frames of each state in turn: stripes across and stripes down.
+TURN, TURNS = 12, 4
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals of videos in no project: for this test alone."""
+    folder = tmp_path / "state"
+    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
+
+
+@pytest.fixture(scope="session")
+def striped(made_once: Callable[..., Path]) -> Path:
+    """A folder of two videos of two animals, one darker than the other."""
+
+    def make(folder: Path) -> Path:
+        noise = np.random.default_rng(0)
+        stripes = np.where(np.arange(48) // 4 % 2, 150, 60)
+        across, down = np.tile(stripes[:, None], 48), np.tile(stripes, (48, 1))
+        for name, light in (("one", 0), ("two", 40)):
+            with VideoWriter(folder / f"{name}.mp4", (48, 48), 20.0) as writer:
+                for frame in range(TURN * TURNS):
+                    picture = (down if frame // TURN % 2 else across) + light
+                    writer.write((picture + noise.normal(0, 8, (48, 48))).astype(np.uint8))
+        return folder
+
+    return made_once("striped-videos", make)
+
+
+@pytest.fixture
+def videos(striped: Path, tmp_path: Path) -> list[Path]:
+    paths = []
+    for file in sorted(striped.glob("*.mp4")):
+        paths.append(tmp_path / file.name)
+        paths[-1].write_bytes(file.read_bytes())
+    return paths
+
+
+def set_up(section: StatesSection) -> None:
+    """What is quick."""
+    section.form.span.setText(f"0:{TURN}")
+    section.form.classifier.setCurrentIndex(section.form.classifier.findData("logistic"))
+    section.form.more_rows.widgets["permutations"].setValue(0)  # type: ignore[attr-defined]
+
+
+def test_from_events_on_the_timeline_to_what_each_frame_shows(
+    dock: ViTFaceDock, videos: list[Path], qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, section = dock.session, dock.states_section
+    states, annotating = session.classifying, session.annotating
+    assert "Open a table of trials" in section.hint.text()
+    assert section.status == "waits for trials"
+    assert not section.train_button.isEnabled()
+    assert not section.predict_button.isEnabled()
+    # Events of both videos.
+    open_events(dock.session.viewer)
+    for path in videos:
+        session.add_video(open_video(path))
+        qtbot.waitUntil(lambda: annotating.document is not None)
+        for turn in range(TURNS):
+            annotating.draw(("across", "down")[turn % 2], turn * TURN, (turn + 1) * TURN)
+    # Which of them are trials of which animal.
+    answers: list[TrialsDialog] = []
+
+    def answer(dialog: TrialsDialog) -> int:
+        answers.append(dialog)
+        for row, animal in enumerate(("Ada", "Bob")):
+            dialog.table.item(row, 1).setText(animal)
+        return 1
+
+    monkeypatch.setattr(TrialsDialog, "exec_", answer)
+    section.events_button.click()
+    assert answers[0].table.item(0, 3).text() == "2 across, 2 down"
+    assert section.about.text().endswith("8 trials of 2 animals")
+    assert section.form.label.currentText() == "label"
+    assert list(section.form.classes) == ["across", "down"]
+    # Trained and judged on the animal left out.
+    set_up(section)
+    section.train_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run is not None
+    assert states.runner.run.status == "done", states.runner.run.message
+    assert section.judgement.isVisible()
+    figures = section.judgement.table.text()
+    assert "by animal" in figures
+    assert "chance" in figures
+    assert "brightness alone" in figures
+    assert states.trained is not None
+    assert states.trained.evaluation.trials.balanced_accuracy == 1.0
+    # What it says of the video on screen, frame by frame.
+    assert section.predict_button.property("role") == "primary"
+    section.predict_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run.status == "done", states.runner.run.message
+    assert "across: " in section.said.text()
+    opened = session.current
+    assert opened is not None
+    traces = {trace.name: trace for trace in opened.traces["state"]}
+    assert set(traces) == {"across", "down", "unlike anything seen"}
+    down = traces["down"].samples
+    assert down is not None
+    assert (down[TURN : 2 * TURN] > 0.5).all()
+    assert (down[:TURN] < 0.5).all()
+    # And in the plot, though nothing is tracked.
+    section.plot_button.click()
+    plotted = open_trajectories(dock.session.viewer)
+    for _ in range(5):
+        QApplication.processEvents()
+    assert plotted.plot.isVisible()
+    assert plotted.plot.shown == ["state"]
+    assert [trace.name for trace in plotted.plot.panels["state"].traces] == list(traces)
+    # All figures as a page.
+    opened_pages: list[str] = []
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: opened_pages.append(url.toLocalFile())
+    )
+    section.report_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run.status == "done", states.runner.run.message
+    (page,) = opened_pages
+    assert "across" in Path(page).read_text(encoding="utf-8")
+    # Another video has not been asked about.
+    session.show_video(videos[0], lambda: open_video(videos[0]))
+    assert section.said.text() == ""
+
+
+def test_a_table_of_trials(
+    dock: ViTFaceDock, videos: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    session, section, form = dock.session, dock.states_section, dock.states_section.form
+    table = tmp_path / "trials.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [
+                ("clip", "animal", "dose", "kind"),
+                ("one.mp4", "Ada", 0, "saline"),
+                ("two.mp4", "Bob", 10, "drug"),
+            ]
+        )
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a, **k: (str(table), ""))
+    section.table_button.click()
+    assert section.about.text() == "trials.csv: 2 trials of 2 animals"
+    section._show_trial(1)
+    assert session.current is not None
+    assert session.current.path.name == "one.mp4"
+    form.label.setCurrentText("kind")
+    assert not form.graded.isEnabled()
+    form.label.setCurrentText("dose")
+    assert list(form.classes) == ["0", "10"]
+    assert form.values()["classes"] is None
+    form.classes["10"].setChecked(False)
+    assert "two classes or more" in section.refused.text()
+    assert not section.train_button.isEnabled()
+    form.graded.setChecked(True)
+    assert section.train_button.isEnabled()
+    assert "ridge" in [form.classifier.itemData(k) for k in range(form.classifier.count())]
+    assert "logistic" not in [form.classifier.itemData(k) for k in range(form.classifier.count())]
+    form.span.setText("50-100")
+    section.train_button.click()
+    assert "'50-100' is no window" in section.refused.text()
+    assert not session.classifying.runner.active
+    form.span.setText("5:20")
+    assert section.refused.text() == ""
+    values = form.values()
+    assert (values["label"], values["graded"], values["window"]) == ("dose", True, (5, 20))
+    # A table that cannot be read is said, and the one before stays.
+    table.write_text("animal\nAda\n")
+    section.table_button.click()
+    assert "has no column of videos" in section.error.text()
+    assert section.about.text() == "trials.csv: 2 trials of 2 animals"
+
+
+def test_what_fails_is_said_where_it_was_pressed(
+    dock: ViTFaceDock, videos: list[Path], tmp_path: Path, qtbot: Any
+) -> None:
+    states, section = dock.session.classifying, dock.states_section
+    table = tmp_path / "trials.csv"
+    table.write_text("clip,animal,state\none.mp4,Ada,x\ntwo.mp4,Bob,y\n")
+    states.open_table(table)
+    set_up(section)
+    section.train_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    # Each animal has one state only: animal and state are one.
+    assert section.error.isVisible()
+    assert section.error.text()
+    dock.session.add_video(open_video(videos[0]))
+    states.use_model(table)
+    section.predict_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert "trials.csv" in section.error.text()
+
+
+def test_events_are_asked_for_where_there_are_none(dock: ViTFaceDock, videos: list[Path]) -> None:
+    dock.session.add_video(open_video(videos[0]))
+    dock.states_section.events_button.click()
+    assert "There are no events yet" in dock.states_section.error.text()
+    titles = dock.session.viewer.window.dock_widgets
+    assert "ViT Face events (napari-vitface)" in titles
+
+
+def test_animals_that_were_named_before_are_known(
+    dock: ViTFaceDock, videos: list[Path], qtbot: Any
+) -> None:
+    session, states = dock.session, dock.session.classifying
+    session.add_video(open_video(videos[0]))
+    qtbot.waitUntil(lambda: session.annotating.document is not None)
+    session.annotating.draw("across", 0, 5)
+    path = states.proposed_table()
+    assert path is not None
+    (video,) = states.annotated()
+    assert states.make_table(path, [replace(video, animal="Ada", session="1")])
+    assert [(each.animal, each.session) for each in states.annotated()] == [("Ada", "1")]
+    assert read_trials(path).column("label") == ("across",)

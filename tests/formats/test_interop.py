@@ -11,13 +11,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from napari_vitface.formats.poses import write_poses
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.conversion import source_format
+from napari_vitface.formats.format import FORMATS, read_with
+from napari_vitface.formats.poses import PoseWriter, write_poses
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -113,3 +118,110 @@ def test_odd_names_and_frames_left_out_are_read(
 def test_sleap_io_gets_the_skeleton(read_elsewhere: Read) -> None:
     found = read_elsewhere("sleap-io", poses(MOUSE_FACE, list(range(5))), ".h5")
     np.testing.assert_array_equal(found["edges"], MOUSE_FACE.edges())
+
+
+# --- their files, and ours in other formats -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> ModuleType:
+    """What the other programs are told to write."""
+    path = Path(__file__).with_name("write_elsewhere.py")
+    spec = spec_from_file_location("write_elsewhere", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory, elsewhere: ModuleType) -> Path:
+    """A folder with the files of the other programs, and what they found in ours."""
+    pytest.importorskip("sleap_io")
+    folder = tmp_path_factory.mktemp("theirs")
+    names = elsewhere.NAMES
+    keypoints = KeypointSet(tuple(names), tuple((names[a], names[b]) for a, b in elsewhere.EDGES))
+    ours = {"nc": "movement", "nwb": "nwb", "slp": "sleap", "h5": "sleap-analysis"}
+    for ending, name in ours.items():
+        heading = Heading(keypoints, "me", "cam.mp4", elsewhere.RATE)
+        path = folder / f"ours.{ending}"
+        with PoseWriter(path, heading=heading, to=FORMATS[name]) as writer:
+            writer.append(range(elsewhere.FRAMES), *elsewhere.points())
+    run = subprocess.run(
+        [str(PYTHON), str(Path(__file__).with_name("write_elsewhere.py")), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder
+
+
+def assert_points(found: Predictions, elsewhere: ModuleType, animal: int) -> None:
+    columns = [found.poses.keypoints.index(name) for name in elsewhere.NAMES]
+    xy, confidence = elsewhere.points(animal)
+    np.testing.assert_array_equal(found.poses.xy[:, columns], xy)
+    np.testing.assert_array_equal(found.poses.confidence[:, columns], confidence)
+    assert found.poses.frames.tolist() == list(range(elsewhere.FRAMES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "name", "animal"),
+    [
+        ("movement.nc", "movement", None),
+        ("movement-two.nc", "movement", "b"),
+        ("movement-two.h5", "sleap-analysis", "b"),
+        ("movement-dlc.csv", "deeplabcut-csv", "b"),
+        ("movement-lp_a.csv", "deeplabcut-csv", None),
+        ("movement.nwb", "nwb", None),
+        ("sleap.slp", "sleap", "b"),
+        ("sleap.pkg.slp", "sleap", "b"),
+        ("sleap-standard.h5", "sleap-analysis", "b"),
+    ],
+)
+def test_files_of_the_programs_themselves_are_read(
+    theirs: Path, elsewhere: ModuleType, file: str, name: str, animal: str | None
+) -> None:
+    path = theirs / file
+    one, content = source_format(path, content="predictions")
+    assert one.name == name
+    found = read_with(one, content, path, Choice(animal))
+    assert_points(found, elsewhere, 0 if animal is None else 1)
+    if file in ("movement.nc", "movement.nwb"):
+        assert found.frame_rate == elsewhere.RATE
+    if "sleap" in file:
+        assert found.poses.keypoints.edges() == elsewhere.EDGES
+        assert found.video == str(theirs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["sleap.slp", "sleap.pkg.slp"])
+def test_labels_in_sleap_s_projects_are_labels(
+    theirs: Path, elsewhere: ModuleType, file: str
+) -> None:
+    with pytest.raises(LabelError, match="predictions and labels: say which with --content"):
+        source_format(theirs / file)
+    labels = read_with(FORMATS["sleap"], "labels", theirs / file)
+    assert labels.frames.tolist() == [3]
+    np.testing.assert_array_equal(labels.xy[0], elsewhere.points()[0][3] + 0.5)
+    if file == "sleap.slp":
+        assert labels.images == (theirs / "img3.png",)
+
+
+@pytest.mark.slow
+def test_the_programs_read_what_is_written_for_them(theirs: Path, elsewhere: ModuleType) -> None:
+    xy, confidence = elsewhere.points()
+    with np.load(theirs / "found.npz") as found:
+        np.testing.assert_array_equal(found["nc_xy"], xy.transpose(0, 2, 1))
+        np.testing.assert_array_equal(found["nc_confidence"], confidence)
+        assert found["nc_time"].tolist() == [i / elsewhere.RATE for i in range(elsewhere.FRAMES)]
+        assert found["nc_names"].tolist() == elsewhere.NAMES
+        assert found["nc_fps"] == found["nwb_fps"] == elsewhere.RATE
+        columns = [found["nwb_names"].tolist().index(name) for name in elsewhere.NAMES]
+        np.testing.assert_array_equal(found["nwb_xy"][..., columns], xy.transpose(0, 2, 1))
+        for name in ("slp", "h5"):
+            np.testing.assert_array_equal(found[f"{name}_xy"], xy)
+            assert found[f"{name}_edges"].tolist() == [list(edge) for edge in elsewhere.EDGES]
+            assert found[f"{name}_video"] == "cam.mp4"

@@ -89,7 +89,7 @@ def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
         str(estimate.scorer or ""),
         str(videos[0]) if videos is not None and len(videos) else "",
         rate,
-        left_behind=() if said in ("", _REFERENCE) else (f"where pixels begin ({said!r})",),
+        left_behind=() if said in ("", _REFERENCE) else (f"where (0, 0) is ({said!r})",),
     )
 
 

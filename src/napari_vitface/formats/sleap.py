@@ -164,7 +164,12 @@ def read_skeleton_and_video(path: Path) -> tuple[tuple[tuple[str, str], ...], st
         edges: tuple[tuple[str, str], ...] = ()
         if "edge_names" in file and file["edge_names"].ndim == 2:
             edges = tuple((a, b) for a, b in np.reshape(names_in(file, "edge_names"), (-1, 2)))
-        return edges, text(file["video_path"][()]) if "video_path" in file else ""
+        if "video_path" not in file or not file["video_path"].size:
+            return edges, ""
+        if file["video_path"].shape:
+            # Images, one a frame.
+            return edges, str(Path(names_in(file, "video_path")[0]).parent)
+        return edges, text(file["video_path"][()])
 
 
 def _can_open(path: Path) -> bool:

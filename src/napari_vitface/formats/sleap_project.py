@@ -60,8 +60,8 @@ def _keypoints(project: Any, path: Path) -> KeypointSet:
 
 
 def _name(video: Any) -> str:
-    """The video's file; of a list of images, their folder."""
-    file = video.filename
+    """The video's file; of images in the project the one they are from, of files their folder."""
+    file = (video.source_video or video).filename
     name = str(Path(file[0]).parent if isinstance(file, list) else file)
     return "" if name == _NO_VIDEO else name
 

@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.conversion import heading_for, source_format
 from napari_vitface.formats.format import FORMATS, Format, read_with
+from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import PARTS, Predictions
 from napari_vitface.jobs.convert import convert
@@ -25,6 +26,7 @@ from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.results.convert import ConvertResult
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.project.labels import read_labels
 
 #: What some formats need, where it is an extra.
 EXTRAS = {"parquet": "pyarrow", "sleap": "sleap_io", "nwb": "ndx_pose"}
@@ -158,3 +160,93 @@ def test_what_both_can_hold_comes_along_and_the_rest_is_named(source: str, targe
             assert_says(read_with(other, "predictions", second), expected)
 
     holds()
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+#: Where a file of labels has to be for its images to be found.
+LABEL_FILES = {"lightning-pose": "CollectedData.csv", "deeplabcut-labels": "CollectedData_me.csv"}
+LABELS = {
+    one.name: one
+    for one in FORMATS.values()
+    if "labels" in one.writes and find_spec(EXTRAS.get(one.name, "numpy"))
+}
+
+
+@st.composite
+def labels_of(draw: st.DrawFn) -> Labels:
+    """Labels of a few images, in each of which a point is placed."""
+    names = tuple(draw(st.lists(NAMES, min_size=1, max_size=3, unique_by=str.casefold)))
+    frames = sorted(draw(st.sets(st.integers(0, 9999), min_size=1, max_size=3)))
+    shape = (len(frames), len(names))
+    xy = draw(arrays(np.float64, (*shape, 2), elements=st.floats(-1e5, 1e5)))
+    missing, hidden = draw(arrays(bool, shape)), draw(arrays(bool, shape))
+    missing[:, 0] = False
+    xy[missing] = np.nan
+    skeleton = ((names[0], names[1]),) if len(names) > 1 else ()
+    images = [Path("labeled-data", "cam", f"img{frame:04d}.png") for frame in frames]
+    return Labels(
+        KeypointSet(names, skeleton),
+        xy,
+        tuple(images),
+        np.full(len(frames), "cam"),
+        np.array(frames),
+        "me",
+        (),
+        hidden & missing,
+    )
+
+
+@pytest.mark.parametrize(("source", "target"), list(product(LABELS, LABELS)))
+def test_labels_come_along_to_the_last_bit(source: str, target: str) -> None:
+    one, other = LABELS[source], LABELS[target]
+
+    @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(drawn=labels_of())
+    def holds(drawn: Labels) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            said = replace(drawn, images=tuple(folder / image for image in drawn.images))
+            for image in said.images:
+                image.parent.mkdir(parents=True, exist_ok=True)
+                image.touch()
+            first, second = (
+                folder / step / LABEL_FILES.get(one.name, f"labels{ending_of(one)}")
+                for step, one in (("1", one), ("2", other))
+            )
+            for path in (first, second):
+                path.parent.mkdir()
+                (path.parent / "labeled-data").symlink_to(folder / "labeled-data")
+            assert one.write_labels is not None
+            one.write_labels(first, said)
+            before = read_labels(first)
+            assert_labels(before, said, one)
+            *_, end = convert(first, second, write_as=target, content="labels")
+            assert isinstance(end, Finished)
+            assert end.result.points == said.count
+            there = {"occlusion": before.occluded.any(), "skeleton": before.keypoints.skeleton}
+            there["scorer"] = before.scorer
+            lost = {part for part in PARTS if any(PARTS[part] in told for told in end.result.lost)}
+            assert lost == {part for part, is_there in there.items() if is_there} - other.holds
+            assert_labels(read_labels(second), said, one, other)
+
+    holds()
+
+
+def ending_of(one: Format) -> str:
+    return next(ending for ending in one.suffixes if ending not in ("", ".yaml"))
+
+
+def assert_labels(found: Labels, said: Labels, *formats: Format) -> None:
+    holds = frozenset.intersection(*(one.holds for one in formats))
+    assert found.keypoints.names == said.keypoints.names
+    np.testing.assert_array_equal(found.xy, said.xy)
+    assert [image.resolve() for image in found.images] == list(said.images)
+    assert found.frames.tolist() == said.frames.tolist()
+    assert found.videos.tolist() == said.videos.tolist()
+    occluded = said.occluded if "occlusion" in holds else np.zeros_like(said.occluded)
+    np.testing.assert_array_equal(found.occluded, occluded)
+    if "skeleton" in holds:
+        assert found.keypoints.skeleton == said.keypoints.skeleton
+    if "scorer" in holds:
+        assert found.scorer == said.scorer

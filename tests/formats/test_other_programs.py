@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,52 @@ def test_labels_stay_labels_to_the_last_bit(labels: Path, tmp_path: Path) -> Non
         converted(path, tmp_path / "p.nc", content="predictions")
     with pytest.raises(LabelError, match="Labels are written to files that end in"):
         converted(labels, tmp_path / "p.nc")
+
+
+def test_labels_are_written_as_coco_has_them(labels: Path, tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    converted(labels, path)
+    data = json.loads(path.read_text())
+    assert data["images"][1] == {
+        "id": 2,
+        "file_name": "labeled-data/cam/img9.png",
+        "width": 8,
+        "height": 6,
+    }
+    assert data["annotations"][1]["keypoints"] == [5, 6, 2, 0, 0, 0]
+    assert data["annotations"][0]["bbox"] == [1 / 3, 2, 3 - 1 / 3, 2]
+    assert data["categories"][0]["keypoints"] == ["nose", "ear"]
+    # A hidden point of somebody else, with the place that they guess.
+    data["annotations"][1]["keypoints"] = [5, 6, 2, 1, 1, 1]
+    path.write_text(json.dumps(data))
+    found = read_labels(path)
+    assert found.occluded.tolist() == [[False, False], [False, True]]
+    assert np.isnan(found.xy[1, 1]).all()
+    data["annotations"][1]["image_id"] = 1
+    path.write_text(json.dumps(data))
+    with pytest.raises(LabelError, match="several animals in one image"):
+        read_labels(path)
+
+
+def test_labels_of_lightning_pose_say_what_is_hidden(labels: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tidy.csv"
+    converted(labels, path, write_as="tidy-csv")
+    path.write_text(path.read_text().replace("ear,,,absent", "ear,,,occluded"))
+    out = tmp_path / "CollectedData.csv"
+    converted(path, out, write_as="lightning-pose")
+    lines = [line.split(",") for line in out.read_text().splitlines()]
+    assert lines[2] == ["coords", "x", "y", "visible", "x", "y", "visible"]
+    assert lines[4] == ["labeled-data/cam/img9.png", "5.0", "6.0", "2", "", "", "1"]
+
+
+def test_images_that_are_no_files_are_told(labels: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tidy.csv"
+    converted(labels, path, write_as="tidy-csv")
+    (tmp_path / "labeled-data" / "cam" / "img9.png").unlink()
+    lost = converted(path, tmp_path / "coco.json").lost
+    assert any("1 of 2 labelled images are no files" in sentence for sentence in lost)
+    with pytest.raises(LabelError, match=r"img9\.png is labelled in .* but is not there"):
+        read_labels(path)
 
 
 def test_predictions_never_become_labels(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from napari_vitface.formats.format import (
     in_words,
     parted_by_ending,
 )
+from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import PARTS, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -145,6 +146,12 @@ def lost_labels(labels: Labels, target: Format) -> Iterator[str]:
     for part, is_there in there.items():
         if is_there and part not in target.holds:
             yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
+    missing = [image for image in labels.images if not is_file(image)]
+    if missing:
+        yield (
+            f"{len(missing)} of {len(labels)} labelled images are no files, {missing[0]} the "
+            "first: put them there before the labels are opened."
+        )
 
 
 def from_corners(poses: PoseTable) -> PoseTable:

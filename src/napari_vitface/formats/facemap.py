@@ -45,6 +45,7 @@ def _read(path: Path, choice: Choice) -> Predictions:
     try:
         with h5py.File(path, "r") as file:
             points = {name: _read_points(file[_GROUP][name]) for name in file[_GROUP]}
+        keypoints = KeypointSet(tuple(points))
     except Exception as error:
         # Whatever h5py makes of damage.
         reason = " ".join(str(error).split())
@@ -56,7 +57,7 @@ def _read(path: Path, choice: Choice) -> Predictions:
     xy = values[..., :2]
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
     confidence = np.where(np.isfinite(xy).all(axis=-1), np.nan_to_num(values[..., 2]), 0.0)
-    return Predictions(PoseTable(KeypointSet(tuple(points)), xy, np.clip(confidence, 0.0, 1.0)))
+    return Predictions(PoseTable(keypoints, xy, np.clip(confidence, 0.0, 1.0)))
 
 
 def _read_points(group: h5py.Group) -> NDArray[np.float32]:

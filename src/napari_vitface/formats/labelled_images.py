@@ -98,6 +98,12 @@ def frame_number(image_name: str) -> int:
     return int(found[1]) if found and len(found[1]) <= 18 else -1
 
 
+def named_from(folder: Path, image: Path) -> str:
+    """The name of an image in a file in a folder: from there if it lies below, with slashes."""
+    image, folder = image.absolute(), folder.absolute()
+    return (image.relative_to(folder) if image.is_relative_to(folder) else image).as_posix()
+
+
 def joined(parts: Sequence[Labels]) -> Labels:
     """Several labels one after the other, with the keypoints of all by their names."""
     names: list[str] = []

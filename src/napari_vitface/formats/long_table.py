@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.format import Content
-from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.formats.labelled_images import Labels, named_from
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
@@ -79,7 +79,7 @@ def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
     placed = np.isfinite(labels.xy).all(axis=-1)
     state = np.where(labels.occluded, PointState.OCCLUDED, PointState.ABSENT)
     state = np.where(placed, PointState.LABELLED, state)
-    images = [_from(folder, image) for image in labels.images]
+    images = [named_from(folder, image) for image in labels.images]
     return pd.DataFrame({
         "video": np.repeat(labels.videos.astype(object), count),
         "frame": np.repeat(labels.frames, count),
@@ -89,11 +89,6 @@ def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
         "y": labels.xy[..., 1].ravel(),
         "state": _codes(state.ravel(), _STATES),
     })  # fmt: skip
-
-
-def _from(folder: Path, image: Path) -> str:
-    image, folder = image.absolute(), folder.absolute()
-    return (image.relative_to(folder) if image.is_relative_to(folder) else image).as_posix()
 
 
 def _codes(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
@@ -138,6 +133,7 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
     names = tuple(rows.names("keypoint")[i] for i in kept)
     if not names:
         raise LabelError(f"{path} holds no predictions.")
+    _check(names, path)
     columns = np.searchsorted(kept, codes)
     if len(np.unique(places * len(names) + columns)) < len(codes):
         raise LabelError(f"{path} names a keypoint of one frame twice.")
@@ -167,6 +163,7 @@ def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labe
         if name not in table:
             table[name] = default
     names = tuple(dict.fromkeys(table["keypoint"].astype(str)))
+    _check(names, path)
     keys = list(zip(table["video"], table["frame"], table["image"], strict=True))
     rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
     if not rows:
@@ -191,6 +188,11 @@ def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labe
         (),
         occluded,
     )
+
+
+def _check(names: Sequence[str], path: Path) -> None:
+    if not all(name.strip() for name in names):
+        raise LabelError(f"{path} has a row without the name of a keypoint.")
 
 
 class _Rows:

@@ -6,7 +6,6 @@ away from these, so that whole numbers are the centres of pixels in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +100,7 @@ def _animal(instance: Any) -> str:
 
 
 def _read_labels(path: Path) -> Labels:
-    from napari_vitface.formats.labelled_images import Labels
+    from napari_vitface.formats.labelled_images import Labels, frame_number
 
     project = _load(path)
     keypoints = _keypoints(project, path)
@@ -113,24 +112,28 @@ def _read_labels(path: Path) -> Labels:
                 f"{one.frame_idx}; napari-vitface works with one animal a video."
             )
     xy = [one.user_instances[0].numpy() for one in frames]
-    videos = [Path(_name(one.video)).stem or "video" for one in frames]
+    images = [_image(one, path.parent) for one in frames]
+    numbers = [
+        frame_number(image.name) if isinstance(one.video.filename, list) else one.frame_idx
+        for one, image in zip(frames, images, strict=True)
+    ]
     return Labels(
         keypoints,
         np.array(xy, np.float64).reshape(len(frames), len(keypoints), 2),
-        tuple(_images(frames, videos, path.parent)),
-        np.array(videos, dtype=str),
-        np.array([one.frame_idx for one in frames], np.int64),
+        tuple(images),
+        np.array([image.parent.name for image in images], dtype=str),
+        np.array(numbers, np.int64),
         "",
     )
 
 
-def _images(frames: list[Any], videos: list[str], folder: Path) -> Iterator[Path]:
-    for one, video in zip(frames, videos, strict=True):
-        file = one.video.filename
-        if isinstance(file, list):
-            yield Path(file[one.frame_idx])
-        else:
-            yield folder / "labeled-data" / video / f"img{one.frame_idx:04d}.png"
+def _image(frame: Any, folder: Path) -> Path:
+    """The image of a frame; of a video, where DeepLabCut would have it."""
+    file = frame.video.filename
+    if isinstance(file, list):
+        return Path(file[frame.frame_idx])
+    video = Path(_name(frame.video)).stem or "video"
+    return folder / "labeled-data" / video / f"img{frame.frame_idx:04d}.png"
 
 
 class _Sink:
@@ -192,7 +195,8 @@ def _write_labels(path: Path, labels: Labels) -> None:
     for name in dict.fromkeys(labels.videos.tolist()):
         rows = np.flatnonzero(labels.videos == name).tolist()
         images = [str(labels.images[row]) for row in rows]
-        videos[name] = sleap_io.Video(filename=images, open_backend=False)
+        about = {"type": "ImageVideo", "filename": images[0], "filenames": images}
+        videos[name] = sleap_io.Video(images, backend_metadata=about, open_backend=False)
         for place, row in enumerate(rows):
             instance = sleap_io.Instance.from_numpy(labels.xy[row], skeleton)
             frames.append(

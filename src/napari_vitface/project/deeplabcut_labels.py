@@ -15,6 +15,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats import deeplabcut_csv, deeplabcut_hdf
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import is_file
+from napari_vitface.formats.label_tables import write_deeplabcut_labels
 from napari_vitface.formats.labelled_images import Labels, frame_number, joined
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
@@ -155,4 +156,6 @@ DEEPLABCUT_LABELS = Format(
     ("", ".yaml", *(f".{kind}" for kind in KINDS)),
     _can_open,
     read_labels=_read,
+    write_labels=write_deeplabcut_labels,
+    holds=frozenset({"scorer", "video"}),
 )

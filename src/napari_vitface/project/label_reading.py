@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.format import read_as
+from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels, joined
 
 
@@ -38,4 +39,15 @@ def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
     if not paths:
         raise LabelError("No labels were named.")
-    return joined([read_as("labels", Path(source).expanduser().absolute()) for source in paths])
+    return joined([_read_one(Path(source).expanduser().absolute()) for source in paths])
+
+
+def _read_one(path: Path) -> Labels:
+    labels: Labels = read_as("labels", path)
+    for image in labels.images:
+        if not is_file(image):
+            raise LabelError(
+                f"The image {image} is labelled in {path} but is not there; put it back or remove "
+                "its row."
+            )
+    return labels

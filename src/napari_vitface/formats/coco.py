@@ -1,0 +1,132 @@
+"""Labels in COCO's JSON of keypoints.
+
+A keypoint is x, y and a flag: 0 not labelled, 1 labelled and hidden, 2 visible. Of a hidden one the
+place is a guess, which is not taken for a label. Whole numbers are indices of pixels, as in COCO's
+own data; programs differ here.
+
+Lin et al., "Microsoft COCO", https://cocodataset.org/#format-data.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_vitface.errors import LabelError
+from napari_vitface.formats.format import Format
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.labelled_images import Labels
+
+_HIDDEN, _VISIBLE = 1, 2
+
+
+def _can_open(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    return {"images", "annotations", "categories"}.issubset(json.loads(path.read_bytes()))
+
+
+def _read(path: Path) -> Labels:
+    try:
+        return _labels(json.loads(path.read_bytes()), path)
+    except LabelError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason}).") from error
+
+
+def _labels(data: dict[str, Any], path: Path) -> Labels:
+    from napari_vitface.formats.labelled_images import Labels, frame_number
+    from napari_vitface.pose.keypoints import KeypointSet
+
+    annotations = [one for one in data["annotations"] if one.get("keypoints")]
+    kinds = {one["category_id"] for one in annotations}
+    if len(kinds) != 1:
+        raise LabelError(f"{path} has keypoints of {len(kinds)} categories, and one is read.")
+    category = next(one for one in data["categories"] if one["id"] in kinds)
+    names = tuple(category["keypoints"])
+    # Edges count from 1.
+    edges = tuple((names[a - 1], names[b - 1]) for a, b in category.get("skeleton", ()))
+    by_image = {one["image_id"]: one for one in annotations}
+    if len(by_image) < len(annotations):
+        raise LabelError(
+            f"{path} has several animals in one image; napari-vitface works with one animal."
+        )
+    images = [one for one in data["images"] if one["id"] in by_image]
+    points = np.array([by_image[one["id"]]["keypoints"] for one in images], np.float64)
+    points = points.reshape(len(images), len(names), 3)
+    xy = np.where(points[..., 2:] == _VISIBLE, points[..., :2], np.nan)
+    files = [path.parent / one["file_name"] for one in images]
+    return Labels(
+        KeypointSet(names, edges),
+        xy,
+        tuple(files),
+        np.array([file.parent.name for file in files], dtype=str),
+        np.array([frame_number(file.name) for file in files], np.int64),
+        str(data.get("info", {}).get("contributor", "")),
+        (),
+        points[..., 2] == _HIDDEN,
+    )
+
+
+def _write(path: Path, labels: Labels) -> None:
+    from napari_vitface.formats.labelled_images import named_from
+
+    names = labels.keypoints.names
+    images, annotations = [], []
+    for row, file in enumerate(labels.images):
+        images.append({"id": row + 1, "file_name": named_from(path.parent, file), **_size(file)})
+        xy = labels.xy[row]
+        there = np.isfinite(xy).all(axis=-1)
+        points = np.where(there[:, None], np.append(xy, np.full((len(xy), 1), _VISIBLE), 1), 0)
+        placed = xy[there] if there.any() else np.zeros((1, 2))
+        box = [*placed.min(axis=0).tolist(), *np.ptp(placed, axis=0).tolist()]
+        annotations.append({
+            "id": row + 1,
+            "image_id": row + 1,
+            "category_id": 1,
+            "keypoints": points.ravel().tolist(),
+            "num_keypoints": int(there.sum()),
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+        })  # fmt: skip
+    category = {
+        "id": 1,
+        "name": "animal",
+        "keypoints": list(names),
+        "skeleton": [[a + 1, b + 1] for a, b in labels.keypoints.edges()],
+    }
+    data = {
+        "info": {"contributor": labels.scorer},
+        "images": images,
+        "annotations": annotations,
+        "categories": [category],
+    }
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _size(file: Path) -> dict[str, int]:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return {"width": image.width, "height": image.height}
+    except OSError:
+        return {}
+
+
+COCO = Format(
+    "coco",
+    "keypoints of COCO (.json)",
+    (".json",),
+    _can_open,
+    read_labels=_read,
+    write_labels=_write,
+    holds=frozenset({"skeleton", "scorer", "video"}),
+)

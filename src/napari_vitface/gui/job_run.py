@@ -178,6 +178,17 @@ class Runner(Generic[R]):
 class VideoRunner(Runner[V]):
     """Runs a job on one open video at a time."""
 
+    def common(self, opened: OpenVideo) -> dict[str, object]:
+        """What jobs on a video are given alike."""
+        session = self._session
+        return {
+            "video": opened.path,
+            "white": opened.white,
+            "model": session.model,
+            "device": session.device,
+            "precision": session.precision,
+        }
+
     def of(self, opened: OpenVideo | None) -> V | None:
         """The run in progress or the last one, if it is of this video."""
         return self.run if self.run is not None and self.run.opened is opened else None

@@ -37,16 +37,11 @@ class FaceFinding(VideoRunner[FindRun]):
         opened = session.current
         if opened is None or self.active:
             return
-        arguments = {
-            "video": opened.path,
-            "white": opened.white,
-            "model": session.model,
-            "device": session.device,
-            "precision": session.precision,
-        }
         run = FindRun(opened)
         # Between the steps of a training, which would keep it waiting for minutes.
-        self.begin(run, "find_face", arguments, lambda e: self._on_event(run, e), urgent=True)
+        self.begin(
+            run, "find_face", self.common(opened), lambda e: self._on_event(run, e), urgent=True
+        )
 
     def _on_event(self, run: FindRun, event: Event) -> bool:
         if isinstance(event, Finished) and run.result is not None and run.result.found:

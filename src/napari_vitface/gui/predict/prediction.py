@@ -13,6 +13,7 @@ from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
 
 
-@dataclass(frozen=True)
-class PredictOptions:
-    """What the user set beside model and video; the defaults are what most want."""
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(Computing):
+    """What the user set beside model and video; the defaults are what most want.
+
+    The fields are arguments of `napari_vitface.jobs.predict.predict`.
+    """
 
     frames: range | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: str | int = "auto"
     overlay: bool = False
     overwrite: bool = False
     output_dir: Path | None = None
@@ -87,15 +88,9 @@ class Prediction(VideoRunner[Run]):
         arguments = {
             "video": opened.path,
             "model": session.model,
-            "output_dir": options.output_dir,
-            "device": options.device,
-            "precision": options.precision,
-            "batch_size": options.batch_size,
             "crop": opened.crop,
             "white": opened.white,
-            "frames": options.frames,
-            "overlay": options.overlay,
-            "overwrite": options.overwrite,
+            **vars(options),
         }
         self.begin(run, "predict", arguments, lambda event: self._on_event(run, event))
 

@@ -60,14 +60,10 @@ class Audits(VideoRunner[AuditRun]):
             return
         frames = self.labelled_frames
         arguments = {
-            "video": opened.path,
-            "white": opened.white,
+            **self.common(opened),
             "keypoints": labels.keypoints,
             "frames": frames,
             "xy": np.stack([_placed(labels, frame) for frame in frames.tolist()]),
-            "model": session.model,
-            "device": session.device,
-            "precision": session.precision,
         }
         run = AuditRun(opened)
         self.begin(run, "audit_video", arguments, lambda event: self._on_event(run, event))

@@ -33,15 +33,11 @@ class Suggestions(VideoRunner[SuggestRun]):
             return
         labels = session.labels
         arguments = {
-            "video": opened.path,
-            "model": session.model,
+            **self.common(opened),
             "count": count,
             "labelled": [] if labels is None else labels.frames().tolist(),
             "predictions": opened.saved if opened.model == session.model_name else None,
             "crop": opened.crop,
-            "white": opened.white,
-            "device": session.device,
-            "precision": session.precision,
         }
         run = SuggestRun(opened)
         self.begin(run, "suggest", arguments, lambda event: self._on_event(run, event))

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from napari_vitface.cli.arguments import group
-from napari_vitface.cli.states import evaluate, features, predict, report, responses, train
+from napari_vitface.cli.states import (
+    evaluate,
+    explain,
+    features,
+    predict,
+    report,
+    responses,
+    train,
+)
 
 STATES = group(
     "states",
@@ -15,5 +23,6 @@ STATES = group(
         predict.COMMAND,
         evaluate.COMMAND,
         report.COMMAND,
+        explain.COMMAND,
     ),
 )

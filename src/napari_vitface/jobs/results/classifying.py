@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vitface.jobs.events import Result
 from napari_vitface.record import Record
 from napari_vitface.states.evaluation import Evaluation
@@ -100,6 +103,35 @@ class EvaluateStatesResult(Result):
     trials: Scores
     unlike: float
     seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainStatesResult(Result):
+    """What of a frame speaks for a state.
+
+    Attributes
+    ----------
+    file : str
+        The picture.
+    state : str
+        Or the label that a number is given for.
+    value : float
+        Its probability, or the number.
+    method : str
+    left, left_random : float
+        How much of the classifier's score is left, on average, while parts of the crop are painted
+        over from the most important on, and in random order: a map that is true leaves less.
+    heat : (rows, columns) float32
+        The map of the crop.
+    """
+
+    file: str
+    state: str
+    value: float
+    method: str
+    left: float
+    left_random: float
+    heat: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)

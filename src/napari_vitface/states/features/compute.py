@@ -104,6 +104,23 @@ def features_of(
     )
 
 
+def pictures_of(
+    extractors: Sequence[Extractor], material: Material, frame: int
+) -> tuple[Pictures, ...]:
+    """What each extractor looks at in one frame.
+
+    Raises
+    ------
+    VideoError
+        It cannot be decoded.
+    """
+    ((_, batches),) = _assemble(extractors, material, range(frame, frame + 1), 1)
+    found = tuple(batch.pictures for batch in batches if batch.pictures is not None)
+    if len(found) < len(extractors):
+        raise VideoError(f"Frame {frame} of {material.video.path.name} cannot be decoded.")
+    return found
+
+
 @dataclass(frozen=True)
 class _Batch:
     """Pictures for one extractor, and which of the block's frames these are."""

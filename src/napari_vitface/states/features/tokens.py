@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
 
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.settings.features import Tokens
@@ -84,15 +86,61 @@ class TokenExtractor:
     def _tokens(self, canvas: Tensor) -> Tensor:
         import torch
 
-        backbone = self._model.network.backbone
         with torch.inference_mode():
-            images = self._model.to_images(canvas)
-            if self._layer == len(backbone.blocks) - 1:
-                prefix, patches = backbone(images)
-            else:
-                prefix, patches = backbone.at_layer(images, self._layer)
-            mean = patches.mean(dim=(2, 3))
-            if self._token == "mean":
-                return mean
-            first = prefix[:, backbone.class_token]
-            return first if self._token == "class" else torch.cat([first, mean], dim=1)
+            return self._of(self._model.to_images(canvas))
+
+    def _of(self, images: Tensor) -> Tensor:
+        import torch
+
+        backbone = self._model.network.backbone
+        if self._layer == len(backbone.blocks) - 1:
+            prefix, patches = backbone(images)
+        else:
+            prefix, patches = backbone.at_layer(images, self._layer)
+        mean = patches.mean(dim=(2, 3))
+        if self._token == "mean":
+            return mean
+        first = prefix[:, backbone.class_token]
+        return first if self._token == "class" else torch.cat([first, mean], dim=1)
+
+    # What explanations need beside the tokens.
+
+    @property
+    def blocks(self) -> Sequence[nn.Module]:
+        """The blocks that the tokens have gone through."""
+        return list(self._model.network.backbone.blocks)[: self._layer + 1]
+
+    def with_graph(self, pictures: Pictures) -> Tensor:
+        """Tokens (B, D) in single precision, with the graph of gradients behind them."""
+        import torch
+
+        assert pictures.images is not None
+        canvas = torch.from_numpy(self._view.pad(pictures.images)).to(self._model.device)
+        images = self._model.to_images(canvas).float()
+        return self._of(images.requires_grad_(True))
+
+    def start(self, tokens: int) -> Tensor:
+        """(1, 1, N) which of a block's N tokens the features are: class, all patches, or both."""
+        import torch
+
+        backbone = self._model.network.backbone
+        row = torch.zeros(tokens)
+        if self._token != "class":
+            row[backbone.num_prefix_tokens :] = 1 / (tokens - backbone.num_prefix_tokens)
+        if self._token != "mean":
+            row[backbone.class_token] = 1
+        return (row / row.sum())[None, None].to(self._model.device)
+
+    def on_crop(self, row: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float64]:
+        """A row over tokens (N,) as a map (rows, columns) of the crop."""
+        backbone = self._model.network.backbone
+        patches = row[backbone.num_prefix_tokens :].reshape(backbone.grid)
+        height, width = self._model.network.input_size
+        top, left = self._view.offset
+        shown = self._view.resized
+        # Centres of the cells in the model's input, and the patches that they lie in.
+        down = top + (np.arange(grid[0]) + 0.5) * shown[0] / grid[0]
+        across = left + (np.arange(grid[1]) + 0.5) * shown[1] / grid[1]
+        i = (down * backbone.grid[0] / height).astype(int)
+        j = (across * backbone.grid[1] / width).astype(int)
+        return patches[np.ix_(i, j)].astype(np.float64)

@@ -1,0 +1,67 @@
+"""The command ``states explain``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.states.predict import add_classifier
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_classifier(parser)
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="a video or a folder of images")
+    parser.add_argument("--frame", type=int, required=True, metavar="N", help="which frame")
+    parser.add_argument(
+        "--state", metavar="STATE", help="what is to be explained (default: the most probable)"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("occlusion", "relevance", "rollout"),
+        default="occlusion",
+        help="occlusion: what the answer loses where squares are painted over, for any classifier "
+        "of pictures; relevance, rollout: through the ViT, for classifiers of tokens (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.png",
+        help="where the picture goes (default: <video>_vitface_<model>_states_N.png beside the "
+        "video)",
+    )
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Draw the map, and say whether it is true."""
+    from napari_vitface.jobs.results.classifying import ExplainStatesResult
+    from napari_vitface.jobs.states.explain import explain_states as job
+
+    events = job(
+        arguments.model,
+        arguments.video,
+        arguments.frame,
+        state=arguments.state,
+        method=arguments.method,
+        output=arguments.output,
+    )
+    result = reporter.run(events, ExplainStatesResult, title=arguments.video.name)
+    reporter.result(
+        f"{result.state}: {result.value:.3g}; painted over in the map's order {result.left:.3g} of "
+        f"the score is left on average, in random order {result.left_random:.3g}",
+        result.file,
+    )
+    return 0
+
+
+COMMAND = Command(
+    "explain",
+    "Draw on a frame what a classifier of states goes by, and measure whether that is true.",
+    _add_arguments,
+    handle,
+)

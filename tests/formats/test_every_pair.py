@@ -26,7 +26,7 @@ from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.results.convert import ConvertResult
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
-from napari_vitface.project.labels import read_labels
+from napari_vitface.project.label_reading import read_labels
 
 #: What some formats need, where it is an extra.
 EXTRAS = {"parquet": "pyarrow", "sleap": "sleap_io", "nwb": "ndx_pose"}

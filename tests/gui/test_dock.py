@@ -14,7 +14,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_vitface.formats.poses import write_poses
+from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -606,6 +606,39 @@ def test_the_demo_opens_with_points_and_attention_on(
     assert dock.session.attention.enabled
     assert dock.session.prediction.run is not None
     dock.close_session()
+
+
+def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section, session = dock.predict_section, dock.session
+    dock.video_section.open(video_path)
+    assert not section.export_button.isVisible()
+    poses = PoseTable.empty(KeypointSet(("ear", "paw")), 40)
+    poses.xy[3:5] = 9.0
+    poses.confidence[3:5] = 0.5
+    session.set_poses(session.current, poses, "mine")
+    assert section.export_button.isVisible()
+    out = video_path.with_name("out")
+    kinds: list[str] = []
+
+    def choose(*asked: Any) -> tuple[str, str]:
+        kinds.extend(asked[3].split(";;"))
+        return str(out), next(kind for kind in kinds if "movement" in kind)
+
+    monkeypatch.setattr(
+        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName", choose
+    )
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    section.export_button.click()
+    qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
+    assert "A DeepLabCut table as text (*.csv)" in kinds
+    assert told[0].startswith("Written to out.nc. movement cannot hold the name of the video")
+    found = read_poses(out.with_suffix(".nc"))
+    assert found.frames.tolist() == [3, 4]
+    assert found.xy.tolist() == [[[9, 9]] * 2] * 2
+    assert found.confidence.tolist() == [[0.5] * 2] * 2
 
 
 def test_predictions_of_another_program_are_opened_in_the_list_of_models(

@@ -17,12 +17,17 @@ from napari_vitface.formats.format import (
     can_open,
     in_words,
     parted_by_ending,
+    writers,
 )
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import PARTS, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+
+#: Frames written together.
+_FRAMES_AT_ONCE = 4096
 
 
 def source_format(
@@ -81,16 +86,16 @@ def target_format(path: Path, content: Content, name: str | None = None) -> Form
     LabelError
         If none of that name or ending writes such content, or several do.
     """
-    writers = [one for one in FORMATS.values() if content in one.writes]
+    known = writers(content)
     if name is not None:
-        return _named(name, writers, f"writes {content} as")
-    likely = [one for one in writers if path.suffix.lower() in one.suffixes]
+        return _named(name, known, f"writes {content} as")
+    likely = [one for one in known if path.suffix.lower() in one.suffixes]
     if len(likely) == 1:
         return likely[0]
     if likely:
         names = in_words([one.name for one in likely])
         raise LabelError(f"{path.name} can be written as {names}: say which with --to.")
-    endings = in_words(list(dict.fromkeys(one.suffixes[0] for one in writers)))
+    endings = in_words(list(dict.fromkeys(one.suffixes[0] for one in known)))
     raise LabelError(
         f"{content.capitalize()} are written to files that end in {endings}, not to {path.name}."
     )
@@ -102,6 +107,31 @@ def _named(name: str, formats: Sequence[Format], what: str) -> Format:
             return one
     known = in_words([one.name for one in formats])
     raise LabelError(f"napari-vitface {what} no format {name!r}; there is {known}.")
+
+
+def write_predictions(path: Path, found: Predictions, target: Format) -> list[str]:
+    """Write predictions in a format, in place of what was there.
+
+    Returns
+    -------
+    list of str
+        A sentence for each thing that does not come along.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be written.
+    """
+    poses, heading = found.poses, heading_for(found, target)
+    with PoseWriter(path, heading=heading, to=target) as file:
+        for start in range(0, len(poses), _FRAMES_AT_ONCE):
+            rows = slice(start, start + _FRAMES_AT_ONCE)
+            confidence = np.nan_to_num(poses.confidence[rows], nan=0.0)
+            variance = None
+            if heading.variance and found.variance is not None:
+                variance = found.variance[rows]
+            file.append(poses.frames[rows], poses.xy[rows], confidence, variance)
+    return list(lost_predictions(found, target))
 
 
 def heading_for(found: Predictions, target: Format) -> Heading:

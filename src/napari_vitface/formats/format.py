@@ -189,6 +189,11 @@ def suffixes(content: Content) -> list[str]:
     return list(dict.fromkeys(suffix for one in readers for suffix in one.suffixes if suffix))
 
 
+def writers(content: Content) -> list[Format]:
+    """The formats that predictions, or labels, can be written in."""
+    return [one for one in FORMATS.values() if content in one.writes]
+
+
 def parted_by_ending(formats: Sequence[Format], path: Path) -> tuple[list[Format], list[Format]]:
     """Those whose files end as a path does, and the others."""
     ending = "" if path.is_dir() else path.suffix.lower()

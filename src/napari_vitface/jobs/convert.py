@@ -14,20 +14,16 @@ from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.formats.conversion import (
     check_needs,
     from_corners,
-    heading_for,
     lost_labels,
-    lost_predictions,
     source_format,
     target_format,
+    write_predictions,
 )
 from napari_vitface.formats.format import Content, Format, read_with
 from napari_vitface.formats.labelled_images import Labels
-from napari_vitface.formats.predictions import Choice, Predictions
+from napari_vitface.formats.predictions import Choice
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.results.convert import ConvertResult
-
-#: Frames written together.
-_FRAMES_AT_ONCE = 4096
 
 
 def convert(
@@ -99,9 +95,9 @@ def convert(
         rate = found.frame_rate if frame_rate is None else frame_rate
         found = replace(found, poses=poses, frame_rate=rate)
         check_needs(found, writer, source)
-        lost = list(lost_predictions(found, writer))
         points = int(np.isfinite(poses.xy).all(axis=-1).sum())
-        yield from _write_poses(target, found, writer)
+        lost = write_predictions(target, found, writer)
+        yield Progress(len(poses), len(poses), 0.0)
     for sentence in lost:
         yield Notice(sentence)
     yield Finished(
@@ -116,22 +112,6 @@ def convert(
             lost=tuple(lost),
         ),
     )
-
-
-def _write_poses(path: Path, found: Predictions, writer: Format) -> Iterator[Event]:
-    from napari_vitface.formats.poses import PoseWriter
-
-    poses, heading = found.poses, heading_for(found, writer)
-    with PoseWriter(path, heading=heading, to=writer) as file:
-        for start in range(0, len(poses), _FRAMES_AT_ONCE):
-            rows = slice(start, start + _FRAMES_AT_ONCE)
-            confidence = np.nan_to_num(poses.confidence[rows], nan=0.0)
-            variance = None
-            if heading.variance and found.variance is not None:
-                variance = found.variance[rows]
-            file.append(poses.frames[rows], poses.xy[rows], confidence, variance)
-            done = min(rows.stop, len(poses))
-            yield Progress(done, len(poses))
 
 
 def _write_labels(path: Path, labels: Labels, writer: Format) -> None:

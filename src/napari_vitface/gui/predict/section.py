@@ -23,6 +23,7 @@ from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.predict.export_button import ExportButton
 from napari_vitface.gui.predict.low_confidence import LowConfidence
 from napari_vitface.gui.predict.options_form import PredictOptionsForm
 from napari_vitface.gui.predict.picture_part import PicturePart
@@ -73,6 +74,7 @@ class PredictSection(Section):
         self.folder_button = QPushButton("Show files")
         self.folder_button.setToolTip("Open the folder with the tables")
         self.folder_button.clicked.connect(lambda: self._show_in_folder())
+        self.export_button = ExportButton(session)
         self.plot_button = QPushButton("Plot")
         self.plot_button.setToolTip("Open the trajectories below the canvas")
         self.plot_button.clicked.connect(lambda: self._plot())
@@ -100,6 +102,7 @@ class PredictSection(Section):
         buttons.addWidget(self.predict_button, 1)
         buttons.addWidget(self.plot_button)
         buttons.addWidget(self.folder_button)
+        buttons.addWidget(self.export_button)
         self.content.addLayout(buttons)
         for widget in (
             self.progress, self.notices, self.low_confidence, self.device, self.result
@@ -241,7 +244,7 @@ class PredictSection(Section):
         self.predict_button.setText("Predict")
         self.predict_button.setEnabled(False)
         for widget in (self.show_label, self.points, self.names, self.skeleton, self.folder_button,
-                       self.plot_button, self.low_confidence):  # fmt: skip
+                       self.plot_button, self.export_button, self.low_confidence):  # fmt: skip
             widget.setVisible(False)
         self.device.setText("")
         for note in (self.notices, self.result):
@@ -256,7 +259,8 @@ class PredictSection(Section):
         # Not on the whole frame while the face is being looked for.
         self.predict_button.setEnabled(not session.face_finding.active)
         there = opened.poses is not None
-        for widget in (self.show_label, self.points, self.names, self.skeleton, self.plot_button):
+        for widget in (self.show_label, self.points, self.names, self.skeleton, self.plot_button,
+                       self.export_button):  # fmt: skip
             widget.setVisible(there)
         self.folder_button.setVisible(opened.saved is not None)
         self._refresh_hint(opened, run)

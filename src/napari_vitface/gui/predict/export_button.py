@@ -1,0 +1,75 @@
+"""Writing the predictions of the current video in another program's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+
+from napari_vitface.formats.conversion import write_predictions
+from napari_vitface.formats.format import Format, writers
+from napari_vitface.formats.predictions import Predictions
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.workbench import Workbench
+
+
+class ExportButton(QPushButton):
+    """Asks where to and in which format, and says what that cannot hold."""
+
+    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
+        super().__init__("Export…", parent)
+        self._session = session
+        self.setToolTip("Write the points shown in another program's format")
+        self.clicked.connect(lambda: self.ask())
+
+    def ask(self) -> None:
+        """Ask for a file; the kind of file that is chosen is the format."""
+        opened = self._session.current
+        if opened is None or opened.predictions is None:
+            return
+        kinds = {_kind(one): one for one in writers("predictions")}
+        start = opened.path.with_name(f"{opened.path.stem}_{opened.model}")
+        path, kind = QFileDialog.getSaveFileName(
+            self, "Export predictions", str(start), ";;".join(kinds)
+        )
+        if path:
+            self.export(Path(path), kinds[kind])
+
+    def export(self, path: Path, to: Format) -> None:
+        """Write the points that are shown, without those of labels."""
+        session, opened = self._session, self._session.current
+        if opened is None or opened.predictions is None:
+            return
+        if path.suffix.lower() not in to.suffixes:
+            path = path.with_name(path.name + to.suffixes[0])
+        found = _predictions(opened, opened.predictions)
+
+        def tell(lost: list[str] | Exception) -> None:
+            if isinstance(lost, Exception):
+                session.tell(sentence_of(f"writing {path.name}", lost), "warning")
+            else:
+                session.tell(" ".join([f"Written to {path.name}.", *lost]))
+
+        session.in_background(lambda: write_predictions(path, found, to), tell)
+
+
+def _kind(one: Format) -> str:
+    title = one.title.rpartition(" (")[0]
+    return f"{title[0].upper()}{title[1:]} ({' '.join(f'*{ending}' for ending in one.suffixes)})"
+
+
+def _predictions(opened: OpenVideo, poses: PoseTable) -> Predictions:
+    """What is known of the points; frames that were not predicted are left out."""
+    present = np.isfinite(poses.xy).all(axis=-1)
+    rows = np.flatnonzero(np.any(present, axis=1))
+    table = PoseTable(
+        poses.keypoints, poses.xy[rows], poses.confidence[rows], frames=poses.frames[rows]
+    )
+    rate = opened.video.frame_rate or None
+    return Predictions(table, opened.model, str(opened.path), rate)

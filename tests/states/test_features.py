@@ -15,6 +15,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.features import FEATURES, choose, described_as
 from napari_vitface.states.features.compute import compute, features_of, make_extractors
 from napari_vitface.states.features.extractor import Material
+from napari_vitface.video.scale import Scale, scale_image
 
 Folder = Callable[[Any], Path]
 Make = Callable[..., Material]
@@ -86,6 +87,24 @@ def test_cells_are_as_many_on_small_faces_as_on_large_ones(
     assert small.about["cell"] == 8
 
 
+def test_a_large_crop_is_brought_to_the_longest_side_before(
+    folder_of: Folder, material_of: Make
+) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (2, 240, 320), dtype=np.uint8)
+    material = material_of(folder_of(large))
+    _, values, (extractor,) = features_of(choose("hog", {"longest": 160}), material)
+    # Cells of 13 pixels of the half picture are 26 of the crop.
+    assert (extractor.about["cell"], extractor.about["cells"]) == (26, [9, 12])
+    half = [scale_image(image, Scale(None, (120, 160), grey=True)) for image in large]
+    expected = [
+        hog(image, orientations=8, pixels_per_cell=(13, 13), cells_per_block=(1, 1))
+        for image in half
+    ]
+    np.testing.assert_allclose(values, expected, atol=1e-6)
+    (whole,) = make_extractors(choose("hog", {"longest": 0}), material)
+    assert (whole.about["cell"], whole.scale.size) == (27, (240, 320))  # type: ignore[union-attr]
+
+
 def test_a_crop_smaller_than_a_block_is_refused(
     folder_of: Folder, material_of: Make, noise: NDArray[np.uint8]
 ) -> None:
@@ -152,7 +171,13 @@ def test_kinds_are_chosen_with_their_settings() -> None:
     hog_kind, motion = choose("hog, motion", {"cell": 6})
     assert (hog_kind.name, motion.name) == ("hog", "motion")
     assert described_as(hog_kind.described()) == hog_kind
-    assert hog_kind.described() == {"kind": "hog", "orientations": 8, "cell": 6, "block": 1}
+    assert hog_kind.described() == {
+        "kind": "hog",
+        "orientations": 8,
+        "cell": 6,
+        "longest": 192,
+        "block": 1,
+    }
     with pytest.raises(VitFaceError, match="There is no feature 'hogg'; choose among hog, tokens"):
         choose("hogg", {})
     with pytest.raises(VitFaceError, match="named twice"):

@@ -74,7 +74,8 @@ class Hog(FeatureKind):
 
     Dolensek et al. (2020, doi:10.1126/science.aaz9468) take 8 orientations and cells of 32 pixels,
     one cell a block, of faces some 400 pixels wide: about 12 cells across. Cells of 8 pixels on a
-    face of 92 x 76 are as many, so it is their number that is kept and not their pixels.
+    face of 92 x 76 are as many, so it is their number that is kept and not their pixels. So many
+    cells do not need every pixel of a large crop, and HOG of all would take longer than decoding.
     """
 
     name = "hog"
@@ -96,13 +97,22 @@ class Hog(FeatureKind):
     cell: Annotated[
         int | None,
         Option(
-            help="side of a cell of HOG (default: such that about 12 lie along the longer side "
-            "of the crop, and no less than 4)",
+            help="side of a cell of HOG in the crop, after it was brought to its longest side "
+            "(default: such that about 12 lie along that, and no less than 4)",
             label="Cell",
             metavar="PIXELS",
             ge=2,
         ),
     ] = None
+    longest: Annotated[
+        int,
+        Option(
+            help="longer side, in pixels, to which a larger crop is brought before HOG; 0: none",
+            label="Longest side",
+            metavar="PIXELS",
+            ge=0,
+        ),
+    ] = 192
     block: Annotated[
         int,
         Option(

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.video.scale import Scale
+from napari_vitface.video.scale import Scale, scale_image
 
 if TYPE_CHECKING:
     from napari_vitface.settings.features import Hog
@@ -41,15 +41,20 @@ def extractor(kind: Hog, material: Material) -> HogExtractor:
 
 
 def extractor_of_size(size: tuple[int, int], kind: Hog) -> HogExtractor:
-    """The extractor of pictures of a size (h, w); see `extractor`."""
-    cell = kind.cell or max(_SMALLEST, round(max(size) / _CELLS))
-    if min(size) < cell * kind.block:
+    """The extractor of crops of a size (h, w); see `extractor`."""
+    step = max(1.0, max(size) / kind.longest) if kind.longest else 1.0
+    seen = (max(1, round(size[0] / step)), max(1, round(size[1] / step)))
+    cell = kind.cell or max(_SMALLEST, round(max(seen) / _CELLS))
+    if min(seen) < cell * kind.block:
         raise VitFaceError(
             f"The crop of {size[1]} x {size[0]} pixels is smaller than a block of HOG "
             f"({kind.block} x {kind.block} cells of {cell} pixels); choose smaller cells or a "
             "larger crop."
         )
-    return HogExtractor(size, kind.orientations, cell, kind.block)
+    made = HogExtractor(seen, kind.orientations, cell, kind.block)
+    # In pixels of the crop, as it is drawn.
+    made.about["cell"] = round(cell * step, 3)
+    return made
 
 
 class HogExtractor:
@@ -108,30 +113,42 @@ class HogExtractor:
     def _histograms(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, rows, columns, orientations): mean gradient of each direction in each cell."""
         (rows, columns), cell, bins = self.cells, self.cell, self.orientations
-        # Only a full picture has an edge, where skimage takes the gradient to be 0.
-        wide = images.astype(np.int32)
-        index = np.full(images.shape, 255 * 511 + 255, np.int32)
-        index[:, 1:-1] += 511 * (wide[:, 2:] - wide[:, :-2])
-        index[:, :, 1:-1] += wide[:, :, 2:] - wide[:, :, :-2]
-        index = index[:, : rows * cell, : columns * cell]
-        magnitudes, directions = _tables(bins)
-        down, across = np.arange(rows * cell) // cell, np.arange(columns * cell) // cell
-        place = (np.arange(len(images))[:, None, None] * rows + down[:, None]) * columns + across
-        place *= bins
-        place += directions[index]
-        total = np.bincount(
-            place.ravel(), magnitudes[index].ravel(), len(images) * rows * columns * bins
-        )
-        return (total / cell**2).reshape(len(images), rows, columns, bins).astype(np.float32)
+        height, width = rows * cell, columns * cell
+        down, across = np.arange(height) // cell, np.arange(width) // cell
+        # Where each pixel is counted, but for its direction and its picture.
+        place = ((down[:, None] * columns + across) * bins).astype(np.intp)
+        directions = _directions(bins)
+        found = np.empty((len(images), rows * columns * bins), np.float32)
+        for image, total in zip(images, found, strict=True):
+            # One at a time, which stays in the processor's cache.
+            wide = image.astype(np.int16)
+            gradient = np.zeros((2, height, width), np.int16)
+            # Only a full picture has an edge, where skimage takes the gradient to be 0.
+            inner, right = (
+                wide[2:, :width] - wide[:-2, :width],
+                wide[:height, 2:] - wide[:height, :-2],
+            )
+            gradient[0, 1 : len(inner) + 1] = inner[: height - 1]
+            gradient[1, :, 1 : right.shape[1] + 1] = right[:, : width - 1]
+            index = gradient[0] * np.int32(511)
+            index += gradient[1]
+            # Negative ones count from the end, where the table has them.
+            bin_ = directions.take(index, mode="wrap")
+            size = np.einsum("iyx,iyx->yx", gradient, gradient, dtype=np.float32)
+            np.sqrt(size, out=size)
+            total[:] = np.bincount((place + bin_).ravel(), size.ravel(), len(total))
+        found /= cell**2
+        return found.reshape(len(images), rows, columns, bins)
 
 
 @cache
-def _tables(orientations: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Magnitude and bin of each gradient that 8-bit pictures can have, (511 * 511,)."""
+def _directions(orientations: int) -> NDArray[np.uint8]:
+    """Bin of each gradient that 8-bit pictures can have, at 511 * down + across."""
     down, across = np.mgrid[-255:256, -255:256].astype(np.float64)
     angle = np.rad2deg(np.arctan2(down, across)) % 180
     bins = np.minimum(angle // (180 / orientations), orientations - 1)
-    return np.hypot(down, across).astype(np.float32).ravel(), bins.astype(np.uint8).ravel()
+    # From the middle on, so that the indices of negative gradients wrap around to their places.
+    return np.roll(bins.astype(np.uint8).ravel(), -(255 * 511 + 255))
 
 
 def _to_one_contrast(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -153,11 +170,14 @@ def hog_picture(image: NDArray[np.uint8], kind: Hog) -> NDArray[np.float32]:
 
     made = extractor_of_size((image.shape[0], image.shape[1]), kind)
     _, picture = hog(
-        image,
+        scale_image(image, made.scale),
         orientations=made.orientations,
         pixels_per_cell=(made.cell, made.cell),
         cells_per_block=(made.block, made.block),
         visualize=True,
     )
     drawn: NDArray[np.float32] = (picture / max(float(picture.max()), 1e-12)).astype(np.float32)
-    return drawn
+    rows, columns = (
+        np.arange(many) * few // many for many, few in zip(image.shape, drawn.shape, strict=True)
+    )
+    return drawn[np.ix_(rows, columns)]

@@ -8,16 +8,15 @@ them out, signals tell it, and the K rows of the frame on screen are drawn again
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from psygnal import Signal
 
 from napari_vitface.gui.correct import edits as label_edits
+from napari_vitface.gui.correct.edited_frame import EditedFrame
 from napari_vitface.gui.correct.saving import LabelSaving, not_written
 from napari_vitface.gui.correct.selection import KeypointSelection
-from napari_vitface.gui.on_video import frame_size
 from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, make_edit
 from napari_vitface.pose.labels import FrameLabels, Point
 
@@ -31,27 +30,6 @@ if TYPE_CHECKING:
     from napari_vitface.project.project import Project
 
 P = ParamSpec("P")
-
-_NO_FRAME = "There is no frame here to edit: the slider is beyond the video."
-_SELECT_FIRST = "Select a point first: click on it, or on its name in the list."
-
-
-@dataclass(frozen=True)
-class EditedFrame:
-    """A frame of an open video, with the points that are shown of it."""
-
-    opened: OpenVideo
-    index: int
-    pose: ShownPose
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return frame_size(self.opened.layer)
-
-    def name(self, points: Iterable[int], noun: str = "point") -> str:
-        """Some of its keypoints in a few words."""
-        return label_edits.name_of(self.pose.keypoints, points, noun)
 
 
 def _on_frame(
@@ -137,7 +115,7 @@ class LabelEditing:
         opened = self._session.current
         if index is None:
             if self._session.videos.beyond:
-                self.hint(_NO_FRAME)
+                self.hint("There is no frame here to edit: the slider is beyond the video.")
                 return None
             index = self._session.frame
         pose = self._session.shown_pose(index)
@@ -281,23 +259,21 @@ class LabelEditing:
 
     def undo(self) -> bool:
         """Take back the last edit, and show the frame that it was on."""
-        document = self.document
-        if document is None and self._step_own(EditHistory.undo):
-            return True
-        if document is None or not document.history.can_undo:
-            self.hint("There is nothing to undo.")
-            return False
-        return self._carry_out(document.undo, show=True) is not None
+        return self._step(back=True)
 
     def redo(self) -> bool:
         """Do again what was undone last, and show the frame that it is on."""
+        return self._step(back=False)
+
+    def _step(self, *, back: bool) -> bool:
         document = self.document
-        if document is None and self._step_own(EditHistory.redo):
-            return True
-        if document is None or not document.history.can_redo:
-            self.hint("There is nothing to redo.")
-            return False
-        return self._carry_out(document.redo, show=True) is not None
+        if document is None:
+            if self._step_own(EditHistory.undo if back else EditHistory.redo):
+                return True
+        elif document.history.can_undo if back else document.history.can_redo:
+            return self._carry_out(document.undo if back else document.redo, show=True) is not None
+        self.hint(f"There is nothing to {'undo' if back else 'redo'}.")
+        return False
 
     def _step_own(self, step: Callable[[EditHistory], Edit | None]) -> bool:
         """Undo or redo operations on a video without a document; False if there are none."""
@@ -399,7 +375,7 @@ class LabelEditing:
 
     def _chosen(self) -> tuple[int, ...]:
         if not self.selection.indices:
-            self.hint(_SELECT_FIRST)
+            self.hint("Select a point first: click on it, or on its name in the list.")
         return self.selection.indices
 
     def _on_document(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -314,7 +314,8 @@ class VideoPlot:
                 if kind.of_video:
                     traces += self._opened.traces.get(kind.key, [])
                 elif not kind.kinds:
-                    traces += self._measured(kind.key)
+                    # What other parts of the window measured.
+                    traces += self._opened.traces_in(kind.key, self._list.keypoints)
                 elif KEYPOINTS_OF[kind.kinds[0]] == 1:
                     traces += [Trace(kind.kinds[0], (name,)) for name in self._list.keypoints]
                 traces += [trace for trace in self._list.derived if trace.kind in kind.kinds]
@@ -325,10 +326,6 @@ class VideoPlot:
         nothing = self._table() is self._untracked and not len(self._rows.frames)
         of_video = {kind.key for kind in PANELS if kind.of_video}
         return [key for key in self._toolbar.panels if key in of_video or not nothing]
-
-    def _measured(self, panel: str) -> Sequence[Trace]:
-        """What other parts of the window measured of the keypoints that are ticked."""
-        return self._opened.traces_in(panel, self._list.keypoints)
 
     def show_traces(self) -> None:
         """Plot what is ticked now."""

@@ -10,6 +10,7 @@ from typing import Any
 from psygnal import Signal
 from psygnal.containers import EventedList
 
+from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.crop_rectangle import Crop
 
 
@@ -95,3 +96,11 @@ class Items(EventedList[Item]):
     def having(self, *states: State) -> list[Item]:
         """The items in one of some states, in their order."""
         return [item for item in self if item.state in states]
+
+
+def same_results(item: Item, other: Item) -> VitFaceError:
+    """Why a video cannot have its turn: its results would be those of another one."""
+    return VitFaceError(
+        f"{item.path.name} would have its results in the files of {other.path}: rename one of the "
+        "two, or predict them into different folders."
+    )

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.video_list.autosave import Autosave, Content
-from napari_vitface.gui.video_list.items import Item, Items, State
+from napari_vitface.gui.video_list.items import Item, Items, State, same_results
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
 from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
@@ -248,9 +247,9 @@ class VideoQueue(Runner[ItemRun]):
             place = kind.place(item.path, settings)
             for other in rivals:
                 if other.done and kind.place(other.path, settings) == place:
-                    raise _same_results(item, other)
+                    raise same_results(item, other)
             if found in results:
-                raise _same_results(item, results[found])
+                raise same_results(item, results[found])
             return None if item.again else found
 
         def looked(found: Path | Exception | None) -> None:
@@ -395,10 +394,3 @@ class VideoQueue(Runner[ItemRun]):
     def _content(self) -> Content:
         entries = [entry_of(item) for item in self.items]
         return self.kind.job, self.settings.copy(), entries
-
-
-def _same_results(item: Item, other: Item) -> VitFaceError:
-    return VitFaceError(
-        f"{item.path.name} would have its results in the files of {other.path}: rename one of the "
-        "two, or predict them into different folders."
-    )

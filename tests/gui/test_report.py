@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def test_a_report_holds_the_versions_what_was_done_and_the_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("napari_vitface.gui.error_report._engine", {})
+    monkeypatch.setattr("napari_vitface.gui.error_report._engine", [])
     with pytest.raises(KeyError) as fault:
         {}["chroma"]
     failed = describe_failure("opening the video", fault.value)

@@ -57,7 +57,7 @@ class _Sink:
             self._writer.close()
 
 
-def _once(keypoints: KeypointSet, scorer: str, frame_rate: float | None) -> dict[str, Any]:
+def _once(keypoints: KeypointSet, scorer: str, frame_rate: float | None) -> dict[str, object]:
     return {
         "keypoints": list(keypoints.names),
         "skeleton": [list(pair) for pair in keypoints.skeleton],
@@ -66,7 +66,7 @@ def _once(keypoints: KeypointSet, scorer: str, frame_rate: float | None) -> dict
     }
 
 
-def _table(rows: Any, once: dict[str, Any]) -> Any:
+def _table(rows: Any, once: dict[str, object]) -> Any:
     pyarrow = needed("pyarrow", "parquet")
     table = pyarrow.Table.from_pandas(rows, preserve_index=False)
     return table.replace_schema_metadata({_KEY: json.dumps(once)})

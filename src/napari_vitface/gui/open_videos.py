@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 #: What napari makes a layer of.
-LayerData = tuple[Any, dict[str, Any], str]
+LayerData = tuple[Any, dict[str, object], str]
 
 
 class Videos:
@@ -246,7 +246,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 def video_layer(video: Video) -> LayerData:
     """A video as napari's layer data: lazy, with contrast limits so that napari need not look."""
     colour = video.ndim == 4
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "name": video.name,
         "rgb": colour,
         "axis_labels": ("frame", "y", "x"),

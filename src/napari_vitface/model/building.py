@@ -64,7 +64,7 @@ def create_backbone(
     check_input_size(input_size)
     size = (int(input_size[0]), int(input_size[1]))
     require_known(timm_name)
-    load_args: dict[str, Any] = {
+    load_args: dict[str, object] = {
         key: timm_args.pop(key)
         for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
         if key in timm_args
@@ -73,7 +73,7 @@ def create_backbone(
         load_args["weight_init"] = "skip"
     check_architecture(timm_args)
     stem_channels = int(timm_args.pop("in_chans", 3 if pretrained else channels))
-    kwargs: dict[str, Any] = {
+    kwargs: dict[str, object] = {
         **timm_args,
         "img_size": size,
         "in_chans": stem_channels,
@@ -152,7 +152,7 @@ def require_blocks(timm_name: str, model: nn.Module) -> None:
 
 
 def _create(
-    timm_name: str, size: tuple[int, int] | None, pretrained: bool, kwargs: dict[str, Any]
+    timm_name: str, size: tuple[int, int] | None, pretrained: bool, kwargs: dict[str, object]
 ) -> nn.Module:
     """`timm.create_model` whose failures are sentences."""
     try:

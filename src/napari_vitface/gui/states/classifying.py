@@ -196,7 +196,7 @@ class Classifying:
         self.runner.cancel()
 
     def _begin(
-        self, work: Work, job: str, arguments: dict[str, Any], opened: OpenVideo | None = None
+        self, work: Work, job: str, arguments: dict[str, object], opened: OpenVideo | None = None
     ) -> None:
         if self.runner.active:
             return

@@ -6,7 +6,7 @@ Knows napari's viewer model through the session, but no widget and no Qt.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ class Looking:
         if opened is None or self.runner.active:
             return
         run = LookRun(opened=opened, kind=kind, embedding=embedding)
-        arguments: dict[str, Any] = {
+        arguments: dict[str, object] = {
             "video": str(opened.path),
             "features": kind,
             "crop": opened.crop,

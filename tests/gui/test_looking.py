@@ -95,6 +95,18 @@ def test_the_face_of_a_label(looked: Workbench, pump: Any) -> None:
     assert np.flatnonzero(looking.selected).tolist() == list(range(10))
 
 
+def test_likeness_to_the_typical_face_of_a_label_is_a_trace(looked: Workbench, pump: Any) -> None:
+    opened = looked.current
+    assert opened is not None
+    looked.looking.plot_likeness()
+    pump.until(lambda: "likeness" in opened.traces)
+    (trace,) = opened.traces["likeness"]
+    assert trace.label == "early"
+    assert trace.samples is not None
+    assert trace.samples.shape == (40,)
+    assert trace.samples[:10].mean() > trace.samples[10:].mean()
+
+
 def test_the_slider_and_the_frames_find_each_other(looked: Workbench) -> None:
     looking = looked.looking
     looking.go_to(17)

@@ -41,6 +41,7 @@ JOBS: Registry[Job] = Registry(
         Job("features", "napari_vitface.jobs.states.features:features"),
         Job("find_face", "napari_vitface.jobs.find_face:find_face"),
         Job("hog_picture", "napari_vitface.jobs.states.looking:hog_picture", needs_torch=False),
+        Job("likeness", "napari_vitface.jobs.states.likeness:likeness", needs_torch=False),
         Job("look", "napari_vitface.jobs.states.looking:look", needs_torch=False),
         Job("mean_face", "napari_vitface.jobs.states.looking:mean_face", needs_torch=False),
         Job("models", "napari_vitface.jobs.models:models", needs_torch=False),

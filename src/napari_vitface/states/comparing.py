@@ -23,7 +23,7 @@ class Compared:
     frames : (n,) int64
         Increasing.
     values : (n, D) float32
-        Comparable: see `comparable`. NaN rows are of frames without features.
+        See `Comparable`. NaN rows are of frames without features.
     labels : (n,) array of str
         Empty for frames outside of all intervals.
     """
@@ -54,33 +54,58 @@ def compared(file: FeatureFile, intervals: Intervals, most: int = THINNED) -> Co
         frames = np.concatenate([frames, more])
         order = np.argsort(frames)
         frames, values = frames[order], values[order]
-    return Compared(
-        frames, comparable(values, mixed=file.kind.mixed), frame_labels(frames, intervals)
-    )
+    # By the evenly spread ones, so that events that are sampled more often weigh no more.
+    scale = Comparable.of(file.thinned()[1], mixed=file.kind.mixed)
+    return Compared(frames, scale(values), frame_labels(frames, intervals))
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """Makes features comparable; called with rows (N, D) it gives others of the same shape.
+
+    A number that a frame lacks (a keypoint was not seen) is the median of that number; frames that
+    lack all stay NaN.
+
+    Attributes
+    ----------
+    middle : (D,) float32
+        Medians.
+    mean, spread : (D,) float32
+        What each number is brought to 0 and 1 by.
+    """
+
+    middle: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32], *, mixed: bool) -> Comparable:
+        """As rows (N, D) want it.
+
+        If `mixed`, each number is brought to mean 0 and standard deviation 1; those that are always
+        the same become 0.
+        """
+        width = values.shape[1]
+        seen = np.isfinite(values)
+        some = seen.any(axis=0)
+        middle = np.zeros(width, np.float32)
+        middle[some] = np.nanmedian(np.where(seen, values, np.nan)[:, some], axis=0)
+        if not mixed:
+            return cls(middle, np.zeros(width, np.float32), np.ones(width, np.float32))
+        rows = np.where(seen, values, middle)[seen.any(axis=1)]
+        spread = rows.std(axis=0)
+        return cls(middle, rows.mean(axis=0), np.where(spread > 0, spread, 1))
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = np.isfinite(values)
+        scaled = (np.where(seen, values, self.middle) - self.mean) / self.spread
+        scaled[~seen.any(axis=1)] = np.nan
+        return scaled.astype(np.float32)
 
 
 def comparable(values: NDArray[np.float32], *, mixed: bool) -> NDArray[np.float32]:
-    """Features whose rows can be compared.
-
-    A number that a frame lacks (a keypoint was not seen) is the median of that number; frames that
-    lack all stay NaN. If `mixed`, each number is brought to mean 0 and standard deviation 1; those
-    that are always the same become 0.
-    """
-    whole = np.isfinite(values).any(axis=1)
-    seen = values[whole]
-    gaps = ~np.isfinite(seen)
-    if gaps.any():
-        seen = np.where(gaps, np.nan, seen)
-        some = ~gaps.all(axis=0)
-        middle = np.zeros(seen.shape[1], np.float32)
-        middle[some] = np.nanmedian(seen[:, some], axis=0)
-        seen = np.where(gaps, middle, seen)
-    if mixed and len(seen):
-        spread = seen.std(axis=0)
-        seen = (seen - seen.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    result = np.full_like(values, np.nan)
-    result[whole] = seen
-    return result
+    """Features as `Comparable` makes them comparable with each other."""
+    return Comparable.of(values, mixed=mixed)(values)
 
 
 def frame_labels(frames: NDArray[np.int64], intervals: Intervals) -> NDArray[np.str_]:

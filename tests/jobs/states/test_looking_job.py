@@ -9,8 +9,9 @@ import pytest
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished
-from napari_vitface.jobs.results.states import LookResult, MeanFaceResult
+from napari_vitface.jobs.results.states import LikenessResult, LookResult, MeanFaceResult
 from napari_vitface.jobs.states.features import features
+from napari_vitface.jobs.states.likeness import likeness
 from napari_vitface.jobs.states.looking import look, mean_face
 from napari_vitface.video import open_video
 
@@ -45,6 +46,20 @@ def test_frames_of_a_clip_are_compared(hog: Path, clip: Path) -> None:
     # The shock is what changes this face most.
     quiet, shocked = result.points[:40, 0], result.points[41:60, 0]
     assert abs(shocked.mean() - quiet.mean()) > 2 * quiet.std()
+
+
+def test_every_frame_is_compared_with_the_typical_face_of_each_label(hog: Path) -> None:
+    *_, last = likeness(hog, {"shock": [(41, 60)], "never": [(300, 310)]})
+    assert isinstance(last, Finished)
+    result = last.result
+    assert isinstance(result, LikenessResult)
+    assert (result.labels, result.frames) == (("shock",), (0, 100, 1))
+    assert result.similarity.shape == (100, 1)
+    like = result.similarity[:, 0]
+    # The face stays other than it was, and most so at once.
+    assert like[41:60].mean() > like[60:].mean() > like[:40].mean()
+    with pytest.raises(VitFaceError, match="has a label"):
+        list(likeness(hog, {}))
 
 
 def test_the_mean_face_of_a_crop(clip: Path) -> None:

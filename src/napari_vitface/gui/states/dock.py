@@ -22,7 +22,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.plugin_docks import FACE, FRAMES, open_plugin_dock, placed_below
+from napari_vitface.gui.plugin_docks import (
+    FACE,
+    FRAMES,
+    TRAJECTORIES,
+    open_plugin_dock,
+    placed_below,
+)
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.states.colours import LABELS, frame_colours
@@ -82,6 +88,10 @@ class FramesDock(QWidget):
         self.label.setToolTip(
             "Show the mean face of a label, and how it differs from that of all other frames"
         )
+        self.likeness_button = QPushButton("Likeness")
+        self.likeness_button.setToolTip(
+            "Plot, in the Trajectories dock, how like the typical face of each label every frame is"
+        )
         self.hog = QCheckBox("HOG on the frame")
         self.hog.setToolTip("Draw what HOG sees over each frame")
         self.again_button = QPushButton("Compute again")
@@ -110,10 +120,15 @@ class FramesDock(QWidget):
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setSpacing(5)
-        for button in (self.compare_button, self.lasso_button):
+        for button in (self.compare_button, self.lasso_button, self.likeness_button):
             set_role(button, "tool")
         left: tuple[QWidget, ...] = (self.kind, self.embedding, self.compare_button)
-        right: tuple[QWidget, ...] = (self.label, self.lasso_button, self.hog)
+        right: tuple[QWidget, ...] = (
+            self.label,
+            self.likeness_button,
+            self.lasso_button,
+            self.hog,
+        )
         for widget in left:
             bar.addWidget(widget)
         bar.addSpacing(8)
@@ -142,6 +157,7 @@ class FramesDock(QWidget):
         self.order.activated.connect(lambda _: self._show_matrix())
         self.lasso_button.toggled.connect(lambda on: setattr(self.map, "lasso", on))
         self.label.activated.connect(lambda _: self._on_label())
+        self.likeness_button.clicked.connect(lambda: self.plot_likeness())
         self.hog.toggled.connect(self._on_hog)
         self.matrix.clicked.connect(self._go_to)
         self.map.clicked.connect(self._go_to)
@@ -200,6 +216,13 @@ class FramesDock(QWidget):
             self.session.looking.look(
                 self.kind.currentData(), self.embedding.currentData(), overwrite=overwrite
             )
+
+    def plot_likeness(self) -> None:
+        """Plot how like the typical face of each label frames are, below the canvas."""
+        viewer = self._viewer()
+        if self.session is not None and viewer is not None:
+            self.session.looking.plot_likeness()
+            open_plugin_dock(viewer, TRAJECTORIES)
 
     def _cancel(self) -> None:
         if self.session is not None:
@@ -270,7 +293,8 @@ class FramesDock(QWidget):
             patch = QPixmap(12, 12)
             patch.fill(QColor(colour))
             self.label.addItem(QIcon(patch), name, name)
-        self.label.setVisible(bool(result.labels))
+        for widget in (self.label, self.likeness_button):
+            widget.setVisible(bool(result.labels))
         titles = ("", "")
         if result.explained is not None:
             first, second = (

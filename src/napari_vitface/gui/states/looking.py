@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.states.colours import LABELS
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
+from napari_vitface.gui.trajectories.panel import LIKENESS
 from napari_vitface.jobs.events import Event, Failed, Finished
-from napari_vitface.jobs.results.states import FeaturesResult, LookResult, MeanFaceResult
+from napari_vitface.jobs.results.states import (
+    FeaturesResult,
+    LikenessResult,
+    LookResult,
+    MeanFaceResult,
+)
 from napari_vitface.settings.features import FEATURES, FeatureKind
 
 if TYPE_CHECKING:
@@ -112,10 +120,7 @@ class Looking:
         self.runner.begin(run, "features", arguments, on_event)
 
     def _compare(self, run: LookRun, path: str) -> None:
-        on_screen = run.opened is self._session.current
-        intervals: dict[str, list[list[int]]] = {}
-        for each in self._annotating.events if on_screen else ():
-            intervals.setdefault(each.label, []).append([each.onset, each.stop])
+        intervals = self._spans() if run.opened is self._session.current else {}
         arguments = {"path": path, "embedding": run.embedding, "intervals": intervals}
         again = LookRun(opened=run.opened, kind=run.kind, embedding=run.embedding)
 
@@ -173,6 +178,30 @@ class Looking:
         self.selection_changed.emit()
         self._average(self.selected, label)
 
+    def plot_likeness(self) -> None:
+        """Compare every frame with the typical face of each label, and have that plotted."""
+        opened, result = self._session.current, self.result
+        if opened is None or result is None:
+            return
+
+        def on_event(event: Event) -> None:
+            match event:
+                case Finished(result=LikenessResult() as found):
+                    traces = likeness_traces(found, len(opened.video))
+                    self._session.put_traces(opened, traces, opened.elsewhere)
+                case Failed():
+                    self._session.tell(event.message, "error")
+
+        arguments = {"path": result.path, "intervals": self._spans()}
+        self._session.submit("likeness", arguments, on_event, urgent=True, replaces="likeness")
+
+    def _spans(self) -> dict[str, list[list[int]]]:
+        """The events of the video on screen, by label."""
+        spans: dict[str, list[list[int]]] = {}
+        for each in self._annotating.events:
+            spans.setdefault(each.label, []).append([each.onset, each.stop])
+        return spans
+
     def _average(self, chosen: NDArray[np.bool_], name: str) -> None:
         opened, result = self._session.current, self.result
         if opened is None or result is None:
@@ -205,3 +234,23 @@ class Looking:
     def close(self) -> None:
         """Stop what is being computed."""
         self.runner.cancel()
+
+
+def likeness_traces(found: LikenessResult, count: int) -> list[MeasuredTrace]:
+    """A trace for each label over the `count` frames of a video."""
+    frames = np.arange(*found.frames)
+    traces = []
+    for place, name in enumerate(found.labels):
+        samples = np.full(count, np.nan, np.float32)
+        samples[frames] = found.similarity[:, place]
+        traces.append(
+            MeasuredTrace(
+                LIKENESS,  # type: ignore[arg-type]
+                (f"likeness {name}",),
+                name,
+                samples=samples,
+                of="correlation",
+                colour=LABELS[place % len(LABELS)],
+            )
+        )
+    return traces

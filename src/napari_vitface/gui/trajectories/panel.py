@@ -62,6 +62,8 @@ class PanelKind:
 
 #: The panel of what a classifier of states says.
 STATE = "state"
+#: The panel of how like prototypes frames are.
+LIKENESS = "likeness"
 
 PANELS = (
     PanelKind("x", "x", ("x",), "Position across, in pixels from the left"),
@@ -97,6 +99,14 @@ PANELS = (
         (),
         "What a classifier says of each frame (States, Predict)",
         "probability",
+        of_video=True,
+    ),
+    PanelKind(
+        LIKENESS,
+        "likeness",
+        (),
+        "How like the typical face of each label a frame is (dock of frames, Likeness)",
+        "correlation",
         of_video=True,
     ),
 )

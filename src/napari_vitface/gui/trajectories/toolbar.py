@@ -14,7 +14,7 @@ from napari_vitface.gui.trajectories.panel import PANELS
 _AT_FIRST = ("x", "y", "confidence")
 
 #: Panels that are offered only once there is a trace for them.
-_ON_DEMAND = ("distance", "angle", "near", "spread", "tokens", "state")
+_ON_DEMAND = ("distance", "angle", "near", "spread", "tokens", "state", "likeness")
 
 #: Looks of the buttons, beside those of `style.style_sheet`.
 STYLE = """

@@ -169,3 +169,21 @@ class HogPictureResult(Result):
     frame: int
     picture: NDArray[np.float32]
     corner: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikenessResult(Result):
+    """How like the prototype of each label every frame is.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    frames : (start, stop, step)
+        Of the N rows.
+    similarity : (N, L) float32
+        Correlation of features; NaN for frames without any.
+    """
+
+    labels: tuple[str, ...]
+    frames: tuple[int, int, int]
+    similarity: NDArray[np.float32]

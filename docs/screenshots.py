@@ -1,6 +1,7 @@
 """Make the pictures of the documentation from a real napari window on the drawn sample.
 
     python docs/screenshots.py
+    python docs/screenshots.py states   # those of states alone
 
 Needs a display; without one, run it under ``xvfb-run -a -s "-screen 0 1400x1000x24"``. The machine
 should do nothing else: the window says how fast it is.
@@ -19,11 +20,13 @@ import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
-from napari_vitface.gui.actions import open_frames, open_trajectories
+from napari_vitface.gui.actions import open_dock, open_events, open_frames, open_trajectories
 from napari_vitface.gui.demo import open_demo
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
 from napari_vitface.sample import write_sample_video
+from napari_vitface.sample.states import write_states_sample
+from napari_vitface.video import open_video
 
 IMAGES = Path(__file__).parent / "images"
 #: Frame of the sample that is shown.
@@ -50,6 +53,54 @@ def main() -> None:
         trajectories(viewer, dock)
         frames(viewer, dock)
         fine_tuning(viewer, dock, truth)
+        viewer.close()
+        wait(1)
+    states()
+
+
+def states() -> None:
+    """The timeline of events, and a classifier of states with what it says of each frame."""
+    import napari
+
+    with tempfile.TemporaryDirectory() as folder:
+        table = write_states_sample(Path(folder) / "trials", size=(240, 320))
+        clip = table.with_name("mouse3_1_pain.mp4")
+        viewer = napari.Viewer()
+        viewer.window._qt_window.resize(1400, 1000)
+        dock = open_dock(viewer)
+        session = dock.session
+        session.add_video(open_video(clip))
+        only(dock, "states")
+        open_events(viewer)
+        annotating = session.annotating
+        wait(30, lambda: annotating.document is not None)
+        for label, onset, offset in (
+            ("stimulus", 20, 20),
+            ("pain face", 21, 38),
+            ("still", 0, 12),
+            ("still", 15, 20),
+        ):
+            annotating.add_label(label)
+            annotating.draw(label, onset, offset)
+        annotating.hint("")
+        viewer.dims.set_current_step(0, 24)
+        viewer.reset_view()
+        take(viewer, "events")
+        put_away(viewer, "events")
+        section, classifying = dock.states_section, session.classifying
+        classifying.open_table(table)
+        section.form.label.setCurrentText("state")
+        section.form.span.setText("22:36")
+        section.train_button.click()
+        wait(900, lambda: not classifying.runner.active)
+        section.predict_button.click()
+        wait(60, lambda: not classifying.runner.active)
+        open_trajectories(viewer)
+        wait(3)
+        dock.scroll_area.ensureWidgetVisible(section.judgement, 0, 0)
+        dock.scroll_area.ensureWidgetVisible(section.said, 0, 20)
+        viewer.reset_view()
+        take(viewer, "states")
         viewer.close()
         wait(1)
 
@@ -154,4 +205,4 @@ def wait(seconds: float, until: Callable[[], bool] = lambda: False) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(states() if sys.argv[1:] == ["states"] else main())

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QRectF, Qt
-from qtpy.QtGui import QColor, QPainter
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPolygonF
 
 from napari_vitface.events.intervals import Events, Interval
 from napari_vitface.events.labels import EventLabel
@@ -20,6 +20,8 @@ Part = Literal["onset", "offset", "inside"]
 
 #: Pixels that an interval is drawn wide at least, and beside an edge in which a press grabs it.
 _LEAST = 3.0
+#: Half the width in pixels of what a point event is drawn as.
+_DIAMOND = 6.0
 _GRAB = 5.0
 #: The part of a lane's height that is filled.
 _TOP, _BOTTOM = 0.12, 0.88
@@ -42,13 +44,15 @@ class _Lane:
     #: The frames after the last that each is seen in, and the greatest of these up to each.
     stops: NDArray[np.int64]
     reach: NDArray[np.int64]
+    points: NDArray[np.bool_]
 
     @classmethod
     def of(cls, intervals: list[Interval]) -> _Lane:
         onsets = np.array([each.onset for each in intervals], np.int64)
         stops = np.array([each.stop for each in intervals], np.int64)
         reach = np.maximum.accumulate(stops) if len(stops) else stops
-        return cls(intervals, onsets, stops, reach)
+        points = np.array([each.is_point for each in intervals], np.bool_)
+        return cls(intervals, onsets, stops, reach, points)
 
     def within(self, start: float, stop: float) -> slice:
         """Those that may be seen from frame `start` to `stop`."""
@@ -108,8 +112,13 @@ class IntervalLanes(pg.GraphicsObject):
             return None
         grab = _GRAB * self._per_pixel()
         lane = self._lanes[row]
-        near = lane.intervals[lane.within(x - grab - 1, x + grab + 1)]
-        at = [each for each in near if self._left(each) - grab <= x <= self._right(each) + grab]
+        near = lane.intervals[lane.within(x - 2 * grab - 1, x + 2 * grab + 1)]
+        at = [
+            each
+            for each in near
+            if self._left(each) - grab <= x <= self._right(each) + grab
+            or (each.is_point and abs(x - each.onset) <= 2 * grab)
+        ]
         if not at:
             return None
         # The selected one first, then the shortest: what covers it is reached beside it.
@@ -165,6 +174,10 @@ class IntervalLanes(pg.GraphicsObject):
         ends = np.maximum(ends, starts + _LEAST)
         if len(starts) > width // 2:
             starts, ends = _columns(starts, ends, width)
+        else:
+            points = lane.points[seen]
+            self._paint_points(painter, row, lane.onsets[seen][points], colour, per_pixel)
+            starts, ends = starts[~points], ends[~points]
         top, height = row + _TOP, _BOTTOM - _TOP
         # A gap as thin as can be seen tells neighbours apart.
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
@@ -174,11 +187,32 @@ class IntervalLanes(pg.GraphicsObject):
                 colour,
             )
 
+    def _paint_points(
+        self,
+        painter: QPainter,
+        row: int,
+        frames: NDArray[np.int64],
+        colour: QColor,
+        per_pixel: float,
+    ) -> None:
+        """Point events as diamonds, which have no duration that could be read off."""
+        half = _DIAMOND * per_pixel
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        middle = row + (_TOP + _BOTTOM) / 2
+        for frame in frames.tolist():
+            corners = ((-half, middle), (0, row + _TOP), (half, middle), (0, row + _BOTTOM))
+            painter.drawPolygon(QPolygonF([QPointF(frame + dx, y) for dx, y in corners]))
+
     def _paint_framed(
         self, painter: QPainter, row: int, interval: Interval, colour: QColor
     ) -> None:
         left = self._left(interval)
         width = max(self._right(interval) - left, _LEAST * self._per_pixel())
+        if interval.is_point:
+            width = 2 * (_DIAMOND + 2) * self._per_pixel()
+            left = interval.onset - width / 2
+            colour = QColor(Qt.GlobalColor.transparent)
         area = QRectF(left, row + _TOP, width, _BOTTOM - _TOP)
         painter.fillRect(area, colour)
         pen = pg.mkPen(self._ink, width=2)

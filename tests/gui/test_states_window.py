@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_vitface.events.trials import read_trials
 from napari_vitface.gui.actions import open_events, open_trajectories
+from napari_vitface.gui.states.classifying import free_file
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
 from napari_vitface.video import VideoWriter, open_video
 
@@ -127,6 +128,11 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     assert down is not None
     assert (down[TURN : 2 * TURN] > 0.5).all()
     assert (down[:TURN] < 0.5).all()
+    # And features of it for one's own analysis.
+    section.features_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run.status == "done", states.runner.run.message
+    assert videos[1].with_name("two_features_hog.h5").exists()
     # And in the plot, though nothing is tracked.
     section.plot_button.click()
     plotted = open_trajectories(dock.session.viewer)
@@ -194,6 +200,14 @@ def test_a_table_of_trials(
     section.table_button.click()
     assert "has no column of videos" in section.error.text()
     assert section.about.text() == "trials.csv: 2 trials of 2 animals"
+
+
+def test_a_classifier_takes_the_place_of_none(tmp_path: Path) -> None:
+    table = tmp_path / "trials.csv"
+    assert free_file(table, "dose (µg/kg)").name == "trials_dose-µg-kg-.vitstate"
+    (tmp_path / "trials_dose.vitstate").touch()
+    (tmp_path / "trials_dose-2.vitstate").touch()
+    assert free_file(table, "dose").name == "trials_dose-3.vitstate"
 
 
 def test_what_fails_is_said_where_it_was_pressed(

@@ -5,8 +5,10 @@ Knows napari's viewer model through the session, but no widget and no Qt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -133,42 +135,32 @@ class Classifying:
 
     # ----------------------------------------------------------------- running
 
-    def default_model(self, label: str) -> Path | None:
-        """Where a classifier of a label goes."""
-        table = self.trials.path if self.trials is not None else None
-        return table.with_name(f"{table.stem}_{label}{ENDING}") if table is not None else None
-
     def compute_features(self, features: str, settings: Mapping[str, Any]) -> None:
         """Compute features of the video on screen."""
-        session, opened = self._session, self._session.current
+        opened = self._session.current
         if opened is None:
             return
         arguments = {
             "video": opened.path,
+            "white": opened.white,
+            **self._computing(),
             "features": features,
             "settings": dict(settings),
             "crop": opened.crop,
-            "white": opened.white,
             "overwrite": True,
-            "model": session.model,
-            "device": session.device,
-            "precision": session.precision,
         }
         self._begin("features", "features", arguments, opened)
 
-    def train(self, settings: Mapping[str, Any], *, output: Path | None = None) -> None:
-        """Train a classifier on the trials; one that is there is replaced."""
+    def train(self, settings: Mapping[str, Any]) -> None:
+        """Train a classifier on the trials, beside their table; none that is there is replaced."""
         session = self._session
         if self.trials is None:
             return
         arguments = {
             "trials": self.trials.path,
-            "output": output,
-            "overwrite": True,
+            "output": free_file(self.trials.path, settings["label"]),
             "crop": session.current.crop if session.current is not None else None,
-            "model": session.model,
-            "device": session.device,
-            "precision": session.precision,
+            **self._computing(),
             **settings,
         }
         self._begin("train", "train_states", arguments)
@@ -194,6 +186,14 @@ class Classifying:
     def cancel(self) -> None:
         """Stop what is running."""
         self.runner.cancel()
+
+    def _computing(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "model": session.model,
+            "device": session.device,
+            "precision": session.precision,
+        }
 
     def _begin(
         self, work: Work, job: str, arguments: dict[str, object], opened: OpenVideo | None = None
@@ -250,6 +250,14 @@ class Classifying:
     def close(self) -> None:
         """Stop what is running."""
         self.runner.cancel()
+
+
+def free_file(table: Path, label: str) -> Path:
+    """The first file for a classifier of a label, beside the table, that is not there yet."""
+    plain = re.sub(r"[^\w.-]+", "-", label)
+    base = f"{table.stem}_{plain}"
+    names = (f"{base}{'' if number == 1 else f'-{number}'}{ENDING}" for number in count(1))
+    return next(path for name in names if not (path := table.with_name(name)).exists())
 
 
 def state_traces(table: Path, count: int) -> list[MeasuredTrace]:

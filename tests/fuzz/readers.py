@@ -238,6 +238,36 @@ def _predictions(name: str, fixed: bool = False) -> Callable[[Path], None]:
     return make
 
 
+def _converted(name: str, to: str) -> Callable[[Path], None]:
+    """Predictions, or labels, in another format."""
+
+    def make(folder: Path) -> None:
+        from napari_vitface.jobs.convert import convert
+
+        if to == "coco":
+            _project(folder)
+            source = folder
+        else:
+            source = folder / "source.csv"
+            _predictions(source.name)(folder)
+        list(convert(source, folder / name, write_as=to, frame_rate=25.0))
+
+    return make
+
+
+def _pupils(folder: Path) -> None:
+    region = {"rind": 0, "ivid": 0, "yrange": np.arange(5, 9), "xrange": np.arange(3, 9)}
+    pupil = {"com": np.random.default_rng(0).uniform(0, 4, (20, 2)), "area": np.ones(20)}
+    saved: Any = {"filenames": [["face.avi"]], "rois": [region], "pupil": [pupil]}
+    np.save(folder / "face_proc.npy", saved)
+
+
+def _read_coco(path: Path) -> None:
+    from napari_vitface import read_labels
+
+    read_labels(path)
+
+
 def _poses(path: Path) -> None:
     from napari_vitface.formats.poses import read_poses
 
@@ -452,6 +482,13 @@ READERS: tuple[Reader, ...] = (
     Reader("predictions h5", "poses.h5", _predictions("poses.h5"), _poses),
     Reader("predictions h5 that inflate", "poses.h5", _predictions("poses.h5"), _poses,
            bombs.predictions),
+    Reader("tidy csv", "tidy.csv", _converted("tidy.csv", "tidy-csv"), _poses, _TEXT),
+    Reader("sleap analysis", "sleap.h5", _converted("sleap.h5", "sleap-analysis"), _poses),
+    Reader("movement", "poses.nc", _converted("poses.nc", "movement"), _poses),
+    Reader("facemap", "pose.h5", _converted("pose.h5", "facemap-pose"), _poses),
+    Reader("facemap's pupil", "face_proc.npy", _pupils, _poses),
+    Reader("coco", "labels.json", _converted("labels.json", "coco"), _read_coco,
+           one_of(damaged, changed_json)),
     Reader("journal", "vitface/journal/cam.jsonl", _journal, lambda path: _window(path.parents[2]),
            one_of(damaged, _changed_lines, _changed_lines)),
     Reader("part file", "a.part", _part, _read_part),

@@ -35,7 +35,8 @@ def _read(path: Path) -> Labels:
         return _labels(json.loads(path.read_bytes()), path)
     except LabelError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except Exception as error:
+        # Whatever JSON that means something else makes of itself.
         reason = " ".join(str(error).split())
         raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason}).") from error
 
@@ -48,7 +49,7 @@ def _labels(data: dict[str, Any], path: Path) -> Labels:
     kinds = {one["category_id"] for one in annotations}
     if len(kinds) != 1:
         raise LabelError(f"{path} has keypoints of {len(kinds)} categories, and one is read.")
-    category = next(one for one in data["categories"] if one["id"] in kinds)
+    (category,) = (one for one in data["categories"] if one["id"] in kinds)
     names = tuple(category["keypoints"])
     # Edges count from 1.
     edges = tuple((names[a - 1], names[b - 1]) for a, b in category.get("skeleton", ()))

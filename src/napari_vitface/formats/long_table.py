@@ -212,7 +212,7 @@ class _Rows:
             for i, name in enumerate(NUMBERS):
                 if name in piece:
                     numbers[:, i] = piece[name].to_numpy(np.float64)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise LabelError(
                 f"{self._path} holds something that is not a number ({error})."
             ) from None

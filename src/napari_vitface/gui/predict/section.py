@@ -97,12 +97,12 @@ class PredictSection(Section):
         self.content.addWidget(self.about_model)
         self.content.addWidget(self.picture)
         self.content.addWidget(self.options)
+        # A line of its own: what it says can be long.
+        self.content.addWidget(self.predict_button)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
-        buttons.addWidget(self.predict_button, 1)
-        buttons.addWidget(self.plot_button)
-        buttons.addWidget(self.folder_button)
-        buttons.addWidget(self.export_button)
+        for button in (self.plot_button, self.folder_button, self.export_button):
+            buttons.addWidget(button, 1)
         self.content.addLayout(buttons)
         for widget in (
             self.progress, self.notices, self.low_confidence, self.device, self.result
@@ -164,7 +164,7 @@ class PredictSection(Section):
         self.model.addItem(_PREDICTIONS, None)
         self.model.setItemData(
             self.model.count() - 1,
-            "Show a table of DeepLabCut or Lightning Pose for this video",
+            "Show what another program predicted of this video",
             Qt.ItemDataRole.ToolTipRole,
         )
         self._show_choice()

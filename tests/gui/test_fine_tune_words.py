@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, labelled
 from napari_vitface.pose.metrics import ErrorSummary, Figures
 from napari_vitface.project.project import Project
+from napari_vitface.settings.option import declared
+from napari_vitface.settings.training import TrainingSettings
 
 
 def frames(count: int, video: str = "mouse", names: tuple[str, ...] = ("eye",)) -> LabelledFrames:
@@ -120,6 +122,12 @@ def test_the_plan_follows_the_options(
     plan = Plan("ready", frames(20), replace(RESULT, **result))
     words = plan_words(plan, FineTuneOptions(**options), "mouse-face")
     assert part in words
+
+
+def test_every_setting_with_a_row_in_the_form_is_an_option() -> None:
+    options = {field.name for field in fields(FineTuneOptions)}
+    shown = {name for name, each in declared(TrainingSettings).items() if each.option.label}
+    assert {"steps", "learning_rate"} <= shown <= options
 
 
 def test_an_image_size_is_read_or_refused() -> None:

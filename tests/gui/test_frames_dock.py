@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_vitface.gui.states.colours import LABELS
 from napari_vitface.gui.states.face_layers import MEAN
 from napari_vitface.video import open_video
 
@@ -139,6 +140,23 @@ def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesDock, qtbot: A
     frames.label.activated.emit(frames.label.currentIndex())
     qtbot.waitUntil(lambda: session.looking.face is not None)
     assert "mean face of early (10 averaged against 30 others)" in frames.about.text()
+
+
+def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesDock, qtbot: Any) -> None:
+    session = frames.session
+    assert session is not None
+    holder = frames.parent()
+    width = frames.width()
+    qtbot.mouseClick(frames.likeness_button, Qt.MouseButton.LeftButton)
+    opened = session.current
+    assert opened is not None
+    qtbot.waitUntil(lambda: "likeness" in opened.traces)
+    window = holder.parent()
+    trajectories = session.viewer.window.dock_widgets["ViT Face trajectories (napari-vitface)"]
+    assert trajectories.parent() in window.tabifiedDockWidgets(holder)
+    qtbot.waitUntil(lambda: trajectories.width() > 0.9 * width)
+    # Of the colour that the label has in the map.
+    assert [trace.colour for trace in opened.traces["likeness"]] == [LABELS[0]]
 
 
 def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(

@@ -16,6 +16,14 @@ def open_plugin_dock(viewer: Viewer, name: str) -> Any:
     """The widget of a dock of a viewer, opened and brought to the front."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", name)
+    window, docks = holder.parent(), viewer.window.dock_widgets
+    for other in (TRAJECTORIES, EVENTS, FRAMES):
+        there = docks.get(f"{other} (napari-vitface)")
+        # Beside others the two pictures of frames have no room.
+        if there is None or other == name or FRAMES not in (name, other):
+            continue
+        if window.dockWidgetArea(there.parent()) == window.dockWidgetArea(holder):
+            window.tabifyDockWidget(there.parent(), holder)
     holder.show()
     holder.raise_()
     return dock

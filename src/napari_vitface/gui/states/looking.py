@@ -5,6 +5,7 @@ Knows napari's viewer model through the session, but no widget and no Qt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -187,7 +188,7 @@ class Looking:
         def on_event(event: Event) -> None:
             match event:
                 case Finished(result=LikenessResult() as found):
-                    traces = likeness_traces(found, len(opened.video))
+                    traces = likeness_traces(found, len(opened.video), result.labels)
                     self._session.put_traces(opened, traces, opened.elsewhere)
                 case Failed():
                     self._session.tell(event.message, "error")
@@ -236,13 +237,18 @@ class Looking:
         self.runner.cancel()
 
 
-def likeness_traces(found: LikenessResult, count: int) -> list[MeasuredTrace]:
-    """A trace for each label over the `count` frames of a video."""
+def likeness_traces(
+    found: LikenessResult, count: int, labels: Sequence[str]
+) -> list[MeasuredTrace]:
+    """A trace for each label over the `count` frames of a video, in the order of `labels`.
+
+    They have the colours that these have in the map.
+    """
     frames = np.arange(*found.frames)
     traces = []
-    for place, name in enumerate(found.labels):
+    for name in (each for each in labels if each in found.labels):
         samples = np.full(count, np.nan, np.float32)
-        samples[frames] = found.similarity[:, place]
+        samples[frames] = found.similarity[:, found.labels.index(name)]
         traces.append(
             MeasuredTrace(
                 LIKENESS,  # type: ignore[arg-type]
@@ -250,7 +256,7 @@ def likeness_traces(found: LikenessResult, count: int) -> list[MeasuredTrace]:
                 name,
                 samples=samples,
                 of="correlation",
-                colour=LABELS[place % len(LABELS)],
+                colour=LABELS[labels.index(name) % len(LABELS)],
             )
         )
     return traces

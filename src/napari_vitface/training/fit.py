@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypedDict, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -36,20 +36,6 @@ __all__ = ["Fit", "FitProgress", "FitSettings", "fit", "predict_inputs", "predic
 _WORTH = 0.005
 #: Frames judged at a time.
 _JUDGED_AT_ONCE = 16
-
-
-class FitNumbers(TypedDict):
-    """What is needed to go on with a training beside its tensors, as plain data."""
-
-    step: int
-    batch_size: int
-    accumulate: int
-    loss_sum: float
-    loss_count: int
-    best_error: float | None
-    best_step: int | None
-    not_better: int
-    scaler: dict[str, object]
 
 
 class Fit:

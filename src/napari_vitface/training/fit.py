@@ -24,7 +24,7 @@ from napari_vitface.training.batches import (
     Sources,
     seed_of,
 )
-from napari_vitface.training.fit_settings import FitProgress, FitSettings
+from napari_vitface.training.fit_settings import FitNumbers, FitProgress, FitSettings
 from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.loss import coordinate_loss, heatmap_loss, points_taught
 from napari_vitface.training.optimiser import backbone_rate, parameter_groups, rate

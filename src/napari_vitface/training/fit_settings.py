@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypedDict
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.training import SCRATCH, TrainingSettings
@@ -113,3 +113,17 @@ class FitProgress:
     median_error: float | None
     mean_error: float | None
     best: bool = True
+
+
+class FitNumbers(TypedDict):
+    """What is needed to go on with a training beside its tensors, as plain data."""
+
+    step: int
+    batch_size: int
+    accumulate: int
+    loss_sum: float
+    loss_count: int
+    best_error: float | None
+    best_step: int | None
+    not_better: int
+    scaler: dict[str, object]

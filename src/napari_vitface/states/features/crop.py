@@ -97,10 +97,12 @@ class FixedCrop:
         self, video: Video, frames: Sequence[int], scales: Sequence[Scale]
     ) -> Iterator[tuple[int, tuple[NDArray[np.uint8], ...] | None]]:
         own = [Scale(self.rectangle, each.size, each.grey) for each in scales]
-        # Where all want the same, the thread that decodes scales as well.
-        together = len(set(own)) == 1
-        scalers = [ImageScaler(each) for each in own]
-        source = video.frames(frames, scale=own[0] if together else None)
+        # Where all want the same, the thread that decodes scales as well; where they want grey in
+        # several sizes, it crops.
+        together, grey = len(set(own)) == 1, all(each.grey for each in own)
+        cropped = Scale(self.rectangle, self.size, grey=True) if grey else None
+        scalers = [ImageScaler(each) for each in (scales if grey else own)]
+        source = video.frames(frames, scale=own[0] if together else cropped)
         try:
             for number, image in source:
                 if image is None:
@@ -108,6 +110,7 @@ class FixedCrop:
                 elif together:
                     yield number, (image,) * len(own)
                 else:
-                    yield number, tuple(scaler(image, white=video.white) for scaler in scalers)
+                    white = None if grey else video.white
+                    yield number, tuple(scaler(image, white=white) for scaler in scalers)
         finally:
             source.close()  # type: ignore[attr-defined]

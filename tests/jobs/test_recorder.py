@@ -10,6 +10,7 @@ import pytest
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.part_file import PartFile, record_type
 from napari_vitface.jobs.recorder import Recorder
@@ -29,7 +30,7 @@ def rows_of(start: int, stop: int) -> np.ndarray:
 def start(folder: Path, frames: int) -> tuple[Recorder, PartFile]:
     outputs = Outputs.beside(folder / "mouse.mp4", "m")
     part = PartFile(outputs.part, {}, record_type(2), range(frames))
-    return Recorder(part, outputs, KEYPOINTS, "vitface_m"), part
+    return Recorder(part, outputs, Heading(KEYPOINTS, "vitface_m")), part
 
 
 def test_rows_of_an_earlier_run_come_first_in_the_tables(tmp_path):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.jobs.events import (
     Event,
     Finished,
@@ -254,7 +255,8 @@ class _Run:
         with ExitStack() as stack:
             settings = plain_data(self.settings())
             made = {key: settings[key] for key in _MADE_WITH}
-            recorder = Recorder(self.part, self.outputs, self.model.keypoints, self.scorer, made)
+            heading = Heading(self.model.keypoints, self.scorer, self.video.path.name, about=made)
+            recorder = Recorder(self.part, self.outputs, heading)
             stack.callback(recorder.stop)
             source = batches(
                 self.video,

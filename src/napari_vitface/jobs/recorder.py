@@ -7,16 +7,15 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.formats.predictions import Heading
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.part_file import PartFile
-from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
     from napari_vitface.formats.poses import PoseWriter
@@ -34,26 +33,19 @@ class Recorder:
     ----------
     part : PartFile
     outputs : Outputs
-    keypoints : KeypointSet
-    scorer : str
-        Named in the tables as who made the predictions.
-    about : mapping, optional
-        How they were made, as plain data; kept in the HDF5 table.
+    heading : Heading
+        What is said once in the tables.
     """
 
     def __init__(
         self,
         part: PartFile,
         outputs: Outputs,
-        keypoints: KeypointSet,
-        scorer: str,
-        about: Mapping[str, Any] | None = None,
+        heading: Heading,
     ) -> None:
         self._part = part
         self._outputs = outputs
-        self._keypoints = keypoints
-        self._scorer = scorer
-        self._about = about
+        self._heading = heading
         self._tables: PoseWriter | None = None
         self._error: BaseException | None = None
         # Bounded: a disk that is slower than the model slows the run down, and memory stays small.
@@ -123,13 +115,8 @@ class Recorder:
     def _open_tables(self) -> None:
         # Imported here, because pandas takes a while and the model need not wait for it.
         from napari_vitface.formats.poses import PoseWriter
-        from napari_vitface.formats.predictions import Heading
 
-        self._tables = PoseWriter(
-            self._outputs.h5,
-            self._outputs.csv,
-            heading=Heading(self._keypoints, self._scorer, about=self._about),
-        )
+        self._tables = PoseWriter(self._outputs.h5, self._outputs.csv, heading=self._heading)
 
     def _to_tables(self, rows: NDArray[np.void]) -> None:
         assert self._tables is not None

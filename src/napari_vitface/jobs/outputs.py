@@ -45,12 +45,7 @@ class Outputs:
             If the folder is not there and cannot be made.
         """
         folder = results_folder(video) if folder is None else folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise VitFaceError(
-                f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
-            ) from error
+        made_folder(folder)
         h5, csv = table_paths(video, model, folder=folder)
         drawn = (
             output_path(video, f"{_OVERLAY}.mp4", model=model, folder=folder) if overlay else None
@@ -81,6 +76,17 @@ class Outputs:
         for path in (self.h5, self.csv, self.overlay):
             for other in [] if path is None else leftovers(path):
                 other.unlink(missing_ok=True)
+
+
+def made_folder(folder: Path) -> Path:
+    """An output folder, made if it is not there; `VitFaceError` if that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise VitFaceError(
+            f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
+        ) from error
+    return folder
 
 
 def why_not_kept(kept_in: Path) -> str:

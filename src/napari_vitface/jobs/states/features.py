@@ -17,7 +17,7 @@ from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
-from napari_vitface.jobs.outputs import output_path, results_folder
+from napari_vitface.jobs.outputs import made_folder, output_path, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile
 from napari_vitface.jobs.resources import Resources, shared_or_own
@@ -122,7 +122,9 @@ def features(
         )
         extractors = make_extractors(kinds, material)
         about = _about(material, stamp, chosen)
-        folder = _made(results_folder(source.path) if output_dir is None else Path(output_dir))
+        folder = made_folder(
+            results_folder(source.path) if output_dir is None else Path(output_dir)
+        )
         files = [
             _Output.of(kind, extractor, material, about, model, folder)
             for kind, extractor in zip(kinds, extractors, strict=True)
@@ -383,16 +385,6 @@ def _about(material: Material, stamp: VideoStamp, frames: range) -> dict[str, ob
         "frames": [frames.start, frames.stop, frames.step],
         "white": video.white,
     }
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise VitFaceError(
-            f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
-        ) from error
-    return folder
 
 
 def _not_written(path: Path, error: OSError) -> VitFaceError:

@@ -16,6 +16,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.trials import read_trials
 from napari_vitface.jobs.events import Event, Finished, Progress, Started
+from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
@@ -111,7 +112,7 @@ def responses(
     curves = _compared(
         seen, labelled, groups, window, rate, share, mixed=any(k.mixed for k in kinds)
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     _write_table(files[0], labelled, groups, unit, curves)
     _write_curves(files[1], curves)
     _draw(files[2], curves, label, bool(rate))

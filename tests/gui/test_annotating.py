@@ -19,6 +19,8 @@ from napari_vitface.project.event_labels import read_event_labels
 from napari_vitface.project.project import Project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Pump
 
     from napari_vitface.gui.workbench import Workbench
@@ -207,6 +209,43 @@ def test_a_project_takes_over_what_was_drawn_before_it_was_there(
     assert "events" not in (folder / "config.yaml").read_text()
     session.labelling.documents.changed.emit()
     assert Project.open(folder).video("mouse") is not None
+
+
+def test_the_videos_of_a_project_share_its_labels(
+    session: Workbench,
+    annotating: Annotating,
+    pump: Pump,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    folder = tmp_path / "project"
+    session.labelling.documents.create(folder, KeypointSet(("nose",)), "Ann")
+    pump.until(lambda: _kept_in(annotating) == folder)
+    annotating.draw("groom", 5, 12)
+    project = session.labelling.documents.project
+    assert project is not None
+    # One that is not open, and one that is opened beside it.
+    paths = [write_video(tmp_path / f"{name}.mp4") for name in ("shut", "open")]
+    for path in paths:
+        project.add_video(path)
+        entry = project.video(path)
+        assert entry is not None
+        table = project.events_path(entry)
+        table.parent.mkdir(exist_ok=True)
+        write_events(table, [Interval(1, 2, "groom")])
+    session.add_video(open_for_window(paths[1]))
+    pump.until(lambda: spans(annotating) == [(1, 2, "groom")] and _kept_in(annotating) == folder)
+    annotating.add_label("rest")
+    annotating.draw("rest", 20, 22)
+    session.videos.show(session.videos.find(tmp_path / "mouse.mp4"))
+    pump.until(lambda: spans(annotating) == [(5, 12, "groom")])
+    assert [each.name for each in annotating.labels] == ["groom", "rest"]
+    assert annotating.rename_label("groom", "lick")
+    assert spans(annotating) == [(5, 12, "lick")]
+    assert read_events(project.events_path(project.video(paths[0]))) == (Interval(1, 2, "lick"),)
+    session.videos.show(session.videos.find(paths[1]))
+    pump.until(lambda: spans(annotating) == [(1, 2, "lick"), (20, 22, "rest")])
+    assert [each.name for each in read_event_labels(folder)] == ["lick", "rest"]
 
 
 def _kept_in(annotating: Annotating) -> Path | None:

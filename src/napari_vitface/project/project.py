@@ -278,6 +278,10 @@ class Project:
         self._documents.add(document)
         return document
 
+    def events_path(self, entry: VideoEntry) -> Path:
+        """Where the events of a video are, once there are any."""
+        return self.own_folder / "events" / f"{entry.name}.tsv"
+
     def events(self, video: str | os.PathLike[str]) -> EventDocument:
         """Open the events of one video for editing.
 
@@ -297,7 +301,7 @@ class Project:
         entry = self.video(video)
         if entry is None:
             raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
-        path = self.own_folder / "events" / f"{entry.name}.tsv"
+        path = self.events_path(entry)
         journal = self.own_folder / "journal" / "events" / f"{entry.name}.jsonl"
         check_inside(self.folder, path, journal, journal.with_suffix(".lock"))
         remove_leftovers(path.parent, journal.parent)

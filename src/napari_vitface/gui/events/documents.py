@@ -52,6 +52,10 @@ class EventDocuments:
         opened = self._session.current
         return opened.events if opened is not None else None
 
+    def all(self) -> list[VideoEvents]:
+        """The events of all open videos."""
+        return [each.events for each in self._session.videos if each.events is not None]
+
     @property
     def opening(self) -> bool:
         """Whether the events of the current video are being opened."""

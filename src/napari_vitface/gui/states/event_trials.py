@@ -31,7 +31,7 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
     if in_project is not None:
         project = in_project.project
         tables = {
-            entry.path.resolve(): project.own_folder / "events" / f"{entry.name}.tsv"
+            entry.path.resolve(): project.events_path(entry)
             for entry in project.videos
             if entry.path is not None
         }

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import CheckpointError, VideoError, VitFaceError
+from napari_vitface.formats.format import read_as
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import (
     Event,
@@ -238,6 +239,7 @@ def test_a_video_cut_off_in_the_middle_is_predicted_as_far_as_it_goes(run, tmp_p
     count = events[0].total
     assert 10 < count < 60
     assert len(read_poses(tmp_path / "mouse_vitface_tiny.h5")) == count
+    assert read_as("predictions", tmp_path / "mouse_vitface_tiny.h5").video == "mouse.mkv"
 
 
 def test_a_stack_and_a_single_image_are_predicted_like_a_video(run, tmp_path):

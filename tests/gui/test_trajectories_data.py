@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.label_rows import LabelRows
-from napari_vitface.gui.trajectories.panel import clock
 from napari_vitface.gui.trajectories.trace_files import (
     filtered_paths,
     plotted_columns,

@@ -18,7 +18,8 @@ from qtpy.QtWidgets import QGraphicsSimpleTextItem
 from napari_vitface.events.intervals import Events, Interval
 from napari_vitface.events.labels import EventLabel
 from napari_vitface.gui.events.lanes import Hit, IntervalLanes
-from napari_vitface.gui.trajectories.panel import LEFT, FrameAxis, TimeView
+from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
+from napari_vitface.gui.trajectories.panel import TimeView
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Pixels beside the line of the slider in which a press grabs it.

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter
 
-from napari_vitface.gui.trajectories.panel import LEFT, TimeView
+from napari_vitface.gui.trajectories.axes import LEFT
+from napari_vitface.gui.trajectories.panel import TimeView
 from napari_vitface.gui.trajectories.pg import pg
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
+from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import PANELS, clock
+from napari_vitface.gui.trajectories.panel import PANELS
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trace_export import (
     ask_for_file,
@@ -150,8 +151,6 @@ class VideoPlot:
         self._take_table()
         self._on_keypoints()
         self._on_filters()
-        self._watch()
-        self.redraw_soon()
 
     def _on_filled(self, start: int, stop: int) -> None:
         if self._opened.predictions is self._store.table:
@@ -198,7 +197,7 @@ class VideoPlot:
     def _show_labelled(self) -> None:
         self._plot.lanes.ticks["labelled"].set_frames(self._rows.frames)
         self._show_waiting()
-        self.redraw_soon()
+        self.show_traces()  # Without predictions, there are panels once there are labels.
 
     def _on_keypoints(self) -> None:
         predictions, labels = self._opened.predictions, self._opened.labels

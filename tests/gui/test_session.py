@@ -460,11 +460,12 @@ def test_a_format_of_another_package_is_opened_in_the_window(
         FORMATS,
         "import numpy as np\n"
         "from napari_vitface.formats.format import Format\n"
+        "from napari_vitface.formats.predictions import Predictions\n"
         "from napari_vitface.pose.keypoints import KeypointSet\n"
         "from napari_vitface.pose.table import PoseTable\n"
-        "def read(path):\n"
+        "def read(path, choice):\n"
         "    xy = np.loadtxt(path).reshape(-1, 1, 2)\n"
-        "    return PoseTable(KeypointSet(('whisker',)), xy)\n"
+        "    return Predictions(PoseTable(KeypointSet(('whisker',)), xy))\n"
         "TOY = Format('toy', 'a toy', ('.toy',), lambda path: path.suffix == '.toy',\n"
         "             read_poses=read)\n",
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.labelled_images import Labels
-from napari_vitface.jobs.auditing import training as audit_training
+from napari_vitface.jobs.auditing import judges
 from napari_vitface.jobs.auditing.audit import audit, audit_video
 from napari_vitface.jobs.auditing.judged_labels import (
     AuditedLabels,
@@ -60,7 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         ("_FACES", 6), ("_DRAWN_STEPS", 3), ("_STEPS", 2), ("_FRAMES_A_STEP", 1000),
         ("_STEPS_FRESH", 0),
     ):  # fmt: skip
-        monkeypatch.setattr(audit_training, name, value)
+        monkeypatch.setattr(judges, name, value)
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_mistakes_made_on_purpose_are_found_and_clean_frames_are_not_accused(
 ) -> None:
     from napari_vitface.video import VideoWriter
 
-    monkeypatch.setattr(audit_training, "_STEPS", 25)
+    monkeypatch.setattr(judges, "_STEPS", 25)
     # This animal does not blink: what only one block shows, no network of the other blocks knows,
     # and an audit names it with good reason.
     movie = MouseFaceSample(6, 96, (240, 320))

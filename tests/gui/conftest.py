@@ -218,4 +218,4 @@ def dock(
     viewer.window._qt_window.resize(1400, 1000)
     made = open_dock(viewer)
     yield made
-    made.close_session()
+    made.close_links()

@@ -76,7 +76,7 @@ def test_the_plugin_menu_opens_the_dock_and_shows_it_once(
     choose()
     assert viewer.window.dock_widgets[DOCK_NAME] is dock
     qtbot.waitUntil(dock.isVisible)
-    dock.close_session()
+    dock.close_links()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_menu_entries_open_the_dock(make_napari_viewer: Any, qtbot: Any) -> 
     assert dock.isVisible()
     get_app_model().commands.execute_command("napari-vitface.predict").result()
     assert viewer.window.dock_widgets[DOCK_NAME] is dock
-    dock.close_session()
+    dock.close_links()
 
 
 def test_without_a_video_the_sections_say_what_they_wait_for(dock: ViTFaceDock) -> None:
@@ -564,7 +564,7 @@ def test_closing_the_dock_lets_go_of_everything(
     again = open_dock(viewer)
     assert again.session is not session
     assert again.session.current is not None
-    again.close_session()
+    again.close_links()
 
 
 def test_closing_the_window_ends_the_engine(
@@ -588,7 +588,7 @@ def test_two_viewers_do_not_meet(make_napari_viewer: Any, qtbot: Any, video_path
     assert docks[0].session is not docks[1].session
     assert docks[1].session.current is None
     for dock in docks:
-        dock.close_session()
+        dock.close_links()
 
 
 def test_the_demo_opens_with_points_and_attention_on(
@@ -605,7 +605,7 @@ def test_the_demo_opens_with_points_and_attention_on(
     assert dock.session.current.path == video_path
     assert dock.session.attention.enabled
     assert dock.session.prediction.run is not None
-    dock.close_session()
+    dock.close_links()
 
 
 def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(

@@ -144,7 +144,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     assert area == Qt.DockWidgetArea.BottomDockWidgetArea
     assert "Waits for a video" in dock.waiting.text()
     session = dock.session
-    viewer.window.dock_widgets["ViT Face (napari-vitface)"].close_session()
+    viewer.window.dock_widgets["ViT Face (napari-vitface)"].close_links()
     assert dock.session is None
     assert "was closed" in dock.waiting.text()
     assert session.closed

@@ -220,7 +220,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     get_app_model().commands.execute_command("napari-vitface.show_trajectories").result()
     assert viewer.window.dock_widgets[NAME] is dock
     assert dock.isVisible()
-    viewer.window.dock_widgets[DOCK].close_session()
+    viewer.window.dock_widgets[DOCK].close_links()
     dock.close_links()
 
 

@@ -14,6 +14,7 @@ from napari_vitface.gui.attention.section import AttentionSection
 from napari_vitface.gui.closing_guard import ClosingGuard
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.correct.section import CorrectSection
+from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_report import note_engine
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.fine_tune.section import FineTuneSection
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _LETTERS = 44
 
 
-class ViTFaceDock(QWidget):
+class ViTFaceDock(DockedWidget):
     """The dock of one viewer. Closing it lets go of the viewer; hiding it changes nothing."""
 
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
@@ -151,18 +152,12 @@ class ViTFaceDock(QWidget):
         # Buttons stand three in a row, and letters are not of one size on all computers.
         self.setMinimumWidth(max(310, _LETTERS * self.fontMetrics().averageCharWidth()))
 
-    def event(self, event: QEvent) -> bool:
-        # napari takes the widget out of its dock when the user closes that.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_session()
-        return bool(super().event(event))
-
     def showEvent(self, event: QShowEvent) -> None:
         """Know the window that it is in."""
         super().showEvent(event)
         self.closing.watch()
 
-    def close_session(self) -> None:
+    def close_links(self) -> None:
         """Let go of the viewer and end the engine; the dock is of no use afterwards."""
         self._connections.undo()
         self.session.close()

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
+from qtpy.QtGui import QColor
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -79,6 +80,13 @@ def style_sheet(viewer: ViewerModel) -> str:
     }}
     QPushButton[role="fold"]:hover {{ color: {mix(1.0)}; }}
     """
+
+
+def plot_colours(theme_name: str) -> tuple[QColor, QColor]:
+    """What is written in plots, and what it stands on, in a theme of napari."""
+    theme = get_theme(theme_name)
+    text, back = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.text, theme.canvas))
+    return text, back
 
 
 def ground_colours(viewer: ViewerModel) -> dict[str, tuple[int, int, int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -28,6 +28,7 @@ from napari_vitface.gui.attention.map_captions import heading, how_computed
 from napari_vitface.gui.attention.map_grid import KINDS, AttentionGrid, Tile
 from napari_vitface.gui.attention.tiles import Ground, draw_tile, ground
 from napari_vitface.gui.background_writing import write_now
+from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.model_info import bundled_names
@@ -46,7 +47,7 @@ _ANOTHER_FILE = "Model file…"
 _WIDTHS = (90, 420)
 
 
-class AttentionGridDock(QWidget):
+class AttentionGridDock(DockedWidget):
     """Draws an `AttentionGrid`; opened below the canvas by the Attention section."""
 
     def __init__(self, session: Workbench, grid: AttentionGrid, viewer: Viewer) -> None:
@@ -187,12 +188,6 @@ class AttentionGridDock(QWidget):
         """Compute nothing that nobody sees."""
         super().hideEvent(event)
         self._grid.open = False
-
-    def event(self, event: QEvent) -> bool:
-        # napari takes the widget out of its dock when the user closes that.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_links()
-        return bool(super().event(event))
 
     def close_links(self) -> None:
         """Stop listening."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QColorDialog,
@@ -28,11 +28,12 @@ from napari_vitface.gui.correct.keys import (
     words_with_key,
     words_with_timeline_key,
 )
+from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.events.timeline import Timeline
 from napari_vitface.gui.events.toolbar import EventsToolbar
 from napari_vitface.gui.plugin_docks import EVENTS, FACE, open_plugin_dock, placed_below
 from napari_vitface.gui.section import Note, WrappedLabel, row_of
-from napari_vitface.gui.style import style_sheet
+from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.trajectories.toolbar import STYLE
 from napari_vitface.gui.workbench import Workbench, open_session_of
 from napari_vitface.jobs.outputs import output_path
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _HEIGHT = 210
 
 
-class EventsDock(QWidget):
+class EventsDock(DockedWidget):
     """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
 
     Attributes
@@ -359,12 +360,6 @@ class EventsDock(QWidget):
                 return True
         return False
 
-    def event(self, event: QEvent) -> bool:
-        # napari takes the widget out of its dock when the user closes that.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_links()
-        return bool(super().event(event))
-
     def sizeHint(self) -> QSize:
         return QSize(900, _HEIGHT)
 
@@ -372,12 +367,9 @@ class EventsDock(QWidget):
         return QSize(400, 120)
 
     def _restyle(self, event: Any = None) -> None:
-        from napari.utils.theme import get_theme
-
         viewer = self._viewer()
         if viewer is None:
             return
-        theme = get_theme(viewer.theme)
-        back, text = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.canvas, theme.text))
+        text, back = plot_colours(viewer.theme)
         self.setStyleSheet(style_sheet(viewer) + STYLE)
         self.timeline.set_colours(text, back, QColor(text))

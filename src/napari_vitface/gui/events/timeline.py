@@ -24,8 +24,6 @@ from napari_vitface.gui.trajectories.pg import pg
 
 #: Pixels beside the line of the slider in which a press grabs it.
 _GRAB = 5
-#: Frames that are shown at least.
-_FEWEST = 8
 #: Height of a lane in pixels, at most and at least.
 _TALLEST, _LOWEST = 30, 9
 
@@ -149,7 +147,6 @@ class Timeline(pg.GraphicsLayoutWidget):
     def __init__(self, press: Callable[[QKeyEvent], bool]) -> None:
         super().__init__()
         self._press = press
-        self._length = 0
         self._drag: _Drag | None = None
         self.frame = 0
         self.ci.layout.setContentsMargins(2, 2, 24, 2)
@@ -193,33 +190,21 @@ class Timeline(pg.GraphicsLayoutWidget):
 
     def set_length(self, length: int, times: NDArray[np.float64] | None) -> None:
         """Another video: number of frames, and seconds of each frame if they are known."""
-        self._length = length
         self.axis.set_times(times)
-        self.view.setLimits(
-            xMin=-0.5,
-            xMax=max(length - 0.5, 0.5),
-            minXRange=min(_FEWEST, max(length, 1)),
-            maxXRange=max(length, 1),
-        )
+        self.view.set_length(length)
         self.fit()
 
     def fit(self) -> None:
         """Show the whole video."""
-        self.view.setXRange(-0.5, max(self._length - 0.5, 0.5), padding=0)
+        self.view.show_all()
 
     def show_frames(self, start: float, stop: float) -> None:
         """Bring some frames into view."""
-        self.view.setXRange(start, stop, padding=0)
+        self.view.show_frames(start, stop)
 
     def bring_into_view(self, frame: int) -> None:
         """Turn the page if a frame is out of view."""
-        left, right = self.view.viewRange()[0]
-        if left <= frame <= right:
-            return
-        width = right - left
-        start = frame - 0.1 * width if frame > right else frame - 0.9 * width
-        start = float(np.clip(start, -0.5, max(-0.5, self._length - 0.5 - width)))
-        self.show_frames(start, start + width)
+        self.view.bring_into_view(frame)
 
     def set_events(self, events: Events, labels: Sequence[EventLabel]) -> None:
         """Draw these, a lane for each label."""
@@ -279,11 +264,11 @@ class Timeline(pg.GraphicsLayoutWidget):
 
     def _begin_drag(self, x: float, y: float) -> bool:
         row = self.lanes.row(y)
-        if row is None or not self._length:
+        if row is None or not self.view.length:
             return False
         hit = self.lanes.hit(x, y)
         label = self.lanes.labels[row].name
-        self._drag = _Drag(label, x, self._length, hit)
+        self._drag = _Drag(label, x, self.view.length, hit)
         if hit is not None:
             self.selected.emit(hit.interval)
         else:
@@ -294,7 +279,7 @@ class Timeline(pg.GraphicsLayoutWidget):
         drag = self._drag
         if drag is None:
             return
-        result = drag.result(float(np.clip(x, -0.5, self._length - 0.5)))
+        result = drag.result(float(np.clip(x, -0.5, self.view.length - 0.5)))
         if not ended:
             self.lanes.set_ghost(result)
             return
@@ -350,9 +335,9 @@ class Timeline(pg.GraphicsLayoutWidget):
             self._fit_lanes()
 
     def _on_sought(self, x: float) -> None:
-        if not self._length:
+        if not self.view.length:
             return
-        self._seek_to = int(np.clip(round(x), 0, self._length - 1))
+        self._seek_to = int(np.clip(round(x), 0, self.view.length - 1))
         # A drag brings many places; the slider goes to the last one when it has time.
         if not self._seek_timer.isActive():
             self._seek_timer.start(0)

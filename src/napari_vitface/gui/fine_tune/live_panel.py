@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from napari.utils.theme import get_theme
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
 from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
 from napari_vitface.gui.section import Fold, WrappedLabel
+from napari_vitface.gui.style import plot_colours
 
 
 class LivePanel(Fold):
@@ -60,6 +59,4 @@ class LivePanel(Fold):
 
     def set_theme(self, name: str) -> None:
         """Draw in the colours of a theme of napari."""
-        theme = get_theme(name)
-        back, text = (QColor(*c.as_rgb_tuple()[:3]) for c in (theme.canvas, theme.text))
-        self.plot.set_colours(text, back)
+        self.plot.set_colours(*plot_colours(name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.plugin_docks import (
     FACE,
     FRAMES,
@@ -34,7 +35,7 @@ from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.states.colours import LABELS, frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
-from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.style import count, plot_colours, style_sheet
 from napari_vitface.gui.trajectories.toolbar import STYLE
 from napari_vitface.gui.workbench import Workbench, open_session_of
 
@@ -46,7 +47,7 @@ _ORDERS = {"time": "in time", "label": "by label", "clusters": "by likeness"}
 _MAPS = {"pca": "PCA", "umap": "UMAP"}
 
 
-class FramesDock(QWidget):
+class FramesDock(DockedWidget):
     """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
 
     Attributes
@@ -351,12 +352,6 @@ class FramesDock(QWidget):
 
     # ----------------------------------------------------------------- the widget
 
-    def event(self, event: QEvent) -> bool:
-        # napari takes the widget out of its dock when the user closes that.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_links()
-        return bool(super().event(event))
-
     def sizeHint(self) -> QSize:
         return QSize(900, _HEIGHT)
 
@@ -364,13 +359,10 @@ class FramesDock(QWidget):
         return QSize(400, 150)
 
     def _restyle(self, event: Any = None) -> None:
-        from napari.utils.theme import get_theme
-
         viewer = self._viewer()
         if viewer is None:
             return
-        theme = get_theme(viewer.theme)
-        back, text = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.canvas, theme.text))
+        text, back = plot_colours(viewer.theme)
         self.setStyleSheet(style_sheet(viewer) + STYLE)
         self.matrix.set_colours(text, back)
         self.map.set_colours(text, back)

@@ -6,14 +6,15 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock, placed_below
 from napari_vitface.gui.section import WrappedLabel
-from napari_vitface.gui.style import style_sheet
+from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.list import TraceList
 from napari_vitface.gui.trajectories.toolbar import STYLE, TrajectoryToolbar
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _HEIGHT = 330
 
 
-class TrajectoriesDock(QWidget):
+class TrajectoriesDock(DockedWidget):
     """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
 
     Attributes
@@ -177,12 +178,6 @@ class TrajectoriesDock(QWidget):
 
     # ----------------------------------------------------------------- the widget
 
-    def event(self, event: QEvent) -> bool:
-        # napari takes the widget out of its dock when the user closes that.
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.close_links()
-        return bool(super().event(event))
-
     def sizeHint(self) -> QSize:
         return QSize(900, _HEIGHT)
 
@@ -203,11 +198,8 @@ class TrajectoriesDock(QWidget):
         self.toolbar.set_usable(not text)
 
     def _restyle(self, event: Any = None) -> None:
-        from napari.utils.theme import get_theme
-
         viewer = self._viewer
-        theme = get_theme(viewer.theme)
-        back, text = (QColor(*colour.as_rgb_tuple()[:3]) for colour in (theme.canvas, theme.text))
+        text, back = plot_colours(viewer.theme)
         self.setStyleSheet(style_sheet(viewer) + STYLE)
         self.plot.set_colours(text, back, QColor(text))
         self._to_video(VideoPlot.show_traces)()

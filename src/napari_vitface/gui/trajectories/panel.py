@@ -113,6 +113,10 @@ PANELS = (
 CENTRED = ("x", "y")
 
 
+#: Frames that are shown at least.
+_FEWEST = 8
+
+
 class TimeView(pg.ViewBox):
     """Where traces are drawn: the wheel zooms in time, a drag moves in time or the slider.
 
@@ -128,6 +132,36 @@ class TimeView(pg.ViewBox):
         super().__init__(enableMenu=False)
         self._near_cursor = near_cursor
         self._seeking = False
+        #: Frames of the video.
+        self.length = 0
+
+    def set_length(self, length: int) -> None:
+        """Let as many frames be seen, and no less than a few of them."""
+        self.length = length
+        self.setLimits(
+            xMin=-0.5,
+            xMax=max(length - 0.5, 0.5),
+            minXRange=min(_FEWEST, max(length, 1)),
+            maxXRange=max(length, 1),
+        )
+
+    def show_all(self) -> None:
+        """Show the whole video."""
+        self.show_frames(-0.5, max(self.length - 0.5, 0.5))
+
+    def show_frames(self, start: float, stop: float) -> None:
+        """Bring some frames into view."""
+        self.setXRange(start, stop, padding=0)
+
+    def bring_into_view(self, frame: int) -> None:
+        """Turn the page if a frame is out of view."""
+        left, right = self.viewRange()[0]
+        if left <= frame <= right:
+            return
+        width = right - left
+        start = frame - 0.1 * width if frame > right else frame - 0.9 * width
+        start = float(np.clip(start, -0.5, max(-0.5, self.length - 0.5 - width)))
+        self.show_frames(start, start + width)
 
     def wheelEvent(self, event: Any, axis: int | None = None) -> None:
         if axis == 1:

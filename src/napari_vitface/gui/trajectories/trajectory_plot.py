@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 #: Pixels beside the line of the slider in which a press grabs it.
 _GRAB = 5
 
-#: Frames that are shown at least.
-_FEWEST = 8
-
 
 class TrajectoryPlot(pg.GraphicsLayoutWidget):
     """Panels of traces with one time axis.
@@ -50,7 +47,6 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._length = 0
         #: Where the line of the slider stands.
         self.frame = 0
         self._times: NDArray[np.float64] | None = None
@@ -119,22 +115,16 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
 
     def set_length(self, length: int, times: NDArray[np.float64] | None) -> None:
         """Another video: number of frames, and seconds of each frame if they are known."""
-        self._length = length
         self._times = times
         for panel in self.panels.values():
             panel.axis.set_times(times)
-        self.time.setLimits(
-            xMin=-0.5,
-            xMax=max(length - 0.5, 0.5),
-            minXRange=min(_FEWEST, max(length, 1)),
-            maxXRange=max(length, 1),
-        )
+        self.time.set_length(length)
         self.fit()
 
     def fit(self) -> None:
         """Show the whole video, and all values."""
         self.fit_values()
-        self.time.setXRange(-0.5, max(self._length - 0.5, 0.5), padding=0)
+        self.time.show_all()
         self.range_changed.emit()
 
     def fit_values(self) -> None:
@@ -147,21 +137,15 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         """First frame in view and the one after the last."""
         left, right = self.time.viewRange()[0]
         start, stop = int(np.floor(left)), int(np.ceil(right)) + 1
-        return max(0, start), min(self._length, stop)
+        return max(0, start), min(self.time.length, stop)
 
     def show_frames(self, start: float, stop: float) -> None:
         """Bring some frames into view."""
-        self.time.setXRange(start, stop, padding=0)
+        self.time.show_frames(start, stop)
 
     def bring_into_view(self, frame: int) -> None:
         """Turn the page if a frame is out of view."""
-        left, right = self.time.viewRange()[0]
-        if left <= frame <= right:
-            return
-        width = right - left
-        start = frame - 0.1 * width if frame > right else frame - 0.9 * width
-        start = float(np.clip(start, -0.5, max(-0.5, self._length - 0.5 - width)))
-        self.show_frames(start, start + width)
+        self.time.bring_into_view(frame)
 
     def set_colours(self, text: QColor, back: QColor, line: QColor) -> None:
         """Colours of what is written, of what it stands on, and of the slider's line."""
@@ -256,7 +240,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
     def _paint_cursor(self, painter: QPainter) -> None:
         area = self.time.sceneBoundingRect()
         x = self.cursor_x()
-        if not area.left() - 0.5 <= x <= area.right() + 0.5 or not self._length:
+        if not area.left() - 0.5 <= x <= area.right() + 0.5 or not self.time.length:
             return
         bottom = area.bottom()
         if self._shown:
@@ -326,9 +310,9 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         self._picture = None
 
     def _on_sought(self, x: float) -> None:
-        if not self._length:
+        if not self.time.length:
             return
-        self._seek_to = int(np.clip(round(x), 0, self._length - 1))
+        self._seek_to = int(np.clip(round(x), 0, self.time.length - 1))
         # A drag brings many places; the slider goes to the last one when it has time.
         if not self._seek_timer.isActive():
             self._seek_timer.start(0)

@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks._display import can_open_windows
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
 
 Row = tuple[str, str, float | None, str]
 
@@ -77,7 +77,7 @@ def _measure(length: int) -> dict[str, float]:
             viewer.close()
 
 
-def _actions(session: Session, length: int, rng: np.random.Generator) -> dict[str, float]:
+def _actions(session: Workbench, length: int, rng: np.random.Generator) -> dict[str, float]:
     labelling = session.labelling
     frames = np.sort(rng.choice(length, _LABELLED, replace=False))
     for frame in frames:

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks._display import can_open_windows
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import Session
+    from napari_vitface.gui.workbench import Workbench
     from napari_vitface.video import Video
 
 Row = tuple[str, str, float | None, str]
@@ -65,7 +65,7 @@ def run() -> list[Row]:
 
 
 def _compare(
-    session: Session, step: Callable[[int], None], wanted: Iterable[str], length: int
+    session: Workbench, step: Callable[[int], None], wanted: Iterable[str], length: int
 ) -> tuple[list[float], list[float]]:
     """Seconds a step in each round, image alone and with the overlays in `wanted`."""
     from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
@@ -88,7 +88,7 @@ def _compare(
 
 
 @contextmanager
-def _session(length: int) -> Iterator[tuple[Session, Callable[[int], None]]]:
+def _session(length: int) -> Iterator[tuple[Workbench, Callable[[int], None]]]:
     """A window on a video of `length` frames with poses, and what a slider step is."""
     import napari
     from qtpy.QtWidgets import QApplication
@@ -156,28 +156,32 @@ def noise_video(length: int) -> Video:
     """A video of noise that is held in memory, eight different frames over and over."""
     from napari_vitface.video import Video
 
-    class Noise(Video):
-        def __init__(self) -> None:
-            self.path = Path("noise.mp4")
-            self.name = "noise"
-            self.shape = (length, *_SIZE)
-            self.dtype = np.dtype(np.uint8)
-            self.white = 255
-            self.times = np.arange(length) / 100.0
-            self.frame_rate = 100.0
-            self.promised = None
-            self.problems = ()
-            rng = np.random.default_rng(2)
-            self._frames = rng.integers(0, 255, (8, *_SIZE), dtype=np.uint8)
+    rng = np.random.default_rng(2)
+    frames = rng.integers(0, 255, (8, *_SIZE), dtype=np.uint8)
 
-        def __getitem__(self, key: Any) -> np.ndarray:
-            first, *rest = key if isinstance(key, tuple) else (key,)
-            if isinstance(first, slice):
-                frames = self._frames[np.arange(*first.indices(length)) % len(self._frames)]
-                return frames[(slice(None), *rest)]
-            return self._frames[int(first) % len(self._frames)][tuple(rest)].copy()
+    class Noise:
+        path = Path("noise.mp4")
+        shape: tuple[int, ...] = (length, *_SIZE)
+        dtype: np.dtype[Any] = np.dtype(np.uint8)
+        white = 255
+        times = np.arange(length) / 100.0
+        frame_rate = 100.0
+        promised: int | None = None
+        problems: tuple[str, ...] = ()
 
-    return Noise()
+        def read(self, frame: int) -> np.ndarray:
+            return frames[frame % len(frames)].copy()
+
+        def stream(self, wanted: Iterable[int], scale: Any) -> Iterator[tuple[int, np.ndarray]]:
+            raise NotImplementedError
+
+        def name_of(self, frame: int) -> str:
+            return f"frame {frame}"
+
+        def close(self) -> None:
+            pass
+
+    return Video(Noise())
 
 
 def main() -> None:

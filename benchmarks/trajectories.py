@@ -24,8 +24,8 @@ from benchmarks._display import can_open_windows
 from benchmarks.slider import noise_video
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.session import Session
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
+    from napari_vitface.gui.workbench import Workbench
 
 Row = tuple[str, str, float | None, str]
 
@@ -68,7 +68,7 @@ def run(long: int = LONG, rounds: int = _ROUNDS) -> list[Row]:
 
 
 def _steps(
-    session: Session, dock: TrajectoriesDock, length: int, rounds: int
+    session: Workbench, dock: TrajectoriesDock, length: int, rounds: int
 ) -> tuple[list[float], list[float]]:
     """Seconds a step in each round, with the dock closed and open."""
     from qtpy.QtWidgets import QApplication
@@ -117,7 +117,7 @@ def _redraw(dock: TrajectoriesDock, length: int, span: int, rounds: int) -> floa
 
 
 @contextmanager
-def _dock(length: int) -> Iterator[tuple[Session, TrajectoriesDock, float]]:
+def _dock(length: int) -> Iterator[tuple[Workbench, TrajectoriesDock, float]]:
     """The dock on a video of `length` frames, and the longest pause while its poses were read in.
 
     Poses wander, so that every level of zoom has something to draw, and a tenth of them is absent.
@@ -151,11 +151,13 @@ def _dock(length: int) -> Iterator[tuple[Session, TrajectoriesDock, float]]:
         first = PoseTable(MOUSE_FACE, np.full((length, len(MOUSE_FACE), 2), np.float32(100)))
         session.set_poses(opened, first, session.model_name)
         _wait(2)
-        while dock.store is not None and dock.store.building:
+        plotted = dock.video
+        assert plotted is not None
+        while plotted.store.building:
             _wait(0.1)
         pause = _longest_pause(
             lambda: session.set_poses(opened, table, session.model_name),
-            lambda: dock.store is None or dock.store.building,
+            lambda: plotted.store.building,
         )
         yield session, dock, pause
     finally:

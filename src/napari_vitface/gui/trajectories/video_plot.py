@@ -66,6 +66,10 @@ class VideoPlot:
         What it listens to; undone by `close`, or when the window goes.
     wait_for : callable
         Says in a sentence what is missing, or, with an empty one, that there is something to plot.
+
+    Attributes
+    ----------
+    store : TraceStore
     """
 
     def __init__(
@@ -84,7 +88,7 @@ class VideoPlot:
         self._wait_for = wait_for
         self._rows = LabelRows()
         self._centred = self._toolbar.centred.isChecked()
-        self._store = TraceStore(session, self.redraw_soon)
+        self.store = TraceStore(session, self.redraw_soon)
         self._untracked: PoseTable | None = None
         self._timer = QTimer(self._plot)
         self._timer.setInterval(_REFRESH)
@@ -120,7 +124,7 @@ class VideoPlot:
         times = video.times if video.frame_rate > 0 else None
         self._form.set_rate(video.frame_rate)
         self._plot.set_length(len(video), times)
-        self._store.set_table(self._table(), times)
+        self.store.set_table(self._table(), times)
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
@@ -132,7 +136,7 @@ class VideoPlot:
     def close(self) -> None:
         """Plot nothing more."""
         self._connections.undo()
-        self._store.set_table(None, None)
+        self.store.set_table(None, None)
         for lane in self._plot.lanes.ticks:
             self._show_frames(lane, {})
         for timer in (self._timer, self._redrawing):
@@ -153,8 +157,8 @@ class VideoPlot:
         self._on_filters()
 
     def _on_filled(self, start: int, stop: int) -> None:
-        if self._opened.predictions is self._store.table:
-            self._store.touched(start, stop)
+        if self._opened.predictions is self.store.table:
+            self.store.touched(start, stop)
 
     def _watch(self) -> None:
         """Look now and then while poses come in or are gone through."""
@@ -163,7 +167,7 @@ class VideoPlot:
             session.prediction.active
             or session.video_list.active
             or session.filters.share is not None
-            or self._store.building
+            or self.store.building
         )
         if busy and not self._timer.isActive():
             self._timer.start()
@@ -174,7 +178,7 @@ class VideoPlot:
     def _look_again(self) -> None:
         """Take in what came since the last time."""
         if self._toolbar.isVisible():
-            self._store.catch_up()
+            self.store.catch_up()
             self._show_filters()
             self.redraw_soon()
         self._watch()
@@ -232,8 +236,8 @@ class VideoPlot:
 
     def _take_table(self) -> None:
         table = self._table()
-        if table is not self._store.table:
-            self._store.set_table(table, self._store.times)
+        if table is not self.store.table:
+            self.store.set_table(table, self.store.times)
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""
@@ -337,8 +341,8 @@ class VideoPlot:
         if self._centred != self._toolbar.centred.isChecked():
             self._centred = not self._centred
             self._plot.fit_values()
-        self._plot.set_titles(self._store.times is not None, self._centred)
-        self._store.want(traces)
+        self._plot.set_titles(self.store.times is not None, self._centred)
+        self.store.want(traces)
         self._watch()
         self.redraw_soon()
 
@@ -358,11 +362,11 @@ class VideoPlot:
 
     def _redraw(self) -> None:
         if self._plot.isVisible():
-            self._plot.draw(self._store, self._rows, self._centred)
+            self._plot.draw(self.store, self._rows, self._centred)
 
     def _show_place(self, frame: int) -> None:
         text = f"frame {frame:,}".replace(",", " ")
-        times = self._store.times
+        times = self.store.times
         if times is not None and frame < len(times):
             text += f"  ·  {clock(float(times[frame]), 3)}"
         self._toolbar.place.setText(text)

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.predict import data_folder
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.states.looking import look
+from napari_vitface.jobs.states.compare import compare_frames
 from napari_vitface.sample import write_sample_video
 from napari_vitface.settings.features import choose
 from napari_vitface.states.features.compute import compute, make_extractors
@@ -136,7 +136,7 @@ def _files(folder: Path) -> list[Row]:
         FeatureFile(path).close()
 
     def mapped(path: Path) -> None:
-        list(look(path))
+        list(compare_frames(path))
 
     def clicked(path: Path) -> None:
         with FeatureFile(path) as file:

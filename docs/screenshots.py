@@ -152,11 +152,11 @@ def frames(viewer: Any, dock: Any) -> None:
         for start, stop in spans:
             annotating.draw(label, start, stop)
     compared.compare()
-    wait(60, lambda: session.looking.result is not None)
-    session.looking.show_label("squint")
-    wait(30, lambda: session.looking.face is not None)
+    wait(60, lambda: session.frame_comparison.result is not None)
+    session.frame_comparison.show_label("squint")
+    wait(30, lambda: session.frame_comparison.face is not None)
     take(viewer, "frames")
-    session.looking.select(np.zeros(len(session.looking.selected), bool))
+    session.frame_comparison.select(np.zeros(len(session.frame_comparison.selected), bool))
     put_away(viewer, "frames")
 
 

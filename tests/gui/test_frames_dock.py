@@ -11,8 +11,8 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_vitface.gui.states.colours import LABELS
 from napari_vitface.gui.states.face_layers import MEAN
+from napari_vitface.gui.states.frame_colours import LABEL_COLOURS
 from napari_vitface.video import open_video
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def frames(
     session.annotating.add_label("early")
     session.annotating.draw("early", 0, 10)
     qtbot.mouseClick(made.compare_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: session.looking.result is not None)
+    qtbot.waitUntil(lambda: session.frame_comparison.result is not None)
     QApplication.processEvents()
     return made
 
@@ -63,7 +63,7 @@ def test_a_click_in_the_map_shows_its_frame_and_the_slider_marks_its_point(
 ) -> None:
     session = frames.session
     assert session is not None
-    result = session.looking.result
+    result = session.frame_comparison.result
     assert result is not None
     assert frames.plots.isVisible()
     assert "40 frames compared by HOG" in frames.about.text()
@@ -87,7 +87,7 @@ def test_a_click_in_the_matrix_shows_the_frame_of_its_row_in_any_order(
 ) -> None:
     session = frames.session
     assert session is not None
-    result = session.looking.result
+    result = session.frame_comparison.result
     assert result is not None
     for by, order in (("clusters", result.clusters), ("time", np.arange(40))):
         frames.order.setCurrentIndex(frames.order.findData(by))
@@ -106,7 +106,7 @@ def test_a_click_in_the_matrix_shows_the_frame_of_its_row_in_any_order(
 def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesDock, qtbot: Any) -> None:
     session = frames.session
     assert session is not None
-    result = session.looking.result
+    result = session.frame_comparison.result
     assert result is not None
     frames.lasso_button.setChecked(True)
     low, high = result.points.min(axis=0), result.points.max(axis=0)
@@ -126,9 +126,9 @@ def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesDock, qt
             qtbot.mouseMove(viewport, start + (stop - start) * (step / 5))
             qtbot.wait(20)
     qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=pixels[0])
-    qtbot.waitUntil(lambda: session.looking.face is not None)
+    qtbot.waitUntil(lambda: session.frame_comparison.face is not None)
     expected = result.points[:, 0] < middle
-    assert (session.looking.selected == expected).mean() > 0.9
+    assert (session.frame_comparison.selected == expected).mean() > 0.9
     assert session.face_layers.layer(MEAN) is not None
     assert "selected; mean face of" in frames.about.text()
 
@@ -138,7 +138,7 @@ def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesDock, qtbot: A
     assert session is not None
     frames.label.setCurrentIndex(frames.label.findData("early"))
     frames.label.activated.emit(frames.label.currentIndex())
-    qtbot.waitUntil(lambda: session.looking.face is not None)
+    qtbot.waitUntil(lambda: session.frame_comparison.face is not None)
     assert "mean face of early (10 averaged against 30 others)" in frames.about.text()
 
 
@@ -156,7 +156,7 @@ def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesDock, qtbot: Any
     assert trajectories.parent() in window.tabifiedDockWidgets(holder)
     qtbot.waitUntil(lambda: trajectories.width() > 0.9 * width)
     # Of the colour that the label has in the map.
-    assert [trace.colour for trace in opened.traces["likeness"]] == [LABELS[0]]
+    assert [trace.colour for trace in opened.traces["likeness"]] == [LABEL_COLOURS[0]]
 
 
 def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(
@@ -164,12 +164,12 @@ def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(
 ) -> None:
     session = frames.session
     assert session is not None
-    before = session.looking.result
+    before = session.frame_comparison.result
     assert not frames.again_button.isVisible()
     session.set_crop((0, 0, 64, 64))
     qtbot.mouseClick(frames.compare_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(frames.again_button.isVisible)
     assert "made otherwise (crop)" in frames.note.text()
     qtbot.mouseClick(frames.again_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: session.looking.result is not before)
+    qtbot.waitUntil(lambda: session.frame_comparison.result is not before)
     assert not frames.again_button.isVisible()

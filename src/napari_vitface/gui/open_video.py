@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.events.video_events import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
-    from napari_vitface.jobs.results.states import LookResult
+    from napari_vitface.jobs.results.states import CompareFramesResult
     from napari_vitface.pose.edits import Edit, EditHistory
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.labels import FrameLabels
@@ -105,7 +105,7 @@ class OpenVideo:
     elsewhere : dict of int to str
         Frames in which a keypoint is tracked while the network looks elsewhere, and which
         keypoints these are.
-    compared : LookResult or None
+    compared : CompareFramesResult or None
         Its frames beside each other, if somebody looked.
     """
 
@@ -129,7 +129,7 @@ class OpenVideo:
     findings: list[LabelDoubted] = field(default_factory=list)
     traces: dict[str, list[MeasuredTrace]] = field(default_factory=dict)
     elsewhere: dict[int, str] = field(default_factory=dict)
-    compared: LookResult | None = None
+    compared: CompareFramesResult | None = None
 
     @property
     def path(self) -> Path:

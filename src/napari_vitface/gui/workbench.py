@@ -22,7 +22,7 @@ from napari_vitface.gui.predict.saved import SavedPredictions
 from napari_vitface.gui.session import Post, Session
 from napari_vitface.gui.states.classifying import Classifying
 from napari_vitface.gui.states.face_layers import FaceLayers
-from napari_vitface.gui.states.looking import Looking
+from napari_vitface.gui.states.frame_comparison import FrameComparison
 from napari_vitface.gui.time_in_view import TimeInView
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
@@ -62,8 +62,8 @@ class Workbench(Session):
         self.attention_tools = AttentionTools(
             self, self.attention, self.overlays, self.labelling.selection
         )
-        self.looking = Looking(self, self.annotating)
-        self.face_layers = FaceLayers(self, self.looking)
+        self.frame_comparison = FrameComparison(self, self.annotating)
+        self.face_layers = FaceLayers(self, self.frame_comparison)
         self._join()
         self.listen()
 
@@ -111,7 +111,7 @@ class Workbench(Session):
         self.labelling.leave_viewer()
         self.crop_tool.close()
         self.attention_tools.canvas.close()
-        self.looking.close()
+        self.frame_comparison.close()
         self.face_layers.close()
         self.overlays.close()
 

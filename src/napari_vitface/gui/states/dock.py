@@ -32,7 +32,7 @@ from napari_vitface.gui.plugin_docks import (
 )
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
-from napari_vitface.gui.states.colours import LABELS, frame_colours
+from napari_vitface.gui.states.frame_colours import LABEL_COLOURS, frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
 from napari_vitface.gui.style import count, plot_colours, style_sheet
@@ -175,17 +175,17 @@ class FramesDock(DockedWidget):
         self.leave_session()
         session: Workbench = open_session_of(viewer) or open_plugin_dock(viewer, FACE).session
         self.session = session
-        looking, connect = session.looking, self._connections.connect
+        comparison, connect = session.frame_comparison, self._connections.connect
         connect(session.video_changed, self._refresh)
         connect(session.frame_changed, self._mark)
         connect(session.ended, self._on_ended)
-        connect(looking.changed, self._show_result)
-        connect(looking.selection_changed, self._show_selection)
-        connect(looking.face_changed, self._say)
-        connect(looking.runner.started, self._refresh)
-        connect(looking.runner.changed, self._refresh)
+        connect(comparison.changed, self._show_result)
+        connect(comparison.selection_changed, self._show_selection)
+        connect(comparison.face_changed, self._say)
+        connect(comparison.runner.started, self._refresh)
+        connect(comparison.runner.changed, self._refresh)
         self.kind.clear()
-        for kind in looking.kinds():
+        for kind in comparison.kinds():
             self.kind.addItem(kind.title, kind.name)
             self.kind.setItemData(self.kind.count() - 1, kind.help, Qt.ItemDataRole.ToolTipRole)
         self.hog.setChecked(session.face_layers.hog)
@@ -214,7 +214,7 @@ class FramesDock(DockedWidget):
     def compare(self, *, overwrite: bool = False) -> None:
         """Compare the frames of the video on screen by the kind that is chosen."""
         if self.session is not None:
-            self.session.looking.look(
+            self.session.frame_comparison.compare(
                 self.kind.currentData(), self.embedding.currentData(), overwrite=overwrite
             )
 
@@ -222,24 +222,24 @@ class FramesDock(DockedWidget):
         """Plot how like the typical face of each label frames are, below the canvas."""
         viewer = self._viewer()
         if self.session is not None and viewer is not None:
-            self.session.looking.plot_likeness()
+            self.session.frame_comparison.plot_likeness()
             open_plugin_dock(viewer, TRAJECTORIES)
 
     def _cancel(self) -> None:
         if self.session is not None:
-            self.session.looking.runner.cancel()
+            self.session.frame_comparison.runner.cancel()
 
     def _go_to(self, position: int) -> None:
         if self.session is not None:
-            self.session.looking.go_to(position)
+            self.session.frame_comparison.go_to(position)
 
     def _on_lasso(self, chosen: NDArray[np.bool_]) -> None:
         if self.session is not None:
-            self.session.looking.select(chosen)
+            self.session.frame_comparison.select(chosen)
 
     def _on_label(self) -> None:
         if self.session is not None and self.label.currentData():
-            self.session.looking.show_label(self.label.currentData())
+            self.session.frame_comparison.show_label(self.label.currentData())
 
     def _on_hog(self, on: bool) -> None:
         if self.session is not None:
@@ -251,7 +251,7 @@ class FramesDock(DockedWidget):
         """Bring buttons and sentences up to date."""
         session = self.session
         opened = session.current if session is not None else None
-        run = session.looking.runner.run if session is not None else None
+        run = session.frame_comparison.runner.run if session is not None else None
         mine = run is not None and run.opened is opened
         failed = run is not None and mine and run.status == "failed"
         self.open_button.setVisible(session is None)
@@ -260,7 +260,7 @@ class FramesDock(DockedWidget):
             waiting = "The ViT Face dock of this window was closed."
         elif opened is None:
             waiting = "Waits for a video: open one in the ViT Face dock."
-        elif session.looking.result is None and not (run is not None and run.active):
+        elif session.frame_comparison.result is None and not (run is not None and run.active):
             waiting = (
                 "Press Compare frames: a matrix of how alike frames are, and a map of them, in "
                 "which a click shows a frame."
@@ -277,20 +277,20 @@ class FramesDock(DockedWidget):
         self._show_plots()
 
     def _show_plots(self) -> None:
-        result = self.session.looking.result if self.session is not None else None
+        result = self.session.frame_comparison.result if self.session is not None else None
         self.plots.setVisible(result is not None)
         for widget in (self.order, self.label, self.lasso_button):
             widget.setEnabled(result is not None)
 
     def _show_result(self) -> None:
-        result = self.session.looking.result if self.session is not None else None
+        result = self.session.frame_comparison.result if self.session is not None else None
         self._refresh()
         self.label.clear()
         self.label.addItem("face of …", "")
         if result is None:
             self._say()
             return
-        for name, colour in zip(result.labels, cycle(LABELS), strict=False):
+        for name, colour in zip(result.labels, cycle(LABEL_COLOURS), strict=False):
             patch = QPixmap(12, 12)
             patch.fill(QColor(colour))
             self.label.addItem(QIcon(patch), name, name)
@@ -308,7 +308,7 @@ class FramesDock(DockedWidget):
         self._say()
 
     def _show_matrix(self) -> None:
-        result = self.session.looking.result if self.session is not None else None
+        result = self.session.frame_comparison.result if self.session is not None else None
         if result is None:
             return
         by = self.order.currentData()
@@ -325,29 +325,29 @@ class FramesDock(DockedWidget):
         self._mark()
 
     def _mark(self, *_: object) -> None:
-        if self.session is not None and self.session.looking.result is not None:
-            position = self.session.looking.nearest(self.session.frame)
+        if self.session is not None and self.session.frame_comparison.result is not None:
+            position = self.session.frame_comparison.nearest(self.session.frame)
             self.matrix.mark(position)
             self.map.mark(position)
 
     def _show_selection(self) -> None:
         if self.session is not None:
-            self.map.show_chosen(self.session.looking.selected)
+            self.map.show_chosen(self.session.frame_comparison.selected)
             self._say()
 
     def _say(self) -> None:
-        looking = self.session.looking if self.session is not None else None
-        if looking is None or looking.result is None:
+        comparison = self.session.frame_comparison if self.session is not None else None
+        if comparison is None or comparison.result is None:
             self.about.setText("")
             return
-        result = looking.result
+        result = comparison.result
         words = [f"{count(len(result.frames), 'frame')} compared by {result.title}"]
-        if looking.selected.any():
-            words.append(f"{int(looking.selected.sum())} selected")
-        face = looking.face
+        if comparison.selected.any():
+            words.append(f"{int(comparison.selected.sum())} selected")
+        face = comparison.face
         if face is not None:
             against = f" against {face.outside} others" if face.outside else ""
-            words.append(f"mean face of {looking.face_name} ({face.inside} averaged{against})")
+            words.append(f"mean face of {comparison.face_name} ({face.inside} averaged{against})")
         self.about.setText("; ".join(words) + ".")
 
     # ----------------------------------------------------------------- the widget

@@ -16,7 +16,7 @@ from napari_vitface.jobs.results.states import HogPictureResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
-    from napari_vitface.gui.states.looking import Looking
+    from napari_vitface.gui.states.frame_comparison import FrameComparison
 
 MEAN, CONTRAST, HOG = "mean face", "contrast face", "HOG"
 #: Darker and brighter than elsewhere; the video shows where there is no difference.
@@ -34,15 +34,15 @@ class FaceLayers:
     Parameters
     ----------
     session : Session
-    looking : Looking
+    comparison : FrameComparison
     """
 
-    def __init__(self, session: Session, looking: Looking) -> None:
+    def __init__(self, session: Session, comparison: FrameComparison) -> None:
         self._session = session
-        self._looking = looking
+        self._comparison = comparison
         self._layers: weakref.WeakValueDictionary[str, Image] = weakref.WeakValueDictionary()
         self._hog = False
-        looking.face_changed.connect(self._show_face)
+        comparison.face_changed.connect(self._show_face)
         session.frame_changed.connect(self._ask_for_hog)
         session.crop_changed.connect(self._ask_for_hog)
         session.video_changed.connect(self._ask_for_hog)
@@ -71,7 +71,7 @@ class FaceLayers:
             self._remove(name)
 
     def _show_face(self) -> None:
-        face = self._looking.face
+        face = self._comparison.face
         if face is None:
             self._remove(MEAN)
             self._remove(CONTRAST)

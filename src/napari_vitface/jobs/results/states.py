@@ -91,7 +91,7 @@ class FeatureVideosResult(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookResult(Result):
+class CompareFramesResult(Result):
     """Frames of a recording beside each other.
 
     Attributes

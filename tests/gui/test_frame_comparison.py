@@ -22,7 +22,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def looked(
+def compared(
     session: Workbench, pump: Any, write_video: Callable[..., Path], tmp_path: Path
 ) -> Workbench:
     """A video whose frames have been compared, the first ten of them labelled."""
@@ -31,42 +31,50 @@ def looked(
     pump.until(lambda: session.annotating.document is not None)
     session.annotating.add_label("early")
     session.annotating.draw("early", 0, 10)
-    session.looking.look("hog")
-    pump.until(lambda: session.looking.result is not None)
+    session.frame_comparison.compare("hog")
+    pump.until(lambda: session.frame_comparison.result is not None)
     return session
 
 
-def test_frames_are_compared_by_a_file_beside_the_video(looked: Workbench, tmp_path: Path) -> None:
-    result = looked.looking.result
+def test_frames_are_compared_by_a_file_beside_the_video(
+    compared: Workbench, tmp_path: Path
+) -> None:
+    result = compared.frame_comparison.result
     assert result is not None
     assert (tmp_path / "spot_features_hog.h5").exists()
     assert result.frames.tolist() == list(range(40))
     assert result.labels == ("early",)
     assert result.label.tolist() == [0] * 10 + [-1] * 30
     assert result.similarity.shape == (40, 40)
-    assert not looked.looking.runner.active
-    assert [kind.name for kind in looked.looking.kinds()] == ["hog", "tokens", "geometry"]
+    assert not compared.frame_comparison.runner.active
+    assert [kind.name for kind in compared.frame_comparison.kinds()] == [
+        "hog",
+        "tokens",
+        "geometry",
+    ]
 
 
-def test_another_crop_is_told_and_computed_on_request(looked: Workbench, pump: Any) -> None:
-    looking = looked.looking
-    first = looking.result
-    looked.set_crop((0, 0, 64, 64))
-    looking.look("hog")
-    pump.until(lambda: looking.runner.run is not None and looking.runner.run.status == "failed")
-    assert looking.runner.run is not None
-    assert "was made otherwise (crop)" in looking.runner.run.message
-    assert looking.result is first
-    looking.look("hog", overwrite=True)
-    pump.until(lambda: looking.result is not first)
+def test_another_crop_is_told_and_computed_on_request(compared: Workbench, pump: Any) -> None:
+    comparison = compared.frame_comparison
+    first = comparison.result
+    compared.set_crop((0, 0, 64, 64))
+    comparison.compare("hog")
+    pump.until(
+        lambda: comparison.runner.run is not None and comparison.runner.run.status == "failed"
+    )
+    assert comparison.runner.run is not None
+    assert "was made otherwise (crop)" in comparison.runner.run.message
+    assert comparison.result is first
+    comparison.compare("hog", overwrite=True)
+    pump.until(lambda: comparison.result is not first)
 
 
-def test_the_mean_face_of_selected_frames_lies_on_the_crop(looked: Workbench, pump: Any) -> None:
-    looking, layers = looked.looking, looked.face_layers
+def test_the_mean_face_of_selected_frames_lies_on_the_crop(compared: Workbench, pump: Any) -> None:
+    comparison, layers = compared.frame_comparison, compared.face_layers
     chosen = np.isin(np.arange(40), (3, 4, 30))
-    looking.select(chosen)
-    pump.until(lambda: looking.face is not None)
-    video = looked.current
+    comparison.select(chosen)
+    pump.until(lambda: comparison.face is not None)
+    video = compared.current
     assert video is not None
     mean, contrast = layers.layer(MEAN), layers.layer(CONTRAST)
     assert mean is not None
@@ -77,28 +85,32 @@ def test_the_mean_face_of_selected_frames_lies_on_the_crop(looked: Workbench, pu
         contrast.data, frames[chosen].mean(axis=0) - frames[~chosen].mean(axis=0), atol=0.01
     )
     assert mean.translate.tolist() == [8, 10]
-    viewer = looked.viewer
+    viewer = compared.viewer
     assert viewer is not None
     assert viewer.layers.selection.active is video.layer
     # Nothing selected, nothing shown.
-    looking.select(np.zeros(40, np.bool_))
-    assert looking.face is None
+    comparison.select(np.zeros(40, np.bool_))
+    assert comparison.face is None
     assert layers.layer(MEAN) is None
 
 
-def test_the_face_of_a_label(looked: Workbench, pump: Any) -> None:
-    looking = looked.looking
-    looking.show_label("early")
-    pump.until(lambda: looking.face is not None)
-    assert looking.face is not None
-    assert (looking.face.inside, looking.face.outside, looking.face_name) == (10, 30, "early")
-    assert np.flatnonzero(looking.selected).tolist() == list(range(10))
+def test_the_face_of_a_label(compared: Workbench, pump: Any) -> None:
+    comparison = compared.frame_comparison
+    comparison.show_label("early")
+    pump.until(lambda: comparison.face is not None)
+    assert comparison.face is not None
+    assert (comparison.face.inside, comparison.face.outside, comparison.face_name) == (
+        10,
+        30,
+        "early",
+    )
+    assert np.flatnonzero(comparison.selected).tolist() == list(range(10))
 
 
-def test_likeness_to_the_typical_face_of_a_label_is_a_trace(looked: Workbench, pump: Any) -> None:
-    opened = looked.current
+def test_likeness_to_the_typical_face_of_a_label_is_a_trace(compared: Workbench, pump: Any) -> None:
+    opened = compared.current
     assert opened is not None
-    looked.looking.plot_likeness()
+    compared.frame_comparison.plot_likeness()
     pump.until(lambda: "likeness" in opened.traces)
     (trace,) = opened.traces["likeness"]
     assert trace.label == "early"
@@ -107,30 +119,30 @@ def test_likeness_to_the_typical_face_of_a_label_is_a_trace(looked: Workbench, p
     assert trace.samples[:10].mean() > trace.samples[10:].mean()
 
 
-def test_the_slider_and_the_frames_find_each_other(looked: Workbench) -> None:
-    looking = looked.looking
-    looking.go_to(17)
-    assert looked.frame == 17
-    assert looking.nearest(25) == 25
-    assert looking.nearest(400) == 39
+def test_the_slider_and_the_frames_find_each_other(compared: Workbench) -> None:
+    comparison = compared.frame_comparison
+    comparison.go_to(17)
+    assert compared.frame == 17
+    assert comparison.nearest(25) == 25
+    assert comparison.nearest(400) == 39
 
 
 def test_what_was_compared_belongs_to_its_video(
-    looked: Workbench, write_video: Callable[..., Path], tmp_path: Path
+    compared: Workbench, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:
-    looking = looked.looking
-    first, result = looked.current, looking.result
-    looked.add_video(open_video(write_video(tmp_path / "other.mp4", 12)))
-    assert looking.result is None
-    assert len(looking.selected) == 0
+    comparison = compared.frame_comparison
+    first, result = compared.current, comparison.result
+    compared.add_video(open_video(write_video(tmp_path / "other.mp4", 12)))
+    assert comparison.result is None
+    assert len(comparison.selected) == 0
     assert first is not None
-    looked.videos.show(first)
-    assert looking.result is result
+    compared.videos.show(first)
+    assert comparison.result is result
 
 
-def test_hog_is_drawn_over_each_frame(looked: Workbench, pump: Any) -> None:
-    layers = looked.face_layers
-    looked.go_to(5)
+def test_hog_is_drawn_over_each_frame(compared: Workbench, pump: Any) -> None:
+    layers = compared.face_layers
+    compared.go_to(5)
     layers.hog = True
     pump.until(lambda: layers.layer(HOG) is not None)
     layer = layers.layer(HOG)
@@ -139,7 +151,7 @@ def test_hog_is_drawn_over_each_frame(looked: Workbench, pump: Any) -> None:
     assert before.shape == (80, 100)
     assert before.max() == 1
     assert layer.translate.tolist() == [8, 10]
-    looked.go_to(25)
+    compared.go_to(25)
     pump.until(lambda: not np.array_equal(layer.data, before))
     layers.hog = False
     assert layers.layer(HOG) is None

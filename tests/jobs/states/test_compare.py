@@ -1,4 +1,4 @@
-"""Looking at frames through jobs: real clips in, arrays out."""
+"""Comparing frames through jobs: real clips in, arrays out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished
-from napari_vitface.jobs.results.states import LikenessResult, LookResult, MeanFaceResult
+from napari_vitface.jobs.results.states import CompareFramesResult, LikenessResult, MeanFaceResult
+from napari_vitface.jobs.states.compare import compare_frames
+from napari_vitface.jobs.states.faces import mean_face
 from napari_vitface.jobs.states.features import features
 from napari_vitface.jobs.states.likeness import likeness
-from napari_vitface.jobs.states.looking import look, mean_face
 from napari_vitface.video import open_video
 
 CROP = (8, 6, 92, 76)
@@ -31,10 +32,10 @@ def hog(clip: Path, tmp_path: Path) -> Path:
 
 
 def test_frames_of_a_clip_are_compared(hog: Path, clip: Path) -> None:
-    *_, last = look(hog, intervals={"shock": [(40, 60)], "never": [(500, 600)]})
+    *_, last = compare_frames(hog, intervals={"shock": [(40, 60)], "never": [(500, 600)]})
     assert isinstance(last, Finished)
     result = last.result
-    assert isinstance(result, LookResult)
+    assert isinstance(result, CompareFramesResult)
     assert (result.kind, result.video, result.labels) == ("hog", clip.name, ("shock",))
     assert result.frames.tolist() == list(range(100))
     assert np.flatnonzero(result.label == 0).tolist() == list(range(40, 60))

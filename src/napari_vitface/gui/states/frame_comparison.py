@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.states.colours import LABELS
+from napari_vitface.gui.states.frame_colours import LABEL_COLOURS
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import LIKENESS
 from napari_vitface.jobs.events import Event, Failed, Finished
 from napari_vitface.jobs.results.states import (
+    CompareFramesResult,
     FeaturesResult,
     LikenessResult,
-    LookResult,
     MeanFaceResult,
 )
 from napari_vitface.settings.features import FEATURES, FeatureKind
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class LookRun(JobRun):
+class CompareRun(JobRun):
     """Features being computed, and frames being compared by them.
 
     Attributes
@@ -49,7 +49,7 @@ class LookRun(JobRun):
     embedding: str
 
 
-class Looking:
+class FrameComparison:
     """What the dock of frames calls and shows.
 
     Parameters
@@ -62,7 +62,7 @@ class Looking:
     ----------
     runner : Runner
         Of what is being computed.
-    result : LookResult or None
+    result : CompareFramesResult or None
         The frames of the video on screen that are beside each other.
     selected : (n,) bool
         Which of them are.
@@ -79,8 +79,8 @@ class Looking:
     def __init__(self, session: Session, annotating: Annotating) -> None:
         self._session = session
         self._annotating = annotating
-        self.runner: Runner[LookRun] = Runner(session)
-        self.result: LookResult | None = None
+        self.runner: Runner[CompareRun] = Runner(session)
+        self.result: CompareFramesResult | None = None
         self.selected = np.zeros(0, np.bool_)
         self.face: MeanFaceResult | None = None
         self.face_name = ""
@@ -93,7 +93,7 @@ class Looking:
 
     # ----------------------------------------------------------------- computing
 
-    def look(self, kind: str, embedding: str = "pca", *, overwrite: bool = False) -> None:
+    def compare(self, kind: str, embedding: str = "pca", *, overwrite: bool = False) -> None:
         """Compute the features of the video on screen, unless they are there, and compare frames.
 
         `overwrite`: also where they are there with other settings, or of another crop.
@@ -101,7 +101,7 @@ class Looking:
         opened = self._session.current
         if opened is None or self.runner.active:
             return
-        run = LookRun(opened=opened, kind=kind, embedding=embedding)
+        run = CompareRun(opened=opened, kind=kind, embedding=embedding)
         arguments: dict[str, object] = {
             "video": str(opened.path),
             "features": kind,
@@ -114,25 +114,25 @@ class Looking:
         def on_event(event: Event) -> bool:
             match event:
                 case Finished(result=FeaturesResult() as computed):
-                    self._compare(run, computed.files[0].path)
+                    self._compare_features(run, computed.files[0].path)
                     return True
             return False
 
         self.runner.begin(run, "features", arguments, on_event)
 
-    def _compare(self, run: LookRun, path: str) -> None:
+    def _compare_features(self, run: CompareRun, path: str) -> None:
         intervals = self._spans() if run.opened is self._session.current else {}
         arguments = {"path": path, "embedding": run.embedding, "intervals": intervals}
-        again = LookRun(opened=run.opened, kind=run.kind, embedding=run.embedding)
+        again = CompareRun(opened=run.opened, kind=run.kind, embedding=run.embedding)
 
         def on_event(event: Event) -> bool:
             match event:
-                case Finished(result=LookResult() as result):
+                case Finished(result=CompareFramesResult() as result):
                     run.opened.compared = result
                     self._on_video()
             return False
 
-        self.runner.begin(again, "look", arguments, on_event)
+        self.runner.begin(again, "compare_frames", arguments, on_event)
 
     def _on_video(self) -> None:
         opened = self._session.current
@@ -256,7 +256,7 @@ def likeness_traces(
                 name,
                 samples=samples,
                 of="correlation",
-                colour=LABELS[labels.index(name) % len(LABELS)],
+                colour=LABEL_COLOURS[labels.index(name) % len(LABEL_COLOURS)],
             )
         )
     return traces

@@ -34,6 +34,8 @@ class Rollout(FusedMethod):
     )
     caption = "Attention rollout, {layers}, {heads}"
     compute = "napari_vitface.attention.methods:rollout"
+    compute_of_states = "napari_vitface.jobs.states.relevance:rollout"
+    help_of_states = "attention alone, through the ViT, for classifiers of tokens"
     starts_anywhere = True
 
     @classmethod
@@ -73,6 +75,8 @@ class Relevance(LayeredMethod):
     )
     caption = "Relevance (attention times positive gradients, added up), {layers}"
     compute = "napari_vitface.attention.methods:relevance"
+    compute_of_states = "napari_vitface.jobs.states.relevance:relevance"
+    help_of_states = "attention times gradients, through the ViT, for linear classifiers of tokens"
     cost = "keypoint"
     limits = "is the mean over all heads with nothing discarded"
     if_even = ""
@@ -91,6 +95,10 @@ class Occlusion(BlankingMethod):
     )
     caption = "{unit} when a grey square of {square:g} patches is there"
     compute = "napari_vitface.attention.methods:occlusion"
+    compute_of_states = "napari_vitface.states.explaining:occlusion"
+    help_of_states = (
+        "what the answer loses where squares are painted over, for any classifier of pictures"
+    )
 
     square: Annotated[
         float,
@@ -186,6 +194,13 @@ METHODS: Registry[AttentionMethod] = Registry(
 )
 #: The method unless another one is chosen.
 DEFAULT = Rollout.name
+#: The same of states: it explains every classifier of pictures.
+DEFAULT_OF_STATES = Occlusion.name
+
+
+def methods_of_states() -> dict[str, AttentionMethod]:
+    """Those that explain states as well."""
+    return {name: method for name, method in METHODS.items() if method.compute_of_states}
 
 
 def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:

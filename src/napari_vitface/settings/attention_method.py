@@ -74,6 +74,10 @@ class AttentionMethod:
         Why it does not take settings of layers and heads: "The method x ...".
     if_even : str
         Advice where its maps are nearly even, as the end of a sentence.
+    compute_of_states, help_of_states : str
+        ``module:function`` of what maps with it what speaks for a state in a frame (it takes a
+        `napari_vitface.states.explaining.Frame`, the number of the state and the rows and columns
+        of the map), and what that is; empty if it explains keypoints alone.
     """
 
     name: ClassVar[str]
@@ -85,6 +89,8 @@ class AttentionMethod:
     starts_anywhere: ClassVar[bool] = False
     requires: ClassVar[tuple[str, str] | None] = None
     limits: ClassVar[str] = "knows no layers and no heads"
+    compute_of_states: ClassVar[str] = ""
+    help_of_states: ClassVar[str] = ""
     if_even: ClassVar[str] = "; the last layers alone, or relevance, often say more"
 
     hide_self: Annotated[
@@ -124,6 +130,11 @@ class AttentionMethod:
     def load(cls) -> Any:
         """Import what computes it."""
         return resolve_name(cls.compute)
+
+    @classmethod
+    def load_of_states(cls) -> Any:
+        """Import what maps states with it."""
+        return resolve_name(cls.compute_of_states)
 
 
 @dataclass(frozen=True, kw_only=True)

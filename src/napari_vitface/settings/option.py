@@ -218,30 +218,31 @@ def parted(owner: type[T], settings: Mapping[str, Any]) -> tuple[T, dict[str, An
     return owner(**mine), {name: value for name, value in settings.items() if name not in own}
 
 
-def takes(owner: type, *, more: bool = False) -> Callable[[F], F]:
-    """A function whose ``**settings`` are the fields of `owner`, a dataclass; or `more` than these.
+def takes(*owners: type, more: bool = False) -> Callable[[F], F]:
+    """A function whose ``**settings`` are the fields of dataclasses; or `more` than these.
 
     They are in its signature, so that an interpreter completes them, and in its docstring in place
     of ``{settings}``.
     """
 
     def say(function: F) -> F:
-        hints = get_type_hints(owner)
         signature = inspect.signature(function)
         parameters = [
             one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD
         ]
-        for one in inspect.signature(owner).parameters.values():
-            parameters.append(one.replace(kind=one.KEYWORD_ONLY, annotation=hints[one.name]))
+        told: list[str] = []
+        for owner in owners:
+            hints = get_type_hints(owner)
+            for one in inspect.signature(owner).parameters.values():
+                parameters.append(one.replace(kind=one.KEYWORD_ONLY, annotation=hints[one.name]))
+            for name, each in declared(owner).items():
+                told.append(f"{name} : {inspect.formatannotation(hints[name])}")
+                told += textwrap.wrap(
+                    each.option.help, 84, initial_indent="    ", subsequent_indent="    "
+                )
         if more:
             parameters += [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        told: list[str] = []
-        for name, each in declared(owner).items():
-            told.append(f"{name} : {inspect.formatannotation(hints[name])}")
-            told += textwrap.wrap(
-                each.option.help, 84, initial_indent="    ", subsequent_indent="    "
-            )
         function.__doc__ = (function.__doc__ or "").replace("{settings}", "\n    ".join(told))
         return function
 

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_batch_size, add_computing
+from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, chosen
 from napari_vitface.cli.states.predict import add_classifier
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -34,9 +35,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     events = job(
         arguments.model,
         arguments.trials,
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
+        **chosen(arguments, Computing),
     )
     result = reporter.run(events, EvaluateStatesResult, title=arguments.model.name)
     reporter.result(*judged_lines(result))

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, chosen
 from napari_vitface.cli.states.predict import add_classifier
+from napari_vitface.settings.attention import DEFAULT_OF_STATES, methods_of_states
+from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -20,14 +22,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", metavar="STATE", help="what is to be explained (default: the most probable)"
     )
+    methods = methods_of_states()
+    lines = "; ".join(f"{name}: {each.help_of_states}" for name, each in methods.items())
     parser.add_argument(
         "--method",
-        choices=("occlusion", "relevance", "rollout"),
-        default="occlusion",
-        help="occlusion: what the answer loses where squares are painted over, for any classifier "
-        "of pictures; relevance, rollout: through the ViT, for classifiers of tokens (default: "
-        "%(default)s)",
+        choices=tuple(methods),
+        default=DEFAULT_OF_STATES,
+        help=f"{lines} (default: %(default)s)",
     )
+    add_computing(parser)
+    add_batch_size(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -49,6 +53,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         state=arguments.state,
         method=arguments.method,
         output=arguments.output,
+        **chosen(arguments, Computing),
     )
     result = reporter.run(events, ExplainStatesResult, title=arguments.video.name)
     reporter.result(

@@ -13,9 +13,11 @@ from napari_vitface.cli.arguments import (
     add_model,
     add_setting,
     add_white,
+    chosen,
     frames,
     rectangle,
 )
+from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FEATURES, settings_of
 from napari_vitface.settings.option import Value
 
@@ -118,13 +120,10 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             follow=arguments.follow,
             predictions=arguments.predictions,
             model=arguments.model,
-            device=arguments.device,
-            precision=arguments.precision,
-            batch_size=arguments.batch_size,
+            **chosen(arguments, Reading),
             frames=arguments.frames,
             output_dir=arguments.output_dir,
             overwrite=arguments.overwrite,
-            white=arguments.white,
             resources=resources,
         )
         result = reporter.run(events, FeaturesResult, title=video.name)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, add_setting
+from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, add_setting, chosen
 from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import StatesSettings
 
@@ -60,9 +61,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         window=arguments.window,
         output_dir=arguments.output_dir,
         tables=arguments.tables,
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
+        **chosen(arguments, Computing),
     )
     result = reporter.run(events, PredictStatesResult, title=arguments.model.name)
     reporter.result(*_lines(result))

@@ -13,9 +13,11 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_model,
     add_setting,
+    chosen,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
 from napari_vitface.cli.tables import aligned
+from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import StatesSettings
 
@@ -75,9 +77,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         crop=arguments.crop,
         follow=arguments.follow,
         model=arguments.model,
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
+        **chosen(arguments, Computing),
         output_dir=arguments.output_dir,
         overwrite=arguments.overwrite,
     )

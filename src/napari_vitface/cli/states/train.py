@@ -12,8 +12,10 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_model,
     add_setting,
+    chosen,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
+from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import StatesSettings
 
@@ -71,9 +73,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         output=arguments.output,
         overwrite=arguments.overwrite,
         licence=arguments.licence,
-        device=arguments.device,
-        precision=arguments.precision,
-        batch_size=arguments.batch_size,
+        **chosen(arguments, Computing),
         crop=arguments.crop,
         follow=arguments.follow,
         model=arguments.model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,17 @@ from napari_vitface.jobs.results.classifying import EvaluateStatesResult
 from napari_vitface.jobs.states.collecting import Labelled, collect
 from napari_vitface.jobs.states.predict import look_of
 from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import takes
 from napari_vitface.settings.states import Unit
 
 
+@takes(Computing)
 def evaluate_states(
     model: str | os.PathLike[str],
     trials: str | os.PathLike[str],
     *,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Judge a classifier as it is on the trials of a table.
 
@@ -35,10 +36,9 @@ def evaluate_states(
         A ``.vitstate`` file.
     trials : path
         A table with the column that it was trained on.
-    device, precision, batch_size
-        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
     resources : Resources, optional
         Where to borrow videos from.
+    {settings}
 
     Yields
     ------
@@ -70,7 +70,7 @@ def evaluate_states(
         )
         if labelled.left_out:
             yield Notice(f"{labelled.left_out} trials with another {about.label} are left out.")
-        look = look_of(trained, Path(model), Computing(device, precision, batch_size))
+        look = look_of(trained, Path(model), Computing(**settings))
         collected = yield from collect(labelled, look, about.window, shared)
     samples = collected.samples
     if about.evaluation.tuning.baseline != "none" and samples.before is None:

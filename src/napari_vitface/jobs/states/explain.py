@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +21,26 @@ from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import ExplainStatesResult
 from napari_vitface.jobs.states.collecting import Window, look
 from napari_vitface.jobs.states.predict import look_of
-from napari_vitface.jobs.states.relevance import relevance
+from napari_vitface.settings.attention import (
+    DEFAULT_OF_STATES,
+    alternatives,
+    methods_of_states,
+)
 from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.option import takes
 
-Method = Literal["occlusion", "relevance", "rollout"]
 
-
+@takes(Computing)
 def explain_states(
     model: str | os.PathLike[str],
     video: str | os.PathLike[str],
     frame: int,
     *,
     state: str | None = None,
-    method: Method = "occlusion",
+    method: str = DEFAULT_OF_STATES,
     output: str | os.PathLike[str] | None = None,
-    device: str = "auto",
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Map what speaks for a state in a frame, and measure whether the map is true.
 
@@ -47,14 +52,13 @@ def explain_states(
     frame : int
     state : str, optional
         Default: the most probable one.
-    method : {"occlusion", "relevance", "rollout"}
-        The first for all pictures, the others for classifiers of tokens, relevance for linear ones.
+    method : str
+        One of `napari_vitface.settings.attention.methods_of_states`.
     output : path, optional
         The picture; default ``<video>_vitface_<model>_states_<frame>.png`` beside the video.
-    device : str
-        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
     resources : Resources, optional
         Where to borrow video and model from.
+    {settings}
 
     Yields
     ------
@@ -65,18 +69,27 @@ def explain_states(
     Raises
     ------
     VitFaceError
-        One sentence: the frame is not there, or the method does not fit the classifier.
+        One sentence: the frame or the method is not there, or that does not fit the classifier.
     """
     from napari_vitface.states import explaining
     from napari_vitface.states.features.compute import make_extractors, pictures_of
     from napari_vitface.states.model_file import load_states_model
     from napari_vitface.states.predicting import predict_frames
 
+    computing = Computing(**settings)
+    if computing.precision == Computing.precision:
+        # Half of the digits are too few for gradients, and one frame is quick in all of them.
+        computing = replace(computing, precision="fp32")
+    methods = methods_of_states()
+    if method not in methods:
+        raise VitFaceError(
+            f"States are not explained by {method!r}; choose {alternatives(methods)}."
+        )
     trained = load_states_model(model)
     about = trained.about
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        look_at = look_of(trained, Path(model), Computing(device, "fp32", "auto"))
+        look_at = look_of(trained, Path(model), computing)
         material = yield from look_at.material(stack, shared, Path(video))
         name = material.video.path.name
         if not 0 <= frame < len(material.video):
@@ -99,10 +112,7 @@ def explain_states(
         )
         yield Preparing(f"Looking for what speaks for it ({method})")
         grid = explaining.grid_of(material.crop.size)
-        if method == "occlusion":
-            heat = explaining.occlusion(one, number, grid)
-        else:
-            heat = relevance(one, number, grid, gradients=method == "relevance")
+        heat = methods[method].load_of_states()(one, number, grid)
         faithful = explaining.faithfulness(one, number, heat)
         file = Path(output) if output is not None else output_path(
             Path(video), f"_states_{frame}.png", model=Path(model).stem

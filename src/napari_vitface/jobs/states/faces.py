@@ -12,6 +12,7 @@ from napari_vitface.jobs.events import Event, Finished, Progress, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import HogPictureResult, MeanFaceResult
 from napari_vitface.jobs.states.material import Follow, material_of
+from napari_vitface.settings.computing import White
 
 
 def mean_face(
@@ -23,7 +24,7 @@ def mean_face(
     follow: Follow | None = None,
     predictions: str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] = "mouse-face",
-    white: int | None = None,
+    white: White = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Average the face over frames of a video, and compare it with that of others.
@@ -93,7 +94,7 @@ def hog_picture(
     *,
     crop: tuple[int, int, int, int] | None = None,
     settings: Mapping[str, Any] | None = None,
-    white: int | None = None,
+    white: White = None,
     resources: Resources | None = None,
 ) -> Iterator[Event]:
     """Draw what HOG sees of a frame, to be laid over it.

@@ -24,8 +24,9 @@ from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings, FeatureTable
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FeatureKind, choose
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Material
@@ -36,6 +37,7 @@ _SYNC_EVERY = 5.0
 _WRITING = "Writing the files"
 
 
+@takes(Reading)
 def features(
     video: str | os.PathLike[str],
     features: str | Sequence[str] = DEFAULT,
@@ -46,13 +48,10 @@ def features(
     frames: slice | range | str | None = None,
     predictions: str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] = "mouse-face",
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
-    white: int | None = None,
     resources: Resources | None = None,
+    **computing: Any,
 ) -> Iterator[Event]:
     """Compute features of a video's frames and write ``<video>_features_<kind>.h5`` for each kind.
 
@@ -78,16 +77,15 @@ def features(
         Default: all.
     predictions : path, optional
         Table of keypoints. Default: the one that the model left beside the video.
-    model, device, precision, batch_size
-        As in `napari_vitface.jobs.predict.predict`; for kinds that need a model.
+    model : str or path
+        As in `napari_vitface.jobs.predict.predict`; for kinds that need one.
     output_dir : path, optional
         Default: where the video is.
     overwrite : bool
         Replace files that were made with other settings. Those made with the same are kept.
-    white : int, optional
-        As in `napari_vitface.jobs.predict.predict`.
     resources : Resources, optional
         Where to borrow the model and the video from.
+    {settings}
 
     Yields
     ------
@@ -104,9 +102,10 @@ def features(
     from napari_vitface.states.features.compute import make_extractors
 
     kinds = choose(features, settings or {})
+    reading = Reading(**computing)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video, white=white))
+        source = stack.enter_context(shared.video(video, white=reading.white))
         stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
         material = yield from material_of(
@@ -118,7 +117,7 @@ def features(
             follow=follow,
             predictions=predictions,
             model=model,
-            computing=Computing(device, precision, batch_size),
+            computing=reading.computing,
         )
         extractors = make_extractors(kinds, material)
         about = _about(material, stamp, chosen)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import CheckpointError, VideoError
@@ -20,6 +20,7 @@ from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialSt
 from napari_vitface.jobs.states.collecting import Look, Window, look
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, described_as
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Material
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_vitface.states.predicting import States
 
 
+@takes(Computing)
 def predict_states(
     model: str | os.PathLike[str],
     videos: Sequence[str | os.PathLike[str]],
@@ -34,10 +36,8 @@ def predict_states(
     window: tuple[int, int] | None = None,
     output_dir: str | os.PathLike[str] | None = None,
     tables: bool = True,
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Tell the state in each frame of videos, and of the frames of the window together.
 
@@ -55,10 +55,9 @@ def predict_states(
         make again.
     tables : bool
         Whether they are written.
-    device, precision, batch_size
-        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
     resources : Resources, optional
         Where to borrow videos from.
+    {settings}
 
     Yields
     ------
@@ -75,7 +74,7 @@ def predict_states(
 
     trained = load_states_model(model)
     about = trained.about
-    look_at = look_of(trained, Path(model), Computing(device, precision, batch_size))
+    look_at = look_of(trained, Path(model), Computing(**settings))
     folder = None if output_dir is None else Path(output_dir)
     paths = [Path(each) for each in videos]
     files = [

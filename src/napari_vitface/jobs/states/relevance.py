@@ -21,19 +21,34 @@ if TYPE_CHECKING:
     from napari_vitface.states.model_file import StatesModel
 
 
-def relevance(
-    frame: Frame, state: int, grid: tuple[int, int], *, gradients: bool = True
-) -> NDArray[np.float64]:
-    """(rows, columns) where the tokens that are classified come from.
+def relevance(frame: Frame, state: int, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """(rows, columns) where that of the tokens comes from which speaks for a state.
 
-    With `gradients` by what speaks for a state, V <- V + V mean_h((G * A)+); else by attention
-    alone.
+    V <- V + V mean_h((G * A)+), from the token that is classified.
 
     Raises
     ------
     VitFaceError
         The classifier is not of tokens, or has no gradients.
     """
+    return _through_layers(frame, grid, _direction(frame.model, state))
+
+
+def rollout(frame: Frame, state: int, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """(rows, columns) where the tokens come from that are classified, whatever the state.
+
+    Raises
+    ------
+    VitFaceError
+        The classifier is not of tokens.
+    """
+    return _through_layers(frame, grid, None)
+
+
+def _through_layers(
+    frame: Frame, grid: tuple[int, int], weights: NDArray[np.float32] | None
+) -> NDArray[np.float64]:
+    """By what raises the sum of features with weights (D,); without these by attention alone."""
     import torch
 
     from napari_vitface.attention.capture import capture_attention
@@ -45,7 +60,6 @@ def relevance(
         raise VitFaceError(
             "Attention is of classifiers of tokens alone (--features tokens); choose occlusion."
         )
-    weights = _direction(frame.model, state) if gradients else None
     extractor = frame.extractors[0]
     with torch.enable_grad(), capture_attention(extractor.blocks, lambda each: each) as kept:
         tokens = extractor.with_graph(frame.pictures[0])

@@ -24,6 +24,7 @@ from napari_vitface.jobs.states.collecting import Labelled, Look, Window
 from napari_vitface.jobs.states.material import Follow
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import DEFAULT, choose
+from napari_vitface.settings.option import takes
 from napari_vitface.settings.states import UNITS, Unit
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ENDINGS = ("_responses.csv", "_curves.csv", "_responses.png")
 
 
+@takes(Computing)
 def responses(
     trials: str | os.PathLike[str],
     label: str = "label",
@@ -45,12 +47,10 @@ def responses(
     crop: tuple[int, int, int, int] | None = None,
     follow: Follow | None = None,
     model: str | os.PathLike[str] = "mouse-face",
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     resources: Resources | None = None,
+    **computing: Any,
 ) -> Iterator[Event]:
     """Compare the frames of each trial with prototypes, aligned to the onset.
 
@@ -67,7 +67,7 @@ def responses(
     window : (start, stop)
         Frames that show the state, counted from the table's onset if it has one: the response
         begins at `start`. As many frames before it, or as many as there are, are its baseline.
-    features, settings, crop, follow, model, device, precision, batch_size, resources
+    features, settings, crop, follow, model, resources
         As in `napari_vitface.jobs.states.features.features`.
     share : float
         Of a state's frames, those that its prototype is the mean of.
@@ -75,6 +75,7 @@ def responses(
         Where ``<table>_<label>_responses.csv``, ``.png`` and ``<table>_<label>_curves.csv`` go;
         default beside the table.
     overwrite : bool
+    {settings}
 
     Yields
     ------
@@ -104,7 +105,7 @@ def responses(
             f"{there[0]} is in {folder} already; choose to overwrite (--overwrite), or another "
             "output folder."
         )
-    look = Look(kinds, crop, follow, os.fspath(model), Computing(device, precision, batch_size))
+    look = Look(kinds, crop, follow, os.fspath(model), Computing(**computing))
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         yield Started("responses", len(labelled.trials))

@@ -28,7 +28,7 @@ from napari_vitface.jobs.results.classifying import TrainStatesResult
 from napari_vitface.jobs.states.collecting import Collected, Labelled, Look, collect
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, choose
-from napari_vitface.settings.option import takes
+from napari_vitface.settings.option import parted, takes
 from napari_vitface.settings.states import StatesSettings, find_classifier
 from napari_vitface.steps import Steps, told_as
 
@@ -42,16 +42,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@takes(StatesSettings)
+@takes(Computing, StatesSettings)
 def train_states(
     trials: str | os.PathLike[str],
     *,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     licence: str = "",
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
     resources: Resources | None = None,
     **settings: Any,
 ) -> Iterator[Event]:
@@ -67,8 +64,6 @@ def train_states(
         Replace a file that exists.
     licence : str
         Of the data, kept in the file.
-    device, precision, batch_size
-        As in `napari_vitface.jobs.predict.predict`; for features that need a model.
     resources : Resources, optional
         Where to borrow videos from.
     {settings}
@@ -92,7 +87,8 @@ def train_states(
     from napari_vitface.states.model_file import save_states_model
     from napari_vitface.states.splits import check_groups
 
-    chosen = StatesSettings(**settings)
+    computing, others = parted(Computing, settings)
+    chosen = StatesSettings(**others)
     began = time.monotonic()
     table = read_trials(trials)
     file = _output(table.path, output, chosen.label, overwrite=overwrite)
@@ -116,7 +112,7 @@ def train_states(
             chosen.crop,
             chosen.follow,
             chosen.model,
-            Computing(device, precision, batch_size),
+            computing,
         )
         collected = yield from collect(labelled, look, chosen.window, shared)
         samples = collected.samples

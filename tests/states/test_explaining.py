@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.states.relevance import relevance
+from napari_vitface.jobs.states.relevance import relevance, rollout
 from napari_vitface.model.checkpoint import load_model
 from napari_vitface.settings.features import choose
 from napari_vitface.states import explaining
@@ -97,20 +97,20 @@ def test_relevance_is_that_of_the_state_s_own_sum(tokens: Material) -> None:
     weights = np.random.default_rng(0).normal(size=(dimensions, 2))
     frame = frame_of(tokens, "tokens", linear(dimensions, weights, Logistic))
     grid = tokens.model.network.backbone.grid
-    found = relevance(frame, 1, (30, 40), gradients=True)
+    found = relevance(frame, 1, (30, 40))
     direction = ((weights[:, 1] - weights[:, 0]) / 2).astype(np.float32)
     by_hand = relevance_by_hand(frame, direction).reshape(grid)
     assert found.max() > 0
     # Cells of the crop hold what the patches hold in whose part of the input they lie.
     np.testing.assert_allclose(np.unique(found), np.unique(by_hand), rtol=1e-3, atol=1e-8)
-    other = relevance(frame, 0, (30, 40), gradients=True)
+    other = relevance(frame, 0, (30, 40))
     assert np.abs(other - found).max() > 0.1 * found.max()
 
 
 def test_rollout_asks_no_state_and_is_a_share_of_attention(tokens: Material) -> None:
     dimensions = tokens.model.network.backbone.embed_dim
     frame = frame_of(tokens, "tokens", linear(dimensions, np.ones((dimensions, 2)), Logistic))
-    one, other = (relevance(frame, state, (6, 8), gradients=False) for state in (0, 1))
+    one, other = (rollout(frame, state, (6, 8)) for state in (0, 1))
     np.testing.assert_array_equal(one, other)
     assert one.min() > 0
     assert one.max() < 1
@@ -120,6 +120,6 @@ def test_what_a_classifier_cannot_be_asked_is_refused(tokens: Material, material
     none: Any = np.zeros(1, np.int32)
     forest = Forest(none, none - 1, np.zeros(1), none, none, np.ones((1, 2), np.float32))
     with pytest.raises(VitFaceError, match="needs a classifier with gradients"):
-        relevance(frame_of(tokens, "tokens", forest), 0, (6, 8), gradients=True)
+        relevance(frame_of(tokens, "tokens", forest), 0, (6, 8))
     with pytest.raises(VitFaceError, match="of tokens alone"):
         relevance(frame_of(tokens, "motion", forest), 0, (6, 8), gradients=False)

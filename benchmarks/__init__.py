@@ -11,6 +11,9 @@ from typing import NamedTuple
 import napari_vitface.model  # noqa: F401, before torch is loaded: it says how threads wait
 from napari_vitface.plugins import Registry
 
+#: What is measured, in which case, the ratio, and a note.
+Row = tuple[str, str, float | None, str]
+
 
 class Benchmark(NamedTuple):
     """A benchmark of another package: `place` is the ``"module:function"`` that gives its rows."""

@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import ADDED
+from benchmarks import ADDED, Row
 from benchmarks._display import display
-
-Row = tuple[str, str, float | None, str]
 
 FOLDER = Path(__file__).parent
 #: Those that take an hour: they run only if they are named.

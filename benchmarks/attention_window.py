@@ -22,10 +22,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import Row
 from benchmarks._display import can_open_windows
 from napari_vitface.jobs.events import Event, Finished, Result
-
-Row = tuple[str, str, float | None, str]
 
 _NAME = "slider step to map on screen / forward pass"
 _ANSWER = "the engine's answer / forward pass"

@@ -21,16 +21,12 @@ from skimage.filters import gaussian
 from skimage.io import imread
 from skimage.transform import AffineTransform, warp
 
-from benchmarks.neighbours import MISTAKES
-from benchmarks.predict import data_folder
+from benchmarks import Row
+from benchmarks._real_recording import DATA, FOLDER, held_out_labels
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
-from napari_vitface.model.checkpoint import find_model
-from napari_vitface.model.header import read_metadata
 from napari_vitface.pose.metrics import pixel_errors, summary
-from napari_vitface.project.label_reading import read_labels
 
-Row = tuple[str, str, float | None, str]
 Floats = NDArray[np.float64]
 
 _NAME = "mean error by another camera / as it is"
@@ -82,19 +78,15 @@ def filmed_otherwise(frames: Frames) -> Iterator[tuple[str, Frames]]:
 
 def run(model_name: str = "mouse-face") -> list[Row]:
     """A row for each other camera."""
-    folder = data_folder() / "mouse_face"
-    if not folder.exists():
-        return [(_NAME, "no real recording", None, f"none in {data_folder()}")]
-    held_out = read_metadata(find_model(model_name))["training"]["held_out"]
-    labels = read_labels(folder)
-    rows = np.isin(labels.frames, held_out["frames"]) & ~np.isin(labels.frames, MISTAKES)
-    labels = labels.take(np.flatnonzero(rows))
+    if not FOLDER.exists():
+        return [(_NAME, "no real recording", None, f"none in {DATA}")]
+    labels = held_out_labels(model_name)
     model = load_model(model_name, device="cpu")
     as_it_is = Frames([imread(path) / 255 for path in labels.images], labels.xy)
     height, width = as_it_is.images[0].shape
     radius = default_radius((height, width))
     found: list[Row] = []
-    usual = float("nan")
+    means: list[float] = []
     for case, frames in [("as it is", as_it_is), *filmed_otherwise(as_it_is)]:
         pictures = [(image * 255).round().astype(np.uint8) for image in frames.images]
         xy, confidence = model.predict_images(pictures)
@@ -102,13 +94,13 @@ def run(model_name: str = "mouse-face") -> list[Row]:
         errors[~inside(frames.xy, pictures[0].shape)] = np.nan
         judged = np.isfinite(errors)
         figures = summary(errors)
-        usual = figures.mean if case == "as it is" else usual
         note = (
             f"mean {figures.mean:.1f}, median {figures.median:.1f} px, "
             f"{np.mean(errors[judged] <= radius):.0%} within {radius:.0f} px, "
             f"confidence {confidence[judged].mean():.2f}; {figures.points} points"
         )
-        found.append((_NAME, case, figures.mean / usual, note))
+        means.append(figures.mean or np.nan)
+        found.append((_NAME, case, means[-1] / means[0], note))
     return found
 
 

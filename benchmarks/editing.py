@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import Row
 from benchmarks._display import can_open_windows
 
 if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
 
-Row = tuple[str, str, float | None, str]
 
 _LENGTHS = (1_000, 100_000, 1_000_000)
 _EDITS = 60

@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 from skimage.filters import gaussian
 from skimage.io import imread
 
-from benchmarks.neighbours import MISTAKES
-from benchmarks.predict import data_folder
-from napari_vitface import load_model, read_labels
+from benchmarks import Row
+from benchmarks._real_recording import DATA, FOLDER, held_out_labels
+from napari_vitface import load_model
 from napari_vitface.jobs.find_face import FRAMES
-from napari_vitface.model.checkpoint import find_model
 from napari_vitface.model.face_search import Face, find_face
-from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.metrics import pixel_errors
@@ -35,7 +33,6 @@ from napari_vitface.sample import random_face
 from napari_vitface.video import open_video, scale_image
 from napari_vitface.video.scale import Scale
 
-Row = tuple[str, str, float | None, str]
 Image = NDArray[np.uint8]
 
 _NAME = "error by face size, found / as it is"
@@ -57,14 +54,10 @@ class Faces:
 
 def real_faces() -> Iterator[Faces]:
     """The frames that training held out, without those labelled by mistake."""
-    folder = data_folder() / "mouse_face"
-    if folder.exists():
-        held_out = read_metadata(find_model("mouse-face"))["training"]["held_out"]
-        labels = read_labels(folder)
-        rows = np.isin(labels.frames, held_out["frames"]) & ~np.isin(labels.frames, MISTAKES)
+    if FOLDER.exists():
+        labels = held_out_labels("mouse-face")
         # As many as are looked at to find a face; neighbours in time are nearly the same.
-        spread = np.linspace(0, rows.sum() - 1, FRAMES).round().astype(int)
-        labels = labels.take(np.flatnonzero(rows)[spread])
+        labels = labels.take(np.linspace(0, len(labels) - 1, FRAMES).round().astype(int))
         yield Faces("real", [imread(path) for path in labels.images], labels.xy)
 
 
@@ -121,7 +114,9 @@ def small_faces(model: KeypointModel, faces: Faces) -> Iterator[Row]:
     training = model.training
     pose, size = np.array(training["mean_pose"]), np.array(training["mean_pose_frame_size"])
     for scale in _SCALES[faces.name]:
-        whole, found, seen, constant, missed = [], [], [], [], 0
+        whole: list[float] = []
+        found: list[float] = []
+        seen, constant, missed = [], [], 0
         for place in _PLACES:
             case = pasted(faces, scale, place)
             face = searched(model, case.images)
@@ -149,14 +144,13 @@ def footage_without() -> Iterator[tuple[str, list[list[Any]]]]:
     noise = [rng.integers(0, 255, size, dtype=np.uint8) for _ in range(FRAMES)]
     yield "noise", [noise]
     yield "a blank wall", [[np.full(size, 120, np.uint8)]]
-    data = data_folder()
-    if (data / "videos").exists():
-        yield "a mouse on a treadmill, with a mirror", [_some(data / "videos" / "mirror_mouse.mp4")]
-    if (data / "der").exists():
-        clips = sorted((data / "der").glob("*_300uA_0.mp4"))
+    if (DATA / "videos").exists():
+        yield "a mouse on a treadmill, with a mirror", [_some(DATA / "videos" / "mirror_mouse.mp4")]
+    if (DATA / "der").exists():
+        clips = sorted((DATA / "der").glob("*_300uA_0.mp4"))
         yield "heads of 55 pixels (DER)", [_some(clip) for clip in clips]
-    if (data / "pupil").exists():
-        folders = sorted((data / "pupil" / "raw_frames").iterdir())
+    if (DATA / "pupil").exists():
+        folders = sorted((DATA / "pupil" / "raw_frames").iterdir())
         yield "close-ups of an eye", [_some(folder) for folder in folders]
 
 

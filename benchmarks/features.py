@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.predict import data_folder
+from benchmarks import Row
+from benchmarks._real_recording import DATA
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.compare import compare_frames
 from napari_vitface.sample import write_sample_video
@@ -31,8 +32,6 @@ from napari_vitface.states.features.file import FeatureFile, FeatureWriter
 from napari_vitface.video import open_video
 from napari_vitface.video.scale import Scale
 
-Row = tuple[str, str, float | None, str]
-
 _ROUNDS = 3
 _LENGTHS = (10_000, 1_000_000)
 
@@ -42,11 +41,13 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "sample.mp4"
         write_sample_video(drawn, frames=300)
-        videos = {"drawn 640 x 480": (drawn, None)}
-        real = data_folder() / "videos" / "mirror_mouse.mp4"
+        videos: dict[str, tuple[Path, tuple[int, int, int, int] | None]] = {
+            "drawn 640 x 480": (drawn, None)
+        }
+        real = DATA / "videos" / "mirror_mouse.mp4"
         if real.exists():
             videos["camera 396 x 406"] = (real, None)
-        small = data_folder() / "der" / "ECO_3_000_M_500uA_0.mp4"
+        small = DATA / "der" / "ECO_3_000_M_500uA_0.mp4"
         if small.exists():
             videos["camera, crop of 92 x 76"] = (small, (8, 6, 92, 76))
         rows = [
@@ -65,7 +66,8 @@ def _against_decoding(
         material = Material(video, FixedCrop.of(video, crop))
         extractors = make_extractors(choose(names, {}), material)
         frames = range(min(len(video), 300))
-        scale = Scale(material.crop.described()["rectangle"], material.crop.size, grey=True)
+        x, y, width, height = material.crop.described()["rectangle"]
+        scale = Scale((x, y, width, height), material.crop.size, grey=True)
 
         def decode() -> None:
             for _ in video.frames(frames, scale=scale):

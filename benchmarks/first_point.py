@@ -19,9 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import Row
 from benchmarks._display import can_open_windows
-
-Row = tuple[str, str, float | None, str]
 
 _NAME = "first points / import, load and one forward pass"
 _ROUNDS = 3

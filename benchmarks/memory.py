@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-Row = tuple[str, str, float | None, str]
+from benchmarks import Row
 
 _SIZE = (48, 64)
 _FRAMES = 200_000

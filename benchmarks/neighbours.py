@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 from skimage.io import imread
 from torch import Tensor, nn
 
-from benchmarks.predict import data_folder
+from benchmarks import Row
+from benchmarks._real_recording import DATA, FOLDER, MISTAKES
 from napari_vitface.model.building import create_backbone
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.heads import coordinates_to_pixels
@@ -49,8 +50,6 @@ from napari_vitface.training.budget import quick_variants
 from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
 
-Row = tuple[str, str, float | None, str]
-
 _NAME = "mean error on later frames / the mean pose's"
 SIZE = (192, 256)
 VIT = "vit_tiny_patch16_224"
@@ -62,8 +61,6 @@ STEPS, BATCH = 600, 8
 PRECISION = "bf16"
 #: Labelled frames of somebody who has just begun.
 FEW = 20
-#: Frames whose labels `audit` found to be mistakes (see docs/choosing-frames.md).
-MISTAKES = (68, 2997, 3575, 5379, 6677, 7197, 8629)
 
 
 class Neighbour(nn.Module):
@@ -118,8 +115,9 @@ class UNet(Neighbour):
         self.maps = nn.Conv2d(widths[2], len(keypoints), 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        level, levels = images, []
-        for number, convolutions in enumerate(self.backbone):
+        level: Tensor = images
+        levels: list[Tensor] = []
+        for number, convolutions in enumerate(self.backbone.children()):
             level = convolutions(level if number == 0 else nn.functional.max_pool2d(level, 2))
             levels.append(level)
         up = nn.functional.interpolate(levels[3], scale_factor=2.0, mode="bilinear")
@@ -212,7 +210,7 @@ class Judged:
         """
         right = ~self.mistaken
         truth, mine, theirs = self.truth[right], self.predicted[right], other.predicted[right]
-        placed = np.isfinite(truth).all(axis=2)
+        placed = np.asarray(np.isfinite(truth).all(axis=2))
         alike: list[float] = []
         for keypoint in range(truth.shape[1]):
             rows = placed[:, keypoint]
@@ -266,7 +264,7 @@ class Found:
 
 def read_recording(preprocessing: Preprocessing, block: int) -> Recording:
     """The labelled recording, with one quarter of its time held out."""
-    labels = read_labels(data_folder() / "mouse_face")
+    labels = read_labels(FOLDER)
     labels = labels.take(np.argsort(labels.frames))
     images = [(imread(path), xy) for path, xy in zip(labels.images, labels.xy, strict=True)]
     bounds = np.linspace(0, len(labels), 5).round().astype(int)
@@ -350,8 +348,8 @@ def compare(
 
 def run() -> list[Row]:
     """A row for each way: its mean error over that of the mean pose."""
-    if not (data_folder() / "mouse_face").exists():
-        return [(_NAME, "no real recording", None, f"none in {data_folder()}")]
+    if not FOLDER.exists():
+        return [(_NAME, "no real recording", None, f"none in {DATA}")]
     rows: list[Row] = []
     constant = float("nan")
     with tempfile.TemporaryDirectory() as folder:

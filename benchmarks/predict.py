@@ -9,7 +9,6 @@ is busy now and then does not favour either.
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import Row
+from benchmarks._real_recording import DATA
 from napari_vitface.jobs.events import PosesPredicted, Started
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
@@ -27,7 +28,6 @@ from napari_vitface.video import Video
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
 
-Row = tuple[str, str, float | None, str]
 
 _NAME = "predict end to end / forward"
 _ROUNDS = 3
@@ -40,7 +40,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         videos = {"drawn 640 x 480": Path(folder) / "sample.mp4"}
         write_sample_video(videos["drawn 640 x 480"], frames=200)
-        real = data_folder() / "videos" / "mirror_mouse.mp4"
+        real = DATA / "videos" / "mirror_mouse.mp4"
         if real.exists():
             videos["camera 396 x 406"] = real
         cases = [("cpu", "fp32"), ("cpu", "bf16")]
@@ -131,11 +131,6 @@ def _decode_only(video: Video, model: KeypointModel, frames: range) -> float:
     for _ in video.frames(frames, scale=view.scale):
         pass
     return len(frames) / (time.perf_counter() - began)
-
-
-def data_folder() -> Path:
-    """Where the real recordings are."""
-    return Path(os.environ.get("VITFACE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def main() -> None:

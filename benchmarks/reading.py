@@ -17,9 +17,8 @@ from typing import Any
 import av
 import numpy as np
 
+from benchmarks import Row
 from napari_vitface.video import VideoWriter, open_video
-
-Row = tuple[str, str, float, str]
 
 SIZE = (480, 640)
 COUNT = 750

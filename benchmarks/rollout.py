@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benchmarks import Row
 from napari_vitface.attention.capture import capture_attention, capture_fused
 from napari_vitface.attention.gradients import ScorePass, gradient_rows, keypoint_scores
 from napari_vitface.attention.maps import attention_maps
@@ -30,8 +31,6 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
-
-Row = tuple[str, str, float | None, str]
 
 #: Name, input size: 301 (as the bundled model), 197 and 785 tokens.
 MODELS = [

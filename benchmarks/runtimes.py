@@ -28,7 +28,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.predict import data_folder
+from benchmarks import Row
+from benchmarks._real_recording import FOLDER, frames_held_out
 from napari_vitface.jobs.quantise import FRAMES
 from napari_vitface.model.checkpoint import find_model, load_network
 from napari_vitface.model.int8 import Int8Network, find_int8, quantise
@@ -41,7 +42,6 @@ from napari_vitface.project.label_reading import read_labels
 from napari_vitface.steps import result_of
 from napari_vitface.video import open_video, scale_image
 
-Row = tuple[str, str, float | None, str]
 Inputs = NDArray[np.uint8]
 Network = Callable[[Tensor], Tensor]
 
@@ -52,8 +52,8 @@ _BATCH = 8
 
 def run(busy: int = 0) -> list[Row]:
     """A row for each way."""
-    network, preprocessing, metadata = load_network(find_model("mouse-face"))
-    others, judged, xy, per_frame = _frames(preprocessing, metadata["training"]["held_out"])
+    network, preprocessing, _ = load_network(find_model("mouse-face"))
+    others, judged, xy, per_frame = _frames(preprocessing)
     with computing(busy):
         ways = dict(_ways(network, preprocessing, others))
         seconds, cpu = _times(ways, torch.from_numpy(judged[:_BATCH]))
@@ -79,20 +79,19 @@ def run(busy: int = 0) -> list[Row]:
 
 
 def _frames(
-    preprocessing: Preprocessing, held_out: dict[str, list[int]]
+    preprocessing: Preprocessing,
 ) -> tuple[Inputs, Inputs, NDArray[np.float64] | None, float]:
     """Inputs to quantise on and to judge, the latter's labels (input pixels of a frame), scale."""
-    folder = data_folder() / "mouse_face"
-    if not folder.exists():
+    if not FOLDER.exists():
         from napari_vitface.sample import random_face
 
         faces = [random_face(np.random.default_rng(seed), (480, 640))[0] for seed in range(62)]
         inputs, factor = _inputs(faces, preprocessing)
         return inputs[:FRAMES], inputs[FRAMES:], None, factor
-    labels = read_labels(folder)
+    labels = read_labels(FOLDER)
     images = [open_video(path)[0] for path in labels.images]
     inputs, factor = _inputs(images, preprocessing)
-    judged = np.isin(labels.frames, held_out["frames"])
+    judged = np.isin(labels.frames, frames_held_out("mouse-face"))
     others = np.flatnonzero(~judged)
     spread = others[np.linspace(0, len(others) - 1, FRAMES).round().astype(int)]
     view = preprocessing.view((images[0].shape[0], images[0].shape[1]))

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import Row
 from benchmarks._display import can_open_windows
 
 if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
     from napari_vitface.video import Video
 
-Row = tuple[str, str, float | None, str]
 
 _NAME = "slider step with overlay / image alone"
 _SIZE = (480, 640)
@@ -140,7 +140,7 @@ def _answer_at_once(
         event = AttentionComputed(
             frame,
             (*MOUSE_FACE.names, "global"),
-            maps,
+            maps.astype(np.float32),
             np.zeros(len(maps), np.float32),
             (patch, patch),
             (place, place),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-Row = tuple[str, str, float | None, str]
+from benchmarks import Row
 
 _NAME = "CPU time of a start / python -c 'import argparse, numpy'"
 _ROUNDS = 7

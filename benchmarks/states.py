@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import Row
 from napari_vitface.events.trials import read_trials
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.collecting import Collected, Labelled, Look, collect
@@ -23,8 +24,6 @@ from napari_vitface.states.samples import Samples
 from napari_vitface.states.scores import NumberScores, Scores
 from napari_vitface.states.splits import RANDOM_FRAMES
 from napari_vitface.steps import result_of
-
-Row = tuple[str, str, float | None, str]
 
 _CROP, _WINDOW = (8, 6, 92, 76), (50, 100)
 _FRAMES_PER_TRIAL = 20

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks import Row
 from benchmarks._display import can_open_windows
 from benchmarks.slider import noise_video
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
     from napari_vitface.gui.workbench import Workbench
 
-Row = tuple[str, str, float | None, str]
 
 LONG = 3_600_000
 SHORT = 10_000

@@ -28,6 +28,7 @@ from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.header import read_metadata
+from napari_vitface.model.metadata import Calibration, TrainingSummary
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
@@ -50,7 +51,8 @@ MISTAKES = (68, 2997, 3575, 5379, 6677, 7197, 8629)
 #: Renderings that judge are drawn with seeds from here on, those that train below.
 JUDGING_SEED = 1_000_000
 
-PROVENANCE = {
+SCRIPT = "scripts/train_bundled.py"
+PROVENANCE: TrainingSummary = {
     "licence": "BSD-3-Clause (weights); the training frames are MIT, (c) 2024 Anna Stuckert",
     "citations": [
         "Stuckert, A. ViT_facemap (2024). https://github.com/AnnaStuckert/ViT_facemap",
@@ -125,7 +127,8 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
 
 def steps_before(checkpoint: Path | None) -> list[int]:
     """Steps of the stages that made the checkpoint which training starts from."""
-    return list(read_metadata(checkpoint)["training"].get("steps", [])) if checkpoint else []
+    steps = read_metadata(checkpoint)["training"].get("steps", ()) if checkpoint else ()
+    return [steps] if isinstance(steps, int) else list(steps)
 
 
 def preprocessing_of(network: KeypointNetwork) -> Preprocessing:
@@ -170,7 +173,7 @@ def calibration_of(
     preprocessing: Preprocessing,
     real: TrainingFrames,
     rendered: TrainingFrames,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Calibration | None, dict[str, Any]]:
     """The table fitted on the held-out real frames, and how true confidence is by it.
 
     On the real frames that is judged crosswise: each tenth of the block by a table of the rest,
@@ -265,7 +268,10 @@ def main() -> None:
         # The held-out error is printed while it runs; nothing is chosen by it.
         for progress in fit(network, preprocessing, shares, real.subset(held), settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
-        unjudged = {"summary": "not judged yet", "script": "scripts/train_bundled.py"}
+        unjudged: TrainingSummary = {
+            "summary": "not judged yet",
+            "script": SCRIPT,
+        }
         save_checkpoint(arguments.output, network, preprocessing, training=unjudged)
 
     preprocessing = preprocessing_of(network)
@@ -280,7 +286,7 @@ def main() -> None:
     print(json.dumps(truth, indent=1))
     if arguments.judge:
         return
-    calibrated = {
+    calibrated: TrainingSummary = {
         "calibrated_on": [
             {
                 "video": str(labels.videos[0]),
@@ -290,6 +296,7 @@ def main() -> None:
         "calibration_error": truth["real"]["calibration_error"],
         "calibration": truth,
     }
+    training: TrainingSummary
     if arguments.calibrate:
         training = {**read_metadata(arguments.output)["training"], **calibrated}
         save_checkpoint(
@@ -299,7 +306,7 @@ def main() -> None:
     height, width = imread(labels.images[0]).shape[:2]
     training = {
         "summary": f"{len(taught)} frames of one recording and {arguments.renderings} renderings",
-        "script": "scripts/train_bundled.py",
+        "script": SCRIPT,
         "started_from": "random weights, drawn faces alone first",
         "steps": [*steps_before(arguments.start_from), *(stage.steps for stage, _, _ in planned)],
         "batch_size": settings.batch_size,

@@ -91,8 +91,8 @@ def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _codes(codes: NDArray[Any], names: Sequence[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(codes, categories=list(names))
+def _codes(codes: NDArray[np.integer[Any]], names: Sequence[str]) -> pd.Categorical:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(names), dtype=object))
 
 
 # --- from rows to points --------------------------------------------------------------------------

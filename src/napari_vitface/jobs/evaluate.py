@@ -19,13 +19,14 @@ from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Starte
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.evaluation import EvaluateResult, EvaluateSettings
 from napari_vitface.jobs.training.verdict import Judged, calibration_figures, compare
+from napari_vitface.model.metadata import held_out_frames
 from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
-    from napari_vitface.model.metadata import Calibration, FramesOf, TrainingSummary
+    from napari_vitface.model.metadata import Calibration, TrainingSummary
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
 
@@ -313,7 +314,7 @@ def _mean_pose(
 
 def _kept_apart(labels: Labels, training: TrainingSummary, model: str) -> Labels:
     """The labels of the frames that training held out."""
-    held = _held_parts(training)
+    held = held_out_frames(training)
     if not held:
         raise LabelError(
             f"The model {model} does not say which frames its training kept apart; judge it on all "
@@ -331,15 +332,9 @@ def _kept_apart(labels: Labels, training: TrainingSummary, model: str) -> Labels
     return labels.take(rows)
 
 
-def _held_parts(training: TrainingSummary) -> Sequence[FramesOf]:
-    """``training["held_out"]`` as a list of {"video": name, "frames": numbers}, one a recording."""
-    held = training.get("held_out") or []
-    return held if isinstance(held, Sequence) else [held]
-
-
 def _perhaps_trained_on(labels: Labels, training: TrainingSummary, model: str) -> Iterator[Event]:
     """Say it if frames are judged that belong to a recording the model was trained on."""
-    for part in _held_parts(training):
+    for part in held_out_frames(training):
         same = labels.videos == part["video"]
         seen = int((same & ~np.isin(labels.frames, part["frames"])).sum())
         if seen:

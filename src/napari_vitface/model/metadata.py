@@ -41,7 +41,12 @@ class TrainingSummary(TypedDict, total=False):
     citations: Sequence[str]
     started_from: str
     quick: bool
-    steps: int
+    #: Of the training, or of each of its stages.
+    steps: int | Sequence[int]
+    batch_size: int
+    seed: int
+    script: str
+    trained_on: Sequence[str]
     settings: Mapping[str, object]
     #: Frames by what they were used for.
     trained_frames: Sequence[FramesOf]
@@ -51,6 +56,8 @@ class TrainingSummary(TypedDict, total=False):
     #: Figures by what was judged: after, before, mean_pose, real, ...
     metrics: Mapping[str, Mapping[str, object]]
     calibration_error: float | None
+    #: How far confidence is from the share of points near enough, by what was judged.
+    calibration: Mapping[str, object]
     #: Mean position of each keypoint, pixels of frames of the size (height, width) beside it.
     mean_pose: Sequence[Sequence[float | None]]
     mean_pose_frame_size: Sequence[int]
@@ -110,3 +117,9 @@ class Metadata(TypedDict):
     preprocessing: PreprocessingDescription
     calibration: Calibration | None
     training: TrainingSummary
+
+
+def held_out_frames(training: TrainingSummary) -> list[FramesOf]:
+    """What the training kept apart, a part for each recording; a file may hold one part alone."""
+    held = training.get("held_out") or []
+    return list(held) if isinstance(held, Sequence) else [held]

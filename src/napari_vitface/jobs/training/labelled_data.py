@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError, VideoError
 from napari_vitface.jobs.events import Event, Notice, Progress
+from napari_vitface.model.metadata import held_out_frames
 from napari_vitface.pose.metrics import mean_pose
 from napari_vitface.project.white import set_white
 
@@ -233,9 +234,9 @@ def trained_frames(training: TrainingSummary) -> list[FramesOf]:
     """The parts that `seen_in_training` goes by."""
     if training.get("trained_frames") is not None:
         return list(training["trained_frames"])
-    held = training.get("held_out") or []
-    held = held if isinstance(held, Sequence) else [held]
-    return [{"video": part["video"], "all_but": part["frames"]} for part in held]
+    return [
+        {"video": part["video"], "all_but": part["frames"]} for part in held_out_frames(training)
+    ]
 
 
 def frames_by_video(labels: Labels, rows: NDArray[np.intp]) -> list[FramesOf]:

@@ -251,3 +251,65 @@ def test_animals_that_were_named_before_are_known(
     assert states.make_table(path, [replace(video, animal="Ada", session="1")])
     assert [(each.animal, each.session) for each in states.annotated()] == [("Ada", "1")]
     assert read_trials(path).column("label") == ("across",)
+
+
+def test_responses_of_trials_and_of_events(
+    dock: ViTFaceDock, videos: list[Path], qtbot: Any, tmp_path: Path
+) -> None:
+    session, section = dock.session, dock.states_section
+    states, responses = session.classifying, session.responses
+    table = tmp_path / "trials.csv"
+    rows = ["video,animal,onset_frame,kind"]
+    for path, animal in zip(videos, ("Ada", "Bob"), strict=True):
+        for turn in range(1, TURNS):
+            rows.append(f"{path.name},{animal},{turn * TURN},{('across', 'down')[turn % 2]}")
+    table.write_text("\n".join(rows) + "\n")
+    states.open_table(table)
+    section.form.label.setCurrentText("kind")
+    section.responses_button.click()
+    assert "begin at the first frame of a window" in section.refused.text()
+    session.add_video(open_video(videos[0]))
+    section.form.span.setText(f"0:{TURN}")
+    section.responses_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run is not None
+    assert states.runner.run.status == "done", states.runner.run.message
+    # The means, the numbers of each trial, and its frames in the plot over time.
+    plotted = open_trajectories(session.viewer)
+    view = plotted.around
+    assert view.isVisible()
+    assert not plotted.plot.isVisible()
+    assert view.source.currentText() == "trials of the table"
+    assert [view.trace.itemText(k) for k in range(view.trace.count())] == ["across", "down"]
+    means = {(row[0], row[1]): row for row in view.table.cells}
+    assert means["down", "down"][2] == "4"
+    assert float(means["down", "down"][3]) > 0.5
+    assert float(means["across", "down"][3]) < -0.5
+    view.rows.setCurrentText("each trial")
+    assert len(view.table.cells) == 6 * 2
+    assert {row[1] for row in view.table.cells} == {"Ada", "Bob"}
+    last = next(k for k, row in enumerate(view.table.cells) if row[:2] == ["two", "Bob"])
+    view.table.chosen.emit(last)
+    assert session.current is not None
+    assert session.current.path == videos[1]
+    assert session.frame == responses.of_table.trials[last].onset  # type: ignore[union-attr]
+    down = next(trace for trace in session.current.traces["likeness"] if trace.name == "down")
+    assert down.samples is not None
+    assert np.nanmean(down.samples[TURN : 2 * TURN]) > np.nanmean(down.samples[2 * TURN : 36]) + 0.5
+    view.table.copy()
+    assert QApplication.clipboard().text().startswith("trial\tanimal\tstate\ttrace\tsize")
+    # Events of the video on screen instead.
+    view.source.setCurrentIndex(1)
+    view.source.activated.emit(1)
+    assert "Draw events on the timeline" in view.about.text()
+    qtbot.waitUntil(lambda: session.annotating.document is not None)
+    for turn in range(1, TURNS):
+        session.annotating.draw(("across", "down")[turn % 2], turn * TURN, (turn + 1) * TURN)
+    qtbot.waitUntil(lambda: responses.shown is not None and len(responses.shown.trials) == 6)
+    assert "over events" in view.about.text()
+    view.rows.setCurrentText("means")
+    means = {(row[0], row[1]): row for row in view.table.cells}
+    assert means["down", "down"][2] == "2"
+    plotted.toolbar.around_button.setChecked(False)
+    assert plotted.plot.isVisible()
+    assert not view.isVisible()

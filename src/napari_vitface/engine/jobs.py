@@ -29,6 +29,11 @@ class Job(NamedTuple):
 JOBS: Registry[Job] = Registry(
     Job,
     (
+        Job(
+            "align_traces",
+            "napari_vitface.jobs.states.align:align_traces",
+            needs_torch=False,
+        ),
         Job("attention_data", "napari_vitface.jobs.explaining.attention_table:attention_data"),
         Job("attention_video", "napari_vitface.jobs.explaining.map_video:attention_video"),
         Job("audit", "napari_vitface.jobs.auditing.audit:audit"),

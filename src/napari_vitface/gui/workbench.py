@@ -23,6 +23,7 @@ from napari_vitface.gui.session import Post, Session
 from napari_vitface.gui.states.classifying import Classifying
 from napari_vitface.gui.states.face_layers import FaceLayers
 from napari_vitface.gui.states.frame_comparison import FrameComparison
+from napari_vitface.gui.states.responses import Responses
 from napari_vitface.gui.time_in_view import TimeInView
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
@@ -52,6 +53,7 @@ class Workbench(Session):
         self.labelling = Labelling(self, self.overlays, self.marks)
         self.annotating = self.labelling.annotating
         self.classifying = Classifying(self)
+        self.responses = Responses(self, self.classifying, self.annotating)
         self.white = WhiteLevels(self, self.labelling.documents)
         self.filters = Filters(self, self.labelling, self.prediction)
         self.fine_tune = FineTune(self, self.labelling)

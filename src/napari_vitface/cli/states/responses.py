@@ -82,7 +82,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         overwrite=arguments.overwrite,
     )
     result = reporter.run(events, ResponsesResult, title=arguments.trials.name)
-    reporter.result(*_told(result), result.table, result.curves, result.picture)
+    reporter.result(*_told(result), result.table, result.curves, result.picture, result.similarity)
     return 0
 
 

@@ -34,11 +34,12 @@ from napari_vitface.jobs.results.classifying import (
 from napari_vitface.jobs.results.states import FeaturesResult
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 
 #: What a run does.
-Work = Literal["features", "train", "predict", "report"]
+Work = Literal["features", "train", "responses", "predict", "report"]
 ENDING = ".vitstate"
 
 
@@ -95,6 +96,19 @@ class Classifying:
         self.model: Path | None = None
         self.trained: TrainStatesResult | None = None
         self._told: dict[Path, Told] = {}
+        self._drawn: Crop | None = None
+        session.crop_changed.connect(self._on_crop)
+
+    @property
+    def crop(self) -> Crop | None:
+        """What features are computed of in all videos: the crop of the one on screen, else the one
+        that was drawn last."""
+        opened = self._session.current
+        return opened.crop if opened is not None and opened.crop is not None else self._drawn
+
+    def _on_crop(self) -> None:
+        opened = self._session.current
+        self._drawn = opened.crop if opened is not None else self._drawn
 
     # ----------------------------------------------------------------- trials
 
@@ -146,20 +160,19 @@ class Classifying:
             **self._computing(),
             "features": features,
             "settings": dict(settings),
-            "crop": opened.crop,
+            "crop": self.crop,
             "overwrite": True,
         }
         self._begin("features", "features", arguments, opened)
 
     def train(self, settings: Mapping[str, Any]) -> None:
         """Train a classifier on the trials, beside their table; none that is there is replaced."""
-        session = self._session
         if self.trials is None:
             return
         arguments = {
             "trials": self.trials.path,
             "output": free_file(self.trials.path, settings["label"]),
-            "crop": session.current.crop if session.current is not None else None,
+            "crop": self.crop,
             **self._computing(),
             **settings,
         }

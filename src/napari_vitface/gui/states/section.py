@@ -34,6 +34,13 @@ _BEGIN = (
     "on the timeline and make a table of them."
 )
 
+_WORKING = {
+    "features": "features",
+    "train": "training",
+    "responses": "responses",
+    "predict": "predicting",
+}
+
 
 class StatesSection(Section):
     """Trials, what is chosen, the buttons, how it goes, and what came of it."""
@@ -58,6 +65,12 @@ class StatesSection(Section):
         self.refused = Note()
         self.features_button = _button("Compute features", "Of this video, into a file beside it")
         self.features_button.clicked.connect(lambda: self.compute_features())
+        self.responses_button = _button(
+            "Responses",
+            "How each trial becomes like the typical face of each state, aligned to its onset: "
+            "mean, interval, size and latency, below the canvas",
+        )
+        self.responses_button.clicked.connect(lambda: self.compute_responses())
         self.train_button = _button("Train", "Train on the trials, and judge on what is left out")
         self.train_button.clicked.connect(lambda: self.train())
         self.progress = RunProgress("", "Stop")
@@ -83,7 +96,8 @@ class StatesSection(Section):
             self.videos,
             self.form,
             self.picture,
-            row_of(self.features_button, self.train_button),
+            row_of(self.features_button, self.responses_button),
+            self.train_button,
             self.refused,
             self.progress,
             self.error,
@@ -102,6 +116,7 @@ class StatesSection(Section):
         states.changed.connect(self.refresh)
         states.runner.changed.connect(self.refresh)
         states.runner.changed.connect(self._open_report)
+        session.responses.found.connect(self._show_responses)
         self.form.changed.connect(self._on_form)
         session.video_changed.connect(self.refresh)
         session.crop_changed.connect(self.refresh)
@@ -145,6 +160,20 @@ class StatesSection(Section):
         if settings is not None:
             self._states.compute_features(self.form.features.currentData(), settings)
 
+    def compute_responses(self) -> None:
+        """Compare trials with prototypes, and show that below the canvas."""
+        settings = self._checked(self.form.values)
+        if settings is None:
+            return
+        if settings["window"] is None:
+            self._typo = (
+                "Responses begin at the first frame of a window: type it, for example 40:80, with "
+                "as many frames before it."
+            )
+            self.refresh()
+            return
+        self._session.responses.compute(settings)
+
     def train(self) -> None:
         """Train with what is set."""
         settings = self._checked(self.form.values)
@@ -168,6 +197,11 @@ class StatesSection(Section):
         viewer: Any = self._session.viewer
         if viewer is not None:
             open_plugin_dock(viewer, name)
+
+    def _show_responses(self) -> None:
+        viewer: Any = self._session.viewer
+        if viewer is not None:
+            open_plugin_dock(viewer, TRAJECTORIES).show_around()
 
     def _show_trial(self, place: int) -> None:
         video = self.videos.itemData(place)
@@ -206,6 +240,7 @@ class StatesSection(Section):
         self.picture.setText(self._picture_words())
         self.picture.setVisible(trials is not None)
         self.train_button.setEnabled(trials is not None and not active and not problem)
+        self.responses_button.setEnabled(trials is not None and not active and not problem)
         self.features_button.setEnabled(opened is not None and not active)
         model = states.model
         self.model.setText(f"Classifier: {model.name}" if model is not None else "")
@@ -242,8 +277,7 @@ class StatesSection(Section):
         return f"{trials.path.name}: {count(len(trials), 'trial')}{of}"
 
     def _picture_words(self) -> str:
-        opened = self._session.current
-        crop = opened.crop if opened is not None else None
+        crop = self._states.crop
         if crop is None:
             return (
                 "Features are of the whole frame: to leave out what is not the face, show a video "
@@ -256,9 +290,12 @@ class StatesSection(Section):
         states = self._states
         if states.runner.active:
             run = states.runner.run
-            return {"features": "features", "train": "training", "predict": "predicting"}.get(
-                run.work if run is not None else "", "working"
-            )
+            return {
+                "features": "features",
+                "train": "training",
+                "predict": "predicting",
+                "responses": "responses",
+            }.get(run.work if run is not None else "", "working")
         if states.trained is not None or states.model is not None:
             return "trained"
         return "ready" if states.trials is not None else "waits for trials"

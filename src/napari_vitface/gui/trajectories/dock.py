@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
@@ -12,11 +13,14 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock, placed_below
+from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.list import TraceList
+from napari_vitface.gui.trajectories.peri_event_view import PeriEventView
 from napari_vitface.gui.trajectories.toolbar import STYLE, TrajectoryToolbar
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.video_plot import DockParts, VideoPlot
@@ -48,6 +52,7 @@ class TrajectoriesDock(DockedWidget):
         self.video: VideoPlot | None = None
         self._of_session, self._of_video = of_session, of_video = Connections(), Connections()
         self._closed = False
+        self._missing = ""
         placed_below(TRAJECTORIES)
 
         self.list = TraceList()
@@ -55,6 +60,8 @@ class TrajectoriesDock(DockedWidget):
         self.plot = TrajectoryPlot()
         self.form = FilterForm()
         self.form.setVisible(False)
+        self.around = PeriEventView()
+        self.around.setVisible(False)
         self.waiting = WrappedLabel("", "hint")
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.open_button = QPushButton("Open the ViT Face dock")
@@ -65,6 +72,7 @@ class TrajectoriesDock(DockedWidget):
         middle.setSpacing(3)
         middle.addWidget(self.toolbar)
         middle.addWidget(self.plot, 1)
+        middle.addWidget(self.around, 1)
         middle.addStretch(0)
         middle.addWidget(self.waiting)
         middle.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -99,6 +107,10 @@ class TrajectoriesDock(DockedWidget):
         self.toolbar.changed.connect(self._to_video(VideoPlot.show_traces))
         self.toolbar.fit_pressed.connect(self.plot.fit)
         self.toolbar.filter_toggled.connect(self.form.setVisible)
+        self.toolbar.around_toggled.connect(self._on_around)
+        self.around.source_chosen.connect(self._choose_source)
+        self.around.sought.connect(self._seek_trial)
+        self.around.written.connect(lambda path: self._say_written(path))
         self.list.changed.connect(self._to_video(VideoPlot.show_traces))
         self.list.chosen.connect(self._to_video(VideoPlot.select))
         self.plot.sought.connect(self._to_video(VideoPlot.seek))
@@ -136,10 +148,14 @@ class TrajectoriesDock(DockedWidget):
         self.session = session
         self._of_session.connect(session.video_changed, self._on_video)
         self._of_session.connect(session.ended, self._on_ended)
+        self._of_session.connect(session.responses.changed, self._show_responses)
+        self._of_session.connect(session.responses.found, self.show_around)
         self._on_video()
 
     def leave_session(self) -> None:
         """Stop listening to the session."""
+        if self.session is not None:
+            self.session.responses.watch(False)
         self._of_session.undo()
         self._leave_video()
         self.session = None
@@ -176,6 +192,42 @@ class TrajectoriesDock(DockedWidget):
             self.video.close()
             self.video = None
 
+    # ----------------------------------------------------------------- around onsets
+
+    def show_around(self) -> None:
+        """Show means around onsets in place of time."""
+        self.toolbar.around_button.setChecked(True)
+
+    def _on_around(self, on: bool) -> None:
+        self._arrange()
+        if self.session is not None:
+            self.session.responses.watch(on)
+
+    def _show_responses(self) -> None:
+        session = self.session
+        if session is not None and self.toolbar.around_button.isChecked():
+            responses = session.responses
+            sources = responses.sources
+            place = list(sources).index(responses.source)
+            self.around.set_sources(list(sources.values()), place)
+            self.around.show_responses(responses.shown, responses.waiting)
+
+    def _choose_source(self, place: int) -> None:
+        if self.session is not None:
+            responses = self.session.responses
+            responses.choose(list(responses.sources)[place])
+
+    def _seek_trial(self, path: Path, onset: int) -> None:
+        if self.session is not None:
+            try:
+                self.session.responses.go_to(path, onset, lambda: open_for_window(path))
+            except Exception as error:
+                self.session.tell(sentence_of("opening the video", error), "error")
+
+    def _say_written(self, path: Path) -> None:
+        if self.session is not None:
+            self.session.tell(f"Wrote {path}.", "info")
+
     # ----------------------------------------------------------------- the widget
 
     def sizeHint(self) -> QSize:
@@ -191,15 +243,24 @@ class TrajectoriesDock(DockedWidget):
 
     def _wait_for(self, text: str) -> None:
         """Say what is missing; with an empty text, show the plot."""
+        self._missing = text
+        self.toolbar.set_usable(not text)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        around = self.toolbar.around_button.isChecked() and self.session is not None
+        text = "" if around else self._missing
         self.waiting.setText(text)
         self.open_button.setVisible(self.session is None)
-        self.plot.setVisible(not text)
+        self.plot.setVisible(not text and not around)
         self.list.setEnabled(not text)
-        self.toolbar.set_usable(not text)
+        self.list.setVisible(not around)
+        self.around.setVisible(around)
 
     def _restyle(self, event: Any = None) -> None:
         viewer = self._viewer
         text, back = plot_colours(viewer.theme)
         self.setStyleSheet(style_sheet(viewer) + STYLE)
         self.plot.set_colours(text, back, QColor(text))
+        self.around.set_colours(QColor(text), back)
         self._to_video(VideoPlot.show_traces)()

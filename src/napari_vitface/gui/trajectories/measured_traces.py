@@ -3,7 +3,7 @@ the trajectories."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +41,13 @@ class MeasuredTrace(Trace):
     @property
     def label(self) -> str:
         return self.name
+
+    def of_length(self, count: int) -> MeasuredTrace:
+        """The same over as many frames: cut, or with nothing measured in the others."""
+        assert self.samples is not None
+        samples = np.full(count, np.nan, np.float32)
+        samples[: len(self.samples)] = self.samples[:count]
+        return replace(self, samples=samples)
 
     def unit(self, timed: bool = True) -> str:
         return self.of

@@ -102,7 +102,7 @@ PANELS = (
         LIKENESS,
         "likeness",
         (),
-        "How like the typical face of each label a frame is (dock of frames, Likeness)",
+        "How like the typical face of each label a frame is (States, Responses; frames, Likeness)",
         "correlation",
         of_video=True,
     ),

@@ -30,10 +30,13 @@ class TrajectoryToolbar(QWidget):
     changed = Signal()
     fit_pressed = Signal()
     filter_toggled = Signal(bool)
+    #: Means around onsets are wanted in place of time.
+    around_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._panels: dict[str, QPushButton] = {}
+        self._usable = True
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -68,9 +71,17 @@ class TrajectoryToolbar(QWidget):
         self.filter_button.setCheckable(True)
         self.filter_button.setToolTip("Smooth predictions and fill gaps")
         self.filter_button.toggled.connect(self.filter_toggled)
+        self.around_button = QPushButton("Around onsets")
+        self.around_button.setCheckable(True)
+        self.around_button.setToolTip(
+            "Average traces of states around the onsets of events or trials; latency and size"
+        )
+        self.around_button.toggled.connect(self._on_around)
+        set_role(self.around_button, "toggle")
         self.export_button = QPushButton("Export")
         self.export_menu = QMenu(self.export_button)
         self.export_button.setMenu(self.export_menu)
+        layout.addWidget(self.around_button)
         layout.addWidget(self.centred)
         layout.addStretch(1)
         layout.addWidget(self.place)
@@ -111,5 +122,16 @@ class TrajectoryToolbar(QWidget):
 
     def set_usable(self, usable: bool) -> None:
         """Whether there is something to plot."""
-        for widget in (self.export_button, self.filter_button, self.fit_button):
-            widget.setEnabled(usable)
+        self._usable = usable
+        self._enable()
+
+    def _on_around(self, on: bool) -> None:
+        self._enable()
+        self.around_toggled.emit(on)
+
+    def _enable(self) -> None:
+        over_time = not self.around_button.isChecked()
+        for button in (self.export_button, self.filter_button, self.fit_button):
+            button.setEnabled(self._usable and over_time)
+        for widget in (*self._panels.values(), self.centred, self.follow):
+            widget.setEnabled(over_time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from napari_vitface.states.aligned import Aligned
 
 #: What the files end in, after the table's name and the label's.
-_ENDINGS = ("_responses.csv", "_curves.csv", "_responses.png")
+_ENDINGS = ("_responses.csv", "_curves.csv", "_responses.png", "_similarity.csv")
 
 
 @takes(Computing)
@@ -72,8 +73,8 @@ def responses(
     share : float
         Of a state's frames, those that its prototype is the mean of.
     output_dir : path, optional
-        Where ``<table>_<label>_responses.csv``, ``.png`` and ``<table>_<label>_curves.csv`` go;
-        default beside the table.
+        Where ``<table>_<label>_responses.csv``, ``.png``, ``<table>_<label>_curves.csv`` and
+        ``<table>_<label>_similarity.csv`` go; default beside the table.
     overwrite : bool
     {settings}
 
@@ -98,7 +99,8 @@ def responses(
     labelled = Labelled.of(table, label, classes, graded=False)
     unit, groups = _groups(labelled)
     folder = table.path.parent if output_dir is None else Path(output_dir)
-    files = [folder / f"{table.path.stem}_{label}{ending}" for ending in _ENDINGS]
+    named = re.sub(r"[^\w.-]+", "-", label)
+    files = [folder / f"{table.path.stem}_{named}{ending}" for ending in _ENDINGS]
     there = [path.name for path in files if path.exists()]
     if there and not overwrite:
         raise VitFaceError(
@@ -109,25 +111,27 @@ def responses(
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
         yield Started("responses", len(labelled.trials))
-        seen, rate = yield from _features(labelled, look, window, shared)
-    curves = _compared(
-        seen, labelled, groups, window, rate, share, mixed=any(k.mixed for k in kinds)
-    )
+        seen, onsets, rate = yield from _features(labelled, look, window, shared)
+    likeness = _likeness(seen, labelled, groups, share, mixed=any(k.mixed for k in kinds))
+    curves = _aligned(likeness, labelled, groups, rate)
     made_folder(folder)
-    _write_table(files[0], labelled, groups, unit, curves)
+    _write_table(files[0], labelled, groups, unit, onsets, curves)
     _write_curves(files[1], curves)
     _draw(files[2], curves, label, bool(rate))
+    _write_similarity(files[3], labelled, onsets, likeness)
     yield Finished(
         "responses",
         ResponsesResult(
             table=str(files[0]),
             curves=str(files[1]),
             picture=str(files[2]),
+            similarity=str(files[3]),
             unit=unit,
             groups=len(set(groups.tolist())),
+            timed=bool(rate),
             states=labelled.states,
             summaries=tuple(
-                _summary(*key, found, groups[rows]) for key, (rows, found) in curves.items()
+                summary_of(*key, found, groups[rows]) for key, (rows, found) in curves.items()
             ),
         ),
     )
@@ -149,12 +153,14 @@ def _groups(labelled: Labelled) -> tuple[Unit, NDArray[np.str_]]:
 
 def _features(
     labelled: Labelled, look: Look, window: tuple[int, int], resources: Resources
-) -> Generator[Event, None, tuple[list[NDArray[np.float32]], float]]:
-    """(before + after, D) of each trial, the frames that it lacks before the window NaN."""
+) -> Generator[Event, None, tuple[list[NDArray[np.float32]], list[int], float]]:
+    """(before + after, D) of each trial, NaN for frames that it lacks before the window; the frame
+    of the onset in each video; frames a second."""
     from napari_vitface.states.features.compute import features_of
 
     length = window[1] - window[0]
     seen: list[NDArray[np.float32]] = []
+    onsets: list[int] = []
     pace, rate = Pace(), 0.0
     total = len(labelled.trials)
     for number, trial in enumerate(labelled.trials):
@@ -178,26 +184,25 @@ def _features(
                 )
             missing = 2 * length - len(values)
             seen.append(np.pad(values, ((missing, 0), (0, 0)), constant_values=np.nan))
+            onsets.append(frames.start)
         pace.step(1)
     yield Progress(total, total, None, "Computing features")
-    return seen, rate
+    return seen, onsets, rate
 
 
-def _compared(
+def _likeness(
     seen: Sequence[NDArray[np.float32]],
     labelled: Labelled,
     groups: NDArray[np.str_],
-    window: tuple[int, int],
-    rate: float,
     share: float,
     *,
     mixed: bool,
-) -> Curves:
-    from napari_vitface.states.aligned import align
+) -> NDArray[np.float32]:
+    """(trials, frames, states): similarity to the prototype of each state, of other groups."""
     from napari_vitface.states.comparing import comparable
     from napari_vitface.states.prototypes import prototypes
 
-    length = window[1] - window[0]
+    length = len(seen[0]) // 2
     states = labelled.states
     values = comparable(np.concatenate(list(seen)), mixed=mixed)
     # How the face has changed: how it is tells animals apart far more than states.
@@ -217,15 +222,23 @@ def _compared(
         )
         for column, name in enumerate(made.labels):
             likeness[mine, states.index(name)] = made.similarity(changes[mine])[:, column]
+    return likeness.reshape(len(seen), 2 * length, len(states))
+
+
+def _aligned(
+    likeness: NDArray[np.float32], labelled: Labelled, groups: NDArray[np.str_], rate: float
+) -> Curves:
+    from napari_vitface.states.aligned import align
+
+    states, length = labelled.states, likeness.shape[1] // 2
     curves: Curves = {}
     for k, state in enumerate(states):
         rows = np.flatnonzero(labelled.labels == k)
         for column, prototype in enumerate(states):
-            traces = [likeness[trial == row, column] for row in rows]
             curves[state, prototype] = (
                 rows,
                 align(
-                    traces,
+                    list(likeness[rows, :, column]),
                     [length] * len(rows),
                     before=length,
                     after=length,
@@ -236,9 +249,10 @@ def _compared(
     return curves
 
 
-def _summary(
+def summary_of(
     state: str, prototype: str, found: Aligned, groups: NDArray[np.str_]
 ) -> ResponseSummary:
+    """How trials of a state, aligned, become like a prototype; `groups` (n,) are their animals."""
     from napari_vitface.states.aligned import interval_of_mean
 
     sizes = np.array([each.size for each in found.responses], np.float32)
@@ -258,16 +272,23 @@ def _summary(
 
 
 def _write_table(
-    path: Path, labelled: Labelled, groups: NDArray[np.str_], unit: Unit, curves: Curves
+    path: Path,
+    labelled: Labelled,
+    groups: NDArray[np.str_],
+    unit: Unit,
+    onsets: Sequence[int],
+    curves: Curves,
 ) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["video", unit, "state", "prototype", "size", "peak", "latency"])
+        head = ["row", "video", unit, "onset_frame", "state", "prototype", "size", "peak"]
+        writer.writerow([*head, "latency"])
         for (state, prototype), (rows, found) in curves.items():
             for row, each in zip(rows.tolist(), found.responses, strict=True):
+                trial = labelled.trials[row]
+                whose = [trial.row, trial.video.name, groups[row], onsets[row], state, prototype]
                 numbers = [f"{value:.5g}" for value in (each.size, each.peak, each.latency)]
-                video = labelled.trials[row].video.name
-                writer.writerow([video, groups[row], state, prototype, *numbers])
+                writer.writerow([*whose, *numbers])
 
 
 def _write_curves(path: Path, curves: Curves) -> None:
@@ -278,6 +299,21 @@ def _write_curves(path: Path, curves: Curves) -> None:
             lines = zip(found.times, found.mean, found.low, found.high, strict=True)
             for line in lines:
                 writer.writerow([state, prototype, *(f"{value:.5g}" for value in line)])
+
+
+def _write_similarity(
+    path: Path, labelled: Labelled, onsets: Sequence[int], likeness: NDArray[np.float32]
+) -> None:
+    """A row for each frame of each trial that was compared."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "video", "frame", *labelled.states])
+        length = likeness.shape[1] // 2
+        for trial, onset, frames in zip(labelled.trials, onsets, likeness, strict=True):
+            for frame, values in enumerate(frames, start=onset - length):
+                if np.isfinite(values).any():
+                    told = [f"{value:.5g}" for value in values.tolist()]
+                    writer.writerow([trial.row, trial.video.name, frame, *told])
 
 
 def _draw(path: Path, curves: Curves, label: str, timed: bool) -> None:

@@ -1,0 +1,103 @@
+"""A table of numbers that is read, copied and saved, and whose rows lead to what they are of."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QFileDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from napari_vitface.atomic import atomic_write
+
+
+class NumbersTable(QTableWidget):
+    """Cells of text; Ctrl+C copies the rows that are selected, or all.
+
+    Signals
+    -------
+    chosen : int
+        The row that was clicked.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cells: list[list[str]] = []
+        self._head: list[str] = []
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setWordWrap(False)
+        self.verticalHeader().setVisible(False)
+        self.verticalHeader().setDefaultSectionSize(22)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.cellClicked.connect(lambda row, _: self.chosen.emit(row))
+
+    def show_rows(
+        self, head: Sequence[str], rows: Sequence[Sequence[str]], tips: Sequence[str] = ()
+    ) -> None:
+        """Show other cells; `tips` say more of each row."""
+        self._head, self._cells = list(head), [list(row) for row in rows]
+        self.setUpdatesEnabled(False)
+        self.clear()
+        self.setColumnCount(len(head))
+        self.setRowCount(len(rows))
+        self.setHorizontalHeaderLabels(self._head)
+        for number, row in enumerate(self._cells):
+            for column, text in enumerate(row):
+                item = QTableWidgetItem(text)
+                if tips:
+                    item.setToolTip(tips[number])
+                if text[:1] in "0123456789−-" and text:
+                    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+                    item.setTextAlignment(right)
+                self.setItem(number, column, item)
+        self.setUpdatesEnabled(True)
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """What is shown, below the head."""
+        return self._cells
+
+    def copy(self) -> None:
+        """Put the selected rows, or all, on the clipboard, as a spreadsheet takes them."""
+        rows = sorted({index.row() for index in self.selectedIndexes()})
+        chosen = [self._cells[row] for row in rows] or self._cells
+        clipboard = QApplication.clipboard()
+        clipboard.setText("\n".join("\t".join(row) for row in [self._head, *chosen]))
+
+    def write(self, path: Path) -> None:
+        """Write all rows as CSV."""
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([self._head, *self._cells])
+        with atomic_write(path) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+    def ask_to_save(self, start: Path) -> Path | None:
+        """Let the user name a CSV file, and write it; None if they do not want to."""
+        name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
+        if not name:
+            return None
+        path = Path(name)
+        path = path if path.suffix else path.with_suffix(".csv")
+        self.write(path)
+        return path
+
+    def keyPressEvent(self, event: object) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):  # type: ignore[attr-defined]
+            self.copy()
+            return
+        super().keyPressEvent(event)  # type: ignore[arg-type]

@@ -34,8 +34,9 @@ BELOW["states"] = {"kinematics"} | BELOW["training"]
 BELOW["jobs"] = (
     {"training", "attention", "states", "project"} | BELOW["training"] | BELOW["project"]
 )
+BELOW["cluster"] = {"jobs"} | BELOW["jobs"]
 BELOW["engine"] = {"jobs"} | BELOW["jobs"]
-BELOW["cli"] = {"engine"} | BELOW["engine"]
+BELOW["cli"] = {"engine", "cluster"} | BELOW["engine"]
 # The window reaches models only through the engine.
 BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "states", "model"}
 # Small modules of the root that any layer may use; of other packages they use platformdirs alone.

@@ -18,6 +18,7 @@ _PUBLIC = {
     "load_model": "napari_vitface.model.checkpoint",
     "open_video": "napari_vitface.video",
     "predict": "napari_vitface.jobs.predict",
+    "predict_many": "napari_vitface.cluster.predict_many",
     "quantise": "napari_vitface.jobs.quantise",
     "read_labels": "napari_vitface.project.label_reading",
     "read_poses": "napari_vitface.formats.poses",
@@ -26,6 +27,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:
+    from napari_vitface.cluster.predict_many import predict_many
     from napari_vitface.formats.poses import read_poses, write_poses
     from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explaining.explain import explain
@@ -48,6 +50,7 @@ __all__ = [
     "load_model",
     "open_video",
     "predict",
+    "predict_many",
     "quantise",
     "read_labels",
     "read_poses",

@@ -51,5 +51,9 @@ class LabelError(VitFaceError):
     """A label or prediction table cannot be read or does not fit what it is used with."""
 
 
+class ClusterError(VitFaceError):
+    """A cluster cannot be reached, or its workers cannot do what they are asked for."""
+
+
 class EngineError(VitFaceError):
     """The engine process died or could not be started."""

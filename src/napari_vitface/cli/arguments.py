@@ -171,6 +171,24 @@ def add_crop(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, _COMPUTING["crop"])
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add the cluster that a job on many videos runs on; see `napari_vitface.cli.on_cluster`."""
+    parser.add_argument(
+        "--cluster",
+        metavar="local:N|tcp://HOST:PORT|FILE.yaml",
+        help="run on a Dask cluster: N processes of this computer, a scheduler that runs, or jobs "
+        "of a queue (SLURM, PBS, ...) by a file of dask-jobqueue's settings",
+    )
+    parser.add_argument(
+        "--map-path",
+        action="append",
+        default=[],
+        metavar="HERE=THERE",
+        help=r"what a folder of this computer is called on the workers of the cluster, as in "
+        r"D:\\videos=/mnt/lab/videos; may be given several times",
+    )
+
+
 def chosen(arguments: argparse.Namespace, owner: type) -> dict[str, Any]:
     """What was typed of the settings of a dataclass, those that the command has."""
     return {name: getattr(arguments, name) for name in declared(owner) if name in arguments}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cli.arguments import (
     Command,
     add_batch_size,
+    add_cluster,
     add_computing,
     add_crop,
     add_model,
@@ -19,7 +20,10 @@ from napari_vitface.cli.arguments import (
 from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.events import Event
     from napari_vitface.jobs.results.prediction import PredictResult
 
 
@@ -59,12 +63,16 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace files that exist (default: refuse)",
     )
+    add_cluster(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Predict each video. One of several that fails does not stop the others."""
-    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
+    if arguments.cluster is not None:
+        return _on_cluster(arguments, reporter)
+    from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.outputs import refuse_same_outputs
     from napari_vitface.jobs.predict import predict as job
     from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
@@ -97,6 +105,27 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if len(videos) > 1:
         reporter.show(Finished("predict", PredictVideosResult(tuple(done), tuple(failed))))
     return 1 if failed else 0
+
+
+def _on_cluster(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    from napari_vitface.cli.on_cluster import run_on_cluster
+    from napari_vitface.cluster.predict_many import predict_many
+    from napari_vitface.jobs.results.prediction import PredictVideosResult
+
+    def job(client: Any) -> Iterator[Event]:
+        return predict_many(
+            arguments.videos,
+            arguments.model,
+            client=client,
+            output_dir=arguments.output_dir,
+            frames=arguments.frames,
+            overlay=arguments.overlay,
+            overwrite=arguments.overwrite,
+            path_map=arguments.map_path,
+            **chosen(arguments, Looking),
+        )
+
+    return run_on_cluster(arguments, reporter, job, PredictVideosResult, _predicted)
 
 
 def _predicted(result: PredictResult) -> list[str]:

@@ -18,6 +18,7 @@ from napari_vitface.jobs.events import (
     AttentionComputed,
     EpochFinished,
     Event,
+    Failed,
     Finished,
     HeldOutShown,
     Notice,
@@ -25,6 +26,7 @@ from napari_vitface.jobs.events import (
     Preparing,
     Progress,
     Started,
+    VideoFailed,
 )
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.outputs import why_not_kept
@@ -140,16 +142,19 @@ class Reporter:
             with contextlib.suppress(BrokenPipeError):
                 plain = as_plain(dataclasses.replace(failed, detail=""))
                 print(json.dumps(plain), flush=True)
+        self.failure(failed, debug=debug)
+
+    def failure(self, failed: Failed, *, debug: bool = False) -> None:
+        """The same on standard error alone, of an error that was told elsewhere; above the bar."""
         if debug:
-            print(*map(escaped, failed.detail.splitlines()), sep="\n", file=sys.stderr)
-        print(f"napari-vitface: {failed.message}", file=sys.stderr, flush=True)
+            for line in failed.detail.splitlines():
+                self.say(line)
+        self.say(f"napari-vitface: {failed.message}")
         if failed.unexpected:
             shown = "the lines above" if debug else "what it prints with --debug"
-            print(
+            self.say(
                 f"This is a fault of napari-vitface. Please report it {where_to_report()}, with "
-                f"the command and {shown}.",
-                file=sys.stderr,
-                flush=True,
+                f"the command and {shown}."
             )
 
     def cancelled(self, job: str) -> None:
@@ -300,6 +305,8 @@ def as_plain(event: Event) -> dict[str, object]:
                 "translate": list(event.translate),
                 "settings": event.settings,
             }
+        case VideoFailed(video=video, failed=failed):
+            content = {"video": video, "message": failed.message}
         case HeldOutShown():
             content = {
                 "step": event.step,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_vitface.errors import BackboneError, CheckpointError, VitFaceError
+from napari_vitface.errors import BackboneError, CheckpointError
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -56,17 +55,3 @@ def one_by_one(
         names = ", ".join(each.video for each in failed)
         reporter.say(f"{len(results)} of {len(videos)} videos {past}; failed: {names}")
     return results, failed
-
-
-def refuse_same_outputs(videos: Sequence[Path], folder: Path | None) -> None:
-    """Raise `VitFaceError` if the results of two videos would have the same names."""
-    from napari_vitface.jobs.outputs import output_place, output_stem
-
-    places = Counter(output_place(video, folder) for video in videos)
-    place, count = places.most_common(1)[0]
-    if count > 1:
-        name = next(output_stem(video) for video in videos if output_place(video, folder) == place)
-        raise VitFaceError(
-            f"{count} of the videos are called {name}, so their results would be too; take them "
-            "one by one, into different output folders."
-        )

@@ -362,6 +362,22 @@ class Failed(Event):
 
 
 @dataclass(frozen=True)
+class VideoFinished(Event):
+    """One video of a job over several is done; `result` is that of the job on this video alone."""
+
+    video: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class VideoFailed(Event):
+    """One video of a job over several failed, which goes on with the others."""
+
+    video: str
+    failed: Failed
+
+
+@dataclass(frozen=True)
 class Cancelled(Event):
     """A request to the engine was cancelled, or replaced by a newer one, before it was done.
 

@@ -31,18 +31,16 @@ def face_of(part: Path, fingerprint: Mapping[str, object]) -> Face | None:
 
 
 def fingerprint_of(
-    video: Video, stamp: VideoStamp, model: Path, frames: range, keypoints: tuple[str, ...]
+    video: Video, stamp: VideoStamp, model: str, frames: range, keypoints: tuple[str, ...]
 ) -> dict[str, object]:
     """What must be the same for a run to go on from an earlier one's part file, but the crop.
 
     Device, precision and batch size are not part of it: they move points by fractions of a pixel,
-    and hours of work are not thrown away for that.
+    and hours of work are not thrown away for that. `model` is the digest of its file.
     """
-    from napari_vitface.model.checkpoint import file_digest
-
     return {
         "video": [stamp.size, stamp.changed, len(video), list(video.shape[1:3])],
-        "model": file_digest(model),
+        "model": model,
         "frames": list(limits_of(frames)),
         "keypoints": list(keypoints),
         "white": video.white,

@@ -38,7 +38,7 @@ class Batch:
 
 
 def batches(
-    video: Video, frames: range, view: View, size: int, *, pinned: bool = False
+    video: Video, frames: range, view: View, size: int, *, first: int = 1, pinned: bool = False
 ) -> Iterator[Batch]:
     """Batches of up to `size` frames, made on threads of their own; the first one is a frame alone.
 
@@ -46,16 +46,20 @@ def batches(
 
     Parameters
     ----------
+    first : int
+        Frames of the first batch.
     pinned : bool
         Put the canvas in page-locked memory, from where a GPU copies while it computes.
     """
-    return decode_ahead(lambda: _assemble(video, frames, view, size, pinned), _DEPTH)
+    return decode_ahead(lambda: _assemble(video, frames, view, size, first, pinned), _DEPTH)
 
 
-def _assemble(video: Video, frames: range, view: View, size: int, pinned: bool) -> Iterator[Batch]:
+def _assemble(
+    video: Video, frames: range, view: View, size: int, first: int, pinned: bool
+) -> Iterator[Batch]:
     numbers: list[int] = []
     images: list[NDArray[np.uint8] | None] = []
-    limit = 1
+    limit = first
     source = video.frames(frames, scale=view.scale, ahead=max(64, size))
     try:
         for number, image in source:

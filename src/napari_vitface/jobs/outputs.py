@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,6 +152,18 @@ def output_place(video: Path, folder: Path | None = None) -> tuple[str, str]:
     # The folder as it is on the disk, whichever link leads to it; the stem as it is called here.
     place = (folder or results_folder(video)).resolve()
     return os.path.normcase(place), os.path.normcase(output_stem(video))
+
+
+def refuse_same_outputs(videos: Sequence[Path], folder: Path | None = None) -> None:
+    """Raise `VitFaceError` if the results of two videos would have the same names."""
+    places = Counter(output_place(video, folder) for video in videos)
+    place, count = places.most_common(1)[0]
+    if count > 1:
+        name = next(output_stem(video) for video in videos if output_place(video, folder) == place)
+        raise VitFaceError(
+            f"{count} of the videos are called {name}, so their results would be too; take them "
+            "one by one, into different output folders."
+        )
 
 
 def is_overlay(video: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Progress
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile
 from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
@@ -28,12 +27,16 @@ _STAGE = "Writing the labelled video"
 
 
 def write_overlay(
-    path: Path, video: Video, frames: range, part: PartFile, keypoints: KeypointSet
+    path: Path,
+    video: Video,
+    frames: range,
+    poses: Iterable[NDArray[np.void]],
+    keypoints: KeypointSet,
 ) -> Iterator[Event]:
     """Write the frames of a run with their poses drawn in; yields `Progress`.
 
     A frame that could not be decoded is black, so that the labelled video keeps the time of the
-    original.
+    original. `poses` are the records of the run, in pieces.
 
     Raises
     ------
@@ -51,9 +54,9 @@ def write_overlay(
     images = video.frames(frames, scale=whole, ahead=16)
     try:
         with VideoWriter(path, size=size, frame_rate=rate) as writer:
-            poses = _with_trails(part, len(keypoints))
+            drawn_poses = _with_trails(poses, len(keypoints))
             for done, ((_, image), (xy, confidence, trail)) in enumerate(
-                zip(images, poses, strict=True), 1
+                zip(images, drawn_poses, strict=True), 1
             ):
                 if image is None:
                     drawn = np.zeros((*size, 3), dtype=np.uint8)
@@ -78,11 +81,11 @@ def write_overlay(
 
 
 def _with_trails(
-    part: PartFile, keypoints: int
+    poses: Iterable[NDArray[np.void]], keypoints: int
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
     """For each record: xy (K, 2), confidence (K,) and the positions before, oldest first."""
     past = np.empty((0, keypoints, 2), dtype=np.float32)
-    for rows in part.rows():
+    for rows in poses:
         for row in rows:
             yield row["xy"], np.nan_to_num(row["confidence"], nan=0.0), past
             past = np.concatenate([past[-(TRAIL - 1) :], row["xy"][None]])

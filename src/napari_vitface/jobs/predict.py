@@ -26,15 +26,15 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.find_face import face_found, found_view, search, view_of
 from napari_vitface.jobs.fingerprint import face_of, fingerprint_of
-from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
+from napari_vitface.jobs.frame_range import frame_range, limits_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile, is_broken, record_type
+from napari_vitface.jobs.part_file import PartFile, record_type
+from napari_vitface.jobs.predicted_rows import Tally, predicted_rows
 from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
@@ -105,7 +105,7 @@ def predict(
         One sentence: the video, the model, the device or the output folder cannot be used, or the
         video was replaced, changed or taken away during the run.
     """
-    from napari_vitface.model.checkpoint import find_model
+    from napari_vitface.model.checkpoint import file_digest, find_model
 
     yield Preparing("Reading the video")
     looking = Looking(**settings)
@@ -131,7 +131,9 @@ def predict(
         network = yield from shared.loading(
             stack, file, computing if made else replace(computing, precision="fp32")
         )
-        fingerprint = fingerprint_of(source, stamp, file, chosen, network.keypoints.names)
+        fingerprint = fingerprint_of(
+            source, stamp, file_digest(file), chosen, network.keypoints.names
+        )
         face = None
         if looking.crop == "auto":
             face = face_of(outputs.part, fingerprint)
@@ -172,8 +174,7 @@ def predict(
         except VideoError:
             stamp.check(source.path)  # Another file fails in many ways where the old one is meant.
             raise
-        yield from run.name_low_confidence()
-        yield from run.name_broken()
+        yield from run.tally.notices(source.path.name, network.name, searched=bool(run.face))
         result = run.result()
         part.remove()
         yield Finished("predict", result)
@@ -203,8 +204,7 @@ class _Run:
         self.outputs = outputs
         self.scorer = f"vitface_{model.name}"
         self.fresh_from = part.count
-        self.broken: list[tuple[int, int]] = []
-        self.judged = self.unsure = 0
+        self.tally = Tally()
         self.seconds = 0.0
 
     def settings(self) -> PredictSettings:
@@ -240,7 +240,7 @@ class _Run:
     def show_earlier(self) -> Iterator[Event]:
         """The poses that an earlier run left."""
         for rows in self.part.rows(size=_ROWS_AT_ONCE):
-            self._note(rows)
+            self.tally.note(rows)
             yield _event(rows)
 
     def predict(self) -> Iterator[Event]:
@@ -268,9 +268,9 @@ class _Run:
             stack.callback(source.close)  # type: ignore[attr-defined]
             for batch in source:
                 notices = len(self.model.notices)
-                rows = self._predict_batch(batch)
+                rows = predicted_rows(self.model, self.view, batch)
                 recorder.put(rows)
-                self._note(rows)
+                self.tally.note(rows)
                 done += len(rows)
                 pace.step(len(rows))
                 yield _event(rows)
@@ -291,25 +291,12 @@ class _Run:
 
         assert self.outputs.overlay is not None
         yield from write_overlay(
-            self.outputs.overlay, self.video, self.frames, self.part, self.model.keypoints
+            self.outputs.overlay,
+            self.video,
+            self.frames,
+            self.part.rows(),
+            self.model.keypoints,
         )
-
-    def name_broken(self) -> Iterator[Event]:
-        """Say which frames have no points because they could not be decoded."""
-        count = sum(last - first + 1 for first, last in self.broken)
-        if count:
-            yield Notice(
-                f"{count} {'frame' if count == 1 else 'frames'} of {self.video.path.name} could "
-                f"not be decoded and {'has' if count == 1 else 'have'} no points: "
-                f"{name_runs(self.broken)}."
-            )
-
-    def name_low_confidence(self) -> Iterator[Event]:
-        """Say if the model is unsure in most frames, and what may help."""
-        if mostly_unsure(self.unsure, self.judged):
-            yield Notice(
-                unsure_sentence(self.unsure, self.judged, self.model.name, searched=bool(self.face))
-            )
 
     def result(self) -> PredictResult:
         """What `Finished` carries."""
@@ -321,8 +308,8 @@ class _Run:
             csv=str(self.outputs.csv),
             overlay=None if self.outputs.overlay is None else str(self.outputs.overlay),
             frames=len(self.frames),
-            broken=tuple(self.broken),
-            low_confidence=round(self.unsure / self.judged, 4) if self.judged else None,
+            broken=tuple(self.tally.broken),
+            low_confidence=self.tally.low_confidence,
             crop=self.view.crop,
             white=self.video.white,
             face=self.face,
@@ -332,30 +319,6 @@ class _Run:
             precision=self.model.precision,
             batch_size=self.model.batch_size,
         )
-
-    def _predict_batch(self, batch: Any) -> NDArray[np.void]:
-        rows = np.empty(len(batch.frames), dtype=record_type(len(self.model.keypoints)))
-        rows["frame"] = batch.frames
-        rows["xy"] = np.nan
-        rows["confidence"] = np.nan
-        if batch.canvas is not None:
-            xy, confidence = self.model.predict(batch.canvas)
-            rows["xy"][batch.decoded] = self.view.to_frame(xy)
-            rows["confidence"][batch.decoded] = confidence
-        return rows
-
-    def _note(self, rows: NDArray[np.void]) -> None:
-        """Keep in mind which frames are broken and in how many the model is unsure."""
-        is_whole = ~is_broken(rows)
-        self.judged += int(is_whole.sum())
-        self.unsure += int(is_unsure(rows["confidence"][is_whole]).sum())
-        broken = rows["frame"][~is_whole]
-        if len(broken):
-            # Kept as ranges: a video whose second half is broken must not fill the memory.
-            for first, last in runs_of(broken.tolist()):
-                if self.broken and first <= self.broken[-1][1] + 1:
-                    first = self.broken.pop()[0]
-                self.broken.append((first, last))
 
 
 def _event(rows: NDArray[np.void]) -> PosesPredicted:

@@ -7,6 +7,7 @@ engine process holds one, so that the attention of the next frame does not load 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,9 +34,10 @@ class _Held(Generic[T]):
 
 
 class _Shelf(Generic[T]):
-    """Keeps the `capacity` last used values; never lets go of one that is borrowed."""
+    """Keeps the `capacity` last used values; never lets go of one that is borrowed. Thread-safe."""
 
     def __init__(self, capacity: int, dispose: Callable[[T], None]) -> None:
+        self._lock = threading.RLock()
         self.capacity = capacity
         self._dispose = dispose
         self._held: OrderedDict[Hashable, _Held[T]] = OrderedDict()
@@ -45,17 +47,19 @@ class _Shelf(Generic[T]):
 
     @contextmanager
     def borrow(self, key: Hashable, make: Callable[[], T]) -> Iterator[T]:
-        held = self._held.get(key)
-        if held is None:
-            self._trim(self.capacity - 1)
-            held = self._held[key] = _Held(make())
-        self._held.move_to_end(key)
-        held.borrowers += 1
+        with self._lock:
+            held = self._held.get(key)
+            if held is None:
+                self._trim(self.capacity - 1)
+                held = self._held[key] = _Held(make())
+            self._held.move_to_end(key)
+            held.borrowers += 1
         try:
             yield held.value
         finally:
-            held.borrowers -= 1
-            self._trim(self.capacity)
+            with self._lock:
+                held.borrowers -= 1
+                self._trim(self.capacity)
 
     def clear(self) -> None:
         for held in self._held.values():

@@ -78,6 +78,11 @@ class EncodedSource:
         self.picture = replace(self.picture, white=white)
         self._convert = PictureConverter(self.picture)
 
+    @property
+    def key_frames(self) -> NDArray[np.int64]:
+        """Frames from which decoding can begin."""
+        return self.index.key_frames[self.index.key_frames >= 0]
+
     def read(self, frame: int) -> NDArray[Any] | None:
         """One frame; None if it is broken."""
         if frame in self._cache:

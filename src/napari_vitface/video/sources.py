@@ -36,7 +36,8 @@ class Source(Protocol):
 
     `read` gives one frame, or None where it cannot be decoded; `stream` some frames in their order,
     cut and scaled; `name_of` the words for a frame in an error. Making one raises `VideoError` with
-    one sentence.
+    one sentence. One whose frames need others to be decoded may say which do not, as `key_frames`;
+    see `Video.key_frames`.
     """
 
     path: Path

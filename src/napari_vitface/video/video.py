@@ -135,6 +135,12 @@ class Video:
             self._source.white = checked_white(white, str(self.path))
 
     @property
+    def key_frames(self) -> NDArray[np.int64]:
+        """(N,) Frames from which decoding can begin; all of them where each stands alone."""
+        found = getattr(self._source, "key_frames", None)
+        return np.arange(len(self)) if found is None else found
+
+    @property
     def ndim(self) -> int:
         return len(self.shape)
 

@@ -103,8 +103,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Compute the features of each video. One of several that fails does not stop the others."""
-    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
+    from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.outputs import refuse_same_outputs
     from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.states import FeaturesResult, FeatureVideosResult
     from napari_vitface.jobs.states.features import features as job

@@ -1,0 +1,327 @@
+"""Predict many videos on a cluster: the tables that one machine writes, sooner."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers, versions_here
+from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
+from napari_vitface.cluster.path_map import PathMap, parent_of
+from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span
+from napari_vitface.errors import ClusterError
+from napari_vitface.jobs.events import (
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Preparing,
+    Progress,
+    Settings,
+    Started,
+    VideoFailed,
+    VideoFinished,
+)
+from napari_vitface.jobs.outputs import refuse_same_outputs
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
+from napari_vitface.jobs.results.videos import FailedVideo
+from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import takes
+
+if TYPE_CHECKING:
+    from napari_vitface.cluster.predict_tasks import Looked, PredictTask, Settled
+
+_JOB = "predict"
+
+
+@takes(Looking)
+def predict_many(
+    videos: Sequence[str | os.PathLike[str]],
+    model: str | os.PathLike[str] = "mouse-face",
+    *,
+    client: Any,
+    output_dir: str | os.PathLike[str] | None = None,
+    frames: slice | range | str | None = None,
+    overlay: bool = False,
+    overwrite: bool = False,
+    path_map: Sequence[str] = (),
+    **settings: Any,
+) -> Iterator[Event]:
+    """Predict keypoints in videos on the workers of a Dask cluster.
+
+    Each video's tables are those that `napari_vitface.predict` writes on a computer like the
+    workers with the same device, precision and batch size, to the last bit. Workers read the videos
+    where they lie and write what they have done beside the outputs, in
+    ``<video>_vitface_<model>.spans``. Closing the generator cancels; the same call goes on from
+    there.
+
+    Parameters
+    ----------
+    videos : sequence of paths
+        As `napari_vitface.predict` takes them. They lie where all workers see them.
+    model : str or path
+        The same, or a bundled model, on all workers.
+    client : distributed.Client
+    output_dir, frames, overlay, overwrite
+        See `napari_vitface.predict`.
+    path_map : sequence of str
+        ``HERE=THERE``: what a folder of this computer is called on the workers.
+    {settings}
+
+    Yields
+    ------
+    Preparing, Started
+        `total` is the frames of all videos.
+    Progress, Notice
+    VideoFinished, VideoFailed
+        With a `PredictResult`, or a sentence. A video that fails does not stop the others.
+    Finished
+        With a `PredictVideosResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the model cannot be used, a worker is unfit, or the scheduler is gone.
+    """
+    from napari_vitface.cluster.predict_tasks import PredictTask
+    from napari_vitface.model.checkpoint import file_digest, find_model
+
+    paths = [Path(video) for video in videos]
+    folder = None if output_dir is None else Path(output_dir)
+    refuse_same_outputs(paths, folder)
+    looking = Looking(**settings)
+    if looking.precision == "int8":
+        raise ClusterError(
+            "int8 is made ready for one computer and cannot be used on a cluster; choose another "
+            "precision."
+        )
+    mapped = PathMap.of(path_map)
+    file = find_model(model)
+    there = str(model) if str(model) != str(file) else mapped.there(file)
+    task = PredictTask(
+        Needs(versions_here(), there, file_digest(file)),
+        looking,
+        None if folder is None else mapped.there(folder),
+        frames,
+        overlay,
+        overwrite,
+    )
+    run = _PredictMany(client, task, [mapped.there(path) for path in paths], mapped)
+    try:
+        yield from run.compare()
+        yield from run.settle()
+        yield from run.look()
+        yield from run.predict()
+    finally:
+        run.tasks.close()
+    yield Finished(_JOB, PredictVideosResult(tuple(run.done), tuple(run.failed)))
+
+
+@dataclass
+class _Video:
+    """What is known of a video, and what is under way for it."""
+
+    path: str
+    looked: Looked | None = None
+    tasks: list[Task] = field(default_factory=list)
+
+
+class _PredictMany:
+    """Videos on their way through a cluster."""
+
+    def __init__(
+        self, client: Any, task: PredictTask, videos: Sequence[str], mapped: PathMap
+    ) -> None:
+        self.client = client
+        self.task = task
+        self.mapped = mapped
+        self.videos = [_Video(path) for path in videos]
+        self.tasks = HandingOut(client, _JOB)
+        self.done: list[PredictResult] = []
+        self.failed: list[FailedVideo] = []
+        self.settled: Settled
+        self._workers = 1
+        self._total = self._frames = 0
+        self._pace = Pace()
+        self._told = 0
+
+    def compare(self) -> Iterator[Event]:
+        """Wait for a worker, and see that all that are there are fit."""
+        yield from waiting(self.client)
+        yield Preparing("Comparing this computer with the workers")
+        compare_versions(self.client)
+        folders = {parent_of(video.path) for video in self.videos}
+        told = compare_workers(self.client, self.task.needs, sorted(folders))
+        self._workers = len(told)
+        yield from self._one_way(told)
+
+    def _one_way(self, told: dict[str, dict[str, Any]]) -> Iterator[Event]:
+        """See that what one worker chooses for all is something that all can do."""
+        looking = self.task.looking
+        devices = {tuple(found["devices"]) for found in told.values()}
+        if looking.device == "auto" and len(devices) > 1:
+            raise ClusterError(
+                "Some workers have a GPU and others have none, so they cannot all compute alike: "
+                "choose --device cpu, or start workers of one kind."
+            )
+        with_units = {found["bf16"] for found in told.values()}
+        on_cpu = looking.device == "cpu" or devices == {("cpu",)}
+        if looking.precision == "auto" and on_cpu and len(with_units) > 1:
+            self.task = replace(self.task, looking=replace(looking, precision="fp32"))
+            yield Notice("Some workers have no units for bf16, so all of them compute in fp32.")
+
+    def settle(self) -> Iterator[Event]:
+        """Have one worker choose how all of them compute."""
+        from napari_vitface.cluster.predict_tasks import settle
+
+        yield Preparing(f"Loading the model {Path(self.task.needs.model).stem} on a worker")
+        self.tasks.submit(settle, self.task, what="choosing how to compute")
+        for ended in self.tasks.events():
+            match ended:
+                case Ended(failed=Failed(message=message)):
+                    raise ClusterError(message)
+                case Ended(result=settled):
+                    self.settled = settled
+                case Notice():
+                    yield ended
+
+    def look(self) -> Iterator[Event]:
+        """Open every video, on whichever worker, and see what is done of it."""
+        from napari_vitface.cluster.predict_tasks import look
+
+        for video in self.videos:
+            self.tasks.submit(
+                look, self.task, self.settled, video.path, what=video.path, about=video
+            )
+        count = 0
+        for ended in self.tasks.events():
+            match ended:
+                case Ended(task=task, failed=Failed() as failed):
+                    yield self._fail(task.about, failed)
+                case Ended(task=task, result=looked):
+                    task.about.looked = looked
+                    yield from map(Notice, looked.notices)
+                case Notice():
+                    yield ended
+            count += isinstance(ended, Ended)
+            yield Progress(count, len(self.videos), None, "Looking at the videos")
+
+    def predict(self) -> Iterator[Event]:
+        """Hand out the spans of all videos, and write each video's tables once its last is done."""
+        spans = self._cut()
+        looked = [(video, video.looked) for video in self.videos if video.looked is not None]
+        self._total = sum(one.total for _, one in looked)
+        self._frames = self._total - sum(b - a for each in spans.values() for a, b in each)
+        settings = Settings(
+            model=Path(self.task.needs.model).stem,
+            why=self.settled.why,
+            fresh_from=self._frames,
+            kept_in=self._kept_in(),
+        )
+        yield Started(_JOB, self._total, settings=settings)
+        self._pace = Pace()
+        self._told = self._frames
+        for video, _ in looked:
+            self._hand_out(video, spans[video.path])
+        for ended in self.tasks.events():
+            match ended:
+                case Ended(task=task, failed=Failed() as failed):
+                    self.tasks.drop(task.about.tasks)
+                    yield self._fail(task.about, failed)
+                case Ended(task=task, result=int(count)):
+                    self._frames += count
+                    task.about.tasks.remove(task)
+                    if not task.about.tasks:
+                        self._write(task.about)
+                case Ended(result=written):
+                    yield from map(Notice, written.notices)
+                    result = self.mapped.result_here(written.result)
+                    self.done.append(result)
+                    yield VideoFinished(result.video, result)
+                case Notice():
+                    yield ended
+            yield self._progress()
+
+    def _cut(self) -> dict[str, list[Span]]:
+        """The spans of each video that are left, by the speed that was measured."""
+        looked = {video.path: video.looked for video in self.videos if video.looked is not None}
+        known = [one.seconds for one in looked.values() if one.seconds is not None]
+        usual = sum(known) / len(known) if known else 0.0
+        left = {path: gaps(one.done, one.total) for path, one in looked.items()}
+        seconds = {path: looked[path].seconds or usual for path in looked}
+        work = sum(seconds[path] * (b - a) for path in looked for a, b in left[path])
+        target = seconds_of_span(work, max(self._workers, workers_of(self.client)))
+        return {
+            path: cut(
+                left[path],
+                one.starts,
+                target / seconds[path] if seconds[path] else one.total,
+            )
+            for path, one in looked.items()
+        }
+
+    def _hand_out(self, video: _Video, spans: Sequence[Span]) -> None:
+        from napari_vitface.cluster.predict_tasks import predict_span
+
+        for first, stop in spans:
+            what = f"The part of {self.mapped.here(video.path)} from frame {first} to {stop - 1}"
+            video.tasks.append(
+                self.tasks.submit(
+                    predict_span, self.task, video.path, (first, stop), what=what, about=video
+                )
+            )
+        if not spans:
+            self._write(video)
+
+    def _write(self, video: _Video) -> None:
+        from napari_vitface.cluster.predict_tasks import write_tables
+
+        what = f"Writing the tables of {self.mapped.here(video.path)}"
+        # Before spans of other videos: what is done shall be there.
+        task = self.tasks.submit(
+            write_tables, self.task, video.path, what=what, about=video, priority=1
+        )
+        video.tasks = [task]
+
+    def _fail(self, video: _Video, failed: Failed) -> VideoFailed:
+        path = self.mapped.here(video.path)
+        self.failed.append(FailedVideo(path, failed.message))
+        return VideoFailed(path, failed)
+
+    def _progress(self) -> Progress:
+        under_way = sum(task.told.get("frames", 0) for video in self.videos for task in video.tasks)
+        # A worker that dies takes back what it told.
+        done = min(max(self._frames + under_way, self._told), self._total)
+        self._pace.step(done - self._told)
+        self._told = done
+        return Progress(done, self._total, self._pace.seconds_left(self._total - done))
+
+    def _kept_in(self) -> str | None:
+        """The folder of the first video, if this computer sees it too."""
+        for video in self.videos:
+            path = Path(self.mapped.here(self.task.outputs(video.path).part.as_posix()))
+            folder = path.with_suffix(".spans")
+            if folder.is_dir():
+                return str(folder)
+        return None
+
+
+def workers_of(client: Any) -> int:
+    """Workers that are there."""
+    return len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def waiting(client: Any) -> Iterator[Event]:
+    """Wait until a worker is there, as long as a queue may take."""
+    if not workers_of(client):
+        yield Preparing("Waiting for workers")
+    while not workers_of(client):
+        if client.status != "running":
+            raise ClusterError("The Dask scheduler went away.")
+        time.sleep(0.3)
+        yield Progress(0, 1, None, "Waiting for workers")

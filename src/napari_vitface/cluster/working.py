@@ -1,0 +1,43 @@
+"""What tasks share on a worker: the model and the videos it has open, and its line to who waits."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+from napari_vitface.jobs.resources import Resources
+from napari_vitface.settings.computing import Computing
+from napari_vitface.steps import result_of
+
+if TYPE_CHECKING:
+    from napari_vitface.model.predictor import KeypointModel
+
+#: Of this process. The model stays loaded from one task to the next, and so do some videos.
+RESOURCES = Resources(models=1, videos=4)
+_loading = threading.Lock()
+
+
+def loaded(stack: ExitStack, name: str, computing: Computing) -> KeypointModel:
+    """A model, lent until `stack` is closed; one thread loads it and others wait for it."""
+    with _loading:
+        return result_of(RESOURCES.loading(stack, name, computing))
+
+
+def tell(**news: object) -> None:
+    """Send something about this task to who waits for it."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    # As `napari_vitface.cluster.handing_out` makes it: topic, number of the task, time handed out.
+    topic, *number = cast("tuple[str, int, int]", worker.get_current_task())
+    worker.log_event(topic, {"number": number, "worker": worker.address, **news})
+
+
+def unwanted() -> bool:
+    """Whether nobody waits for this task any more: it was cancelled, or the client is gone."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is None or task.state in ("cancelled", "resumed")

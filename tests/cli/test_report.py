@@ -77,7 +77,7 @@ def test_a_fault_with_one_video_does_not_stop_the_others(monkeypatch, tmp_path, 
 
     monkeypatch.setattr("napari_vitface.jobs.predict.predict", job)
     names = ("output_dir", "device", "precision", "batch_size", "crop", "frames", "overlay",
-             "overwrite", "white", "model", "debug")  # fmt: skip
+             "overwrite", "white", "model", "debug", "cluster")  # fmt: skip
     arguments = argparse.Namespace(
         videos=[tmp_path / "a.mp4", tmp_path / "b.mp4"], **dict.fromkeys(names)
     )

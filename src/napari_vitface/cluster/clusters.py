@@ -116,9 +116,9 @@ def _gpus() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
-    import torch
+    from napari_vitface.model.device import gpu_count
 
-    return [str(number) for number in range(torch.cuda.device_count())]
+    return [str(number) for number in range(gpu_count())]
 
 
 def _of_a_queue(file: Path) -> Any:

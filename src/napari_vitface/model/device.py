@@ -23,6 +23,11 @@ _NO_MEMORY = (
 )
 
 
+def gpu_count() -> int:
+    """NVIDIA GPUs of this computer that PyTorch can use."""
+    return torch.cuda.device_count()
+
+
 def candidate_devices(wanted: str = "auto") -> list[torch.device]:
     """The devices that ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` leaves to choose from.
 

@@ -141,6 +141,16 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     assert plotted.plot.isVisible()
     assert plotted.plot.shown == ["state"]
     assert [trace.name for trace in plotted.plot.panels["state"].traces] == list(traces)
+    # All videos of the table at once, of which one is gone meanwhile.
+    videos[0].rename(videos[0].with_suffix(".away"))
+    section.all_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert states.runner.run.status == "done", states.runner.run.message
+    assert section.all_told.isVisible()
+    assert [row[0] for row in section.all_told.table.cells] == ["two.mp4", "one.mp4"]
+    assert section.all_told.table.cells[1][-1] == "failed"
+    assert "one.mp4" in section.all_told.table.item(1, 0).toolTip()
+    videos[0].with_suffix(".away").rename(videos[0])
     # All figures as a page.
     opened_pages: list[str] = []
     monkeypatch.setattr(
@@ -251,6 +261,28 @@ def test_animals_that_were_named_before_are_known(
     assert states.make_table(path, [replace(video, animal="Ada", session="1")])
     assert [(each.animal, each.session) for each in states.annotated()] == [("Ada", "1")]
     assert read_trials(path).column("label") == ("across",)
+
+
+def test_several_features_and_a_crop_that_follows_the_face(
+    dock: ViTFaceDock, videos: list[Path], tmp_path: Path
+) -> None:
+    section = dock.states_section
+    form = section.form
+    table = tmp_path / "trials.csv"
+    table.write_text("video,kind\n" + "".join(f"{v.name},{v.stem}\n" for v in videos))
+    dock.session.classifying.open_table(table)
+    assert "Keypoints" not in section.picture.text()
+    form.features.choose("hog", "motion")
+    assert form.features.text() == "hog + motion"
+    assert form.values()["features"] == "hog,motion"
+    assert form.feature_rows["hog"].isVisibleTo(form.more.content)
+    # One always is chosen.
+    form.features.choose("motion")
+    form.features._actions["motion"].trigger()
+    assert form.features.names == ("motion",)
+    form.follow.setCurrentIndex(form.follow.findData("pose"))
+    assert form.values()["follow"] == "pose"
+    assert "are not there for one.mp4, two.mp4" in section.picture.text()
 
 
 def test_responses_of_trials_and_of_events(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
 
 #: What a run does.
-Work = Literal["features", "train", "responses", "predict", "report"]
+Work = Literal["features", "train", "responses", "predict", "predict all", "report"]
 ENDING = ".vitstate"
 
 
@@ -65,6 +65,7 @@ class Told:
     model: Path
     trial: TrialStates
     states: tuple[str, ...] = field(default=())
+    plotted: bool = False
 
 
 class Classifying:
@@ -97,7 +98,10 @@ class Classifying:
         self.trained: TrainStatesResult | None = None
         self._told: dict[Path, Told] = {}
         self._drawn: Crop | None = None
+        #: What was said of all videos the last time that this was asked.
+        self.told_of_all: PredictStatesResult | None = None
         session.crop_changed.connect(self._on_crop)
+        session.video_changed.connect(self._plot)
 
     @property
     def crop(self) -> Crop | None:
@@ -149,7 +153,9 @@ class Classifying:
 
     # ----------------------------------------------------------------- running
 
-    def compute_features(self, features: str, settings: Mapping[str, Any]) -> None:
+    def compute_features(
+        self, features: str, follow: str | None, settings: Mapping[str, Any]
+    ) -> None:
         """Compute features of the video on screen."""
         opened = self._session.current
         if opened is None:
@@ -161,6 +167,7 @@ class Classifying:
             "features": features,
             "settings": dict(settings),
             "crop": self.crop,
+            "follow": follow,
             "overwrite": True,
         }
         self._begin("features", "features", arguments, opened)
@@ -190,6 +197,26 @@ class Classifying:
             "precision": session.precision,
         }
         self._begin("predict", "predict_states", arguments, opened)
+
+    @property
+    def all_videos(self) -> list[Path]:
+        """The videos of the table, else those that are open."""
+        if self.trials is not None:
+            return list(dict.fromkeys(trial.video for trial in self.trials.trials))
+        return [opened.path for opened in self._session.videos]
+
+    def predict_all(self) -> None:
+        """Say what state each frame of every video shows; tables lie beside the videos."""
+        if self.model is None or not self.all_videos:
+            return
+        arguments = {
+            "model": self.model,
+            "videos": self.all_videos,
+            "keep_going": True,
+            "device": self._session.device,
+            "precision": self._session.precision,
+        }
+        self._begin("predict all", "predict_states", arguments)
 
     def report(self) -> None:
         """Write the report of the classifier."""
@@ -222,6 +249,7 @@ class Classifying:
                 case TrainStatesResult() as trained:
                     self.trained = trained
                     self.model = Path(trained.model)
+                    self.told_of_all = None
                     self.changed.emit()
                 case PredictStatesResult() as predicted:
                     self._take(run, predicted)
@@ -234,6 +262,7 @@ class Classifying:
     def use_model(self, path: Path) -> None:
         """Use a classifier that was trained before."""
         self.model = path
+        self.told_of_all = None
         if self.trained is not None and Path(self.trained.model) != path:
             self.trained = None
         self.changed.emit()
@@ -242,23 +271,31 @@ class Classifying:
     def told(self) -> Told | None:
         """What the classifier said of the video on screen; None if it was not asked."""
         opened = self._session.current
-        told = self._told.get(opened.path) if opened is not None else None
+        told = self._told.get(opened.path.resolve()) if opened is not None else None
         return told if told is not None and told.model == self.model else None
 
     def _take(self, run: StatesRun, predicted: PredictStatesResult) -> None:
-        (trial,) = predicted.trials
-        opened = run.opened
-        if opened is None:
+        for trial in predicted.trials:
+            told = Told(Path(predicted.model), trial, predicted.states)
+            self._told[Path(trial.video).resolve()] = told
+        if run.work == "predict all":
+            self.told_of_all = predicted
+        self._plot()
+        self.changed.emit()
+
+    def _plot(self) -> None:
+        """Have what was said of the video on screen plotted."""
+        opened, told = self._session.current, self.told
+        if opened is None or told is None or told.plotted:
             return
-        self._told[opened.path] = Told(Path(predicted.model), trial, predicted.states)
-        if trial.table is not None:
+        told.plotted = True
+        if told.trial.table is not None:
             try:
-                traces = state_traces(Path(trial.table), len(opened.video))
+                traces = state_traces(Path(told.trial.table), len(opened.video))
             except LabelError as error:
                 self._session.tell(str(error), "error")
             else:
                 self._session.put_traces(opened, traces, opened.elsewhere)
-        self.changed.emit()
 
     def close(self) -> None:
         """Stop what is running."""

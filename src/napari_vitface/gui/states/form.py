@@ -20,11 +20,18 @@ from superqt import QFlowLayout
 from napari_vitface.events.trials import Trials
 from napari_vitface.gui.section import Fold, WrappedLabel, labelled_rows
 from napari_vitface.gui.settings_widgets import sentence, widget_of
+from napari_vitface.gui.states.kinds_button import KindsButton
 from napari_vitface.settings.features import DEFAULT, FEATURES, FeatureKind
 from napari_vitface.settings.option import Setting, Value, declared
 from napari_vitface.settings.states import CLASSIFIERS, StatesSettings
 
 _SETTINGS = declared(StatesSettings)
+#: How the crop goes with the face.
+_FOLLOW = {
+    "": "stays where it is",
+    "position": "moves with the face",
+    "pose": "moves, turns and scales with it",
+}
 #: Those that most leave as they are.
 _MORE = ("baseline", "frames_per_trial", "permutations", "seed")
 #: Values of a label that are offered one by one, at most.
@@ -108,11 +115,12 @@ class StatesForm(QWidget):
         self.span = QLineEdit()
         self.span.setPlaceholderText("all, or START:STOP")
         self.span.setToolTip(sentence(_SETTINGS["window"].option.help))
-        self.features = _combo("What is computed of each frame")
-        for kind in FEATURES.values():
-            self.features.addItem(kind.title, kind.name)
-            self.features.setItemData(self.features.count() - 1, sentence(kind.help), 3)
-        self.features.setCurrentIndex(self.features.findData(DEFAULT))
+        self.features = KindsButton(list(FEATURES.values()), DEFAULT)
+        self.follow = _combo(
+            "Whether the crop goes with the face, by its predicted keypoints, or stays where it is"
+        )
+        for follow, title in _FOLLOW.items():
+            self.follow.addItem(title, follow or None)
         self.classifier = _combo("What learns the states from the features")
         self.about = WrappedLabel()
         grid, labels = labelled_rows(
@@ -122,6 +130,7 @@ class StatesForm(QWidget):
             ("Left out", self.group),
             ("Window", self.span),
             ("Features", self.features),
+            ("Crop", self.follow),
             ("Classifier", self.classifier),
         )
         self._classes_label = labels[1]
@@ -144,8 +153,8 @@ class StatesForm(QWidget):
         layout.addWidget(self.more)
         self.label.currentIndexChanged.connect(lambda *_: self._on_label())
         self.graded.toggled.connect(lambda *_: self._on_graded())
-        self.features.currentIndexChanged.connect(lambda *_: self._on_features())
-        for box in (self.group, self.classifier):
+        self.features.changed.connect(self._on_features)
+        for box in (self.group, self.classifier, self.follow):
             box.currentIndexChanged.connect(lambda *_: self.changed.emit())
         self.span.textChanged.connect(lambda *_: self.changed.emit())
         self._on_graded()
@@ -181,7 +190,8 @@ class StatesForm(QWidget):
             "classes": None if graded or len(chosen) == len(self.classes) else chosen,
             "group": self.group.currentData(),
             "window": _SETTINGS["window"].read(window) if window else None,
-            "features": self.features.currentData(),
+            "features": ",".join(self.features.names),
+            "follow": self.follow.currentData(),
             "feature_settings": self.feature_settings(),
             "classifier": self.classifier.currentData(),
             **self.more_rows.values(),
@@ -189,7 +199,16 @@ class StatesForm(QWidget):
 
     def feature_settings(self) -> dict[str, Value]:
         """What is set of the chosen features."""
-        return self.feature_rows[self.features.currentData()].values()
+        values: dict[str, Value] = {}
+        for name in self.features.names:
+            values.update(self.feature_rows[name].values())
+        return values
+
+    @property
+    def needs_poses(self) -> bool:
+        """Whether keypoints are to be predicted before."""
+        kinds = [FEATURES[name] for name in self.features.names]
+        return self.follow.currentData() is not None or any("poses" in k.needs for k in kinds)
 
     def problem(self) -> str:
         """Why nothing can be trained with what is set; empty if it can."""
@@ -243,7 +262,7 @@ class StatesForm(QWidget):
 
     def _on_features(self) -> None:
         for name, rows in self.feature_rows.items():
-            rows.setVisible(name == self.features.currentData() and bool(rows.widgets))
+            rows.setVisible(name in self.features.names and bool(rows.widgets))
         self.changed.emit()
 
 

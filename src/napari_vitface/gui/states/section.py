@@ -24,9 +24,11 @@ from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
+from napari_vitface.gui.states.told_table import ToldTable
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
 from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.jobs.results.classifying import ReportStatesResult
 
 _BEGIN = (
@@ -34,11 +36,14 @@ _BEGIN = (
     "on the timeline and make a table of them."
 )
 
+#: Remarks that are shown of a run.
+_MOST = 3
 _WORKING = {
     "features": "features",
     "train": "training",
     "responses": "responses",
     "predict": "predicting",
+    "predict all": "predicting",
 }
 
 
@@ -84,6 +89,14 @@ class StatesSection(Section):
         self.model_button.clicked.connect(lambda: self.ask_for_model())
         self.predict_button = _button("Predict", "Say what state each frame of this video shows")
         self.predict_button.clicked.connect(lambda: states.predict())
+        self.all_button = _button(
+            "Predict all videos",
+            "Of the table, else those that are open; a table of each frame lies beside each video",
+        )
+        self.all_button.clicked.connect(lambda: states.predict_all())
+        self.all_told = ToldTable()
+        self.all_told.chosen.connect(lambda path: self._show_video(path))
+        self.all_told.written.connect(lambda path: session.tell(f"Wrote {path}.", "info"))
         self.plot_button = _button("Plot", "Open the trajectories below the canvas")
         self.plot_button.clicked.connect(lambda: self._open_dock(TRAJECTORIES))
         self.report_button = _button("Report", "All figures, as a page")
@@ -107,9 +120,12 @@ class StatesSection(Section):
             row_of(self.model_button, self.report_button),
             row_of(self.predict_button, self.plot_button),
             self.said,
+            self.all_button,
+            self.all_told,
         ):
             self.content.addWidget(widget)
         self._reported: ReportStatesResult | None = None
+        self._without_poses: list[Path] = []
         #: What is wrong with what was typed, until something else is.
         self._typo = ""
         states.trials_changed.connect(self._on_trials)
@@ -118,7 +134,8 @@ class StatesSection(Section):
         states.runner.changed.connect(self._open_report)
         session.responses.found.connect(self._show_responses)
         self.form.changed.connect(self._on_form)
-        session.video_changed.connect(self.refresh)
+        session.video_changed.connect(self._on_form)
+        session.poses_changed.connect(self._on_form)
         session.crop_changed.connect(self.refresh)
         self._on_trials()
 
@@ -158,7 +175,8 @@ class StatesSection(Section):
         """Compute the chosen features of the video on screen."""
         settings = self._checked(self.form.feature_settings)
         if settings is not None:
-            self._states.compute_features(self.form.features.currentData(), settings)
+            names = ",".join(self.form.features.names)
+            self._states.compute_features(names, self.form.follow.currentData(), settings)
 
     def compute_responses(self) -> None:
         """Compare trials with prototypes, and show that below the canvas."""
@@ -191,6 +209,7 @@ class StatesSection(Section):
 
     def _on_form(self) -> None:
         self._typo = ""
+        self._look_for_poses()
         self.refresh()
 
     def _open_dock(self, name: str) -> None:
@@ -205,8 +224,10 @@ class StatesSection(Section):
 
     def _show_trial(self, place: int) -> None:
         video = self.videos.itemData(place)
-        if video is None:
-            return
+        if video is not None:
+            self._show_video(video)
+
+    def _show_video(self, video: Path) -> None:
         try:
             self._session.show_video(video, lambda: open_for_window(video))
         except Exception as error:
@@ -217,6 +238,7 @@ class StatesSection(Section):
     def _on_trials(self) -> None:
         trials = self._states.trials
         self.form.set_trials(trials)
+        self._look_for_poses()
         self.videos.clear()
         if trials is not None:
             shown = list(dict.fromkeys(trial.video for trial in trials.trials))
@@ -245,12 +267,15 @@ class StatesSection(Section):
         model = states.model
         self.model.setText(f"Classifier: {model.name}" if model is not None else "")
         self.predict_button.setEnabled(model is not None and opened is not None and not active)
+        self.all_button.setEnabled(model is not None and bool(states.all_videos) and not active)
+        self.all_told.show_result(states.told_of_all)
         self.report_button.setEnabled(model is not None and not active)
         self.progress.show_run(run, stopping="Stopping after what is in progress …")
         failed = run is not None and run.status == "failed"
         self.error.say(run.message if failed and run is not None else states.problem, "error")
         notices = run.notices if run is not None and not active and not failed else []
-        self.notices.say("\n".join(notices), "warning")
+        more = [f"… and {len(notices) - _MOST} more."] if len(notices) > _MOST else []
+        self.notices.say("\n".join([*notices[:_MOST], *more]), "warning")
         self.judgement.show_result(states.trained)
         told = states.told
         self.said.say(told_words(told) if told is not None else "", "info")
@@ -277,7 +302,31 @@ class StatesSection(Section):
         return f"{trials.path.name}: {count(len(trials), 'trial')}{of}"
 
     def _picture_words(self) -> str:
+        return " ".join(filter(None, (self._crop_words(), self._poses_words())))
+
+    def _poses_words(self) -> str:
+        """What has to be predicted before, if something has."""
+        if not self.form.needs_poses:
+            return ""
+        names = [path.name for path in self._without_poses]
+        if not names:
+            return "The face is found by the keypoints that were predicted of each video."
+        some = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+        return (
+            f"Keypoints of {self._session.model_name} are needed beside each video, and are not "
+            f"there for {some}: press Predict there, or use the list of videos."
+        )
+
+    def _look_for_poses(self) -> None:
+        """Find the videos of the table whose keypoints are not predicted; looks at the disk."""
+        model = str(self._session.model)
+        videos = self._states.all_videos if self.form.needs_poses else []
+        self._without_poses = [path for path in videos if find_predictions(path, model) is None]
+
+    def _crop_words(self) -> str:
         crop = self._states.crop
+        if crop is None and self.form.follow.currentData() is not None:
+            return "Features are of the surroundings of the keypoints."
         if crop is None:
             return (
                 "Features are of the whole frame: to leave out what is not the face, show a video "

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Result
+from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.record import Record
 from napari_vitface.states.evaluation import Evaluation
 from napari_vitface.states.scores import Scores
@@ -77,11 +78,14 @@ class PredictStatesResult(Result):
     model : str
     states : tuple of str
     trials : tuple of TrialStates
+    failed : tuple of FailedVideo
+        Videos that could not be used, where these were to stop none of the others.
     """
 
     model: str
     states: tuple[str, ...]
     trials: tuple[TrialStates, ...]
+    failed: tuple[FailedVideo, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

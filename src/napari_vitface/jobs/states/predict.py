@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import CheckpointError, VideoError
+from napari_vitface.errors import CheckpointError, VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
+from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.jobs.states.collecting import Look, Window, look
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, described_as
@@ -36,6 +37,7 @@ def predict_states(
     window: tuple[int, int] | None = None,
     output_dir: str | os.PathLike[str] | None = None,
     tables: bool = True,
+    keep_going: bool = False,
     resources: Resources | None = None,
     **settings: Any,
 ) -> Iterator[Event]:
@@ -55,6 +57,8 @@ def predict_states(
         make again.
     tables : bool
         Whether they are written.
+    keep_going : bool
+        A video that cannot be used is named in the result, and stops none of the others.
     resources : Resources, optional
         Where to borrow videos from.
     {settings}
@@ -85,25 +89,36 @@ def predict_states(
     with shared_or_own(resources) as shared:
         yield Started("predict_states", len(paths), settings=Settings(unit="videos"))
         found: list[TrialStates] = []
+        failed: list[FailedVideo] = []
         pace = Pace()
         for number, (given, path, file) in enumerate(zip(videos, paths, files, strict=True)):
             yield Progress(number, len(paths), pace.seconds_left(len(paths) - number))
-            with ExitStack() as stack:
-                material = yield from look_at.material(stack, shared, path)
-                for problem in material.video.problems:
-                    yield Notice(problem)
-                one, states = _of_video(trained, look_at.kinds, material, chosen, file is not None)
-                if file is not None:
-                    try:
-                        _write(file, about.states, len(material.video), states)
-                        one = replace(one, table=str(file))
-                    except OSError as error:
-                        if folder is not None:
-                            raise
-                        yield Notice(
-                            f"The table {file.name} cannot be written ({error.strerror}); choose "
-                            "an output folder to have it."
-                        )
+            try:
+                with ExitStack() as stack:
+                    material = yield from look_at.material(stack, shared, path)
+                    for problem in material.video.problems:
+                        yield Notice(problem)
+                    one, states = _of_video(
+                        trained, look_at.kinds, material, chosen, file is not None
+                    )
+                    count = len(material.video)
+            except VitFaceError as error:
+                if not keep_going:
+                    raise
+                failed.append(FailedVideo(os.fspath(given), str(error)))
+                pace.step(1)
+                continue
+            if file is not None:
+                try:
+                    _write(file, about.states, count, states)
+                    one = replace(one, table=str(file))
+                except OSError as error:
+                    if folder is not None:
+                        raise
+                    yield Notice(
+                        f"The table {file.name} cannot be written ({error.strerror}); choose "
+                        "an output folder to have it."
+                    )
             found.append(replace(one, video=os.fspath(given)))
             if one.unlike > 0.5:
                 yield Notice(
@@ -114,7 +129,12 @@ def predict_states(
         yield Progress(len(paths), len(paths))
         yield Finished(
             "predict_states",
-            PredictStatesResult(model=os.fspath(model), states=about.states, trials=tuple(found)),
+            PredictStatesResult(
+                model=os.fspath(model),
+                states=about.states,
+                trials=tuple(found),
+                failed=tuple(failed),
+            ),
         )
 
 

@@ -1,0 +1,92 @@
+"""What a classifier said of several videos: a row each, which leads to the video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_vitface.gui.numbers_table import NumbersTable
+from napari_vitface.gui.section import WrappedLabel, row_of
+from napari_vitface.gui.style import count
+from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
+
+#: Rows that are seen without scrolling, at most.
+_MOST = 8
+
+
+class ToldTable(QWidget):
+    """A table with Copy and Save.
+
+    Signals
+    -------
+    chosen : Path
+        The video of the row that was clicked.
+    written : Path
+        Where the table was saved.
+    """
+
+    chosen = Signal(object)
+    written = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: PredictStatesResult | None = None
+        self._videos: list[Path] = []
+        self.about = WrappedLabel("", "value")
+        self.table = NumbersTable()
+        self.copy_button = QPushButton("Copy")
+        self.copy_button.setToolTip("Copy the table, or its selected rows, for a spreadsheet")
+        self.save_button = QPushButton("Save CSV…")
+        self.save_button.setToolTip("Write the table to a file")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        for widget in (self.about, self.table, row_of(self.copy_button, self.save_button)):
+            layout.addWidget(widget)
+        self.table.chosen.connect(lambda row: self.chosen.emit(self._videos[row]))
+        self.copy_button.clicked.connect(lambda: self.table.copy())
+        self.save_button.clicked.connect(lambda: self.save())
+        self.show_result(None)
+
+    def show_result(self, told: PredictStatesResult | None) -> None:
+        """Show what was said; None hides the table."""
+        self.setVisible(told is not None)
+        if told is None or told is self._shown:
+            return
+        self._shown = told
+        failed = {each.video: each.message for each in told.failed}
+        said = [each.video for each in told.trials]
+        self._videos = [Path(video) for video in (*said, *failed)]
+        states = told.states or ("value",)
+        rows = [[Path(each.video).name, *_cells(each, states)] for each in told.trials]
+        rows += [[Path(video).name, *[""] * len(states), "failed"] for video in failed]
+        tips = [f"Show {Path(each.video).name}" for each in told.trials] + list(failed.values())
+        self.table.show_rows(["video", *states, "unlike"], rows, tips)
+        shown = max(2, min(len(rows), _MOST)) * 22 + 46
+        self.table.setFixedHeight(shown)
+        words = (
+            f"{count(len(told.trials), 'video')} by {Path(told.model).name}; tables beside them."
+        )
+        if failed:
+            words += f" {count(len(failed), 'video')} failed: point at it to see why."
+        self.about.setText(
+            words + " unlike: share of the frames that are unlike anything seen in training."
+        )
+
+    def save(self) -> None:
+        """Ask for a file, and write the table."""
+        if self._shown is not None:
+            model = Path(self._shown.model)
+            path = self.table.ask_to_save(model.with_name(f"{model.stem}_videos.csv"))
+            if path is not None:
+                self.written.emit(path)
+
+
+def _cells(trial: TrialStates, states: tuple[str, ...]) -> list[str]:
+    if trial.probabilities is None:
+        said = [f"{trial.value:.3g}" if trial.value is not None else ""]
+    else:
+        said = [f"{trial.probabilities[state]:.2f}" for state in states]
+    return [*said, f"{100 * trial.unlike:.0f} %"]

@@ -31,14 +31,15 @@ BELOW: dict[str, set[str]] = {
     "training": {"model", "formats", "sample", "video", "pose", "settings"},
 }
 BELOW["states"] = {"kinematics"} | BELOW["training"]
+BELOW["traces"] = {"states"} | BELOW["states"]
 BELOW["jobs"] = (
-    {"training", "attention", "states", "project"} | BELOW["training"] | BELOW["project"]
+    {"training", "attention", "traces", "states", "project"} | BELOW["training"] | BELOW["project"]
 )
 BELOW["cluster"] = {"jobs"} | BELOW["jobs"]
 BELOW["engine"] = {"jobs"} | BELOW["jobs"]
 BELOW["cli"] = {"engine", "cluster"} | BELOW["engine"]
 # The window reaches models only through the engine.
-BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "states", "model"}
+BELOW["gui"] = ({"cli"} | BELOW["cli"]) - {"training", "attention", "traces", "states", "model"}
 # Small modules of the root that any layer may use; of other packages they use platformdirs alone.
 ROOT_MODULES = {
     "errors",
@@ -56,7 +57,7 @@ TORCH = {"torch", "timm", "torchvision", "triton"}
 QT = {"qtpy", "napari", "magicgui", "superqt", "PySide6", "PyQt6", "vispy", "npe2", "app_model"}
 TORCH_LAYERS = {"model", "attention", "training"}
 #: Load what napari's process shall not: its window reaches them through the engine alone.
-ENGINE_LAYERS = TORCH_LAYERS | {"states"}
+ENGINE_LAYERS = TORCH_LAYERS | {"states", "traces"}
 
 
 def sources() -> list[Path]:

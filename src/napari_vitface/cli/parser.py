@@ -17,6 +17,7 @@ from napari_vitface.cli import (
     predict,
     quantise,
     suggest,
+    traces,
     train,
 )
 from napari_vitface.cli.arguments import Command, add_commands
@@ -30,6 +31,7 @@ OWN_COMMANDS = (
     train.COMMAND,
     evaluate.COMMAND,
     STATES,
+    traces.COMMAND,
     suggest.COMMAND,
     audit.COMMAND,
     convert.COMMAND,

@@ -60,6 +60,7 @@ JOBS: Registry[Job] = Registry(
         Job("report_states", "napari_vitface.jobs.states.report:report_states", needs_torch=False),
         Job("responses", "napari_vitface.jobs.states.responses:responses"),
         Job("suggest", "napari_vitface.jobs.suggesting.suggest:suggest"),
+        Job("traces", "napari_vitface.jobs.traces:traces", needs_torch=False),
         Job("train", "napari_vitface.jobs.training.train:train"),
         Job("train_states", "napari_vitface.jobs.states.train:train_states"),
     ),

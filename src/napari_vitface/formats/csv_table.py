@@ -10,7 +10,7 @@ import csv
 import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,8 +60,7 @@ def read_csv_table(path: Path) -> HeaderTable:
                 skipinitialspace=after_commas,
                 # One type a column: "0051" would be a number in one part of it and text in another.
                 low_memory=False,
-                # The number that is written, to the last bit: the default since pandas 3.1.
-                float_precision="round_trip" if _release(pd.__version__) < (3, 1) else None,
+                float_precision=exactly(),
             )
     except pd.errors.EmptyDataError:
         empty = np.empty((0, levels), np.int64), np.empty((0, len(columns)))
@@ -98,6 +97,13 @@ def read_csv_table(path: Path) -> HeaderTable:
 def _names_levels(labels: list[str]) -> bool:
     """Whether row labels are names of the levels, and not those of an image or a frame."""
     return any(labels) and not Path(labels[-1]).suffix and not labels[-1].strip().isdecimal()
+
+
+def exactly() -> Literal["round_trip"] | None:
+    """What has pandas read the number that is written, to the last bit: the default since 3.1."""
+    import pandas as pd
+
+    return "round_trip" if _release(pd.__version__) < (3, 1) else None
 
 
 def _release(version: str) -> tuple[int, int]:

@@ -63,7 +63,7 @@ def _can_open(path: Path) -> bool:
 def _pieces(path: Path) -> Iterator[Any]:
     import pandas as pd
 
-    from napari_vitface.formats.csv_table import NO_NUMBER
+    from napari_vitface.formats.csv_table import NO_NUMBER, exactly
     from napari_vitface.formats.long_table import NAMES, NUMBERS, meaning
 
     try:
@@ -79,7 +79,7 @@ def _pieces(path: Path) -> Iterator[Any]:
             na_values=empty,
             chunksize=_ROWS_AT_ONCE,
             encoding="utf-8-sig",
-            float_precision="round_trip",
+            float_precision=exactly(),
         ) as reader:
             for piece in reader:
                 yield piece.rename(columns=columns)

@@ -8,33 +8,24 @@ named, and imported only where features are computed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from pkgutil import resolve_name
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.plugins import Registry
-from napari_vitface.settings.option import Option, Setting, Value, declared
+from napari_vitface.settings.kind import Kind, choose_among, problem_beside, with_settings
+from napari_vitface.settings.option import Option, Value
 
 #: What a kind of feature can need: the crop of each frame, a table of keypoints, a loaded model.
 Need = Literal["picture", "poses", "model"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureKind:
-    """A kind of feature; the fields are its settings.
+class FeatureKind(Kind):
+    """A kind of feature; `compute` makes its `napari_vitface.states.features.extractor.Extractor`.
 
     Attributes
     ----------
-    name : str
-        In jobs, on the command line and in files.
-    title : str
-        In lists.
-    help : str
-        What it is, in a sentence that begins with a small letter and has no full stop.
-    compute : str
-        ``module:function`` of what makes its extractor; see
-        `napari_vitface.states.features.extractor`.
     needs : set of {"picture", "poses", "model"}
     stored : {"float16", "float32"}
         How numbers stand in files. Half of the bytes where three digits are enough.
@@ -45,27 +36,10 @@ class FeatureKind:
         It says nothing of an expression: what another kind has to be better than.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    help: ClassVar[str]
-    compute: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset({"picture"})
     stored: ClassVar[Literal["float16", "float32"]] = "float32"
     mixed: ClassVar[bool] = False
     trivial: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        for name, setting in declared(type(self)).items():
-            setting.check(getattr(self, name))
-
-    def described(self) -> dict[str, object]:
-        """Name and settings as plain data for files; see `described_as`."""
-        return {"kind": self.name, **{each.name: getattr(self, each.name) for each in fields(self)}}
-
-    @classmethod
-    def load(cls) -> Any:
-        """Import what makes its extractor."""
-        return resolve_name(cls.compute)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,28 +193,13 @@ class Time(FeatureKind):
     trivial = True
 
 
-def settings_of(kinds: Iterable[FeatureKind]) -> dict[str, Setting]:
-    """The settings of several kinds by name."""
-    return {name: each for kind in kinds for name, each in declared(type(kind)).items()}
-
-
-def _problem(kind: FeatureKind, others: Mapping[str, FeatureKind]) -> str:
-    """Why a kind of another package cannot stand beside others; empty if it can."""
-    missing = [each for each in ("title", "help", "compute") if not hasattr(kind, each)]
-    if missing:
-        return f"it does not declare {', '.join(missing)}"
-    known, own = settings_of(others.values()), declared(type(kind))
-    other = [name for name, each in own.items() if known.get(name, each) != each]
-    return f"a setting named {', '.join(other)} means something else elsewhere" if other else ""
-
-
 #: All kinds by name, as they are unless settings are chosen. Other packages add theirs as entry
 #: points of this group, each a `FeatureKind`.
 FEATURES: Registry[FeatureKind] = Registry(
     FeatureKind,
     (Hog(), Tokens(), Geometry(), Motion(), Brightness(), Position(), Time()),
     group="napari_vitface.features",
-    problem=_problem,
+    problem=problem_beside,
 )
 #: The kind unless another one is chosen.
 DEFAULT = Hog.name
@@ -263,22 +222,11 @@ def choose(names: str | Iterable[str], settings: Mapping[str, Value]) -> tuple[F
     TypeError
         No kind has a setting of that name.
     """
-    wanted = [each.strip() for each in names.split(",")] if isinstance(names, str) else [*names]
-    for name in wanted:
-        if name not in FEATURES:
-            raise VitFaceError(
-                f"There is no feature {name!r}; choose among {', '.join(FEATURES)}, several with "
-                "commas between them."
-            )
-        if wanted.count(name) > 1:
-            raise VitFaceError(f"The feature {name} is named twice; name each once.")
-    if strange := settings.keys() - settings_of(FEATURES.values()).keys():
-        raise TypeError(f"no feature has a setting {min(strange)!r}")
-    return tuple(_with(FEATURES[name], settings) for name in wanted)
+    return choose_among(FEATURES, "feature", names, settings)
 
 
 def described_as(described: Mapping[str, Any]) -> FeatureKind:
-    """The inverse of `FeatureKind.described`, through JSON.
+    """The inverse of `Kind.described`, through JSON.
 
     Raises
     ------
@@ -297,9 +245,4 @@ def described_as(described: Mapping[str, Any]) -> FeatureKind:
             f"The feature {name} has no setting {min(strange)!r} here: it was made with another "
             "version."
         )
-    return _with(FEATURES[name], settings)
-
-
-def _with(kind: FeatureKind, settings: Mapping[str, Any]) -> FeatureKind:
-    own = {each.name for each in fields(kind)}
-    return replace(kind, **{name: value for name, value in settings.items() if name in own})
+    return with_settings(FEATURES[name], settings)

@@ -18,7 +18,8 @@ from napari_vitface.cli.arguments import (
     rectangle,
 )
 from napari_vitface.settings.computing import Reading
-from napari_vitface.settings.features import DEFAULT, FEATURES, settings_of
+from napari_vitface.settings.features import DEFAULT, FEATURES
+from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:

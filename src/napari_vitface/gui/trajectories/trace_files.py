@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.atomic import atomic_write
 from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import Heading
+from napari_vitface.formats.trace_table import title, writing_traces
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.kinematics import Trace
@@ -45,12 +44,11 @@ def plotted_columns(
     """Columns for traces as they are plotted: predictions, and labels where there are any."""
     columns = []
     for trace in traces:
-        unit = trace.unit(times is not None)
-        title = f"{trace.label} ({unit})" if unit else trace.label
+        over = title(trace.label, trace.unit(times is not None))
         if table is not None and trace.fits(table):
-            columns.append(Column(title, _predicted(trace, table, times)))
+            columns.append(Column(over, _predicted(trace, table, times)))
         if len(labels.frames) and len(labels.values(trace, 0, int(labels.frames[-1]) + 1)[0]):
-            columns.append(Column(f"{title} labelled", _labelled(trace, labels)))
+            columns.append(Column(f"{over} labelled", _labelled(trace, labels)))
     return columns
 
 
@@ -61,21 +59,15 @@ def write_traces(
     stop: int,
     times: NDArray[np.float64] | None = None,
 ) -> None:
-    """Write frames `start` to `stop` (exclusive) as CSV: frame, time in seconds, the columns.
-
-    Values are those of float32 and come back exactly; missing ones are empty.
-    """
-    titles = ["frame", *(["time (s)"] if times is not None else [])]
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*titles, *(column.title for column in columns)])
-        line = "%d" + (",%.6f" if times is not None else "") + ",%.9g" * len(columns) + "\n"
+    """Write frames `start` to `stop` (exclusive) as a table; see `trace_table`."""
+    titles = [column.title for column in columns]
+    with writing_traces(path, titles, timed=times is not None) as sink:
         for begin in range(start, stop, _LINES):
             end = min(begin + _LINES, stop)
-            parts = [range(begin, end), *([times[begin:end].tolist()] if times is not None else [])]
-            parts += [column.read(begin, end).tolist() for column in columns]
-            text = "".join([line % row for row in zip(*parts, strict=True)])
-            file.write(text.replace("nan", ""))
+            values = np.empty((end - begin, len(columns)), np.float32)
+            for position, column in enumerate(columns):
+                values[:, position] = column.read(begin, end)
+            sink.write(np.arange(begin, end), None if times is None else times[begin:end], values)
             time.sleep(0.001)
 
 

@@ -15,6 +15,7 @@ from napari_vitface.jobs.results import (
     responses,
     sample,
     states,
+    traces,
     training,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "responses",
     "sample",
     "states",
+    "traces",
     "training",
 ]

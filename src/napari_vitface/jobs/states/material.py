@@ -49,7 +49,7 @@ def material_of(
     needs = frozenset().union(*(kind.needs for kind in kinds))
     poses = None
     if follow is not None or "poses" in needs:
-        poses = _poses_of(video, predictions, model)
+        poses = poses_of(video, predictions, model)
     network = None
     if "model" in needs:
         network = yield from resources.loading(stack, model, computing)
@@ -61,7 +61,7 @@ def material_of(
     return Material(video, window, poses, network)
 
 
-def _poses_of(
+def poses_of(
     video: Video, predictions: str | os.PathLike[str] | None, model: str | os.PathLike[str]
 ) -> PoseTable:
     from napari_vitface.formats.poses import read_poses

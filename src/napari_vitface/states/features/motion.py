@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,12 @@ class MotionExtractor:
         now, before = pictures.images, pictures.before
         assert now is not None
         assert before is not None
-        # The larger less the smaller stays within 8 bits.
-        change = np.maximum(now, before) - np.minimum(now, before)
-        return change.mean(axis=(1, 2), dtype=np.float32)[:, None]
+        return mean_change(now, before)[:, None]
+
+
+def mean_change(now: NDArray[Any], before: NDArray[Any]) -> NDArray[np.float32]:
+    """(B,) mean absolute difference of (B, h, w) images of whole numbers without sign."""
+    # The larger less the smaller stays within the bits that there are.
+    change = np.maximum(now, before) - np.minimum(now, before)
+    found: NDArray[np.float32] = change.mean(axis=(1, 2), dtype=np.float32)
+    return found

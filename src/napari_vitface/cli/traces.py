@@ -1,0 +1,140 @@
+"""The command ``traces``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_vitface.cli.arguments import Command, add_model, add_setting, add_white, frames
+from napari_vitface.settings.kind import settings_of
+from napari_vitface.settings.traces import DEFAULT, TRACES
+
+if TYPE_CHECKING:
+    from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.results.traces import TracesResult
+    from napari_vitface.settings.computing import Rectangle
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "videos",
+        nargs="+",
+        type=Path,
+        metavar="VIDEO",
+        help="a video, a folder of images or a TIFF stack",
+    )
+    lines = "; ".join(f"{kind.name}: {kind.help}" for kind in TRACES.values())
+    parser.add_argument(
+        "--kinds",
+        default=DEFAULT,
+        metavar="KIND[,KIND]",
+        help=f"what is measured (default: %(default)s). {lines}",
+    )
+    parser.add_argument(
+        "--region",
+        action="append",
+        type=_region,
+        metavar="NAME=X,Y,W,H",
+        help="a part of the frame whose motion is measured, in video pixels; can be given several "
+        "times (default: the whole frame)",
+    )
+    for setting in settings_of(TRACES.values()).values():
+        add_setting(parser, setting)
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="table of keypoints (default: what the model left beside the video)",
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--frames",
+        type=frames,
+        metavar="START:STOP",
+        help="only these frames, as in Python: 0:1000, -500: (default: all)",
+    )
+    parser.add_argument(
+        "--table",
+        choices=("csv", "parquet"),
+        default="csv",
+        help="form of the table (default: %(default)s; parquet needs pyarrow)",
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: beside each video)",
+    )
+    add_white(parser)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that exist (default: refuse)"
+    )
+
+
+def _region(text: str) -> tuple[str, Rectangle]:
+    from napari_vitface.cli.arguments import rectangle
+
+    name, equals, numbers = text.partition("=")
+    if not equals or not name.strip():
+        raise argparse.ArgumentTypeError(
+            f"a region is given as NAME=X,Y,W,H, for example pad=200,150,120,90, not as {text!r}"
+        )
+    return name.strip(), rectangle(numbers)
+
+
+def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """Measure the traces of each video. One of several that fails does not stop the others."""
+    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.results.traces import TracesResult, TraceVideosResult
+    from napari_vitface.jobs.traces import traces as job
+
+    settings = {name: getattr(arguments, name) for name in settings_of(TRACES.values())}
+
+    def run(video: Path) -> TracesResult:
+        events = job(
+            video,
+            arguments.kinds,
+            settings=settings,
+            regions=dict(arguments.region or ()),
+            predictions=arguments.predictions,
+            model=arguments.model,
+            frames=arguments.frames,
+            table=arguments.table,
+            output_dir=arguments.output_dir,
+            overwrite=arguments.overwrite,
+            white=arguments.white,
+        )
+        result = reporter.run(events, TracesResult, title=video.name)
+        reporter.result(*_told(result))
+        return result
+
+    videos: list[Path] = arguments.videos
+    refuse_same_outputs(videos, arguments.output_dir)
+    done, failed = one_by_one(
+        videos, run, reporter, job="traces", past="measured", debug=arguments.debug
+    )
+    if len(videos) > 1:
+        reporter.show(Finished("traces", TraceVideosResult(tuple(done), tuple(failed))))
+    return 1 if failed else 0
+
+
+def _told(result: TracesResult) -> list[str]:
+    """The files and how it went, for people, a line each."""
+    rate = result.frames_per_second
+    pace = f", {rate:.0f} a second" if rate else ""
+    count = len(result.traces)
+    lines = [
+        f"{result.table} ({count} {'trace' if count == 1 else 'traces'}): "
+        f"{result.frames} frames{pace}"
+    ]
+    return lines + ([f"{result.components} (spatial components)"] if result.components else [])
+
+
+COMMAND = Command(
+    "traces",
+    "Measure motion, the pupil and movements of the face; write <video>_traces.csv.",
+    _add_arguments,
+    handle,
+)

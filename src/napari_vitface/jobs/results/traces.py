@@ -1,0 +1,70 @@
+"""What measuring traces begins and ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from napari_vitface.jobs.events import Result, Settings
+from napari_vitface.jobs.results.videos import FailedVideo
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracesSettings(Settings):
+    """What traces are measured.
+
+    Attributes
+    ----------
+    video : str
+    traces : tuple of mapping
+        Of each kind its name and settings.
+    regions : mapping
+        x, y, width and height of each part of the frame whose motion is measured.
+    frames : (start, stop, step)
+    """
+
+    video: str
+    traces: tuple[Mapping[str, object], ...]
+    regions: Mapping[str, object]
+    frames: tuple[int, int, int]
+    fresh_from: int
+    kept_in: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracesResult(Result):
+    """Traces of a video.
+
+    Attributes
+    ----------
+    video, table : str
+        Paths.
+    traces : tuple of str
+        Names of the table's columns.
+    components : str or None
+        The file of spatial components, if there are any.
+    frames : int
+        Rows of the table.
+    broken : tuple of (first, last)
+        Frames that could not be decoded.
+    seconds : float
+    frames_per_second : float or None
+        None if no frame was read now.
+    """
+
+    video: str
+    table: str
+    traces: tuple[str, ...]
+    components: str | None
+    frames: int
+    broken: tuple[tuple[int, int], ...]
+    seconds: float
+    frames_per_second: float | None
+
+
+@dataclass(frozen=True)
+class TraceVideosResult(Result):
+    """Traces of several videos, one after the other, as the command line measures them."""
+
+    videos: tuple[TracesResult, ...]
+    failed: tuple[FailedVideo, ...]

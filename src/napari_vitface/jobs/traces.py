@@ -1,0 +1,399 @@
+"""Measure traces of a video in one reading of it, and write them as one table."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.atomic import leftovers
+from napari_vitface.errors import VideoError, VitFaceError
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
+from napari_vitface.jobs.outputs import made_folder, output_path, results_folder
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
+from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
+
+if TYPE_CHECKING:
+    from napari_vitface.states.features.crop import FixedCrop
+    from napari_vitface.states.features.extractor import Extractor
+    from napari_vitface.traces.measure import Kept, Measure, Rectangle, TraceMaterial
+    from napari_vitface.video import Video
+
+#: Seconds between two `Progress` events, and between two times that the part file is put on the
+#: disk.
+_PROGRESS_EVERY = 0.2
+_SYNC_EVERY = 5.0
+#: Rows of the table that are made together.
+_ROWS = 4096
+#: What stands in the part file for a whole number that is not known.
+_MISSING = np.iinfo(np.uint16).max
+
+
+def traces(
+    video: str | os.PathLike[str],
+    kinds: str | Sequence[str] = DEFAULT,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    regions: Mapping[str, Rectangle] | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    model: str = "mouse-face",
+    frames: slice | range | str | None = None,
+    table: Literal["csv", "parquet"] = "csv",
+    output_dir: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    white: int | None = None,
+    resources: Resources | None = None,
+) -> Iterator[Event]:
+    """Measure traces of a video and write ``<video>_traces.csv``, or ``.parquet``.
+
+    Spatial components of motion and of the movie go into ``<video>_traces_components.h5``. The
+    video is read once for all kinds. Closing the generator cancels the run and keeps what is done
+    in ``<video>_traces.part``; the same call goes on from there. Traces of frames that cannot be
+    decoded are missing.
+
+    Parameters
+    ----------
+    video : path
+        A video, a folder of images or a TIFF stack.
+    kinds : str or sequence of str
+        Names of kinds (`napari_vitface.settings.traces.TRACES`), in a text with commas between.
+    settings : mapping, optional
+        Of the kinds, by name.
+    regions : mapping of str to (x, y, w, h), optional
+        Parts of the frame whose motion is measured, in video pixels; default the whole frame.
+    predictions : path, optional
+        Table of keypoints. Default: the one that the model left beside the video.
+    model : str
+        Whose predictions.
+    frames : slice, range or "START:STOP", optional
+        Default: all.
+    table : {"csv", "parquet"}
+    output_dir : path, optional
+        Default: where the video is.
+    overwrite : bool
+        Replace files of these names.
+    white : int, optional
+        As in `napari_vitface.jobs.predict.predict`.
+    resources : Resources, optional
+        Where to borrow the video from.
+
+    Yields
+    ------
+    Started, Progress, Notice
+    Finished
+        With a `TracesResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the video, the settings or the output folder cannot be used, or the video was
+        changed during the run.
+    """
+    chosen = choose(kinds, settings or {})
+    with ExitStack() as stack:
+        shared = stack.enter_context(shared_or_own(resources))
+        source = stack.enter_context(shared.video(video, white=white))
+        stamp = VideoStamp.of(source.path)
+        span = _in_a_row(frame_range(frames, len(source), source.path.name))
+        material = _material(source, span, regions, chosen, predictions, model)
+        measures = [kind.load()(kind, material) for kind in chosen]
+        folder = made_folder(
+            results_folder(source.path) if output_dir is None else Path(output_dir)
+        )
+        path = output_path(source.path, f"_traces.{table}", folder=folder)
+        spatial = output_path(source.path, "_traces_components.h5", folder=folder)
+        for each in (path, spatial):
+            if each.exists() and not overwrite:
+                raise VitFaceError(
+                    f"{each.name} already exists in {folder}; choose to overwrite (--overwrite), "
+                    "or another output folder."
+                )
+        run = _Run(material, measures)
+        part = None
+        if run.extractors:
+            about = _about(material, stamp, chosen)
+            part = PartFile(path.with_name(f"{path.stem}.part"), about, run.record, span)
+            stack.callback(part.leave)
+            _require_room(part, run.record, span)
+        # We hold the lock, so nobody else writes these.
+        for other in (*leftovers(path), *leftovers(spatial)):
+            other.unlink(missing_ok=True)
+        yield Started("traces", len(span), settings=run.settings(chosen, part))
+        for problem in source.problems:
+            yield Notice(problem)
+        if part is not None and part.mismatch is not None:
+            yield Notice(
+                f"{part.path.name} was left by a run with another "
+                f"{' and another '.join(part.mismatch)}; this run begins anew."
+            )
+        began = time.monotonic()
+        fresh = len(span) - (part.count if part is not None else 0)
+        if part is not None:
+            try:
+                yield from run.read(part)
+            except VideoError:
+                stamp.check(source.path)
+                raise
+            stamp.check(source.path)
+        yield from run.write(part, path, spatial)
+        seconds = time.monotonic() - began
+        if run.broken:
+            runs = runs_of(run.broken)
+            yield Notice(
+                f"{len(run.broken)} {'frame' if len(run.broken) == 1 else 'frames'} of "
+                f"{source.path.name} could not be decoded: {name_runs(runs)}."
+            )
+        if part is not None:
+            part.remove()
+        yield Finished(
+            "traces",
+            TracesResult(
+                video=str(source.path),
+                table=str(path),
+                traces=tuple(column.name for measure in measures for column in measure.columns),
+                components=str(spatial) if run.has_components else None,
+                frames=len(span),
+                broken=tuple(runs_of(run.broken)),
+                seconds=round(seconds, 3),
+                frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
+            ),
+        )
+
+
+class _Run:
+    """A video on its way through the extractors and measures."""
+
+    def __init__(self, material: TraceMaterial, measures: Sequence[Measure]) -> None:
+        self.material = material
+        self.measures = measures
+        self.window = _window(material, measures)
+        wanted = [None if self.window is None else each.extractor(self.window) for each in measures]
+        #: Two measures that keep the same keep it once.
+        self.extractors: list[Extractor] = list(
+            dict.fromkeys(each for each in wanted if each is not None)
+        )
+        self.places = [None if each is None else self.extractors.index(each) for each in wanted]
+        self.record = np.dtype(
+            [("frame", "<i8")]
+            + [
+                (str(place), str(each.about.get("stored", "float32")), (len(each.columns),))
+                for place, each in enumerate(self.extractors)
+            ]
+        )
+        self.broken: list[int] = []
+
+    def settings(self, kinds: Sequence[TraceKind], part: PartFile | None) -> TracesSettings:
+        """What the user is told at the start."""
+        return TracesSettings(
+            video=str(self.material.video.path),
+            traces=tuple(kind.described() for kind in kinds),
+            regions={name: list(each) for name, each in self.material.regions.items()},
+            frames=limits_of(self.material.frames),
+            fresh_from=0 if part is None else part.count,
+            kept_in="" if part is None else str(part.path),
+        )
+
+    @property
+    def has_components(self) -> bool:
+        return any(each.components for each in self.measures)
+
+    def read(self, part: PartFile) -> Iterator[Event]:
+        """Read the video where it was not read yet, and append what is kept to the part file."""
+        from napari_vitface.states.features.compute import compute
+        from napari_vitface.states.features.extractor import Material
+
+        assert self.window is not None
+        frames = self.material.frames
+        told = synced = time.monotonic()
+        pace = Pace()
+        material = Material(self.material.video, self.window)
+        blocks = compute(self.extractors, material, frames[part.count :])
+        try:
+            for block in blocks:
+                rows = np.empty(len(block.frames), self.record)
+                rows["frame"] = block.frames
+                for place, values in enumerate(block.values):
+                    rows[str(place)] = _stored(values, self.record[str(place)].base)
+                _append(part, rows)
+                pace.step(len(rows))
+                now = time.monotonic()
+                if now - synced > _SYNC_EVERY:
+                    synced = now
+                    _sync(part)
+                if now - told >= _PROGRESS_EVERY:
+                    told = now
+                    left = pace.seconds_left(len(frames) - part.count)
+                    yield Progress(part.count, len(frames), left)
+        finally:
+            blocks.close()  # type: ignore[attr-defined]
+
+    def write(self, part: PartFile | None, path: Path, spatial: Path) -> Iterator[Event]:
+        """Make the traces of what was kept, and write the files."""
+        from napari_vitface.formats.trace_table import title, writing_traces
+        from napari_vitface.traces.components_file import write_components
+
+        count = len(self.material.frames)
+        kept = [self._kept(part, place) for place in self.places]
+        for measure, its in zip(self.measures, kept, strict=True):
+            for phrase in measure.prepare(its):
+                yield Progress(count, count, None, phrase)
+        titles = [title(*column) for measure in self.measures for column in measure.columns]
+        frames = np.asarray(self.material.frames, np.int64)
+        video = self.material.video
+        times = self.material.times if video.frame_rate > 0 else None
+        try:
+            with writing_traces(path, titles, timed=times is not None) as sink:
+                for start in range(0, count, _ROWS):
+                    stop = min(start + _ROWS, count)
+                    parts = [
+                        measure.rows(its, start, stop)
+                        for measure, its in zip(self.measures, kept, strict=True)
+                    ]
+                    rows = slice(start, stop)
+                    sink.write(
+                        frames[rows], None if times is None else times[rows], np.hstack(parts)
+                    )
+                    self._note(part, start, stop)
+                    yield Progress(count, count, None, "Writing the table")
+            if self.has_components:
+                found = [each for measure in self.measures for each in measure.components]
+                write_components(spatial, found, video.path.name)
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+    def _kept(self, part: PartFile | None, place: int | None) -> Kept:
+        from napari_vitface.traces.measure import Kept
+
+        if part is None or place is None:
+            return Kept(
+                len(self.material.frames),
+                lambda start, stop: np.empty((stop - start, 0), np.float32),
+            )
+        return Kept(part.count, partial(_loaded, part, str(place)))
+
+    def _note(self, part: PartFile | None, start: int, stop: int) -> None:
+        """Keep in mind which frames could not be decoded."""
+        if part is None:
+            return
+        missing = np.ones(stop - start, np.bool_)
+        for place in range(len(self.extractors)):
+            missing &= np.isnan(_loaded(part, str(place), start, stop)).all(axis=1)
+        self.broken += np.asarray(self.material.frames)[start:stop][missing].tolist()
+
+
+def _material(
+    video: Video,
+    frames: range,
+    regions: Mapping[str, Rectangle] | None,
+    kinds: Sequence[TraceKind],
+    predictions: str | os.PathLike[str] | None,
+    model: str,
+) -> TraceMaterial:
+    from napari_vitface.jobs.states.material import poses_of
+    from napari_vitface.states.features.crop import FixedCrop
+    from napari_vitface.traces.measure import TraceMaterial
+    from napari_vitface.traces.motion import regions_of
+
+    needs = frozenset().union(*(kind.needs for kind in kinds))
+    named = regions_of(video, regions)
+    for each in named.values():
+        FixedCrop.of(video, each)
+    poses = poses_of(video, predictions, model) if "poses" in needs else None
+    times = video.times[frames.start : frames.stop]
+    return TraceMaterial(video, frames, times, named, poses)
+
+
+def _window(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop | None:
+    """The smallest part of the frame that holds what is looked at."""
+    from napari_vitface.states.features.crop import FixedCrop
+
+    seen = [each for measure in measures for each in measure.rectangles]
+    if not seen:
+        return None
+    left, top = min(x for x, *_ in seen), min(y for _, y, *_ in seen)
+    right, bottom = max(x + w for x, _, w, _ in seen), max(y + h for _, y, _, h in seen)
+    return FixedCrop.of(material.video, (left, top, right - left, bottom - top))
+
+
+def _in_a_row(frames: range) -> range:
+    if frames.step != 1:
+        raise VitFaceError("Traces are of frames in a row: give --frames as START:STOP.")
+    return frames
+
+
+def _about(
+    material: TraceMaterial, stamp: VideoStamp, kinds: Sequence[TraceKind]
+) -> dict[str, object]:
+    """What must be the same for a run to go on, as plain data."""
+    return {
+        "video": [material.video.path.name, stamp.size, stamp.changed],
+        "frames": limits_of(material.frames),
+        "white": material.video.white,
+        "regions": {name: list(each) for name, each in material.regions.items()},
+        "traces": [kind.described() for kind in kinds],
+    }
+
+
+def _stored(values: NDArray[np.float32], kind: np.dtype[Any]) -> NDArray[Any]:
+    if kind != np.uint16:
+        return values
+    return np.where(np.isnan(values), np.float32(_MISSING), values).astype(np.uint16)
+
+
+def _loaded(part: PartFile, name: str, start: int, stop: int) -> NDArray[np.float32]:
+    rows = next(part.rows(start, stop - start))[name]
+    values = rows.astype(np.float32)
+    if rows.dtype == np.uint16:
+        values[rows[:, 0] == _MISSING] = np.nan
+    return values
+
+
+def _append(part: PartFile, rows: NDArray[np.void]) -> None:
+    try:
+        part.append(rows)
+    except OSError as error:
+        raise _not_written(part.path, error) from error
+
+
+def _sync(part: PartFile) -> None:
+    try:
+        part.sync()
+    except OSError as error:
+        raise _not_written(part.path, error) from error
+    if not part.in_place:
+        raise VitFaceError(
+            f"The output folder {part.path.parent} was moved, renamed or deleted during the run: "
+            "put it back and run the same again."
+        )
+
+
+def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> None:
+    """Raise `VitFaceError` where what is kept of the frames does not fit on the disk."""
+    wanted = (len(frames) - part.count) * record.itemsize
+    free = shutil.disk_usage(part.path.parent).free
+    if wanted > free:
+        raise VitFaceError(
+            f"While {len(frames)} frames are read, {wanted / 1e9:.1f} GB are kept in "
+            f"{part.path.parent}, and {free / 1e9:.1f} GB are free there: make room, choose "
+            "another output folder, or take regions or larger bins (--region, --bin)."
+        )
+
+
+def _not_written(path: Path, error: OSError) -> VitFaceError:
+    return VitFaceError(
+        f"Writing to {path.parent} stopped ({error.strerror or error}); what is done is kept: make "
+        "room and run the same again."
+    )

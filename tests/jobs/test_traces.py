@@ -1,0 +1,186 @@
+"""Traces of a video as one table: complete, gone on with, and refused in a sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_vitface.cli import main
+from napari_vitface.errors import VitFaceError
+from napari_vitface.formats.trace_table import read_traces
+from napari_vitface.jobs import traces as module
+from napari_vitface.jobs.events import Finished, Notice, Started
+from napari_vitface.jobs.traces import traces
+from napari_vitface.settings.traces import TRACES
+from napari_vitface.video import open_video
+from napari_vitface.video.writer import VideoWriter
+
+FRAMES = 150
+KINDS = "motion,motion-svd,movie-svd"
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    folder = tmp_path / "mouse"
+    folder.mkdir()
+    images = np.random.default_rng(0).integers(0, 256, (FRAMES, 20, 24), dtype=np.uint8)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"img{i:03d}.png")
+    return folder
+
+
+KILLED = """
+import os, signal, sys
+from napari_vitface.jobs.events import Progress
+from napari_vitface.jobs import traces as module
+module._PROGRESS_EVERY = 0
+seen = 0
+for event in module.traces(sys.argv[1], sys.argv[2]):
+    seen += isinstance(event, Progress)
+    if seen == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_run_that_was_killed_goes_on_to_the_same_table(video: Path, tmp_path: Path) -> None:
+    *_, whole = traces(video, KINDS, output_dir=tmp_path / "undisturbed")
+    subprocess.run([sys.executable, "-c", KILLED, str(video), KINDS], check=False)
+    assert (tmp_path / "mouse_traces.part").exists()
+    events = list(traces(video, KINDS))
+    started = next(event for event in events if isinstance(event, Started))
+    assert started.settings.fresh_from == 128
+    assert isinstance(whole, Finished)
+    expected = Path(whole.result.table).read_bytes()
+    assert (tmp_path / "mouse_traces.csv").read_bytes() == expected
+    assert sorted(path.name for path in tmp_path.glob("mouse_*")) == [
+        "mouse_traces.csv", "mouse_traces_components.h5",
+    ]  # fmt: skip
+
+
+def test_a_run_that_was_closed_is_begun_anew_for_other_traces(video: Path, tmp_path: Path) -> None:
+    module_every, module._PROGRESS_EVERY = module._PROGRESS_EVERY, 0
+    try:
+        job = traces(video, "motion")
+        next(job), next(job)
+        job.close()
+    finally:
+        module._PROGRESS_EVERY = module_every
+    assert (tmp_path / "mouse_traces.part").exists()
+    events = list(traces(video, "motion", settings={"bin": 2}))
+    assert any("another traces" in event.message for event in events if isinstance(event, Notice))
+
+
+def test_times_are_those_of_the_file_and_parquet_holds_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "mouse.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, (32, 48), 25) as writer:
+        for _ in range(30):
+            writer.write(rng.integers(0, 256, (32, 48), dtype=np.uint8))
+    tables = []
+    for form in ("csv", "parquet"):
+        if form == "parquet":
+            pytest.importorskip("pyarrow")
+        *_, last = traces(path, "motion", frames="10:20", table=form)  # type: ignore[arg-type]
+        assert isinstance(last, Finished)
+        assert last.result.table == str(tmp_path / f"mouse_traces.{form}")
+        tables.append(read_traces(last.result.table))
+    with open_video(path) as opened:
+        for table in tables:
+            np.testing.assert_array_equal(table.frames, range(10, 20))
+            np.testing.assert_allclose(table.times, opened.times[10:20], atol=1e-6)
+            np.testing.assert_array_equal(table.values, tables[0].values)
+            # What was before the first of some frames is known.
+            assert np.isfinite(table.values).all()
+
+
+def test_what_cannot_be_done_is_said(video: Path, tmp_path: Path) -> None:
+    for kinds, frames, sentence in (
+        ("motion,whisk", None, "no trace 'whisk'; choose among motion, "),
+        ("motion", "::2", "frames in a row"),
+        ("motion", "500:", "none of them is selected"),
+    ):
+        with pytest.raises(VitFaceError, match=sentence):
+            list(traces(video, kinds, frames=frames))
+    with pytest.raises(VitFaceError, match="does not lie within the frames"):
+        list(traces(video, regions={"pad": (10, 10, 20, 20)}))
+    list(traces(video))
+    with pytest.raises(VitFaceError, match=r"mouse_traces\.csv already exists"):
+        list(traces(video))
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_video_is_read(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = module.shutil.disk_usage(video)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(VitFaceError, match="larger bins"):
+        list(traces(video, "movie-svd"))
+
+
+def test_the_command_measures_several_videos(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "rat"
+    status = main(["traces", str(video), str(missing), "--region", "pad=0,0,8,8", "--bin", "2"])
+    assert status == 1
+    out = capsys.readouterr()
+    assert "mouse_traces.csv (1 trace): 150 frames" in out.out
+    assert "rat does not exist" in out.err
+    table = read_traces(tmp_path / "mouse_traces.csv")
+    assert table.names == ("motion energy pad",)
+    with pytest.raises(SystemExit):
+        main(["traces", str(video), "--region", "0,0,8,8"])
+    assert "a region is given as NAME=X,Y,W,H" in capsys.readouterr().err
+
+
+TOY = """
+from dataclasses import dataclass
+from typing import Annotated
+import numpy as np
+from napari_vitface.settings.option import Option
+from napari_vitface.settings.traces import TraceKind
+from napari_vitface.traces.measure import Column, MeasureOfFrames
+from napari_vitface.video.scale import Scale
+
+@dataclass(frozen=True, kw_only=True)
+class Corner(TraceKind):
+    name = "corner"
+    title = "Corner"
+    help = "the pixel in the corner of the frame"
+    compute = __name__ + ":measure"
+    power: Annotated[int, Option(help="of the pixel", ge=1)] = 1
+
+def measure(kind, material):
+    found = MeasureOfFrames()
+    found.rectangles, found.columns = [(0, 0, 1, 1)], [Column("corner", "grey levels")]
+    found.extractor = lambda window: Pixel(kind.power, window.size)
+    return found
+
+class Pixel:
+    columns, before, about = ("corner",), False, {}
+    def __init__(self, power, size):
+        self.power, self.scale = power, Scale(None, size, grey=True)
+    def __call__(self, pictures):
+        return pictures.images[:, 0, :1].astype(np.float32) ** self.power
+
+TOY = Corner()
+"""
+
+
+def test_a_kind_of_another_package_is_measured(video: Path, install: Callable[..., None]) -> None:
+    install(TRACES, TOY)
+    *_, last = traces(video, "motion,corner", settings={"power": 2})
+    assert isinstance(last, Finished)
+    table = read_traces(last.result.table)
+    assert table.names == ("motion energy frame", "corner")
+    with open_video(video) as opened:
+        np.testing.assert_array_equal(
+            table.values[:, 1], [float(opened[frame][0, 0]) ** 2 for frame in range(FRAMES)]
+        )

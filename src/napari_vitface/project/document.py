@@ -21,7 +21,6 @@ Saving is a three-way merge, see `merge`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -38,33 +37,10 @@ from napari_vitface.project.journal import Journal
 from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
 from napari_vitface.project.label_files import Kind, LabelFiles, Reading
 from napari_vitface.project.merge import Conflict, SaveConflict, merge
+from napari_vitface.project.replaced_files import REPLACED, keep_copy
 from napari_vitface.project.replay import read_steps
+from napari_vitface.project.save_report import SaveReport
 from napari_vitface.project.table_changes import TableChanges
-
-
-@dataclass(frozen=True)
-class SaveReport:
-    """What a save did.
-
-    Attributes
-    ----------
-    frames : int
-        Frames with labels, all in all.
-    files : tuple of Path
-        Label files that were written; none if the disk said the same already.
-    images : tuple of Path
-        Images of labelled frames that were written.
-    adopted : int
-        Points that another program had changed and that were taken over (one step of undo).
-    problems : tuple of str
-        Sentences about what is not as it should be although the labels are saved.
-    """
-
-    frames: int
-    files: tuple[Path, ...] = ()
-    images: tuple[Path, ...] = ()
-    adopted: int = 0
-    problems: tuple[str, ...] = ()
 
 
 class LabelDocument(Journalled[Edit]):
@@ -231,7 +207,7 @@ class LabelDocument(Journalled[Edit]):
         reading = self.files.read(self.keypoints, self.frame_names)
         for other, table in reading.tables.items():
             if other != kind:
-                self._keep_copy(table.path)
+                keep_copy(table.path, self.name, self.journal.path.parent.parent / REPLACED)
         known: dict[Place, list[Point]] = {}
         taken: dict[Place, Point] = {}
         places = self.disagreement.points
@@ -414,18 +390,3 @@ class LabelDocument(Journalled[Edit]):
             for place, point, *found in zip(places, ours, *sides, strict=True)
         }
         self._accept(known)
-
-    def _keep_copy(self, path: Path) -> None:
-        if not path.is_file():
-            return
-        folder = self.journal.path.parent.parent / "replaced"
-        stamp = path.stat().st_mtime_ns
-        try:
-            folder.mkdir(exist_ok=True)
-            copy = folder / f"{self.name}.{stamp}.{path.name}"
-            copy.write_bytes(path.read_bytes())
-        except OSError as error:
-            raise LabelError(
-                f"{path.name} is not replaced, because no copy of it can be kept in {folder} "
-                f"({error.strerror or error})."
-            ) from error

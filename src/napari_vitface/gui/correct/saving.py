@@ -13,9 +13,10 @@ from napari_vitface.gui.wait_dialog import run_waiting
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.session import Session
-    from napari_vitface.project.document import LabelDocument, SaveReport
+    from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.label_files import Kind
     from napari_vitface.project.merge import SaveConflict
+    from napari_vitface.project.save_report import SaveReport
 
 
 class LabelSaving:

@@ -122,4 +122,4 @@ def test_what_a_classifier_cannot_be_asked_is_refused(tokens: Material, material
     with pytest.raises(VitFaceError, match="needs a classifier with gradients"):
         relevance(frame_of(tokens, "tokens", forest), 0, (6, 8))
     with pytest.raises(VitFaceError, match="of tokens alone"):
-        relevance(frame_of(tokens, "motion", forest), 0, (6, 8))
+        rollout(frame_of(tokens, "motion", forest), 0, (6, 8))

@@ -28,10 +28,11 @@ BELOW: dict[str, set[str]] = {
     "project": {"formats", "kinematics", "video", "pose", "events"},
     "model": {"formats", "sample", "video", "pose", "settings"},
     "attention": {"model", "formats", "sample", "video", "pose", "settings"},
-    "training": {"model", "formats", "sample", "video", "pose", "settings"},
 }
-BELOW["states"] = {"kinematics"} | BELOW["training"]
+BELOW["states"] = {"kinematics"} | BELOW["attention"]
 BELOW["traces"] = {"states"} | BELOW["states"]
+# Classifiers of states that are networks are trained there, and are such that can be judged here.
+BELOW["training"] = {"states"} | BELOW["states"]
 BELOW["jobs"] = (
     {"training", "attention", "traces", "states", "project"} | BELOW["training"] | BELOW["project"]
 )

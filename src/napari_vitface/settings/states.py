@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.plugins import Registry
+from napari_vitface.settings.features import FeatureKind, Tokens
 from napari_vitface.settings.option import Option, Value, declared
 
 #: What may be kept together in a split: no frames of one are on both sides.
@@ -29,6 +30,17 @@ class ClassifierKind(NamedTuple):
         ``"module:function"`` of what fits it, see `napari_vitface.states.classifiers`.
     states, graded : bool
         Whether it tells states apart, and whether it gives a number.
+    features : FeatureKind or None
+        What it learns from, whatever features are chosen; None if it learns from these.
+    stops : bool
+        Whether groups of their own within what it learns from say when its training is to stop.
+    network : bool
+        Whether it trains the last blocks of a ViT, from what enters them. It is judged with fewer
+        splits then.
+    shuffles : int or None
+        Shuffles of labels, at most; None where as many are made as are asked for.
+    beside : str
+        Name of the classifier that trivial features are told by; empty for itself.
     """
 
     name: str
@@ -36,19 +48,46 @@ class ClassifierKind(NamedTuple):
     fit: str
     states: bool = True
     graded: bool = False
+    features: FeatureKind | None = None
+    stops: bool = False
+    network: bool = False
+    shuffles: int | None = None
+    beside: str = ""
 
 
 _PLACE = "napari_vitface.states.classifiers:"
+_TRAINING = "napari_vitface.training.class_token:"
+_CLASS_TOKEN = Tokens(token="class")
 FOREST = ClassifierKind("forest", "a random forest", f"{_PLACE}forest", graded=True)
 LOGISTIC = ClassifierKind("logistic", "logistic regression", f"{_PLACE}logistic")
 RIDGE = ClassifierKind("ridge", "ridge regression", f"{_PLACE}ridge", states=False, graded=True)
 ORDINAL = ClassifierKind(
     "ordinal", "a logistic regression for each step", f"{_PLACE}ordinal", states=False, graded=True
 )
+PROBE = ClassifierKind(
+    "probe", "a linear probe of the ViT's class token", f"{_TRAINING}probe", graded=True,
+    features=_CLASS_TOKEN, stops=True, beside=FOREST.name,
+)  # fmt: skip
+# 19 shuffles are the fewest by which p can be 0.05.
+FINETUNE = ClassifierKind(
+    "finetune", "the last blocks of the ViT and a head of its class token, trained",
+    f"{_TRAINING}finetune", graded=True, features=_CLASS_TOKEN, stops=True, network=True,
+    shuffles=19, beside=FOREST.name,
+)  # fmt: skip
+_OWN = (FOREST, LOGISTIC, RIDGE, ORDINAL, PROBE, FINETUNE)
 #: Other packages add theirs as entry points of this group, each a `ClassifierKind`.
 CLASSIFIERS: Registry[ClassifierKind] = Registry(
-    ClassifierKind, (FOREST, LOGISTIC, RIDGE, ORDINAL), group="napari_vitface.classifiers"
+    ClassifierKind, _OWN, group="napari_vitface.classifiers"
 )
+
+
+def _help() -> str:
+    told = (
+        f"{each.name} {each.description}{'' if each.states else ' (with --graded)'}"
+        f"{'' if each.graded else ' (not with --graded)'}"
+        for each in _OWN
+    )
+    return f"{'; '.join(told)}; the last two look at the ViT themselves, whatever the features"
 
 
 def find_classifier(name: str, *, graded: bool) -> ClassifierKind:
@@ -141,10 +180,20 @@ class StatesSettings:
     classifier: Annotated[
         str,
         Option(
-            help="forest, logistic; with --graded: forest, ridge, ordinal",
-            metavar="forest|logistic|ridge|ordinal",
+            help=_help(),
+            # Not as choices: to show them in --help, packages that add some would be searched for.
+            metavar="|".join(each.name for each in _OWN),
         ),
     ] = FOREST.name
+    blocks: Annotated[
+        int,
+        Option(
+            help=f"last blocks of the ViT that {FINETUNE.name} trains, with the head behind them",
+            label="Blocks",
+            metavar="N",
+            ge=1,
+        ),
+    ] = 1
     frames_per_trial: Annotated[
         int,
         Option(
@@ -177,7 +226,12 @@ class StatesSettings:
                 "A graded label takes all its values as numbers; leave either the classes or "
                 "graded out."
             )
-        find_classifier(self.classifier, graded=self.graded)
+        kind = find_classifier(self.classifier, graded=self.graded)
+        if kind.network and self.baseline not in ("auto", "none"):
+            raise VitFaceError(
+                f"The classifier {kind.name} sees each frame by itself and takes no baseline; "
+                "leave that out."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

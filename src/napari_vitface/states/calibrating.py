@@ -17,6 +17,8 @@ from napari_vitface.record import Record
 
 #: Scores below it are taken to be it: no classifier is that sure of an animal it has not seen.
 _LEAST = 1e-3
+#: Of a curve of reliability.
+_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,50 @@ class Calibration(Record):
             return self.slope * scores + self.offsets[0]
         sure = _softmax(self.slope * _log(scores) + np.array(self.offsets))
         return (1 - self.doubt) * sure + self.doubt / len(self.offsets)
+
+
+@dataclass(frozen=True)
+class Reliability(Record):
+    """Probabilities that were said beside how often they were right, by bins of a tenth.
+
+    Bins in which nothing was said are left out.
+
+    Attributes
+    ----------
+    predicted : tuple of float
+        Mean probability in each bin: of the second of two states, else of each state.
+    observed : tuple of float
+        Share of them that were so.
+    counts : tuple of int
+    error : float
+        Expected calibration error (Naeini et al. 2015): the mean distance between the two, by
+        counts.
+    """
+
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    counts: tuple[int, ...]
+    error: float
+
+    @classmethod
+    def of(cls, said: NDArray[np.float64], labels: NDArray[np.int64]) -> Reliability:
+        """Of probabilities (N, K) of what was held out, and the states that they were."""
+        states = said.shape[1]
+        columns = slice(1, None) if states == 2 else slice(None)
+        chances = said[:, columns].ravel()
+        right = (labels[:, None] == np.arange(states))[:, columns].ravel()
+        bins = np.clip((chances * _BINS).astype(int), 0, _BINS - 1)
+        counts = np.bincount(bins, minlength=_BINS)
+        there = counts > 0
+        predicted = np.bincount(bins, chances, _BINS)[there] / counts[there]
+        observed = np.bincount(bins, right, _BINS)[there] / counts[there]
+        error = np.average(np.abs(predicted - observed), weights=counts[there])
+        return cls(
+            tuple(predicted.tolist()),
+            tuple(observed.tolist()),
+            tuple(counts[there].tolist()),
+            float(error),
+        )
 
 
 def calibrate_states(

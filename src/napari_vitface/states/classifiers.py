@@ -2,7 +2,9 @@
 
 A function that fits, which a `ClassifierKind` names, takes features (N, D) float32, labels (N,) and
 a seed, and returns a `Fitted`. Labels are indices of states, each of which occurs, or numbers.
-States weigh the same, however many frames each has.
+States weigh the same, however many frames each has. One of a kind that `stops` takes ``stopping``
+as well, (N,) bool: the frames of groups of their own, which say when to stop; and one that trains
+a network ``start``, see `napari_vitface.training.class_token`.
 """
 
 from __future__ import annotations
@@ -28,10 +30,22 @@ _PENALTY = 100.0
 
 
 def fit(
-    kind: ClassifierKind, values: NDArray[np.float32], labels: NDArray[Any], *, seed: int = 0
+    kind: ClassifierKind,
+    values: NDArray[np.float32],
+    labels: NDArray[Any],
+    *,
+    seed: int = 0,
+    stopping: NDArray[np.bool_] | None = None,
+    start: Any = None,
 ) -> Fitted:
     """Fit a classifier of a kind."""
-    return resolve_name(kind.fit)(values, labels, seed)
+    more: dict[str, Any] = {}
+    if kind.stops:
+        more["stopping"] = np.zeros(len(values), bool) if stopping is None else stopping
+    if kind.network:
+        more["start"] = start
+    fitted: Fitted = resolve_name(kind.fit)(values, labels, seed, **more)
+    return fitted
 
 
 def forest(values: NDArray[np.float32], labels: NDArray[Any], seed: int) -> Forest:

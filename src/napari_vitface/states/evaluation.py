@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.record import Record
-from napari_vitface.settings.states import UNITS, Unit
+from napari_vitface.settings.states import CLASSIFIERS, UNITS, Unit
+from napari_vitface.states.calibrating import Reliability
 from napari_vitface.states.judging import Judged, Learner, Tuning, judge
 from napari_vitface.states.permutation import Permutations, permute
 from napari_vitface.states.samples import Samples
@@ -109,6 +110,8 @@ class Evaluation(Record):
         Of the classifier that was fitted on everything.
     sentences : tuple of str
         What it comes to.
+    reliability : tuple of Reliability
+        Of the probabilities of frames, and of trials; empty for a graded label.
     """
 
     unit: str
@@ -121,6 +124,7 @@ class Evaluation(Record):
     permutations: Permutations | None
     tuning: Tuning
     sentences: tuple[str, ...]
+    reliability: tuple[Reliability, ...] = ()
 
 
 def evaluating(
@@ -146,7 +150,7 @@ def evaluating(
     """
     judged = yield from judge(learner, samples, unit)
     frames, trials = judged.scores(samples, unit, learner.seed)
-    same = Learner(learner.kind, (judged.final.baseline,), learner.frames_per_trial, learner.seed)
+    same = replace(learner, baselines=(judged.final.baseline,))
     splits = []
     for smaller in [RANDOM_FRAMES, *reversed(UNITS[UNITS.index(unit) + 1 :])]:
         if smaller == RANDOM_FRAMES or smaller in samples.units:
@@ -171,13 +175,22 @@ def evaluating(
         permutations=test,
         tuning=judged.final,
         sentences=tuple(_sentences(samples, unit, trials, splits, others, test)),
+        reliability=() if samples.graded else _reliability(judged, samples),
     )
     return evaluation, judged
 
 
+def _reliability(judged: Judged, samples: Samples) -> tuple[Reliability, Reliability]:
+    return (
+        Reliability.of(judged.frames, samples.frame_labels.astype(np.int64)),
+        Reliability.of(judged.trials, samples.labels.astype(np.int64)),
+    )
+
+
 def learner_of(learner: Learner, features: Samples) -> Learner:
     """The same learner for other features of the frames."""
-    return Learner(learner.kind, features.baselines("auto"), learner.frames_per_trial, learner.seed)
+    kind = CLASSIFIERS[learner.kind.beside] if learner.kind.beside else learner.kind
+    return replace(learner, kind=kind, baselines=features.baselines("auto"), start=None)
 
 
 def _beside(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,31 @@ class Fitted(Protocol):
     def check(self, features: int, outputs: int) -> None:
         """Raise `ValueError` unless its arrays make a classifier of so many features."""
         ...
+
+
+class Tuned(Fitted, Protocol):
+    """A network that ends in a classifier of its class token.
+
+    Attributes
+    ----------
+    head : Fitted
+        Of these tokens.
+    """
+
+    @property
+    def head(self) -> Fitted: ...
+
+    def tokens(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, C) class tokens of what enters the network, (N, D)."""
+        ...
+
+
+def opened(fitted: Fitted, values: NDArray[np.float32]) -> tuple[Fitted, NDArray[np.float32]]:
+    """A classifier of features and these (N, D); of a network its head and the tokens."""
+    if hasattr(fitted, "tokens"):
+        tuned = cast(Tuned, fitted)
+        return tuned.head, tuned.tokens(values)
+    return fitted, values
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.record import Record
+from napari_vitface.states.fitted import opened
 from napari_vitface.states.judging import Judged
 from napari_vitface.states.samples import BOTH, Samples
+from napari_vitface.states.scores import roc_area
 from napari_vitface.steps import Steps
 
 #: Frames of a trial that are mixed up, and random orders beside.
@@ -110,18 +112,18 @@ def importance(
         judged.splits, judged.tunings, judged.classifiers, strict=True
     ):
         rows = np.intersect1d(split.judging, some)
-        values = samples.features(tuning.baseline, rows)
+        fitted, values = opened(fitted, samples.features(tuning.baseline, rows))
         of_column = np.tile(groups.of_column, 2 if tuning.baseline == BOTH else 1)
         labels, first = samples.frame_labels[rows], half[samples.trial[rows]]
         if not (_can_score(labels[first]) and _can_score(labels[~first])):
             continue
-        whole = _figure(fitted.predict(values[first]), labels[first], samples.graded)
+        whole = held_figure(fitted.predict(values[first]), labels[first], samples.graded)
         for group in range(len(groups.names)):
             if group % 20 == 0:
                 yield f"What {name} is told by"
             mixed = _mixed(values[first], of_column == group, rng)
             said = fitted.predict(mixed)
-            worth[group] += whole - _figure(said, labels[first], samples.graded)
+            worth[group] += whole - held_figure(said, labels[first], samples.graded)
         kept.append((fitted, values[~first], labels[~first], of_column))
     worth /= max(1, len(kept))
     found = _deletion(kept, np.argsort(-worth), samples.graded, rng)
@@ -165,16 +167,14 @@ def _deletion(
         gone = order[: round(share * len(order))]
         for fitted, values, labels, of_column in kept:
             mixed = _mixed(values, np.isin(of_column, gone), rng)
-            scores.append(_figure(fitted.predict(mixed), labels, graded))
+            scores.append(held_figure(fitted.predict(mixed), labels, graded))
     points = np.array(scores).reshape(len(_SHARES), -1).mean(axis=1)
     return float((points[1:] + points[:-1]) @ np.diff(_SHARES) / 2) if kept else float("nan")
 
 
-def _figure(said: NDArray[np.float64], labels: NDArray[Any], graded: bool) -> float:
+def held_figure(said: NDArray[np.float64], labels: NDArray[Any], graded: bool) -> float:
     """ROC area, of several states the mean over each against the others; or r."""
-    from sklearn.metrics import roc_auc_score
-
     if graded:
         return float(np.corrcoef(said[:, 0], labels)[0, 1]) if said.std() > 0 else 0.0
     there = [k for k in np.unique(labels) if k < said.shape[1]]
-    return float(np.mean([roc_auc_score(labels == k, said[:, k]) for k in there]))
+    return float(np.mean([roc_area(labels == k, said[:, k]) for k in there]))

@@ -21,8 +21,18 @@ from napari_vitface.states.classifiers import fit
 from napari_vitface.states.fitted import Fitted
 from napari_vitface.states.samples import Baseline, Samples
 from napari_vitface.states.scores import Scores, score
-from napari_vitface.states.splits import INNER_FOLDS, RANDOM_FRAMES, Split, groups_of, split_by
+from napari_vitface.states.splits import (
+    INNER_FOLDS,
+    MOST_FOLDS,
+    RANDOM_FRAMES,
+    Split,
+    groups_of,
+    split_by,
+)
 from napari_vitface.steps import Steps
+
+#: Splits, and splits within them, of a network: each is a training.
+_OF_NETWORKS = (4, 2)
 
 
 @dataclass(frozen=True)
@@ -37,18 +47,30 @@ class Learner:
     frames_per_trial : int
         That are learned from.
     seed : int
+    start : Start or None
+        What a network is trained from, see `napari_vitface.training.class_token`.
     """
 
     kind: ClassifierKind
     baselines: tuple[Baseline, ...]
     frames_per_trial: int
     seed: int = 0
+    start: Any = None
 
-    def fit(self, samples: Samples, baseline: str, rows: NDArray[np.intp]) -> Fitted:
-        """Fit to some frames, thinned."""
+    @property
+    def folds(self) -> tuple[int, int]:
+        """Splits, at most, and splits within the training part of each."""
+        return _OF_NETWORKS if self.kind.network else (MOST_FOLDS, INNER_FOLDS)
+
+    def fit(self, samples: Samples, baseline: str, rows: NDArray[np.intp], unit: str) -> Fitted:
+        """Fit to some frames, thinned; `unit` is what may be kept apart to say when to stop."""
         rows = np.intersect1d(rows, samples.thinned(self.frames_per_trial))
         labels = samples.frame_labels[rows]
-        return fit(self.kind, samples.features(baseline, rows), labels, seed=self.seed)
+        stopping = _apart(samples, unit, rows, self.seed) if self.kind.stops else None
+        return fit(
+            self.kind, samples.features(baseline, rows), labels, seed=self.seed,
+            stopping=stopping, start=self.start,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,22 +128,22 @@ class Judged:
 
 def judge(learner: Learner, samples: Samples, unit: str) -> Steps[Judged]:
     """Judge by leaving out each group of a unit, see `split_by`."""
-    splits = split_by(samples, unit, seed=learner.seed)
+    splits = split_by(samples, unit, most=learner.folds[0], seed=learner.seed)
     scores: dict[Baseline, NDArray[np.float64]] = {}
     fitted: dict[Baseline, list[Fitted]] = {}
     for baseline in learner.baselines:
         scores[baseline], fitted[baseline] = yield from _held_out(
-            learner, samples, baseline, splits
+            learner, samples, baseline, splits, unit
         )
     outputs = max(1, len(samples.states))
     frames = np.full((len(samples), outputs), np.nan)
     trials = np.zeros((len(samples.labels), outputs))
     tunings = []
     for split in splits:
-        inner = _inner_splits(samples, unit, split.training, learner.seed)
+        inner = _inner_splits(samples, unit, split.training, learner.seed, learner.folds[1])
         within: dict[Baseline, NDArray[np.float64]] = {}
         for baseline in learner.baselines:
-            within[baseline], _ = yield from _held_out(learner, samples, baseline, inner)
+            within[baseline], _ = yield from _held_out(learner, samples, baseline, inner, unit)
         none = Calibration.none(outputs)
         tuning = (
             _tuned(samples, within, split.training)
@@ -148,7 +170,7 @@ def judge(learner: Learner, samples: Samples, unit: str) -> Steps[Judged]:
 
 
 def _held_out(
-    learner: Learner, samples: Samples, baseline: str, splits: Sequence[Split]
+    learner: Learner, samples: Samples, baseline: str, splits: Sequence[Split], unit: str
 ) -> Steps[tuple[NDArray[np.float64], list[Fitted]]]:
     """Raw scores (N, K), NaN where no split judges, and the classifier of each split."""
     outputs = max(1, len(samples.states))
@@ -156,7 +178,7 @@ def _held_out(
     classifiers = []
     for split in splits:
         yield f"Without {split.name}"
-        fitted = learner.fit(samples, baseline, split.training)
+        fitted = learner.fit(samples, baseline, split.training, unit)
         said = fitted.predict(samples.features(baseline, split.judging))
         if samples.graded:
             scores[split.judging] = said
@@ -171,16 +193,30 @@ def _held_out(
 
 
 def _inner_splits(
-    samples: Samples, unit: str, training: NDArray[np.intp], seed: int
+    samples: Samples, unit: str, training: NDArray[np.intp], seed: int, most: int = INNER_FOLDS
 ) -> list[Split]:
     """Splits of the training part: by the same unit, or a smaller one if too few are left."""
     if unit == RANDOM_FRAMES:
-        return split_by(samples, unit, most=INNER_FOLDS, seed=seed, among=training)
+        return split_by(samples, unit, most=most, seed=seed, among=training)
     start = next(number for number, each in enumerate(UNITS) if each == unit)
     for smaller in UNITS[start:]:
         if smaller in samples.units and _can_split(samples, smaller, training):
-            return split_by(samples, smaller, most=INNER_FOLDS, seed=seed, among=training)
+            return split_by(samples, smaller, most=most, seed=seed, among=training)
     return []
+
+
+def _apart(samples: Samples, unit: str, rows: NDArray[np.intp], seed: int) -> NDArray[np.bool_]:
+    """(n,) which of some frames are of groups of their own, in which all labels are; or none."""
+    labels = samples.frame_labels
+
+    def whole(part: NDArray[np.intp]) -> bool:
+        wanted = 2 if samples.graded else len(np.unique(labels[rows]))
+        return len(np.unique(labels[part])) >= wanted
+
+    for split in _inner_splits(samples, unit, rows, seed):
+        if whole(split.training) and whole(split.judging):
+            return np.isin(rows, split.judging)
+    return np.zeros(len(rows), bool)
 
 
 def _can_split(samples: Samples, unit: str, rows: NDArray[np.intp]) -> bool:

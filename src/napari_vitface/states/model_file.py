@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -28,9 +28,10 @@ from napari_vitface.states.novelty import Novelty
 from napari_vitface.states.samples import BOTH
 
 ENDING = ".vitstate"
-FORMAT = 1
+#: The second one has trained blocks of a ViT, which readers of the first would leave out.
+FORMAT = 2
 _KEY = "napari_vitface_states"
-_FITTED, _NOVELTY, _PICTURES = "fitted.", "novelty.", "picture."
+_FITTED, _NOVELTY, _PICTURES, _NETWORK = "fitted.", "novelty.", "picture.", "network."
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class About(Record):
         Of what trained it.
     licence : str
         Of the data, as the user knows it.
+    blocks : int
+        Last blocks of the ViT that were trained; their weights are in the file.
     """
 
     format: int
@@ -108,6 +111,7 @@ class About(Record):
     foremost: tuple[tuple[str, float], ...]
     versions: dict[str, str]
     licence: str
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,15 @@ class StatesModel:
     pictures : mapping of str to array
         For the report: ``face`` (h, w) uint8, the mean of the training frames' crops, and
         ``importance`` (rows, columns) float32, what the cells of HOG are worth.
+    network : mapping of str to array
+        Weights of the ViT that were trained, by their names in the timm model.
     """
 
     about: About
     fitted: Fitted
     novelty: Novelty
     pictures: Mapping[str, NDArray[Any]]
+    network: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def save_states_model(path: str | os.PathLike[str], model: StatesModel) -> None:
@@ -141,6 +148,7 @@ def save_states_model(path: str | os.PathLike[str], model: StatesModel) -> None:
         **{_FITTED + name: array for name, array in arrays_of(model.fitted).items()},
         **{_NOVELTY + each.name: getattr(model.novelty, each.name) for each in fields(Novelty)},
         **{_PICTURES + name: array for name, array in model.pictures.items()},
+        **{_NETWORK + name: array for name, array in model.network.items()},
     }
     text = json.dumps(plain_data(model.about), allow_nan=False)
     target = Path(path)
@@ -184,6 +192,15 @@ def load_states_model(path: str | os.PathLike[str]) -> StatesModel:
         cast(Fitted, fitted).check(about.columns * wide, outputs)
         novelty = _built(Novelty, arrays, _NOVELTY)
         novelty.check(about.columns)
+        network = {
+            name.removeprefix(_NETWORK): array.astype(np.float32, casting="same_kind")
+            for name, array in arrays.items()
+            if name.startswith(_NETWORK)
+        }
+        if bool(network) != bool(about.blocks) or not all(
+            np.isfinite(each).all() for each in network.values()
+        ):
+            raise ValueError("its trained blocks are missing or no numbers")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise CheckpointError(
             f"{file} does not hold a whole classifier of states ({error}); train it again, or copy "
@@ -194,7 +211,7 @@ def load_states_model(path: str | os.PathLike[str]) -> StatesModel:
         for name, array in arrays.items()
         if name.startswith(_PICTURES) and array.ndim == 2
     }
-    return StatesModel(about, cast(Fitted, fitted), novelty, pictures)
+    return StatesModel(about, cast(Fitted, fitted), novelty, pictures, network)
 
 
 def _read(file: Path) -> tuple[About, dict[str, NDArray[Any]]]:

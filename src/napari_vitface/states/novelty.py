@@ -8,7 +8,7 @@ the mean of all faces, and are like none of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +57,24 @@ class Novelty:
             raise ValueError("what it knows of its training frames has no limit")
 
     @classmethod
-    def of(cls, samples: Samples, splits: Sequence[Split], seed: int = 0) -> Novelty:
-        """Learn from all samples, the limit from what each split leaves out."""
+    def of(
+        cls,
+        samples: Samples,
+        splits: Sequence[Split],
+        seed: int = 0,
+        values: Iterable[NDArray[np.float32]] | None = None,
+    ) -> Novelty:
+        """Learn from all samples, the limit from what each split leaves out.
+
+        `values`: features (N, D) as each split's own network has them, one that has not seen what
+        it leaves out; default those of the samples.
+        """
         rng = np.random.default_rng(seed)
         far = []
-        for split in splits:
-            part = cls._learned(samples.values[split.training], rng)
+        for split, own in zip(splits, values or [samples.values] * len(splits), strict=True):
+            part = cls._learned(own[split.training], rng)
             some = rng.permutation(split.judging)[:_JUDGED]
-            far.append(part.distances(samples.values[some]))
+            far.append(part.distances(own[some]))
         limit = max(float(np.quantile(np.concatenate(far), 1 - _FAR)), 1e-6)
         whole = cls._learned(samples.values, rng)
         return cls(whole.scale, whole.kept, np.array([limit], np.float32))

@@ -6,18 +6,21 @@ is no evidence of a state; else the labels of whole groups are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.record import Record
-from napari_vitface.states.classifiers import fit
 from napari_vitface.states.judging import Learner
-from napari_vitface.states.samples import Samples
-from napari_vitface.states.splits import groups_of, split_by
+from napari_vitface.states.samples import NONE, Samples
+from napari_vitface.states.scores import roc_area
+from napari_vitface.states.splits import Split, groups_of, split_by
 from napari_vitface.steps import Steps
+
+#: Frames of a trial that a network is trained on again and again.
+_FEW = 2
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Permutations(Record):
     """A permutation test.
 
     The statistic is the ROC area, or r, of held-out trials by a classifier of one vector a trial,
-    its mean features: what is fitted a hundred times has to be small.
+    its mean features: what is fitted a hundred times has to be small. A network is trained on few
+    frames of each trial.
 
     Attributes
     ----------
@@ -51,11 +55,7 @@ def permute(
     learner: Learner, samples: Samples, unit: str, baseline: str, count: int
 ) -> Steps[Permutations]:
     """Test whether held-out trials are told better than chance tells them."""
-    features = samples.features(baseline, slice(None)).astype(np.float64)
-    means = samples.of_trials(features).astype(np.float32)
-    trials = Samples(
-        means, np.arange(len(means)), samples.labels, samples.states, dict(samples.units)
-    )
+    trials = _few(samples) if learner.kind.network else _means(samples, baseline)
     rng = np.random.default_rng(learner.seed)
     groups = groups_of(samples, unit)
     within = any(len(np.unique(samples.labels[groups == group])) > 1 for group in groups)
@@ -68,6 +68,18 @@ def permute(
     as_good = sum(each >= found for each in chance)
     what = f"trials within each {unit}" if within and unit != "trial" else f"{unit}s"
     return Permutations(count, what, found, tuple(chance), (as_good + 1) / (count + 1))
+
+
+def _means(samples: Samples, baseline: str) -> Samples:
+    """One vector a trial."""
+    features = samples.features(baseline, slice(None)).astype(np.float64)
+    means = samples.of_trials(features).astype(np.float32)
+    return Samples(means, np.arange(len(means)), samples.labels, samples.states, samples.units)
+
+
+def _few(samples: Samples) -> Samples:
+    rows = np.sort(samples.thinned(_FEW))
+    return replace(samples, values=samples.values[rows], trial=samples.trial[rows])
 
 
 def shuffled(
@@ -85,13 +97,10 @@ def shuffled(
 
 
 def _statistic(learner: Learner, trials: Samples, unit: str) -> float:
-    from sklearn.metrics import roc_auc_score
-
     values = []
-    for split in split_by(trials, unit, seed=learner.seed):
-        learned, judged = trials.labels[split.training], trials.labels[split.judging]
-        fitted = fit(learner.kind, trials.values[split.training], learned, seed=learner.seed)
-        said = fitted.predict(trials.values[split.judging])
+    for split in split_by(trials, unit, most=learner.folds[0], seed=learner.seed):
+        learned = trials.frame_labels[split.training]
+        said, judged = _said(learner, trials, split, unit)
         if trials.graded:
             if said.std() > 0 and judged.std() > 0:
                 values.append((len(judged), float(np.corrcoef(said[:, 0], judged)[0, 1])))
@@ -99,24 +108,34 @@ def _statistic(learner: Learner, trials: Samples, unit: str) -> float:
         for column, state in enumerate(np.unique(learned)):
             rest = judged == state
             if rest.any() and not rest.all():
-                values.append((len(judged), float(roc_auc_score(rest, said[:, column]))))
+                values.append((len(judged), roc_area(rest, said[:, column])))
     if not values:
         return _of_all(learner, trials, unit)
     weights, figures = zip(*values, strict=True)
     return float(np.average(figures, weights=weights))
 
 
+def _said(
+    learner: Learner, trials: Samples, split: Split, unit: str
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """(n, K) mean scores of the trials that a split judges, and their labels."""
+    fitted = learner.fit(trials, NONE, split.training, unit)
+    said = fitted.predict(trials.features(NONE, split.judging))
+    own, member = np.unique(trials.trial[split.judging], return_inverse=True)
+    sums = np.zeros((len(own), said.shape[1]))
+    np.add.at(sums, member, said)
+    return sums / np.bincount(member)[:, None], trials.labels[own]
+
+
 def _of_all(learner: Learner, trials: Samples, unit: str) -> float:
     """Where a group has one label only: of the trials of all groups together."""
-    from sklearn.metrics import roc_auc_score
-
     said = np.zeros((len(trials.labels), max(1, len(trials.states))))
-    for split in split_by(trials, unit, seed=learner.seed):
-        learned = trials.labels[split.training]
-        fitted = fit(learner.kind, trials.values[split.training], learned, seed=learner.seed)
+    for split in split_by(trials, unit, most=learner.folds[0], seed=learner.seed):
+        learned = trials.frame_labels[split.training]
         columns = np.unique(np.zeros(1) if trials.graded else learned).astype(np.intp)
-        said[np.ix_(split.judging, columns)] = fitted.predict(trials.values[split.judging])
+        own = np.unique(trials.trial[split.judging])
+        said[np.ix_(own, columns)] = _said(learner, trials, split, unit)[0]
     if trials.graded:
         return float(np.corrcoef(said[:, 0], trials.labels)[0, 1]) if said.std() > 0 else 0.0
-    areas = [roc_auc_score(trials.labels == k, said[:, k]) for k in np.unique(trials.labels)]
+    areas = [roc_area(trials.labels == k, said[:, k]) for k in np.unique(trials.labels)]
     return float(np.mean(areas))

@@ -172,6 +172,20 @@ def _score_numbers(
     )
 
 
+def roc_area(truth: NDArray[np.bool_], said: NDArray[np.float64]) -> float:
+    """Area under the ROC curve by ranks (Mann and Whitney 1947); ties count half.
+
+    As `sklearn.metrics.roc_auc_score`, whose checks of its input take most of the time where it is
+    asked thousands of times.
+    """
+    from scipy.stats import rankdata
+
+    positive = int(np.count_nonzero(truth))
+    negative = len(truth) - positive
+    above = rankdata(said)[truth].sum() - positive * (positive + 1) / 2
+    return float(above / (positive * negative))
+
+
 def balanced_accuracy(labels: NDArray[np.int64], told: NDArray[np.int64]) -> float:
     """Mean over the states that occur of the share that is told right."""
     return float(np.mean([np.mean(told[labels == k] == k) for k in np.unique(labels)]))

@@ -170,10 +170,10 @@ def test_a_report_has_every_figure(trained, tmp_path) -> None:
     page = Path(result.report).read_text(encoding="utf-8")
     for wanted in (
         "random frames", "brightness alone", "motion energy alone", "said to be pain", "mouse 3",
-        "Shuffled labels", "What it is told by", "scikit-learn",
+        "Shuffled labels", "What it is told by", "scikit-learn", "Expected calibration error",
     ):  # fmt: skip
         assert wanted in page
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     for sentence in trained.result.evaluation.sentences:
         assert sentence.split(":")[0] in page
 

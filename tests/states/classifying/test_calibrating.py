@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vitface.states.calibrating import Calibration, calibrate_numbers, calibrate_states
+from napari_vitface.states.calibrating import (
+    Calibration,
+    Reliability,
+    calibrate_numbers,
+    calibrate_states,
+)
 from napari_vitface.states.scores import balanced_accuracy
 
 
@@ -65,3 +70,19 @@ def test_estimates_that_are_drawn_to_the_mean_are_spread_again() -> None:
 def test_nothing_is_changed_without_anything_to_go_by() -> None:
     scores = np.array([[0.2, 0.8]])
     np.testing.assert_allclose(Calibration.none(2).apply(scores), scores)
+
+
+def test_probabilities_stand_beside_how_often_they_were_right() -> None:
+    said = np.array([[0.75, 0.25]] * 8 + [[0.05, 0.95]] * 4)
+    labels = np.array([1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0])
+    found = Reliability.of(said, labels)
+    np.testing.assert_allclose(found.predicted, [0.25, 0.95])
+    np.testing.assert_allclose(found.observed, [0.25, 0.5])
+    assert found.counts == (8, 4)
+    assert found.error == pytest.approx(0.45 * 4 / 12)
+
+
+def test_of_several_states_each_counts() -> None:
+    found = Reliability.of(np.eye(3)[[0, 1, 2, 2]], np.array([0, 1, 2, 2]))
+    assert found.counts == (8, 4)
+    assert found.error == 0

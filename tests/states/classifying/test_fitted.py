@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from napari_vitface.settings.states import CLASSIFIERS
 from napari_vitface.states.classifiers import _PENALTY, as_forest, fit
 from napari_vitface.states.fitted import Forest
+from napari_vitface.states.scores import roc_area
 
 
 @pytest.fixture
@@ -96,3 +97,11 @@ def test_trees_that_cannot_be_walked_through_are_refused(change) -> None:
     forest.check(7, 2)
     with pytest.raises(ValueError, match="trees"):
         replace(forest, **change).check(7, 2)
+
+
+def test_areas_by_ranks_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    said, truth = rng.integers(0, 9, 200) / 8, rng.random(200) < 0.3
+    assert roc_area(truth, said) == pytest.approx(roc_auc_score(truth, said))

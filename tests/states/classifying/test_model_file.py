@@ -33,7 +33,7 @@ def made(samples, classifier: str) -> StatesModel:
     evaluation, judged = result_of(
         evaluating(learner, samples, "animal", trivial={}, permutations=0)
     )
-    fitted = learner.fit(samples, "none", np.arange(len(samples)))
+    fitted = learner.fit(samples, "none", np.arange(len(samples)), "animal")
     about = About(
         format=1, label="state", states=samples.states, classifier=classifier, fitted=fitted.kind,
         features=({"kind": "hog"},), layouts=({},), columns=10, crop=(1, 2, 3, 4), follow=None,

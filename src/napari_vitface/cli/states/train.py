@@ -43,7 +43,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)
-    for name in ("classifier", "baseline", "frames_per_trial", "permutations", "seed"):
+    for name in ("classifier", "blocks", "baseline", "frames_per_trial", "permutations", "seed"):
         add_setting(parser, _SETTINGS[name])
     parser.add_argument(
         "--output",

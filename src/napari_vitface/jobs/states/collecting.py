@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +22,16 @@ from napari_vitface.settings.states import Unit
 
 if TYPE_CHECKING:
     from napari_vitface.events.trials import Trial, Trials
-    from napari_vitface.states.features.extractor import Material
+    from napari_vitface.model.predictor import KeypointModel
+    from napari_vitface.states.features.extractor import Extractor, Material
     from napari_vitface.states.samples import Samples
     from napari_vitface.video import Video
 
 #: Frames before a window that its baseline is the median of: as many as the window has, no more
 #: than `_MOST` and no fewer than `FEWEST`.
 _MOST, FEWEST = 200, 5
+#: Bytes that what enters the blocks of a ViT may take.
+_ROOM = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,8 @@ class Collected:
     frame_rate : float
     frames : list of (n,) int64
         For each trial its frames in the video, as in `samples`.
+    entering : (N, tokens C) float16, or None
+        What enters the blocks of a ViT that are to be trained.
     """
 
     samples: Samples
@@ -166,6 +171,7 @@ class Collected:
     size: tuple[int, int]
     frame_rate: float
     frames: list[NDArray[np.int64]]
+    entering: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True)
@@ -237,6 +243,10 @@ class Look:
     follow : {"position", "pose"} or None
     model : str
     computing : Computing
+    weights : mapping of str to array
+        Of the model's ViT, which are put in place of its own.
+    file : str
+        That they come from.
     """
 
     kinds: tuple[FeatureKind, ...]
@@ -244,37 +254,46 @@ class Look:
     follow: Follow | None
     model: str
     computing: Computing
+    weights: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    file: str = ""
+    _changed: dict[str, KeypointModel] = field(default_factory=dict, compare=False, repr=False)
 
     def material(
         self, stack: ExitStack, resources: Resources, path: Path
     ) -> Generator[Event, None, Material]:
         """A video and what features of it need, lent until the stack is closed."""
         video = stack.enter_context(resources.video(path))
-        return (
-            yield from material_of(
-                stack,
-                resources,
-                video,
-                self.kinds,
-                crop=self.crop,
-                follow=self.follow,
-                model=self.model,
-                computing=self.computing,
-            )
+        material = yield from material_of(
+            stack,
+            resources,
+            video,
+            self.kinds,
+            crop=self.crop,
+            follow=self.follow,
+            model=self.model,
+            computing=self.computing,
         )
+        if not self.weights or material.model is None:
+            return material
+        from napari_vitface.states.features.tokens import with_weights
+
+        if "" not in self._changed:
+            self._changed[""] = with_weights(material.model, self.weights, self.file)
+        return replace(material, model=self._changed[""])
 
 
-def look(material: Material, kinds: Sequence[FeatureKind], frames: range, before: range) -> Seen:
+def look(
+    extractors: Sequence[Extractor], material: Material, frames: Sequence[int], before: range
+) -> Seen:
     """Compute features of some frames of a video and of those before them."""
-    from napari_vitface.states.features.compute import compute, make_extractors
+    from napari_vitface.states.features.compute import compute
 
-    extractors = make_extractors(kinds, material)
     wanted = sorted({*before, *frames})
     blocks = list(compute(extractors, material, wanted))
     numbers = np.concatenate([block.frames for block in blocks])
     values = [np.concatenate([block.values[k] for block in blocks]) for k in range(len(extractors))]
     whole = np.all([np.isfinite(each).all(axis=1) for each in values], axis=0)
-    inside = whole & (numbers >= frames.start) & (numbers < frames.stop)
+    inside = whole & np.isin(numbers, np.asarray(frames))
     earlier = whole & (numbers >= before.start) & (numbers < before.stop)
     enough = np.count_nonzero(earlier) >= FEWEST
     return Seen(
@@ -291,8 +310,13 @@ def collect(
     chosen: Look,
     window: tuple[int, int] | None,
     resources: Resources,
+    *,
+    blocks: int = 0,
+    frames_per_trial: int = 0,
 ) -> Generator[Event, None, Collected]:
     """Compute the features of trials, those that say nothing of a face beside.
+
+    With `blocks` also what enters so many last blocks of the ViT, of so many frames of each trial.
 
     Raises
     ------
@@ -300,6 +324,8 @@ def collect(
         One sentence: a video cannot be read, a window lies outside of it, or features differ in
         length.
     """
+    from napari_vitface.states.features.compute import make_extractors
+
     own = {kind.name for kind in chosen.kinds}
     beside = tuple(kind for kind in FEATURES.values() if kind.trivial and kind.name not in own)
     total = len(labelled.trials)
@@ -307,6 +333,7 @@ def collect(
     faces: list[NDArray[np.float32]] = []
     pace = Pace()
     rate, size = 0.0, (0, 0)
+    entering: list[NDArray[np.float16]] = []
     for number, trial in enumerate(labelled.trials):
         yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
         with ExitStack() as stack:
@@ -316,7 +343,12 @@ def collect(
                 yield Notice(problem)
             onset = trial.onset_frame(video.frame_rate) or 0
             place = Window.of(video, window, onset, where=f" (row {trial.row})")
-            found = look(material, (*chosen.kinds, *beside), place.frames, place.before)
+            extractors = make_extractors((*chosen.kinds, *beside), material)
+            frames: Sequence[int] = place.frames
+            if blocks:
+                extractors = _with_entering(extractors, blocks)
+                frames = _spread(place.frames, frames_per_trial)
+            found = look(extractors, material, frames, range(0) if blocks else place.before)
             if not len(found.frames):
                 raise VideoError(
                     f"No frame of the window of {video.path.name} (row {trial.row}) can be "
@@ -329,6 +361,8 @@ def collect(
                     "videos of one camera, or give a crop."
                 )
             seen.append(found)
+            if blocks:
+                entering.append(_kept(extractors[0], found.frames, total))
             rate, size = video.frame_rate, material.crop.size
             faces += _faces(material, found.frames)
         pace.step(1)
@@ -347,7 +381,49 @@ def collect(
         size=size,
         frame_rate=rate,
         frames=[each.frames for each in seen],
+        entering=np.concatenate(entering) if entering else None,
     )
+
+
+def _spread(frames: range, count: int) -> list[int]:
+    """Some of a trial's frames, evenly spread."""
+    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return [frames[place] for place in places.tolist()]
+
+
+def _with_entering(extractors: tuple[Extractor, ...], blocks: int) -> tuple[Extractor, ...]:
+    """Extractors, the first one of tokens, which keeps what enters the last blocks."""
+    from napari_vitface.states.features.tokens import TokenExtractor
+
+    first = extractors[0]
+    assert isinstance(first, TokenExtractor)
+    if blocks > len(first.blocks):
+        raise VitFaceError(
+            f"The ViT has {len(first.blocks)} blocks, and {blocks} are to be trained (--blocks); "
+            "train fewer."
+        )
+    return first.entering(blocks), *extractors[1:]
+
+
+def _kept(extractor: Extractor, frames: NDArray[np.int64], trials: int) -> NDArray[np.float16]:
+    """(n, tokens C) what entered, of some frames.
+
+    Raises
+    ------
+    VitFaceError
+        That of all trials would not fit into the memory.
+    """
+    from napari_vitface.states.features.tokens import EnteringExtractor
+
+    assert isinstance(extractor, EnteringExtractor)
+    kept = np.stack([extractor.kept[frame].ravel() for frame in frames.tolist()])
+    if kept.nbytes * trials > _ROOM:
+        raise VitFaceError(
+            f"What enters the blocks that are trained would take {kept.nbytes * trials / 2**30:.0f}"
+            f" GB of memory, of {len(frames)} frames of each of {trials} trials; take fewer "
+            "(--frames-per-trial)."
+        )
+    return kept
 
 
 def _samples(labelled: Labelled, seen: Sequence[Seen], kinds: slice) -> Samples:

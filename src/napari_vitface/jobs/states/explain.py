@@ -96,12 +96,12 @@ def explain_states(
             raise VitFaceError(f"{name} has frames 0 to {len(material.video) - 1}, not {frame}.")
         yield Started("explain_states", 1)
         place = Window.of(material.video, about.window)
-        seen = look(material, look_at.kinds, range(frame, frame + 1), place.before)
+        extractors = make_extractors(look_at.kinds, material)
+        seen = look(extractors, material, range(frame, frame + 1), place.before)
         if not len(seen.frames):
             raise VitFaceError(f"Frame {frame} of {name} cannot be decoded; choose another one.")
         told = predict_frames(trained, seen.values, seen.before, seen.layouts, seen.frames, name)
         number = _number(about.states, state, told.values[0])
-        extractors = make_extractors(look_at.kinds, material)
         if any(each.scale is None for each in extractors):
             raise VitFaceError("A classifier of features that look at no picture has no map.")
         one = explaining.Frame(

@@ -155,7 +155,7 @@ def look_of(trained: StatesModel, file: Path, computing: Computing) -> Look:
             "that one back, or train again."
         )
     kinds = tuple(described_as(each) for each in about.features)
-    return Look(kinds, about.crop, about.follow, about.model, computing)
+    return Look(kinds, about.crop, about.follow, about.model, computing, trained.network, file.name)
 
 
 def _of_video(
@@ -166,12 +166,13 @@ def _of_video(
     everything: bool,
 ) -> tuple[TrialStates, States]:
     """What it says of the window of a video, and of all frames or those of the window alone."""
+    from napari_vitface.states.features.compute import make_extractors
     from napari_vitface.states.predicting import predict_frames
 
     about, video = model.about, material.video
     place = Window.of(video, window)
     wanted = range(len(video)) if everything else place.frames
-    seen = look(material, kinds, wanted, place.before)
+    seen = look(make_extractors(kinds, material), material, wanted, place.before)
     states = predict_frames(
         model, seen.values, seen.before, seen.layouts, seen.frames, video.path.name
     )

@@ -36,6 +36,9 @@ def write_report(file: Path, model: StatesModel, name: str) -> None:
         body += [table(_confusion(evaluation.trials, about.states))]
         body += [table(_confusion(evaluation.frames, about.states))]
         body += [image(_curves(evaluation.frames, evaluation.trials, about.states))]
+        if evaluation.reliability:
+            body += ["<h2>Are its probabilities true?</h2>", image(_reliability(evaluation))]
+            body += [f"<p class='small'>{escape(_calibration(evaluation))}</p>"]
         if evaluation.vote is not None:
             body += [
                 f"<p>By the vote of their frames instead of the mean score, trials are told with a "
@@ -143,6 +146,34 @@ def _roc(axes: Axes, scores: StateScores, states: Sequence[str]) -> None:
         axes.plot(false, true, label=name)
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
     axes.legend(fontsize=8)
+
+
+def _calibration(evaluation: Evaluation) -> str:
+    frames, trials = (each.error for each in evaluation.reliability)
+    return (
+        f"Probabilities said of {evaluation.unit}s that were left out, in tenths, beside the share "
+        f"that was so; numbers are counts. Expected calibration error: {frames:.3f} for frames, "
+        f"{trials:.3f} for trials. Frames of one trial are near copies, so their counts say more "
+        "than they know."
+    )
+
+
+def _reliability(evaluation: Evaluation) -> Figure:
+    """Predicted against observed, with counts."""
+    figure = blank(8, 3.8)
+    panels = figure.subplots(1, 2)
+    for axes, name, each in zip(panels, ("frames", "trials"), evaluation.reliability, strict=True):
+        axes.plot([0, 1], [0, 1], color=_CHANCE, lw=1)
+        axes.plot(each.predicted, each.observed, "o-", color=_OWN, ms=4)
+        for place, share, count in zip(each.predicted, each.observed, each.counts, strict=True):
+            below = share > 0.9
+            axes.annotate(
+                str(count), (place, share), (0, -11 if below else 6), fontsize=7, ha="center",
+                textcoords="offset points",
+            )  # fmt: skip
+        axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(-0.03, 1.03))
+        axes.set_title(f"{name}, expected calibration error {each.error:.3f}", fontsize=9)
+    return figure
 
 
 def _shuffled(evaluation: Evaluation) -> Figure:

@@ -6,6 +6,8 @@ import os
 import platform
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from napari_vitface.states.judging import Judged, Learner
     from napari_vitface.states.model_file import StatesModel
     from napari_vitface.states.samples import Samples
+    from napari_vitface.training.class_token import Start
 
 T = TypeVar("T")
 
@@ -92,7 +95,10 @@ def train_states(
     began = time.monotonic()
     table = read_trials(trials)
     file = _output(table.path, output, chosen.label, overwrite=overwrite)
+    classifier = find_classifier(chosen.classifier, graded=chosen.graded)
     kinds = choose(chosen.features, chosen.feature_settings)
+    if classifier.features is not None:
+        kinds = (classifier.features,)
     labelled = Labelled.of(table, chosen.label, chosen.classes, graded=chosen.graded)
     with shared_or_own(resources) as shared:
         yield Started("train_states", len(labelled.trials), settings=Settings(unit="trials"))
@@ -107,6 +113,11 @@ def train_states(
                 "The table names no two animals or sessions, so trials are left out: what carries "
                 "over to other animals is not known."
             )
+        if classifier.network:
+            yield Notice(
+                f"Of each trial {chosen.frames_per_trial} frames, spread over the window, are "
+                "learned from and judged; frames by themselves, with no baseline."
+            )
         look = Look(
             kinds,
             chosen.crop,
@@ -114,35 +125,60 @@ def train_states(
             chosen.model,
             computing,
         )
-        collected = yield from collect(labelled, look, chosen.window, shared)
-        samples = collected.samples
+        collected = yield from collect(
+            labelled,
+            look,
+            chosen.window,
+            shared,
+            blocks=chosen.blocks if classifier.network else 0,
+            frames_per_trial=chosen.frames_per_trial,
+        )
+        samples, start = collected.samples, None
+        if collected.entering is not None:
+            samples = replace(
+                samples,
+                values=np.hstack([samples.values.astype(np.float16), collected.entering]),
+                before=None,
+            )
+            start = yield from _start(look, chosen.blocks, shared)
         beside = {name: each for name, each in collected.beside.items() if _varies(each)}
         if constant := collected.beside.keys() - beside.keys():
             yield Notice(
                 f"{', '.join(sorted(constant))}: the same in all frames, which tells nothing."
             )
         learner = Learner(
-            find_classifier(chosen.classifier, graded=chosen.graded),
+            classifier,
             samples.baselines(chosen.baseline),
             chosen.frames_per_trial,
             chosen.seed,
+            start,
         )
+        shuffles = chosen.permutations
+        if classifier.shuffles is not None and shuffles > classifier.shuffles:
+            shuffles = classifier.shuffles
+            yield Notice(
+                f"Labels are shuffled {shuffles} times and not {chosen.permutations}, for each "
+                "trains the network anew for each group left out: the least p is "
+                f"{1 / (shuffles + 1):.2g}."
+            )
         evaluation, judged = yield from _counted(
             evaluating(
                 learner,
                 samples,
                 unit,
                 trivial=beside,
-                permutations=chosen.permutations,
+                permutations=shuffles,
             ),
-            _fits(learner, samples, unit, beside, chosen.permutations),
+            _fits(learner, samples, unit, beside, shuffles),
         )
         why = yield from told_as(
             importance(judged, samples, Groups.of(collected.layouts, collected.columns)),
             lambda phrase: Preparing(phrase),
         )
         yield Preparing("Fitting to all trials")
-        model = _made(chosen, collected, labelled, learner, evaluation, judged, why, licence)
+        model = _made(
+            chosen, collected, samples, labelled, learner, evaluation, judged, why, licence
+        )
         save_states_model(file, model)
     yield Finished(
         "train_states",
@@ -151,7 +187,7 @@ def train_states(
             states=labelled.states,
             trials=len(labelled.trials),
             frames=model.about.frames,
-            columns=samples.values.shape[1],
+            columns=model.about.columns,
             evaluation=evaluation,
             seconds=round(time.monotonic() - began, 3),
         ),
@@ -209,15 +245,17 @@ def _fits(
 ) -> int:
     """Classifiers that judging fits, a shuffle of labels counted as one."""
     from napari_vitface.settings.states import UNITS
-    from napari_vitface.states.splits import INNER_FOLDS, MOST_FOLDS, RANDOM_FRAMES
+    from napari_vitface.states.splits import RANDOM_FRAMES
 
     def of(folds: int, ways: int) -> int:
-        return ways * folds * (1 + min(INNER_FOLDS, max(2, folds - 1)))
+        return ways * folds * (1 + min(inner, max(2, folds - 1)))
+
+    most, inner = learner.folds
 
     def folds_of(unit: str) -> int:
         if unit == RANDOM_FRAMES:
-            return 5
-        return min(MOST_FOLDS, len(set(samples.units[unit])))  # type: ignore[index]
+            return min(5, most)
+        return min(most, len(set(samples.units[unit])))  # type: ignore[index]
 
     smaller = [each for each in UNITS[UNITS.index(unit) + 1 :] if each in samples.units]  # type: ignore[arg-type]
     total = of(folds_of(unit), len(learner.baselines)) + permutations
@@ -229,6 +267,7 @@ def _fits(
 def _made(
     chosen: StatesSettings,
     collected: Collected,
+    samples: Samples,
     labelled: Labelled,
     learner: Learner,
     evaluation: Evaluation,
@@ -237,21 +276,29 @@ def _made(
     licence: str,
 ) -> StatesModel:
     from napari_vitface import __version__
+    from napari_vitface.states.fitted import opened
     from napari_vitface.states.model_file import FORMAT, About, StatesModel
     from napari_vitface.states.novelty import Novelty
 
-    samples = collected.samples
     rows = np.arange(len(samples))
-    fitted = learner.fit(samples, evaluation.tuning.baseline, rows)
+    network: Mapping[str, NDArray[np.float32]] = {}
+    whole = learner.fit(samples, evaluation.tuning.baseline, rows, evaluation.unit)
+    fitted, others, seen = whole, None, samples
+    if learner.kind.network:
+        # What is stored is the network and a classifier of its class token, as of any tokens.
+        network = whole.tail.weights()  # type: ignore[attr-defined]
+        fitted, tokens = opened(whole, samples.values)
+        others = (opened(each, samples.values)[1] for each in judged.classifiers)
+        seen = replace(samples, values=tokens)
     about = About(
-        format=FORMAT,
+        format=FORMAT if network else 1,
         label=chosen.label,
         states=labelled.states,
         classifier=chosen.classifier,
         fitted=fitted.kind,
         features=tuple(kind.described() for kind in collected.kinds),
         layouts=collected.layouts,
-        columns=samples.values.shape[1],
+        columns=seen.values.shape[1],
         crop=chosen.crop,
         follow=chosen.follow,
         model=chosen.model,
@@ -269,13 +316,28 @@ def _made(
         foremost=_foremost(why),
         versions=_versions(__version__),
         licence=licence,
+        blocks=chosen.blocks if network else 0,
     )
     pictures: dict[str, NDArray[Any]] = {}
     if collected.face is not None:
         pictures["face"] = np.clip(collected.face, 0, 255).astype(np.uint8)
     if why.shape is not None:
         pictures["importance"] = why.worth.reshape(why.shape).astype(np.float32)
-    return StatesModel(about, fitted, Novelty.of(samples, judged.splits, chosen.seed), pictures)
+    novelty = Novelty.of(seen, judged.splits, chosen.seed, others)
+    return StatesModel(about, fitted, novelty, pictures, network)
+
+
+def _start(look: Look, blocks: int, resources: Resources) -> Generator[Event, None, Start]:
+    """What the training of a ViT's last blocks starts from."""
+    from napari_vitface.model.checkpoint import find_model, load_network
+    from napari_vitface.training.class_token import Start
+
+    with ExitStack() as stack:
+        model = yield from resources.loading(stack, look.model, look.computing)
+        # The loaded one computes in half of the digits, perhaps.
+        network, _, _ = load_network(find_model(look.model))
+        precision = "bf16" if model.precision == "bf16" else "fp32"
+        return Start(network.backbone, blocks, model.device, precision)
 
 
 def _foremost(why: Importance) -> tuple[tuple[str, float], ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -103,6 +103,38 @@ class TokenExtractor:
         first = prefix[:, backbone.class_token]
         return first if self._token == "class" else torch.cat([first, mean], dim=1)
 
+    def entering(self, blocks: int) -> EnteringExtractor:
+        """The same, which keeps what enters the last blocks as well."""
+        return EnteringExtractor(self, blocks)
+
+    def with_entering(
+        self, pictures: Pictures, blocks: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
+        """Tokens (B, D), and all tokens (B, N, C) that enter the last blocks."""
+        import torch
+
+        assert pictures.images is not None
+        first = self._model.network.backbone.blocks[-blocks]
+        caught: list[Tensor] = []
+        hook = first.register_forward_pre_hook(lambda module, inputs: caught.append(inputs[0]))
+
+        def compute(canvas: Tensor) -> tuple[Tensor, Tensor]:
+            # A batch that did not fit into the memory may have come this far.
+            caught.clear()
+            tokens = self._tokens(canvas)
+            return tokens, caught[0].to(torch.float16)
+
+        found, kept = [], []
+        try:
+            for _, (tokens, inner) in self._model.in_batches(
+                self._view.pad(pictures.images), compute
+            ):
+                found.append(tokens.float().cpu().numpy())
+                kept.append(inner.cpu().numpy())
+        finally:
+            hook.remove()
+        return np.concatenate(found), np.concatenate(kept)
+
     # What explanations need beside the tokens.
 
     @property
@@ -144,3 +176,54 @@ class TokenExtractor:
         i = (down * backbone.grid[0] / height).astype(int)
         j = (across * backbone.grid[1] / width).astype(int)
         return patches[np.ix_(i, j)].astype(np.float64)
+
+
+class EnteringExtractor:
+    """An extractor of tokens that keeps what enters the last blocks of the ViT.
+
+    Attributes
+    ----------
+    kept : dict of int to (N, C) float16
+        All tokens that enter them, by frame.
+    """
+
+    before = False
+
+    def __init__(self, tokens: TokenExtractor, blocks: int) -> None:
+        self._tokens, self._blocks = tokens, blocks
+        self.columns, self.scale, self.about = tokens.columns, tokens.scale, tokens.about
+        self.kept: dict[int, NDArray[np.float16]] = {}
+
+    def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
+        found, kept = self._tokens.with_entering(pictures, self._blocks)
+        self.kept.update(zip(pictures.frames.tolist(), kept, strict=True))
+        return found
+
+
+def with_weights(
+    model: KeypointModel, weights: Mapping[str, NDArray[np.float32]], name: str
+) -> KeypointModel:
+    """The same model, some weights of its ViT replaced by others.
+
+    Raises
+    ------
+    VitFaceError
+        They are not those of this ViT; `name` is of the file that they come from.
+    """
+    import copy
+
+    import torch
+
+    network = copy.deepcopy(model.network)
+    vit = network.backbone.model
+    own = vit.state_dict()
+    if any(key not in own or own[key].shape != each.shape for key, each in weights.items()):
+        raise VitFaceError(
+            f"{name} holds trained blocks of another ViT than that of {model.name}; train it again."
+        )
+    vit.load_state_dict(
+        {key: torch.from_numpy(each) for key, each in weights.items()}, strict=False
+    )
+    changed = copy.copy(model)
+    changed.network = network
+    return changed

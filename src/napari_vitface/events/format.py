@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,6 +149,19 @@ def read_events(
         except ValueError as error:
             raise LabelError(f"The event in row {row.line} of {path} is none: {error}.") from None
     return tuple(sorted(intervals))
+
+
+def rows_of_events(path: str | os.PathLike[str], *, video: str = "") -> EventRows:
+    """What a file of events holds, in the times that it has; with `video` those of this one.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read. The sentence names the row.
+    """
+    path = Path(path)
+    found = _format_of(path).read(path)
+    return replace(found, rows=_of_video(path, found.rows, video)) if video else found
 
 
 def write_events(

@@ -33,7 +33,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "trials",
         type=Path,
         metavar="TRIALS",
-        help="a CSV or TSV table with one trial a row, as train takes it",
+        help="a CSV or TSV table with one trial a row, or events, as train takes them",
     )
     for name in ("label", "classes", "window"):
         add_setting(parser, _SETTINGS[name])

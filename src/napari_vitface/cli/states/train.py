@@ -31,7 +31,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="TRIALS",
         help="a CSV or TSV table with one trial a row: its video (column video, clip or file), "
-        "animal, session, and what is to be told",
+        "animal, session, and what is to be told; or events (CSV, TSV, BIDS, BORIS): a table with "
+        "the columns video, events (a file for each) and animal, one file that names its videos, "
+        "or a folder of videos with files of events beside them",
     )
     add_setting(parser, _SETTINGS["label"])
     add_setting(parser, _SETTINGS["classes"])

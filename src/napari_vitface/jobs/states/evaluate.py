@@ -35,7 +35,7 @@ def evaluate_states(
     model : path
         A ``.vitstate`` file.
     trials : path
-        A table with the column that it was trained on.
+        A table with the column that it was trained on, or events of that label.
     resources : Resources, optional
         Where to borrow videos from.
     {settings}
@@ -51,14 +51,14 @@ def evaluate_states(
     VitFaceError
         One sentence: the classifier or the table cannot be used.
     """
-    from napari_vitface.events.trials import read_trials
+    from napari_vitface.events.event_trials import read_trials_or_events
     from napari_vitface.states.model_file import load_states_model
     from napari_vitface.states.predicting import predict_frames
     from napari_vitface.states.scores import score
 
     trained = load_states_model(model)
     about = trained.about
-    table = read_trials(trials)
+    table = read_trials_or_events(trials)
     labelled = Labelled.of(
         table, about.label, about.states or None, graded=not about.states, some=True
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.events.trials import read_trials
+from napari_vitface.events.event_trials import read_trials_or_events
 from napari_vitface.jobs.events import Event, Finished, Progress, Started
 from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.pace import Pace
@@ -62,7 +62,7 @@ def responses(
     Parameters
     ----------
     trials : path
-        A table of trials, see `napari_vitface.events.trials.read_trials`.
+        A table of trials, or events; see `napari_vitface.events.event_trials`.
     label, classes
         The column of the state, and which of its values; default all.
     window : (start, stop)
@@ -95,7 +95,7 @@ def responses(
             "Responses are aligned to the first frame of a window; give one (--window 40:100)."
         )
     kinds = choose(features, settings or {})
-    table = read_trials(trials)
+    table = read_trials_or_events(trials)
     labelled = Labelled.of(table, label, classes, graded=False)
     unit, groups = _groups(labelled)
     folder = table.path.parent if output_dir is None else Path(output_dir)

@@ -60,7 +60,8 @@ def train_states(
     Parameters
     ----------
     trials : path
-        A table with one trial a row; see `napari_vitface.events.trials.read_trials`.
+        A table with one trial a row, or events of several videos; see
+        `napari_vitface.events.event_trials`.
     output : path, optional
         The ``.vitstate`` file; default ``<table>_<label>.vitstate`` beside the table.
     overwrite : bool
@@ -83,7 +84,7 @@ def train_states(
         One sentence: the table cannot be read, a label has fewer than two groups, group and label
         are one, or features are missing.
     """
-    from napari_vitface.events.trials import read_trials
+    from napari_vitface.events.event_trials import read_trials_or_events
     from napari_vitface.states.evaluation import evaluating
     from napari_vitface.states.importance import Groups, importance
     from napari_vitface.states.judging import Learner
@@ -93,7 +94,7 @@ def train_states(
     computing, others = parted(Computing, settings)
     chosen = StatesSettings(**others)
     began = time.monotonic()
-    table = read_trials(trials)
+    table = read_trials_or_events(trials)
     file = _output(table.path, output, chosen.label, overwrite=overwrite)
     classifier = find_classifier(chosen.classifier, graded=chosen.graded)
     kinds = choose(chosen.features, chosen.feature_settings)

@@ -178,8 +178,11 @@ def test_no_text_is_cut_off_and_all_buttons_are_readable(
 def test_no_text_is_cut_off_in_other_docks_and_in_dialogs(
     dock: ViTFaceDock, qtbot: Any, video_path: Path, tiny_model: Path
 ) -> None:
+    from napari_vitface.events.trials import AnnotatedVideo
+    from napari_vitface.gui.actions import open_events, open_frames, open_trajectories
     from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
     from napari_vitface.gui.correct.project_dialog import ProjectDialog
+    from napari_vitface.gui.states.trials_dialog import TrialsDialog
     from napari_vitface.gui.trajectories.list import TraceDialog
     from napari_vitface.gui.video_list.dock import open_video_list
     from napari_vitface.gui.video_list.folder_dialog import FolderDialog
@@ -214,8 +217,28 @@ def test_no_text_is_cut_off_in_other_docks_and_in_dialogs(
     grid = dock.attention_section.grid_dock
     qtbot.waitUntil(lambda: bool(grid.findChildren(QLabel)), timeout=WAIT)
     look("grid", grid)
+    for other in (videos, grid):
+        other.parent().close()
+    session = dock.session
+    trajectories = open_trajectories(viewer)
+    trajectories.show_around()
+    look("around onsets, nothing there", trajectories)
+    timeline = open_events(viewer)
+    qtbot.waitUntil(lambda: session.annotating.document is not None, timeout=WAIT)
+    look("timeline, empty", timeline)
+    for label in ("grooming", "whiskers forward, eyes shut"):
+        session.annotating.add_label(label)
+        session.annotating.draw(label, 5, 12)
+    look("timeline", timeline)
+    frames = open_frames(viewer)
+    look("frames, empty", frames)
+    frames.compare()
+    qtbot.waitUntil(lambda: session.frame_comparison.result is not None, timeout=WAIT)
+    look("frames", frames)
+    trials = [AnnotatedVideo(video_path, tuple(session.annotating.events))]
     for dialog in (
         FolderDialog(dock.session, dock),
+        TrialsDialog(trials, video_path.with_name("trials.csv"), dock),
         TraceDialog(MOUSE_FACE.names, dock),
         KeypointEditor(MOUSE_FACE, None, dock),
         ProjectDialog(video_path.parent, MOUSE_FACE, "", dock),

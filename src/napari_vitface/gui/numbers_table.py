@@ -41,6 +41,7 @@ class NumbersTable(QTableWidget):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(22)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -56,16 +57,30 @@ class NumbersTable(QTableWidget):
         self.setColumnCount(len(head))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels(self._head)
+        numbers = [
+            all(not row[k] or row[k][0] in "0123456789-" for row in rows) for k in range(len(head))
+        ]
         for number, row in enumerate(self._cells):
             for column, text in enumerate(row):
                 item = QTableWidgetItem(text)
                 if tips:
                     item.setToolTip(tips[number])
-                if text[:1] in "0123456789−-" and text:
+                if numbers[column]:
                     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
                     item.setTextAlignment(right)
                 self.setItem(number, column, item)
         self.setUpdatesEnabled(True)
+
+    def fit_first(self, narrowest: int) -> None:
+        """Let the first column have what the others leave, its text shortened in the middle."""
+        header = self.horizontalHeader()
+        header.setMinimumSectionSize(30)
+        if self.columnCount():
+            others = sum(self.sizeHintForColumn(k) for k in range(1, self.columnCount()))
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+            heads = sum(header.sectionSizeHint(k) for k in range(1, self.columnCount()))
+            room = self.viewport().width() - max(others, heads) - 12
+            self.setColumnWidth(0, max(narrowest, room))
 
     @property
     def cells(self) -> list[list[str]]:

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 #: Names of the docks in the manifest.
 FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
 EVENTS, FRAMES = "ViT Face events", "ViT Face frames"
+#: Pixels of a window in which two docks have room beside each other below the canvas.
+_WIDE = 2400
 
 
 def open_plugin_dock(viewer: Viewer, name: str) -> Any:
     """The widget of a dock of a viewer, opened and brought to the front."""
     viewer = getattr(viewer, "__wrapped__", viewer)
+    before = set(viewer.window.dock_widgets)
     holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", name)
-    window, docks = holder.parent(), viewer.window.dock_widgets
-    for other in (TRAJECTORIES, EVENTS, FRAMES):
-        there = docks.get(f"{other} (napari-vitface)")
-        # Beside others the two pictures of frames have no room.
-        if there is None or other == name or FRAMES not in (name, other):
-            continue
-        if window.dockWidgetArea(there.parent()) == window.dockWidgetArea(holder):
-            window.tabifyDockWidget(there.parent(), holder)
+    window = holder.parent()
+    if holder.name not in before:
+        _tabify(window, holder, name)
     holder.show()
     holder.raise_()
     return dock
+
+
+def _tabify(window: QMainWindow, holder: QDockWidget, name: str) -> None:
+    """Put a dock that was opened behind those below the canvas: beside them it has no room.
+
+    In a wide window it has, but the two pictures of frames have none.
+    """
+    below = Qt.DockWidgetArea.BottomDockWidgetArea
+    if window.dockWidgetArea(holder) != below or (window.width() >= _WIDE and name != FRAMES):
+        return
+    for other in window.findChildren(QDockWidget):
+        there = other.isVisible() and not other.isFloating() and other is not holder
+        if there and window.dockWidgetArea(other) == below:
+            window.tabifyDockWidget(other, holder)
+            return
 
 
 def placed_below(name: str) -> None:

@@ -23,6 +23,8 @@ class EventsToolbar(QWidget):
         self.labels = QComboBox()
         self.labels.setToolTip("The label that is drawn; a click in its lane chooses it as well")
         self.labels.setMinimumWidth(130)
+        self.labels.setMaximumWidth(260)
+        self.labels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.labels.setIconSize(QSize(12, 12))
         self.labels.textActivated.connect(self.label_chosen)
         self.add_button = self._button("New label…", "Another label, with a lane of its own")

@@ -299,7 +299,7 @@ class FramesDock(DockedWidget):
         titles = ("", "")
         if result.explained is not None:
             first, second = (
-                f"component {i} ({100 * share:.0f} %)"
+                f"PC {i} ({100 * share:.0f} %)"
                 for i, share in enumerate((*result.explained, 0.0, 0.0)[:2], start=1)
             )
             titles = first, second

@@ -39,6 +39,8 @@ class KindsButton(QPushButton):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip("What is computed of each frame; several kinds are put beside each other")
+        # As the lists above and below it.
+        self.setStyleSheet("text-align: left;")
         menu = _StayingMenu(self)
         menu.setToolTipsVisible(True)
         self._titles = {kind.name: kind.title for kind in kinds}

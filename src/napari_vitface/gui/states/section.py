@@ -339,12 +339,7 @@ class StatesSection(Section):
         states = self._states
         if states.runner.active:
             run = states.runner.run
-            return {
-                "features": "features",
-                "train": "training",
-                "predict": "predicting",
-                "responses": "responses",
-            }.get(run.work if run is not None else "", "working")
+            return _WORKING.get(run.work if run is not None else "", "working")
         if states.trained is not None or states.model is not None:
             return "trained"
         return "ready" if states.trials is not None else "waits for trials"

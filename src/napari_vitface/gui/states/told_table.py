@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.numbers_table import NumbersTable
@@ -14,6 +15,8 @@ from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialSt
 
 #: Rows that are seen without scrolling, at most.
 _MOST = 8
+#: Pixels of the names of videos at least.
+_NARROWEST = 90
 
 
 class ToldTable(QWidget):
@@ -66,6 +69,7 @@ class ToldTable(QWidget):
         self.table.show_rows(["video", *states, "unlike"], rows, tips)
         shown = max(2, min(len(rows), _MOST)) * 22 + 46
         self.table.setFixedHeight(shown)
+        self.table.fit_first(_NARROWEST)
         words = (
             f"{count(len(told.trials), 'video')} by {Path(told.model).name}; tables beside them."
         )
@@ -74,6 +78,10 @@ class ToldTable(QWidget):
         self.about.setText(
             words + " unlike: share of the frames that are unlike anything seen in training."
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.table.fit_first(_NARROWEST)
 
     def save(self) -> None:
         """Ask for a file, and write the table."""

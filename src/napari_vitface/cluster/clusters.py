@@ -121,7 +121,8 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(gpu_count())]
 
 
-def _of_a_queue(file: Path) -> Any:
+@contextmanager
+def _of_a_queue(file: Path) -> Iterator[Any]:
     """A cluster whose workers are jobs of a queue, by a file of dask-jobqueue's settings."""
     import dask
     from ruamel.yaml import YAML, YAMLError
@@ -144,12 +145,14 @@ def _of_a_queue(file: Path) -> Any:
         import dask_jobqueue
     except ImportError as error:
         raise ClusterError(f"A queue needs dask-jobqueue ({error}): {_EXTRA}") from error
-    with dask.config.set(settings):
+    # What the file does not say is as dask-jobqueue, or the user's own files for Dask, say it; it
+    # is looked up whenever a job is queued.
+    whole = dask.config.merge(dask.config.config, settings)
+    with dask.config.set({key: whole[key] for key in settings}), ExitStack() as stack:
         try:
-            cluster = getattr(dask_jobqueue, _QUEUES[kind])()
+            cluster = stack.enter_context(getattr(dask_jobqueue, _QUEUES[kind])())
             cluster.scale(jobs=jobs)
         except (OSError, RuntimeError, TypeError, ValueError) as error:
-            raise ClusterError(
-                f"{file} makes no cluster: {str(error).partition(chr(10))[0].rstrip('.')}."
-            ) from error
-    return cluster
+            reason = str(error).partition("\n")[0].rstrip(".:")
+            raise ClusterError(f"{file} makes no cluster: {reason}.") from error
+        yield cluster

@@ -16,6 +16,7 @@ from typing import Any
 
 from napari_vitface.cluster.clusters import DEATHS
 from napari_vitface.cluster.fit import Unfit
+from napari_vitface.cluster.working import begun
 from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.failure import describe_failure
@@ -135,6 +136,7 @@ class HandingOut:
         task.handed_out += 1
         task.told = {}
         task.future = self.client.submit(
+            begun,
             task.function,
             *task.arguments,
             key=key,

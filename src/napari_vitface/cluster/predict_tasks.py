@@ -157,7 +157,6 @@ def look(task: PredictTask, settled: Settled, video: str) -> Looked:
 def predict_span(task: PredictTask, video: str, span: Span) -> int:
     """Predict some frames of a video and write them into its folder; how many they are."""
     began = last = time.monotonic()
-    tell(begun=True)
     folder, told = _folder(task, video)
     if span in folder.done():
         return span[1] - span[0]
@@ -190,7 +189,6 @@ def write_tables(task: PredictTask, video: str) -> Written:
     """Put the spans of a video together and give the tables their names; then all else goes."""
     from napari_vitface.jobs.predicted_rows import Tally
 
-    tell(begun=True)
     check(task.needs)
     outputs = task.outputs(video)
     folder, told = _folder(task, video)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.settings.computing import Computing
@@ -12,6 +13,8 @@ from napari_vitface.steps import result_of
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
+
+T = TypeVar("T")
 
 #: Of this process. The model stays loaded from one task to the next, and so do some videos.
 RESOURCES = Resources(models=1, videos=4)
@@ -22,6 +25,12 @@ def loaded(stack: ExitStack, name: str, computing: Computing) -> KeypointModel:
     """A model, lent until `stack` is closed; one thread loads it and others wait for it."""
     with _loading:
         return result_of(RESOURCES.loading(stack, name, computing))
+
+
+def begun(function: Callable[..., T], *arguments: Any) -> T:
+    """Do a task, once who waits for it is told that it began."""
+    tell(begun=True)
+    return function(*arguments)
 
 
 def tell(**news: object) -> None:

@@ -25,7 +25,7 @@ from napari_vitface.jobs.failure import describe_failure
 _BEAT = 0.3
 #: Times that a task is handed out anew for what others did to it.
 _AGAIN = 3
-#: Times that Dask repeats a task that raises what is no sentence for the user.
+#: Times that Dask repeats a task that the system refuses something.
 _RETRIES = 1
 
 
@@ -137,6 +137,7 @@ class HandingOut:
         task.told = {}
         task.future = self.client.submit(
             begun,
+            self.job,
             task.function,
             *task.arguments,
             key=key,
@@ -162,7 +163,7 @@ class HandingOut:
         if status == "finished":
             result = task.future.result()
             del self._tasks[number]
-            yield Ended(task, result)
+            yield Ended(task, failed=result) if isinstance(result, Failed) else Ended(task, result)
             return
         if status != "error":
             raise self._scheduler_gone()

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from napari_vitface.cluster.fit import Unfit
+from napari_vitface.jobs.events import Failed
+from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.settings.computing import Computing
 from napari_vitface.steps import result_of
@@ -27,10 +30,19 @@ def loaded(stack: ExitStack, name: str, computing: Computing) -> KeypointModel:
         return result_of(RESOURCES.loading(stack, name, computing))
 
 
-def begun(function: Callable[..., T], *arguments: Any) -> T:
-    """Do a task, once who waits for it is told that it began."""
+def begun(job: str, function: Callable[..., T], *arguments: Any) -> T | Failed:
+    """Do a task, once who waits for it is told that it began; `Failed` if it did.
+
+    Dask hands a task anew to whom it likes if an `OSError` is raised, as by a disk that is lost,
+    and who waits decides about `Unfit`. Other errors would come again, and may not survive the way.
+    """
     tell(begun=True)
-    return function(*arguments)
+    try:
+        return function(*arguments)
+    except (OSError, Unfit):
+        raise
+    except Exception as error:
+        return describe_failure(job, error)
 
 
 def tell(**news: object) -> None:

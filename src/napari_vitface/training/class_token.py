@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from napari_vitface.errors import VitFaceError
 from napari_vitface.model.backbone import Backbone
 from napari_vitface.states.fitted import Fitted, Linear, Logistic
 from napari_vitface.states.importance import held_figure
@@ -56,6 +57,19 @@ class Start:
     def tail(self) -> Tail:
         """A copy of the blocks to train."""
         return Tail(self.backbone, self.blocks).to(self.device)
+
+    def check(self, values: NDArray[np.float32]) -> None:
+        """Raise `VitFaceError` unless the blocks alone give the class tokens (N, C) of `values`.
+
+        Those of some ViTs are given more than tokens: the places of patches, as DINOv3's are.
+        """
+        found = TunedTail(self.tail(), _NO_HEAD, self).tokens(values)
+        wanted = values[:, : self.backbone.embed_dim].astype(np.float32)
+        if np.abs(found - wanted).mean() > 0.1 * np.abs(wanted).mean():
+            raise VitFaceError(
+                f"The last blocks of the ViT {self.backbone.timm_name} cannot be trained by "
+                "themselves, for they are given more than tokens; choose the classifier probe."
+            )
 
 
 class Tail(nn.Module):
@@ -128,6 +142,9 @@ class TunedTail:
 
     def check(self, features: int, outputs: int) -> None:
         self.head.check(self.tail_width, outputs)
+
+
+_NO_HEAD = Linear(np.zeros(1), np.ones(1), np.zeros((1, 1)), np.zeros(1))
 
 
 def probe(

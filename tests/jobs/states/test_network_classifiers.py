@@ -86,6 +86,9 @@ def test_blocks_are_trained_and_what_tells_states_is_their_class_token() -> None
     count = backbone.num_prefix_tokens + backbone.grid[0] * backbone.grid[1]
     rng = np.random.default_rng(0)
     values = rng.normal(size=(6, (count + 1) * backbone.embed_dim)).astype(np.float16)
+    with pytest.raises(VitFaceError, match="cannot be trained by themselves"):
+        # What enters is noise, of which the frozen tokens beside it are not.
+        start.check(values)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(class_token, "_TUNE_STEPS", 4)
         tuned = class_token.finetune(

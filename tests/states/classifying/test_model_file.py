@@ -138,7 +138,7 @@ def test_a_description_that_is_none_is_refused(model, tmp_path, change) -> None:
 
 
 def test_a_file_of_a_newer_version_is_refused(model, tmp_path) -> None:
-    path = changed(model, tmp_path / "m.vitstate", lambda arrays, about: about.update(format=2))
+    path = changed(model, tmp_path / "m.vitstate", lambda arrays, about: about.update(format=3))
     assert "update napari-vitface" in refused(path)
 
 

@@ -142,6 +142,7 @@ def train_states(
                 before=None,
             )
             start = yield from _start(look, chosen.blocks, shared)
+            start.check(samples.values[:2])
         beside = {name: each for name, each in collected.beside.items() if _varies(each)}
         if constant := collected.beside.keys() - beside.keys():
             yield Notice(

@@ -14,7 +14,7 @@ from benchmarks._display import display
 
 FOLDER = Path(__file__).parent
 #: Those that take an hour: they run only if they are named.
-LONG = {"neighbours", "states"}
+LONG = {"facemap", "neighbours", "states"}
 
 
 def places() -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_model, add_setting, add_white, frames
+from napari_vitface.pose.roles import ROLES
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.traces import DEFAULT, TRACES
 
@@ -47,6 +48,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="table of keypoints (default: what the model left beside the video)",
     )
+    parser.add_argument(
+        "--role",
+        action="append",
+        type=_role,
+        metavar="ROLE=NAME[,NAME]",
+        help="keypoints of a role, where their names do not say it; can be given several times. "
+        f"Roles: {', '.join(ROLES)}",
+    )
     add_model(parser)
     parser.add_argument(
         "--frames",
@@ -83,10 +92,20 @@ def _region(text: str) -> tuple[str, Rectangle]:
     return name.strip(), rectangle(numbers)
 
 
+def _role(text: str) -> tuple[str, tuple[str, ...]]:
+    role, equals, names = text.partition("=")
+    if not equals or role not in ROLES:
+        raise argparse.ArgumentTypeError(
+            f"a role is given as ROLE=NAME, of the roles {', '.join(ROLES)}, not as {text!r}"
+        )
+    return role, tuple(name.strip() for name in names.split(","))
+
+
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Measure the traces of each video. One of several that fails does not stop the others."""
-    from napari_vitface.cli.videos import one_by_one, refuse_same_outputs
+    from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.outputs import refuse_same_outputs
     from napari_vitface.jobs.results.traces import TracesResult, TraceVideosResult
     from napari_vitface.jobs.traces import traces as job
 
@@ -98,6 +117,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             arguments.kinds,
             settings=settings,
             regions=dict(arguments.region or ()),
+            roles=dict(arguments.role or ()),
             predictions=arguments.predictions,
             model=arguments.model,
             frames=arguments.frames,
@@ -134,7 +154,7 @@ def _told(result: TracesResult) -> list[str]:
 
 COMMAND = Command(
     "traces",
-    "Measure motion, the pupil and movements of the face; write <video>_traces.csv.",
+    "Measure motion and movements of the face; write <video>_traces.csv.",
     _add_arguments,
     handle,
 )

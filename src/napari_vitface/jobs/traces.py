@@ -48,6 +48,7 @@ def traces(
     *,
     settings: Mapping[str, Any] | None = None,
     regions: Mapping[str, Rectangle] | None = None,
+    roles: Mapping[str, Sequence[str]] | None = None,
     predictions: str | os.PathLike[str] | None = None,
     model: str = "mouse-face",
     frames: slice | range | str | None = None,
@@ -74,6 +75,8 @@ def traces(
         Of the kinds, by name.
     regions : mapping of str to (x, y, w, h), optional
         Parts of the frame whose motion is measured, in video pixels; default the whole frame.
+    roles : mapping of str to sequence of str, optional
+        Keypoints of a role (`napari_vitface.pose.roles.ROLES`); default those whose names say so.
     predictions : path, optional
         Table of keypoints. Default: the one that the model left beside the video.
     model : str
@@ -108,7 +111,7 @@ def traces(
         source = stack.enter_context(shared.video(video, white=white))
         stamp = VideoStamp.of(source.path)
         span = _in_a_row(frame_range(frames, len(source), source.path.name))
-        material = _material(source, span, regions, chosen, predictions, model)
+        material = _material(source, span, regions, roles, chosen, predictions, model)
         measures = [kind.load()(kind, material) for kind in chosen]
         folder = made_folder(
             results_folder(source.path) if output_dir is None else Path(output_dir)
@@ -298,11 +301,13 @@ def _material(
     video: Video,
     frames: range,
     regions: Mapping[str, Rectangle] | None,
+    roles: Mapping[str, Sequence[str]] | None,
     kinds: Sequence[TraceKind],
     predictions: str | os.PathLike[str] | None,
     model: str,
 ) -> TraceMaterial:
     from napari_vitface.jobs.states.material import poses_of
+    from napari_vitface.pose.roles import roles_of
     from napari_vitface.states.features.crop import FixedCrop
     from napari_vitface.traces.measure import TraceMaterial
     from napari_vitface.traces.motion import regions_of
@@ -313,7 +318,13 @@ def _material(
         FixedCrop.of(video, each)
     poses = poses_of(video, predictions, model) if "poses" in needs else None
     times = video.times[frames.start : frames.stop]
-    return TraceMaterial(video, frames, times, named, poses)
+    found: dict[str, tuple[str, ...]] = {}
+    if poses is not None:
+        try:
+            found = roles_of(poses.keypoints.names, roles)
+        except ValueError as error:
+            raise VitFaceError(f"Roles of keypoints cannot be told: {error}.") from error
+    return TraceMaterial(video, frames, times, named, poses, found)
 
 
 def _window(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop | None:

@@ -84,11 +84,122 @@ class MovieSvd(SvdKind):
     compute = "napari_vitface.traces.components:movie"
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeypointKind(TraceKind):
+    """What is measured of keypoints, found by their role (`napari_vitface.pose.roles`)."""
+
+    needs = frozenset({"poses"})
+
+    sure: Annotated[
+        float,
+        Option(
+            help="confidence below which a keypoint counts as missing from traces",
+            label="Least confidence",
+            metavar="P",
+            ge=0,
+            le=1,
+            step=0.05,
+        ),
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eye(KeypointKind):
+    name = "eye"
+    title = "Opening of the eye"
+    help = "height of the eye by its length, and blinks"
+    compute = "napari_vitface.traces.keypoints:eye"
+
+    closed: Annotated[
+        float,
+        Option(
+            help="share of its usual opening below which the eye blinks",
+            label="Closed below",
+            metavar="SHARE",
+            gt=0,
+            lt=1,
+            step=0.05,
+        ),
+    ] = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whiskers(KeypointKind):
+    name = "whiskers"
+    title = "Whiskers"
+    help = "midpoint and angle of the whisker pad, envelope and phase of whisking"
+    compute = "napari_vitface.traces.keypoints:whiskers"
+
+    band_low: Annotated[
+        float, Option(help="lowest frequency of whisking", label="From", metavar="HZ", gt=0)
+    ] = 4.0
+    band_high: Annotated[
+        float, Option(help="highest frequency of whisking", label="To", metavar="HZ", gt=0)
+    ] = 30.0
+
+
+class Nose(KeypointKind):
+    name = "nose"
+    title = "Movement of the nose"
+    help = "where the nose is and how fast it moves"
+    compute = "napari_vitface.traces.keypoints:nose"
+
+
+class Mouth(KeypointKind):
+    name = "mouth"
+    title = "Movement of the mouth"
+    help = "where the mouth is and how fast it moves"
+    compute = "napari_vitface.traces.keypoints:mouth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bouts(KeypointKind):
+    name = "bouts"
+    title = "Bouts of movement"
+    help = (
+        "bouts of fast movement of the mouth, as in licking, and of paws or else the whole face, "
+        "as in grooming"
+    )
+    compute = "napari_vitface.traces.keypoints:bouts"
+
+    above: Annotated[
+        float,
+        Option(
+            help="how far above its median a speed is movement, in median absolute deviations",
+            label="Faster by",
+            metavar="TIMES",
+            gt=0,
+        ),
+    ] = 4.0
+    shortest: Annotated[
+        float,
+        Option(help="shortest bout of movement", label="At least", metavar="SECONDS", ge=0),
+    ] = 0.3
+    pause: Annotated[
+        float,
+        Option(
+            help="longest pause within a bout of movement",
+            label="Pauses up to",
+            metavar="SECONDS",
+            ge=0,
+        ),
+    ] = 0.2
+
+
 #: All kinds by name, as they are unless settings are chosen. Other packages add theirs as entry
 #: points of this group, each a `TraceKind`.
 TRACES: Registry[TraceKind] = Registry(
     TraceKind,
-    (Motion(), MotionSvd(), MovieSvd()),
+    (
+        Motion(),
+        MotionSvd(),
+        MovieSvd(),
+        Eye(),
+        Whiskers(),
+        Nose(),
+        Mouth(),
+        Bouts(),
+    ),
     group="napari_vitface.traces",
     problem=problem_beside,
 )

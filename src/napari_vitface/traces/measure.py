@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -46,6 +46,8 @@ class TraceMaterial:
         Parts of the frame whose motion is measured; all of it where none was named.
     poses : PoseTable, optional
         A row for each frame of the video.
+    roles : mapping of str to tuple of str
+        The keypoints of each of `napari_vitface.pose.roles.ROLES`, where there are poses.
     """
 
     video: Video
@@ -53,6 +55,7 @@ class TraceMaterial:
     times: NDArray[np.float64]
     regions: Mapping[str, Rectangle]
     poses: PoseTable | None = None
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

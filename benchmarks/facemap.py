@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import Row
-from benchmarks.predict import data_folder
+from benchmarks._real_recording import DATA
 from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.traces.components_file import read_components
 from napari_vitface.video import open_video
@@ -47,9 +47,8 @@ np.savez(sys.argv[3] + "/facemap.npz", **kept)
 
 
 def run() -> list[Row]:
-    python, data = os.environ.get("VITFACE_FACEMAP_PYTHON"), data_folder()
-    video = data and data / "videos" / "mirror_mouse.mp4"
-    if not python or not video or not video.exists():
+    python, video = os.environ.get("VITFACE_FACEMAP_PYTHON"), DATA / "videos" / "mirror_mouse.mp4"
+    if not python or not video.exists():
         why = "left out: VITFACE_FACEMAP_PYTHON or the recording is not there"
         return [("motion beside Facemap", "ten minutes", None, why)]
     with tempfile.TemporaryDirectory() as name:

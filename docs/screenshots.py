@@ -90,6 +90,12 @@ def states() -> None:
         section, classifying = dock.states_section, session.classifying
         classifying.open_table(table)
         section.form.label.setCurrentText("state")
+        section.form.span.setText("20:34")
+        section.responses_button.click()
+        wait(300, lambda: not classifying.runner.active)
+        take(viewer, "responses")
+        open_trajectories(viewer).toolbar.around_button.setChecked(False)
+        put_away(viewer, "trajectories")
         section.form.span.setText("22:36")
         section.train_button.click()
         wait(900, lambda: not classifying.runner.active)

@@ -215,8 +215,10 @@ def test_a_video_that_ends_workers_is_set_aside_and_named(cluster, job, videos, 
 
 @on_demand
 def test_ctrl_c_leaves_what_was_done_and_the_same_command_goes_on(
-    videos, tiny_model, alone, tmp_path
+    write_video, tiny_model, alone, tmp_path
 ):
+    # Spans of a command take ten seconds at least.
+    videos = [write_video(tmp_path / "mouse.mp4", 12000)]
     command = [
         *(sys.executable, "-m", "napari_vitface", "predict", *map(str, videos)),
         *("--model", str(tiny_model), "--precision", "fp32", "--batch-size", "4"),

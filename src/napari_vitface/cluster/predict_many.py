@@ -302,12 +302,12 @@ class _PredictMany:
         return Progress(done, self._total, self._pace.seconds_left(self._total - done))
 
     def _kept_in(self) -> str | None:
-        """The folder of the first video, if this computer sees it too."""
+        """The folder of the first video's results, if this computer sees it too."""
         for video in self.videos:
-            path = Path(self.mapped.here(self.task.outputs(video.path).part.as_posix()))
-            folder = path.with_suffix(".spans")
-            if folder.is_dir():
-                return str(folder)
+            if video.looked is not None:
+                part = self.task.outputs(video.path).part
+                folder = Path(self.mapped.here(str(part))).parent
+                return str(folder) if folder.is_dir() else None
         return None
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished, Notice
 from napari_vitface.jobs.states.evaluate import evaluate_states
+from napari_vitface.jobs.states.features import features
 from napari_vitface.jobs.states.predict import predict_states
 from napari_vitface.jobs.states.report import report_states
 from napari_vitface.jobs.states.train import train_states
@@ -214,3 +218,40 @@ def test_a_video_of_another_size_is_refused(trained, tmp_path) -> None:
     write_states_sample(tmp_path, mice=1, trials=1, size=(80, 96))
     with pytest.raises(VitFaceError, match="another size"):
         list(predict_states(trained.file, list(tmp_path.glob("*.mp4"))))
+
+
+def test_features_that_are_stored_are_read_and_stale_ones_are_not(tmp_path) -> None:
+    table = write_states_sample(tmp_path, mice=2, trials=2, size=(72, 96))
+    settings = {"label": "state", "permutations": 0, "group": "trial", "crop": (4, 4, 80, 60)}
+    computed, said = trained_on(table, tmp_path / "computed.vitstate", **settings)
+    assert not any("were read from the files" in each for each in said)
+    videos = sorted(tmp_path.glob("*.mp4"))
+    for video in videos:
+        last(features(video, "hog", crop=settings["crop"]))
+    stored, said = trained_on(table, tmp_path / "stored.vitstate", **settings)
+    assert any(f"Features of {len(videos)} of {len(videos)} trials were read" in s for s in said)
+    assert accuracies(stored) == pytest.approx(accuracies(computed), abs=0.1)  # half precision
+    # One of another video, one of a video that was changed since, and those of another crop.
+    with h5py.File(videos[0].with_name(f"{videos[0].stem}_features_hog.h5"), "a") as file:
+        file["values"][...] = 0
+        about = json.loads(file.attrs["about"])
+        about["video"]["bytes"] += 1
+        file.attrs["about"] = json.dumps(about)
+    later = time.time() + 60
+    os.utime(videos[1], (later, later))
+    again, said = trained_on(table, tmp_path / "stale.vitstate", **settings)
+    assert any(f"Features of {len(videos) - 2} of" in each for each in said)
+    assert accuracies(again) == pytest.approx(accuracies(computed), abs=0.1)
+    *_, said = trained_on(table, tmp_path / "m.vitstate", **{**settings, "crop": (0, 0, 80, 60)})
+    assert not any("were read from the files" in each for each in said)
+
+
+def accuracies(result) -> list[float]:
+    return [split.frames.balanced_accuracy for split in result.evaluation.splits]
+
+
+def trained_on(table: Path, file: Path, **settings):
+    """What training gives, and the notices."""
+    events = list(train_states(table, output=file, **{**QUICK, **settings}))
+    said = [each.message for each in events if isinstance(each, Notice)]
+    return events[-1].result, said

@@ -6,24 +6,26 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError, VideoError, VitFaceError
+from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Notice, Progress
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.jobs.states.feature_files import stored
+from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FEATURES, FeatureKind
-from napari_vitface.settings.states import Unit
 
 if TYPE_CHECKING:
-    from napari_vitface.events.trials import Trial, Trials
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.states.features.extractor import Extractor, Material
+    from napari_vitface.states.features.file import FeatureFile
     from napari_vitface.states.samples import Samples
     from napari_vitface.video import Video
 
@@ -32,109 +34,6 @@ if TYPE_CHECKING:
 _MOST, FEWEST = 200, 5
 #: Bytes that what enters the blocks of a ViT may take.
 _ROOM = 8 << 30
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The trials of a table that have a label that is asked for.
-
-    Attributes
-    ----------
-    trials : tuple of Trial
-    labels : (T,) int64 or float64
-    states : tuple of str
-    units : mapping of str to (T,) array of str
-    left_out : int
-        Trials with another label.
-    """
-
-    trials: tuple[Trial, ...]
-    labels: NDArray[Any]
-    states: tuple[str, ...]
-    units: Mapping[Unit, NDArray[np.str_]]
-    left_out: int
-
-    @classmethod
-    def of(
-        cls,
-        table: Trials,
-        label: str,
-        classes: Sequence[str] | None,
-        *,
-        graded: bool,
-        some: bool = False,
-    ) -> Labelled:
-        """Choose by the column of a label.
-
-        `some`: not all of the classes need be there.
-
-        Raises
-        ------
-        LabelError
-            One sentence: the table has no such column, the label is no number, or no trial has one
-            of the classes.
-        """
-        said = table.column(label)
-        if graded:
-            states: tuple[str, ...] = ()
-            labels: NDArray[Any] = np.array(
-                [_number(table, trial, label, text) for trial, text in _with(table, said)]
-            )
-        else:
-            states = tuple(classes) if classes is not None else _in_order(set(said))
-            missing = [each for each in states if each not in said]
-            if len(missing) == len(states) or (missing and not some):
-                raise LabelError(
-                    f"No trial of {table.path.name} has {missing[0]} in column {label}; it holds "
-                    f"{', '.join(_in_order(set(said))[:10])}."
-                )
-            if len(states) < 2:
-                raise LabelError(
-                    f"All trials of {table.path.name} have {states[0]} in column {label}; there is "
-                    "nothing to tell apart."
-                )
-            number = {state: k for k, state in enumerate(states)}
-            labels = np.array([number.get(text, -1) for text in said])
-        chosen = np.ones(len(said), bool) if graded else labels >= 0
-        trials = tuple(table.trials[k] for k in np.flatnonzero(chosen))
-        return cls(trials, labels[chosen], states, _units(trials), int((~chosen).sum()))
-
-
-def _with(table: Trials, said: Sequence[str]) -> list[tuple[Trial, str]]:
-    return list(zip(table.trials, said, strict=True))
-
-
-def _number(table: Trials, trial: Trial, label: str, text: str) -> float:
-    try:
-        value = float(text)
-        if not np.isfinite(value):
-            raise ValueError
-    except ValueError:
-        raise LabelError(
-            f"Row {trial.row} of {table.path} has {text!r} in column {label}, which is no number; "
-            "a graded label needs numbers."
-        ) from None
-    return value
-
-
-def _in_order(values: set[str]) -> tuple[str, ...]:
-    """By size if they are numbers, else by name."""
-    try:
-        return tuple(sorted(values, key=float))
-    except ValueError:
-        return tuple(sorted(values))
-
-
-def _units(trials: Sequence[Trial]) -> dict[Unit, NDArray[np.str_]]:
-    """What each trial belongs to, as far as the table says it."""
-    found: dict[Unit, NDArray[np.str_]] = {}
-    if all(trial.animal for trial in trials):
-        found["animal"] = np.array([trial.animal for trial in trials])
-    if all(trial.session for trial in trials):
-        # Sessions of two animals may have the same name.
-        found["session"] = np.array([f"{each.animal} {each.session}".strip() for each in trials])
-    found["trial"] = np.array([f"row {trial.row} ({trial.video.name})" for trial in trials])
-    return found
 
 
 @dataclass(frozen=True)
@@ -281,17 +180,45 @@ class Look:
             self._changed[""] = with_weights(material.model, self.weights, self.file)
         return replace(material, model=self._changed[""])
 
+    def files(
+        self,
+        stack: ExitStack,
+        extractors: Sequence[Extractor],
+        material: Material,
+        frames: Sequence[int],
+    ) -> dict[int, FeatureFile]:
+        """Files beside a video that hold what is looked at, by the place of their kind."""
+        found: dict[int, FeatureFile] = {}
+        for k, kind in enumerate(self.kinds):
+            if self.weights and "model" in kind.needs:
+                continue
+            file = stored(kind, extractors[k], material, frames, self.model)
+            if file is not None:
+                found[k] = stack.enter_context(file)
+        return found
+
 
 def look(
-    extractors: Sequence[Extractor], material: Material, frames: Sequence[int], before: range
+    extractors: Sequence[Extractor],
+    material: Material,
+    frames: Sequence[int],
+    before: range,
+    files: Mapping[int, FeatureFile] = MappingProxyType({}),
 ) -> Seen:
-    """Compute features of some frames of a video and of those before them."""
+    """Features of some frames of a video and of those before them.
+
+    They are computed, but for those of the extractors whose files are given, by their places.
+    """
     from napari_vitface.states.features.compute import compute
 
     wanted = sorted({*before, *frames})
-    blocks = list(compute(extractors, material, wanted))
+    left = [each for k, each in enumerate(extractors) if k not in files]
+    blocks = list(compute(left, material, wanted))
     numbers = np.concatenate([block.frames for block in blocks])
-    values = [np.concatenate([block.values[k] for block in blocks]) for k in range(len(extractors))]
+    computed = iter([np.concatenate([b.values[k] for b in blocks]) for k in range(len(left))])
+    values = [
+        files[k].at(numbers) if k in files else next(computed) for k in range(len(extractors))
+    ]
     whole = np.all([np.isfinite(each).all(axis=1) for each in values], axis=0)
     inside = whole & np.isin(numbers, np.asarray(frames))
     earlier = whole & (numbers >= before.start) & (numbers < before.stop)
@@ -332,7 +259,7 @@ def collect(
     seen: list[Seen] = []
     faces: list[NDArray[np.float32]] = []
     pace = Pace()
-    rate, size = 0.0, (0, 0)
+    rate, size, read = 0.0, (0, 0), 0
     entering: list[NDArray[np.float16]] = []
     for number, trial in enumerate(labelled.trials):
         yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
@@ -348,7 +275,10 @@ def collect(
             if blocks:
                 extractors = _with_entering(extractors, blocks)
                 frames = _spread(place.frames, frames_per_trial)
-            found = look(extractors, material, frames, range(0) if blocks else place.before)
+            before = range(0) if blocks else place.before
+            files = {} if blocks else chosen.files(stack, extractors, material, [*before, *frames])
+            read += bool(files)
+            found = look(extractors, material, frames, before, files)
             if not len(found.frames):
                 raise VideoError(
                     f"No frame of the window of {video.path.name} (row {trial.row}) can be "
@@ -367,6 +297,11 @@ def collect(
             faces += _faces(material, found.frames)
         pace.step(1)
     yield Progress(total, total, None, "Computing features")
+    if read:
+        yield Notice(
+            f"Features of {read} of {total} trials were read from the files of `states features` "
+            "beside their videos, and not computed again."
+        )
     kept = len(chosen.kinds)
     return Collected(
         samples=_samples(labelled, seen, slice(0, kept)),

@@ -13,7 +13,8 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Settings, Started
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import EvaluateStatesResult
-from napari_vitface.jobs.states.collecting import Labelled, collect
+from napari_vitface.jobs.states.collecting import collect
+from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.jobs.states.predict import look_of
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import takes

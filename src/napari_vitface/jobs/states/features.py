@@ -17,11 +17,12 @@ from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
-from napari_vitface.jobs.outputs import made_folder, output_path, results_folder
+from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings, FeatureTable
+from napari_vitface.jobs.states.feature_files import described, file_of
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.computing import Reading
@@ -120,12 +121,11 @@ def features(
             computing=reading.computing,
         )
         extractors = make_extractors(kinds, material)
-        about = _about(material, stamp, chosen)
         folder = made_folder(
             results_folder(source.path) if output_dir is None else Path(output_dir)
         )
         files = [
-            _Output.of(kind, extractor, material, about, model, folder)
+            _Output.of(kind, extractor, material, stamp, chosen, model, folder)
             for kind, extractor in zip(kinds, extractors, strict=True)
         ]
         missing = [each for each in files if not each.is_there(overwrite)]
@@ -188,25 +188,14 @@ class _Output:
         kind: FeatureKind,
         extractor: Extractor,
         material: Material,
-        about: Mapping[str, Any],
+        stamp: VideoStamp,
+        frames: range,
         model: str | os.PathLike[str],
         folder: Path,
     ) -> _Output:
-        from napari_vitface.model.checkpoint import file_digest, find_model
-        from napari_vitface.states.features.file import ENDING
-        from napari_vitface.states.features.following import digest_of
-
-        its = {**about, "feature": kind.described(), "layout": extractor.about}
-        name = None
-        if "model" in kind.needs:
-            file = find_model(model)
-            name, its["model"] = file.stem, file_digest(file)
-        if "poses" in kind.needs and material.poses is not None:
-            its["keypoints"] = digest_of(material.poses)
-        path = output_path(
-            material.video.path, ENDING.format(kind=kind.name), model=name, folder=folder
-        )
-        return cls(kind, extractor, its, path)
+        about = described(kind, extractor, material, stamp, model)
+        about["frames"] = [frames.start, frames.stop, frames.step]
+        return cls(kind, extractor, about, file_of(kind, material.video.path, model, folder))
 
     def is_there(self, overwrite: bool) -> bool:
         """Whether there is the file that is wanted.
@@ -367,23 +356,6 @@ class _Run:
                     f"The output folder {each.part.path.parent} was moved, renamed or deleted "
                     "during the run: put it back and run the same again."
                 )
-
-
-def _about(material: Material, stamp: VideoStamp, frames: range) -> dict[str, object]:
-    """What must be the same for features to be the same, as plain data."""
-    video = material.video
-    return {
-        "video": {
-            "name": video.path.name,
-            "bytes": stamp.size,
-            "frames": len(video),
-            "size": list(video.shape[1:3]),
-            "frame_rate": video.frame_rate,
-        },
-        "crop": material.crop.described(),
-        "frames": [frames.start, frames.stop, frames.step],
-        "white": video.white,
-    }
 
 
 def _not_written(path: Path, error: OSError) -> VitFaceError:

@@ -24,6 +24,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "states",
+    "traces",
     "suggest",
     "audit",
     "convert",

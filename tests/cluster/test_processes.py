@@ -51,6 +51,13 @@ VideoRun.rows = deadly
 """
 
 
+def _works(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # or a zombie: it was killed, and nobody has noticed yet
+        return False
+
+
 class Cluster:
     """A scheduler and workers, each a process of its own."""
 
@@ -85,7 +92,7 @@ class Cluster:
         for process in self.processes:
             if process is not self.scheduler and process.poll() is None:
                 children = psutil.Process(process.pid).children()
-                found += [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+                found += [child for child in children if _works(child)]
         return found
 
     def stop(self) -> None:

@@ -162,6 +162,8 @@ def _deletion(
     rng: np.random.Generator,
 ) -> float:
     """Mean score over shares of the places that are mixed up in an order."""
+    if not kept:
+        return float("nan")
     scores = []
     for share in _SHARES:
         gone = order[: round(share * len(order))]
@@ -169,7 +171,7 @@ def _deletion(
             mixed = _mixed(values, np.isin(of_column, gone), rng)
             scores.append(held_figure(fitted.predict(mixed), labels, graded))
     points = np.array(scores).reshape(len(_SHARES), -1).mean(axis=1)
-    return float((points[1:] + points[:-1]) @ np.diff(_SHARES) / 2) if kept else float("nan")
+    return float((points[1:] + points[:-1]) @ np.diff(_SHARES) / 2)
 
 
 def held_figure(said: NDArray[np.float64], labels: NDArray[Any], graded: bool) -> float:

@@ -73,6 +73,7 @@ def _write(source: Path, path: Path) -> None:
             for _, image in opened.frames(
                 range(len(opened)), scale=Scale(None, (size[0], size[1]), grey=True)
             )
+            if image is not None
         ]
     back_and_forth = [*images, *images[-2:0:-1]]
     with VideoWriter(path, (size[0], size[1]), 30, pixel_format="yuvj420p") as writer:

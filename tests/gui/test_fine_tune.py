@@ -471,8 +471,9 @@ def test_one_press_ends_with_a_better_model_in_use(
     assert not section.start_button.isVisible()
     qtbot.waitUntil(lambda: len(fine_tune.run.curve.errors) > 2, timeout=WAIT)
     assert section.live.plot.isVisible()
+    # They have their height once Qt has laid them out.
+    qtbot.waitUntil(lambda: section.live.pictures.height() > 100, timeout=WAIT)
     assert section.live.pictures.isVisible()
-    assert section.live.pictures.height() > 100
     assert "Held-out error" in section.error.text()
     assert "mean pose" in section.error.text()
     assert cut_off(dock) == []

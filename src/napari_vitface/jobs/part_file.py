@@ -108,6 +108,25 @@ class PartFile:
         """Have the system put everything on the disk."""
         os.fsync(self._file.fileno())
 
+    def keep(self, rows: NDArray[np.void]) -> None:
+        """`append`, whose errors are sentences (VitFaceError)."""
+        try:
+            self.append(rows)
+        except OSError as error:
+            raise not_written(self.path, error) from error
+
+    def secure(self) -> None:
+        """`sync`, and see that the file is in place; errors are sentences (VitFaceError)."""
+        try:
+            self.sync()
+        except OSError as error:
+            raise not_written(self.path, error) from error
+        if not self.in_place:
+            raise VitFaceError(
+                f"The output folder {self.path.parent} was moved, renamed or deleted during the "
+                "run: put it back and run the same again."
+            )
+
     def rows(self, start: int = 0, size: int = 4096) -> Iterator[NDArray[np.void]]:
         """The records from number `start` on, in pieces of up to `size`."""
         for records in self._records(start, size):
@@ -185,6 +204,14 @@ class PartFile:
         data = memoryview(np.ascontiguousarray(records).view(np.uint8).reshape(-1))
         ends = range(size, len(data) + 1, size)
         return np.array([zlib.crc32(data[end - size : end - 4], start) for end in ends], np.uint32)
+
+
+def not_written(path: Path, error: OSError) -> VitFaceError:
+    """What is told where a file of a run that can go on cannot be written."""
+    return VitFaceError(
+        f"Writing to {path.parent} stopped ({error.strerror or error}); what is done is kept: make "
+        "room and run the same again."
+    )
 
 
 def read_fingerprint(path: Path) -> dict[str, object]:

@@ -20,7 +20,7 @@ from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Starte
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import made_folder, output_path, results_folder
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
 from napari_vitface.jobs.video_stamp import VideoStamp
@@ -131,9 +131,9 @@ def traces(
             part = PartFile(path.with_name(f"{path.stem}.part"), about, run.record, span)
             stack.callback(part.leave)
             _require_room(part, run.record, span)
-        # We hold the lock, so nobody else writes these.
-        for other in (*leftovers(path), *leftovers(spatial)):
-            other.unlink(missing_ok=True)
+            # We hold the lock, so nobody else writes these.
+            for other in (*leftovers(path), *leftovers(spatial)):
+                other.unlink(missing_ok=True)
         yield Started("traces", len(span), settings=run.settings(chosen, part))
         for problem in source.problems:
             yield Notice(problem)
@@ -230,12 +230,12 @@ class _Run:
                 rows["frame"] = block.frames
                 for place, values in enumerate(block.values):
                     rows[str(place)] = _stored(values, self.record[str(place)].base)
-                _append(part, rows)
+                part.keep(rows)
                 pace.step(len(rows))
                 now = time.monotonic()
                 if now - synced > _SYNC_EVERY:
                     synced = now
-                    _sync(part)
+                    part.secure()
                 if now - told >= _PROGRESS_EVERY:
                     told = now
                     left = pace.seconds_left(len(frames) - part.count)
@@ -275,7 +275,7 @@ class _Run:
                 found = [each for measure in self.measures for each in measure.components]
                 write_components(spatial, found, video.path.name)
         except OSError as error:
-            raise _not_written(path, error) from error
+            raise not_written(path, error) from error
 
     def _kept(self, part: PartFile | None, place: int | None) -> Kept:
         from napari_vitface.traces.measure import Kept
@@ -372,25 +372,6 @@ def _loaded(part: PartFile, name: str, start: int, stop: int) -> NDArray[np.floa
     return values
 
 
-def _append(part: PartFile, rows: NDArray[np.void]) -> None:
-    try:
-        part.append(rows)
-    except OSError as error:
-        raise _not_written(part.path, error) from error
-
-
-def _sync(part: PartFile) -> None:
-    try:
-        part.sync()
-    except OSError as error:
-        raise _not_written(part.path, error) from error
-    if not part.in_place:
-        raise VitFaceError(
-            f"The output folder {part.path.parent} was moved, renamed or deleted during the run: "
-            "put it back and run the same again."
-        )
-
-
 def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> None:
     """Raise `VitFaceError` where what is kept of the frames does not fit on the disk."""
     wanted = (len(frames) - part.count) * record.itemsize
@@ -401,10 +382,3 @@ def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> N
             f"{part.path.parent}, and {free / 1e9:.1f} GB are free there: make room, choose "
             "another output folder, or take regions or larger bins (--region, --bin)."
         )
-
-
-def _not_written(path: Path, error: OSError) -> VitFaceError:
-    return VitFaceError(
-        f"Writing to {path.parent} stopped ({error.strerror or error}); what is done is kept: make "
-        "room and run the same again."
-    )

@@ -51,14 +51,14 @@ class VideoStamp:
             now = VideoStamp.of(path)
         except FileNotFoundError as error:
             raise VideoError(
-                f"{path} was moved, renamed or deleted while it was being predicted, so no table "
+                f"{path} was moved, renamed or deleted while it was being read, so no table "
                 "was written: put it back and run the same again; it goes on where it stopped."
             ) from error
         except OSError:
             return  # A network that fails for a moment says nothing about the file.
         if now != self:
             raise VideoError(
-                f"{path} was replaced or changed while it was being predicted, so the points may "
-                "be of another recording and no table was written: predict it again once nothing "
+                f"{path} was replaced or changed while it was being read, so what was found may "
+                "be of another recording and no table was written: run the same again once nothing "
                 "writes to it any more."
             )

@@ -206,22 +206,7 @@ DEFAULT = Hog.name
 
 
 def choose(names: str | Iterable[str], settings: Mapping[str, Value]) -> tuple[FeatureKind, ...]:
-    """Kinds with settings; each takes those that it has.
-
-    Parameters
-    ----------
-    names : str or iterable of str
-        ``"hog,motion"``, or the names.
-    settings : mapping
-        Of any of the kinds.
-
-    Raises
-    ------
-    VitFaceError
-        There is no such kind, one is named twice, or a setting cannot take a value.
-    TypeError
-        No kind has a setting of that name.
-    """
+    """Kinds of features with settings; see `choose_among`."""
     return choose_among(FEATURES, "feature", names, settings)
 
 

@@ -19,7 +19,7 @@ from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Starte
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
-from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings, FeatureTable
 from napari_vitface.jobs.states.feature_files import described, file_of
@@ -291,7 +291,8 @@ class _Run:
                 now = time.monotonic()
                 if now - synced > _SYNC_EVERY:
                     synced = now
-                    self._sync()
+                    for each in self.outputs:
+                        each.part.secure()
                 if now - told >= _PROGRESS_EVERY:
                     told = now
                     yield Progress(done, total, pace.seconds_left(total - done))
@@ -326,7 +327,7 @@ class _Run:
                         raise
                     writer.close()
             except OSError as error:
-                raise _not_written(each.path, error) from error
+                raise not_written(each.path, error) from error
 
     def broken_runs(self) -> list[tuple[int, int]]:
         """(first, last) frames without features."""
@@ -340,26 +341,4 @@ class _Run:
     ) -> None:
         rows = np.empty(len(frames), part.dtype["row"])
         rows["frame"], rows["values"] = frames, values
-        try:
-            part.append(rows)
-        except OSError as error:
-            raise _not_written(part.path, error) from error
-
-    def _sync(self) -> None:
-        for each in self.outputs:
-            try:
-                each.part.sync()
-            except OSError as error:
-                raise _not_written(each.part.path, error) from error
-            if not each.part.in_place:
-                raise VitFaceError(
-                    f"The output folder {each.part.path.parent} was moved, renamed or deleted "
-                    "during the run: put it back and run the same again."
-                )
-
-
-def _not_written(path: Path, error: OSError) -> VitFaceError:
-    return VitFaceError(
-        f"Writing to {path.parent} stopped ({error.strerror or error}); what is done is kept: make "
-        "room and run the same again."
-    )
+        part.keep(rows)

@@ -182,25 +182,26 @@ def test_videos_that_cannot_be_predicted_are_named_and_others_go_on(
     assert table_of(there).read_text() == "a result"
 
 
+@pytest.mark.parametrize("becomes", [None, "another recording", "half of one"])
 def test_a_video_that_vanishes_or_changes_is_named_and_has_no_table(
-    together, write_video, tmp_path, monkeypatch
+    together, write_video, tmp_path, monkeypatch, becomes
 ):
-    videos = [write_video(tmp_path / f"{name}.mp4", 150) for name in ("gone", "changed", "good")]
+    video, good = (write_video(tmp_path / f"{name}.mp4", 100) for name in ("mouse", "good"))
+    other = good.read_bytes() + b"more" if becomes == "another recording" else b"half a video"
     write = predict_tasks.SpanFolder.write
 
-    def then_gone(folder, *content):
+    def then_changed(folder, *content):
         write(folder, *content)
-        if "gone" in folder.path.name:
-            videos[0].unlink(missing_ok=True)
-        elif "changed" in folder.path.name:
-            videos[1].write_bytes(videos[2].read_bytes() + b"more")
+        if "mouse" in folder.path.name and becomes is None:
+            video.unlink(missing_ok=True)
+        elif "mouse" in folder.path.name:
+            video.write_bytes(other)
 
-    monkeypatch.setattr(predict_tasks.SpanFolder, "write", then_gone)
-    told = failures(together(*videos))
-    assert len(told) == 2
-    assert any("gone.mp4" in text for text in told)
-    assert any("changed.mp4 was replaced or changed" in text for text in told)
-    assert [table_of(video).exists() for video in videos] == [False, False, True]
+    monkeypatch.setattr(predict_tasks.SpanFolder, "write", then_changed)
+    (told,) = failures(together(video, good))
+    was = "moved, renamed or deleted" if becomes is None else "replaced or changed"
+    assert f"{video} was {was} while it was being read" in told
+    assert [table_of(each).exists() for each in (video, good)] == [False, True]
 
 
 def test_the_labelled_video_comes_along(together, write_video, tmp_path):

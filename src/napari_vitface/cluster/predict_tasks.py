@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from napari_vitface.cluster.fit import Needs, Unfit, check, here
 from napari_vitface.cluster.span_folder import SpanFolder
 from napari_vitface.cluster.spans import Span, possible_starts
-from napari_vitface.cluster.video_run import VideoRun
+from napari_vitface.cluster.video_run import VideoRun, check_stamp
 from napari_vitface.cluster.working import RESOURCES, loaded, tell, unwanted
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.find_face import face_found, search
@@ -162,11 +163,8 @@ def predict_span(task: PredictTask, video: str, span: Span) -> int:
         return span[1] - span[0]
     computing = Computing(**told["computing"])
     check(task.needs, computing.device, computing.precision)
-    with ExitStack() as stack:
-        source = stack.enter_context(RESOURCES.video(video, white=told["white"]))
-        model = loaded(stack, task.needs.model, computing)
-        run = VideoRun(source, model, told, task.frames, task.looking)
-        notices, parts, done = len(model.notices), [], 0
+    with _running(task, video, told) as run:
+        notices, parts, done = len(run.model.notices), [], 0
         for rows in run.rows(span):
             parts.append(rows)
             done += len(rows)
@@ -175,11 +173,11 @@ def predict_span(task: PredictTask, video: str, span: Span) -> int:
                     return done
                 last = time.monotonic()
                 tell(frames=done)
-        run.check_stamp()
+        check_stamp(told, video)
         about = {
             "worker": here(),
             "seconds": round(time.monotonic() - began, 2),
-            "notices": model.notices[notices:],
+            "notices": run.model.notices[notices:],
         }
         folder.write(span, np.concatenate(parts), about)
     return done
@@ -194,10 +192,8 @@ def write_tables(task: PredictTask, video: str) -> Written:
     folder, told = _folder(task, video)
     spans = folder.done()
     about = [folder.about(span) for span in spans]
-    with ExitStack() as stack:
-        source = stack.enter_context(RESOURCES.video(video, white=told["white"]))
-        model = loaded(stack, task.needs.model, Computing(**told["computing"]))
-        run = VideoRun(source, model, told, task.frames, task.looking)
+    with _running(task, video, told) as run:
+        source, model = run.video, run.model
         tally = Tally()
         outputs.remove_leftovers()
         if outputs.overlay is not None:
@@ -232,6 +228,23 @@ def write_tables(task: PredictTask, video: str) -> Written:
     return Written(result, tuple(dict.fromkeys(notices)))
 
 
+@contextmanager
+def _running(task: PredictTask, video: str, told: Mapping[str, Any]) -> Iterator[VideoRun]:
+    """A video and its model, open for a while.
+
+    Another file fails in many ways where the one of the run is meant, so that is asked first of
+    whatever fails meanwhile.
+    """
+    try:
+        with ExitStack() as stack:
+            source = stack.enter_context(RESOURCES.video(video, white=told["white"]))
+            model = loaded(stack, task.needs.model, Computing(**told["computing"]))
+            yield VideoRun(source, model, told, task.frames, task.looking)
+    except Exception:
+        check_stamp(told, video)
+        raise
+
+
 def _write(
     outputs: Outputs,
     run: VideoRun,
@@ -257,7 +270,7 @@ def _write(
             writer.append(rows["frame"], rows["xy"], np.nan_to_num(rows["confidence"], nan=0.0))
         if position != len(run.frames):
             raise _incomplete(run, position)
-        run.check_stamp()
+        check_stamp(run.told, run.video.path)
 
 
 def _incomplete(run: VideoRun, position: int) -> VitFaceError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,15 +109,6 @@ class VideoRun:
             },
         }
 
-    def check_stamp(self) -> None:
-        """Raise `VideoError` if another video, or none, stands in the place of this one by now."""
-        size, changed = self.told["asked"]["video"][:2]
-        inode = 0
-        with suppress(OSError):
-            # Each computer may number the files of a network drive in its own way.
-            inode = VideoStamp.of(self.video.path).inode
-        VideoStamp(size, changed, inode).check(self.video.path)
-
     def _view(self, looking: Looking) -> View:
         size = self.video.shape[1], self.video.shape[2]
         if self.face is not None:
@@ -123,6 +116,23 @@ class VideoRun:
         if looking.crop is None or looking.crop == "auto":
             return self.model.preprocessing.view(size)
         return self.model.preprocessing.with_crop(looking.crop).view(size)
+
+
+def check_stamp(told: Mapping[str, Any], video: str | os.PathLike[str]) -> None:
+    """Raise `VideoError` if not the video of a run stands in its place by now, but another or none.
+
+    Parameters
+    ----------
+    told : mapping
+        As in `VideoRun`.
+    """
+    path = Path(video)
+    size, changed = told["asked"]["video"][:2]
+    inode = 0
+    with suppress(OSError):
+        # Each computer may number the files of a network drive in its own way.
+        inode = VideoStamp.of(path).inode
+    VideoStamp(size, changed, inode).check(path)
 
 
 def _face(found: Mapping[str, Any] | None) -> Face | None:

@@ -27,6 +27,7 @@ COMMANDS = [
     "traces",
     "suggest",
     "audit",
+    "smooth",
     "convert",
     "export",
     "quantise",

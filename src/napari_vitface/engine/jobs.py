@@ -59,6 +59,7 @@ JOBS: Registry[Job] = Registry(
         Job("predict_states", "napari_vitface.jobs.states.predict:predict_states"),
         Job("report_states", "napari_vitface.jobs.states.report:report_states", needs_torch=False),
         Job("responses", "napari_vitface.jobs.states.responses:responses"),
+        Job("smooth", "napari_vitface.jobs.smooth:smooth", needs_torch=False),
         Job("suggest", "napari_vitface.jobs.suggesting.suggest:suggest"),
         Job("traces", "napari_vitface.jobs.traces:traces", needs_torch=False),
         Job("train", "napari_vitface.jobs.training.train:train"),

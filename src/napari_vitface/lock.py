@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -116,6 +117,21 @@ def lock_open_file(file: int) -> bool:
         # Some network drives know no locks: better to work without one than not at all.
         return error.errno not in _TAKEN
     return True
+
+
+def allow_open_files(count: int) -> None:
+    """Have this process hold so many more files open at a time, as far as the system lets it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    # What else a process has open is far less.
+    wanted = count + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _write_holder(file: int) -> None:

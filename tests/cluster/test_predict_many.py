@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.cluster import fit, predict_tasks
+from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Notice, Progress, Started, VideoFailed, VideoFinished
@@ -97,9 +98,9 @@ def test_the_table_says_who_made_which_frames_with_what(together, write_video, t
     about = made(video)
     assert about["crop"] == [0, 0, 100, 90]
     cluster = about["cluster"]
-    assert cluster["settings"]["precision"] == "fp32"
+    assert about["asked"]["looking"]["precision"] == "fp32"
+    assert len(about["asked"]["model"]) == 64
     assert cluster["versions"] == dict(fit.versions_here())
-    assert len(cluster["model_sha256"]) == 64
     first, last, workers, seconds = zip(*cluster["spans"], strict=True)
     assert (first[0], last[-1]) == (0, 59)
     assert [a - 1 for a in first[1:]] == list(last[:-1])
@@ -120,8 +121,6 @@ def test_progress_counts_the_frames_of_all_videos(together, write_video, tmp_pat
 def test_what_was_done_is_not_done_again(
     together, alone, write_video, tmp_path, client, tiny_model, monkeypatch
 ):
-    from napari_vitface.cluster.predict_many import predict_many
-
     video = write_video(tmp_path / "mouse.mp4", 150)
     job = predict_many(
         [video], tiny_model, client=client, precision="fp32", batch_size=4, device="cpu"
@@ -159,6 +158,51 @@ def test_a_run_with_other_settings_begins_anew_and_says_so(
     events = together(video)
     assert any("begins anew" in event.message for event in events if isinstance(event, Notice))
     assert same_tables(alone(video, tmp_path / "alone"), table_of(video))
+
+
+def test_the_same_again_finds_done_what_is_done_and_refuses_what_was_made_otherwise(
+    together, alone, write_video, tmp_path
+):
+    videos = [write_video(tmp_path / f"{name}.mp4") for name in ("here", "there", "other")]
+    alone(videos[0], tmp_path)
+    together(videos[1])
+    alone(videos[2], tmp_path, crop=(0, 0, 90, 90))
+    times = [table_of(video).stat().st_mtime_ns for video in videos]
+    *_, last = events = together(*videos, write_video(tmp_path / "new.mp4"))
+    made = {Path(each.video).stem: each.made for each in last.result.videos}
+    assert made == {"here": False, "there": False, "new": True}
+    (told,) = failures(events)
+    assert "other_vitface_tiny.h5" in told
+    assert "--overwrite" in told
+    assert [table_of(video).stat().st_mtime_ns for video in videos] == times
+    first = together(videos[1], overwrite=True)[-1].result.videos[0]
+    again = together(videos[1])[-1].result.videos[0]
+    assert again.made is False
+    assert (again.frames, again.broken, again.low_confidence, again.crop, again.batch_size) == (
+        first.frames,
+        first.broken,
+        first.low_confidence,
+        first.crop,
+        first.batch_size,
+    )
+
+
+def test_a_video_is_worked_on_by_one_command_at_a_time(
+    together, alone, write_video, tmp_path, client, tiny_model
+):
+    video, other = write_video(tmp_path / "mouse.mp4"), write_video(tmp_path / "other.mp4")
+    part = tmp_path / "mouse_vitface_tiny.part"
+    job = predict_many(
+        [video], tiny_model, client=client, precision="fp32", batch_size=4, device="cpu"
+    )
+    next(event for event in job if isinstance(event, Started))
+    told = failures(together(video, other))
+    assert told == [f"Another run is writing {part}; wait for it or cancel it."]
+    with pytest.raises(VitFaceError, match="Another run is writing"):
+        alone(video, tmp_path)
+    job.close()
+    assert not part.exists()
+    assert failures(together(video)) == []
 
 
 def test_videos_that_cannot_be_predicted_are_named_and_others_go_on(

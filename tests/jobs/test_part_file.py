@@ -11,7 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.part_file import PartFile, is_broken, record_type
+from napari_vitface.jobs.part_file import (
+    PartFile,
+    is_broken,
+    kept_from_others,
+    record_type,
+)
 
 FRAMES = range(10, 60, 5)
 
@@ -45,6 +50,23 @@ def test_records_are_there_when_the_file_is_opened_again(tmp_path):
     np.testing.assert_array_equal(np.concatenate(list(again.rows(1, size=2))), rows_of(FRAMES)[1:4])
     again.remove()
     assert not (tmp_path / "a.part").exists()
+
+
+def test_others_are_kept_from_a_file_and_it_stays_as_it_is(tmp_path):
+    path = tmp_path / "a.part"
+    with kept_from_others(path):
+        with pytest.raises(VitFaceError, match="Another run is writing"):
+            open_part(path)
+        with pytest.raises(VitFaceError, match="Another run"), kept_from_others(path):
+            pass
+    assert not path.exists()
+    part = open_part(path)
+    part.append(rows_of(FRAMES)[:3])
+    part.leave()
+    before = path.read_bytes()
+    with kept_from_others(path):
+        pass
+    assert path.read_bytes() == before
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,17 @@ def test_existing_tables_are_refused_and_untouched_unless_overwriting(run, video
     assert "mouse_vitface_tiny.part" not in names_in(video.parent)
     run(video, frames="0:5", overwrite=True)
     assert len(table_of(video)) == 5
+
+
+def test_what_was_made_with_the_same_settings_is_kept_and_told(run, video):
+    first = run(video, frames="::2")[-1].result
+    before = Path(first.h5).stat().st_mtime_ns
+    (only,) = run(video, frames="::2")
+    assert only.result == replace(first, made=False, seconds=0.0, frames_per_second=None)
+    assert Path(first.h5).stat().st_mtime_ns == before
+    os.utime(video, ns=(1, 1))
+    with pytest.raises(VitFaceError, match="already exist"):
+        run(video, frames="::2")
 
 
 def test_overwriting_keeps_the_old_tables_until_the_new_ones_are_complete(run, video):

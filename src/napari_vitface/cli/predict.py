@@ -61,7 +61,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files that exist (default: refuse)",
+        help="replace files that exist (default: refuse; those that the same command made of the "
+        "same video are kept)",
     )
     add_cluster(parser)
 
@@ -133,7 +134,9 @@ def _predicted(result: PredictResult) -> list[str]:
     lines = [path for path in (result.h5, result.csv, result.overlay) if path]
     rate = result.frames_per_second
     speed = f", {rate:.1f} frames/s" if rate else ""
-    lines[-1] += f" ({result.frames} frames{speed}, {result.precision} on {result.device})"
+    before = "" if result.made else "already done: "
+    how = f"{result.frames} frames{speed}, {result.precision} on {result.device}"
+    lines[-1] += f" ({before}{how})"
     return lines
 
 

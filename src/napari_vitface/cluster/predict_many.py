@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers,
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span
-from napari_vitface.errors import ClusterError
+from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.jobs.events import (
     Event,
     Failed,
@@ -26,15 +27,18 @@ from napari_vitface.jobs.events import (
     VideoFailed,
     VideoFinished,
 )
-from napari_vitface.jobs.outputs import refuse_same_outputs
+from napari_vitface.jobs.failure import describe_failure
+from napari_vitface.jobs.outputs import made_folder, output_path, refuse_same_outputs
 from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.part_file import kept_from_others
 from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
 from napari_vitface.jobs.results.videos import FailedVideo
+from napari_vitface.lock import allow_open_files
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
-    from napari_vitface.cluster.predict_tasks import Looked, PredictTask, Settled
+    from napari_vitface.cluster.predict_tasks import Looked, PredictTask, Settled, Written
 
 _JOB = "predict"
 
@@ -111,36 +115,55 @@ def predict_many(
         overlay,
         overwrite,
     )
-    run = _PredictMany(client, task, [mapped.there(path) for path in paths], mapped)
+    rows = [
+        _Video(mapped.there(path), output_path(path, ".part", model=file.stem, folder=folder))
+        for path in paths
+    ]
+    run = _PredictMany(client, task, rows, mapped)
     try:
         yield from run.compare()
+        yield from run.keep_others_out()
         yield from run.settle()
         yield from run.look()
         yield from run.predict()
     finally:
-        run.tasks.close()
+        run.close()
     yield Finished(_JOB, PredictVideosResult(tuple(run.done), tuple(run.failed)))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Video:
-    """What is known of a video, and what is under way for it."""
+    """What is known of a video, and what is under way for it.
+
+    Attributes
+    ----------
+    path : str
+        As workers call it.
+    part : Path
+        The part file that a run on this computer alone would have.
+    looked : Looked or None
+    tasks : list of Task
+    lock : ExitStack
+        Closed when it is done or has failed.
+    """
 
     path: str
+    part: Path
     looked: Looked | None = None
     tasks: list[Task] = field(default_factory=list)
+    lock: ExitStack = field(default_factory=ExitStack)
 
 
 class _PredictMany:
     """Videos on their way through a cluster."""
 
     def __init__(
-        self, client: Any, task: PredictTask, videos: Sequence[str], mapped: PathMap
+        self, client: Any, task: PredictTask, videos: list[_Video], mapped: PathMap
     ) -> None:
         self.client = client
         self.task = task
         self.mapped = mapped
-        self.videos = [_Video(path) for path in videos]
+        self.videos = videos
         self.tasks = HandingOut(client, _JOB)
         self.done: list[PredictResult] = []
         self.failed: list[FailedVideo] = []
@@ -175,6 +198,27 @@ class _PredictMany:
             self.task = replace(self.task, looking=replace(looking, precision="fp32"))
             yield Notice("Some workers have no units for bf16, so all of them compute in fp32.")
 
+    def keep_others_out(self) -> Iterator[Event]:
+        """Have no other command work on these videos, as long as this process lives.
+
+        Only the system's own lock does not outlive who holds it, so it is held here, and only where
+        this computer sees the folders of the results.
+        """
+        allow_open_files(len(self.videos))
+        for video in list(self.videos):
+            try:
+                if _is_on_this_computer(video.part.parent):
+                    video.lock.enter_context(kept_from_others(video.part))
+            except VitFaceError as error:
+                self.videos.remove(video)
+                yield self._fail(video, describe_failure(_JOB, error))
+
+    def close(self) -> None:
+        """Do without all that is not done, and let other commands in."""
+        self.tasks.close()
+        for video in self.videos:
+            video.lock.close()
+
     def settle(self) -> Iterator[Event]:
         """Have one worker choose how all of them compute."""
         from napari_vitface.cluster.predict_tasks import settle
@@ -192,7 +236,7 @@ class _PredictMany:
 
     def look(self) -> Iterator[Event]:
         """Open every video, on whichever worker, and see what is done of it."""
-        from napari_vitface.cluster.predict_tasks import look
+        from napari_vitface.cluster.predict_tasks import Written, look
 
         for video in self.videos:
             self.tasks.submit(
@@ -203,6 +247,8 @@ class _PredictMany:
             match ended:
                 case Ended(task=task, failed=Failed() as failed):
                     yield self._fail(task.about, failed)
+                case Ended(task=task, result=Written() as written):
+                    yield self._finish(task.about, written)
                 case Ended(task=task, result=looked):
                     task.about.looked = looked
                     yield from map(Notice, looked.notices)
@@ -238,11 +284,9 @@ class _PredictMany:
                     task.about.tasks.remove(task)
                     if not task.about.tasks:
                         self._write(task.about)
-                case Ended(result=written):
+                case Ended(task=task, result=written):
                     yield from map(Notice, written.notices)
-                    result = self.mapped.result_here(written.result)
-                    self.done.append(result)
-                    yield VideoFinished(result.video, result)
+                    yield self._finish(task.about, written)
                 case Notice():
                     yield ended
             yield self._progress()
@@ -288,7 +332,14 @@ class _PredictMany:
         )
         video.tasks = [task]
 
+    def _finish(self, video: _Video, written: Written) -> VideoFinished:
+        video.lock.close()
+        result = self.mapped.result_here(written.result)
+        self.done.append(result)
+        return VideoFinished(result.video, result)
+
     def _fail(self, video: _Video, failed: Failed) -> VideoFailed:
+        video.lock.close()
         path = self.mapped.here(video.path)
         self.failed.append(FailedVideo(path, failed.message))
         return VideoFailed(path, failed)
@@ -305,10 +356,16 @@ class _PredictMany:
         """The folder of the first video's results, if this computer sees it too."""
         for video in self.videos:
             if video.looked is not None:
-                part = self.task.outputs(video.path).part
-                folder = Path(self.mapped.here(str(part))).parent
+                folder = video.part.parent
                 return str(folder) if folder.is_dir() else None
         return None
+
+
+def _is_on_this_computer(folder: Path) -> bool:
+    """Whether this computer sees a folder of results; made where some of its path is there."""
+    if not folder.is_dir() and any(parent.is_dir() for parent in list(folder.parents)[:-1]):
+        made_folder(folder)
+    return folder.is_dir()
 
 
 def workers_of(client: Any) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +18,15 @@ from napari_vitface.cluster.spans import Span, possible_starts
 from napari_vitface.cluster.video_run import VideoRun, check_stamp
 from napari_vitface.cluster.working import RESOURCES, loaded, tell, unwanted
 from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.earlier_tables import tables_there
 from napari_vitface.jobs.find_face import face_found, search
-from napari_vitface.jobs.fingerprint import fingerprint_of
+from napari_vitface.jobs.fingerprint import asked_of
 from napari_vitface.jobs.frame_range import frame_range
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.results.prediction import PredictResult
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.computing import Computing, Looking
 from napari_vitface.steps import result_of
-
-if TYPE_CHECKING:
-    from napari_vitface.model.predictor import KeypointModel
-    from napari_vitface.video import Video
 
 #: Frames from which on it pays to time some of them.
 _WORTH_TIMING = 1000
@@ -93,7 +89,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class Written:
-    """A video is done."""
+    """A video is done, by this run or an earlier one."""
 
     result: PredictResult
     notices: tuple[str, ...]
@@ -115,7 +111,7 @@ def settle(task: PredictTask) -> Settled:
         )
 
 
-def look(task: PredictTask, settled: Settled, video: str) -> Looked:
+def look(task: PredictTask, settled: Settled, video: str) -> Looked | Written:
     """Open a video, see what is done of it, and begin its folder if nothing is."""
     check(task.needs, settled.computing.device, settled.computing.precision)
     with ExitStack() as stack:
@@ -123,17 +119,19 @@ def look(task: PredictTask, settled: Settled, video: str) -> Looked:
         chosen = frame_range(task.frames, len(source), source.path.name)
         outputs = task.outputs(video)
         folder = SpanFolder.beside(outputs)
-        model = loaded(stack, task.needs.model, settled.computing)
-        asked = _asked(task, source, chosen, model)
+        stamp = VideoStamp.of(source.path)
+        asked = asked_of(source, stamp, task.needs.digest, chosen, task.looking)
         told, notices = folder.run(), list(source.problems)
         if told.get("asked") != asked:
-            if not task.overwrite:
-                outputs.refuse_if_existing()
+            earlier = None if task.overwrite else tables_there(outputs, asked, source.path)
+            if earlier is not None:
+                return Written(earlier, ())
             if told:
                 notices.append(
                     f"{folder.path.name} was left by a run with other settings; it cannot be "
                     "continued, so this run begins anew."
                 )
+            model = loaded(stack, task.needs.model, settled.computing)
             face = result_of(search(source, model)) if task.looking.crop == "auto" else None
             if face is not None:
                 notices.append(face_found(face, source, model).sentence)
@@ -145,12 +143,13 @@ def look(task: PredictTask, settled: Settled, video: str) -> Looked:
                 "versions": dict(task.needs.versions),
             }
             folder.begin(told)
-        run = VideoRun(source, model, told, task.frames, task.looking)
+        with _running(task, video, told) as run:
+            seconds = run.seconds_a_frame() if len(chosen) >= _WORTH_TIMING else None
         return Looked(
             len(chosen),
             possible_starts(chosen, source.key_frames, run.batch),
             tuple(folder.done()),
-            run.seconds_a_frame() if len(chosen) >= _WORTH_TIMING else None,
+            seconds,
             tuple(notices),
         )
 
@@ -174,6 +173,10 @@ def predict_span(task: PredictTask, video: str, span: Span) -> int:
                 last = time.monotonic()
                 tell(frames=done)
         check_stamp(told, video)
+        if _folder(task, video)[1] != told:
+            raise VitFaceError(
+                f"{video} was begun anew by another command; wait for that one, or cancel it."
+            )
         about = {
             "worker": here(),
             "seconds": round(time.monotonic() - began, 2),
@@ -286,16 +289,6 @@ def _draw(path: Path, run: VideoRun, folder: SpanFolder, spans: list[Span]) -> N
     rows = folder.rows(spans)
     for _ in write_overlay(path, run.video, run.frames, rows, run.model.keypoints):
         pass
-
-
-def _asked(
-    task: PredictTask, video: Video, frames: range, model: KeypointModel
-) -> dict[str, object]:
-    """What has to be the same for a run to go on with an earlier one's spans, as JSON gives it."""
-    stamp = VideoStamp.of(video.path)
-    fingerprint = fingerprint_of(video, stamp, task.needs.digest, frames, model.keypoints.names)
-    asked = {**fingerprint, "looking": asdict(task.looking)}
-    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
 
 def _folder(task: PredictTask, video: str) -> tuple[SpanFolder, dict[str, Any]]:

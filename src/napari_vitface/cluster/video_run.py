@@ -94,14 +94,13 @@ class VideoRun:
         ]
         return {
             "model": self.model.name,
+            "device": self.computing.device,
             "precision": self.computing.precision,
+            "batch_size": self.batch,
             "crop": list(self.view.crop),
             "white": self.video.white,
+            "asked": self.told["asked"],
             "cluster": {
-                "settings": self.told["asked"]["looking"],
-                "device": self.computing.device,
-                "batch_size": self.batch,
-                "model_sha256": self.told["asked"]["model"],
                 "versions": self.told["versions"],
                 "workers": workers,
                 "columns": ["first frame", "last frame", "number of worker", "seconds"],

@@ -1,17 +1,20 @@
-"""What a prediction was asked for: by it a run knows the part file that it may go on from."""
+"""What a prediction was asked for: by it a run knows what it may go on from, and what is done."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.part_file import read_fingerprint
 from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.record import plain_data
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
+    from napari_vitface.settings.computing import Looking
     from napari_vitface.video import Video
 
 
@@ -38,10 +41,21 @@ def fingerprint_of(
     Device, precision and batch size are not part of it: they move points by fractions of a pixel,
     and hours of work are not thrown away for that. `model` is the digest of its file.
     """
+    return {**_what_of_what(video, stamp, model, frames), "keypoints": list(keypoints)}
+
+
+def asked_of(
+    video: Video, stamp: VideoStamp, model: str, frames: range, looking: Looking
+) -> dict[str, Any]:
+    """The same with all settings, as they were given, and as JSON has it; tables keep it."""
+    asked = {**_what_of_what(video, stamp, model, frames), "looking": plain_data(looking)}
+    return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
+
+
+def _what_of_what(video: Video, stamp: VideoStamp, model: str, frames: range) -> dict[str, object]:
     return {
         "video": [stamp.size, stamp.changed, len(video), list(video.shape[1:3])],
         "model": model,
         "frames": list(limits_of(frames)),
-        "keypoints": list(keypoints),
         "white": video.white,
     }

@@ -54,10 +54,14 @@ class Outputs:
         )
         return cls(h5, csv, drawn, output_path(video, ".part", model=model, folder=folder))
 
+    @property
+    def wanted(self) -> list[Path]:
+        """The files that the run ends with."""
+        return [self.h5, self.csv, *([self.overlay] if self.overlay else [])]
+
     def existing(self) -> list[Path]:
         """Those of the wanted files that are there already."""
-        wanted = [self.h5, self.csv, *([self.overlay] if self.overlay else [])]
-        return [path for path in wanted if path.exists()]
+        return [path for path in self.wanted if path.exists()]
 
     def refuse_if_existing(self) -> None:
         """Raise `VitFaceError` if a file would be overwritten."""
@@ -75,8 +79,8 @@ class Outputs:
 
         Only to be called by who holds the lock of the part file: nobody else writes these then.
         """
-        for path in (self.h5, self.csv, self.overlay):
-            for other in [] if path is None else leftovers(path):
+        for path in self.wanted:
+            for other in leftovers(path):
                 other.unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,17 +63,8 @@ class PartFile:
         self.path = path
         self.dtype = np.dtype([("row", record), ("checksum", "<u4")])
         self.mismatch: tuple[str, ...] | None = None
+        self._file = _opened_alone(path)
         try:
-            # Unbuffered: a record is with the system as soon as it is appended.
-            self._file: BinaryIO = path.open("a+b", buffering=0)  # type: ignore[assignment]
-        except OSError as error:
-            raise VitFaceError(
-                f"Nothing can be written to the folder {path.parent} ({error.strerror}); choose "
-                "another output folder."
-            ) from error
-        try:
-            if not lock_open_file(self._file.fileno()):
-                raise VitFaceError(f"Another run is writing {path}; wait for it or cancel it.")
             self._header = _MAGIC + json.dumps(fingerprint, sort_keys=True).encode("ascii") + b"\n"
             self.count = self._continue(fingerprint, frames)
         except BaseException:
@@ -98,11 +89,7 @@ class PartFile:
     @property
     def in_place(self) -> bool:
         """Whether the file is still where others would look for it."""
-        try:
-            there, here = self.path.stat(), os.fstat(self._file.fileno())
-        except (OSError, ValueError):
-            return False
-        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+        return _is_in_place(self._file, self.path)
 
     def sync(self) -> None:
         """Have the system put everything on the disk."""
@@ -145,15 +132,14 @@ class PartFile:
 
     def leave(self) -> None:
         """Let go of the file. It stays for a later run, unless there is nothing in it."""
-        if not self._file.closed:
-            self._file.close()
-            if self.count == 0:
-                self.path.unlink(missing_ok=True)
+        if self.count == 0:
+            self.remove()
+        self._file.close()
 
     def remove(self) -> None:
         """Close and delete the file: its content stands in the outputs."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        if not self._file.closed:
+            _remove(self._file, self.path)
 
     def _offset(self, record: int) -> int:
         return len(self._header) + record * self.dtype.itemsize
@@ -204,6 +190,65 @@ class PartFile:
         data = memoryview(np.ascontiguousarray(records).view(np.uint8).reshape(-1))
         ends = range(size, len(data) + 1, size)
         return np.array([zlib.crc32(data[end - size : end - 4], start) for end in ends], np.uint32)
+
+
+@contextlib.contextmanager
+def kept_from_others(path: Path) -> Iterator[None]:
+    """Have no run open a part file, which need not be there; what is in it stays as it is.
+
+    Raises
+    ------
+    VitFaceError
+        As `PartFile` does.
+    """
+    file = _opened_alone(path)
+    try:
+        yield
+    finally:
+        if os.fstat(file.fileno()).st_size == 0:
+            _remove(file, path)
+        file.close()
+
+
+def _opened_alone(path: Path) -> BinaryIO:
+    """A part file, made if it is not there, locked until it is closed."""
+    for last in (False, False, True):
+        try:
+            # Unbuffered: a record is with the system as soon as it is appended.
+            file: Any = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise VitFaceError(
+                f"Nothing can be written to the folder {path.parent} ({error.strerror}); choose "
+                "another output folder."
+            ) from error
+        if not lock_open_file(file.fileno()):
+            file.close()
+            raise VitFaceError(f"Another run is writing {path}; wait for it or cancel it.")
+        if last or _is_in_place(file, path):
+            break
+        # Who held it has just deleted it.
+        file.close()
+    return file  # type: ignore[no-any-return]
+
+
+def _is_in_place(file: BinaryIO, path: Path) -> bool:
+    try:
+        there, here = path.stat(), os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _remove(file: BinaryIO, path: Path) -> None:
+    """Delete a part file and close it."""
+    if os.name == "posix":
+        # Before the lock is gone, lest the file is deleted that another run has just locked.
+        path.unlink(missing_ok=True)
+        file.close()
+        return
+    file.close()  # An open one cannot be deleted, nor one that another run has just locked.
+    with contextlib.suppress(PermissionError):
+        path.unlink(missing_ok=True)
 
 
 def not_written(path: Path, error: OSError) -> VitFaceError:

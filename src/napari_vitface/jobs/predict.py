@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
 from napari_vitface.formats.predictions import Heading
+from napari_vitface.jobs.earlier_tables import tables_there
 from napari_vitface.jobs.events import (
     Event,
     Finished,
@@ -25,7 +26,7 @@ from napari_vitface.jobs.events import (
     Started,
 )
 from napari_vitface.jobs.find_face import face_found, found_view, search, view_of
-from napari_vitface.jobs.fingerprint import face_of, fingerprint_of
+from napari_vitface.jobs.fingerprint import asked_of, face_of, fingerprint_of
 from napari_vitface.jobs.frame_range import frame_range, limits_of
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.pace import Pace
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from napari_vitface.video import Video
 
 #: Of the settings of a run, those that its table keeps.
-_MADE_WITH = ("model", "precision", "crop", "white")
+_MADE_WITH = ("model", "device", "precision", "batch_size", "crop", "white")
 #: Seconds between two `Progress` events.
 _PROGRESS_EVERY = 0.2
 #: Rows of an earlier run that are shown at a time.
@@ -68,9 +69,9 @@ def predict(
     """Predict keypoints in a video and write ``<video>_vitface_<model>.h5`` and ``.csv``.
 
     Closing the generator cancels the run and keeps what is done in a ``.part`` file beside the
-    outputs; the same call goes on from there. A frame that cannot be decoded becomes a row without
-    points. In int8, a model is made ready for it on frames of this video, if
-    `napari_vitface.quantise` has not done so before.
+    outputs; the same call goes on from there, and does nothing once all is done. A frame that
+    cannot be decoded becomes a row without points. In int8, a model is made ready for it on frames
+    of this video, if `napari_vitface.quantise` has not done so before.
 
     Parameters
     ----------
@@ -85,7 +86,8 @@ def predict(
     overlay : bool
         Also write a labelled video, ``<video>_vitface_<model>_overlay.mp4``.
     overwrite : bool
-        Replace outputs that exist.
+        Replace outputs that exist. Else those that were made with the same settings, model and
+        video are kept, and others are refused.
     resources : Resources, optional
         Where to borrow the model and the video from.
     {settings}
@@ -124,16 +126,19 @@ def predict(
         )
         # Before anything slow, and before a part file is made. A part file may be what a run left
         # that wrote its tables but not its overlay; whether it is, is seen below.
+        digest = file_digest(file)
+        asked = asked_of(source, stamp, digest, chosen, looking)
         if not overwrite and not outputs.part.exists():
-            outputs.refuse_if_existing()
+            earlier = tables_there(outputs, asked, source.path)
+            if earlier is not None:
+                yield Finished("predict", earlier)
+                return
         computing = looking.computing
         made = precision != "int8" or has_int8(file)
         network = yield from shared.loading(
             stack, file, computing if made else replace(computing, precision="fp32")
         )
-        fingerprint = fingerprint_of(
-            source, stamp, file_digest(file), chosen, network.keypoints.names
-        )
+        fingerprint = fingerprint_of(source, stamp, digest, chosen, network.keypoints.names)
         face = None
         if looking.crop == "auto":
             face = face_of(outputs.part, fingerprint)
@@ -146,9 +151,9 @@ def predict(
         fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, record_type(len(network.keypoints)), chosen)
         stack.callback(part.leave)
-        run = _Run(source, stamp, chosen, network, view, part, outputs, face)
-        tables_there = run.tables_are_written()
-        if not overwrite and not tables_there:
+        run = _Run(source, stamp, asked, chosen, network, view, part, outputs, face)
+        written = run.tables_are_written()
+        if not overwrite and not written:
             outputs.refuse_if_existing()
         outputs.remove_leftovers()
         yield Started("predict", len(chosen), settings=run.settings())
@@ -167,7 +172,7 @@ def predict(
             )
         yield from run.show_earlier()
         try:
-            if not tables_there:
+            if not written:
                 yield from run.predict()
             if outputs.overlay is not None:
                 yield from run.draw_overlay()
@@ -187,6 +192,7 @@ class _Run:
         self,
         video: Video,
         stamp: VideoStamp,
+        asked: Mapping[str, object],
         frames: range,
         model: KeypointModel,
         view: View,
@@ -197,6 +203,7 @@ class _Run:
         self.face = None if face is None else face_found(face, video, model)
         self.video = video
         self.stamp = stamp
+        self.asked = asked
         self.frames = frames
         self.model = model
         self.view = view
@@ -254,7 +261,7 @@ class _Run:
         pace = Pace()
         with ExitStack() as stack:
             settings = plain_data(self.settings())
-            made = {key: settings[key] for key in _MADE_WITH}
+            made = {**{key: settings[key] for key in _MADE_WITH}, "asked": self.asked}
             heading = Heading(self.model.keypoints, self.scorer, self.video.path.name, about=made)
             recorder = Recorder(self.part, self.outputs, heading)
             stack.callback(recorder.stop)

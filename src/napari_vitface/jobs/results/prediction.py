@@ -111,6 +111,8 @@ class PredictResult(Result):
         That predicting took.
     frames_per_second : float or None
         None if an earlier run had done all.
+    made : bool
+        False if the files were there already, made by a run with the same settings.
     """
 
     video: str
@@ -129,6 +131,7 @@ class PredictResult(Result):
     device: str
     precision: str
     batch_size: int
+    made: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,82 @@
+"""Tables that a run with the same settings has left: what is done need not be done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from napari_vitface.jobs.outputs import Outputs
+from napari_vitface.jobs.part_file import record_type
+from napari_vitface.jobs.predicted_rows import Tally
+from napari_vitface.jobs.results.prediction import PredictResult
+
+
+def tables_there(
+    outputs: Outputs, asked: Mapping[str, object], video: Path
+) -> PredictResult | None:
+    """What a run that was asked for the same has left of a video; None if nothing stands there.
+
+    Parameters
+    ----------
+    asked : mapping
+        See `napari_vitface.jobs.fingerprint.asked_of`; tables keep it.
+
+    Raises
+    ------
+    VitFaceError
+        Something else stands in the place of an output.
+    """
+    there = outputs.existing()
+    if not there:
+        return None
+    made = _made(outputs.h5)
+    if there != outputs.wanted or made.get("asked") != asked:
+        outputs.refuse_if_existing()
+    tally, frames = _tally(outputs.h5)
+    return PredictResult(
+        video=str(video),
+        model=made["model"],
+        h5=str(outputs.h5),
+        csv=str(outputs.csv),
+        overlay=None if outputs.overlay is None else str(outputs.overlay),
+        frames=frames,
+        broken=tuple(tally.broken),
+        low_confidence=tally.low_confidence,
+        crop=tuple(made["crop"]),
+        white=made["white"],
+        face=None,
+        seconds=0.0,
+        frames_per_second=None,
+        device=made["device"],
+        precision=made["precision"],
+        batch_size=made["batch_size"],
+        made=False,
+    )
+
+
+def _made(table: Path) -> dict[str, Any]:
+    """How a table was made; empty if it does not say."""
+    try:
+        with h5py.File(table) as file:
+            found = json.loads(file.attrs["vitface"])
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tally(table: Path) -> tuple[Tally, int]:
+    from napari_vitface.formats.poses import read_poses
+
+    poses = read_poses(table)
+    rows = np.empty(len(poses.frames), record_type(poses.xy.shape[1]))
+    rows["frame"], rows["xy"], rows["confidence"] = poses.frames, poses.xy, poses.confidence
+    # Every frame that could be decoded has all points.
+    rows["confidence"][np.isnan(poses.xy).all(axis=(1, 2))] = np.nan
+    tally = Tally()
+    tally.note(rows)
+    return tally, len(rows)

@@ -75,6 +75,30 @@ def test_another_table_ends_the_work_on_the_last_one(session: Workbench, pump: A
     assert np.nanmax(store.envelope(trace, 0, 450_000, 300)[1]) == np.nanmax(last.xy[:, 0, 0])
 
 
+@pytest.mark.parametrize("columns", [1000, 40])
+def test_a_variance_is_a_band_around_each_run_of_positions(
+    session: Workbench, columns: int
+) -> None:
+    store = TraceStore(session, lambda: None)
+    x = Trace("x", ("eye",))
+    store.want([x, Trace("confidence", ("eye",))])
+    table = noisy(300)
+    table.xy[:, 0] = 50
+    table.xy[150:] = np.nan
+    variance = np.full((300, 3, 2), 4, np.float32)
+    variance[100:] = np.nan
+    store.set_table(table, None, variance)
+    at, edge = store.band(x, 0, 300, columns)
+    known = np.isfinite(edge)
+    np.testing.assert_allclose(np.unique(edge[known]), [50 - 3.92, 50 + 3.92], rtol=1e-6)
+    assert at[known].max() < 120
+    # An outline goes back to where it begins, and ends there.
+    assert known.tolist() == [True] * (len(edge) - 1) + [False]
+    assert not len(store.band(Trace("confidence", ("eye",)), 0, 300, columns)[0])
+    store.set_table(table, None)
+    assert not len(store.band(x, 0, 300, columns)[0])
+
+
 def test_poses_that_come_in_later_are_taken_in(session: Workbench, pump: Any) -> None:
     store = TraceStore(session, lambda: None)
     x, speed = Trace("x", ("eye",)), Trace("speed", ("eye",))

@@ -16,6 +16,9 @@ from napari_vitface.pose.edits import Operation
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.events.video_events import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
@@ -74,6 +77,8 @@ class OpenVideo:
         What is shown of them is `predictions`.
     model : str
         Name of the model that the poses come from.
+    variance : (T, K, 2) float32 or None
+        Of x and y of the poses, in squared pixels, if their table has it.
     saved : Path or None
         The table on disk that the poses were read from or are written to.
     source : Path or None
@@ -113,6 +118,7 @@ class OpenVideo:
     layer: Image
     poses: PoseTable | None = None
     model: str = ""
+    variance: NDArray[np.float32] | None = None
     saved: Path | None = None
     source: Path | None = None
     crop: Crop | None = None
@@ -165,6 +171,11 @@ class OpenVideo:
         if self.filtered is not None and self.filtered[0] is self.poses:
             return self.filtered[2]
         return self.poses
+
+    @property
+    def shown_variance(self) -> NDArray[np.float32] | None:
+        """That of `predictions`: of what filters made of them it is not known."""
+        return self.variance if self.predictions is self.poses else None
 
     @property
     def keypoints(self) -> KeypointSet | None:

@@ -30,7 +30,9 @@ from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
     from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
@@ -186,9 +188,15 @@ class Session:
         """The chosen model's name as files carry it."""
         return model_stem(self.model)
 
-    def set_poses(self, opened: OpenVideo, poses: PoseTable | None, model: str) -> None:
+    def set_poses(
+        self,
+        opened: OpenVideo,
+        poses: PoseTable | None,
+        model: str,
+        variance: NDArray[np.float32] | None = None,
+    ) -> None:
         """Give a video its poses; they are drawn if it is the one on screen."""
-        opened.poses, opened.model = poses, model
+        opened.poses, opened.model, opened.variance = poses, model, variance
         self.poses_given.emit(opened)
 
     @property

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PoseTable
 
 
-def read_predictions(path: Path, frames: int, known: Iterable[KeypointSet]) -> PoseTable:
+def read_predictions(
+    path: Path, frames: int, known: Iterable[KeypointSet]
+) -> tuple[PoseTable, NDArray[np.float32] | None]:
     """Predictions of ours or of another program, one row for each frame of a video.
+
+    Beside them stands the variance of each point (frames, K, 2), where the table has it.
 
     Parameters
     ----------
@@ -27,16 +34,20 @@ def read_predictions(path: Path, frames: int, known: Iterable[KeypointSet]) -> P
     LabelError
         If the table cannot be read or goes beyond the video's end.
     """
-    from napari_vitface.formats.poses import read_poses
+    from napari_vitface.formats.format import read_as
 
-    poses = read_poses(path)
+    found = read_as("predictions", path)
+    poses, variance = found.poses, None
     if len(poses.frames) and poses.frames[-1] >= frames:
         raise LabelError(
             f"{path.name} goes up to frame {poses.frames[-1]}, but the video has {frames} frames: "
             "it is of another video."
         )
     poses.keypoints = _known_keypoints(poses.keypoints, known)
-    return poses.dense(frames)
+    if found.variance is not None:
+        variance = np.full((frames, len(poses.keypoints), 2), np.nan, np.float32)
+        variance[poses.frames] = found.variance
+    return poses.dense(frames), variance
 
 
 def _known_keypoints(found: KeypointSet, known: Iterable[KeypointSet]) -> KeypointSet:

@@ -10,6 +10,9 @@ from napari_vitface.gui.predict.other_tables import read_predictions
 from napari_vitface.jobs.outputs import find_predictions
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
@@ -38,12 +41,12 @@ class SavedPredictions:
         sets = [session.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
         known = [one for one in sets if one is not None]
 
-        def show(result: PoseTable | Exception) -> None:
+        def show(result: tuple[PoseTable, NDArray[np.float32] | None] | Exception) -> None:
             if isinstance(result, Exception):
                 session.tell(sentence_of(f"reading {path.name}", result), "warning")
             else:
                 opened.source, opened.saved = path, None
-                session.set_poses(opened, result, path.stem)
+                session.set_poses(opened, result[0], path.stem, result[1])
             session.model_changed.emit()
 
         session.in_background(lambda: read_predictions(path, len(opened.video), known), show)

@@ -230,6 +230,7 @@ class Panel(pg.PlotItem):
         self.view.invertY(kind.key == "y")
         self._curves: dict[Trace, Any] = {}
         self._dots: dict[Trace, Any] = {}
+        self._bands: dict[Trace, Any] = {}
         self._auto = True
         self._title = QGraphicsSimpleTextItem(self.getAxis("left"))
         self._title.setPos(2, 1)
@@ -275,9 +276,13 @@ class Panel(pg.PlotItem):
         for trace in [each for each in self._curves if each not in traces]:
             self.removeItem(self._curves.pop(trace))
             self.removeItem(self._dots.pop(trace))
+            self.removeItem(self._bands.pop(trace))
         for trace, colour in traces.items():
             if trace not in self._curves:
                 self._curves[trace] = Curve(connect="finite", skipFiniteCheck=False)
+                self._bands[trace] = Curve(pen=None, fillLevel="enclosed", connect="finite")
+                self._bands[trace].setZValue(-1)
+                self.addItem(self._bands[trace], ignoreBounds=True)
                 self._dots[trace] = pg.ScatterPlotItem(pxMode=True, size=7)
                 self._dots[trace].hide()
                 self.addItem(self._curves[trace], ignoreBounds=True)
@@ -286,6 +291,9 @@ class Panel(pg.PlotItem):
             stands_out = not trace.derived and trace.keypoints[0] in strong
             self._curves[trace].setPen(pg.mkPen(colour, width=2 if stands_out else 1))
             self._curves[trace].setZValue(1 if stands_out else 0)
+            faint = QColor(colour)
+            faint.setAlpha(60)
+            self._bands[trace].setBrush(pg.mkBrush(faint))
             self._dots[trace].setPen(pg.mkPen(colour, width=1.5))
             self._dots[trace].setBrush(pg.mkBrush(colour))
         if self._legend is not None:
@@ -317,6 +325,9 @@ class Panel(pg.PlotItem):
             if offset:
                 y = y - np.float32(offset)
             curve.setData(x, y)
+            x, edge = store.band(trace, start, stop, columns)
+            self._bands[trace].setVisible(len(x) > 0)
+            self._bands[trace].setData(x, edge - np.float32(offset) if offset else edge)
             frames, values, seen = labels.values(trace, start, stop)
             if offset:
                 values = values - np.float32(offset)

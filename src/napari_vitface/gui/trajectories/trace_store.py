@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.kinematics import Pyramid, Trace, build
+from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
-    from napari_vitface.pose.table import PoseTable
 
 #: Samples (frames times traces) that are gone through at once rather than in the background.
 _AT_ONCE = 1_000_000
+
+#: Standard deviations to each side that a band of uncertainty reaches: 95 %.
+_WIDTH = 1.96
 
 #: Samples that the middle of a trace is estimated from.
 _SAMPLED = 2000
@@ -50,11 +53,28 @@ class TraceStore:
         self._stale: dict[Trace, tuple[int, int]] = {}
         self._generation = 0
         self._working = False
+        #: Of the lower and the upper edge of bands, if the table has any.
+        self._edges: list[TraceStore] = []
 
-    def set_table(self, table: PoseTable | None, times: NDArray[np.float64] | None) -> None:
-        """Draw from another table, whose row i is frame i, and times of its rows in seconds."""
+    def set_table(
+        self,
+        table: PoseTable | None,
+        times: NDArray[np.float64] | None,
+        variance: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Draw from another table, whose row i is frame i, and times of its rows in seconds.
+
+        `variance` (T, K, 2) is that of its positions, drawn as a band.
+        """
         self.table = table
         self.times = times
+        self._edges = []
+        if table is not None and variance is not None:
+            away = np.float32(_WIDTH) * np.sqrt(variance)
+            for xy in (table.xy - away, table.xy + away):
+                edge = TraceStore(self._session, self._changed)
+                edge.set_table(PoseTable(table.keypoints, xy), times)
+                self._edges.append(edge)
         self._generation += 1
         self._working = False
         self._pyramids.clear()
@@ -65,6 +85,8 @@ class TraceStore:
     def want(self, traces: Iterable[Trace]) -> None:
         """See to it that these can be drawn."""
         self._wanted = list(traces)
+        for edge in self._edges:
+            edge.want([trace for trace in self._wanted if trace.kind in ("x", "y")])
         table = self.table
         if table is None:
             return
@@ -100,6 +122,29 @@ class TraceStore:
         if pyramid is None:
             return np.empty(0), np.empty(0, dtype=np.float32)
         return pyramid.envelope(start, stop, columns, self._reader(trace))
+
+    def band(
+        self, trace: Trace, start: int, stop: int, columns: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Corners of the outlines of where a position is with 95 %, one for each run of frames.
+
+        NaN stands between two outlines; there is none where no variance is known.
+        """
+        if not self._edges or trace.kind not in ("x", "y"):
+            return np.empty(0), np.empty(0, dtype=np.float32)
+        (x, low), (_, high) = (edge.envelope(trace, start, stop, columns) for edge in self._edges)
+        x = np.where(np.isfinite(low), x, np.nan)
+        gaps = np.flatnonzero(np.isnan(x))
+        runs = [part[np.isfinite(x[part])] for part in np.split(np.arange(len(x)), gaps)]
+        runs = [run for run in runs if len(run) > 1]
+        outline_x = [np.append(np.concatenate([x[run], x[run[::-1]]]), np.nan) for run in runs]
+        outline_y = [
+            np.append(np.concatenate([low[run], high[run[::-1]]]), np.float32(np.nan))
+            for run in runs
+        ]
+        if not runs:
+            return np.empty(0), np.empty(0, dtype=np.float32)
+        return np.concatenate(outline_x), np.concatenate(outline_y)
 
     def middle(self, trace: Trace) -> float | None:
         """About the median of a position over the whole video; None if it has no values."""

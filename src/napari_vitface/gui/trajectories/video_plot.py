@@ -124,7 +124,7 @@ class VideoPlot:
         times = video.times if video.frame_rate > 0 else None
         self._form.set_rate(video.frame_rate)
         self._plot.set_length(len(video), times)
-        self.store.set_table(self._table(), times)
+        self.store.set_table(self._table(), times, self._opened.shown_variance)
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
@@ -237,7 +237,7 @@ class VideoPlot:
     def _take_table(self) -> None:
         table = self._table()
         if table is not self.store.table:
-            self.store.set_table(table, self.store.times)
+            self.store.set_table(table, self.store.times, self._opened.shown_variance)
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""

@@ -20,8 +20,9 @@ from napari_vitface.cli.arguments import (
 )
 from napari_vitface.cli.tables import aligned
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.attention import DEFAULT, METHODS, settings_of
+from napari_vitface.settings.attention import DEFAULT, METHODS
 from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.kind import settings_of
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter

@@ -8,7 +8,7 @@ declaration. What computes it is named, and imported only where there is PyTorch
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from string import Formatter
 from typing import Annotated, Any, Literal, cast
 
@@ -21,8 +21,9 @@ from napari_vitface.settings.attention_method import (
     LayeredMethod,
     MapSettings,
 )
+from napari_vitface.settings.kind import problem_beside, settings_of, with_settings
 from napari_vitface.settings.network_layers import name_heads, name_layers
-from napari_vitface.settings.option import Option, Setting, Value, declared
+from napari_vitface.settings.option import Option, Value, declared
 
 
 class Rollout(FusedMethod):
@@ -168,20 +169,9 @@ class Superpixels(BlankingMethod):
         return "pixels"
 
 
-def settings_of(methods: Iterable[AttentionMethod]) -> dict[str, Setting]:
-    """The settings of several methods by name."""
-    return {name: each for method in methods for name, each in declared(type(method)).items()}
-
-
 def _problem(method: AttentionMethod, others: Mapping[str, AttentionMethod]) -> str:
     """Why a method of another package cannot stand beside others; empty if it can."""
-    needed = ("title", "help", "caption", "compute")
-    missing = [each for each in needed if not hasattr(method, each)]
-    if missing:
-        return f"it does not declare {', '.join(missing)}"
-    known, own = settings_of(others.values()), declared(type(method))
-    other = [name for name, each in own.items() if known.get(name, each) != each]
-    return f"a setting named {', '.join(other)} means something else elsewhere" if other else ""
+    return problem_beside(method, others, needed=("title", "help", "caption", "compute"))
 
 
 #: All methods by name, as they are unless settings are chosen. Other packages add theirs as entry
@@ -225,8 +215,7 @@ def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
     strange = of_layers.keys() & settings.keys() - own.keys()
     if any(settings[each] != settable[each].default for each in strange):
         raise VitFaceError(f"The method {name} {method.limits}; leave these settings out.")
-    chosen: Any = {each: value for each, value in settings.items() if each in own}
-    return replace(method, **chosen)
+    return with_settings(method, settings)
 
 
 def describe(

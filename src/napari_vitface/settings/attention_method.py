@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.settings.kind import Kind
 from napari_vitface.settings.network_layers import Layers, resolve_layers
 from napari_vitface.settings.option import Option, Value
 
@@ -47,22 +48,14 @@ class MapSettings(TypedDict, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentionMethod:
-    """A way to explain a keypoint; the fields are its settings.
+class AttentionMethod(Kind):
+    """A way to explain a keypoint; `compute` is a `napari_vitface.attention.choices.Compute`.
 
     Attributes
     ----------
-    name : str
-        In jobs, on the command line and in files.
-    title : str
-        In lists.
-    help : str
-        What it does, in a sentence that begins with a small letter and has no full stop.
     caption : str
         How a map was computed: a template of its described settings, ``{layers}``, ``{heads}`` and
         ``{unit}``. Settings that it leaves out are told behind it where they are not the default.
-    compute : str
-        ``module:function`` of what computes it; see `napari_vitface.attention.choices.Compute`.
     cost : {"pass", "keypoint", "seconds"}
         Hardly more than the pass that finds the pose, so that many frames go together; time for
         each keypoint, so that those alone are asked for that are shown; or seconds a frame.
@@ -80,11 +73,7 @@ class AttentionMethod:
         of the map), and what that is; empty if it explains keypoints alone.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    help: ClassVar[str]
     caption: ClassVar[str]
-    compute: ClassVar[str]
     cost: ClassVar[Literal["pass", "keypoint", "seconds"]] = "pass"
     starts_anywhere: ClassVar[bool] = False
     requires: ClassVar[tuple[str, str] | None] = None
@@ -125,11 +114,6 @@ class AttentionMethod:
     def usual_layers(cls, depth: int) -> range:
         """Those that it looks at unless it is told, of a model with so many; empty without any."""
         return range(0)
-
-    @classmethod
-    def load(cls) -> Any:
-        """Import what computes it."""
-        return resolve_name(cls.compute)
 
     @classmethod
     def load_of_states(cls) -> Any:

@@ -1,8 +1,8 @@
 """Kinds of what is computed of a video, each one class whose instance is what was chosen of it.
 
-Features of frames and traces are such. The options of the command line, forms, the settings kept in
-files and the dispatch come from the declaration. What computes a kind is named, and imported only
-where it is computed.
+Features of frames, traces and attention methods are such. The options of the command line, forms,
+the settings kept in files and the dispatch come from the declaration. What computes a kind is
+named, and imported only where it is computed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Kind:
         for name, setting in declared(type(self)).items():
             setting.check(getattr(self, name))
 
-    def described(self) -> dict[str, object]:
+    def described(self) -> Mapping[str, object]:
         """Name and settings as plain data for files."""
         return {"kind": self.name, **{each.name: getattr(self, each.name) for each in fields(self)}}
 
@@ -59,9 +59,11 @@ def settings_of(kinds: Iterable[Kind]) -> dict[str, Setting]:
     return {name: each for kind in kinds for name, each in declared(type(kind)).items()}
 
 
-def problem_beside(kind: Kind, others: Mapping[str, Kind]) -> str:
+def problem_beside(
+    kind: Kind, others: Mapping[str, Kind], needed: Iterable[str] = ("title", "help", "compute")
+) -> str:
     """Why a kind of another package cannot stand beside others; empty if it can."""
-    missing = [each for each in ("title", "help", "compute") if not hasattr(kind, each)]
+    missing = [each for each in needed if not hasattr(kind, each)]
     if missing:
         return f"it does not declare {', '.join(missing)}"
     known, own = settings_of(others.values()), declared(type(kind))

@@ -299,7 +299,7 @@ def _made(
         states=labelled.states,
         classifier=chosen.classifier,
         fitted=fitted.kind,
-        features=tuple(kind.described() for kind in collected.kinds),
+        features=tuple(dict(kind.described()) for kind in collected.kinds),
         layouts=collected.layouts,
         columns=seen.values.shape[1],
         crop=chosen.crop,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_model, add_setting, add_white, frames
+from napari_vitface.errors import VitFaceError
 from napari_vitface.pose.roles import ROLES
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.traces import DEFAULT, TRACES
@@ -70,6 +71,19 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="form of the table (default: %(default)s; parquet needs pyarrow)",
     )
     parser.add_argument(
+        "--nwb",
+        action="store_true",
+        help="write <video>_traces.nwb beside the table (needs pynwb)",
+    )
+    parser.add_argument(
+        "--triggers",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="times of the camera's triggers, one a frame, as CSV, TSV, plain text or .npy; one "
+        "file for each video, in their order (default: the time stamps of the video's file)",
+    )
+    parser.add_argument(
         "--output-dir",
         type=Path,
         metavar="DIR",
@@ -122,6 +136,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             model=arguments.model,
             frames=arguments.frames,
             table=arguments.table,
+            nwb=arguments.nwb,
+            triggers=triggers.get(video),
             output_dir=arguments.output_dir,
             overwrite=arguments.overwrite,
             white=arguments.white,
@@ -131,6 +147,13 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         return result
 
     videos: list[Path] = arguments.videos
+    given: list[Path] = arguments.triggers or []
+    if given and len(given) != len(videos):
+        raise VitFaceError(
+            f"--triggers is given {len(given)} times for {len(videos)} videos: give a file for "
+            "each, in their order."
+        )
+    triggers = dict(zip(videos, given, strict=False))
     refuse_same_outputs(videos, arguments.output_dir)
     done, failed = one_by_one(
         videos, run, reporter, job="traces", past="measured", debug=arguments.debug
@@ -149,6 +172,8 @@ def _told(result: TracesResult) -> list[str]:
         f"{result.table} ({count} {'trace' if count == 1 else 'traces'}): "
         f"{result.frames} frames{pace}"
     ]
+    if result.nwb:
+        lines.append(f"{result.nwb} (the same)")
     return lines + ([f"{result.components} (spatial components)"] if result.components else [])
 
 

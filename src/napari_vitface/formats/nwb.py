@@ -103,6 +103,15 @@ def _times(series: Any, choice: Choice) -> tuple[float, NDArray[np.float64]]:
     return choice.frame_rate or (1 / float(np.median(steps)) if len(steps) else 1.0), times
 
 
+def new_file(what: str) -> Any:
+    """An NWB file in memory that says in a sentence what it holds, and no date as there is none."""
+    return needed("pynwb", "sleap").NWBFile(
+        session_description=f"{what} When it was recorded is not known.",
+        identifier=str(uuid.uuid4()),
+        session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
+    )
+
+
 class _Sink:
     """A file that is written as a whole, for its arrays have a length from the beginning."""
 
@@ -154,11 +163,7 @@ class _Sink:
             source_software="napari-vitface",
             skeleton=skeleton,
         )
-        file = pynwb.NWBFile(
-            session_description="Keypoints of a video; when it was recorded is not known.",
-            identifier=str(uuid.uuid4()),
-            session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
-        )
+        file = new_file("Keypoints of a video.")
         module = file.create_processing_module("behavior", "Keypoints of a video.")
         module.add(ndx_pose.Skeletons(skeletons=[skeleton]))
         module.add(estimate)

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import leftovers
 from napari_vitface.errors import VideoError, VitFaceError
+from napari_vitface.jobs.camera_triggers import read_triggers
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
-from napari_vitface.jobs.outputs import made_folder, output_path, results_folder
+from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
+from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
 
@@ -53,6 +55,8 @@ def traces(
     model: str = "mouse-face",
     frames: slice | range | str | None = None,
     table: Literal["csv", "parquet"] = "csv",
+    nwb: bool = False,
+    triggers: str | os.PathLike[str] | None = None,
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     white: int | None = None,
@@ -84,6 +88,11 @@ def traces(
     frames : slice, range or "START:STOP", optional
         Default: all.
     table : {"csv", "parquet"}
+    nwb : bool
+        Write ``<video>_traces.nwb`` beside it.
+    triggers : path, optional
+        Times of the camera's triggers (`napari_vitface.jobs.camera_triggers`), which are those of
+        the frames then; default: the time stamps in the video's file.
     output_dir : path, optional
         Default: where the video is.
     overwrite : bool
@@ -111,28 +120,27 @@ def traces(
         source = stack.enter_context(shared.video(video, white=white))
         stamp = VideoStamp.of(source.path)
         span = _in_a_row(frame_range(frames, len(source), source.path.name))
-        material = _material(source, span, regions, roles, chosen, predictions, model)
+        times = source.times if source.frame_rate > 0 else None
+        if triggers is not None:
+            times = read_triggers(Path(triggers), source.path.name, len(source))
+        material = _material(source, span, times, regions, roles, chosen, predictions, model)
         measures = [kind.load()(kind, material) for kind in chosen]
         folder = made_folder(
             results_folder(source.path) if output_dir is None else Path(output_dir)
         )
-        path = output_path(source.path, f"_traces.{table}", folder=folder)
-        spatial = output_path(source.path, "_traces_components.h5", folder=folder)
-        for each in (path, spatial):
-            if each.exists() and not overwrite:
-                raise VitFaceError(
-                    f"{each.name} already exists in {folder}; choose to overwrite (--overwrite), "
-                    "or another output folder."
-                )
-        run = _Run(material, measures)
+        files = TraceFiles.of(source.path, folder, table, nwb=nwb)
+        files.check(source.path.name, overwrite=overwrite, timed=times is not None)
+        run = _Run(material, measures, timed=times is not None)
         part = None
         if run.extractors:
             about = _about(material, stamp, chosen)
-            part = PartFile(path.with_name(f"{path.stem}.part"), about, run.record, span)
+            part = PartFile(
+                files.table.with_name(f"{files.table.stem}.part"), about, run.record, span
+            )
             stack.callback(part.leave)
             _require_room(part, run.record, span)
             # We hold the lock, so nobody else writes these.
-            for other in (*leftovers(path), *leftovers(spatial)):
+            for other in (*leftovers(files.table), *leftovers(files.components)):
                 other.unlink(missing_ok=True)
         yield Started("traces", len(span), settings=run.settings(chosen, part))
         for problem in source.problems:
@@ -151,7 +159,7 @@ def traces(
                 stamp.check(source.path)
                 raise
             stamp.check(source.path)
-        yield from run.write(part, path, spatial)
+        yield from run.write(part, files)
         seconds = time.monotonic() - began
         if run.broken:
             runs = runs_of(run.broken)
@@ -165,9 +173,10 @@ def traces(
             "traces",
             TracesResult(
                 video=str(source.path),
-                table=str(path),
+                table=str(files.table),
                 traces=tuple(column.name for measure in measures for column in measure.columns),
-                components=str(spatial) if run.has_components else None,
+                components=str(files.components) if run.has_components else None,
+                nwb=None if files.nwb is None else str(files.nwb),
                 frames=len(span),
                 broken=tuple(runs_of(run.broken)),
                 seconds=round(seconds, 3),
@@ -179,9 +188,12 @@ def traces(
 class _Run:
     """A video on its way through the extractors and measures."""
 
-    def __init__(self, material: TraceMaterial, measures: Sequence[Measure]) -> None:
+    def __init__(
+        self, material: TraceMaterial, measures: Sequence[Measure], *, timed: bool
+    ) -> None:
         self.material = material
         self.measures = measures
+        self.timed = timed
         self.window = _window(material, measures)
         wanted = [None if self.window is None else each.extractor(self.window) for each in measures]
         #: Two measures that keep the same keep it once.
@@ -243,9 +255,8 @@ class _Run:
         finally:
             blocks.close()  # type: ignore[attr-defined]
 
-    def write(self, part: PartFile | None, path: Path, spatial: Path) -> Iterator[Event]:
+    def write(self, part: PartFile | None, to: TraceFiles) -> Iterator[Event]:
         """Make the traces of what was kept, and write the files."""
-        from napari_vitface.formats.trace_table import title, writing_traces
         from napari_vitface.traces.components_file import write_components
 
         count = len(self.material.frames)
@@ -253,12 +264,12 @@ class _Run:
         for measure, its in zip(self.measures, kept, strict=True):
             for phrase in measure.prepare(its):
                 yield Progress(count, count, None, phrase)
-        titles = [title(*column) for measure in self.measures for column in measure.columns]
+        columns = [column for measure in self.measures for column in measure.columns]
         frames = np.asarray(self.material.frames, np.int64)
         video = self.material.video
-        times = self.material.times if video.frame_rate > 0 else None
+        times = self.material.times if self.timed else None
         try:
-            with writing_traces(path, titles, timed=times is not None) as sink:
+            with to.writing(columns, video.path.name, timed=self.timed) as write:
                 for start in range(0, count, _ROWS):
                     stop = min(start + _ROWS, count)
                     parts = [
@@ -266,16 +277,14 @@ class _Run:
                         for measure, its in zip(self.measures, kept, strict=True)
                     ]
                     rows = slice(start, stop)
-                    sink.write(
-                        frames[rows], None if times is None else times[rows], np.hstack(parts)
-                    )
+                    write(frames[rows], None if times is None else times[rows], np.hstack(parts))
                     self._note(part, start, stop)
                     yield Progress(count, count, None, "Writing the table")
             if self.has_components:
                 found = [each for measure in self.measures for each in measure.components]
-                write_components(spatial, found, video.path.name)
+                write_components(to.components, found, video.path.name)
         except OSError as error:
-            raise not_written(path, error) from error
+            raise not_written(to.table, error) from error
 
     def _kept(self, part: PartFile | None, place: int | None) -> Kept:
         from napari_vitface.traces.measure import Kept
@@ -300,6 +309,7 @@ class _Run:
 def _material(
     video: Video,
     frames: range,
+    times: NDArray[np.float64] | None,
     regions: Mapping[str, Rectangle] | None,
     roles: Mapping[str, Sequence[str]] | None,
     kinds: Sequence[TraceKind],
@@ -317,14 +327,14 @@ def _material(
     for each in named.values():
         FixedCrop.of(video, each)
     poses = poses_of(video, predictions, model) if "poses" in needs else None
-    times = video.times[frames.start : frames.stop]
+    seconds = (video.times if times is None else times)[frames.start : frames.stop]
     found: dict[str, tuple[str, ...]] = {}
     if poses is not None:
         try:
             found = roles_of(poses.keypoints.names, roles)
         except ValueError as error:
             raise VitFaceError(f"Roles of keypoints cannot be told: {error}.") from error
-    return TraceMaterial(video, frames, times, named, poses, found)
+    return TraceMaterial(video, frames, seconds, named, poses, found)
 
 
 def _window(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop | None:

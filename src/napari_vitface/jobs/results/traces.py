@@ -43,6 +43,8 @@ class TracesResult(Result):
         Names of the table's columns.
     components : str or None
         The file of spatial components, if there are any.
+    nwb : str or None
+        The NWB file with the same traces, if it was asked for.
     frames : int
         Rows of the table.
     broken : tuple of (first, last)
@@ -56,6 +58,7 @@ class TracesResult(Result):
     table: str
     traces: tuple[str, ...]
     components: str | None
+    nwb: str | None
     frames: int
     broken: tuple[tuple[int, int], ...]
     seconds: float

@@ -1,0 +1,100 @@
+"""The times of a camera's triggers: one for each frame of its video, by the recording's clock."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vitface.errors import VitFaceError
+from napari_vitface.events.text_table import TextTable, read_text_table
+
+#: What a column of times is called, the surest name first.
+_NAMES = ("trigger", "timestamp", "time", "second", "t")
+
+
+def read_triggers(path: Path, video: str, frames: int) -> NDArray[np.float64]:
+    """Seconds of each frame of a video.
+
+    Parameters
+    ----------
+    path : Path
+        A table of text (CSV or TSV) with a column of times, with a header or without; plain text
+        with a time a line; or an array of numpy (.npy).
+    video : str
+        Name of the video, for sentences.
+    frames : int
+        That it has.
+
+    Returns
+    -------
+    (frames,) float64
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: it cannot be read, has not one time for each frame, or they do not increase.
+    """
+    times = _array(path) if path.suffix.lower() == ".npy" else _column(path)
+    if len(times) != frames:
+        raise VitFaceError(
+            f"{path} has {len(times)} times, but {video} has {frames} frames: give one time for "
+            "each frame that is in the video."
+        )
+    wrong = np.flatnonzero(~(np.diff(times) > 0))
+    if len(wrong) or not np.isfinite(times).all():
+        row = int(wrong[0]) + 2 if len(wrong) else 1
+        raise VitFaceError(
+            f"The times in {path} do not increase: number {row} is not later than the one before, "
+            "or missing."
+        )
+    return times
+
+
+def _array(path: Path) -> NDArray[np.float64]:
+    try:
+        found = np.load(path, allow_pickle=False)
+        if found.ndim == 0 or found.size != len(found):
+            raise ValueError("one number a frame")
+        return np.asarray(found, np.float64).ravel()
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise VitFaceError(
+            f"{path} cannot be read as times: give an array of one number a frame."
+        ) from error
+
+
+def _column(path: Path) -> NDArray[np.float64]:
+    table = read_text_table(path, "triggers")
+    header = [_is_number(cell) for cell in table.columns]
+    rows = [row for _, row in table.rows]
+    lines = [line for line, _ in table.rows]
+    if all(header):
+        rows, lines = [table.columns, *rows], [1, *lines]
+    place = _place(table, headed=not all(header))
+    times = [table.number(line, place, row[place]) for line, row in zip(lines, rows, strict=True)]
+    return np.array([np.nan if time is None else time for time in times], np.float64)
+
+
+def _place(table: TextTable, *, headed: bool) -> int:
+    """Which column holds the times."""
+    if len(table.columns) == 1:
+        return 0
+    words = [re.split(r"[^a-z]+", name.lower()) for name in table.columns] if headed else []
+    for wanted in _NAMES:
+        found = [at for at, parts in enumerate(words) if wanted in parts or f"{wanted}s" in parts]
+        if len(found) == 1:
+            return found[0]
+    raise VitFaceError(
+        f"Which column of {table.path} has the times of the triggers cannot be told: keep one "
+        "column, or name one of them 'time'."
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True

@@ -26,7 +26,7 @@ from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
 from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
+from napari_vitface.settings.traces import DEFAULT, EYE, TraceKind, choose
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.crop import FixedCrop
@@ -78,7 +78,8 @@ def traces(
     settings : mapping, optional
         Of the kinds, by name.
     regions : mapping of str to (x, y, w, h), optional
-        Parts of the frame whose motion is measured, in video pixels; default the whole frame.
+        Parts of the frame whose motion is measured, in video pixels; default the whole frame. In
+        the one named "eye" the pupil is looked for; default about the eye's keypoints.
     roles : mapping of str to sequence of str, optional
         Keypoints of a role (`napari_vitface.pose.roles.ROLES`); default those whose names say so.
     predictions : path, optional
@@ -326,7 +327,15 @@ def _material(
     named = regions_of(video, regions)
     for each in named.values():
         FixedCrop.of(video, each)
-    poses = poses_of(video, predictions, model) if "poses" in needs else None
+    poses = None
+    if "poses" in needs:
+        poses = poses_of(video, predictions, model)
+    elif "eye" in needs and EYE not in named:
+        try:
+            poses = poses_of(video, predictions, model)
+        except VitFaceError as error:
+            where = f"--region {EYE}=X,Y,W,H"
+            raise VitFaceError(f"{error} Or say where the eye is ({where}).") from error
     seconds = (video.times if times is None else times)[frames.start : frames.stop]
     found: dict[str, tuple[str, ...]] = {}
     if poses is not None:

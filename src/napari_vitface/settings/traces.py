@@ -13,8 +13,9 @@ from napari_vitface.plugins import Registry
 from napari_vitface.settings.kind import Kind, choose_among, problem_beside
 from napari_vitface.settings.option import Option, Value
 
-#: What a kind of trace can need: the frames themselves, a table of keypoints.
-Need = Literal["picture", "poses"]
+#: What a kind of trace can need: the frames themselves, a table of keypoints, the region of the eye
+#: (of that name, or else about its keypoints).
+Need = Literal["picture", "poses", "eye"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class TraceKind(Kind):
 
     Attributes
     ----------
-    needs : set of {"picture", "poses"}
+    needs : set of {"picture", "poses", "eye"}
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"picture"})
@@ -124,6 +125,57 @@ class Eye(KeypointKind):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pupil(KeypointKind):
+    """The ellipse of the pupil in the region named `EYE`, or else about the eye's keypoints."""
+
+    name = "pupil"
+    title = "Pupil"
+    help = "area, centre, axes and angle of the pupil's ellipse, its confidence, and blinks"
+    compute = "napari_vitface.traces.pupil:pupil"
+    needs = frozenset({"picture", "eye"})
+
+    pupil: Annotated[
+        Literal["segmentation", "threshold"],
+        Option(
+            help="how the pupil is found: by a small network, or as what is darker than a level",
+            label="Pupil by",
+        ),
+    ] = "segmentation"
+    darker: Annotated[
+        float | None,
+        Option(
+            help="grey level (0 to 255) below which threshold takes pixels for pupil (default: "
+            "found in frames of the video)",
+            label="Darker than",
+            metavar="LEVEL",
+            gt=0,
+            le=255,
+        ),
+    ] = None
+    pupil_sure: Annotated[
+        float,
+        Option(
+            help="confidence of the pupil below which the eye blinks",
+            label="Blinks below",
+            metavar="P",
+            ge=0,
+            le=1,
+            step=0.05,
+        ),
+    ] = 0.6
+    across_blinks: Annotated[
+        float,
+        Option(
+            help="longest blink across which the pupil is interpolated",
+            label="Interpolate up to",
+            metavar="SECONDS",
+            ge=0,
+            step=0.1,
+        ),
+    ] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Whiskers(KeypointKind):
     name = "whiskers"
     title = "Whiskers"
@@ -195,6 +247,7 @@ TRACES: Registry[TraceKind] = Registry(
         MotionSvd(),
         MovieSvd(),
         Eye(),
+        Pupil(),
         Whiskers(),
         Nose(),
         Mouth(),
@@ -203,6 +256,8 @@ TRACES: Registry[TraceKind] = Registry(
     group="napari_vitface.traces",
     problem=problem_beside,
 )
+#: Name of the region in which the pupil is looked for.
+EYE = "eye"
 #: The kind unless another one is chosen.
 DEFAULT = Motion.name
 

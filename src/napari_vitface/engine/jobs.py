@@ -41,6 +41,11 @@ JOBS: Registry[Job] = Registry(
         Job(
             "compare_frames", "napari_vitface.jobs.states.compare:compare_frames", needs_torch=False
         ),
+        Job(
+            "component_picture",
+            "napari_vitface.jobs.component_picture:component_picture",
+            needs_torch=False,
+        ),
         Job("describe", "napari_vitface.jobs.describe:describe"),
         Job("evaluate", "napari_vitface.jobs.evaluate:evaluate"),
         Job("evaluate_states", "napari_vitface.jobs.states.evaluate:evaluate_states"),

@@ -11,7 +11,9 @@ SMALLEST = 16
 Crop = tuple[int, int, int, int]
 
 
-def crop_of_rectangle(vertices: ArrayLike, frame_size: tuple[int, int]) -> Crop | None:
+def crop_of_rectangle(
+    vertices: ArrayLike, frame_size: tuple[int, int], smallest: int = SMALLEST
+) -> Crop | None:
     """The pixels whose centres lie in a drawn rectangle.
 
     Parameters
@@ -19,17 +21,19 @@ def crop_of_rectangle(vertices: ArrayLike, frame_size: tuple[int, int]) -> Crop 
     vertices : (N, D) array
         Corners as a Shapes layer holds them; the last two columns are y, x in video pixels.
     frame_size : (height, width)
+    smallest : int
+        Pixels in a direction, at least.
 
     Returns
     -------
     (x, y, width, height) or None
-        Cut off at the frame's edge; None if less than 16 pixels are left in a direction.
+        Cut off at the frame's edge; None if less is left of it.
     """
     corners = np.asarray(vertices, dtype=float)[:, -2:]
     first = np.maximum(np.ceil(corners.min(axis=0)), 0)
     last = np.minimum(np.floor(corners.max(axis=0)), np.asarray(frame_size) - 1)
     height, width = (last - first + 1).astype(int)
-    if height < SMALLEST or width < SMALLEST:
+    if min(height, width) < smallest:
         return None
     return int(first[1]), int(first[0]), int(width), int(height)
 

@@ -27,6 +27,7 @@ from napari_vitface.gui.scroll_area import Column, SteadyScrollArea
 from napari_vitface.gui.section import ADDED, Note, Section
 from napari_vitface.gui.states.section import StatesSection
 from napari_vitface.gui.style import style_sheet
+from napari_vitface.gui.traces.section import TracesSection
 from napari_vitface.gui.video_section import VideoSection
 from napari_vitface.gui.workbench import session_of
 from napari_vitface.jobs.events import Event, Finished
@@ -61,6 +62,7 @@ class ViTFaceDock(DockedWidget):
         self.correct_section = CorrectSection(self.session)
         self.fine_tune_section = FineTuneSection(self.session)
         self.states_section = StatesSection(self.session)
+        self.traces_section = TracesSection(self.session)
         #: Those of other packages.
         self.added: dict[str, Section] = {}
         for kind in ADDED.values():
@@ -114,6 +116,7 @@ class ViTFaceDock(DockedWidget):
             "correct": self.correct_section,
             "fine-tune": self.fine_tune_section,
             "states": self.states_section,
+            "traces": self.traces_section,
             **self.added,
         }
 

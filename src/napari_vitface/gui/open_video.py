@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.events.video_events import VideoEvents
+    from napari_vitface.gui.traces.measured import Measured
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.jobs.results.states import CompareFramesResult
@@ -110,6 +111,10 @@ class OpenVideo:
     elsewhere : dict of int to str
         Frames in which a keypoint is tracked while the network looks elsewhere, and which
         keypoints these are.
+    regions : dict of str to (x, y, width, height)
+        Named parts of the frame in which traces are measured.
+    measured : Measured or None
+        The table of traces that is shown of it.
     compared : CompareFramesResult or None
         Its frames beside each other, if somebody looked.
     """
@@ -135,6 +140,8 @@ class OpenVideo:
     findings: list[LabelDoubted] = field(default_factory=list)
     traces: dict[str, list[MeasuredTrace]] = field(default_factory=dict)
     elsewhere: dict[int, str] = field(default_factory=dict)
+    regions: dict[str, Crop] = field(default_factory=dict)
+    measured: Measured | None = None
     compared: CompareFramesResult | None = None
 
     @property

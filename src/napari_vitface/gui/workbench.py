@@ -25,6 +25,9 @@ from napari_vitface.gui.states.face_layers import FaceLayers
 from napari_vitface.gui.states.frame_comparison import FrameComparison
 from napari_vitface.gui.states.responses import Responses
 from napari_vitface.gui.time_in_view import TimeInView
+from napari_vitface.gui.traces.layers import TraceLayers
+from napari_vitface.gui.traces.measuring import TraceMeasuring
+from napari_vitface.gui.traces.regions import RegionTool
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
 from napari_vitface.gui.which_frames.audits import Audits
@@ -54,6 +57,9 @@ class Workbench(Session):
         self.annotating = self.labelling.annotating
         self.classifying = Classifying(self)
         self.responses = Responses(self, self.classifying, self.annotating)
+        self.measuring = TraceMeasuring(self)
+        self.trace_layers = TraceLayers(self, self.measuring)
+        self.region_tool = RegionTool(self)
         self.white = WhiteLevels(self, self.labelling.documents)
         self.filters = Filters(self, self.labelling, self.prediction)
         self.fine_tune = FineTune(self, self.labelling)
@@ -74,6 +80,7 @@ class Workbench(Session):
         self.labelling.document_changed.connect(self.marks.refresh)
         self.labelling.keypoints_changed.connect(self.marks.refresh)
         self.labelling.changed.connect(self.marks.note_label)
+        self.video_list.traced.connect(self.measuring.note_done)
         self.view_changed.connect(self.attention.update)
         self.videos.switched.connect(self._arrange)
         self.videos.closed.connect(self._let_go_of)
@@ -102,6 +109,7 @@ class Workbench(Session):
         self.face_finding.cancel()
         self.fine_tune.close()
         self.classifying.close()
+        self.measuring.close()
         self.annotating.close()
         self.labelling.documents.close()
         with suppress(ReferenceError):  # The window may be gone already.
@@ -115,6 +123,8 @@ class Workbench(Session):
         self.attention_tools.canvas.close()
         self.frame_comparison.close()
         self.face_layers.close()
+        self.trace_layers.close()
+        self.region_tool.close()
         self.overlays.close()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MEAN, CONTRAST, HOG = "mean face", "contrast face", "HOG"
 #: Darker and brighter than elsewhere; the video shows where there is no difference.
-_DIFFERENCE = Colormap(
+DIFFERENCE = Colormap(
     [(0.1, 0.4, 1, 1), (0.1, 0.4, 1, 0), (1, 0.3, 0, 0), (1, 0.3, 0, 1)],
     controls=[0, 0.5, 0.5, 1],
     name="darker and brighter",
@@ -86,7 +86,7 @@ class FaceLayers:
             CONTRAST,
             face.contrast,
             face.corner,
-            colormap=_DIFFERENCE,
+            colormap=DIFFERENCE,
             contrast_limits=(-limit, limit),
         )
 

@@ -43,6 +43,8 @@ class PanelKind:
         Of a panel of measured traces.
     of_video : bool
         Whether its measured traces are of the video and not of keypoints.
+    of_table : bool
+        Whether these come from a table of traces, which may have many panels.
     """
 
     key: str
@@ -51,6 +53,7 @@ class PanelKind:
     help: str
     unit: str = ""
     of_video: bool = False
+    of_table: bool = False
 
     def takes(self, trace: Trace) -> bool:
         """Whether a trace belongs here."""
@@ -61,6 +64,17 @@ class PanelKind:
 STATE = "state"
 #: The panel of how like prototypes frames are.
 LIKENESS = "likeness"
+#: The panel of components of motion and of the movie.
+COMPONENTS = "components"
+#: The panels of the other traces of a table, by their units.
+PANEL_OF_UNIT = {
+    "grey levels": "energy",
+    "px²": "area",
+    "px": "place",
+    "°": "degrees",
+    "px/s": "moving",
+    "": "share",
+}
 
 PANELS = (
     PanelKind("x", "x", ("x",), "Position across, in pixels from the left"),
@@ -105,6 +119,18 @@ PANELS = (
         "How like the typical face of each label a frame is (States, Responses; frames, Likeness)",
         "correlation",
         of_video=True,
+    ),
+    *(
+        PanelKind(key, title, (), f"{help} (Traces)", unit, of_video=True, of_table=True)
+        for key, title, help, unit in (
+            ("energy", "energy", "Motion energy of each region", "grey levels"),
+            (COMPONENTS, "components", "First components of motion and movie", "grey levels"),
+            ("area", "pupil", "Area of the pupil", "px²"),
+            ("place", "places", "Where pupil, whisker pad, nose and mouth are", "px"),
+            ("degrees", "angles", "Angles of pupil and whiskers, and whisking", "°"),
+            ("moving", "moving", "How fast nose and mouth move", "px/s"),
+            ("share", "shares", "Opening of the eye, confidence of the pupil, blinks, bouts", ""),
+        )
     ),
 )
 

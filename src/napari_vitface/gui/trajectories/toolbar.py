@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import QAction, QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_vitface.gui.section import set_role
 from napari_vitface.gui.trajectories.panel import PANELS
@@ -15,6 +15,9 @@ _AT_FIRST = ("x", "y", "confidence")
 
 #: Panels that are offered only once there is a trace for them.
 _ON_DEMAND = ("distance", "angle", "near", "spread", "tokens", "state", "likeness")
+
+#: Panels of a table of traces that are shown at first, at most.
+_AT_ONCE = 3
 
 #: Looks of the buttons, beside those of `style.style_sheet`.
 STYLE = """
@@ -40,7 +43,22 @@ class TrajectoryToolbar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        # There are many panels of traces: they stand in a menu, the first ones ticked.
+        self.traces_button = QPushButton("Traces")
+        self.traces_button.setToolTip("Show or hide what was measured of the video")
+        self.traces_menu = QMenu(self.traces_button)
+        self.traces_button.setMenu(self.traces_menu)
+        self.traces_button.setHidden(True)
+        set_role(self.traces_button, "tool")
+        self._of_table: dict[str, QAction] = {}
         for kind in PANELS:
+            if kind.of_table:
+                action = self._of_table[kind.key] = self.traces_menu.addAction(kind.title)
+                action.setToolTip(kind.help)
+                action.setCheckable(True)
+                action.setVisible(False)
+                action.toggled.connect(lambda *_: self.changed.emit())
+                continue
             button = QPushButton(kind.title)
             button.setCheckable(True)
             button.setChecked(kind.key in _AT_FIRST)
@@ -50,6 +68,7 @@ class TrajectoryToolbar(QWidget):
             button.toggled.connect(lambda *_: self.changed.emit())
             self._panels[kind.key] = button
             layout.addWidget(button)
+        layout.addWidget(self.traces_button)
         self.centred = QCheckBox("centred")
         self.centred.setToolTip(
             "Draw x and y less their medians, so that small movements of keypoints that are far "
@@ -94,11 +113,13 @@ class TrajectoryToolbar(QWidget):
     @property
     def panels(self) -> list[str]:
         """Keys of the panels that are wanted, from top to bottom."""
-        return [
+        wanted = [
             key
             for key, button in self._panels.items()
             if button.isChecked() and not button.isHidden()
         ]
+        of_table = self._of_table.items()
+        return wanted + [key for key, each in of_table if each.isChecked() and each.isVisible()]
 
     def panel_button(self, key: str) -> QPushButton:
         """The button that shows and hides a panel."""
@@ -115,6 +136,15 @@ class TrajectoryToolbar(QWidget):
                     button.setChecked(True)
                     button.blockSignals(False)
                 button.setHidden(not there)
+        for key, action in self._of_table.items():
+            there = key in kinds
+            if there and not action.isVisible():
+                shown = [each for each in self._of_table.values() if each.isChecked()]
+                action.blockSignals(True)
+                action.setChecked(len(shown) < _AT_ONCE)
+                action.blockSignals(False)
+            action.setVisible(there)
+        self.traces_button.setHidden(not kinds & set(self._of_table))
 
     def add_export(self, text: str, work: Callable[[], None]) -> None:
         """Add an entry to the menu of Export."""
@@ -133,5 +163,5 @@ class TrajectoryToolbar(QWidget):
         over_time = not self.around_button.isChecked()
         for button in (self.export_button, self.filter_button, self.fit_button):
             button.setEnabled(self._usable and over_time)
-        for widget in (*self._panels.values(), self.centred, self.follow):
+        for widget in (*self._panels.values(), self.traces_button, self.centred, self.follow):
             widget.setEnabled(over_time)

@@ -27,7 +27,7 @@ from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import count, style_sheet
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
-from napari_vitface.gui.video_list.kinds import Settings
+from napari_vitface.gui.video_list.kinds import KINDS, Settings
 from napari_vitface.gui.video_list.messages import crop_words, list_words
 from napari_vitface.gui.video_list.table_model import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.table_view import VideoTableView
@@ -105,6 +105,11 @@ class VideoListDock(QWidget):
             "The part of the frame that the model looks at, in videos without a crop of their own"
         )
         self.faces.activated.connect(lambda _: self._on_faces())
+        self.kind = QComboBox()
+        for kind in KINDS.values():
+            self.kind.addItem(kind.title, kind.job)
+        self.kind.setToolTip("What is done with each video")
+        self.kind.activated.connect(lambda _: queue.set_kind(KINDS[self.kind.currentData()]))
         self.renew_button = QPushButton("Use the present settings")
         self.renew_button.setToolTip("Go on with what section 2 of the ViT Face dock is set to now")
         self.renew_button.clicked.connect(lambda: self.renew())
@@ -116,6 +121,8 @@ class VideoListDock(QWidget):
             (queue.changed, self.refresh),
             (queue.items.item_changed, self._on_item),
             (session.model_changed, self.refresh),
+            (session.measuring.chosen, self.refresh),
+            (session.region_tool.changed, self.refresh),
             (session.prediction.options_changed, self.refresh),
             (session.ended, self.close_links),
             (viewer.events.theme, self._restyle),
@@ -144,8 +151,9 @@ class VideoListDock(QWidget):
         ):
             bar.addWidget(widget)
         bar.addWidget(self.summary, 1)
+        bar.addWidget(self.kind)
         bar.addWidget(self.start_button)
-        label = QLabel("Looks at")
+        self._faces_label = label = QLabel("Looks at")
         set_role(label, "hint")
         set_role(self.settings, "hint")
         below.addWidget(self.settings, 1)
@@ -314,6 +322,10 @@ class VideoListDock(QWidget):
         self.settings.setText(queue.kind.words(wanted))
         self.settings.setToolTip(queue.kind.words(wanted))
         self.faces.setEnabled(not queue.going)
+        self.faces.setVisible(queue.kind.looks)
+        self._faces_label.setVisible(queue.kind.looks)
+        self.kind.setCurrentIndex(self.kind.findData(queue.kind.job))
+        self.kind.setEnabled(not queue.going)
         self.renew_button.setVisible(
             queue.interrupted and not queue.going and wanted != self._present_settings()
         )
@@ -325,8 +337,12 @@ class VideoListDock(QWidget):
             self.note.say("" if queue.items else queue.problem, "warning")
 
     def _present_settings(self) -> Settings:
-        settings = self._queue.kind.offered(self._session, self._session.prediction.options)
-        return {**settings, "crop": self.faces.currentData()}
+        session = self._session
+        options, measuring = session.prediction.options, session.measuring
+        settings = self._queue.kind.offered(session, options, measuring)
+        return (
+            {**settings, "crop": self.faces.currentData()} if self._queue.kind.looks else settings
+        )
 
     def _show_settings_kept(self) -> None:
         kept = [crop for _, crop in _FACES].index(self._queue.settings.get("crop"))

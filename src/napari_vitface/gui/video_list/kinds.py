@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
 from napari_vitface.jobs.events import Result
-from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
+from napari_vitface.jobs.outputs import Outputs, model_stem, output_path, output_place
 from napari_vitface.jobs.results.prediction import PredictResult
+from napari_vitface.jobs.results.traces import TracesResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import PredictOptions
     from napari_vitface.gui.session import Session
+    from napari_vitface.gui.traces.measuring import TraceMeasuring
 
 
 class Settings(TypedDict, total=False):
@@ -30,6 +32,10 @@ class Settings(TypedDict, total=False):
     output_dir: str | None
     frames: str | None
     overlay: bool
+    #: Of traces: which kinds, what is set of them, and the regions of the frame.
+    kinds: list[str]
+    settings: dict[str, Any]
+    regions: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,12 @@ class JobKind:
     result : callable
         What the job's `Finished` holds -> the file to open with the video, or None.
     offered : callable
-        (session, options of the Predict section) -> settings, as the window is set now.
+        (session, options of the Predict section, choices of the Traces section) -> settings, as
+        the window is set now.
     words : callable
         Settings in one line.
+    looks : bool
+        Whether it looks at a crop of each video.
     """
 
     job: str
@@ -64,8 +73,9 @@ class JobKind:
     place: Callable[[Path, Settings], Hashable]
     found: Callable[[Path, Settings], Path | None]
     result: Callable[[Result], Path | None]
-    offered: Callable[[Session, PredictOptions], Settings]
+    offered: Callable[[Session, PredictOptions, TraceMeasuring], Settings]
     words: Callable[[Settings], str]
+    looks: bool = True
 
 
 def _arguments(item: Item, settings: Settings) -> dict[str, object]:
@@ -93,7 +103,7 @@ def _found(video: Path, settings: Settings) -> Path | None:
     return None if outputs.part.exists() else next(iter(outputs.existing()), None)
 
 
-def _offered(session: Session, options: PredictOptions) -> Settings:
+def _offered(session: Session, options: PredictOptions, measuring: TraceMeasuring) -> Settings:
     step = options.frames.step if options.frames is not None else 1
     return {
         "model": session.model,
@@ -140,4 +150,58 @@ PREDICT = JobKind(
     words=_words,
 )
 
-KINDS: Mapping[str, JobKind] = {kind.job: kind for kind in (PREDICT,)}
+
+def _trace_arguments(item: Item, settings: Settings) -> dict[str, object]:
+    wanted = ("kinds", "settings", "regions", "model", "output_dir")
+    arguments: dict[str, object] = {name: settings.get(name) for name in wanted}
+    arguments |= {"video": item.path, "overwrite": item.again, "white": remembered(item.path)}
+    return arguments
+
+
+def _traces_found(video: Path, settings: Settings) -> Path | None:
+    table = output_path(video, "_traces.csv", folder=_folder(settings))
+    # A run that was stopped goes on.
+    part = table.with_suffix(".part")
+    return table if table.exists() and not part.exists() else None
+
+
+def _traces_offered(
+    session: Session, options: PredictOptions, measuring: TraceMeasuring
+) -> Settings:
+    opened = session.current
+    regions = opened.regions if opened is not None else {}
+    return {
+        "model": session.model,
+        "output_dir": None if options.output_dir is None else str(options.output_dir),
+        "kinds": list(measuring.kinds),
+        "settings": dict(measuring.settings),
+        # Those of the video on screen hold for all, as of one camera.
+        "regions": {name: list(region) for name, region in regions.items()},
+    }
+
+
+def _trace_words(settings: Settings) -> str:
+    folder, regions = _folder(settings), settings.get("regions") or {}
+    return "  ·  ".join(
+        (
+            ", ".join(settings.get("kinds") or ()),
+            f"in {', '.join(regions)}, as on screen" if regions else "whole frame",
+            "tables beside each video" if folder is None else f"tables in {folder}",
+        )
+    )
+
+
+TRACES_OF_VIDEOS = JobKind(
+    job="traces",
+    title="Measure",
+    past="measured",
+    arguments=_trace_arguments,
+    place=_place,
+    found=_traces_found,
+    result=lambda result: Path(result.table) if isinstance(result, TracesResult) else None,
+    offered=_traces_offered,
+    words=_trace_words,
+    looks=False,
+)
+
+KINDS: Mapping[str, JobKind] = {kind.job: kind for kind in (PREDICT, TRACES_OF_VIDEOS)}

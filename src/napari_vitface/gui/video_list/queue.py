@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.video_list.autosave import Autosave, Content
@@ -25,8 +27,8 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.results.prediction import (
     FindFaceResult,
-    PredictResult,
 )
+from napari_vitface.jobs.results.traces import TracesResult
 from napari_vitface.video.length import estimated_length
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class VideoQueue(Runner[ItemRun]):
     going : bool
         Whether the next video is begun when one ends.
     """
+
+    #: (`Item`): its traces were measured, or were there.
+    traced = Signal(object)
 
     def __init__(
         self, session: Session, prediction: Prediction, store: Store | None = None
@@ -169,6 +174,18 @@ class VideoQueue(Runner[ItemRun]):
         if run.item is item and run.seconds_left is not None:
             now = run.seconds_left
         return now + sum(lengths) * share / speed
+
+    def set_kind(self, kind: JobKind) -> None:
+        """Have another job done with the videos, which wait for it anew."""
+        if self.going or kind is self.kind:
+            return
+        self.kind = kind
+        self.settings = Settings()
+        for item in self.items:
+            self.items.update(item, done=0, result=None)
+            self.items.wait(item)
+        self._keeping.keep()
+        self.changed.emit()
 
     def start(self, settings: Settings) -> None:
         """Go through what waits, one video after the other."""
@@ -300,7 +317,7 @@ class VideoQueue(Runner[ItemRun]):
                     item, done=run.done, total=run.total, speed=speed, message=run.doing
                 )
             case Finished(result=result):
-                speed = result.frames_per_second if isinstance(result, PredictResult) else None
+                speed = getattr(result, "frames_per_second", None)
                 said = result.sentence if isinstance(result, FindFaceResult) else ""
                 self.items.update(
                     item,
@@ -313,6 +330,8 @@ class VideoQueue(Runner[ItemRun]):
                     again=False,
                 )
                 self._speed = item.speed
+                if isinstance(result, TracesResult):
+                    self.traced.emit(item)
                 self._poses.note_saved(run)
                 self._over(run)
             case Cancelled():

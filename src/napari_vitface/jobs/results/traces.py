@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vitface.jobs.events import Result, Settings
 from napari_vitface.jobs.results.videos import FailedVideo
 
@@ -71,3 +74,24 @@ class TraceVideosResult(Result):
 
     videos: tuple[TracesResult, ...]
     failed: tuple[FailedVideo, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentPictureResult(Result):
+    """A spatial component of a region of a video.
+
+    Attributes
+    ----------
+    counts : mapping of str to int
+        How many components there are of each region of the file: "motion pad".
+    picture : (h, w) float32
+    corner : (x, y)
+        Where its region begins in the frame.
+    bin : int
+        Side of the square of the frame that one of its pixels stands for.
+    """
+
+    counts: Mapping[str, int]
+    picture: NDArray[np.float32]
+    corner: tuple[int, int]
+    bin: int

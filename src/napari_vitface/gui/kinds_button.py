@@ -1,4 +1,4 @@
-"""A button whose menu chooses kinds of features, one or several."""
+"""A button whose menu chooses kinds of what is computed, one or several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QMenu, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.settings_widgets import sentence
-from napari_vitface.settings.features import FeatureKind
+from napari_vitface.settings.kind import Kind
 
 
 class _StayingMenu(QMenu):
@@ -33,9 +33,7 @@ class KindsButton(QPushButton):
 
     changed = Signal()
 
-    def __init__(
-        self, kinds: Sequence[FeatureKind], chosen: str, parent: QWidget | None = None
-    ) -> None:
+    def __init__(self, kinds: Sequence[Kind], chosen: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip("What is computed of each frame; several kinds are put beside each other")

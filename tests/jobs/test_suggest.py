@@ -11,6 +11,7 @@ import pytest
 from napari_vitface.engine.wire import encode_message, read_message
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import write_poses
+from napari_vitface.formats.trace_table import title, writing_traces
 from napari_vitface.jobs.events import (
     Event,
     Finished,
@@ -85,6 +86,30 @@ def test_suggested_frames_are_told_one_by_one_and_in_the_result(
 def test_the_same_call_suggests_the_same_frames(video: Path, tiny_model: Path) -> None:
     once, again = (run(video, tiny_model, count=6, precision="fp32")[1] for _ in range(2))
     assert once == again
+
+
+def test_frames_in_which_much_moves_are_worth_more_by_a_table_of_traces(
+    video: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    write_poses(still_poses(), tmp_path / "p.csv", scorer="me")
+    energy = np.random.default_rng(0).normal(2, 0.1, (60, 1)).astype(np.float32)
+    energy[33] = 30
+
+    def table(frames: int, name: str = "motion energy frame") -> Path:
+        path = tmp_path / "mouse_traces.csv"
+        with writing_traces(path, [title(name, "grey levels")], timed=False) as sink:
+            sink.write(np.arange(frames), None, np.resize(energy, (frames, 1)))
+        return path
+
+    options = {"count": 3, "predictions": tmp_path / "p.csv"}
+    _, result = run(video, tiny_model, motion=table(60), **options)
+    reasons = {entry.frame: entry.why for entry in result.frames}
+    assert "much moves (30.0 grey levels)" in reasons[33]
+    assert not any("much moves" in why for frame, why in reasons.items() if frame != 33)
+    with pytest.raises(VitFaceError, match="goes on to frame 60, but"):
+        run(video, tiny_model, motion=table(61), **options)
+    with pytest.raises(VitFaceError, match="has no motion energy"):
+        run(video, tiny_model, motion=table(60, "eye opening"), **options)
 
 
 def test_labelled_frames_are_never_suggested(video: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from napari_vitface.jobs.suggesting.criteria import (
     Sign,
     disagreement,
     jumps,
+    lively,
     low_confidence,
     no_sign,
     together,
@@ -50,6 +51,18 @@ def test_points_that_were_not_predicted_are_not_unsure() -> None:
     confidence = np.full((20, 3), 0.95)
     confidence[3] = np.nan
     assert low_confidence(confidence, NAMES).score.max() == 0
+
+
+def test_frames_in_which_much_moves_are_named_with_the_region() -> None:
+    energy = np.random.default_rng(0).normal(2, 0.1, (60, 2))
+    energy[40, 1] = 9
+    energy[3] = np.nan
+    sign = lively(energy, ("", "pad"))
+    assert sign.score.argmax() == 40
+    assert sign.reasons[40] == "much moves in pad (9.0 grey levels)"
+    assert not any(sign.reasons[:40] + sign.reasons[41:])
+    assert sign.score[3] == 0
+    assert lively(np.zeros((5, 1)), ("",)).score.max() == 0
 
 
 @pytest.mark.parametrize(("surer", "blamed"), [(29, 30), (30, 29)])

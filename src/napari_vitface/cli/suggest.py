@@ -55,6 +55,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the table of predictions to use (default: <video>_vitface_<model>.h5 or .csv beside "
         "the video)",
     )
+    parser.add_argument(
+        "--motion",
+        type=Path,
+        metavar="FILE",
+        help="a table of traces of this video with its motion energy: frames in which much moves "
+        "are worth more",
+    )
     add_crop(parser)
     add_white(parser)
     add_computing(parser)
@@ -71,6 +78,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         count=arguments.count,
         labels=arguments.labels,
         predictions=arguments.predictions,
+        motion=arguments.motion,
         **chosen(arguments, Looking),
     )
     result = reporter.run(events, SuggestResult, title=arguments.video.name)

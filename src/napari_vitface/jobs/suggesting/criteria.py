@@ -20,6 +20,8 @@ SPEAKS = 0.25
 _STILL = 0.01
 #: A jump is this many robust standard deviations above the usual step.
 _JUMP = 8.0
+#: Much moves where motion energy is this many robust standard deviations above the usual one.
+_LIVELY = 4.0
 #: A point moves oddly under a change of the image if it does so this much more than usual.
 _ODD = 3.0
 #: Keypoints named in one reason.
@@ -109,6 +111,25 @@ def jumps(
         pixels[rows] = np.where(there > blamed[rows], np.nan_to_num(step), pixels[rows])
         blamed[rows] = np.maximum(blamed[rows], there)
     return _moved(blamed, pixels, names, lambda name, moved: f"{name} jumps by {moved:.0f} px")
+
+
+def lively(energy: NDArray[np.floating], regions: Sequence[str]) -> Sign:
+    """Frames in which much more moves than usual, so that pictures blur and poses are rare.
+
+    Parameters
+    ----------
+    energy : (N, R) array
+        Motion energy of each region, in grey levels; NaN where it is not known.
+    regions : sequence of R str
+        Empty for the whole frame.
+    """
+    usual = _median(energy)
+    limit = np.fmax(usual + _LIVELY * 1.4826 * _median(np.abs(energy - usual)), 1e-6)
+
+    def words(region: str, level: float) -> str:
+        return f"much moves{f' in {region}' if region else ''} ({level:.1f} grey levels)"
+
+    return _moved(np.nan_to_num(energy / limit), np.nan_to_num(energy), regions, words)
 
 
 def disagreement(

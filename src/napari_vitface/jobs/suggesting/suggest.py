@@ -22,6 +22,7 @@ from napari_vitface.jobs.suggesting.criteria import (
     Sign,
     disagreement,
     jumps,
+    lively,
     low_confidence,
     no_sign,
     together,
@@ -42,6 +43,7 @@ from napari_vitface.jobs.suggesting.frame_scan import (
     read_frames,
     read_images,
 )
+from napari_vitface.jobs.suggesting.motion_energy import MotionEnergy
 from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
@@ -63,8 +65,8 @@ CLOSELY, CLOSELY_AT_LEAST = 6, 60
 COMPARED = 200
 #: Of the frames looked at closely, the best so many for each suggested one are grouped.
 _GROUPED = 3
-#: What low confidence, jumps, disagreement and unlikeness weigh, each on its own.
-_WEIGHTS = (0.9, 0.7, 0.8, 0.5)
+#: What low confidence, jumps, motion, disagreement and unlikeness weigh, each on its own.
+_WEIGHTS = (0.9, 0.7, 0.6, 0.8, 0.5)
 #: What is said of a frame that nothing speaks against.
 _OF_ITS_OWN = "differs from the other suggested frames"
 
@@ -78,6 +80,7 @@ def suggest(
     labels: Labels | Paths | None = None,
     labelled: Collection[int] = (),
     predictions: str | os.PathLike[str] | None = None,
+    motion: str | os.PathLike[str] | None = None,
     resources: Resources | None = None,
     **settings: Any,
 ) -> Iterator[Event]:
@@ -105,6 +108,9 @@ def suggest(
         Further frames of this video that are labelled.
     predictions : path, optional
         Table to use; default: the one that `predict` writes beside the video, if it is there.
+    motion : path, optional
+        Table of traces of this video with its motion energy (`napari_vitface.jobs.traces`): frames
+        in which much moves are worth more.
     resources : Resources, optional
         Where to borrow the model and the video from.
     {settings}
@@ -138,6 +144,7 @@ def suggest(
         network = yield from shared.loading(stack, file, looking.computing)
         path = _table_path(predictions, source, file.stem)
         table = None if path is None else _read_table(path, network, source)
+        energy = None if motion is None else MotionEnergy.read(Path(motion), source)
         view = yield from view_of(source, network, looking.crop)
         diagonal = math.hypot(*view.crop[2:])
         names = network.keypoints.names
@@ -166,7 +173,7 @@ def suggest(
                     "is looked at and jumps are not seen; predict the video first for more."
                 )
             table = yield from predict_frames(source, spread, view, network)
-        candidates = _Candidates.of(table, known.frames, diagonal)
+        candidates = _Candidates.of(table, known.frames, diagonal, energy)
         gap = _gap(len(source), count)
         candidates = candidates.take(spread_best(candidates.score, candidates.frames, close, gap))
         seen = yield from look_closely(source, candidates.frames, view, network)
@@ -285,13 +292,24 @@ class _Candidates:
     frames: NDArray[np.int64]
     unsure: Sign
     jumpy: Sign
+    lively: Sign
 
     @property
     def score(self) -> NDArray[np.float64]:
-        return together((self.unsure, self.jumpy), _WEIGHTS[:2])
+        return together(self.signs, _WEIGHTS[:3])
+
+    @property
+    def signs(self) -> tuple[Sign, Sign, Sign]:
+        return self.unsure, self.jumpy, self.lively
 
     @classmethod
-    def of(cls, table: PoseTable, taken: Collection[int], diagonal: float) -> _Candidates:
+    def of(
+        cls,
+        table: PoseTable,
+        taken: Collection[int],
+        diagonal: float,
+        energy: MotionEnergy | None,
+    ) -> _Candidates:
         names = table.keypoints.names
         found = np.asarray(np.isfinite(table.xy).all(axis=-1))
         confidence = np.where(found, table.confidence, np.nan)
@@ -299,13 +317,16 @@ class _Candidates:
             table.frames,
             low_confidence(confidence, names),
             jumps(table.frames, table.xy, confidence, names, diagonal),
+            no_sign(len(table))
+            if energy is None
+            else lively(energy.of(table.frames), energy.regions),
         )
         # A frame without any point could not be decoded.
         free = ~np.isin(table.frames, list(taken)) & found.any(axis=1)
         return everything.take(np.flatnonzero(free))
 
     def take(self, rows: NDArray[np.intp]) -> _Candidates:
-        return _Candidates(self.frames[rows], self.unsure.take(rows), self.jumpy.take(rows))
+        return _Candidates(self.frames[rows], *(sign.take(rows) for sign in self.signs))
 
 
 def _choose(
@@ -322,7 +343,7 @@ def _choose(
     if len(labelled):
         points, others = principal(seen.features, labelled)
         new = unlike(nearest(points, others), usual_distance(points))
-    signs = (candidates.unsure, candidates.jumpy, shaky, new)
+    signs = (*candidates.signs, shaky, new)
     score = together(signs, _WEIGHTS)
     # Among frames that are worth it, those that differ from each other.
     best = np.sort(np.lexsort((candidates.frames, -score))[: _GROUPED * count])

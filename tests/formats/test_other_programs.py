@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -411,3 +413,41 @@ def test_an_extra_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(LabelError, match=r'needs sleap-io.*pip install "napari-vitface\[sleap\]"'):
         converted(tmp_path / "p.csv", tmp_path / "p.slp")
     assert not (tmp_path / "p.slp").exists()
+
+
+# --- what comes with other packages ---------------------------------------------------------------
+
+
+def test_a_project_of_sleap_goes_round_without_the_ffmpeg_that_its_package_brings(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("sleap_io")
+    write_poses(POSES, tmp_path / "p.csv", scorer="me")
+    code = (
+        "import sys; sys.modules['imageio_ffmpeg'] = None\n"
+        "from napari_vitface.jobs.convert import convert\n"
+        "list(convert('p.csv', 'p.slp')), list(convert('p.slp', 'back.csv', write_as='tidy-csv'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    np.testing.assert_array_equal(read_poses(tmp_path / "back.csv").xy, POSES.xy)
+
+
+def test_tables_of_anipose_s_cameras_are_deeplabcut_s(tmp_path: Path) -> None:
+    """As `anipose filter` writes ``pose-2d-filtered``: DeepLabCut's rows, sorted columns."""
+    folder = tmp_path / "session" / "pose-2d-filtered"
+    folder.mkdir(parents=True)
+    parts = [["DLC_resnet50_reachJul1shuffle1_500000"], ["ear", "nose"], ["likelihood", "x", "y"]]
+    columns = pd.MultiIndex.from_product(parts, names=["scorer", "bodyparts", "coords"])
+    values = np.arange(24, dtype=float).reshape(4, 6)
+    values[:, [0, 3]] = 0.75
+    values[2, 4:] = np.nan
+    path = folder / "vid1_camA.h5"
+    table = pd.DataFrame(values, columns=columns)
+    table.to_hdf(path, key="df_with_missing", format="table", mode="w")
+    found = read_poses(path)
+    assert found.keypoints.names == ("ear", "nose")
+    assert found.xy[1].tolist() == [[7, 8], [10, 11]]
+    assert np.isnan(found.xy[2, 1]).all()
+    assert (found.confidence == 0.75).all()
+    result = converted(path, tmp_path / "p.h5", write_as="deeplabcut-hdf5")
+    assert (result.read_as, result.frames, result.points) == ("deeplabcut-hdf5", 4, 7)

@@ -33,7 +33,7 @@ def _can_open(path: Path) -> bool:
 
 
 def _read(path: Path, choice: Choice) -> Predictions:
-    pynwb, ndx_pose = needed("pynwb", "sleap"), needed("ndx_pose", "sleap")
+    pynwb, ndx_pose = needed("pynwb", "nwb"), needed("ndx_pose", "nwb")
     try:
         with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
             file = io.read()
@@ -105,7 +105,7 @@ def _times(series: Any, choice: Choice) -> tuple[float, NDArray[np.float64]]:
 
 def new_file(what: str) -> Any:
     """An NWB file in memory that says in a sentence what it holds, and no date as there is none."""
-    return needed("pynwb", "sleap").NWBFile(
+    return needed("pynwb", "nwb").NWBFile(
         session_description=f"{what} When it was recorded is not known.",
         identifier=str(uuid.uuid4()),
         session_start_time=datetime(1970, 1, 1, tzinfo=UTC),
@@ -116,7 +116,7 @@ class _Sink:
     """A file that is written as a whole, for its arrays have a length from the beginning."""
 
     def __init__(self, path: Path, heading: Heading) -> None:
-        needed("ndx_pose", "sleap")
+        needed("ndx_pose", "nwb")
         for name in heading.keypoints.names:
             # NWB has no way to write these in a name.
             if {*"/:"} & {*name} or not name.strip("."):
@@ -129,7 +129,7 @@ class _Sink:
         self._pieces.append((frames, values))
 
     def close(self) -> None:
-        pynwb, ndx_pose = needed("pynwb", "sleap"), needed("ndx_pose", "sleap")
+        pynwb, ndx_pose = needed("pynwb", "nwb"), needed("ndx_pose", "nwb")
         heading, keypoints = self._heading, self._heading.keypoints
         count = int(self._pieces[-1][0][-1]) + 1 if self._pieces else 0
         points = np.full((count, len(keypoints), 3), np.nan, np.float32)

@@ -51,7 +51,7 @@ class NwbTraces:
 
     def save(self, path: Path) -> None:
         """Write the file."""
-        pynwb = needed("pynwb", "sleap")
+        pynwb = needed("pynwb", "nwb")
         self._rows.flush()
         frames, times = np.concatenate(self._frames), np.concatenate(self._times)
         shape = len(frames), len(self._columns)
@@ -96,7 +96,7 @@ def writing_nwb(path: Path, columns: Sequence[tuple[str, str]], video: str) -> I
     OSError
         It cannot be written.
     """
-    needed("pynwb", "sleap")
+    needed("pynwb", "nwb")
     with ExitStack() as stack:
         temporary = stack.enter_context(atomic_write(path))
         # So named that what a killed process leaves is found and deleted as temporary files are.

@@ -56,7 +56,7 @@ class TraceFiles:
             return
         from napari_vitface.formats.extra import needed
 
-        needed("pynwb", "sleap")
+        needed("pynwb", "nwb")
         if not timed:
             raise VitFaceError(
                 f"NWB needs the time of each frame, which {video} does not have: give the times "

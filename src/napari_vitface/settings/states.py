@@ -41,6 +41,9 @@ class ClassifierKind(NamedTuple):
         Shuffles of labels, at most; None where as many are made as are asked for.
     beside : str
         Name of the classifier that trivial features are told by; empty for itself.
+    fit_shuffled : str
+        ``"module:function"`` of what fits it in place of `fit` a hundred times over, to shuffled
+        labels; empty for the same.
     """
 
     name: str
@@ -53,12 +56,20 @@ class ClassifierKind(NamedTuple):
     network: bool = False
     shuffles: int | None = None
     beside: str = ""
+    fit_shuffled: str = ""
+
+    def for_shuffles(self) -> ClassifierKind:
+        """As it is fitted to shuffled labels, and to the true ones to compare with these."""
+        return self._replace(fit=self.fit_shuffled or self.fit)
 
 
 _PLACE = "napari_vitface.states.classifiers:"
 _TRAINING = "napari_vitface.training.class_token:"
 _CLASS_TOKEN = Tokens(token="class")
-FOREST = ClassifierKind("forest", "a random forest", f"{_PLACE}forest", graded=True)
+FOREST = ClassifierKind(
+    "forest", "a random forest", f"{_PLACE}forest", graded=True,
+    fit_shuffled=f"{_PLACE}small_forest",
+)  # fmt: skip
 LOGISTIC = ClassifierKind("logistic", "logistic regression", f"{_PLACE}logistic")
 RIDGE = ClassifierKind("ridge", "ridge regression", f"{_PLACE}ridge", states=False, graded=True)
 ORDINAL = ClassifierKind(

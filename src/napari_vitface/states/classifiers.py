@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Trees of a forest, and frames in a leaf: a leaf of fewer holds little but one trial.
 TREES, LEAF = 100, 5
+#: Trees of a forest that is fitted to shuffled labels, again and again.
+_FEW_TREES = 25
 _SMALL = 200_000
 #: Strength of the penalty on weights of scaled features; of scikit-learn's C its inverse. There are
 #: more features than independent frames.
@@ -50,10 +52,19 @@ def fit(
 
 def forest(values: NDArray[np.float32], labels: NDArray[Any], seed: int) -> Forest:
     """A random forest (Breiman 2001): of trees for states, or for numbers."""
+    return _grown(values, labels, seed, TREES)
+
+
+def small_forest(values: NDArray[np.float32], labels: NDArray[Any], seed: int) -> Forest:
+    """One of few trees, for many fits that are compared with each other."""
+    return _grown(values, labels, seed, _FEW_TREES)
+
+
+def _grown(values: NDArray[np.float32], labels: NDArray[Any], seed: int, trees: int) -> Forest:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     chosen: dict[str, Any] = {
-        "n_estimators": TREES,
+        "n_estimators": trees,
         "min_samples_leaf": min(LEAF, max(1, len(values) // 20)),
         "random_state": seed,
         "max_features": "sqrt",

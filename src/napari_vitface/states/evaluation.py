@@ -150,7 +150,7 @@ def evaluating(
     """
     judged = yield from judge(learner, samples, unit)
     frames, trials = judged.scores(samples, unit, learner.seed)
-    same = replace(learner, baselines=(judged.final.baseline,))
+    same = learner.by_smaller(judged.final.baseline)
     splits = []
     for smaller in [RANDOM_FRAMES, *reversed(UNITS[UNITS.index(unit) + 1 :])]:
         if smaller == RANDOM_FRAMES or smaller in samples.units:
@@ -266,7 +266,7 @@ def _sentences(
         good = sum(each >= test.found for each in test.by_chance)
         said.append(
             f"With shuffled labels ({test.shuffled}) it does as well in {good} of {test.count} "
-            f"times (p = {test.p:.2g})."
+            f"times (p = {test.p:.2g}){', and no more were made' if test.stopped else ''}."
         )
     beating = [each for each in trivial if not each.beaten]
     # What is at chance itself says nothing about a classifier that is at chance, too.

@@ -8,7 +8,7 @@ Simon 2006, doi:10.1186/1471-2105-7-91).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Learner:
     seed : int
     start : Start or None
         What a network is trained from, see `napari_vitface.training.class_token`.
+    within : int
+        Splits within the training part of each, at most.
     """
 
     kind: ClassifierKind
@@ -56,11 +58,17 @@ class Learner:
     frames_per_trial: int
     seed: int = 0
     start: Any = None
+    within: int = INNER_FOLDS
 
     @property
     def folds(self) -> tuple[int, int]:
         """Splits, at most, and splits within the training part of each."""
-        return _OF_NETWORKS if self.kind.network else (MOST_FOLDS, INNER_FOLDS)
+        most, within = _OF_NETWORKS if self.kind.network else (MOST_FOLDS, INNER_FOLDS)
+        return most, min(within, self.within)
+
+    def by_smaller(self, baseline: Baseline) -> Learner:
+        """For splits that are shown beside: what was chosen stays, and is calibrated by two."""
+        return replace(self, baselines=(baseline,), within=2)
 
     def fit(self, samples: Samples, baseline: str, rows: NDArray[np.intp], unit: str) -> Fitted:
         """Fit to some frames, thinned; `unit` is what may be kept apart to say when to stop."""

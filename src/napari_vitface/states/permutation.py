@@ -1,7 +1,9 @@
 """What chance gives: the labels of whole trials shuffled (Ojala and Garriga 2010, JMLR 11).
 
 Trials are shuffled within their group where a group has several labels, as what sets groups apart
-is no evidence of a state; else the labels of whole groups are.
+is no evidence of a state; else the labels of whole groups are. Where many shuffles did as well
+already, no more are made (Besag and Clifford 1991, doi:10.1093/biomet/78.2.301): what p is large
+need not be known to three digits.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from napari_vitface.steps import Steps
 
 #: Frames of a trial that a network is trained on again and again.
 _FEW = 2
+#: It stops when this share of all shuffles did as well, and no fewer than so many.
+_AS_GOOD, _AS_GOOD_LEAST = 0.1, 3
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,13 @@ class Permutations(Record):
     """A permutation test.
 
     The statistic is the ROC area, or r, of held-out trials by a classifier of one vector a trial,
-    its mean features: what is fitted a hundred times has to be small. A network is trained on few
-    frames of each trial.
+    its mean features, a forest of fewer trees: what is fitted a hundred times has to be small. A
+    network is trained on few frames of each trial. With the true labels it is computed likewise.
 
     Attributes
     ----------
     count : int
+        Shuffles that were made.
     shuffled : str
         What was shuffled: "trials within each animal".
     found : float
@@ -41,7 +46,10 @@ class Permutations(Record):
     by_chance : tuple of float
         With shuffled ones.
     p : float
-        Share of shuffles that are as good, the true labels counted among them.
+        Share of shuffles that are as good, the true labels counted among them; if it stopped
+        early, the share of those that were made.
+    stopped : bool
+        Whether no more shuffles were made because so many were as good.
     """
 
     count: int
@@ -49,25 +57,31 @@ class Permutations(Record):
     found: float
     by_chance: tuple[float, ...]
     p: float
+    stopped: bool = False
 
 
 def permute(
     learner: Learner, samples: Samples, unit: str, baseline: str, count: int
 ) -> Steps[Permutations]:
-    """Test whether held-out trials are told better than chance tells them."""
+    """Test by `count` shuffles, at most, whether held-out trials are told better than by chance."""
+    learner = replace(learner, kind=learner.kind.for_shuffles())
     trials = _few(samples) if learner.kind.network else _means(samples, baseline)
     rng = np.random.default_rng(learner.seed)
     groups = groups_of(samples, unit)
     within = any(len(np.unique(samples.labels[groups == group])) > 1 for group in groups)
     found = _statistic(learner, trials, unit)
-    chance = []
-    for number in range(count):
-        yield f"Shuffling labels, {number + 1} of {count}"
+    enough = max(_AS_GOOD_LEAST, round(_AS_GOOD * count))
+    chance: list[float] = []
+    as_good = 0
+    while len(chance) < count and as_good < enough:
+        yield f"Shuffling labels, {len(chance) + 1} of {count}"
         labels = shuffled(samples.labels, groups, within=within, rng=rng)
         chance.append(_statistic(learner, trials.with_labels(labels), unit))
-    as_good = sum(each >= found for each in chance)
+        as_good += chance[-1] >= found
     what = f"trials within each {unit}" if within and unit != "trial" else f"{unit}s"
-    return Permutations(count, what, found, tuple(chance), (as_good + 1) / (count + 1))
+    stopped = len(chance) < count
+    p = as_good / len(chance) if stopped else (as_good + 1) / (count + 1)
+    return Permutations(len(chance), what, found, tuple(chance), p, stopped)
 
 
 def _means(samples: Samples, baseline: str) -> Samples:

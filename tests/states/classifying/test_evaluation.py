@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from napari_vitface.settings.states import CLASSIFIERS
+from napari_vitface.states import classifiers
 from napari_vitface.states.evaluation import Evaluation, evaluating
 from napari_vitface.states.judging import Learner, judge
+from napari_vitface.states.permutation import permute
 from napari_vitface.states.samples import Samples
 from napari_vitface.steps import result_of
 
@@ -45,13 +47,20 @@ def test_features_of_the_animal_alone_are_at_chance_by_animal_and_perfect_by_ran
 
 
 def test_a_label_that_has_nothing_to_do_with_the_face_comes_out_at_chance(samples_of) -> None:
-    labels = np.random.default_rng(5).permutation(np.repeat([0, 1], 20))
+    labels = np.random.default_rng(3).permutation(np.repeat([0, 1], 20))
     samples = samples_of(animal=2, trial=1, animals=5, trials=8, labels=labels)
-    evaluation = evaluated(samples, permutations=19)
+    evaluation = evaluated(samples, permutations=40)
     low, high = evaluation.trials.interval
     assert low <= 0.5 <= high
-    assert evaluation.permutations.p > 0.1
     assert any("no better than chance" in each for each in evaluation.sentences)
+    # A tenth of the shuffles that do as well settle it.
+    test = evaluation.permutations
+    assert test.count == len(test.by_chance) < 40
+    assert sum(each >= test.found for each in test.by_chance) == 4
+    assert test.stopped
+    assert test.p == pytest.approx(4 / test.count)
+    assert test.p > 0.1
+    assert any("and no more were made" in each for each in evaluation.sentences)
 
 
 def test_a_state_that_shows_is_found_on_animals_never_seen(samples_of) -> None:
@@ -60,8 +69,28 @@ def test_a_state_that_shows_is_found_on_animals_never_seen(samples_of) -> None:
     assert evaluation.trials.balanced_accuracy > 0.9
     assert evaluation.trials.interval[0] > 0.5
     assert evaluation.permutations.p == pytest.approx(1 / 20)
+    assert not evaluation.permutations.stopped
     assert not any("chance; do not" in each for each in evaluation.sentences)
     assert [each.name for each in evaluation.groups] == [f"mouse {k}" for k in range(5)]
+
+
+def test_shuffled_and_true_labels_are_told_by_the_same_small_forest(
+    samples_of, monkeypatch
+) -> None:
+    trees = []
+    small = classifiers.small_forest
+
+    def counted(*given):
+        fitted = small(*given)
+        trees.append(len(fitted.roots))
+        return fitted
+
+    monkeypatch.setattr(classifiers, "small_forest", counted)
+    learner = Learner(CLASSIFIERS["forest"], ("none",), 12)
+    test = result_of(permute(learner, samples_of(state=3), "animal", "none", 2))
+    # Four animals left out, with the true labels and with two shuffles of them.
+    assert trees == [25] * 12
+    assert test.found > max(test.by_chance)
 
 
 def test_a_classifier_no_better_than_brightness_is_told_so(samples_of) -> None:

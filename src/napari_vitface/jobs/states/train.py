@@ -250,10 +250,11 @@ def _fits(
     from napari_vitface.settings.states import UNITS
     from napari_vitface.states.splits import RANDOM_FRAMES
 
-    def of(folds: int, ways: int) -> int:
-        return ways * folds * (1 + min(inner, max(2, folds - 1)))
-
     most, inner = learner.folds
+    beside_it = learner.by_smaller(learner.baselines[0]).folds[1]
+
+    def of(folds: int, ways: int, within: int = inner) -> int:
+        return ways * folds * (1 + min(within, max(2, folds - 1)))
 
     def folds_of(unit: str) -> int:
         if unit == RANDOM_FRAMES:
@@ -262,7 +263,7 @@ def _fits(
 
     smaller = [each for each in UNITS[UNITS.index(unit) + 1 :] if each in samples.units]  # type: ignore[arg-type]
     total = of(folds_of(unit), len(learner.baselines)) + permutations
-    total += sum(of(folds_of(each), 1) for each in [*smaller, RANDOM_FRAMES])
+    total += sum(of(folds_of(each), 1, beside_it) for each in [*smaller, RANDOM_FRAMES])
     ways = [len(each.baselines("auto")) for each in beside.values()]
     return total + sum(of(folds_of(unit), each) for each in ways)
 

@@ -12,7 +12,6 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_vitface.gui.states.face_layers import MEAN
-from napari_vitface.gui.states.frame_colours import LABEL_COLOURS
 from napari_vitface.video import open_video
 
 if TYPE_CHECKING:
@@ -155,8 +154,18 @@ def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesDock, qtbot: Any
     trajectories = session.viewer.window.dock_widgets["ViT Face trajectories (napari-vitface)"]
     assert trajectories.parent() in window.tabifiedDockWidgets(holder)
     qtbot.waitUntil(lambda: trajectories.width() > 0.9 * width)
-    # Of the colour that the label has in the map.
-    assert [trace.colour for trace in opened.traces["likeness"]] == [LABEL_COLOURS[0]]
+    # Of the colour that the label has on the timeline.
+    (label,) = session.annotating.labels
+    assert [trace.colour for trace in opened.traces["likeness"]] == [label.colour]
+
+
+def test_frames_have_the_colours_that_labels_have_on_the_timeline(frames: FramesDock) -> None:
+    session = frames.session
+    assert session is not None
+    session.annotating.recolour("early", "#123456")
+    strip = frames.matrix._strip.image[:, 0, :3].tolist()
+    assert strip.count([0x12, 0x34, 0x56]) == 10
+    assert frames.label.itemIcon(1).pixmap(12).toImage().pixelColor(5, 5).name() == "#123456"
 
 
 def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from napari_vitface.events.trials import read_trials
 from napari_vitface.gui.actions import open_events, open_trajectories
 from napari_vitface.gui.states.classifying import free_file
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
+from napari_vitface.jobs.events import Cancelled, Failed, VideoFailed, VideoFinished
+from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 from napari_vitface.video import VideoWriter, open_video
 
 if TYPE_CHECKING:
@@ -124,6 +127,11 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     assert opened is not None
     traces = {trace.name: trace for trace in opened.traces["state"]}
     assert set(traces) == {"across", "down", "unlike anything seen"}
+    labels = {each.name: each.colour for each in session.annotating.labels}
+    assert {name: traces[name].colour for name in labels} == labels
+    unlike = traces["unlike anything seen"]
+    assert unlike.dashed
+    assert unlike.colour not in labels.values()
     down = traces["down"].samples
     assert down is not None
     assert (down[TURN : 2 * TURN] > 0.5).all()
@@ -147,9 +155,12 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     qtbot.waitUntil(lambda: not states.runner.active)
     assert states.runner.run.status == "done", states.runner.run.message
     assert section.all_told.isVisible()
-    assert [row[0] for row in section.all_told.table.cells] == ["two.mp4", "one.mp4"]
-    assert section.all_told.table.cells[1][-1] == "failed"
-    assert "one.mp4" in section.all_told.table.item(1, 0).toolTip()
+    # A row for each trial, whose window is its own.
+    rows = section.all_told.table.cells
+    assert [row[0] for row in rows] == [*(f"two.mp4 at {k * TURN}" for k in range(4)), "one.mp4"]
+    assert [float(row[1]) > 0.5 for row in rows[:-1]] == [True, False, True, False]
+    assert rows[-1][-1] == "failed"
+    assert "one.mp4" in section.all_told.table.item(4, 0).toolTip()
     videos[0].with_suffix(".away").rename(videos[0])
     # All figures as a page.
     opened_pages: list[str] = []
@@ -164,6 +175,48 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     # Another video has not been asked about.
     session.show_video(videos[0], lambda: open_video(videos[0]))
     assert section.said.text() == ""
+
+
+def test_what_was_told_of_videos_stays_when_the_rest_is_cancelled(
+    dock: ViTFaceDock, tmp_path: Path
+) -> None:
+    states, table = dock.session.classifying, dock.states_section.all_told
+    states.model = tmp_path / "m.vitstate"
+    submitted: list[tuple[str, Any, Callable[[Any], None]]] = []
+
+    def submit(job: str, arguments: Any, on_event: Callable[[Any], None]) -> Any:
+        submitted.append((job, arguments, on_event))
+        return SimpleNamespace(cancel=lambda: on_event(Cancelled("predict_states")))
+
+    rows = "".join(f"{name}.mp4,{onset}\n" for name in ("a", "b", "c") for onset in (4, 9))
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.mp4").touch()
+    (tmp_path / "trials.csv").write_text("video,onset_frame\n" + rows)
+    states.open_table(tmp_path / "trials.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dock.session, "submit", submit)
+        dock.states_section.all_button.click()
+        ((job, arguments, say),) = submitted
+        assert job == "predict_states"
+        # The window is counted from the onsets of the table.
+        assert arguments["onsets"][str(tmp_path / "a.mp4")] == [(4.0, "frames"), (9.0, "frames")]
+        said = [
+            TrialStates(
+                video=str(tmp_path / "a.mp4"), probabilities={"x": 0.9, "y": 0.1}, value=None,
+                unlike=0.0, frames=5, table=None, onset=onset,
+            )
+            for onset in (4, 9)
+        ]  # fmt: skip
+        one = PredictStatesResult(model="m.vitstate", states=("x", "y"), trials=tuple(said))
+        say(VideoFinished(said[0].video, one))
+        say(VideoFailed(str(tmp_path / "b.mp4"), Failed("predict_states", "It is empty.")))
+        assert len(table.table.cells) == 3
+        assert "not reached" not in table.about.text()
+        states.cancel()
+    assert [row[0] for row in table.table.cells] == ["a.mp4 at 4", "a.mp4 at 9", "b.mp4"]
+    assert "1 video by m.vitstate" in table.about.text()
+    assert "1 of 3 videos was not reached" in table.about.text()
+    assert table.isVisibleTo(dock)
 
 
 def test_a_table_of_trials(

@@ -47,6 +47,13 @@ def next_colour(labels: Iterable[EventLabel]) -> str:
     return min(PALETTE, key=taken.count)
 
 
+def colours_of(names: Iterable[str], labels: Iterable[EventLabel]) -> dict[str, str]:
+    """Colours of names: of `labels` that are called so, else those of the palette that are left."""
+    wanted = list(names)
+    found = {each.name: each.colour for each in with_used(labels, wanted)}
+    return {name: found[name] for name in wanted}
+
+
 def labels_to_json(labels: Iterable[EventLabel]) -> list[dict[str, str]]:
     """As plain data for a file."""
     return [{"name": each.name, "colour": each.colour} for each in labels]

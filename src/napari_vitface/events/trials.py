@@ -16,6 +16,8 @@ from napari_vitface.events.intervals import MISSING, Interval
 from napari_vitface.events.text_table import TextTable, read_text_table, text_of
 
 Role = Literal["video", "animal", "session", "trial"]
+#: A time in a video, and whether it counts frames or seconds.
+Onset = tuple[float, Unit]
 
 #: What people call the columns; the first is what we call them.
 NAMES: Mapping[Role, tuple[str, ...]] = {
@@ -58,7 +60,12 @@ class Trial:
         """The frame of the onset in a video of `rate` frames a second; None if it has none."""
         if self.onset is None:
             return None
-        return round(self.onset * rate) if self.onset_unit == "seconds" else round(self.onset)
+        return frame_of_onset(self.onset, self.onset_unit, rate)
+
+
+def frame_of_onset(onset: float, unit: Unit, rate: float) -> int:
+    """The frame of a time in a video of `rate` frames a second."""
+    return round(onset * rate) if unit == "seconds" else round(onset)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,14 @@ class Trials:
                     "take the row out."
                 )
         return tuple(trial.values[wanted] for trial in self.trials)
+
+    def onsets(self) -> dict[str, list[Onset]]:
+        """When the trials of each video begin, by its path; those without an onset are left out."""
+        found: dict[str, list[Onset]] = {}
+        for trial in self.trials:
+            if trial.onset is not None:
+                found.setdefault(str(trial.video), []).append((trial.onset, trial.onset_unit))
+        return found
 
     def _found(self, name: str) -> str:
         for column in self.columns:

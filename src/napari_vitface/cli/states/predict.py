@@ -31,6 +31,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_setting(parser, replace(window, option=told))
     parser.add_argument(
+        "--trials",
+        type=Path,
+        metavar="TRIALS",
+        help="a table of trials, or events, as for `states train`: in videos that it names, "
+        "windows are counted from the onset of each trial, which are told of one by one",
+    )
+    parser.add_argument(
         "--output-dir",
         type=Path,
         metavar="DIR",
@@ -52,13 +59,16 @@ def add_classifier(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print what state each video shows."""
+    from napari_vitface.events.event_trials import read_trials_or_events
     from napari_vitface.jobs.results.classifying import PredictStatesResult
     from napari_vitface.jobs.states.predict import predict_states as job
 
+    trials = arguments.trials
     events = job(
         arguments.model,
         arguments.videos,
         window=arguments.window,
+        onsets=read_trials_or_events(trials).onsets() if trials is not None else None,
         output_dir=arguments.output_dir,
         tables=arguments.tables,
         **chosen(arguments, Computing),
@@ -75,7 +85,8 @@ def _lines(result: PredictStatesResult) -> list[str]:
             said = [f"{trial.value:.4g}"]
         else:
             said = [f"{value:.3f}" for value in trial.probabilities.values()]
-        rows.append([trial.video, *said, f"{100 * trial.unlike:.0f} %"])
+        name = trial.video if trial.onset is None else f"{trial.video} from frame {trial.onset}"
+        rows.append([name, *said, f"{100 * trial.unlike:.0f} %"])
     return aligned(rows)
 
 

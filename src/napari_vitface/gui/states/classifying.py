@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,22 +16,21 @@ import numpy as np
 from psygnal import Signal
 
 from napari_vitface.errors import LabelError
-from napari_vitface.events.labels import PALETTE
+from napari_vitface.events.labels import EventLabel, colours_of
 from napari_vitface.events.text_table import read_text_table
-from napari_vitface.events.trials import AnnotatedVideo, Trials, read_trials, write_trials
+from napari_vitface.events.trials import AnnotatedVideo, Onset, Trials, read_trials, write_trials
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import STATE
-from napari_vitface.jobs.events import Event, Finished
+from napari_vitface.jobs.events import Event, Finished, VideoFailed, VideoFinished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,
-    ReportStatesResult,
     TrainStatesResult,
     TrialStates,
 )
-from napari_vitface.jobs.results.states import FeaturesResult
+from napari_vitface.jobs.results.videos import FailedVideo
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop
@@ -63,7 +62,7 @@ class Told:
     """What a classifier said of an open video."""
 
     model: Path
-    trial: TrialStates
+    trials: tuple[TrialStates, ...]
     states: tuple[str, ...] = field(default=())
     plotted: bool = False
 
@@ -98,8 +97,9 @@ class Classifying:
         self.trained: TrainStatesResult | None = None
         self._told: dict[Path, Told] = {}
         self._drawn: Crop | None = None
-        #: What was said of all videos the last time that this was asked.
+        #: What was said of all videos the last time that this was asked, and of how many it was.
         self.told_of_all: PredictStatesResult | None = None
+        self.asked_of = 0
         session.crop_changed.connect(self._on_crop)
         session.video_changed.connect(self._plot)
 
@@ -193,10 +193,16 @@ class Classifying:
         arguments = {
             "model": self.model,
             "videos": [opened.path],
+            "onsets": self._onsets,
             "device": session.device,
             "precision": session.precision,
         }
         self._begin("predict", "predict_states", arguments, opened)
+
+    @property
+    def _onsets(self) -> dict[str, list[Onset]]:
+        """From which windows are counted."""
+        return self.trials.onsets() if self.trials is not None else {}
 
     @property
     def all_videos(self) -> list[Path]:
@@ -207,11 +213,13 @@ class Classifying:
 
     def predict_all(self) -> None:
         """Say what state each frame of every video shows; tables lie beside the videos."""
-        if self.model is None or not self.all_videos:
+        if self.model is None or not self.all_videos or self.runner.active:
             return
+        self.told_of_all, self.asked_of = None, len(self.all_videos)
         arguments = {
             "model": self.model,
             "videos": self.all_videos,
+            "onsets": self._onsets,
             "keep_going": True,
             "device": self._session.device,
             "precision": self._session.precision,
@@ -244,17 +252,17 @@ class Classifying:
         self.runner.begin(run, job, arguments, lambda event: self._on_event(run, event))
 
     def _on_event(self, run: StatesRun, event: Event) -> bool:
-        if isinstance(event, Finished):
-            match event.result:
-                case TrainStatesResult() as trained:
-                    self.trained = trained
-                    self.model = Path(trained.model)
-                    self.told_of_all = None
-                    self.changed.emit()
-                case PredictStatesResult() as predicted:
-                    self._take(run, predicted)
-                case FeaturesResult() | ReportStatesResult():
-                    pass
+        match event:
+            case VideoFinished(result=PredictStatesResult() as said):
+                self._take(run, said)
+            case VideoFailed(video=video, failed=failed):
+                self._add(failed=(FailedVideo(video, failed.message),))
+                self.changed.emit()
+            case Finished(result=TrainStatesResult() as trained):
+                self.trained = trained
+                self.model = Path(trained.model)
+                self.told_of_all = None
+                self.changed.emit()
         return False
 
     # ----------------------------------------------------------------- what it says
@@ -275,13 +283,29 @@ class Classifying:
         return told if told is not None and told.model == self.model else None
 
     def _take(self, run: StatesRun, predicted: PredictStatesResult) -> None:
-        for trial in predicted.trials:
-            told = Told(Path(predicted.model), trial, predicted.states)
-            self._told[Path(trial.video).resolve()] = told
+        """Keep what was said of one video: so that it stays if the others are not reached."""
+        told = Told(Path(predicted.model), predicted.trials, predicted.states)
+        self._told[Path(predicted.trials[0].video).resolve()] = told
         if run.work == "predict all":
-            self.told_of_all = predicted
+            self._add(predicted.states, predicted.trials)
         self._plot()
         self.changed.emit()
+
+    def _add(
+        self,
+        states: tuple[str, ...] = (),
+        trials: tuple[TrialStates, ...] = (),
+        failed: tuple[FailedVideo, ...] = (),
+    ) -> None:
+        so_far = self.told_of_all or PredictStatesResult(
+            model=str(self.model), states=states, trials=()
+        )
+        self.told_of_all = replace(
+            so_far,
+            states=states or so_far.states,
+            trials=(*so_far.trials, *trials),
+            failed=(*so_far.failed, *failed),
+        )
 
     def _plot(self) -> None:
         """Have what was said of the video on screen plotted."""
@@ -289,9 +313,11 @@ class Classifying:
         if opened is None or told is None or told.plotted:
             return
         told.plotted = True
-        if told.trial.table is not None:
+        table = told.trials[0].table
+        if table is not None:
             try:
-                traces = state_traces(Path(told.trial.table), len(opened.video))
+                labels = opened.events.labels if opened.events is not None else ()
+                traces = state_traces(Path(table), len(opened.video), labels)
             except LabelError as error:
                 self._session.tell(str(error), "error")
             else:
@@ -310,7 +336,7 @@ def free_file(table: Path, label: str) -> Path:
     return next(path for name in names if not (path := table.with_name(name)).exists())
 
 
-def state_traces(table: Path, count: int) -> list[MeasuredTrace]:
+def state_traces(table: Path, count: int, labels: Sequence[EventLabel] = ()) -> list[MeasuredTrace]:
     """The traces in a table that a classifier wrote: each state, and what is unlike all it knows.
 
     Parameters
@@ -318,6 +344,8 @@ def state_traces(table: Path, count: int) -> list[MeasuredTrace]:
     table : Path
     count : int
         Frames of the video.
+    labels : sequence of EventLabel
+        Whose colours states of their names have.
 
     Raises
     ------
@@ -327,7 +355,9 @@ def state_traces(table: Path, count: int) -> list[MeasuredTrace]:
     read = read_text_table(table, "states")
     frames = [int(cells[0]) for _, cells in read.rows]
     traces = []
-    for place, (column, name) in enumerate(_shown(read.columns)):
+    shown = _shown(read.columns)
+    colours = colours_of([name for _, name in shown if name != _UNLIKE], labels)
+    for column, name in shown:
         samples = np.full(count, np.nan, np.float32)
         for frame, (line, cells) in zip(frames, read.rows, strict=True):
             value = read.number(line, column, cells[column])
@@ -339,13 +369,16 @@ def state_traces(table: Path, count: int) -> list[MeasuredTrace]:
                 (f"state {name}",),
                 name,
                 samples=samples,
-                colour=PALETTE[place % (len(PALETTE) - 1)] if name != _UNLIKE else PALETTE[-1],
+                colour=colours.get(name, _UNLIKE_COLOUR),
+                dashed=name not in colours,
             )
         )
     return traces
 
 
 _UNLIKE = "unlike anything seen"
+#: No label has it.
+_UNLIKE_COLOUR = "#d0104c"
 
 
 def _shown(columns: Sequence[str]) -> list[tuple[int, str]]:

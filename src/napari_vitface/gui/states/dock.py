@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from napari_vitface.gui.plugin_docks import (
 )
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
-from napari_vitface.gui.states.frame_colours import LABEL_COLOURS, frame_colours
+from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
 from napari_vitface.gui.style import count, plot_colours, style_sheet
@@ -41,6 +40,8 @@ from napari_vitface.gui.workbench import Workbench, open_session_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_vitface.jobs.results.states import CompareFramesResult
 
 _HEIGHT = 360
 _ORDERS = {"time": "in time", "label": "by label", "clusters": "by likeness"}
@@ -62,6 +63,7 @@ class FramesDock(DockedWidget):
         self.setObjectName("vitface-frames")
         self._viewer = weakref.ref(viewer)
         self.session: Workbench | None = None
+        self._colours: dict[str, str] = {}
         self._connections = connections = Connections()
         self._closed = False
         placed_below(FRAMES)
@@ -178,6 +180,7 @@ class FramesDock(DockedWidget):
         comparison, connect = session.frame_comparison, self._connections.connect
         connect(session.video_changed, self._refresh)
         connect(session.frame_changed, self._mark)
+        connect(session.annotating.changed, self._on_events)
         connect(session.ended, self._on_ended)
         connect(comparison.changed, self._show_result)
         connect(comparison.selection_changed, self._show_selection)
@@ -283,14 +286,15 @@ class FramesDock(DockedWidget):
             widget.setEnabled(result is not None)
 
     def _show_result(self) -> None:
-        result = self.session.frame_comparison.result if self.session is not None else None
+        comparison = self.session.frame_comparison if self.session is not None else None
+        result = comparison.result if comparison is not None else None
         self._refresh()
         self.label.clear()
         self.label.addItem("face of …", "")
-        if result is None:
+        if comparison is None or result is None:
             self._say()
             return
-        for name, colour in zip(result.labels, cycle(LABEL_COLOURS), strict=False):
+        for name, colour in comparison.colours.items():
             patch = QPixmap(12, 12)
             patch.fill(QColor(colour))
             self.label.addItem(QIcon(patch), name, name)
@@ -303,9 +307,21 @@ class FramesDock(DockedWidget):
                 for i, share in enumerate((*result.explained, 0.0, 0.0)[:2], start=1)
             )
             titles = first, second
-        self.map.show_points(result.points, frame_colours(result.label, len(result.labels)), titles)
+        self.map.show_points(result.points, self._frame_colours(result), titles)
         self._show_matrix()
         self._say()
+
+    def _frame_colours(self, result: CompareFramesResult) -> NDArray[np.uint8]:
+        """(n, 4), as the timeline has them."""
+        assert self.session is not None
+        self._colours = self.session.frame_comparison.colours
+        return frame_colours(result.label, list(self._colours.values()))
+
+    def _on_events(self) -> None:
+        """Take over the colours of labels, if others were given to them."""
+        session = self.session
+        if session is not None and session.frame_comparison.colours != self._colours:
+            self._show_result()
 
     def _show_matrix(self) -> None:
         result = self.session.frame_comparison.result if self.session is not None else None
@@ -319,9 +335,7 @@ class FramesDock(DockedWidget):
             )
         elif by == "clusters":
             order = result.clusters
-        self.matrix.show_matrix(
-            result.similarity, order, frame_colours(result.label, len(result.labels))
-        )
+        self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
         self._mark()
 
     def _mark(self, *_: object) -> None:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
-#: Of labels, told apart also by the colour-blind (Okabe and Ito, 2008); then again from the first.
-LABEL_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 #: Of frames without a label where others have one.
 NONE = "#8a8a8a"
 
 
-def frame_colours(label: NDArray[np.int16], count: int) -> NDArray[np.uint8]:
+def frame_colours(label: NDArray[np.int16], colours: Sequence[str]) -> NDArray[np.uint8]:
     """(n, 4) red, green, blue and alpha of frames.
 
     Parameters
     ----------
     label : (n,) int16
         Position of each frame's label; -1 for none.
-    count : int
-        Labels that there are; without any, frames run from dark to bright with time.
+    colours : sequence of str
+        ``#rrggbb`` of each label; without any, frames run from dark to bright with time.
     """
-    if not count:
+    if not colours:
         shades = ensure_colormap("viridis").map(np.linspace(0, 1, len(label)))
         return (255 * np.asarray(shades)).round().astype(np.uint8)
-    table = np.array([_rgba(LABEL_COLOURS[i % len(LABEL_COLOURS)], 255) for i in range(count)])
+    table = np.array([_rgba(colour, 255) for colour in colours])
     found = np.empty((len(label), 4), np.uint8)
     found[:] = _rgba(NONE, 110)
     found[label >= 0] = table[label[label >= 0]]

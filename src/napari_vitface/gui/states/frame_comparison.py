@@ -5,7 +5,7 @@ Knows napari's viewer model through the session, but no widget and no Qt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from napari_vitface.events.labels import colours_of
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.states.frame_colours import LABEL_COLOURS
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import LIKENESS
 from napari_vitface.jobs.events import Event, Failed, Finished
@@ -144,6 +144,12 @@ class FrameComparison:
         self._give_face(None)
         self.changed.emit()
 
+    @property
+    def colours(self) -> dict[str, str]:
+        """Of the labels of the result: those that they have on the timeline."""
+        labels = self.result.labels if self.result is not None else ()
+        return colours_of(labels, self._annotating.labels)
+
     # ----------------------------------------------------------------- choosing
 
     def nearest(self, frame: int) -> int | None:
@@ -188,7 +194,7 @@ class FrameComparison:
         def on_event(event: Event) -> None:
             match event:
                 case Finished(result=LikenessResult() as found):
-                    traces = likeness_traces(found, len(opened.video), result.labels)
+                    traces = likeness_traces(found, len(opened.video), self.colours)
                     self._session.put_traces(opened, traces, opened.elsewhere)
                 case Failed():
                     self._session.tell(event.message, "error")
@@ -238,15 +244,12 @@ class FrameComparison:
 
 
 def likeness_traces(
-    found: LikenessResult, count: int, labels: Sequence[str]
+    found: LikenessResult, count: int, colours: Mapping[str, str]
 ) -> list[MeasuredTrace]:
-    """A trace for each label over the `count` frames of a video, in the order of `labels`.
-
-    They have the colours that these have in the map.
-    """
+    """A trace for each label over the `count` frames of a video, in the order of `colours`."""
     frames = np.arange(*found.frames)
     traces = []
-    for name in (each for each in labels if each in found.labels):
+    for name in (each for each in colours if each in found.labels):
         samples = np.full(count, np.nan, np.float32)
         samples[frames] = found.similarity[:, found.labels.index(name)]
         traces.append(
@@ -256,7 +259,7 @@ def likeness_traces(
                 name,
                 samples=samples,
                 of="correlation",
-                colour=LABEL_COLOURS[labels.index(name) % len(LABEL_COLOURS)],
+                colour=colours[name],
             )
         )
     return traces

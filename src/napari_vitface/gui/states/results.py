@@ -14,7 +14,12 @@ from napari_vitface.gui.section import Note, WrappedLabel, set_role
 
 if TYPE_CHECKING:
     from napari_vitface.gui.states.classifying import Told
-    from napari_vitface.jobs.results.classifying import Evaluation, Scores, TrainStatesResult
+    from napari_vitface.jobs.results.classifying import (
+        Evaluation,
+        Scores,
+        TrainStatesResult,
+        TrialStates,
+    )
 
 
 class Judgement(QWidget):
@@ -84,15 +89,27 @@ def figure_of(scores: Scores) -> str:
     return scores_cells(scores)[0]
 
 
+#: Trials of a video that are said in words.
+_MOST = 4
+
+
 def told_words(told: Told) -> str:
-    """What a classifier says of a video, in a sentence."""
-    trial = told.trial
+    """What a classifier says of a video, in a sentence for each of its trials."""
+    words = [_trial_words(trial) for trial in told.trials[:_MOST]]
+    if len(told.trials) > _MOST:
+        words.append(f"… and {len(told.trials) - _MOST} trials more.")
+    unlike = max(trial.unlike for trial in told.trials)
+    if unlike > 0.05:
+        most = "" if len(told.trials) == 1 else "up to "
+        words.append(f"{most}{100 * unlike:.0f} % of them are unlike anything it was trained on.")
+    return f"{told.model.name} says {' '.join(words)}"
+
+
+def _trial_words(trial: TrialStates) -> str:
     if trial.probabilities is None:
         said = f"{trial.value:.3g}" if trial.value is not None else "nothing"
     else:
         order = sorted(trial.probabilities.items(), key=lambda item: -item[1])
         said = ", ".join(f"{name}: {100 * share:.0f} %" for name, share in order)
-    text = f"{told.model.name} says {said} ({trial.frames} frames of the window)."
-    if trial.unlike > 0.05:
-        text += f" {100 * trial.unlike:.0f} % of them are unlike anything it was trained on."
-    return text
+    at = "" if trial.onset is None else f"at frame {trial.onset} "
+    return f"{at}{said} ({trial.frames} frames of the window)."

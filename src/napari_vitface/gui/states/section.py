@@ -268,7 +268,7 @@ class StatesSection(Section):
         self.model.setText(f"Classifier: {model.name}" if model is not None else "")
         self.predict_button.setEnabled(model is not None and opened is not None and not active)
         self.all_button.setEnabled(model is not None and bool(states.all_videos) and not active)
-        self.all_told.show_result(states.told_of_all)
+        self.all_told.show_result(states.told_of_all, 0 if active else states.asked_of)
         self.report_button.setEnabled(model is not None and not active)
         self.progress.show_run(run, stopping="Stopping after what is in progress …")
         failed = run is not None and run.status == "failed"
@@ -279,7 +279,7 @@ class StatesSection(Section):
         self.judgement.show_result(states.trained)
         told = states.told
         self.said.say(told_words(told) if told is not None else "", "info")
-        self.plot_button.setEnabled(told is not None and told.trial.table is not None)
+        self.plot_button.setEnabled(told is not None and told.trials[0].table is not None)
         next_button = self._next_button()
         for button in (self.table_button, self.train_button, self.predict_button):
             set_look(button, "primary" if button is next_button else "")

@@ -36,6 +36,7 @@ class ToldTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: PredictStatesResult | None = None
+        self._asked = 0
         self._videos: list[Path] = []
         self.about = WrappedLabel("", "value")
         self.table = NumbersTable()
@@ -53,28 +54,30 @@ class ToldTable(QWidget):
         self.save_button.clicked.connect(lambda: self.save())
         self.show_result(None)
 
-    def show_result(self, told: PredictStatesResult | None) -> None:
-        """Show what was said; None hides the table."""
+    def show_result(self, told: PredictStatesResult | None, asked: int = 0) -> None:
+        """Show what was said of videos, of `asked` if no more come; None hides the table."""
         self.setVisible(told is not None)
-        if told is None or told is self._shown:
+        if told is None or (told, asked) == (self._shown, self._asked):
             return
-        self._shown = told
+        self._shown, self._asked = told, asked
         failed = {each.video: each.message for each in told.failed}
         said = [each.video for each in told.trials]
         self._videos = [Path(video) for video in (*said, *failed)]
         states = told.states or ("value",)
-        rows = [[Path(each.video).name, *_cells(each, states)] for each in told.trials]
+        rows = [[_name(each), *_cells(each, states)] for each in told.trials]
         rows += [[Path(video).name, *[""] * len(states), "failed"] for video in failed]
         tips = [f"Show {Path(each.video).name}" for each in told.trials] + list(failed.values())
         self.table.show_rows(["video", *states, "unlike"], rows, tips)
         shown = max(2, min(len(rows), _MOST)) * 22 + 46
         self.table.setFixedHeight(shown)
         self.table.fit_first(_NARROWEST)
-        words = (
-            f"{count(len(told.trials), 'video')} by {Path(told.model).name}; tables beside them."
-        )
+        done = len(set(said))
+        words = f"{count(done, 'video')} by {Path(told.model).name}; tables beside them."
         if failed:
             words += f" {count(len(failed), 'video')} failed: point at it to see why."
+        if (left := asked - done - len(failed)) > 0:
+            was = "was" if left == 1 else "were"
+            words += f" {left} of {count(asked, 'video')} {was} not reached."
         self.about.setText(
             words + " unlike: share of the frames that are unlike anything seen in training."
         )
@@ -90,6 +93,12 @@ class ToldTable(QWidget):
             path = self.table.ask_to_save(model.with_name(f"{model.stem}_videos.csv"))
             if path is not None:
                 self.written.emit(path)
+
+
+def _name(trial: TrialStates) -> str:
+    """The video, and which trial of it."""
+    name = Path(trial.video).name
+    return name if trial.onset is None else f"{name} at {trial.onset}"
 
 
 def _cells(trial: TrialStates, states: tuple[str, ...]) -> list[str]:

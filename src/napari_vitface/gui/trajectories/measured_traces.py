@@ -29,11 +29,14 @@ class MeasuredTrace(Trace):
         Unit.
     colour : str
         ``#rrggbb``; empty for that of the keypoint.
+    dashed : bool
+        Whether its line is, so that it is not taken for one of the others.
     """
 
     samples: NDArray[np.float32] | None = None
     of: str = ""
     colour: str = ""
+    dashed: bool = False
 
     def __post_init__(self) -> None:
         """Any kind will do."""

@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QGraphicsSimpleTextItem
 
 from napari_vitface.gui.trajectories.axes import FrameAxis, ValueAxis
+from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.pg import pg
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import Kind, unit_of
@@ -315,7 +316,10 @@ class Panel(pg.PlotItem):
                 self.addItem(self._dots[trace], ignoreBounds=True)
                 self._dots[trace].setZValue(10)
             stands_out = not trace.derived and trace.keypoints[0] in strong
-            self._curves[trace].setPen(pg.mkPen(colour, width=2 if stands_out else 1))
+            pen = pg.mkPen(colour, width=2 if stands_out else 1)
+            if isinstance(trace, MeasuredTrace) and trace.dashed:
+                pen.setStyle(Qt.PenStyle.DashLine)
+            self._curves[trace].setPen(pen)
             self._curves[trace].setZValue(1 if stands_out else 0)
             faint = QColor(colour)
             faint.setAlpha(60)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Result
 from napari_vitface.jobs.results.videos import FailedVideo
-from napari_vitface.record import Record
+from napari_vitface.record import Record, optional
 from napari_vitface.states.evaluation import Evaluation
 from napari_vitface.states.scores import Scores
 
@@ -59,6 +59,8 @@ class TrialStates(Record):
         Of the window, those that could be decoded.
     table : str or None
         File with a row for each frame.
+    onset : int, optional
+        The frame from which the window is counted, where it is a trial's own.
     """
 
     video: str
@@ -67,6 +69,7 @@ class TrialStates(Record):
     unlike: float
     frames: int
     table: str | None
+    onset: int | None = optional()
 
 
 @dataclass(frozen=True, kw_only=True)

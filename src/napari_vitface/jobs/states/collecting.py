@@ -198,38 +198,57 @@ class Look:
         return found
 
 
-def look(
+@dataclass(frozen=True)
+class Computed:
+    """Features of some frames of a video.
+
+    Attributes
+    ----------
+    extractors : sequence of Extractor
+    frames : (n,) int64
+    values : list of (n, D) float32
+        One for each extractor; NaN where a frame cannot be decoded.
+    """
+
+    extractors: Sequence[Extractor]
+    frames: NDArray[np.int64]
+    values: list[NDArray[np.float32]]
+
+    def seen(self, frames: Sequence[int] | NDArray[np.int64], before: range) -> Seen:
+        """Of some of these frames, and the median of those before them."""
+        whole = np.all([np.isfinite(each).all(axis=1) for each in self.values], axis=0)
+        inside = whole & np.isin(self.frames, np.asarray(frames))
+        earlier = whole & (self.frames >= before.start) & (self.frames < before.stop)
+        enough = np.count_nonzero(earlier) >= FEWEST
+        return Seen(
+            self.frames[inside],
+            tuple(each[inside] for each in self.values),
+            tuple(np.median(each[earlier], axis=0) for each in self.values) if enough else None,
+            tuple(each.about for each in self.extractors),
+            tuple(each.columns for each in self.extractors),
+        )
+
+
+def compute_frames(
     extractors: Sequence[Extractor],
     material: Material,
     frames: Sequence[int],
-    before: range,
     files: Mapping[int, FeatureFile] = MappingProxyType({}),
-) -> Seen:
-    """Features of some frames of a video and of those before them.
+) -> Computed:
+    """Features of some frames of a video, in order.
 
     They are computed, but for those of the extractors whose files are given, by their places.
     """
     from napari_vitface.states.features.compute import compute
 
-    wanted = sorted({*before, *frames})
     left = [each for k, each in enumerate(extractors) if k not in files]
-    blocks = list(compute(left, material, wanted))
+    blocks = list(compute(left, material, frames))
     numbers = np.concatenate([block.frames for block in blocks])
     computed = iter([np.concatenate([b.values[k] for b in blocks]) for k in range(len(left))])
     values = [
         files[k].at(numbers) if k in files else next(computed) for k in range(len(extractors))
     ]
-    whole = np.all([np.isfinite(each).all(axis=1) for each in values], axis=0)
-    inside = whole & np.isin(numbers, np.asarray(frames))
-    earlier = whole & (numbers >= before.start) & (numbers < before.stop)
-    enough = np.count_nonzero(earlier) >= FEWEST
-    return Seen(
-        numbers[inside],
-        tuple(each[inside] for each in values),
-        tuple(np.median(each[earlier], axis=0) for each in values) if enough else None,
-        tuple(each.about for each in extractors),
-        tuple(each.columns for each in extractors),
-    )
+    return Computed(extractors, numbers, values)
 
 
 def collect(
@@ -278,7 +297,8 @@ def collect(
             before = range(0) if blocks else place.before
             files = {} if blocks else chosen.files(stack, extractors, material, [*before, *frames])
             read += bool(files)
-            found = look(extractors, material, frames, before, files)
+            wanted = sorted({*before, *frames})
+            found = compute_frames(extractors, material, wanted, files).seen(frames, before)
             if not len(found.frames):
                 raise VideoError(
                     f"No frame of the window of {video.path.name} (row {trial.row}) can be "

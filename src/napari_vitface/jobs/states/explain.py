@@ -19,7 +19,7 @@ from napari_vitface.jobs.html_page import blank, png
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import ExplainStatesResult
-from napari_vitface.jobs.states.collecting import Window, look
+from napari_vitface.jobs.states.collecting import Window, compute_frames
 from napari_vitface.jobs.states.predict import look_of
 from napari_vitface.settings.attention import (
     DEFAULT_OF_STATES,
@@ -97,7 +97,8 @@ def explain_states(
         yield Started("explain_states", 1)
         place = Window.of(material.video, about.window)
         extractors = make_extractors(look_at.kinds, material)
-        seen = look(extractors, material, range(frame, frame + 1), place.before)
+        wanted = sorted({*place.before, frame})
+        seen = compute_frames(extractors, material, wanted).seen([frame], place.before)
         if not len(seen.frames):
             raise VitFaceError(f"Frame {frame} of {name} cannot be decoded; choose another one.")
         told = predict_frames(trained, seen.values, seen.before, seen.layouts, seen.frames, name)

@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +26,7 @@ from napari_vitface.jobs.events import (
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import TrainStatesResult
+from napari_vitface.jobs.states import on_class_token
 from napari_vitface.jobs.states.collecting import Collected, Look, collect
 from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.settings.computing import Computing
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from napari_vitface.states.judging import Judged, Learner
     from napari_vitface.states.model_file import StatesModel
     from napari_vitface.states.samples import Samples
-    from napari_vitface.training.class_token import Start
 
 T = TypeVar("T")
 
@@ -115,11 +114,6 @@ def train_states(
                 "The table names no two animals or sessions, so trials are left out: what carries "
                 "over to other animals is not known."
             )
-        if classifier.network:
-            yield Notice(
-                f"Of each trial {chosen.frames_per_trial} frames, spread over the window, are "
-                "learned from and judged; frames by themselves, with no baseline."
-            )
         look = Look(
             kinds,
             chosen.crop,
@@ -127,6 +121,8 @@ def train_states(
             chosen.model,
             computing,
         )
+        if classifier.features is not None:
+            yield from on_class_token.check(classifier, chosen, look, shared)
         collected = yield from collect(
             labelled,
             look,
@@ -142,7 +138,7 @@ def train_states(
                 values=np.hstack([samples.values.astype(np.float16), collected.entering]),
                 before=None,
             )
-            start = yield from _start(look, chosen.blocks, shared)
+            start = yield from on_class_token.start_of(look, chosen.blocks, shared)
             start.check(samples.values[:2])
         beside = {name: each for name, each in collected.beside.items() if _varies(each)}
         if constant := collected.beside.keys() - beside.keys():
@@ -329,19 +325,6 @@ def _made(
         pictures["importance"] = why.worth.reshape(why.shape).astype(np.float32)
     novelty = Novelty.of(seen, judged.splits, chosen.seed, others)
     return StatesModel(about, fitted, novelty, pictures, network)
-
-
-def _start(look: Look, blocks: int, resources: Resources) -> Generator[Event, None, Start]:
-    """What the training of a ViT's last blocks starts from."""
-    from napari_vitface.model.checkpoint import find_model, load_network
-    from napari_vitface.training.class_token import Start
-
-    with ExitStack() as stack:
-        model = yield from resources.loading(stack, look.model, look.computing)
-        # The loaded one computes in half of the digits, perhaps.
-        network, _, _ = load_network(find_model(look.model))
-        precision = "bf16" if model.precision == "bf16" else "fp32"
-        return Start(network.backbone, blocks, model.device, precision)
 
 
 def _foremost(why: Importance) -> tuple[tuple[str, float], ...]:

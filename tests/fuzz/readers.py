@@ -194,8 +194,12 @@ def _without(name: str) -> Callable[[Path], None]:
     return make
 
 
+#: The same with half of the tables to read.
+_in_csv = _without("CollectedData_Ann.h5")
+
+
 def _own_settings(folder: Path) -> None:
-    _project(folder)
+    _in_csv(folder)
     (folder / "vitface" / "project.yaml").write_text(_OWN_SETTINGS)
 
 
@@ -278,7 +282,7 @@ def _poses(path: Path) -> None:
 
 
 def _journal(folder: Path) -> None:
-    _project(folder)
+    _in_csv(folder)
     with _open_labels(folder) as document:
         for frame in range(3):
             _place(document, frame, 7.5)
@@ -469,15 +473,15 @@ READERS: tuple[Reader, ...] = (
     Reader("png that inflates", "img0001.png", _pictures(".png"), lambda path: _look(path.parent),
            bombs.png),
     Reader("movie that inflates", "video.mov", _video("video.mov", "mpeg4"), _look, bombs.movie),
-    Reader("labels csv", f"{_TABLE}.csv", _without("CollectedData_Ann.h5"),
+    Reader("labels csv", f"{_TABLE}.csv", _in_csv,
            lambda path: _labels(path.parents[2]), _TEXT),
     Reader("labels h5", f"{_TABLE}.h5", _without("CollectedData_Ann.csv"),
            lambda path: _labels(path.parents[2])),
-    Reader("visibility csv", "labeled-data/cam/visibility_Ann.csv", _project,
+    Reader("visibility csv", "labeled-data/cam/visibility_Ann.csv", _in_csv,
            lambda path: _labels(path.parents[2]), _TEXT),
-    Reader("config.yaml", "config.yaml", _project, lambda path: _labels(path.parent), _TEXT),
+    Reader("config.yaml", "config.yaml", _in_csv, lambda path: _labels(path.parent), _TEXT),
     Reader("project.yaml", "vitface/project.yaml", _own_settings,
-           lambda path: _labels(path.parents[1]), _TEXT),
+           lambda path: _window(path.parents[1]), _TEXT),
     Reader("predictions csv", "poses.csv", _predictions("poses.csv"), _poses, _TEXT),
     Reader("predictions h5", "poses.h5", _predictions("poses.h5"), _poses),
     Reader("predictions h5 that inflate", "poses.h5", _predictions("poses.h5"), _poses,

@@ -22,12 +22,14 @@ _PUBLIC = {
     "quantise": "napari_vitface.jobs.quantise",
     "read_labels": "napari_vitface.project.label_reading",
     "read_poses": "napari_vitface.formats.poses",
+    "run_many": "napari_vitface.cluster.run_many",
     "train": "napari_vitface.jobs.training.train",
     "write_poses": "napari_vitface.formats.poses",
 }
 
 if TYPE_CHECKING:
     from napari_vitface.cluster.predict_many import predict_many
+    from napari_vitface.cluster.run_many import run_many
     from napari_vitface.formats.poses import read_poses, write_poses
     from napari_vitface.jobs.evaluate import evaluate
     from napari_vitface.jobs.explaining.explain import explain
@@ -54,6 +56,7 @@ __all__ = [
     "quantise",
     "read_labels",
     "read_poses",
+    "run_many",
     "train",
     "write_poses",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cli.arguments import (
     Command,
+    add_cluster,
     add_computing,
     add_crop,
     add_model,
@@ -27,14 +29,22 @@ from napari_vitface.settings.kind import settings_of
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
     from napari_vitface.jobs.events import Event
-    from napari_vitface.jobs.results.attention import FaithfulnessResult, KeypointAttention
+    from napari_vitface.jobs.results.attention import (
+        AttentionResult,
+        FaithfulnessResult,
+        KeypointAttention,
+    )
 
 _KINDS = (".npz", ".png", ".mp4", ".csv")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", type=Path, metavar="SOURCE", help="a video, an image or a folder of images"
+        "sources",
+        nargs="+",
+        type=Path,
+        metavar="SOURCE",
+        help="a video, an image or a folder of images",
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
@@ -111,47 +121,74 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="npz: maps on the patch grid with names, placement and settings; png: the frame with "
         "the maps on it; mp4: the frames, or the layers of one, with the mean of the maps over "
         "each; csv: how spread each map is, how much of it lies near the keypoint, and where it "
-        "does not",
+        "does not; {} in it is the name of each source",
     )
+    add_cluster(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Run the jobs that the arguments ask for, and print what came of them."""
+    from napari_vitface.cli.on_cluster import run_many_on_cluster
+    from napari_vitface.cli.videos import one_by_one
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.outputs import named_after
     from napari_vitface.jobs.resources import Resources
+    from napari_vitface.jobs.results.attention import AttentionResult, FaithfulnessResult
+    from napari_vitface.jobs.results.videos import VideosResult
+
+    _check(arguments)
+    sources: list[Path] = arguments.sources
+    told = partial(_told, average=arguments.average)
+    if arguments.cluster is not None:
+        job, options = _job(arguments, None)
+        return run_many_on_cluster(
+            arguments, reporter, job, sources, told, output=arguments.output, **options
+        )
+    resources = Resources(models=1, videos=1)
+
+    def run(source: Path) -> AttentionResult:
+        judged: FaithfulnessResult | None = None
+        if arguments.faithfulness:
+            judged = reporter.run(
+                _faithfulness(arguments, source, resources),
+                FaithfulnessResult,
+                title="faithfulness",
+            )
+            reporter.result(*faithfulness_table(judged))
+        job, options = _job(arguments, judged)
+        output = named_after(arguments.output, source)
+        events = job(source, output=output, resources=resources, **options)
+        result = reporter.run(_with_scores(events, judged), AttentionResult, title=source.name)
+        reporter.result(*told(result))
+        return result
+
+    try:
+        done, failed = one_by_one(sources, run, reporter, job="attention", debug=arguments.debug)
+    finally:
+        resources.close()
+    if len(sources) > 1:
+        reporter.show(Finished("attention", VideosResult(tuple(done), tuple(failed))))
+    return 1 if failed else 0
+
+
+def _told(result: AttentionResult, *, average: bool) -> list[str]:
+    """The file, and what is in it, for people."""
     from napari_vitface.jobs.results.attention import (
         AttentionDataResult,
-        AttentionResult,
         AttentionVideoResult,
         ExplainFramesResult,
         ExplainResult,
-        FaithfulnessResult,
     )
 
-    _check(arguments)
-    resources = Resources(models=1, videos=1)
-    judged: FaithfulnessResult | None = None
-    title = arguments.source.name
-    try:
-        if arguments.faithfulness:
-            judged = reporter.run(
-                _faithfulness(arguments, resources), FaithfulnessResult, title="faithfulness"
-            )
-            reporter.result(*faithfulness_table(judged))
-        job = _with_scores(_job(arguments, judged, resources), judged)
-        result = reporter.run(job, AttentionResult, title=title)
-    finally:
-        resources.close()
     match result:
         case AttentionDataResult():
-            reporter.result(*data_table(result.keypoints))
-            reporter.result(f"{result.csv} ({result.frames} frames)")
+            return [*data_table(result.keypoints), f"{result.csv} ({result.frames} frames)"]
         case ExplainResult():
-            reporter.result(f"{result.output} ({_maps(result.names)})")
+            return [f"{result.output} ({_maps(result.names)})"]
         case ExplainFramesResult() | AttentionVideoResult():
-            over = ", mean over" if arguments.average else " of"
-            told = f"{_maps(result.names)}{over} {result.frames} frames"
-            reporter.result(f"{result.output} ({told})")
-    return 0
+            over = ", mean over" if average else " of"
+            return [f"{result.output} ({_maps(result.names)}{over} {result.frames} frames)"]
+    return []
 
 
 def _maps(names: Sequence[str]) -> str:
@@ -205,6 +242,8 @@ def data_table(keypoints: Sequence[KeypointAttention]) -> list[str]:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise `VitFaceError` where options do not go together."""
+    from napari_vitface.jobs.outputs import NAME
+
     kind = arguments.output.suffix.lower()
     several = arguments.frames is not None
     complaint = ""
@@ -223,13 +262,20 @@ def _check(arguments: argparse.Namespace) -> None:
         complaint = "A picture shows one frame (--frame) or a mean (--frames with --average)."
     elif kind == ".csv" and arguments.average:
         complaint = "A .csv has a row for each frame; leave --average out."
+    elif len(arguments.sources) > 1 and NAME not in arguments.output.name:
+        complaint = (
+            f"Several sources would have one file; write {NAME} where the name of each shall stand."
+        )
+    elif arguments.faithfulness and arguments.cluster is not None:
+        complaint = "--faithfulness is for one computer; leave it out, or --cluster."
     if complaint:
         raise VitFaceError(complaint)
 
 
-def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
+def _common(arguments: argparse.Namespace) -> dict[str, Any]:
     """What all the jobs take."""
     return {
+        "model": arguments.model,
         "keypoint": arguments.keypoint if arguments.keypoint is not None else "all",
         "method": arguments.method,
         **{
@@ -238,71 +284,47 @@ def _common(arguments: argparse.Namespace, resources: Any) -> dict[str, Any]:
             if setting.option.offered
         },
         **chosen(arguments, Looking),
-        "resources": resources,
     }
 
 
-def _job(arguments: argparse.Namespace, judged: FaithfulnessResult | None, resources: Any) -> Any:
-    common = _common(arguments, resources)
+def _job(
+    arguments: argparse.Namespace, judged: FaithfulnessResult | None
+) -> tuple[Callable[..., Iterator[Event]], dict[str, Any]]:
+    """The job, and what it takes beside the source, the output and resources."""
+    common = _common(arguments)
     if arguments.output.suffix.lower() == ".csv":
         from napari_vitface.jobs.explaining.attention_table import attention_data
 
-        return attention_data(
-            arguments.source,
-            arguments.model,
-            frames=_as_frames(arguments),
-            radius=arguments.radius,
-            output=arguments.output,
+        return attention_data, {
             **common,
-        )
-    scores = None
+            "frames": _as_frames(arguments),
+            "radius": arguments.radius,
+        }
     if judged is not None:
-        scores = {each.name: each.score for each in judged.maps}
+        common["faithfulness"] = {each.name: each.score for each in judged.maps}
     if arguments.frames is not None and arguments.output.suffix.lower() == ".mp4":
         from napari_vitface.jobs.explaining.map_video import attention_video
 
-        return attention_video(
-            arguments.source,
-            arguments.output,
-            arguments.model,
-            frames=arguments.frames,
-            faithfulness=scores,
-            **common,
-        )
+        return attention_video, {**common, "frames": arguments.frames}
     if arguments.frames is not None:
         from napari_vitface.jobs.explaining.frame_maps import explain_frames
 
-        return explain_frames(
-            arguments.source,
-            arguments.model,
-            frames=arguments.frames,
-            average=arguments.average,
-            faithfulness=scores,
-            output=arguments.output,
-            **common,
-        )
+        return explain_frames, {**common, "frames": arguments.frames, "average": arguments.average}
     from napari_vitface.jobs.explaining.explain import explain
 
-    return explain(
-        arguments.source,
-        arguments.frame,
-        arguments.model,
-        points=arguments.point,
-        story=arguments.each_layer,
-        faithfulness=scores,
-        output=arguments.output,
+    return explain, {
         **common,
-    )
+        "frame": arguments.frame,
+        "points": arguments.point,
+        "story": arguments.each_layer,
+    }
 
 
-def _faithfulness(arguments: argparse.Namespace, resources: Any) -> Any:
+def _faithfulness(arguments: argparse.Namespace, source: Path, resources: Any) -> Iterator[Event]:
     from napari_vitface.jobs.explaining.faithfulness import faithfulness
 
     return faithfulness(
-        arguments.source,
-        arguments.model,
-        frames=_as_frames(arguments),
-        **_common(arguments, resources),
+        source, frames=_as_frames(arguments), resources=resources, **_common(arguments)
     )
 
 

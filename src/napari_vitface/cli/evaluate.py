@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
+    add_cluster,
     add_computing,
     add_file_of_model,
     add_labels,
@@ -40,20 +41,25 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_white(parser)
     add_computing(parser, int8=True)
+    add_cluster(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print a model's errors beside those of the mean pose."""
+    from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.jobs.evaluate import evaluate as job
     from napari_vitface.jobs.results.evaluation import EvaluateResult
 
-    events = job(
-        arguments.model,
-        arguments.labels,
-        held_out=arguments.held_out,
-        report=arguments.report,
+    options = {
+        "labels": arguments.labels,
+        "held_out": arguments.held_out,
+        "report": arguments.report,
         **chosen(arguments, Reading),
-    )
+    }
+    if arguments.cluster is not None:
+        models = [arguments.model]
+        return run_many_on_cluster(arguments, reporter, job, models, evaluation_table, **options)
+    events = job(arguments.model, **options)
     result = reporter.run(events, EvaluateResult, title=arguments.model)
     reporter.result(*evaluation_table(result))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.jobs.events import Event, VideoFailed, VideoFinished
@@ -39,11 +39,37 @@ def run_on_cluster(
             case VideoFailed(failed=failed):
                 reporter.failure(failed, debug=arguments.debug)
 
-    with connected(arguments.cluster, device=arguments.device) as client:
+    device = getattr(arguments, "device", "cpu")
+    with connected(arguments.cluster, device=device) as client:
         result = reporter.run(job(client), kind, on_event=on_event)
     if result.failed and not reporter.json_lines:
         names = ", ".join(each.video for each in result.failed)
-        reporter.say(
-            f"{len(result.videos)} of {len(arguments.videos)} videos done; failed: {names}"
-        )
+        done, count = len(result.videos), len(result.videos) + len(result.failed)
+        reporter.say(f"{done} of {count} done; failed: {names}")
     return 1 if result.failed else 0
+
+
+def run_many_on_cluster(
+    arguments: argparse.Namespace,
+    reporter: Reporter,
+    job: Callable[..., Iterator[Event]],
+    each: Sequence[Any],
+    told: Callable[[Any], list[str]],
+    **options: Any,
+) -> int:
+    """The same for a job whose tasks are whole videos; see `napari_vitface.cluster.run_many`.
+
+    Parameters
+    ----------
+    each : sequence of paths
+        What `job` takes first.
+    **options
+        All else that it takes.
+    """
+    from napari_vitface.cluster.run_many import run_many
+    from napari_vitface.jobs.results.videos import VideosResult
+
+    def events(client: Any) -> Iterator[Event]:
+        return run_many(job, each, client=client, path_map=arguments.map_path, **options)
+
+    return run_on_cluster(arguments, reporter, events, VideosResult, told)

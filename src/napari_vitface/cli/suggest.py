@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import (
     Command,
+    add_cluster,
     add_computing,
     add_crop,
     add_model,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "video",
+        "videos",
+        nargs="+",
         type=Path,
         metavar="VIDEO",
         help="a video, a folder of images or a TIFF stack; predictions that stand beside it are "
@@ -65,25 +67,50 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_crop(parser)
     add_white(parser)
     add_computing(parser)
+    add_cluster(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
-    """Print frames that are worth labelling."""
+    """Print frames that are worth labelling. One video that fails does not stop the others."""
+    from napari_vitface.cli.on_cluster import run_many_on_cluster
+    from napari_vitface.cli.videos import one_by_one
+    from napari_vitface.jobs.events import Finished
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.labelling import SuggestResult
+    from napari_vitface.jobs.results.videos import VideosResult
     from napari_vitface.jobs.suggesting.suggest import suggest as job
 
-    events = job(
-        arguments.video,
-        arguments.model,
-        count=arguments.count,
-        labels=arguments.labels,
-        predictions=arguments.predictions,
-        motion=arguments.motion,
+    videos: list[Path] = arguments.videos
+    options = {
+        "model": arguments.model,
+        "count": arguments.count,
+        "labels": arguments.labels,
+        "predictions": arguments.predictions,
+        "motion": arguments.motion,
         **chosen(arguments, Looking),
-    )
-    result = reporter.run(events, SuggestResult, title=arguments.video.name)
-    reporter.result(*suggestions_table(result))
-    return 0
+    }
+
+    def told(result: SuggestResult) -> list[str]:
+        head = [result.video] if len(videos) > 1 else []
+        return [*head, *suggestions_table(result)]
+
+    if arguments.cluster is not None:
+        return run_many_on_cluster(arguments, reporter, job, videos, told, **options)
+    resources = Resources(models=1, videos=1)
+
+    def run(video: Path) -> SuggestResult:
+        events = job(video, **options, resources=resources)
+        result = reporter.run(events, SuggestResult, title=video.name)
+        reporter.result(*told(result))
+        return result
+
+    try:
+        done, failed = one_by_one(videos, run, reporter, job="suggest", debug=arguments.debug)
+    finally:
+        resources.close()
+    if len(videos) > 1:
+        reporter.show(Finished("suggest", VideosResult(tuple(done), tuple(failed))))
+    return 1 if failed else 0
 
 
 def suggestions_table(result: SuggestResult) -> list[str]:

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_model, add_setting, add_white, frames
+from napari_vitface.cli.arguments import (
+    Command,
+    add_cluster,
+    add_model,
+    add_setting,
+    add_white,
+    frames,
+)
 from napari_vitface.errors import VitFaceError
 from napari_vitface.pose.roles import ROLES
 from napari_vitface.settings.kind import settings_of
@@ -93,6 +100,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace files that exist (default: refuse)"
     )
+    add_cluster(parser)
 
 
 def _region(text: str) -> tuple[str, Rectangle]:
@@ -117,36 +125,28 @@ def _role(text: str) -> tuple[str, tuple[str, ...]]:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Measure the traces of each video. One of several that fails does not stop the others."""
+    from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import refuse_same_outputs
     from napari_vitface.jobs.results.traces import TracesResult, TraceVideosResult
     from napari_vitface.jobs.traces import traces as job
 
-    settings = {name: getattr(arguments, name) for name in settings_of(TRACES.values())}
-
-    def run(video: Path) -> TracesResult:
-        events = job(
-            video,
-            arguments.kinds,
-            settings=settings,
-            regions=dict(arguments.region or ()),
-            roles=dict(arguments.role or ()),
-            predictions=arguments.predictions,
-            model=arguments.model,
-            frames=arguments.frames,
-            table=arguments.table,
-            nwb=arguments.nwb,
-            triggers=triggers.get(video),
-            output_dir=arguments.output_dir,
-            overwrite=arguments.overwrite,
-            white=arguments.white,
-        )
-        result = reporter.run(events, TracesResult, title=video.name)
-        reporter.result(*_told(result))
-        return result
-
     videos: list[Path] = arguments.videos
+    options = {
+        "kinds": arguments.kinds,
+        "settings": {name: getattr(arguments, name) for name in settings_of(TRACES.values())},
+        "regions": dict(arguments.region or ()),
+        "roles": dict(arguments.role or ()),
+        "predictions": arguments.predictions,
+        "model": arguments.model,
+        "frames": arguments.frames,
+        "table": arguments.table,
+        "nwb": arguments.nwb,
+        "output_dir": arguments.output_dir,
+        "overwrite": arguments.overwrite,
+        "white": arguments.white,
+    }
     given: list[Path] = arguments.triggers or []
     if given and len(given) != len(videos):
         raise VitFaceError(
@@ -154,6 +154,17 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             "each, in their order."
         )
     triggers = dict(zip(videos, given, strict=False))
+    if arguments.cluster is not None:
+        if given:
+            raise VitFaceError("--triggers is for one computer; leave it out, or --cluster.")
+        return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
+
+    def run(video: Path) -> TracesResult:
+        events = job(video, triggers=triggers.get(video), **options)
+        result = reporter.run(events, TracesResult, title=video.name)
+        reporter.result(*_told(result))
+        return result
+
     refuse_same_outputs(videos, arguments.output_dir)
     done, failed = one_by_one(
         videos, run, reporter, job="traces", past="measured", debug=arguments.debug

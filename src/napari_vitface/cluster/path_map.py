@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from napari_vitface.errors import VitFaceError
 
@@ -53,13 +53,17 @@ class PathMap:
 
     def result_here(self, result: R) -> R:
         """A result, a dataclass, with the paths in it as they are called here."""
-        if not self.pairs:
-            return result
-        texts = {each.name: getattr(result, each.name) for each in fields(result)}
-        return replace(
-            result,
-            **{name: self.here(text) for name, text in texts.items() if isinstance(text, str)},
-        )
+        return cast("R", self._here(result)) if self.pairs else result
+
+    def _here(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.here(value)
+        if isinstance(value, tuple):
+            return tuple(map(self._here, value))
+        if is_dataclass(value) and not isinstance(value, type):
+            parts = {each.name: getattr(value, each.name) for each in fields(value) if each.init}
+            return replace(value, **{name: self._here(part) for name, part in parts.items()})
+        return value
 
 
 def parent_of(path: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers, versions_here
+from napari_vitface.cluster.alike import compared, settled, workers_of
+from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span
@@ -20,7 +20,6 @@ from napari_vitface.jobs.events import (
     Failed,
     Finished,
     Notice,
-    Preparing,
     Progress,
     Settings,
     Started,
@@ -38,7 +37,8 @@ from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
-    from napari_vitface.cluster.predict_tasks import Looked, PredictTask, Settled, Written
+    from napari_vitface.cluster.predict_tasks import Looked, PredictTask, Written
+    from napari_vitface.cluster.settle_tasks import Settled
 
 _JOB = "predict"
 
@@ -168,35 +168,17 @@ class _PredictMany:
         self.done: list[PredictResult] = []
         self.failed: list[FailedVideo] = []
         self.settled: Settled
-        self._workers = 1
         self._total = self._frames = 0
         self._pace = Pace()
         self._told = 0
 
     def compare(self) -> Iterator[Event]:
         """Wait for a worker, and see that all that are there are fit."""
-        yield from waiting(self.client)
-        yield Preparing("Comparing this computer with the workers")
-        compare_versions(self.client)
-        folders = {parent_of(video.path) for video in self.videos}
-        told = compare_workers(self.client, self.task.needs, sorted(folders))
-        self._workers = len(told)
-        yield from self._one_way(told)
-
-    def _one_way(self, told: dict[str, dict[str, Any]]) -> Iterator[Event]:
-        """See that what one worker chooses for all is something that all can do."""
         looking = self.task.looking
-        devices = {tuple(found["devices"]) for found in told.values()}
-        if looking.device == "auto" and len(devices) > 1:
-            raise ClusterError(
-                "Some workers have a GPU and others have none, so they cannot all compute alike: "
-                "choose --device cpu, or start workers of one kind."
-            )
-        with_units = {found["bf16"] for found in told.values()}
-        on_cpu = looking.device == "cpu" or devices == {("cpu",)}
-        if looking.precision == "auto" and on_cpu and len(with_units) > 1:
-            self.task = replace(self.task, looking=replace(looking, precision="fp32"))
-            yield Notice("Some workers have no units for bf16, so all of them compute in fp32.")
+        folders = {parent_of(video.path) for video in self.videos}
+        computing = yield from compared(self.client, [self.task.needs], folders, looking.computing)
+        if computing != looking.computing:
+            self.task = replace(self.task, looking=replace(looking, **vars(computing)))
 
     def keep_others_out(self) -> Iterator[Event]:
         """Have no other command work on these videos, as long as this process lives.
@@ -221,18 +203,8 @@ class _PredictMany:
 
     def settle(self) -> Iterator[Event]:
         """Have one worker choose how all of them compute."""
-        from napari_vitface.cluster.predict_tasks import settle
-
-        yield Preparing(f"Loading the model {Path(self.task.needs.model).stem} on a worker")
-        self.tasks.submit(settle, self.task, what="choosing how to compute")
-        for ended in self.tasks.events():
-            match ended:
-                case Ended(failed=Failed(message=message)):
-                    raise ClusterError(message)
-                case Ended(result=settled):
-                    self.settled = settled
-                case Notice():
-                    yield ended
+        computing = self.task.looking.computing
+        self.settled = yield from settled(self.tasks, self.task.needs, computing)
 
     def look(self) -> Iterator[Event]:
         """Open every video, on whichever worker, and see what is done of it."""
@@ -299,7 +271,7 @@ class _PredictMany:
         left = {path: gaps(one.done, one.total) for path, one in looked.items()}
         seconds = {path: looked[path].seconds or usual for path in looked}
         work = sum(seconds[path] * (b - a) for path in looked for a, b in left[path])
-        target = seconds_of_span(work, max(self._workers, workers_of(self.client)))
+        target = seconds_of_span(work, workers_of(self.client))
         return {
             path: cut(
                 left[path],
@@ -366,19 +338,3 @@ def _is_on_this_computer(folder: Path) -> bool:
     if not folder.is_dir() and any(parent.is_dir() for parent in list(folder.parents)[:-1]):
         made_folder(folder)
     return folder.is_dir()
-
-
-def workers_of(client: Any) -> int:
-    """Workers that are there."""
-    return len(client.scheduler_info(n_workers=-1)["workers"])
-
-
-def waiting(client: Any) -> Iterator[Event]:
-    """Wait until a worker is there, as long as a queue may take."""
-    if not workers_of(client):
-        yield Preparing("Waiting for workers")
-    while not workers_of(client):
-        if client.status != "running":
-            raise ClusterError("The Dask scheduler went away.")
-        time.sleep(0.3)
-        yield Progress(0, 1, None, "Waiting for workers")

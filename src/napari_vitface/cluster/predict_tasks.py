@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.cluster.fit import Needs, Unfit, check, here
+from napari_vitface.cluster.settle_tasks import Settled
 from napari_vitface.cluster.span_folder import SpanFolder
 from napari_vitface.cluster.spans import Span, possible_starts
 from napari_vitface.cluster.video_run import VideoRun, check_stamp
@@ -56,14 +57,6 @@ class PredictTask:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """How all workers compute, as one of them chose, and why."""
-
-    computing: Computing
-    why: str
-
-
-@dataclass(frozen=True)
 class Looked:
     """What is known of a video before it is predicted.
 
@@ -93,22 +86,6 @@ class Written:
 
     result: PredictResult
     notices: tuple[str, ...]
-
-
-def settle(task: PredictTask) -> Settled:
-    """Choose device, precision and batch size on the worker that this runs on."""
-    check(task.needs)
-    with ExitStack() as stack:
-        model = loaded(stack, task.needs.model, task.looking.computing)
-        if model.int8 is not None:
-            # It was made for one computer, and others would have to make their own.
-            model = loaded(
-                stack, task.needs.model, replace(task.looking.computing, precision="fp32")
-            )
-        return Settled(
-            Computing(str(model.device), model.precision, model.batch_size),
-            f"{model.why.rstrip('.')}, chosen for all by one worker.",
-        )
 
 
 def look(task: PredictTask, settled: Settled, video: str) -> Looked | Written:

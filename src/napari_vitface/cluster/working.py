@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 #: Of this process. The model stays loaded from one task to the next, and so do some videos.
 RESOURCES = Resources(models=1, videos=4)
+_of_thread = threading.local()
 _loading = threading.Lock()
 
 
@@ -28,6 +29,13 @@ def loaded(stack: ExitStack, name: str, computing: Computing) -> KeypointModel:
     """A model, lent until `stack` is closed; one thread loads it and others wait for it."""
     with _loading:
         return result_of(RESOURCES.loading(stack, name, computing))
+
+
+def resources_of_thread() -> Resources:
+    """Those of a worker's thread alone: what looks into a model has one to itself."""
+    if not hasattr(_of_thread, "resources"):
+        _of_thread.resources = Resources(models=1, videos=1)
+    return cast("Resources", _of_thread.resources)
 
 
 def begun(job: str, function: Callable[..., T], *arguments: Any) -> T | Failed:

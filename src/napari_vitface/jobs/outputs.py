@@ -14,6 +14,8 @@ from napari_vitface.errors import VitFaceError
 #: Between the names of the video and of the model.
 _BY = "_vitface_"
 _OVERLAY = "_overlay"
+#: See `named_after`.
+NAME = "{}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,12 @@ def output_path(
     """
     by = "" if model is None else f"{_BY}{model_stem(model)}"
     return (folder or results_folder(video)) / f"{output_stem(video)}{by}{ending}"
+
+
+def named_after(output: str | os.PathLike[str], video: Path) -> Path:
+    """An output that is one of several, in whose name `NAME` stands for that of its video."""
+    path = Path(output)
+    return path.with_name(path.name.replace(NAME, output_stem(video)))
 
 
 def table_paths(

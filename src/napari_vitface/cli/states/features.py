@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.cli.arguments import (
     Command,
     add_batch_size,
+    add_cluster,
     add_computing,
     add_model,
     add_setting,
@@ -100,10 +101,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace files that were made with other settings (default: refuse; those made with "
         "the same are kept)",
     )
+    add_cluster(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Compute the features of each video. One of several that fails does not stop the others."""
+    from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import refuse_same_outputs
@@ -111,28 +114,29 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.states import FeaturesResult, FeatureVideosResult
     from napari_vitface.jobs.states.features import features as job
 
+    videos: list[Path] = arguments.videos
+    options = {
+        "features": arguments.features,
+        "settings": chosen_settings(arguments),
+        "crop": arguments.crop,
+        "follow": arguments.follow,
+        "predictions": arguments.predictions,
+        "model": arguments.model,
+        **chosen(arguments, Reading),
+        "frames": arguments.frames,
+        "output_dir": arguments.output_dir,
+        "overwrite": arguments.overwrite,
+    }
+    if arguments.cluster is not None:
+        return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
     resources = Resources(models=1, videos=1)
 
     def run(video: Path) -> FeaturesResult:
-        events = job(
-            video,
-            arguments.features,
-            settings=chosen_settings(arguments),
-            crop=arguments.crop,
-            follow=arguments.follow,
-            predictions=arguments.predictions,
-            model=arguments.model,
-            **chosen(arguments, Reading),
-            frames=arguments.frames,
-            output_dir=arguments.output_dir,
-            overwrite=arguments.overwrite,
-            resources=resources,
-        )
+        events = job(video, **options, resources=resources)
         result = reporter.run(events, FeaturesResult, title=video.name)
         reporter.result(*_told(result))
         return result
 
-    videos: list[Path] = arguments.videos
     refuse_same_outputs(videos, arguments.output_dir)
     try:
         done, failed = one_by_one(videos, run, reporter, job="features", debug=arguments.debug)

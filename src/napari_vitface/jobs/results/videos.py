@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_vitface.jobs.events import Result
 from napari_vitface.record import Record
 
 
@@ -13,3 +14,11 @@ class FailedVideo(Record):
 
     video: str
     message: str
+
+
+@dataclass(frozen=True)
+class VideosResult(Result):
+    """A job went through several videos, or several models; `videos` has the result of each."""
+
+    videos: tuple[Result, ...]
+    failed: tuple[FailedVideo, ...]

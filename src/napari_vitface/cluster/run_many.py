@@ -1,0 +1,233 @@
+"""Any job, on many videos or models at a time: each call of it is one task of a cluster."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vitface.cluster.alike import compared, settled
+from napari_vitface.cluster.fit import Needs, versions_here
+from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
+from napari_vitface.cluster.path_map import PathMap, parent_of
+from napari_vitface.errors import ClusterError
+from napari_vitface.jobs.events import (
+    Event,
+    Failed,
+    Finished,
+    Notice,
+    Progress,
+    Result,
+    Settings,
+    Started,
+    VideoFailed,
+    VideoFinished,
+)
+from napari_vitface.jobs.outputs import NAME, named_after, refuse_same_outputs
+from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
+from napari_vitface.settings.computing import Computing
+
+if TYPE_CHECKING:
+    from napari_vitface.cluster.whole_tasks import WholeTask
+
+#: What jobs call the video that they take first.
+_VIDEO = ("source", "video")
+#: Arguments of jobs that are paths, or several.
+_PATHS = ("labels", "motion", "output", "output_dir", "predictions", "report", *_VIDEO)
+_COMPUTING = tuple(each.name for each in fields(Computing))
+
+
+def run_many(
+    job: Callable[..., Iterator[Event]],
+    each: Sequence[str | os.PathLike[str]],
+    *,
+    client: Any,
+    path_map: Sequence[str] = (),
+    **arguments: Any,
+) -> Iterator[Event]:
+    """Run a job on the workers of a Dask cluster, once for each video, or whatever it takes first.
+
+    A task is a whole video, gone through as on one machine, so results are the same to the last bit
+    with the same device, precision and batch size. One worker chooses these for all where they are
+    ``"auto"``. For predictions, `napari_vitface.predict_many` cuts long videos.
+
+    Parameters
+    ----------
+    job : generator function
+        `napari_vitface.jobs.states.features.features`, `napari_vitface.evaluate` or any other of
+        the package, or of another package that workers have.
+    each : sequence of paths
+        What `job` takes first: videos, or models. They lie where all workers see them.
+    client : distributed.Client
+    path_map : sequence of str
+        ``HERE=THERE``: what a folder of this computer is called on the workers.
+    **arguments
+        Of the job, the same for all; ``{}`` in `output` stands for the name of each.
+
+    Yields
+    ------
+    Preparing, Started, Progress, Notice
+    VideoFinished, VideoFailed
+        With the result of the job, or a sentence. One that fails does not stop the others.
+    Finished
+        With a `VideosResult`.
+
+    Raises
+    ------
+    VitFaceError
+        One sentence: the model cannot be used, a worker is unfit, or the scheduler is gone.
+    """
+    run = _RunMany(job, each, client, PathMap.of(path_map), arguments)
+    try:
+        yield from run.prepare()
+        yield from run.go()
+    finally:
+        run.tasks.close()
+    yield Finished(job.__name__, VideosResult(tuple(run.done), tuple(run.failed)))
+
+
+@dataclass(eq=False)
+class _Call:
+    """One task; `title` is what it is given first, as this computer calls it."""
+
+    title: str
+    task: WholeTask
+
+
+class _RunMany:
+    """A job on its way through a cluster."""
+
+    def __init__(
+        self,
+        job: Callable[..., Iterator[Event]],
+        each: Sequence[str | os.PathLike[str]],
+        client: Any,
+        mapped: PathMap,
+        arguments: Mapping[str, Any],
+    ) -> None:
+        self.client = client
+        self.job = job.__name__
+        self.mapped = mapped
+        self.why: str | None = None
+        self.calls = [
+            _Call(str(given["title"]), _task(job, given["arguments"], mapped))
+            for given in _given(job, each, arguments)
+        ]
+        self.tasks = HandingOut(client, self.job)
+        self.done: list[Result] = []
+        self.failed: list[FailedVideo] = []
+
+    def prepare(self) -> Iterator[Event]:
+        """See that all workers are fit, and how they compute."""
+        needs = list(dict.fromkeys(call.task.needs for call in self.calls))
+        folders = {
+            parent_of(call.task.arguments[name])
+            for call in self.calls
+            for name in _VIDEO
+            if name in call.task.arguments
+        }
+        asked = self.calls[0].task.computing
+        computing = yield from compared(self.client, needs, folders, asked or Computing("cpu"))
+        if asked is None:
+            return
+        if "auto" in vars(computing).values():
+            found = yield from settled(self.tasks, needs[0], computing)
+            computing, self.why = found.computing, found.why
+        for call in self.calls:
+            call.task = replace(call.task, computing=computing)
+
+    def go(self) -> Iterator[Event]:
+        """Hand everything out, and tell what becomes of it."""
+        from napari_vitface.cluster.whole_tasks import run_whole
+
+        model = Path(self.calls[0].task.needs.model).stem if self.why else None
+        yield Started(self.job, len(self.calls), settings=Settings(model=model, why=self.why))
+        under_way = [
+            self.tasks.submit(run_whole, call.task, what=call.title, about=call)
+            for call in self.calls
+        ]
+        pace, before = Pace(), 0
+        for ended in self.tasks.events():
+            match ended:
+                case Ended(task=task, failed=Failed() as failed):
+                    self.failed.append(FailedVideo(task.about.title, failed.message))
+                    yield VideoFailed(task.about.title, failed)
+                case Ended(task=task, result=whole):
+                    yield from map(Notice, whole.notices)
+                    result = self.mapped.result_here(whole.result)
+                    self.done.append(result)
+                    yield VideoFinished(task.about.title, result)
+                case Notice():
+                    yield ended
+            done, total = _extent(under_way)
+            pace.step(max(done - before, 0))
+            before = max(done, before)
+            yield Progress(before, total, pace.seconds_left(total - before))
+
+
+def _extent(tasks: Sequence[Task]) -> tuple[int, int]:
+    """Frames that are done, and all, where those of some videos are not known yet."""
+    known = [task.told for task in tasks if "of" in task.told]
+    if not known:
+        return 0, len(tasks)
+    total = sum(told["of"] for told in known) * len(tasks) // len(known)
+    return sum(told["frames"] for told in known), total
+
+
+def _given(
+    job: Callable[..., Iterator[Event]],
+    each: Sequence[str | os.PathLike[str]],
+    arguments: Mapping[str, Any],
+) -> Iterator[dict[str, Any]]:
+    """The arguments of each call, and what it is called."""
+    first = next(iter(inspect.signature(job).parameters))
+    paths = [Path(one) for one in each]
+    output = arguments.get("output")
+    if output is not None and len(paths) > 1 and NAME not in Path(output).name:
+        raise ClusterError(
+            f"{output} is one file for all; write {NAME} where the name of each shall stand."
+        )
+    if first in _VIDEO:
+        folder = arguments.get("output_dir")
+        refuse_same_outputs(paths, None if folder is None else Path(folder))
+    for one, path in zip(each, paths, strict=True):
+        named = {} if output is None else {"output": named_after(output, path)}
+        yield {"title": one, "arguments": {**arguments, **named, first: one}}
+
+
+def _task(
+    job: Callable[..., Iterator[Event]], arguments: Mapping[str, Any], mapped: PathMap
+) -> WholeTask:
+    """A call as workers know it."""
+    from napari_vitface.cluster.whole_tasks import WholeTask
+    from napari_vitface.model.checkpoint import file_digest, find_model
+
+    takes = inspect.signature(job).parameters
+    there = {
+        name: _there(value, mapped) if name in _PATHS else value
+        for name, value in arguments.items()
+        if name not in _COMPUTING
+    }
+    computing = None
+    needs = Needs(versions_here())
+    if "model" in takes:
+        model = arguments.get("model", takes["model"].default)
+        file = find_model(model)
+        there["model"] = str(model) if str(model) != str(file) else mapped.there(file)
+        if "precision" in takes:
+            needs = replace(needs, model=there["model"], digest=file_digest(file))
+            chosen = {name: arguments[name] for name in _COMPUTING if name in arguments}
+            computing = Computing(**chosen)
+    return WholeTask(job, needs, computing, there)
+
+
+def _there(value: Any, mapped: PathMap) -> Any:
+    if isinstance(value, str | os.PathLike):
+        return mapped.there(value)
+    if isinstance(value, list | tuple):
+        return [_there(one, mapped) for one in value]
+    return value

@@ -1,0 +1,163 @@
+"""Whole jobs on a cluster: what one machine makes, and what can go wrong."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from napari_vitface.cluster import clusters
+from napari_vitface.cluster.run_many import run_many
+from napari_vitface.errors import ClusterError
+from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.jobs.evaluate import evaluate
+from napari_vitface.jobs.events import Progress, VideoFailed, VideoFinished
+from napari_vitface.jobs.explaining.attention_table import attention_data
+from napari_vitface.jobs.explaining.frame_maps import explain_frames
+from napari_vitface.jobs.states.features import features
+from napari_vitface.jobs.suggesting.suggest import suggest
+from napari_vitface.jobs.traces import traces
+from napari_vitface.pose.keypoints import KeypointSet
+
+FP32 = {"device": "cpu", "precision": "fp32", "batch_size": 4}
+
+
+@pytest.fixture
+def videos(write_video: Callable[..., Path], tmp_path: Path) -> list[Path]:
+    return [write_video(tmp_path / f"mouse {n}.mp4", n) for n in (24, 30)]
+
+
+def content(file: Path) -> list[Any]:
+    """What a file holds, without the times at which it was written."""
+    found: list[Any] = []
+
+    def note(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found.append((name, item[()].tobytes()))
+
+    if file.suffix == ".h5":
+        with h5py.File(file) as table:
+            table.visititems(note)
+    elif file.suffix == ".npz":
+        with np.load(file) as arrays:
+            found += [(name, arrays[name].tobytes()) for name in arrays]
+    else:
+        found.append(file.read_bytes())
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "ending", "model"),
+    [
+        (features, {"features": "hog", "output_dir": "."}, "_features_hog.h5", False),
+        (features, {"features": "tokens", "output_dir": ".", **FP32}, "_features_tokens.h5", True),
+        (traces, {"output_dir": "."}, "_traces.csv", False),
+        (attention_data, {"output": "{}.csv", "frames": "::5", **FP32}, ".csv", True),
+        (explain_frames, {"output": "{}.npz", "frames": "::9", **FP32}, ".npz", True),
+    ],
+)
+def test_files_are_those_of_one_machine_bit_for_bit(
+    client, tiny_model, videos, tmp_path, job, options, ending, model
+):
+    def options_in(folder: Path) -> dict[str, Any]:
+        folder.mkdir()
+        paths = {
+            name: folder / value for name, value in options.items() if name.startswith("output")
+        }
+        return {**options, **paths, **({"model": tiny_model} if model else {})}
+
+    *events, last = run_many(job, videos, client=client, **options_in(tmp_path / "together"))
+    assert {each.video for each in events if isinstance(each, VideoFinished)} == {
+        str(video) for video in videos
+    }
+    assert len(last.result.videos) == 2
+    assert last.result.failed == ()
+    alone = options_in(tmp_path / "alone")
+    for video in videos:
+        if "output" in alone:
+            alone["output"] = alone["output"].with_name(video.stem + ending)
+        list(job(video, **alone))
+        (made,) = (tmp_path / "together").glob(f"{video.stem}*{ending}")
+        assert content(made) == content(tmp_path / "alone" / made.name)
+
+
+def test_suggestions_are_those_of_one_machine(client, tiny_model, videos):
+    *events, last = run_many(suggest, videos, client=client, model=tiny_model, count=3, **FP32)
+    alone = [list(suggest(video, tiny_model, count=3, **FP32))[-1].result for video in videos]
+    assert sorted(last.result.videos, key=lambda result: result.video) == alone
+    done = [event for event in events if isinstance(event, Progress)]
+    assert done[-1].done == done[-1].total > 0
+
+
+def test_several_models_are_judged_on_the_same_labels(client, tiny_model, tmp_path):
+    from PIL import Image
+
+    paths = [tmp_path / f"img{i}.png" for i in range(6)]
+    rng = np.random.default_rng(0)
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (96, 128), dtype=np.uint8)).save(path)
+    labels = Labels(
+        KeypointSet(("eye", "nose tip")),
+        rng.uniform(0, 64, (6, 2, 2)),
+        tuple(paths),
+        np.array(["cam1"] * 6),
+        np.arange(6),
+        "someone",
+    )
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(tiny_model.read_bytes())
+    options = {"labels": labels, "device": "cpu", "precision": "fp32"}
+    *_, last = run_many(evaluate, [tiny_model, other], client=client, **options)
+    alone = list(evaluate(tiny_model, **options))[-1].result
+    assert {each.model for each in last.result.videos} == {"tiny", "other"}
+    assert [replace(each, model="tiny") for each in last.result.videos] == [alone] * 2
+
+
+def test_a_video_that_fails_is_named_and_others_go_on(client, videos, tmp_path):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video" * 1000)
+    mapped = [f"Z:/lab={tmp_path}"]
+    called = [f"Z:/lab/{path.name}" for path in (broken, *videos)]
+    *events, last = run_many(traces, called, client=client, path_map=mapped, model="mouse-face")
+    (failed,) = [event for event in events if isinstance(event, VideoFailed)]
+    assert failed.video == "Z:/lab/broken.mp4"
+    assert "broken.mp4" in failed.failed.message
+    assert sorted(each.table for each in last.result.videos) == [
+        rf"Z:\lab\mouse {n}_traces.csv" for n in (24, 30)
+    ]
+    with (tmp_path / "mouse 24_traces.csv").open() as table:
+        assert len(list(csv.reader(table))) > 24
+
+
+def test_commands_take_a_cluster(client, tiny_model, videos, tmp_path, monkeypatch, capsys):
+    from napari_vitface.cli import main
+
+    monkeypatch.setattr(clusters, "connected", lambda *_, **__: nullcontext(client))
+    cluster = ["--cluster", "local:2"]
+    model = ["--model", str(tiny_model), "--device", "cpu", "--precision", "fp32"]
+    names = [str(video) for video in videos]
+    maps = ["--frames", "::9", "--output", str(tmp_path / "{}.npz")]
+    assert main(["states", "features", *names, "--features", "hog", *cluster]) == 0
+    assert main(["traces", *names, *cluster]) == 0
+    assert main(["attention", *names, *maps, *model, *cluster]) == 0
+    assert main(["suggest", *names, "--count", "2", *model, *cluster]) == 0
+    told = capsys.readouterr().out
+    for video in videos:
+        assert (tmp_path / f"{video.stem}.npz").exists()
+        assert f"{video.stem}_features_hog.h5" in told
+        assert f"{video.stem}_traces.csv" in told
+        assert f"\n{video}\n" in told
+    assert main(["attention", *names, *maps, *model, *cluster, "--faithfulness"]) == 1
+
+
+def test_one_file_for_several_videos_is_refused(client, videos, tmp_path):
+    with pytest.raises(ClusterError, match=r"\{\} where the name"):
+        next(run_many(attention_data, videos, client=client, output=tmp_path / "all.csv"))

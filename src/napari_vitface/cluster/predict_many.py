@@ -14,6 +14,7 @@ from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span
+from napari_vitface.cluster.watching import Watch
 from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.jobs.events import (
     Event,
@@ -142,6 +143,8 @@ class _Video:
     part : Path
         The part file that a run on this computer alone would have.
     looked : Looked or None
+    frames : int
+        That are done.
     tasks : list of Task
     lock : ExitStack
         Closed when it is done or has failed.
@@ -150,6 +153,7 @@ class _Video:
     path: str
     part: Path
     looked: Looked | None = None
+    frames: int = 0
     tasks: list[Task] = field(default_factory=list)
     lock: ExitStack = field(default_factory=ExitStack)
 
@@ -171,6 +175,7 @@ class _PredictMany:
         self._total = self._frames = 0
         self._pace = Pace()
         self._told = 0
+        self._watch = Watch(client)
 
     def compare(self) -> Iterator[Event]:
         """Wait for a worker, and see that all that are there are fit."""
@@ -244,7 +249,8 @@ class _PredictMany:
         yield Started(_JOB, self._total, settings=settings)
         self._pace = Pace()
         self._told = self._frames
-        for video, _ in looked:
+        for video, one in looked:
+            video.frames = one.total - sum(b - a for a, b in spans[video.path])
             self._hand_out(video, spans[video.path])
         for ended in self.tasks.events():
             match ended:
@@ -253,6 +259,8 @@ class _PredictMany:
                     yield self._fail(task.about, failed)
                 case Ended(task=task, result=int(count)):
                     self._frames += count
+                    task.about.frames += count
+                    self._watch.ended(task.told, count)
                     task.about.tasks.remove(task)
                     if not task.about.tasks:
                         self._write(task.about)
@@ -262,6 +270,9 @@ class _PredictMany:
                 case Notice():
                     yield ended
             yield self._progress()
+            yield from self._watch.look(
+                self._extents(), (task.told for video in self.videos for task in video.tasks)
+            )
 
     def _cut(self) -> dict[str, list[Span]]:
         """The spans of each video that are left, by the speed that was measured."""
@@ -323,6 +334,13 @@ class _PredictMany:
         self._pace.step(done - self._told)
         self._told = done
         return Progress(done, self._total, self._pace.seconds_left(self._total - done))
+
+    def _extents(self) -> Iterator[tuple[str, int, int]]:
+        """Each video with its frames that are done, and all."""
+        for video in self.videos:
+            if video.looked is not None:
+                under_way = sum(task.told.get("frames", 0) for task in video.tasks)
+                yield self.mapped.here(video.path), video.frames + under_way, video.looked.total
 
     def _kept_in(self) -> str | None:
         """The folder of the first video's results, if this computer sees it too."""

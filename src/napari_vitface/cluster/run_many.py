@@ -13,6 +13,7 @@ from napari_vitface.cluster.alike import compared, settled
 from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
+from napari_vitface.cluster.watching import Watch
 from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import (
     Event,
@@ -150,7 +151,7 @@ class _RunMany:
             self.tasks.submit(run_whole, call.task, what=call.title, about=call)
             for call in self.calls
         ]
-        pace, before = Pace(), 0
+        pace, before, watch = Pace(), 0, Watch(self.client)
         for ended in self.tasks.events():
             match ended:
                 case Ended(task=task, failed=Failed() as failed):
@@ -167,6 +168,14 @@ class _RunMany:
             pace.step(max(done - before, 0))
             before = max(done, before)
             yield Progress(before, total, pace.seconds_left(total - before))
+            yield from watch.look(
+                ((task.about.title, *_of(task)) for task in under_way if "of" in task.told),
+                (task.told for task in under_way),
+            )
+
+
+def _of(task: Task) -> tuple[int, int]:
+    return task.told["frames"], task.told["of"]
 
 
 def _extent(tasks: Sequence[Task]) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.reader import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.video_list.cluster_row import ClusterRow
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import KINDS, Settings
@@ -110,6 +111,8 @@ class VideoListDock(QWidget):
             self.kind.addItem(kind.title, kind.job)
         self.kind.setToolTip("What is done with each video")
         self.kind.activated.connect(lambda _: queue.set_kind(KINDS[self.kind.currentData()]))
+        self.runs_on = ClusterRow(queue)
+        self.runs_on.chosen.connect(lambda: self.refresh())
         self.renew_button = QPushButton("Use the present settings")
         self.renew_button.setToolTip("Go on with what section 2 of the ViT Face dock is set to now")
         self.renew_button.clicked.connect(lambda: self.renew())
@@ -153,12 +156,13 @@ class VideoListDock(QWidget):
         bar.addWidget(self.summary, 1)
         bar.addWidget(self.kind)
         bar.addWidget(self.start_button)
-        self._faces_label = label = QLabel("Looks at")
-        set_role(label, "hint")
         set_role(self.settings, "hint")
         below.addWidget(self.settings, 1)
         below.addWidget(self.renew_button)
-        below.addWidget(label)
+        self._faces_label = QLabel("Looks at")
+        set_role(self._faces_label, "hint")
+        below.addWidget(self.runs_on)
+        below.addWidget(self._faces_label)
         below.addWidget(self.faces)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
@@ -297,7 +301,10 @@ class VideoListDock(QWidget):
         self.view.setColumnHidden(Column.FOLDER, not self.table.in_several_folders)
         for button in (self.up_button, self.down_button, self.remove_button):
             button.setEnabled(bool(chosen))
-        self.cancel_button.setEnabled(bool(states & {State.WAITING, State.RUNNING}))
+        # The videos of a cluster are stopped together.
+        can_cancel = bool(states & {State.WAITING, State.RUNNING}) and not queue.cluster.active
+        self.cancel_button.setEnabled(can_cancel)
+        self.runs_on.refresh()
         self.again_button.setEnabled(bool(states & {State.DONE, State.FAILED, State.CANCELLED}))
         waiting = len(items.having(State.WAITING))
         if queue.going:
@@ -310,7 +317,11 @@ class VideoListDock(QWidget):
             self.start_button.setText(
                 f"{queue.kind.title} {count(waiting, 'video')}" if waiting else queue.kind.title
             )
-            self.start_button.setToolTip("One after the other, in this order")
+            self.start_button.setToolTip(
+                "On the cluster; it goes on when napari is closed"
+                if self.runs_on.settings
+                else "One after the other, in this order"
+            )
         self.start_button.setEnabled(queue.going or bool(waiting))
         set_look(self.start_button, "" if queue.going else "primary")
         self.summary.setText(list_words(queue))
@@ -337,16 +348,16 @@ class VideoListDock(QWidget):
             self.note.say("" if queue.items else queue.problem, "warning")
 
     def _present_settings(self) -> Settings:
-        session = self._session
-        options, measuring = session.prediction.options, session.measuring
-        settings = self._queue.kind.offered(session, options, measuring)
-        return (
-            {**settings, "crop": self.faces.currentData()} if self._queue.kind.looks else settings
-        )
+        session, kind = self._session, self._queue.kind
+        settings = kind.offered(session, session.prediction.options, session.measuring)
+        if kind.looks:
+            settings["crop"] = self.faces.currentData()
+        return {**settings, **self.runs_on.settings}
 
     def _show_settings_kept(self) -> None:
         kept = [crop for _, crop in _FACES].index(self._queue.settings.get("crop"))
         self.faces.setCurrentIndex(kept)
+        self.runs_on.choice.choose(self._queue.settings.get("cluster", ""))
 
     def _on_faces(self) -> None:
         if self._queue.interrupted:

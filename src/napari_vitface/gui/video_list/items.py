@@ -97,6 +97,14 @@ class Items(EventedList[Item]):
         """The items in one of some states, in their order."""
         return [item for item in self if item.state in states]
 
+    def end_words(self, past: str) -> tuple[str, str] | None:
+        """What is said when the list is through, and how gravely; None if nothing came of it."""
+        done, failed = len(self.having(State.DONE)), len(self.having(State.FAILED))
+        text = f"The list is through: {done} of {len(self)} videos {past}"
+        if failed:
+            return f"{text}, {failed} failed; the list says why.", "warning"
+        return (f"{text}.", "info") if done else None
+
 
 def same_results(item: Item, other: Item) -> VitFaceError:
     """Why a video cannot have its turn: its results would be those of another one."""

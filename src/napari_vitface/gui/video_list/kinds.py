@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -36,6 +37,8 @@ class Settings(TypedDict, total=False):
     kinds: list[str]
     settings: dict[str, Any]
     regions: dict[str, list[int]]
+    #: Empty: in this napari's engine, one video after the other.
+    cluster: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class JobKind:
         Settings in one line.
     looks : bool
         Whether it looks at a crop of each video.
+    command : callable, optional
+        (items, arguments, cluster) -> the command line that does it for items with the same
+        arguments on a cluster, without the name of the program.
     """
 
     job: str
@@ -76,16 +82,31 @@ class JobKind:
     offered: Callable[[Session, PredictOptions, TraceMeasuring], Settings]
     words: Callable[[Settings], str]
     looks: bool = True
+    command: Callable[[Sequence[Item], Mapping[str, object], str], list[str]] | None = None
 
 
 def _arguments(item: Item, settings: Settings) -> dict[str, object]:
     arguments: dict[str, object] = {**settings, "video": item.path, "overwrite": item.again}
+    arguments.pop("cluster", None)
     if item.crop is not None:
         arguments["crop"] = None if item.crop == "whole" else item.crop
     white = remembered(item.path)
     if white is not None:
         arguments["white"] = white
     return arguments
+
+
+def _command(items: Sequence[Item], arguments: Mapping[str, object], cluster: str) -> list[str]:
+    command = ["predict", *(str(item.path) for item in items), "--json", f"--cluster={cluster}"]
+    for name, value in arguments.items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        if value is True:
+            command.append(option)
+        elif name != "video" and value not in (None, False, ""):
+            command.append(f"{option}={value}")
+    return command
 
 
 def _place(video: Path, settings: Settings) -> Hashable:
@@ -125,12 +146,21 @@ def _words(settings: Settings) -> str:
         "every frame" if step == 1 else f"1 frame in {step}",
         "results beside each video" if folder is None else f"results in {folder}",
     ]
+    if cluster := settings.get("cluster"):
+        parts.append(cluster_words(cluster))
     if settings.get("overlay"):
         parts.append("labelled video")
     parts += [
         str(settings[key]) for key in ("device", "precision") if settings.get(key, "auto") != "auto"
     ]
     return "  ·  ".join(parts)
+
+
+def cluster_words(cluster: str) -> str:
+    """Where a job runs, in a few words; empty for this napari's own engine."""
+    if found := re.fullmatch(r"local:(\d+)", cluster):
+        return f"{found[1]} processes"
+    return Path(cluster).name if cluster.endswith((".yaml", ".yml")) else cluster
 
 
 def _folder(settings: Settings) -> Path | None:
@@ -148,6 +178,7 @@ PREDICT = JobKind(
     result=lambda result: Path(result.h5) if isinstance(result, PredictResult) else None,
     offered=_offered,
     words=_words,
+    command=_command,
 )
 
 

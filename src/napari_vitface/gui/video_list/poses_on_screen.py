@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.job_run import JobRun
-from napari_vitface.gui.video_list.items import Item
-from napari_vitface.jobs.events import PosesPredicted
-from napari_vitface.jobs.results.prediction import PredictSettings
+from napari_vitface.gui.video_list.items import Item, Items, State
+from napari_vitface.jobs.events import PosesPredicted, Result
+from napari_vitface.jobs.results.prediction import FindFaceResult, PredictSettings
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
+    from napari_vitface.gui.video_list.kinds import JobKind
 
 
 @dataclass
@@ -32,6 +33,30 @@ class ItemRun(JobRun):
     model: str
     poses: list[PosesPredicted] = field(default_factory=list)
     shown: OpenVideo | None = None
+
+    def outcome(self, result: Result, kind: JobKind) -> dict[str, Any]:
+        """What changes of the item when the job is done."""
+        said = result.sentence if isinstance(result, FindFaceResult) else ""
+        return {
+            "state": State.DONE,
+            "message": " ".join(self.notices) or said,
+            "done": self.total,
+            "speed": getattr(result, "frames_per_second", None) or self.item.speed,
+            "result": kind.result(result),
+            "model": self.model,
+            "again": False,
+        }
+
+    def leave(self, items: Items) -> None:
+        """Note in the list that the job was cancelled: the video alone, or all of them."""
+        item, lost = self.item, self.lost
+        if lost:
+            items.update(item, done=0)
+        if item.state is State.RUNNING:
+            items.wait(item, f"Stopped. {lost or 'It goes on from here.'}", again=item.again)
+        elif item.state is State.CANCELLED:
+            kept = "What is done is kept." if item.done else ""
+            items.update(item, message=f"Cancelled. {lost or kept}".rstrip())
 
 
 class PosesOnScreen:

@@ -11,11 +11,12 @@ from psygnal import Signal
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.video_list.autosave import Autosave, Content
+from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.items import Item, Items, State, same_results
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
 from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
-from napari_vitface.gui.video_list.video_search import videos_of
+from napari_vitface.gui.video_list.video_search import measure, videos_of
 from napari_vitface.jobs.events import (
     Cancelled,
     Event,
@@ -25,11 +26,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.results.prediction import (
-    FindFaceResult,
-)
 from napari_vitface.jobs.results.traces import TracesResult
-from napari_vitface.video.length import estimated_length
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
@@ -51,6 +48,8 @@ class VideoQueue(Runner[ItemRun]):
     kind : JobKind
     settings : dict
         What the job was last started with; empty before that, and when it is through.
+    cluster : ClusterWork
+        The job, where it runs on a cluster.
     going : bool
         Whether the next video is begun when one ends.
     """
@@ -74,7 +73,10 @@ class VideoQueue(Runner[ItemRun]):
         self._keeping = Autosave(session, self._store, self._content)
         #: What went wrong with the list of the last time; empty if nothing did.
         self.problem = ""
+        self.cluster = ClusterWork(session, self.items, self._store.path.with_name("cluster-run"))
         self._restore()
+        self.cluster.changed.connect(self.changed.emit)
+        self.cluster.ended.connect(self._on_cluster_end)
         for changed in ("inserted", "removed", "moved"):
             getattr(self.items.events, changed).connect(self._on_list)
         self.items.item_changed.connect(self._on_item)
@@ -109,23 +111,8 @@ class VideoQueue(Runner[ItemRun]):
             self._session.tell("There are no videos in what was chosen.", "warning")
         elif not fresh:
             self._session.tell("All of these videos are in the list already.", "info")
-        self._measure(fresh)
+        measure(self._session, self.items, fresh)
         self._continue()
-
-    def _measure(self, items: list[Item]) -> None:
-        """Look at the headers, to know how long all will take."""
-
-        def measured(lengths: Any) -> None:
-            if isinstance(lengths, Exception):
-                self._session.tell(
-                    sentence_of("reading how long the videos are", lengths), "warning"
-                )
-                return
-            for item, length in zip(items, lengths, strict=True):
-                self.items.update(item, length=length)
-
-        paths = [item.path for item in items]
-        self._session.in_background(lambda: [estimated_length(path) for path in paths], measured)
 
     def remove(self, items: Iterable[Item]) -> None:
         """Take videos off the list; results stay on disk."""
@@ -162,6 +149,8 @@ class VideoQueue(Runner[ItemRun]):
     @property
     def seconds_left(self) -> float | None:
         """Until all videos are done; None while the speed is not known."""
+        if self.cluster.active:
+            return self.cluster.seconds_left
         item, run = self.running, self.run
         speed = item.speed or self._speed if item is not None else None
         if item is None or run is None or not speed:
@@ -197,7 +186,9 @@ class VideoQueue(Runner[ItemRun]):
     def stop(self) -> None:
         """Leave off; the video in progress keeps what is done and waits for the next start."""
         self.going = False
-        if self.active:
+        if self.cluster.active:
+            self.cluster.stop()
+        elif self.active:
             self.cancel()
         else:
             for item in self.items.having(State.RUNNING):
@@ -205,7 +196,9 @@ class VideoQueue(Runner[ItemRun]):
         self.changed.emit()
 
     def cancel_items(self, items: Iterable[Item]) -> None:
-        """Leave videos out; the next one follows."""
+        """Leave videos out; the next one follows. On a cluster, all are stopped together."""
+        if self.cluster.active:
+            return
         for item in items:
             if item.state is State.RUNNING and self.run is not None and self.run.item is item:
                 self.cancel()
@@ -227,7 +220,8 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(item, crop=crop)
 
     def close(self) -> None:
-        """Keep the list as it is; what is running is told as interrupted the next time."""
+        """Keep the list as it is; a cluster works on, else what is running is interrupted."""
+        self.cluster.close()
         self.going = False
         self._session.crop_changed.disconnect(self._on_crop)
         self._keeping.close()
@@ -240,7 +234,7 @@ class VideoQueue(Runner[ItemRun]):
 
     def _next(self) -> None:
         """Begin with the next video, once it is known that nothing of it is there."""
-        if not self.going or self.active or self.running is not None:
+        if not self.going or self.active or self.cluster.active or self.running is not None:
             return
         waiting = self.items.having(State.WAITING)
         if not waiting:
@@ -248,8 +242,13 @@ class VideoQueue(Runner[ItemRun]):
             # The next start is a new one.
             self.settings = Settings()
             self._keeping.keep()
-            self._say_end()
+            said = self.items.end_words(self.kind.past)
+            if said is not None:
+                self._session.tell(*said)
             self.changed.emit()
+            return
+        if self.settings.get("cluster") and self.kind.command is not None:
+            self.going = self.cluster.start(self.kind, self.settings)
             return
         item, settings, kind = waiting[0], self.settings.copy(), self.kind
         rivals = [each for each in self.items.having(*_UNFINISHED) if each is not item]
@@ -317,33 +316,14 @@ class VideoQueue(Runner[ItemRun]):
                     item, done=run.done, total=run.total, speed=speed, message=run.doing
                 )
             case Finished(result=result):
-                speed = getattr(result, "frames_per_second", None)
-                said = result.sentence if isinstance(result, FindFaceResult) else ""
-                self.items.update(
-                    item,
-                    state=State.DONE,
-                    message=" ".join(run.notices) or said,
-                    done=run.total,
-                    speed=speed or item.speed,
-                    result=self.kind.result(result),
-                    model=run.model,
-                    again=False,
-                )
+                self.items.update(item, **run.outcome(result, self.kind))
                 self._speed = item.speed
                 if isinstance(result, TracesResult):
                     self.traced.emit(item)
                 self._poses.note_saved(run)
                 self._over(run)
             case Cancelled():
-                lost = run.lost
-                if lost:
-                    self.items.update(item, done=0)
-                if item.state is State.RUNNING:
-                    said = f"Stopped. {lost or 'It goes on from here.'}"
-                    self.items.wait(item, said, again=item.again)
-                elif item.state is State.CANCELLED:
-                    kept = "What is done is kept." if item.done else ""
-                    self.items.update(item, message=f"Cancelled. {lost or kept}".rstrip())
+                run.leave(self.items)
                 self._over(run)
         return False
 
@@ -362,13 +342,11 @@ class VideoQueue(Runner[ItemRun]):
         self._session.soon(self._next)
         self.changed.emit()
 
-    def _say_end(self) -> None:
-        done, failed = len(self.items.having(State.DONE)), len(self.items.having(State.FAILED))
-        text = f"The list is through: {done} of {len(self.items)} videos {self.kind.past}"
-        if failed:
-            self._session.tell(f"{text}, {failed} failed; the list says why.", "warning")
-        elif done:
-            self._session.tell(f"{text}.", "info")
+    def _on_cluster_end(self, whole: bool) -> None:
+        """Go on with what was added meanwhile, or is asked for otherwise; or leave off."""
+        self.going = self.going and whole
+        self._session.soon(self._next)
+        self.changed.emit()
 
     # ----------------------------------------------------------------- the video on screen
 
@@ -400,6 +378,8 @@ class VideoQueue(Runner[ItemRun]):
             if item.state is State.RUNNING:
                 self.items.wait(item, "Was in progress when napari was closed.", again=item.again)
             self.items.append(item)
+        self.cluster.find_again()
+        self.going = self.cluster.active
 
     def _on_list(self) -> None:
         self._keeping.keep()

@@ -6,10 +6,17 @@ import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.video_list.items import Item, Items
 from napari_vitface.jobs.outputs import is_overlay
 from napari_vitface.video import video_suffixes
 from napari_vitface.video.images import image_files, natural
+from napari_vitface.video.length import estimated_length
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import Session
 
 
 def videos_in(folder: Path, pattern: str = "", *, subfolders: bool = True) -> list[Path]:
@@ -56,3 +63,17 @@ def videos_of(paths: Iterable[Path]) -> list[Path]:
         inside = videos_in(path)
         found += inside if inside or not image_files(path) else [path]
     return found
+
+
+def measure(session: Session, items: Items, fresh: list[Item]) -> None:
+    """Look at the headers of videos that were added, to know how long all will take."""
+
+    def measured(lengths: Any) -> None:
+        if isinstance(lengths, Exception):
+            session.tell(sentence_of("reading how long the videos are", lengths), "warning")
+            return
+        for item, length in zip(fresh, lengths, strict=True):
+            items.update(item, length=length)
+
+    paths = [item.path for item in fresh]
+    session.in_background(lambda: [estimated_length(path) for path in paths], measured)

@@ -1,0 +1,140 @@
+"""The list's job on a cluster: a process of its own, which is followed and found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from napari.components import ViewerModel
+
+from napari_vitface.formats.poses import read_poses
+from napari_vitface.gui.video_list import cluster_work
+from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.kinds import PREDICT, Settings
+from napari_vitface.gui.video_list.list_store import Store, entry_of
+from napari_vitface.gui.workbench import Workbench, session_of
+from napari_vitface.lock import lock_open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Pump
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_work, "_EVERY", 0.02)
+
+
+def listed(path: Path, **what: Any) -> Item:
+    return Item(path, path, **what)
+
+
+def test_items_that_are_asked_for_alike_are_one_command() -> None:
+    settings: Settings = {
+        "model": "mouse-face",
+        "device": "auto",
+        "batch_size": "auto",
+        "crop": "auto",
+        "output_dir": None,
+        "frames": "::10",
+        "overlay": True,
+        "cluster": "local:2",
+    }
+    items = [listed(Path(f"/data/{name}.mp4"), crop=(1, 2, 30, 40)) for name in "ab"]
+    command = PREDICT.command(items, PREDICT.arguments(items[0], settings), "local:2")
+    from napari_vitface.cli.parser import parse
+
+    arguments = parse(command)
+    assert arguments.videos == [Path("/data/a.mp4"), Path("/data/b.mp4")]
+    assert (arguments.cluster, arguments.json, arguments.overlay) == ("local:2", True, True)
+    assert (arguments.crop, arguments.frames) == ((1, 2, 30, 40), slice(None, None, 10))
+    assert (arguments.overwrite, arguments.output_dir) == (False, None)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="holds the lock as a POSIX process inherits it")
+def test_a_run_that_went_on_without_napari_is_found_again(
+    session: Workbench, pump: Pump, kept_list: Path, tmp_path: Path
+) -> None:
+    session.close()
+    items = [listed(tmp_path / f"{name}.mp4", state=State.RUNNING) for name in "abc"]
+    store = Store(kept_list)
+    store.save("predict", {"model": "m", "cluster": "local:2"}, [entry_of(item) for item in items])
+    store.close()
+    folder = kept_list.with_name("cluster-run")
+    folder.mkdir()
+    arguments = ["predict", *(str(item.path) for item in items)]
+    (folder / "command.json").write_text(json.dumps({"model": "m", "arguments": arguments}))
+    events: list[dict[str, Any]] = [
+        {"event": "Started", "job": "predict", "total": 300},
+        {"event": "VideoProgress", "video": str(items[1].path), "done": 30, "total": 100},
+        {
+            "event": "WorkersSeen",
+            "workers": [{"address": "tcp://1", "host": "desk", "frames_per_second": 12.5}],
+            "dashboard": "http://desk:8787/status",
+        },
+        {"event": "Progress", "done": 130, "total": 300, "seconds_left": 9.0, "message": ""},
+        {
+            "event": "VideoFinished",
+            "video": str(items[0].path),
+            "result": {"frames": 100, "h5": str(tmp_path / "a.h5"), "made": True},
+        },
+        {"event": "VideoFailed", "video": str(items[2].path), "message": "c.mp4 is torn."},
+    ]
+    file = folder / "events.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    with file.open("ab") as opened:
+        assert lock_open_file(opened.fileno())
+        worker = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=opened)
+    later = session_of(ViewerModel(), pump.post)
+    told: list[str] = []
+    later.told.connect(lambda text, level: told.append(text))
+    try:
+        queue = later.video_list
+        assert queue.going
+        pump.until(lambda: queue.items[2].state is State.FAILED)
+        assert [item.state for item in queue.items] == ["done", "running", "failed"]
+        assert queue.items[0].result == tmp_path / "a.h5"
+        assert queue.items[2].message == "c.mp4 is torn."
+        assert (queue.items[1].done, queue.items[1].total) == (30, 100)
+        assert queue.seconds_left == 9.0
+        assert queue.cluster.workers[0].frames_per_second == 12.5
+        assert queue.cluster.dashboard == "http://desk:8787/status"
+        worker.communicate()
+        pump.until(lambda: not queue.cluster.active)
+        # It told of no end.
+        assert queue.items[1].state is State.WAITING
+        assert "log.txt" in told[-1]
+        assert not queue.going
+    finally:
+        worker.kill()
+        later.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("VITFACE_CLUSTER"), reason="tox run -e cluster")
+def test_the_list_is_predicted_by_processes(
+    session: Workbench,
+    pump: Pump,
+    tiny_model: Path,
+    tmp_path: Path,
+    write_video: Callable[..., Path],
+) -> None:
+    queue = session.video_list
+    paths = [write_video(tmp_path / f"{name}.mp4", 40) for name in "ab"]
+    queue.add([*paths])
+    pump.until(lambda: len(queue.items) == 2)
+    queue.set_crop([queue.items[1]], (8, 4, 64, 48))
+    queue.start({"model": str(tiny_model), "precision": "fp32", "cluster": "local:2"})
+    assert queue.running is not None
+    pump.until(lambda: not queue.going and not queue.cluster.active)
+    assert [item.state for item in queue.items] == ["done", "done"]
+    for item in queue.items:
+        assert len(read_poses(item.result).frames) == 40
+    assert (read_poses(queue.items[1].result).xy.max(axis=(0, 1)) < (72, 52)).all()
+    assert not {"torch", "distributed"} & set(sys.modules)

@@ -10,12 +10,26 @@ set -eu
 folder=/var/tmp/one-node-slurm
 export SLURM_CONF="$folder/slurm.conf"
 
+# Processes of a name that this script started: they have its environment.
+ours() {
+    for pid in $(pgrep -x "$1" || true); do
+        if grep -qz "^SLURM_CONF=$SLURM_CONF\$" "/proc/$pid/environ" 2>/dev/null; then
+            echo "$pid"
+        fi
+    done
+}
+
 stop() {
     for name in slurmd slurmctld munged; do
-        if [ -f "$folder/$name.pid" ]; then
-            kill "$(cat "$folder/$name.pid")" 2>/dev/null || true
-            rm -f "$folder/$name.pid"
-        fi
+        for signal in TERM KILL; do
+            for pid in $(ours "$name"); do
+                kill -s "$signal" "$pid" 2>/dev/null || true
+            done
+            for _ in $(seq 50); do
+                [ -n "$(ours "$name")" ] || break
+                sleep 0.2
+            done
+        done
     done
 }
 
@@ -68,7 +82,8 @@ KillWait=5
 NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=4000 State=UNKNOWN
 PartitionName=all Nodes=$(hostname -s) Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:4
 CONF
-    slurmctld
+    # Without what it remembers: a node that was ended is down for it.
+    slurmctld -c
     slurmd
     for _ in $(seq 60); do
         if sinfo --noheader --format=%T 2>/dev/null | grep -q idle; then

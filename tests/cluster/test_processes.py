@@ -20,9 +20,10 @@ import psutil
 import pytest
 
 from napari_vitface.cluster import spans
+from napari_vitface.cluster.clusters import connected
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.errors import ClusterError
-from napari_vitface.jobs.events import Event, Finished, VideoFailed
+from napari_vitface.jobs.events import Event, Finished, Started, VideoFailed
 
 pytestmark = [
     pytest.mark.slow,
@@ -164,6 +165,26 @@ def same_as_alone(videos: list[Path], alone: Callable[..., Path], folder: Path) 
     )
 
 
+def test_a_worker_that_is_killed_costs_its_span_alone(write_video, tiny_model, alone, tmp_path):
+    # Too short to be cut.
+    video = write_video(tmp_path / "mouse.mp4", 900)
+    options = {"device": "cpu", "precision": "fp32", "batch_size": 4}
+    with connected("local:1", device="cpu") as client:
+        client.wait_for_workers(1, timeout=120)
+        (worker,) = client.run(os.getpid).values()
+        begun = killed = False
+        for event in predict_many([video], tiny_model, client=client, **options):
+            if begun and not killed:
+                os.kill(worker, signal.SIGKILL)
+                killed = True
+            begun = begun or isinstance(event, Started)
+        assert list(client.run(os.getpid).values()) != [worker]
+    assert killed
+    assert len(event.result.videos) == 1
+    assert same_as_alone([video], alone, tmp_path / "alone")
+
+
+@on_demand
 def test_workers_that_are_killed_cost_their_spans_alone(cluster, job, videos, alone, tmp_path):
     cluster.start(workers=2)
     rng, killed, events = random.Random(0), 0, []

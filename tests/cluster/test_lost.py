@@ -1,0 +1,103 @@
+"""Workers that lose a disk, or are unfit: who is left out, and what is told."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_vitface.cluster import fit, predict_tasks
+from napari_vitface.cluster.predict_many import predict_many
+from napari_vitface.cluster.span_folder import SpanFolder
+from napari_vitface.jobs.events import Event, Notice, VideoFailed
+
+pytestmark = pytest.mark.usefixtures("small_spans")
+
+
+@pytest.fixture
+def own_client() -> Iterator[Any]:
+    """A cluster that may lose workers."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def failures(events: list[Event]) -> list[str]:
+    return [event.failed.message for event in events if isinstance(event, VideoFailed)]
+
+
+def table_of(video: Path) -> Path:
+    return video.with_name(f"{video.stem}_vitface_tiny.csv")
+
+
+def test_a_worker_that_is_unfit_is_left_out_and_another_does_its_spans(
+    own_client, tiny_model, alone, write_video, tmp_path, monkeypatch
+):
+    video = write_video(tmp_path / "mouse.mp4", 100)
+    unfit: list[str] = []
+    look = fit._cannot_compute
+
+    def check(needs: Any, device: str = "cpu", precision: str = "fp32") -> None:
+        unfit.append(fit.here().split()[0])
+        if unfit[-1] == unfit[0]:
+            raise fit.Unfit(fit.here(), "has a broken graphics card")
+        assert not look(device, precision)
+
+    monkeypatch.setattr(predict_tasks, "check", check)
+    options = {"precision": "fp32", "batch_size": 4, "device": "cpu"}
+    events = list(predict_many([video], tiny_model, client=own_client, **options))
+    told = [event.message for event in events if isinstance(event, Notice)]
+    assert [text for text in told if "left out" in text] == [
+        f"Worker {unfit[0]} on {os.uname().nodename} has a broken graphics card; it is left out."
+    ]
+    assert unfit[0] not in own_client.scheduler_info()["workers"]
+    assert failures(events) == []
+    assert alone(video, tmp_path / "alone").read_bytes() == table_of(video).read_bytes()
+
+
+def test_a_folder_that_no_worker_sees_any_more_is_named(
+    together, write_video, tmp_path, monkeypatch
+):
+    lost, good = (write_video(tmp_path / f"{name}.mp4", 100) for name in ("lost", "good"))
+    write = SpanFolder.write
+
+    def then_gone(folder: SpanFolder, *content: Any) -> None:
+        write(folder, *content)
+        if "lost" in folder.path.name and folder.path.exists():
+            folder.path.rename(tmp_path / "unplugged")
+
+    monkeypatch.setattr(SpanFolder, "write", then_gone)
+    (told,) = failures(together(lost, good))
+    assert f"{tmp_path} was moved or deleted, or no worker sees it any more" in told
+    assert [table_of(video).exists() for video in (lost, good)] == [False, True]
+
+
+def test_a_disk_that_fails_once_is_tried_again_and_one_that_is_full_is_told(
+    together, alone, write_video, tmp_path, monkeypatch
+):
+    moment, full = (write_video(tmp_path / f"{name}.mp4", 60) for name in ("moment", "full"))
+    write, failed = SpanFolder.write, []
+
+    def fails(folder: SpanFolder, span: Any, *content: Any) -> None:
+        if "full" in folder.path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path))
+        if span not in failed:
+            failed.append(span)
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder.path))
+        write(folder, span, *content)
+
+    monkeypatch.setattr(SpanFolder, "write", fails)
+    (told,) = failures(together(moment, full))
+    assert told.startswith(f"The disk is full ({tmp_path}/full_vitface_tiny.spans)")
+    assert len(failed) > 1
+    assert alone(moment, tmp_path / "alone").read_bytes() == table_of(moment).read_bytes()

@@ -105,7 +105,10 @@ def _of_this_computer(count: int, device: str) -> Any:
 
     return SpecCluster(
         workers={i: {"cls": Nanny, "options": options(i)} for i in range(count)},
-        scheduler={"cls": Scheduler, "options": {**local, "port": 0}},
+        scheduler={
+            "cls": Scheduler,
+            "options": {**local, "port": 0, "dashboard": True, "dashboard_address": "127.0.0.1:0"},
+        },
         name="napari-vitface",
         silence_logs=_QUIET,
     )

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from napari_vitface.jobs.events import Event
@@ -52,6 +53,7 @@ class Watch:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._dashboard = client.dashboard_link if _has_page(client) else None
         self._last = 0.0
         self._videos: dict[str, tuple[int, int]] = {}
         self._done: defaultdict[str, int] = defaultdict(int)
@@ -99,5 +101,13 @@ class Watch:
             seconds = pace.seconds_left(1.0)
             rate = round(1 / seconds, 1) if seconds else None
             workers.append(Worker(address, about.get("host", ""), rate))
-        has_page = "dashboard" in info.get("services", {})
-        return WorkersSeen(tuple(workers), self._client.dashboard_link if has_page else None)
+        return WorkersSeen(tuple(workers), self._dashboard)
+
+
+def _has_page(client: Any) -> bool:
+    """Whether the scheduler shows a page about its workers: that needs another package there."""
+    try:
+        client.run_on_scheduler(metadata.version, "bokeh")
+    except metadata.PackageNotFoundError:
+        return False
+    return True

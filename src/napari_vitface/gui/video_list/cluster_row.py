@@ -111,7 +111,9 @@ class ClusterLine(QLabel):
         said = "  ·  ".join(map(html.escape, parts))
         if work.dashboard:
             link = html.escape(work.dashboard, quote=True)
-            said += f'  ·  <a href="{link}">Dask\'s page</a>'
+            # Qt's own blue cannot be read on a dark ground.
+            colour = self.palette().windowText().color().name()
+            said += f'  ·  <a href="{link}" style="color: {colour}">Dask\'s page</a>'
         self.setText(said)
         self.setToolTip(
             "\n".join(

@@ -167,7 +167,7 @@ def same_as_alone(videos: list[Path], alone: Callable[..., Path], folder: Path) 
 
 def test_a_worker_that_is_killed_costs_its_span_alone(write_video, tiny_model, alone, tmp_path):
     # Too short to be cut.
-    video = write_video(tmp_path / "mouse.mp4", 900)
+    video = write_video(tmp_path / "mouse.mp4", 400)
     options = {"device": "cpu", "precision": "fp32", "batch_size": 4}
     with connected("local:1", device="cpu") as client:
         client.wait_for_workers(1, timeout=120)

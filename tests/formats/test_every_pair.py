@@ -194,7 +194,19 @@ def labels_of(draw: st.DrawFn) -> Labels:
         "me",
         (),
         hidden & missing,
+        np.where((hidden & missing)[..., None] & draw(st.booleans()), [7.5, 1 / 3], np.nan),
     )
+
+
+def hidden_after(said: Labels, *formats: Format) -> tuple[Any, Any]:
+    """Which points are occluded, and where they may be, after some formats."""
+    occluded, guesses = said.occluded, said.guesses
+    for one in formats:
+        if "hidden places" not in one.holds:
+            guesses = np.full_like(guesses, np.nan)
+        if "occlusion" not in one.holds:
+            occluded = occluded & np.isfinite(guesses).all(axis=-1)
+    return occluded, guesses
 
 
 @pytest.mark.parametrize(("source", "target"), list(product(LABELS, LABELS)))
@@ -224,7 +236,12 @@ def test_labels_come_along_to_the_last_bit(source: str, target: str) -> None:
             *_, end = convert(first, second, write_as=target, content="labels")
             assert isinstance(end, Finished)
             assert end.result.points == said.count
-            there = {"occlusion": before.occluded.any(), "skeleton": before.keypoints.skeleton}
+            kept = "occlusion" in other.holds or "hidden places" in other.holds
+            there = {"occlusion": before.occluded.any() and not kept}
+            there["skeleton"] = before.keypoints.skeleton
+            # Where they are is told by itself only if that they are occluded comes along.
+            guessed = np.isfinite(before.guesses).any() and "occlusion" in other.holds
+            there["hidden places"] = guessed
             there["scorer"] = before.scorer
             lost = {part for part in PARTS if any(PARTS[part] in told for told in end.result.lost)}
             assert lost == {part for part, is_there in there.items() if is_there} - other.holds
@@ -244,8 +261,9 @@ def assert_labels(found: Labels, said: Labels, *formats: Format) -> None:
     assert [image.resolve() for image in found.images] == list(said.images)
     assert found.frames.tolist() == said.frames.tolist()
     assert found.videos.tolist() == said.videos.tolist()
-    occluded = said.occluded if "occlusion" in holds else np.zeros_like(said.occluded)
+    occluded, guesses = hidden_after(said, *formats)
     np.testing.assert_array_equal(found.occluded, occluded)
+    np.testing.assert_array_equal(found.guesses, guesses)
     if "skeleton" in holds:
         assert found.keypoints.skeleton == said.keypoints.skeleton
     if "scorer" in holds:

@@ -73,7 +73,7 @@ from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.format import Format
 from napari_vitface.pose.keypoints import KeypointSet
 
-def read(path):
+def read(path, choice):
     images = sorted(path.glob("*.png"))
     xy = np.array([np.loadtxt(image.with_suffix(".points")) for image in images])
     return Labels(

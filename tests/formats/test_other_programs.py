@@ -318,10 +318,79 @@ def test_labels_are_written_as_coco_has_them(labels: Path, tmp_path: Path) -> No
     found = read_labels(path)
     assert found.occluded.tolist() == [[False, False], [False, True]]
     assert np.isnan(found.xy[1, 1]).all()
+    assert found.guesses[1].tolist()[1] == [1, 1]
+    converted(path, tmp_path / "again.json")
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["annotations"][1]["keypoints"] == [5, 6, 2, 1, 1, 1]
     data["annotations"][1]["image_id"] = 1
     path.write_text(json.dumps(data))
-    with pytest.raises(LabelError, match="several animals in one image"):
+    with pytest.raises(
+        LabelError, match=r"several animals of one category \(animal\) in one image"
+    ):
         read_labels(path)
+    # Categories tell them apart.
+    data["categories"].append({**data["categories"][0], "id": 2, "name": "rat"})
+    data["annotations"][1]["category_id"] = 2
+    path.write_text(json.dumps(data))
+    with pytest.raises(LabelError, match=r"several animals \(animal, rat\).*convert --animal NAME"):
+        read_labels(path)
+    converted(path, tmp_path / "rat.csv", write_as="tidy-csv", animal="rat")
+    assert read_labels(tmp_path / "rat.csv").xy[0, 0].tolist() == [5, 6]
+
+
+def test_a_guess_in_a_project_is_a_hidden_point_of_coco(labels: Path, tmp_path: Path) -> None:
+    row = "labeled-data/cam/img9.png"
+    header = ["scorer" + ",Ann" * 6, "bodyparts,nose,nose,nose,ear,ear,ear"]
+    lines = [*header, "coords" + ",x,y,visible" * 2, f"{row},5,6,2,3.5,4,1"]
+    (labels.parent / "visibility_Ann.csv").write_text("\n".join(lines) + "\n")
+    result = converted(labels.parent, tmp_path / "coco.json")
+    assert not any("ccluded" in sentence for sentence in result.lost)
+    data = json.loads((tmp_path / "coco.json").read_text())
+    assert data["annotations"][1]["keypoints"] == [5, 6, 2, 3.5, 4, 1]
+    lost = converted(labels.parent, tmp_path / "CollectedData.csv", write_as="lightning-pose").lost
+    assert any("cannot hold where occluded points may be" in sentence for sentence in lost)
+    # Without a place COCO has no way to say it.
+    (labels.parent / "visibility_Ann.csv").write_text(
+        "\n".join([*lines[:-1], f"{row},5,6,2,,,1"]) + "\n"
+    )
+    lost = converted(labels.parent, tmp_path / "coco.json", overwrite=True).lost
+    assert any("where they may be: 1 is left behind" in sentence for sentence in lost)
+
+
+def test_of_labels_of_several_animals_one_is_chosen(labels: Path, tmp_path: Path) -> None:
+    parts = [["Ann"], ["m1", "m2"], ["nose", "ear"], ["x", "y"]]
+    columns = pd.MultiIndex.from_product(
+        parts, names=["scorer", "individuals", "bodyparts", "coords"]
+    )
+    rows = [f"labeled-data/cam/img{number}.png" for number in (7, 9)]
+    table = pd.DataFrame(np.arange(16, dtype=float).reshape(2, 8), rows, columns)
+    table.to_csv(labels)
+    for source in (labels, labels.parent):
+        with pytest.raises(LabelError, match=r"several animals \(m1, m2\).*convert --animal NAME"):
+            converted(source, tmp_path / "one.csv", write_as="tidy-csv")
+    result = converted(labels, tmp_path / "one.csv", write_as="tidy-csv", animal="m2")
+    assert result.points == 4
+    assert read_labels(tmp_path / "one.csv").xy[1].tolist() == [[12, 13], [14, 15]]
+
+
+def test_of_labels_of_sleap_s_tracks_one_is_chosen(tmp_path: Path) -> None:
+    sio = pytest.importorskip("sleap_io")
+    skeleton = sio.Skeleton(nodes=["nose", "ear"])
+    video = sio.Video("cam.mp4", open_backend=False)
+    instances = [
+        sio.Instance.from_numpy(np.array([[k, 2.0], [3.0, 4.0]]), skeleton, track=sio.Track(name))
+        for k, name in enumerate("ab")
+    ]
+    instances[1].points["visible"][1] = False
+    frames = [sio.LabeledFrame(video=video, frame_idx=5, instances=instances)]
+    project = sio.Labels(frames, videos=[video], skeletons=[skeleton])
+    path = tmp_path / "p.slp"
+    sio.save_slp(project, str(path), embed=False, verbose=False)
+    with pytest.raises(LabelError, match=r"several animals \(a, b\).*convert --animal NAME"):
+        converted(path, tmp_path / "one.json")
+    converted(path, tmp_path / "one.json", animal="b")
+    data = json.loads((tmp_path / "one.json").read_text())
+    assert data["annotations"][0]["keypoints"] == [1, 2, 2, 3, 4, 1]
 
 
 def test_labels_of_lightning_pose_say_what_is_hidden(labels: Path, tmp_path: Path) -> None:

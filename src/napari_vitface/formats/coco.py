@@ -1,8 +1,8 @@
 """Labels in COCO's JSON of keypoints.
 
 A keypoint is x, y and a flag: 0 not labelled, 1 labelled and hidden, 2 visible. Of a hidden one the
-place is a guess, which is not taken for a label. Whole numbers are indices of pixels, as in COCO's
-own data; programs differ here.
+place is a guess, which is not taken for a label; one without a place is not written. Whole numbers
+are indices of pixels, as in COCO's own data; programs differ here.
 
 Lin et al., "Microsoft COCO", https://cocodataset.org/#format-data.
 """
@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.format import Format
+from napari_vitface.formats.predictions import Choice
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -30,9 +31,9 @@ def _can_open(path: Path) -> bool:
     return {"images", "annotations", "categories"}.issubset(json.loads(path.read_bytes()))
 
 
-def _read(path: Path) -> Labels:
+def _read(path: Path, choice: Choice) -> Labels:
     try:
-        return _labels(json.loads(path.read_bytes()), path)
+        return _labels(json.loads(path.read_bytes()), path, choice)
     except LabelError:
         raise
     except Exception as error:
@@ -41,22 +42,25 @@ def _read(path: Path) -> Labels:
         raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason}).") from error
 
 
-def _labels(data: dict[str, Any], path: Path) -> Labels:
+def _labels(data: dict[str, Any], path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.labelled_images import Labels, frame_number
     from napari_vitface.pose.keypoints import KeypointSet
 
     annotations = [one for one in data["annotations"] if one.get("keypoints")]
     kinds = {one["category_id"] for one in annotations}
-    if len(kinds) != 1:
-        raise LabelError(f"{path} has keypoints of {len(kinds)} categories, and one is read.")
-    (category,) = (one for one in data["categories"] if one["id"] in kinds)
+    known = {str(one["name"]): one for one in data["categories"] if one["id"] in kinds}
+    if not known:
+        raise LabelError(f"{path} holds no keypoints.")
+    category = known[choice.of_animals(list(known), path)]
+    annotations = [one for one in annotations if one["category_id"] == category["id"]]
     names = tuple(category["keypoints"])
     # Edges count from 1.
     edges = tuple((names[a - 1], names[b - 1]) for a, b in category.get("skeleton", ()))
     by_image = {one["image_id"]: one for one in annotations}
     if len(by_image) < len(annotations):
         raise LabelError(
-            f"{path} has several animals in one image; napari-vitface works with one animal."
+            f"{path} has several animals of one category ({category['name']}) in one image, and "
+            "napari-vitface works with one animal."
         )
     images = [one for one in data["images"] if one["id"] in by_image]
     points = np.array([by_image[one["id"]]["keypoints"] for one in images], np.float64)
@@ -72,6 +76,7 @@ def _labels(data: dict[str, Any], path: Path) -> Labels:
         str(data.get("info", {}).get("contributor", "")),
         (),
         points[..., 2] == _HIDDEN,
+        np.where(points[..., 2:] == _HIDDEN, points[..., :2], np.nan),
     )
 
 
@@ -82,9 +87,11 @@ def _write(path: Path, labels: Labels) -> None:
     images, annotations = [], []
     for row, file in enumerate(labels.images):
         images.append({"id": row + 1, "file_name": named_from(path.parent, file), **_size(file)})
-        xy = labels.xy[row]
+        seen = np.isfinite(labels.xy[row]).all(axis=-1)
+        xy = np.where(seen[:, None], labels.xy[row], labels.guesses[row])
         there = np.isfinite(xy).all(axis=-1)
-        points = np.where(there[:, None], np.append(xy, np.full((len(xy), 1), _VISIBLE), 1), 0)
+        flags = np.where(seen, _VISIBLE, _HIDDEN)[:, None]
+        points = np.where(there[:, None], np.append(xy, flags, axis=1), 0)
         placed = xy[there] if there.any() else np.zeros((1, 2))
         box = [*placed.min(axis=0).tolist(), *np.ptp(placed, axis=0).tolist()]
         annotations.append({
@@ -129,5 +136,5 @@ COCO = Format(
     _can_open,
     read_labels=_read,
     write_labels=_write,
-    holds=frozenset({"skeleton", "scorer", "video"}),
+    holds=frozenset({"hidden places", "skeleton", "scorer", "video"}),
 )

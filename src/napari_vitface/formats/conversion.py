@@ -168,8 +168,17 @@ def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
 
 def lost_labels(labels: Labels, target: Format) -> Iterator[str]:
     """A sentence for each thing that does not come along."""
+    guessed = labels.occluded & np.isfinite(labels.guesses).all(axis=-1)
+    nowhere = int((labels.occluded & ~guessed).sum())
+    if nowhere and "hidden places" in target.holds and "occlusion" not in target.holds:
+        yield (
+            f"{target.name} can hold occluded points where somebody said where they may be: "
+            f"{nowhere} {'is' if nowhere == 1 else 'are'} left behind."
+        )
+    with_place = target.holds & {"occlusion", "hidden places"}
     there = {
-        "occlusion": bool(labels.occluded.any()),
+        "occlusion": bool(labels.occluded.any()) and not with_place,
+        "hidden places": bool(guessed.any()) and "occlusion" in target.holds,
         "skeleton": bool(labels.keypoints.skeleton),
         "scorer": bool(labels.scorer),
     }

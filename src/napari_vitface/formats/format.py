@@ -67,7 +67,7 @@ class Format:
     read_poses : callable, optional
         The predictions in a file, of the animal and table that a `Choice` names.
     read_labels : callable, optional
-        The labels in a file or folder. Both raise `LabelError` with one sentence.
+        The same of the labels in a file or folder. Both raise `LabelError` with one sentence.
     pose_sink : callable, optional
         Begins a file of predictions with this heading.
     write_labels : callable, optional
@@ -85,7 +85,7 @@ class Format:
     suffixes: tuple[str, ...]
     can_open: Callable[[Path], bool]
     read_poses: Callable[[Path, Choice], Predictions] | None = None
-    read_labels: Callable[[Path], Labels] | None = None
+    read_labels: Callable[[Path, Choice], Labels] | None = None
     pose_sink: Callable[[Path, Heading], PoseSink] | None = None
     write_labels: Callable[[Path, Labels], None] | None = None
     holds: frozenset[str] = field(default=frozenset({"confidence", "gaps"}))
@@ -163,7 +163,7 @@ def read_with(one: Format, content: Content, path: Path, choice: Choice = ANY) -
     if content == "predictions" and one.read_poses:
         return one.read_poses(path, choice)
     if content == "labels" and one.read_labels:
-        return one.read_labels(path)
+        return one.read_labels(path, choice)
     raise ValueError(f"{one.name} reads no {content}")
 
 

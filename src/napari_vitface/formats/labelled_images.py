@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,9 @@ class Labels:
     occluded : (N, K) array of bool
         Points that the person called hidden, all False unless given. They have no place in `xy`:
         where they are is a guess, not something to learn from.
+    guesses : (N, K, 2) array of float64
+        Where occluded points may be, as far as the person said it; NaN elsewhere, all of it unless
+        given.
     """
 
     keypoints: KeypointSet
@@ -48,12 +51,17 @@ class Labels:
     scorer: str
     problems: tuple[str, ...] = field(default=())
     occluded: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
+    guesses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0, 2)))
 
     def __post_init__(self) -> None:
         if self.occluded.shape != self.xy.shape[:2]:
             if self.occluded.size:
                 raise ValueError(f"occluded is {self.occluded.shape}, not {self.xy.shape[:2]}")
             object.__setattr__(self, "occluded", np.zeros(self.xy.shape[:2], dtype=bool))
+        if self.guesses.shape != self.xy.shape:
+            if self.guesses.size:
+                raise ValueError(f"guesses is {self.guesses.shape}, not {self.xy.shape}")
+            object.__setattr__(self, "guesses", np.full(self.xy.shape, np.nan))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,6 +83,17 @@ class Labels:
             self.scorer,
             self.problems,
             self.occluded[chosen],
+            self.guesses[chosen],
+        )
+
+    def of_keypoints(self, kept: Sequence[int], keypoints: KeypointSet) -> Labels:
+        """The labels of some keypoints, by their places, which are called `keypoints` then."""
+        return replace(
+            self,
+            keypoints=keypoints,
+            xy=self.xy[:, kept],
+            occluded=self.occluded[:, kept],
+            guesses=self.guesses[:, kept],
         )
 
     def table(self, video: str) -> PoseTable:
@@ -111,7 +130,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
         meant = match_names(part.keypoints.names, names)
         names += [name for name in part.keypoints.names if name not in meant]
     xy = np.full((sum(map(len, parts)), len(names), 2), np.nan)
-    occluded = np.zeros(xy.shape[:2], bool)
+    occluded, guesses = np.zeros(xy.shape[:2], bool), np.full(xy.shape, np.nan)
     start = 0
     for part in parts:
         rows = slice(start, start := start + len(part))
@@ -119,6 +138,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
         columns = [names.index(meant[name]) for name in part.keypoints.names]
         xy[rows, columns] = part.xy
         occluded[rows, columns] = part.occluded
+        guesses[rows, columns] = part.guesses
     scorers = [name for part in parts for name in part.scorer.split(", ")]
     problems = [sentence for part in parts for sentence in part.problems]
     return Labels(
@@ -130,6 +150,7 @@ def joined(parts: Sequence[Labels]) -> Labels:
         ", ".join(dict.fromkeys(scorers)),
         tuple(dict.fromkeys(problems)),
         occluded,
+        guesses,
     )
 
 

@@ -77,6 +77,7 @@ def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
     """The rows of all labels; images are named from a folder where they are below it."""
     count = len(labels.keypoints)
     placed = np.isfinite(labels.xy).all(axis=-1)
+    xy = np.where(np.stack([placed, placed], axis=-1), labels.xy, labels.guesses)
     state = np.where(labels.occluded, PointState.OCCLUDED, PointState.ABSENT)
     state = np.where(placed, PointState.LABELLED, state)
     images = [named_from(folder, image) for image in labels.images]
@@ -85,8 +86,8 @@ def rows_of_labels(labels: Labels, folder: Path) -> pd.DataFrame:
         "frame": np.repeat(labels.frames, count),
         "image": np.repeat(np.array(images, dtype=object), count),
         "keypoint": _codes(np.tile(np.arange(count), len(labels)), labels.keypoints.names),
-        "x": labels.xy[..., 0].ravel(),
-        "y": labels.xy[..., 1].ravel(),
+        "x": xy[..., 0].ravel(),
+        "y": xy[..., 1].ravel(),
         "state": _codes(state.ravel(), _STATES),
     })  # fmt: skip
 
@@ -173,20 +174,22 @@ def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labe
     where = [rows[key] for key in keys], [names.index(name) for name in table["keypoint"]]
     xy[where] = table[["x", "y"]].to_numpy(np.float64)
     occluded[where] = (table["state"] == "occluded").to_numpy()
-    xy[occluded | ~np.isfinite(xy).all(axis=-1)] = np.nan
+    xy[~np.isfinite(xy).all(axis=-1)] = np.nan
+    hidden = occluded[..., None]
     images = [
         path.parent / (str(image) or f"labeled-data/{video}/img{frame:04d}.png")
         for video, frame, image in rows
     ]
     return Labels(
         KeypointSet(names),
-        xy,
+        np.where(hidden, np.nan, xy),
         tuple(images),
         np.array([str(video) for video, _, _ in rows]),
         np.array([frame for _, frame, _ in rows], np.int64),
         scorer,
         (),
         occluded,
+        np.where(hidden, xy, np.nan),
     )
 
 

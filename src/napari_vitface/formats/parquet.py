@@ -127,7 +127,7 @@ def _read_poses(path: Path, choice: Choice) -> Predictions:
     return Predictions(poses, scorer, found.video, rate, found.variance)
 
 
-def _read_labels(path: Path) -> Labels:
+def _read_labels(path: Path, choice: Choice) -> Labels:
     from dataclasses import replace
 
     from napari_vitface.formats.long_table import read_labels

@@ -20,6 +20,7 @@ PARTS = {
     "confidence": "the confidence of points",
     "variance": "the variance of points",
     "occlusion": "which points are occluded",
+    "hidden places": "where occluded points may be",
     "skeleton": "the skeleton",
     "gaps": "which frames were left out",
     "frame rate": "the frame rate",
@@ -97,6 +98,8 @@ class Predictions:
             "confidence": bool((poses.confidence[present] != 1).any()),
             "variance": self.variance is not None,
             "occlusion": bool((poses.state == PointState.OCCLUDED).any()),
+            # Of predictions nobody guesses it.
+            "hidden places": False,
             "skeleton": bool(poses.keypoints.skeleton),
             "gaps": bool((poses.frames != np.arange(len(poses))).any()),
             "frame rate": self.frame_rate is not None,

@@ -99,19 +99,28 @@ def _animal(instance: Any) -> str:
     return str(instance.track.name) if instance.track else _UNTRACKED
 
 
-def _read_labels(path: Path) -> Labels:
+def _read_labels(path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.labelled_images import Labels, frame_number
 
     project = _load(path)
     keypoints = _keypoints(project, path)
     frames = [one for one in project.labeled_frames if one.user_instances]
+    animals = list(dict.fromkeys(_animal(each) for one in frames for each in one.user_instances))
+    animal = choice.of_animals(animals, path) if animals else ""
+    found = []
     for one in frames:
-        if len(one.user_instances) > 1:
+        here = [each for each in one.user_instances if _animal(each) == animal]
+        if len(here) > 1:
             raise LabelError(
-                f"{path} has the labels of {len(one.user_instances)} animals in frame "
-                f"{one.frame_idx}; napari-vitface works with one animal a video."
+                f"{path} has the labels of {len(here)} animals without a track in frame "
+                f"{one.frame_idx}; track them in SLEAP first."
             )
-    xy = [one.user_instances[0].numpy() for one in frames]
+        found += [(one, each) for each in here]
+    frames = [one for one, _ in found]
+    shape = len(frames), len(keypoints)
+    xy = np.array([each.points["xy"] for _, each in found], np.float64).reshape(*shape, 2)
+    seen = np.array([each.points["visible"] for _, each in found], bool).reshape(shape)
+    hidden = np.isfinite(xy).all(axis=-1) & ~seen
     images = [_image(one, path.parent) for one in frames]
     numbers = [
         frame_number(image.name) if isinstance(one.video.filename, list) else one.frame_idx
@@ -119,11 +128,14 @@ def _read_labels(path: Path) -> Labels:
     ]
     return Labels(
         keypoints,
-        np.array(xy, np.float64).reshape(len(frames), len(keypoints), 2),
+        np.where(hidden[..., None], np.nan, xy),
         tuple(images),
         np.array([image.parent.name for image in images], dtype=str),
         np.array(numbers, np.int64),
         "",
+        (),
+        hidden,
+        np.where(hidden[..., None], xy, np.nan),
     )
 
 
@@ -198,7 +210,10 @@ def _write_labels(path: Path, labels: Labels) -> None:
         about = {"type": "ImageVideo", "filename": images[0], "filenames": images}
         videos[name] = sleap_io.Video(images, backend_metadata=about, open_backend=False)
         for place, row in enumerate(rows):
-            instance = sleap_io.Instance.from_numpy(labels.xy[row], skeleton)
+            seen = np.isfinite(labels.xy[row]).all(axis=-1)
+            points = np.where(seen[:, None], labels.xy[row], labels.guesses[row])
+            instance = sleap_io.Instance.from_numpy(points, skeleton)
+            instance.points["visible"] = seen
             frames.append(
                 sleap_io.LabeledFrame(video=videos[name], frame_idx=place, instances=[instance])
             )
@@ -214,6 +229,6 @@ SLEAP_PROJECT = Format(
     read_labels=_read_labels,
     pose_sink=_Sink,
     write_labels=_write_labels,
-    holds=frozenset({"confidence", "skeleton", "gaps", "video"}),
+    holds=frozenset({"confidence", "hidden places", "skeleton", "gaps", "video"}),
     contents=_contents,
 )

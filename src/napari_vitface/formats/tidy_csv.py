@@ -102,7 +102,7 @@ def _read_poses(path: Path, choice: Choice) -> Predictions:
     return read_predictions(_pieces(path), path, choice)
 
 
-def _read_labels(path: Path) -> Labels:
+def _read_labels(path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.long_table import read_labels
 
     return read_labels(_pieces(path), path, "")
@@ -125,6 +125,6 @@ TIDY_CSV = Format(
     read_labels=_read_labels,
     pose_sink=_Sink,
     write_labels=_write_labels,
-    holds=frozenset({"confidence", "variance", "occlusion", "gaps", "video"}),
+    holds=frozenset({"confidence", "variance", "occlusion", "hidden places", "gaps", "video"}),
     contents=_contents,
 )

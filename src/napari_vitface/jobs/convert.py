@@ -84,7 +84,7 @@ def convert(
     if isinstance(found, Labels):
         yield Started("convert", len(found), settings=Settings(unit="images"))
         if corners:
-            found = replace(found, xy=found.xy - 0.5)
+            found = replace(found, xy=found.xy - 0.5, guesses=found.guesses - 0.5)
         lost = [*found.problems, *lost_labels(found, writer)]
         points = found.count
         _write_labels(target, found, writer)

@@ -17,6 +17,7 @@ from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.label_tables import write_deeplabcut_labels
 from napari_vitface.formats.labelled_images import Labels, frame_number, joined
+from napari_vitface.formats.predictions import Choice
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.disagreement import disagreement_cause, unreadable_cause
@@ -32,8 +33,8 @@ from napari_vitface.project.project_search import (
 )
 
 
-def _read(path: Path) -> Labels:
-    place = find_place(path)
+def _read(path: Path, choice: Choice) -> Labels:
+    place = replace(find_place(path), wanted=choice)
     said = place.describe()
     entries = [
         entry
@@ -60,10 +61,7 @@ def _read(path: Path) -> Labels:
     if 0 < len(names) < len(said.keypoints):
         kept = [said.keypoints.index(name) for name in names]
         keypoints = said.settings.keypoints(names)
-        parts = [
-            replace(part, keypoints=keypoints, xy=part.xy[:, kept], occluded=part.occluded[:, kept])
-            for part in parts
-        ]
+        parts = [part.of_keypoints(kept, keypoints) for part in parts]
     return joined(parts)
 
 
@@ -114,7 +112,7 @@ def _read_video(files: LabelFiles, keypoints: KeypointSet, columns: set[str]) ->
             )
     if not len(frames) and files.shared:
         return None
-    labelled = said.states == PointState.LABELLED
+    labelled, hidden = said.states == PointState.LABELLED, said.states == PointState.OCCLUDED
     shown = [image for image, keep in zip(images, kept, strict=True) if keep]
     return Labels(
         keypoints,
@@ -124,7 +122,8 @@ def _read_video(files: LabelFiles, keypoints: KeypointSet, columns: set[str]) ->
         np.array([frame_number(image.name) for image in shown], np.int64),
         files.scorer,
         tuple(problems),
-        (said.states == PointState.OCCLUDED)[kept],
+        hidden[kept],
+        np.where(hidden[..., None], said.xy, np.nan)[kept],
     )
 
 

@@ -25,6 +25,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.dlc_table import point_columns
 from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.inside import check_inside
+from napari_vitface.formats.predictions import Choice
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.labels import FrameLabels, Point
@@ -55,6 +56,8 @@ class LabelFiles:
         The individual that new tables name, in projects of several animals.
     without_animal : frozenset of str
         Keypoints that are no animal's in such projects.
+    wanted : Choice or None
+        Which animal is read, where a table has several.
     root : Path or None
         The project's folder, in which everything is written; None: that of the images.
     """
@@ -66,6 +69,7 @@ class LabelFiles:
     shared: bool = False
     animal: str | None = None
     without_animal: frozenset[str] = frozenset()
+    wanted: Choice | None = None
     root: Path | None = None
 
     def check_inside(self) -> None:
@@ -103,7 +107,7 @@ class LabelFiles:
             return TableReading(path, None)
         try:
             table = read_header_table(path)
-            places = places_of(table, keypoints)
+            places = places_of(table, keypoints, self.wanted)
         except LabelError as error:
             return TableReading(path, stamp, error=str(error))
         row_names = self.row_names(table)
@@ -292,9 +296,11 @@ def points_in(
     return xy, states
 
 
-def places_of(table: HeaderTable, keypoints: KeypointSet) -> dict[str, dict[str, int]]:
+def places_of(
+    table: HeaderTable, keypoints: KeypointSet, wanted: Choice | None = None
+) -> dict[str, dict[str, int]]:
     """`point_columns`, by the names of the keypoints that the columns mean."""
-    places = point_columns(table)
+    places = point_columns(table, wanted)
     meant = match_names(places, keypoints.names)
     return {meant.get(name, name): place for name, place in places.items()}
 

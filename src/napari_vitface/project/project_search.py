@@ -16,6 +16,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import Config, read_config
 from napari_vitface.formats.dlc_table import point_columns
 from napari_vitface.formats.header_table import HeaderTable, is_file
+from napari_vitface.formats.predictions import Choice
 from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settings
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
@@ -72,6 +73,8 @@ class Place:
         The one folder of labels, where there is no ``labeled-data``.
     named : dict of Kind to Path
         The tables of the video, where they are not named after their scorer.
+    wanted : Choice or None
+        Which animal is read, where a table has several.
     """
 
     root: Path
@@ -81,6 +84,7 @@ class Place:
     shared: dict[Kind, Path] = field(default_factory=dict)
     single: Path | None = None
     named: dict[Kind, Path] = field(default_factory=dict)
+    wanted: Choice | None = None
 
     def folders(self) -> list[Path]:
         """Folders of labels that are there, in natural order."""
@@ -127,7 +131,9 @@ class Place:
             if self.scorer and _scorer(path) not in (self.scorer, None):
                 continue
             try:
-                found = [name.strip() for name in point_columns(read_header_table(path))]
+                found = [
+                    name.strip() for name in point_columns(read_header_table(path), self.wanted)
+                ]
             except LabelError as error:
                 failed = failed or error
                 continue
@@ -210,6 +216,7 @@ class Place:
             visibility,
             animal=config.animal(settings),
             without_animal=config.without_animal(settings),
+            wanted=self.wanted,
             root=self.root,
         )
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.conversion import heading_for, source_format
@@ -29,7 +30,7 @@ from napari_vitface.pose.table import PoseTable
 from napari_vitface.project.label_reading import read_labels
 
 #: What some formats need, where it is an extra.
-EXTRAS = {"parquet": "pyarrow", "sleap": "sleap_io", "nwb": "ndx_pose"}
+EXTRAS = {"parquet": "pyarrow", "sleap": "sleap_io", "sleap-package": "sleap_io", "nwb": "ndx_pose"}
 #: Files of these take a tenth of a second each.
 SLOW = {"sleap", "nwb"}
 NAMED = {
@@ -221,7 +222,7 @@ def test_labels_come_along_to_the_last_bit(source: str, target: str) -> None:
             said = replace(drawn, images=tuple(folder / image for image in drawn.images))
             for image in said.images:
                 image.parent.mkdir(parents=True, exist_ok=True)
-                image.touch()
+                Image.new("L", (4, 3), 7).save(image)
             first, second = (
                 folder / step / LABEL_FILES.get(one.name, f"labels{ending_of(one)}")
                 for step, one in (("1", one), ("2", other))

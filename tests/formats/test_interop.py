@@ -206,8 +206,7 @@ def test_labels_in_sleap_s_projects_are_labels(
     labels = read_with(FORMATS["sleap"], "labels", theirs / file)
     assert labels.frames.tolist() == [3]
     np.testing.assert_array_equal(labels.xy[0], elsewhere.points()[0][3] + 0.5)
-    if file == "sleap.slp":
-        assert labels.images == (theirs / "img3.png",)
+    assert labels.images == (theirs / "img3.png",)
 
 
 @pytest.mark.slow

@@ -520,3 +520,24 @@ def test_tables_of_anipose_s_cameras_are_deeplabcut_s(tmp_path: Path) -> None:
     assert (found.confidence == 0.75).all()
     result = converted(path, tmp_path / "p.h5", write_as="deeplabcut-hdf5")
     assert (result.read_as, result.frames, result.points) == ("deeplabcut-hdf5", 4, 7)
+
+
+def test_the_images_in_a_package_of_sleap_are_files_again(labels: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sleap_io")
+    package = tmp_path / "there" / "labels.pkg.slp"
+    assert converted(labels, package).written_as == "sleap-package"
+    before = {image.name: np.array(Image.open(image)) for image in read_labels(labels).images}
+    (tmp_path / "labeled-data").rename(tmp_path / "gone")
+    found = tmp_path / "here" / "CollectedData_Ann.csv"
+    events = list(convert(package, found, write_as="deeplabcut-labels"))
+    told = [event.message for event in events if isinstance(event, Notice)]
+    assert any("2 images of labels.pkg.slp are written below" in sentence for sentence in told)
+    again = read_labels(found)
+    assert [image.parent for image in again.images] == [found.parent / "labeled-data" / "cam"] * 2
+    for image in again.images:
+        np.testing.assert_array_equal(np.array(Image.open(image)), before[image.name])
+    np.testing.assert_array_equal(again.xy[0], [[1 / 3, 2], [3, 4]])
+    path = tmp_path / "tidy.csv"
+    path.write_text("frame,keypoint,x,y,state,image\n7,nose,1,2,labelled,img7.png\n")
+    with pytest.raises(LabelError, match=r"the labelled images, and .*img7\.png is not there"):
+        converted(path, tmp_path / "again.pkg.slp")

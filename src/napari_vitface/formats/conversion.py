@@ -89,7 +89,7 @@ def target_format(path: Path, content: Content, name: str | None = None) -> Form
     known = writers(content)
     if name is not None:
         return _named(name, known, f"writes {content} as")
-    likely = [one for one in known if path.suffix.lower() in one.suffixes]
+    likely, _ = parted_by_ending(known, path)
     if len(likely) == 1:
         return likely[0]
     if likely:

@@ -125,6 +125,7 @@ FORMATS: Registry[Format] = Registry(
         "napari_vitface.formats.parquet:PARQUET",
         "napari_vitface.formats.sleap:SLEAP_ANALYSIS",
         "napari_vitface.formats.sleap_project:SLEAP_PROJECT",
+        "napari_vitface.formats.sleap_project:SLEAP_PACKAGE",
         "napari_vitface.formats.nwb:NWB",
         "napari_vitface.formats.coco:COCO",
         "napari_vitface.formats.movement:MOVEMENT",
@@ -196,9 +197,18 @@ def writers(content: Content) -> list[Format]:
 
 def parted_by_ending(formats: Sequence[Format], path: Path) -> tuple[list[Format], list[Format]]:
     """Those whose files end as a path does, and the others."""
-    ending = "" if path.is_dir() else path.suffix.lower()
-    likely = [one for one in formats if ending in one.suffixes]
-    return likely, [one for one in formats if ending not in one.suffixes]
+
+    def ending(one: Format) -> int:
+        """Length of the ending that it shares with the path; 0 for none."""
+        if path.is_dir():
+            return int("" in one.suffixes)
+        name = path.name.lower()
+        return max((len(each) for each in one.suffixes if each and name.endswith(each)), default=0)
+
+    # Of .slp and .pkg.slp the longer one is meant.
+    longest = max([1, *map(ending, formats)])
+    likely = [one for one in formats if ending(one) == longest]
+    return likely, [one for one in formats if one not in likely]
 
 
 def can_open(one: Format, path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,9 @@ class Labels:
     guesses : (N, K, 2) array of float64
         Where occluded points may be, as far as the person said it; NaN elsewhere, all of it unless
         given.
+    embedded : mapping of Path to callable
+        Of images that the file of the labels holds itself: gives one as PNG. Such an image need not
+        be there.
     """
 
     keypoints: KeypointSet
@@ -52,6 +55,7 @@ class Labels:
     problems: tuple[str, ...] = field(default=())
     occluded: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
     guesses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0, 2)))
+    embedded: Mapping[Path, Callable[[], bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.occluded.shape != self.xy.shape[:2]:

@@ -6,6 +6,8 @@ away from these, so that whole numbers are the centres of pixels in all of them.
 
 from __future__ import annotations
 
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +125,14 @@ def _read_labels(path: Path, choice: Choice) -> Labels:
     hidden = np.isfinite(xy).all(axis=-1) & ~seen
     images = [_image(one, path.parent) for one in frames]
     numbers = [
-        frame_number(image.name) if isinstance(one.video.filename, list) else one.frame_idx
+        frame_number(image.name) if isinstance(_source(one.video).filename, list) else one.frame_idx
         for one, image in zip(frames, images, strict=True)
     ]
+    embedded = {
+        image: partial(_picture, path, one.video.backend_metadata["dataset"], one.frame_idx)
+        for one, image in zip(frames, images, strict=True)
+        if (one.video.backend_metadata or {}).get("dataset")
+    }
     return Labels(
         keypoints,
         np.where(hidden[..., None], np.nan, xy),
@@ -136,16 +143,57 @@ def _read_labels(path: Path, choice: Choice) -> Labels:
         (),
         hidden,
         np.where(hidden[..., None], xy, np.nan),
+        embedded,
     )
+
+
+def _source(video: Any) -> Any:
+    """Of frames in the project the video or the images that they are from."""
+    return video.source_video or video
 
 
 def _image(frame: Any, folder: Path) -> Path:
     """The image of a frame; of a video, where DeepLabCut would have it."""
-    file = frame.video.filename
-    if isinstance(file, list):
-        return Path(file[frame.frame_idx])
-    video = Path(_name(frame.video)).stem or "video"
-    return folder / "labeled-data" / video / f"img{frame.frame_idx:04d}.png"
+    file = _source(frame.video).filename
+    if not isinstance(file, list):
+        video = Path(_name(frame.video)).stem.strip(".") or "video"
+        return folder / "labeled-data" / video / f"img{frame.frame_idx:04d}.png"
+    image = Path(file[frame.frame_idx])
+    if frame.video.source_video is None or image.exists():
+        return image
+    return folder / "labeled-data" / (image.parent.name or "video") / f"{image.stem}.png"
+
+
+def _picture(path: Path, dataset: str, frame: int) -> bytes:
+    """A frame that is in the project, as PNG; `LabelError` if it is not."""
+    import h5py
+    from PIL import Image
+
+    from napari_vitface.formats.plain_hdf import text
+
+    try:
+        with h5py.File(path, "r") as file:
+            pictures = file[dataset]
+            row = frame
+            if "frame_numbers" in pictures.parent:
+                row = int(np.flatnonzero(pictures.parent["frame_numbers"][:] == frame)[0])
+            picture = np.asarray(pictures[row])
+            # Without a word of it, OpenCV wrote colours the other way round.
+            order = text(pictures.attrs.get("channel_order", "BGR"))
+        image: Image.Image
+        if picture.ndim == 1:
+            image = Image.open(BytesIO(picture.astype(np.uint8).tobytes()))
+            if image.mode == "RGB" and order == "BGR":
+                image = Image.merge("RGB", image.split()[::-1])
+        else:
+            image = Image.fromarray(np.squeeze(picture))
+        out = BytesIO()
+        image.save(out, "PNG")
+        return out.getvalue()
+    except Exception as error:
+        # Whatever h5py and Pillow make of damage.
+        reason = " ".join(str(error).split())
+        raise LabelError(f"{path} has no image of frame {frame} ({reason}).") from error
 
 
 class _Sink:
@@ -192,13 +240,23 @@ def _skeleton(keypoints: KeypointSet) -> Any:
     )
 
 
-def _save(frames: list[Any], videos: list[Any], skeleton: Any, path: Path) -> None:
+def _save(
+    frames: list[Any], videos: list[Any], skeleton: Any, path: Path, *, embed: bool = False
+) -> None:
     sleap_io = needed("sleap_io", "sleap")
     project = sleap_io.Labels(labeled_frames=frames, videos=videos, skeletons=[skeleton])
-    sleap_io.save_slp(project, str(path), embed=False, verbose=False)
+    # The images are those of labels.
+    sleap_io.save_slp(project, str(path), embed="user" if embed else False, verbose=False)
 
 
-def _write_labels(path: Path, labels: Labels) -> None:
+def _write_package(path: Path, labels: Labels) -> None:
+    missing = next((image for image in labels.images if not image.is_file()), None)
+    if missing is not None:
+        raise LabelError(f"A .pkg.slp holds the labelled images, and {missing} is not there.")
+    _write_labels(path, labels, embed=True)
+
+
+def _write_labels(path: Path, labels: Labels, *, embed: bool = False) -> None:
     sleap_io = needed("sleap_io", "sleap")
     skeleton = _skeleton(labels.keypoints)
     # The images of a video as the frames of one, in their order.
@@ -208,7 +266,7 @@ def _write_labels(path: Path, labels: Labels) -> None:
         rows = np.flatnonzero(labels.videos == name).tolist()
         images = [str(labels.images[row]) for row in rows]
         about = {"type": "ImageVideo", "filename": images[0], "filenames": images}
-        videos[name] = sleap_io.Video(images, backend_metadata=about, open_backend=False)
+        videos[name] = sleap_io.Video(images, backend_metadata=about, open_backend=embed)
         for place, row in enumerate(rows):
             seen = np.isfinite(labels.xy[row]).all(axis=-1)
             points = np.where(seen[:, None], labels.xy[row], labels.guesses[row])
@@ -217,7 +275,7 @@ def _write_labels(path: Path, labels: Labels) -> None:
             frames.append(
                 sleap_io.LabeledFrame(video=videos[name], frame_idx=place, instances=[instance])
             )
-    _save(frames, list(videos.values()), skeleton, path)
+    _save(frames, list(videos.values()), skeleton, path, embed=embed)
 
 
 SLEAP_PROJECT = Format(
@@ -231,4 +289,14 @@ SLEAP_PROJECT = Format(
     write_labels=_write_labels,
     holds=frozenset({"confidence", "hidden places", "skeleton", "gaps", "video"}),
     contents=_contents,
+)
+
+#: Labels with their images, which another computer can train on. It is opened as `SLEAP_PROJECT`.
+SLEAP_PACKAGE = Format(
+    "sleap-package",
+    "labels of SLEAP with their images (.pkg.slp)",
+    (".pkg.slp",),
+    lambda path: False,
+    write_labels=_write_package,
+    holds=SLEAP_PROJECT.holds,
 )

@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_vitface.formats.conversion import write_predictions
 from napari_vitface.formats.format import Format, writers
-from napari_vitface.formats.predictions import Predictions
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.pose.table import PoseTable
+from napari_vitface.gui.predict.shown_points import shown_points
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.workbench import Workbench
 
 
@@ -44,11 +41,11 @@ class ExportButton(QPushButton):
     def export(self, path: Path, to: Format) -> None:
         """Write the points that are shown, without those of labels."""
         session, opened = self._session, self._session.current
-        if opened is None or opened.predictions is None:
+        found = None if opened is None else shown_points(opened)
+        if found is None:
             return
         if path.suffix.lower() not in to.suffixes:
             path = path.with_name(path.name + to.suffixes[0])
-        found = _predictions(opened, opened.predictions)
 
         def tell(lost: list[str] | Exception) -> None:
             if isinstance(lost, Exception):
@@ -62,14 +59,3 @@ class ExportButton(QPushButton):
 def _kind(one: Format) -> str:
     title = one.title.rpartition(" (")[0]
     return f"{title[0].upper()}{title[1:]} ({' '.join(f'*{ending}' for ending in one.suffixes)})"
-
-
-def _predictions(opened: OpenVideo, poses: PoseTable) -> Predictions:
-    """What is known of the points; frames that were not predicted are left out."""
-    present = np.isfinite(poses.xy).all(axis=-1)
-    rows = np.flatnonzero(np.any(present, axis=1))
-    table = PoseTable(
-        poses.keypoints, poses.xy[rows], poses.confidence[rows], frames=poses.frames[rows]
-    )
-    rate = opened.video.frame_rate or None
-    return Predictions(table, opened.model, str(opened.path), rate)

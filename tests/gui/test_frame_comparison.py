@@ -140,6 +140,49 @@ def test_what_was_compared_belongs_to_its_video(
     assert comparison.result is result
 
 
+def test_frames_of_several_videos_are_beside_each_other_and_lead_to_theirs(
+    compared: Workbench, pump: Any, write_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    comparison, first = compared.frame_comparison, compared.current
+    assert first is not None
+    missing = write_video(tmp_path / "missing.mp4", 12)
+    compared.add_video(open_video(missing))
+    compared.add_video(open_video(write_video(tmp_path / "other.mp4", 12)))
+    other = compared.current
+    assert other is not None
+    compared.set_crop((0, 0, 100, 80))
+    comparison.compare("hog", together=True)
+    pump.until(lambda: comparison.result is not None)
+    result = comparison.result
+    assert result is not None
+    assert [Path(each).name for each in result.videos] == ["other.mp4", "spot.mp4"]
+    assert result.source.tolist() == [0] * 12 + [1] * 40
+    assert result.frames.tolist() == [*range(12), *range(40)]
+    # The events of each video are its own.
+    assert np.flatnonzero(result.label == 0).tolist() == list(range(12, 22))
+    assert comparison.runner.run is not None
+    assert "missing.mp4" in comparison.runner.run.notices[0]
+    # A point leads to its frame of its video, in which the slider then finds it.
+    comparison.go_to(12 + 17)
+    assert compared.current is first
+    assert compared.frame == 17
+    assert comparison.result is result
+    assert comparison.nearest(17) == 12 + 17
+    # The mean face is of the frames of the video on screen alone.
+    comparison.select(np.isin(np.arange(52), (3, 12 + 5, 12 + 6)))
+    pump.until(lambda: comparison.face is not None)
+    assert comparison.face is not None
+    assert (comparison.face.inside, comparison.face.outside) == (2, 38)
+    # One that was closed meanwhile is opened.
+    assert compared.viewer is not None
+    compared.viewer.layers.remove(first.layer)
+    assert compared.current is other
+    comparison.go_to(12 + 3)
+    assert compared.current is not None
+    assert (compared.current.path, compared.frame) == (first.path, 3)
+    assert comparison.result is result
+
+
 def test_hog_is_drawn_over_each_frame(compared: Workbench, pump: Any) -> None:
     layers = compared.face_layers
     compared.go_to(5)

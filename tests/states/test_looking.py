@@ -118,8 +118,8 @@ def test_short_events_of_a_long_recording_are_among_what_is_compared(tmp_path: P
     writer.close()
     events = {"shock": [(20_000, 20_040)], "sugar": [(50_000, 54_000)]}
     with FeatureFile(tmp_path / "a.h5") as file:
-        some = compared(file, events, most=400)
-        alone = compared(file, {}, most=400)
+        some = compared([(file, events)], most=400)
+        alone = compared([(file, {})], most=400)
     assert len(alone.frames) == 400
     assert (np.diff(some.frames) > 0).all()
     assert (some.labels == "shock").sum() == 20

@@ -70,7 +70,9 @@ class Workbench(Session):
         self.attention_tools = AttentionTools(
             self, self.attention, self.overlays, self.labelling.selection
         )
-        self.frame_comparison = FrameComparison(self, self.annotating)
+        self.frame_comparison = FrameComparison(
+            self, self.annotating, lambda: [item.path for item in self.video_list.items]
+        )
         self.face_layers = FaceLayers(self, self.frame_comparison)
         self._join()
         self.listen()

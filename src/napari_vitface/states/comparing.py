@@ -1,4 +1,4 @@
-"""Frames of a recording that are compared: which, with which labels, by which numbers."""
+"""Frames of recordings that are compared: which, with which labels, by which numbers."""
 
 from __future__ import annotations
 
@@ -8,37 +8,76 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.errors import VitFaceError
 from napari_vitface.states.features.file import THINNED, FeatureFile, thinned_rows
 
 #: Onset and offset (the first frame after it) of each interval of a label.
 Intervals = Mapping[str, Sequence[Sequence[int]]]
+#: What features are of, that have to be the same to be compared.
+_ALIKE = ("feature", "layout", "model")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Some frames of a recording.
+    """Some frames of a recording, or of several, one after the other.
 
     Attributes
     ----------
     frames : (n,) int64
-        Increasing.
+        Increasing in each recording.
     values : (n, D) float32
         See `Comparable`. NaN rows are of frames without features.
     labels : (n,) array of str
         Empty for frames outside of all intervals.
+    source : (n,) int16
+        Which recording each is of.
     """
 
     frames: NDArray[np.int64]
     values: NDArray[np.float32]
     labels: NDArray[np.str_]
+    source: NDArray[np.int16]
 
 
-def compared(file: FeatureFile, intervals: Intervals, most: int = THINNED) -> Compared:
+def compared(recordings: Sequence[tuple[FeatureFile, Intervals]], most: int = THINNED) -> Compared:
     """Frames to compare: evenly spread ones, and up to as many again within the intervals.
 
     An hour has some hundred frames of an event among a million, of which few would be seen
-    otherwise. Each label has the same share of them.
+    otherwise. Each label has the same share of them, and each recording.
+
+    Raises
+    ------
+    VitFaceError
+        Features of several recordings were not made alike.
     """
+    first = recordings[0][0]
+    for file, _ in recordings[1:]:
+        if any(file.about.get(key) != first.about.get(key) for key in _ALIKE):
+            raise VitFaceError(
+                f"The features in {file.path.name} were not made as those in {first.path.name}: "
+                "their settings, model or size of the crop differ; compute them alike, or compare "
+                "one video alone."
+            )
+    chosen = [_chosen(file, spans, most // len(recordings)) for file, spans in recordings]
+    # By the evenly spread ones, so that events that are sampled more often weigh no more.
+    spread = np.concatenate([file.thinned()[1] for file, _ in recordings])
+    scale = Comparable.of(spread, mixed=first.kind.mixed)
+    labels = [
+        frame_labels(frames, spans)
+        for (frames, _), (_, spans) in zip(chosen, recordings, strict=True)
+    ]
+    counts = [len(frames) for frames, _ in chosen]
+    return Compared(
+        np.concatenate([frames for frames, _ in chosen]),
+        scale(np.concatenate([values for _, values in chosen])),
+        np.concatenate(labels),
+        np.repeat(np.arange(len(recordings), dtype=np.int16), counts),
+    )
+
+
+def _chosen(
+    file: FeatureFile, intervals: Intervals, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     frames, values = file.thinned()
     if len(frames) > most:
         kept = thinned_rows(len(frames), most)
@@ -54,9 +93,7 @@ def compared(file: FeatureFile, intervals: Intervals, most: int = THINNED) -> Co
         frames = np.concatenate([frames, more])
         order = np.argsort(frames)
         frames, values = frames[order], values[order]
-    # By the evenly spread ones, so that events that are sampled more often weigh no more.
-    scale = Comparable.of(file.thinned()[1], mixed=file.kind.mixed)
-    return Compared(frames, scale(values), frame_labels(frames, intervals))
+    return frames, values
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def embed(
     count = min(_COMPONENTS, *seen.shape)
     reduced = PCA(count, svd_solver="randomized", random_state=seed).fit_transform(seen)
     neighbours = min(15, len(seen) - 1)
-    points[whole] = UMAP(n_neighbors=neighbours, random_state=seed).fit_transform(reduced)
+    made = UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
+    points[whole] = made.fit_transform(reduced)
     return Embedding(points)
 
 

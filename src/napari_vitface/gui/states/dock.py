@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.events.labels import PALETTE
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.plugin_docks import (
@@ -79,6 +80,10 @@ class FramesDock(DockedWidget):
         self.compare_button.setToolTip(
             "Compute the features of this video, unless they lie beside it, and compare its frames"
         )
+        self.together = QCheckBox("all videos")
+        self.together.setToolTip(
+            "With the other videos that are open or in the list, beside which these features lie"
+        )
         self.order = QComboBox()
         self.order.setToolTip("In which order frames stand in the matrix")
         for key, title in _ORDERS.items():
@@ -125,7 +130,9 @@ class FramesDock(DockedWidget):
         bar.setSpacing(5)
         for button in (self.compare_button, self.lasso_button, self.likeness_button):
             set_role(button, "tool")
-        left: tuple[QWidget, ...] = (self.kind, self.embedding, self.compare_button)
+        left: tuple[QWidget, ...] = (
+            self.kind, self.embedding, self.compare_button, self.together
+        )  # fmt: skip
         right: tuple[QWidget, ...] = (
             self.label,
             self.likeness_button,
@@ -179,6 +186,7 @@ class FramesDock(DockedWidget):
         self.session = session
         comparison, connect = session.frame_comparison, self._connections.connect
         connect(session.video_changed, self._refresh)
+        connect(session.video_changed, self._mark)
         connect(session.frame_changed, self._mark)
         connect(session.annotating.changed, self._on_events)
         connect(session.ended, self._on_ended)
@@ -218,7 +226,10 @@ class FramesDock(DockedWidget):
         """Compare the frames of the video on screen by the kind that is chosen."""
         if self.session is not None:
             self.session.frame_comparison.compare(
-                self.kind.currentData(), self.embedding.currentData(), overwrite=overwrite
+                self.kind.currentData(),
+                self.embedding.currentData(),
+                overwrite=overwrite,
+                together=self.together.isChecked() and self.together.isVisible(),
             )
 
     def plot_likeness(self) -> None:
@@ -272,9 +283,15 @@ class FramesDock(DockedWidget):
         active = run is not None and run.active
         for widget in (self.kind, self.embedding, self.compare_button):
             widget.setEnabled(opened is not None and not active)
+        self.together.setEnabled(opened is not None and not active)
+        self.together.setVisible(session is not None and bool(session.frame_comparison.others))
         self.hog.setEnabled(opened is not None)
         self.progress.show_run(run if mine else None)
-        self.note.say(run.message if failed and run is not None else "", "error")
+        notices = run.notices if run is not None and mine and not active else []
+        if failed and run is not None:
+            self.note.say(run.message, "error")
+        else:
+            self.note.say("\n".join(notices), "warning")
         otherwise = failed and run is not None and "made otherwise" in run.message
         self.again_button.setVisible(bool(otherwise))
         self._show_plots()
@@ -315,6 +332,9 @@ class FramesDock(DockedWidget):
         """(n, 4), as the timeline has them."""
         assert self.session is not None
         self._colours = self.session.frame_comparison.colours
+        if not self._colours and len(result.videos) > 1:
+            by_video = [PALETTE[k % len(PALETTE)] for k in range(len(result.videos))]
+            return frame_colours(result.source, by_video)
         return frame_colours(result.label, list(self._colours.values()))
 
     def _on_events(self) -> None:
@@ -355,7 +375,8 @@ class FramesDock(DockedWidget):
             self.about.setText("")
             return
         result = comparison.result
-        words = [f"{count(len(result.frames), 'frame')} compared by {result.title}"]
+        of = f" of {len(result.videos)} videos" if len(result.videos) > 1 else ""
+        words = [f"{count(len(result.frames), 'frame')}{of} compared by {result.title}"]
         if comparison.selected.any():
             words.append(f"{int(comparison.selected.sum())} selected")
         face = comparison.face

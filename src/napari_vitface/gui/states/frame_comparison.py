@@ -1,12 +1,13 @@
-"""Frames of the video on screen beside each other: computing them, choosing some, their mean face.
+"""Frames of videos beside each other: computing them, choosing some, their mean face.
 
 Knows napari's viewer model through the session, but no widget and no Qt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.events.labels import colours_of
+from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import LIKENESS
 from napari_vitface.jobs.events import Event, Failed, Finished
@@ -42,11 +46,14 @@ class CompareRun(JobRun):
     kind : str
         Of the features.
     embedding : str
+    together : bool
+        With those of other videos.
     """
 
     opened: OpenVideo
     kind: str
     embedding: str
+    together: bool = False
 
 
 class FrameComparison:
@@ -57,13 +64,15 @@ class FrameComparison:
     session : Session
     annotating : Annotating
         The events of the video on screen.
+    listed : callable
+        Gives the videos of the list.
 
     Attributes
     ----------
     runner : Runner
         Of what is being computed.
     result : CompareFramesResult or None
-        The frames of the video on screen that are beside each other.
+        The frames of the video on screen that are beside each other, or of several.
     selected : (n,) bool
         Which of them are.
     face : MeanFaceResult or None
@@ -76,9 +85,15 @@ class FrameComparison:
     #: Another mean face, or none.
     face_changed = Signal()
 
-    def __init__(self, session: Session, annotating: Annotating) -> None:
+    def __init__(
+        self,
+        session: Session,
+        annotating: Annotating,
+        listed: Callable[[], Iterable[Path]] = tuple,
+    ) -> None:
         self._session = session
         self._annotating = annotating
+        self._listed = listed
         self.runner: Runner[CompareRun] = Runner(session)
         self.result: CompareFramesResult | None = None
         self.selected = np.zeros(0, np.bool_)
@@ -93,15 +108,26 @@ class FrameComparison:
 
     # ----------------------------------------------------------------- computing
 
-    def compare(self, kind: str, embedding: str = "pca", *, overwrite: bool = False) -> None:
+    @property
+    def others(self) -> list[Path]:
+        """The other videos that are open or in the list."""
+        opened = self._session.current
+        own = opened.path if opened is not None else None
+        known = [*(each.path for each in self._session.videos), *self._listed()]
+        return [path for path in dict.fromkeys(known) if path != own]
+
+    def compare(
+        self, kind: str, embedding: str = "pca", *, overwrite: bool = False, together: bool = False
+    ) -> None:
         """Compute the features of the video on screen, unless they are there, and compare frames.
 
-        `overwrite`: also where they are there with other settings, or of another crop.
+        `overwrite`: also where they are there with other settings, or of another crop. `together`:
+        with those of `others` whose features are there.
         """
         opened = self._session.current
         if opened is None or self.runner.active:
             return
-        run = CompareRun(opened=opened, kind=kind, embedding=embedding)
+        run = CompareRun(opened=opened, kind=kind, embedding=embedding, together=together)
         arguments: dict[str, object] = {
             "video": str(opened.path),
             "features": kind,
@@ -121,14 +147,25 @@ class FrameComparison:
         self.runner.begin(run, "features", arguments, on_event)
 
     def _compare_features(self, run: CompareRun, path: str) -> None:
-        intervals = self._spans() if run.opened is self._session.current else {}
-        arguments = {"path": path, "embedding": run.embedding, "intervals": intervals}
-        again = CompareRun(opened=run.opened, kind=run.kind, embedding=run.embedding)
+        spans = self._spans_of_videos()
+        others = [each for each in self.others if each != run.opened.path] if run.together else []
+        arguments = {
+            "path": path,
+            "embedding": run.embedding,
+            "intervals": spans.get(run.opened.path.resolve(), {}),
+            "others": {str(each): spans.get(each.resolve(), {}) for each in others},
+            "model": self._session.model,
+        }
+        again = replace(run, status="starting", done=0, total=0, result=None)
 
         def on_event(event: Event) -> bool:
             match event:
-                case Finished(result=CompareFramesResult() as result):
-                    run.opened.compared = result
+                case Finished(result=CompareFramesResult() as found):
+                    result = replace(found, videos=(str(run.opened.path), *found.videos[1:]))
+                    for video in result.videos:
+                        opened = self._session.videos.find(Path(video))
+                        if opened is not None:
+                            opened.compared = result
                     self._on_video()
             return False
 
@@ -152,19 +189,40 @@ class FrameComparison:
 
     # ----------------------------------------------------------------- choosing
 
+    @property
+    def _own(self) -> int | None:
+        """Which of the videos of the result is on screen."""
+        opened, result = self._session.current, self.result
+        if opened is None or result is None:
+            return None
+        return next((k for k, each in enumerate(result.videos) if Path(each) == opened.path), None)
+
     def nearest(self, frame: int) -> int | None:
         """Position of the frame that is shown for one of the video; None without a result."""
-        if self.result is None or not len(self.result.frames):
+        if self.result is None:
             return None
-        frames = self.result.frames
-        place = int(np.searchsorted(frames, frame))
-        near = [i for i in (place - 1, place) if 0 <= i < len(frames)]
-        return min(near, key=lambda i: abs(int(frames[i]) - frame))
+        mine = np.flatnonzero(self.result.source == self._own)
+        if not len(mine):
+            return None
+        away = np.abs(self.result.frames[mine] - frame)
+        return int(mine[int(away.argmin())])
 
     def go_to(self, position: int) -> None:
-        """Show a frame that was clicked."""
-        if self.result is not None:
-            self._session.go_to(int(self.result.frames[position]))
+        """Show a frame that was clicked, in its video."""
+        result = self.result
+        if result is None:
+            return
+        number = int(result.source[position])
+        if number != self._own:
+            video = Path(result.videos[number])
+            try:
+                opened = self._session.show_video(video, lambda: open_for_window(video))
+            except Exception as error:
+                self._session.tell(sentence_of("opening the video", error), "error")
+                return
+            opened.compared = result
+            self._on_video()
+        self._session.go_to(int(result.frames[position]))
 
     def select(self, chosen: NDArray[np.bool_]) -> None:
         """Select some of the frames, and have their mean face shown; none clears it."""
@@ -199,24 +257,32 @@ class FrameComparison:
                 case Failed():
                     self._session.tell(event.message, "error")
 
-        arguments = {"path": result.path, "intervals": self._spans()}
+        spans = self._spans_of_videos().get(opened.path.resolve(), {})
+        arguments = {"path": result.paths[self._own or 0], "intervals": spans}
         self._session.submit("likeness", arguments, on_event, urgent=True, replaces="likeness")
 
-    def _spans(self) -> dict[str, list[list[int]]]:
-        """The events of the video on screen, by label."""
-        spans: dict[str, list[list[int]]] = {}
-        for each in self._annotating.events:
-            spans.setdefault(each.label, []).append([each.onset, each.stop])
-        return spans
+    def _spans_of_videos(self) -> dict[Path, dict[str, list[list[int]]]]:
+        """The events of videos, by label."""
+        found: dict[Path, dict[str, list[list[int]]]] = {}
+        for video in annotated_videos(self._session, None):
+            spans = found.setdefault(video.video, {})
+            for each in video.events:
+                spans.setdefault(each.label, []).append([each.onset, each.stop])
+        return found
 
     def _average(self, chosen: NDArray[np.bool_], name: str) -> None:
         opened, result = self._session.current, self.result
         if opened is None or result is None:
             return
+        mine = result.source == self._own
+        if not (mine & chosen).any():
+            self._session.tell("None of these frames is of the video on screen.", "info")
+            self._give_face(None)
+            return
         arguments = {
             "video": str(opened.path),
-            "inside": result.frames[chosen],
-            "outside": result.frames[~chosen],
+            "inside": result.frames[mine & chosen],
+            "outside": result.frames[mine & ~chosen],
             "crop": opened.crop,
         }
 

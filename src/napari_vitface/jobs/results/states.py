@@ -92,14 +92,18 @@ class FeatureVideosResult(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class CompareFramesResult(Result):
-    """Frames of a recording beside each other.
+    """Frames of a recording beside each other, or of several.
 
     Attributes
     ----------
-    path, kind, title : str
-        The file of features, the name of their kind and what it is called.
-    video : str
-        Name of the video that they are of.
+    paths : tuple of str
+        The files of features.
+    kind, title : str
+        The name of their kind and what it is called.
+    videos : tuple of str
+        Those that they are of.
+    source : (n,) int16
+        Position in `videos` of each frame's.
     frames : (n,) int64
     labels : tuple of str
         Those that there are.
@@ -115,10 +119,11 @@ class CompareFramesResult(Result):
         Share of the variance along its axes; None if they mean nothing.
     """
 
-    path: str
+    paths: tuple[str, ...]
     kind: str
     title: str
-    video: str
+    videos: tuple[str, ...]
+    source: NDArray[np.int16]
     frames: NDArray[np.int64]
     labels: tuple[str, ...]
     label: NDArray[np.int16]

@@ -51,7 +51,7 @@ def likeness(
     from napari_vitface.states.prototypes import prototypes
 
     with FeatureFile(path) as file:
-        some = compared(file, dict(intervals))
+        some = compared([(file, dict(intervals))])
         made = prototypes(some.values, some.labels, share=share)
         yield Started("likeness", len(file))
         scale = Comparable.of(file.thinned()[1], mixed=file.kind.mixed)

@@ -92,6 +92,24 @@ def test_a_map_needs_three_frames_and_umap_its_package() -> None:
         embed(values)
 
 
+@pytest.mark.slow
+def test_umap_keeps_what_is_alike_together() -> None:
+    pytest.importorskip("umap", reason="umap-learn is not installed")
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1], 40)
+    values = (rng.normal(size=(80, 30)) + 8 * group[:, None]).astype(np.float32)
+    values[3] = np.nan
+    points = embed(values, "umap").points
+    assert np.isnan(points[3]).all()
+    seen = np.isfinite(points).all(axis=1)
+    assert seen.sum() == 79
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    apart[np.diag_indices(80)] = np.inf
+    nearest = np.nanargmin(apart[seen][:, seen], axis=1)
+    assert (group[seen][nearest] == group[seen]).all()
+    np.testing.assert_array_equal(embed(values, "umap").points, points)
+
+
 def test_features_are_made_comparable() -> None:
     values = np.array([[1, 10, 5], [np.nan, 30, 5], [3, 20, 5], [np.nan] * 3], np.float32)
     plain = comparable(values, mixed=False)

@@ -65,6 +65,11 @@ def png(figure: Figure, dpi: int = 110) -> bytes:
     return stream.getvalue()
 
 
+def as_written(text: str) -> str:
+    """A text of the user for a figure: dollars are dollars, and begin no formula."""
+    return text.replace("$", r"\$")
+
+
 def blank(width: float, height: float) -> Figure:
     """An empty figure of a size in inches."""
     # Not through pyplot: no window, no state that others share.

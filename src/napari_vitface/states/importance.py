@@ -108,7 +108,7 @@ def importance(
     some = samples.thinned(_FRAMES)
     worth = np.zeros(len(groups.names))
     kept = []
-    for split, (name, tuning), fitted in zip(
+    for split, (_, tuning), fitted in zip(
         judged.splits, judged.tunings, judged.classifiers, strict=True
     ):
         rows = np.intersect1d(split.judging, some)
@@ -120,7 +120,7 @@ def importance(
         whole = held_figure(fitted.predict(values[first]), labels[first], samples.graded)
         for group in range(len(groups.names)):
             if group % 20 == 0:
-                yield f"What {name} is told by"
+                yield f"What it is told by, {len(kept) + 1} of {len(judged.splits)}"
             mixed = _mixed(values[first], of_column == group, rng)
             said = fitted.predict(mixed)
             worth[group] += whole - held_figure(said, labels[first], samples.graded)

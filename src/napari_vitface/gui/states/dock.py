@@ -103,7 +103,9 @@ class FramesDock(DockedWidget):
         self.hog = QCheckBox("HOG on the frame")
         self.hog.setToolTip("Draw what HOG sees over each frame")
         self.again_button = QPushButton("Compute again")
-        self.again_button.setToolTip("Replace the file of features, which was made otherwise")
+        self.again_button.setToolTip(
+            "Replace the file of features, which was made otherwise or is damaged"
+        )
         self.progress = RunProgress("frame", "Stop; what is computed is kept")
         self.note = Note()
         self.about = WrappedLabel("", "hint")
@@ -292,8 +294,9 @@ class FramesDock(DockedWidget):
             self.note.say(run.message, "error")
         else:
             self.note.say("\n".join(notices), "warning")
-        otherwise = failed and run is not None and "made otherwise" in run.message
-        self.again_button.setVisible(bool(otherwise))
+        mended = ("made otherwise", "is damaged")
+        again = failed and run is not None and any(each in run.message for each in mended)
+        self.again_button.setVisible(bool(again))
         self._show_plots()
 
     def _show_plots(self) -> None:

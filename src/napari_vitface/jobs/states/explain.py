@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Preparing, Started
-from napari_vitface.jobs.html_page import blank, png
+from napari_vitface.jobs.html_page import as_written, blank, png
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import ExplainStatesResult
@@ -154,7 +154,7 @@ def _draw(file: Path, face: NDArray[np.uint8], heat: NDArray[np.float64], title:
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )  # fmt: skip
     axes.set_axis_off()
-    axes.set_title(title, fontsize=9)
+    axes.set_title(as_written(title), fontsize=9)
     figure.colorbar(shown, ax=axes, shrink=0.8)
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as temporary:

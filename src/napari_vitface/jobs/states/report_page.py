@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_vitface.jobs.html_page import blank, escape, image, table, write_page
+from napari_vitface.jobs.html_page import as_written, blank, escape, image, table, write_page
 from napari_vitface.states.scores import NumberScores, Scores, StateScores
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Colours that can be told apart in any kind of colour vision, as in other reports.
 _OWN, _OTHER, _CHANCE = "#0072b2", "#e69f00", "#999999"
+#: States that a legend names.
+_MOST_NAMED = 10
 
 
 def write_report(file: Path, model: StatesModel, name: str) -> None:
@@ -143,9 +145,10 @@ def _roc(axes: Axes, scores: StateScores, states: Sequence[str]) -> None:
     axes.plot([0, 1], [0, 1], color=_CHANCE, lw=1)
     names = states[1:] if len(states) == 2 else states
     for name, (false, true) in zip(names, scores.roc, strict=False):
-        axes.plot(false, true, label=name)
+        axes.plot(false, true, label=as_written(name))
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.01))
-    axes.legend(fontsize=8)
+    if len(names) <= _MOST_NAMED:
+        axes.legend(fontsize=8)
 
 
 def _calibration(evaluation: Evaluation) -> str:

@@ -17,6 +17,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.event_trials import read_trials_or_events
 from napari_vitface.jobs.events import Event, Finished, Progress, Started
+from napari_vitface.jobs.html_page import as_written
 from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
@@ -329,13 +330,16 @@ def _draw(path: Path, curves: Curves, label: str, timed: bool) -> None:
         lines = [(state, found) for (state, of), (_, found) in curves.items() if of == prototype]
         for (state, found), shade in zip(lines, shades * len(lines), strict=False):
             axis.plot(
-                found.times, found.mean, color=shade, label=f"{state} (n = {len(found.trials)})"
+                found.times,
+                found.mean,
+                color=shade,
+                label=as_written(f"{state} (n = {len(found.trials)})"),
             )
             axis.fill_between(
                 found.times, found.low, found.high, color=shade, alpha=0.2, linewidth=0
             )
         axis.axvline(0, color="0.5", linewidth=0.8)
-        axis.set_title(f"prototype of {label} {prototype}", fontsize=10)
+        axis.set_title(as_written(f"prototype of {label} {prototype}"), fontsize=10)
         axis.set_xlabel("seconds from the onset" if timed else "frames from the onset")
     axes[0].set_ylabel("similarity (correlation)")
     axes[-1].legend(frameon=False, fontsize=8, title=label)

@@ -134,14 +134,17 @@ class FeatureFile:
         except FileNotFoundError:
             raise VitFaceError(f"{self.path} does not exist: check the name.") from None
         except OSError as error:
-            raise VitFaceError(f"{self.path} is no file of features, or is damaged.") from error
+            raise VitFaceError(
+                f"{self.path} is no file of features, or is damaged; compute it again "
+                "(--overwrite)."
+            ) from error
         try:
             self._read_head()
         except (KeyError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
             self._file.close()
             raise VitFaceError(
                 f"{self.path} is no file of features that `states features` wrote, or is damaged; "
-                "compute it again."
+                "compute it again (--overwrite)."
             ) from error
         except BaseException:
             self._file.close()

@@ -107,7 +107,7 @@ def importance(
     half = _halves(samples)
     some = samples.thinned(_FRAMES)
     worth = np.zeros(len(groups.names))
-    kept = []
+    kept: list[tuple[Any, NDArray[np.float32], NDArray[Any], NDArray[np.int64]]] = []
     for split, (_, tuning), fitted in zip(
         judged.splits, judged.tunings, judged.classifiers, strict=True
     ):

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
@@ -51,7 +50,7 @@ def main() -> None:
         attention_grid(viewer, dock)
         correcting(viewer, dock, Path(folder) / "my-project")
         trajectories(viewer, dock)
-        frames(viewer, dock)
+        put_away(viewer, "trajectories")
         fine_tuning(viewer, dock, truth)
         viewer.close()
         wait(1)
@@ -107,6 +106,8 @@ def states() -> None:
         dock.scroll_area.ensureWidgetVisible(section.said, 0, 20)
         viewer.reset_view()
         take(viewer, "states")
+        put_away(viewer, "trajectories")
+        frames(viewer, dock, [clip.with_name("mouse2_1_pain.mp4"), clip])
         viewer.close()
         wait(1)
 
@@ -146,24 +147,20 @@ def trajectories(viewer: Any, dock: Any) -> None:
     take(viewer, "trajectories")
 
 
-def frames(viewer: Any, dock: Any) -> None:
-    """Frames beside each other, with events and the face of one."""
-    put_away(viewer, "trajectories")
+def frames(viewer: Any, dock: Any, clips: list[Path]) -> None:
+    """Frames of two videos beside each other, and the face of an event of the last one."""
     session = dock.session
-    compared = open_frames(viewer)
-    annotating = session.annotating
-    wait(30, lambda: annotating.document is not None)
-    for label, spans in {"squint": [(20, 34), (70, 82)], "groom": [(45, 60)]}.items():
-        annotating.add_label(label)
-        for start, stop in spans:
-            annotating.draw(label, start, stop)
-    compared.compare()
-    wait(60, lambda: session.frame_comparison.result is not None)
-    session.frame_comparison.show_label("squint")
-    wait(30, lambda: session.frame_comparison.face is not None)
+    compared, comparison = open_frames(viewer), session.frame_comparison
+    for clip in clips:
+        session.show_video(clip, lambda clip=clip: open_video(clip))
+        wait(30, lambda: session.annotating.document is not None)
+        compared.together.setChecked(True)
+        compared.compare()
+        wait(60, lambda: comparison.result is not None and not comparison.runner.active)
+    comparison.show_label("pain face")
+    wait(30, lambda: comparison.face is not None)
+    viewer.dims.set_current_step(0, 30)
     take(viewer, "frames")
-    session.frame_comparison.select(np.zeros(len(session.frame_comparison.selected), bool))
-    put_away(viewer, "frames")
 
 
 def fine_tuning(viewer: Any, dock: Any, truth: PoseTable) -> None:

@@ -137,6 +137,14 @@ def kept_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where journals of videos in no project are: for this test alone."""
+    folder = tmp_path / "state"
+    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
+    return folder
+
+
 class SharedEngine(Engine):
     """The real engine, kept for all tests: importing torch takes longer than most of them."""
 

@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Journals of videos in no project: for this test alone."""
-    folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
-    return folder
-
-
 @pytest.fixture
 def told(session: Workbench) -> list[str]:
     heard: list[str] = []

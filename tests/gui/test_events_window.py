@@ -29,13 +29,6 @@ NONE, LEFT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
 PLAIN, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journals of videos in no project: for this test alone."""
-    folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
-
-
 @pytest.fixture
 def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[EventsDock]:
     """The dock in a window of its own, on the session of a viewer without one."""

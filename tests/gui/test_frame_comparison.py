@@ -14,13 +14,6 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import open_video
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journals of videos in no project: for this test alone."""
-    folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
-
-
 @pytest.fixture
 def compared(
     session: Workbench, pump: Any, write_video: Callable[..., Path], tmp_path: Path

@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.window
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journals of videos in no project: for this test alone."""
-    folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
-
-
 @pytest.fixture
 def frames(
     dock: ViTFaceDock, qtbot: Any, write_video: Callable[..., Path], tmp_path: Path

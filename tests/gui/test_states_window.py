@@ -32,13 +32,6 @@ pytestmark = pytest.mark.window
 TURN, TURNS = 12, 4
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Journals of videos in no project: for this test alone."""
-    folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
-
-
 @pytest.fixture(scope="session")
 def striped(made_once: Callable[..., Path]) -> Path:
     """A folder of two videos of two animals, one darker than the other."""

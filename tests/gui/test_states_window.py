@@ -243,6 +243,12 @@ def test_a_table_of_trials(
     assert section.train_button.isEnabled()
     assert "ridge" in [form.classifier.itemData(k) for k in range(form.classifier.count())]
     assert "logistic" not in [form.classifier.itemData(k) for k in range(form.classifier.count())]
+    # What looks at the ViT itself takes no features.
+    assert form.features.isEnabled()
+    form.classifier.setCurrentIndex(form.classifier.findData("probe"))
+    assert not form.features.isEnabled()
+    form.classifier.setCurrentIndex(form.classifier.findData("ridge"))
+    assert form.features.isEnabled()
     form.span.setText("50-100")
     section.train_button.click()
     assert "'50-100' is no window" in section.refused.text()

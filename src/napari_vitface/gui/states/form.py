@@ -106,6 +106,7 @@ class StatesForm(QWidget):
         self.label.currentIndexChanged.connect(lambda *_: self._on_label())
         self.graded.toggled.connect(lambda *_: self._on_graded())
         self.features.changed.connect(self._on_features)
+        self.classifier.currentIndexChanged.connect(lambda *_: self._on_classifier())
         for box in (self.group, self.classifier, self.follow):
             box.currentIndexChanged.connect(lambda *_: self.changed.emit())
         self.span.textChanged.connect(lambda *_: self.changed.emit())
@@ -205,7 +206,13 @@ class StatesForm(QWidget):
         self.classifier.setCurrentIndex(max(0, self.classifier.findData(before)))
         self.classifier.blockSignals(False)
         self._show_classes()
+        self._on_classifier()
         self.changed.emit()
+
+    def _on_classifier(self) -> None:
+        """Features are chosen for those that learn from features."""
+        kind = CLASSIFIERS.get(self.classifier.currentData())
+        self.features.setEnabled(kind is None or kind.features is None)
 
     def _show_classes(self) -> None:
         shown = bool(self.classes) and not self.graded.isChecked()

@@ -27,6 +27,8 @@ from napari_vitface.steps import Steps
 
 #: By how much a figure by random frames has to be larger to be called a leak.
 _LEAK = 0.05
+#: Of shuffled labels, that is taken to be no chance.
+_SMALL_P = 0.05
 
 
 @dataclass(frozen=True)
@@ -265,9 +267,15 @@ def _sentences(
     if test is not None:
         good = sum(each >= test.found for each in test.by_chance)
         said.append(
-            f"With shuffled labels ({test.shuffled}) it does as well in {good} of {test.count} "
-            f"times (p = {test.p:.2g}){', and no more were made' if test.stopped else ''}."
+            f"With shuffled labels ({test.shuffled}) the {'r' if graded else 'ROC area'} of trials "
+            f"left out together reaches {test.found:.2f} in {good} of {test.count} times (p = "
+            f"{test.p:.2g}){', and no more were made' if test.stopped else ''}."
         )
+        if is_chance and test.p <= _SMALL_P:
+            said.append(
+                f"Trials of one {unit} are put in order better than by chance, then, but where the "
+                f"line between them lies differs from {unit} to {unit}."
+            )
     beating = [each for each in trivial if not each.beaten]
     # What is at chance itself says nothing about a classifier that is at chance, too.
     equal = [each for each in beating if each.trials.figure > least + _LEAK] or (

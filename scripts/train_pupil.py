@@ -29,7 +29,7 @@ from napari_vitface.sample.close_up import random_eye
 
 BATCH = 16
 #: Drawn eyes, steps on these alone, and steps on masks as well.
-DRAWN, STEPS, TUNING = 5000, 2500, 300
+DRAWN, STEPS, TUNING = 4000, 1400, 250
 ABOUT = {
     "trained by": "scripts/train_pupil.py, on drawn eyes and twelve masks of eight recordings",
     "licence": "BSD-3-Clause (weights); masks and their frames: MIT, (c) 2024-2026 Yue Zhao",

@@ -15,7 +15,7 @@ from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.jobs import traces as module
-from napari_vitface.jobs.events import Finished, Notice, Started
+from napari_vitface.jobs.events import Finished, Notice, Progress, Started
 from napari_vitface.jobs.traces import traces
 from napari_vitface.settings.traces import TRACES
 from napari_vitface.video import open_video
@@ -62,6 +62,29 @@ def test_a_run_that_was_killed_goes_on_to_the_same_table(video: Path, tmp_path: 
     assert sorted(path.name for path in tmp_path.glob("mouse_*")) == [
         "mouse_traces.csv", "mouse_traces_components.h5",
     ]  # fmt: skip
+
+
+def test_frames_that_cannot_be_decoded_are_told_also_of_a_run_before(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for broken in (7, 140):
+        path = video / f"img{broken:03d}.png"
+        path.write_bytes(path.read_bytes()[:200])
+    told = []
+    for stop_early in (False, True):
+        folder = tmp_path / str(stop_early)
+        if stop_early:
+            monkeypatch.setattr(module, "_PROGRESS_EVERY", 0)
+            job = traces(video, "motion,movie-svd", output_dir=folder)
+            while not isinstance(next(job), Progress):
+                pass
+            job.close()
+        *events, last = traces(video, "motion,movie-svd", output_dir=folder)
+        assert isinstance(last, Finished)
+        assert last.result.broken == ((7, 7), (140, 140))
+        assert np.isnan(read_traces(last.result.table).values[[7, 140]]).all()
+        told.append([event.message for event in events if isinstance(event, Notice)])
+    assert told[0] == told[1] == ["2 frames of mouse could not be decoded: 7 and 140."]
 
 
 def test_a_run_that_was_closed_is_begun_anew_for_other_traces(video: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.camera_triggers import read_triggers
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
+from napari_vitface.jobs.kept_numbers import kept_values, loaded, stored
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
@@ -40,8 +41,6 @@ _PROGRESS_EVERY = 0.2
 _SYNC_EVERY = 5.0
 #: Rows of the table that are made together.
 _ROWS = 4096
-#: What stands in the part file for a whole number that is not known.
-_MISSING = np.iinfo(np.uint16).max
 
 
 def traces(
@@ -134,7 +133,7 @@ def traces(
         run = _Run(material, measures, timed=times is not None)
         part = None
         if run.extractors:
-            about = _about(material, stamp, chosen)
+            about = _about(material, stamp, chosen, measures)
             part = PartFile(
                 files.table.with_name(f"{files.table.stem}.part"), about, run.record, span
             )
@@ -236,14 +235,19 @@ class _Run:
         told = synced = time.monotonic()
         pace = Pace()
         material = Material(self.material.video, self.window)
+        # What a run before this one kept is looked through; of the rest each block is.
+        for rows in part.rows(size=_ROWS):
+            places = range(len(self.extractors))
+            self._note(rows["frame"], [kept_values(rows[str(place)]) for place in places])
         blocks = compute(self.extractors, material, frames[part.count :])
         try:
             for block in blocks:
                 rows = np.empty(len(block.frames), self.record)
                 rows["frame"] = block.frames
                 for place, values in enumerate(block.values):
-                    rows[str(place)] = _stored(values, self.record[str(place)].base)
+                    rows[str(place)] = stored(values, self.record[str(place)].base)
                 part.keep(rows)
+                self._note(block.frames, block.values)
                 pace.step(len(rows))
                 now = time.monotonic()
                 if now - synced > _SYNC_EVERY:
@@ -279,7 +283,6 @@ class _Run:
                     ]
                     rows = slice(start, stop)
                     write(frames[rows], None if times is None else times[rows], np.hstack(parts))
-                    self._note(part, start, stop)
                     yield Progress(count, count, None, "Writing the table")
             if self.has_components:
                 found = [each for measure in self.measures for each in measure.components]
@@ -295,16 +298,12 @@ class _Run:
                 len(self.material.frames),
                 lambda start, stop: np.empty((stop - start, 0), np.float32),
             )
-        return Kept(part.count, partial(_loaded, part, str(place)))
+        return Kept(part.count, partial(loaded, part, str(place)))
 
-    def _note(self, part: PartFile | None, start: int, stop: int) -> None:
+    def _note(self, frames: NDArray[np.int64], kept: Sequence[NDArray[np.float32]]) -> None:
         """Keep in mind which frames could not be decoded."""
-        if part is None:
-            return
-        missing = np.ones(stop - start, np.bool_)
-        for place in range(len(self.extractors)):
-            missing &= np.isnan(_loaded(part, str(place), start, stop)).all(axis=1)
-        self.broken += np.asarray(self.material.frames)[start:stop][missing].tolist()
+        missing = np.all([np.isnan(values).all(axis=1) for values in kept], axis=0)
+        self.broken += frames[missing].tolist()
 
 
 def _material(
@@ -365,7 +364,10 @@ def _in_a_row(frames: range) -> range:
 
 
 def _about(
-    material: TraceMaterial, stamp: VideoStamp, kinds: Sequence[TraceKind]
+    material: TraceMaterial,
+    stamp: VideoStamp,
+    kinds: Sequence[TraceKind],
+    measures: Sequence[Measure],
 ) -> dict[str, object]:
     """What must be the same for a run to go on, as plain data."""
     return {
@@ -374,21 +376,9 @@ def _about(
         "white": material.video.white,
         "regions": {name: list(each) for name, each in material.regions.items()},
         "traces": [kind.described() for kind in kinds],
+        # The eye may have been found by keypoints.
+        "parts": [list(each) for measure in measures for each in measure.rectangles],
     }
-
-
-def _stored(values: NDArray[np.float32], kind: np.dtype[Any]) -> NDArray[Any]:
-    if kind != np.uint16:
-        return values
-    return np.where(np.isnan(values), np.float32(_MISSING), values).astype(np.uint16)
-
-
-def _loaded(part: PartFile, name: str, start: int, stop: int) -> NDArray[np.float32]:
-    rows = next(part.rows(start, stop - start))[name]
-    values = rows.astype(np.float32)
-    if rows.dtype == np.uint16:
-        values[rows[:, 0] == _MISSING] = np.nan
-    return values
 
 
 def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> None:

@@ -1,36 +1,38 @@
-"""Pupils against the masks that a person drew, of animals that nothing was learned from.
+"""Pupils against twelve masks that a person drew, of seven animals that nothing was learned from.
 
-Twelve masks of seven animals (`scripts/train_pupil.py` says whose). Ellipses of the segmentation
-come from a network that learned from drawn eyes and the masks of the other six animals; those of
-the threshold from a level that is found in each picture. Beside them the mean ellipse of the other
-animals, as shares of the picture, and the ellipse of the mask itself, which is the best that an
-ellipse can do by this measure. The number is the intersection of ellipse and mask over their union,
-the mean over masks; the note has the errors of area and centre. It trains for some minutes.
+The masks are the sample data of mouse-pupil-analysis (MIT, (c) 2024-2026 Yue Zhao,
+doi:10.5281/zenodo.21897795). The network of the segmentation learned from drawn eyes alone; the
+threshold finds a level in each picture. Beside them the mean ellipse of the other animals, as
+shares of the picture, and the ellipse of the mask itself, which is the best that an ellipse can do
+by this measure. The number is the intersection of ellipse and mask over their union, the mean over
+masks; the note has the errors of area and centre.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks import Row
 from benchmarks._real_recording import DATA
 from napari_vitface.traces.ellipse import distance, ellipse_of, placed
-from napari_vitface.traces.pupil import Finder, segmented, thresholded
-from scripts.train_pupil import (
-    DRAWN,
-    STEPS,
-    TUNING,
-    DrawnMask,
-    drawn_eyes,
-    pretrained,
-    read_masks,
-    tuned,
-)
+from napari_vitface.traces.pupil import segmented, thresholded
 
 Ellipse = NDArray[np.float32]
+
+
+class DrawnMask(NamedTuple):
+    """A picture of an eye, (h, w) uint8, and where a person saw the pupil, (h, w) bool."""
+
+    animal: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
 
 
 def run() -> list[Row]:
@@ -38,20 +40,31 @@ def run() -> list[Row]:
     if not (DATA / "pupil").exists():
         return [("pupil", "drawn masks", None, f"{DATA / 'pupil'} is absent")]
     masks = read_masks(DATA / "pupil")
-    ways: dict[str, Callable[[DrawnMask, Sequence[DrawnMask]], Ellipse]] = {
-        "mean ellipse of other animals": lambda mask, others: _mean(mask, others),
-        "threshold": lambda mask, others: thresholded(None)(mask.image[None])[0],
-        "segmentation, this animal left out": _left_out(masks),
-        "the mask's own ellipse": lambda mask, others: ellipse_of(mask.mask.astype(np.float32)),
+    network, level = segmented(), thresholded(None)
+    ways: dict[str, Callable[[DrawnMask], Ellipse]] = {
+        "mean ellipse of other animals": lambda each: _mean(each, masks),
+        "threshold": lambda each: level(each.image[None])[0],
+        "segmentation": lambda each: network(each.image[None])[0],
+        "the mask's own ellipse": lambda each: ellipse_of(each.mask.astype(np.float32)),
     }
     rows: list[Row] = []
     for name, way in ways.items():
-        judged = [
-            judge(way(each, [other for other in masks if other.animal != each.animal]), each.mask)
-            for each in masks
-        ]
+        judged = [judge(way(each), each.mask) for each in masks]
         rows.append(("pupil", name, float(np.mean([each[0] for each in judged])), _note(judged)))
     return rows
+
+
+def read_masks(folder: Path) -> list[DrawnMask]:
+    """The masks by name, with their pictures."""
+    found = []
+    for path in sorted(folder.glob("masks_*/*.png")):
+        # The name begins with the animal ("HQL090"), or with the day and the animal.
+        animal = re.sub(r"^(\d{6}_)?([A-Z]*\d+)_.*", r"\2", path.stem)
+        pictures = path.parent.with_name(path.parent.name.replace("masks", "images"))
+        image = np.asarray(Image.open(pictures / path.name).convert("L"))
+        # Palette images: the numbers of the colours count.
+        found.append(DrawnMask(animal, image, np.asarray(Image.open(path)) > 0))
+    return found
 
 
 def judge(ellipse: Ellipse, mask: NDArray[np.bool_]) -> tuple[float, float, float]:
@@ -78,7 +91,8 @@ def _note(judged: Sequence[tuple[float, float, float]]) -> str:
     )
 
 
-def _mean(mask: DrawnMask, others: Sequence[DrawnMask]) -> Ellipse:
+def _mean(mask: DrawnMask, masks: Sequence[DrawnMask]) -> Ellipse:
+    others = [each for each in masks if each.animal != mask.animal]
     shares = [
         placed(
             ellipse_of(each.mask.astype(np.float32))[None],
@@ -90,16 +104,3 @@ def _mean(mask: DrawnMask, others: Sequence[DrawnMask]) -> Ellipse:
     height, width = mask.mask.shape
     found: Ellipse = placed(np.mean(shares, axis=0), (width, height), (0, 0))[0]
     return found
-
-
-def _left_out(masks: Sequence[DrawnMask]) -> Callable[..., Ellipse]:
-    drawn = drawn_eyes(DRAWN)
-    start = pretrained(drawn, STEPS)
-    finders: dict[str, Finder] = {}
-
-    def find(mask: DrawnMask, others: Sequence[DrawnMask]) -> Ellipse:
-        if mask.animal not in finders:
-            finders[mask.animal] = segmented(tuned(start, drawn, others, TUNING))
-        return finders[mask.animal](mask.image[None])[0]
-
-    return find

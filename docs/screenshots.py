@@ -2,6 +2,7 @@
 
     python docs/screenshots.py
     python docs/screenshots.py states   # those of states alone
+    python docs/screenshots.py traces   # that of traces alone
 
 Needs a display; without one, run it under ``xvfb-run -a -s "-screen 0 1400x1000x24"``. The machine
 should do nothing else: the window says how fast it is.
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
@@ -24,8 +26,9 @@ from napari_vitface.gui.demo import open_demo
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
 from napari_vitface.sample import write_sample_video
+from napari_vitface.sample.close_up import random_eye
 from napari_vitface.sample.states import write_states_sample
-from napari_vitface.video import open_video
+from napari_vitface.video import VideoWriter, open_video
 
 IMAGES = Path(__file__).parent / "images"
 #: Frame of the sample that is shown.
@@ -55,6 +58,52 @@ def main() -> None:
         viewer.close()
         wait(1)
     states()
+    traces()
+
+
+def growing_pupil(path: Path) -> None:
+    """A drawn eye whose pupil grows and shrinks; it blinks once."""
+    image, pupil = random_eye(np.random.default_rng(1_000_011), (240, 320))
+    y, x = np.mgrid[:240, :320]
+    row, column = (float(np.mean(each)) for each in np.nonzero(pupil))
+    away, dark = np.hypot(x - column, y - row), int(np.median(image[pupil]))
+    with VideoWriter(path, image.shape, 30) as writer:
+        for number in range(240):
+            shown = image.copy()
+            shown[away < 62 + 12 * np.sin(number / 25)] = dark
+            if 100 <= number < 106:
+                shown[:] = np.tile(image[:60], (4, 1))
+            writer.write(shown)
+
+
+def traces() -> None:
+    """Motion and the pupil in the region of the eye, plotted and drawn on the video."""
+    import napari
+
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "eye.mp4"
+        growing_pupil(video)
+        viewer = napari.Viewer()
+        viewer.window._qt_window.resize(1400, 1000)
+        dock = open_dock(viewer)
+        session, section = dock.session, dock.traces_section
+        session.add_video(open_video(video))
+        only(dock, "traces")
+        section.kinds.choose("motion", "pupil")
+        section.draw()
+        corners = np.array([[4, 6], [4, 314], [234, 314], [234, 6]])
+        viewer.layers["regions"].add_rectangles(corners)
+        wait(1)
+        section.measure_button.click()
+        wait(300, lambda: session.measuring.measured is not None)
+        section.plot()
+        viewer.dims.set_current_step(0, FRAME)
+        viewer.layers.selection.active = session.current.layer
+        viewer.reset_view()
+        wait(3)
+        take(viewer, "traces")
+        viewer.close()
+        wait(1)
 
 
 def states() -> None:
@@ -208,4 +257,5 @@ def wait(seconds: float, until: Callable[[], bool] = lambda: False) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(states() if sys.argv[1:] == ["states"] else main())
+    parts = {"states": states, "traces": traces}
+    sys.exit(parts.get("".join(sys.argv[1:]), main)())

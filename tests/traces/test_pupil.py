@@ -146,13 +146,15 @@ def test_the_eye_is_found_by_its_keypoints_or_asked_for(blinking: Path, tmp_path
     np.testing.assert_allclose(np.nanmedian(found.values[:, 1]), 70, atol=1)
 
 
-def test_grey_images_are_enough(tmp_path: Path) -> None:
+def test_what_fills_the_region_is_no_pupil(tmp_path: Path) -> None:
     folder = tmp_path / "eye"
     folder.mkdir()
     image, pupil = random_eye(np.random.default_rng(1_000_000 + CLEAR[0]), (110, 150))
-    for number in range(3):
-        Image.fromarray(image).save(folder / f"{number}.png")
+    for number in range(4):
+        shown = image if number < 3 else np.full_like(image, 30)
+        Image.fromarray(shown).save(folder / f"{number}.png")
     *_, last = traces(folder, "pupil", regions={"eye": (0, 0, 150, 110)})
     assert isinstance(last, Finished)
-    area = read_traces(last.result.table).values[:, 0]
-    np.testing.assert_allclose(area, pupil.sum(), rtol=0.15)
+    values = read_traces(last.result.table).values
+    np.testing.assert_allclose(values[:2, 0], pupil.sum(), rtol=0.15)
+    assert values[:, -1].tolist() == [0, 0, 1, 1]

@@ -2,7 +2,7 @@
 
 A U-Net (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28) of four levels that works on
 squares of two by two pixels, as in space-to-depth networks; 0.12 million weights. Trained by
-``scripts/train_pupil.py``, which says on what.
+``scripts/train_pupil.py`` on drawn eyes.
 """
 
 from __future__ import annotations
@@ -122,6 +122,12 @@ class PupilModel:
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, h, w) probability of pupil at each of `INPUT`'s pixels of B grey pictures."""
-        found: NDArray[np.float32] = torch.sigmoid(self._network(inputs(images)))[:, 0].numpy()
+        """(B, h, w) probability of pupil at each of `INPUT`'s pixels of B grey pictures.
+
+        It is the mean over each picture and its mirror image.
+        """
+        given = inputs(images)
+        both = self._network(torch.cat([given, given.flip(-1)])).sigmoid()[:, 0]
+        plain, mirrored = both.chunk(2)
+        found: NDArray[np.float32] = ((plain + mirrored.flip(-1)) / 2).numpy()
         return found

@@ -12,7 +12,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.kinematics.bouts import lasting
 from napari_vitface.settings.traces import EYE
 from napari_vitface.steps import Steps
-from napari_vitface.traces.ellipse import ROW, axes, ellipse_of, placed
+from napari_vitface.traces.ellipse import NONE, ROW, axes, ellipse_of, placed
 from napari_vitface.traces.measure import (
     Column,
     Kept,
@@ -35,6 +35,8 @@ Finder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 #: About the keypoints of the eye, as shares of their extent on each side.
 _MARGIN = 0.25
+#: Share of the region that a pupil covers at most.
+_LARGEST = 0.6
 #: Frames that a level of grey is found from.
 _TRIED = 20
 #: Thresholds are taken of pictures of about this many rows or columns.
@@ -124,7 +126,11 @@ class PupilExtractor:
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         assert pictures.images is not None
         rows, columns = self._place
-        found = self._find(pictures.images[:, rows, columns])
+        eyes = pictures.images[:, rows, columns]
+        found = self._find(eyes)
+        area = 4 * np.pi * np.sqrt(found[:, 2] * found[:, 3] - found[:, 4] ** 2)
+        # What fills the region is the dark, or a lid.
+        found[area > _LARGEST * eyes[0].size] = NONE
         return placed(found, (1, 1), self._corner)
 
 

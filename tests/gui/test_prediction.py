@@ -65,6 +65,18 @@ def test_a_run_shows_and_saves_the_points(
     assert run.settings.precision
 
 
+def test_what_a_run_with_the_same_settings_has_left_is_shown(ready: Workbench, pump: Pump) -> None:
+    opened, prediction = ready.current, ready.prediction
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: opened.saved is not None and not prediction.active)
+    before, opened.saved = opened.poses.xy.copy(), None
+    ready.set_poses(opened, None, ready.model_name)
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: opened.saved is not None)
+    np.testing.assert_allclose(opened.poses.xy, before, atol=1e-3)
+    assert not prediction.run.result.made
+
+
 def test_points_appear_while_the_run_goes_on(
     long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:

@@ -102,9 +102,13 @@ class Prediction(VideoRunner[Run]):
             case PosesPredicted() if run.settings is not None:
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
                 return True
-            case Finished(result=PredictResult(h5=file)):
-                if self._shows(run.model):
+            case Finished(result=PredictResult(h5=file, made=made)):
+                if not self._shows(run.model):
+                    return False
+                if made:
                     run.opened.saved = Path(file)
+                else:  # They were there, and did not come with the run.
+                    self._session.poses_wanted.emit(run.opened)
         return False
 
     def _shows(self, model: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from napari.utils.key_bindings import KeymapHandler
 
 from napari_vitface.gui.correct.keys import ADDED, commands, lines
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import NOT_VISIBLE, labelled
 

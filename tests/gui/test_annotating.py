@@ -12,7 +12,7 @@ from napari_vitface.events.intervals import Interval
 from napari_vitface.events.labels import EventLabel
 from napari_vitface.gui.events.annotating import Annotating
 from napari_vitface.gui.events.documents import beside
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.event_document import EventDocument
 from napari_vitface.project.event_labels import read_event_labels

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import ATTENTION
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.workbench import Workbench
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from napari.utils.interactions import (
 from napari_vitface.gui.attention.attention_canvas import PATCH, looking_at, patch_at
 from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.layers import GLOBAL
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.pose.keypoints import KeypointSet

@@ -18,8 +18,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from napari_vitface.gui.correct.keys import lines
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import KEYPOINTS
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded
 from napari_vitface.pose.table import PoseTable
@@ -509,7 +509,7 @@ sys.path.insert(0, sys.argv[3])
 import napari
 from qtpy.QtWidgets import QApplication
 from napari_vitface.gui.actions import open_dock
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from test_correct import FACE, Hand, predictions
 
 viewer = napari.Viewer(show=True)

@@ -15,7 +15,7 @@ import pytest
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.training_run import TrainingRun
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.video import VideoWriter

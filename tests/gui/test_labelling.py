@@ -12,8 +12,8 @@ import pytest
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
 from napari_vitface.gui.correct.labelling import Labelling
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import KEYPOINTS
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.pose.edits import PredictionEdit
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded

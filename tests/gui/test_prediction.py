@@ -13,9 +13,9 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import read_poses
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import KEYPOINTS
 from napari_vitface.gui.predict.prediction import PredictOptions
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.workbench import Workbench
 
 if TYPE_CHECKING:

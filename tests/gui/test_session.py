@@ -13,9 +13,8 @@ from napari.components import ViewerModel
 from napari_vitface.formats.format import FORMATS
 from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.layers import AttentionPicture
-from napari_vitface.gui.open_videos import distinct_names
+from napari_vitface.gui.open_videos import distinct_names, open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable

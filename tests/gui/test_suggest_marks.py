@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.gui.open_video import OpenVideo, Suggestion
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.keypoints import KeypointSet

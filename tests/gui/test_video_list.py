@@ -14,7 +14,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_vitface.formats.poses import read_poses
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import JobKind
 from napari_vitface.gui.video_list.list_store import Store

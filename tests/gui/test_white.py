@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 
 from napari_vitface.gui import white as white_module
 from napari_vitface.gui.attention.attention_settings import AttentionSettings, map_key
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.video_list.kinds import KINDS
 from napari_vitface.gui.workbench import session_of

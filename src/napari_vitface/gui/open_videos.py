@@ -22,7 +22,7 @@ from napari_vitface.gui.on_video import keep_visual
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.outputs import output_stem
-from napari_vitface.video import Video
+from napari_vitface.video import Video, open_video
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -256,3 +256,13 @@ def video_layer(video: Video) -> LayerData:
         options["contrast_limits"] = (0.0, float(video.white))
         options["colormap"] = "gray"
     return video, options, "image"
+
+
+def open_for_window(path: str | Path) -> Video:
+    """`open_video` for showing: a frame that cannot be decoded is black rather than an error."""
+    return open_video(path, on_broken="blank")
+
+
+def opening(path: str | Path) -> str:
+    """What to say while a video is being opened."""
+    return f"Opening {Path(path).name} …"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.notifications import notify, take_errors
-from napari_vitface.gui.open_videos import LayerData, video_layer
-from napari_vitface.video import Video, open_video
+from napari_vitface.gui.open_videos import LayerData, open_for_window, opening, video_layer
 
 Reader = Callable[[str | Sequence[str]], list[LayerData] | list[tuple[None]]]
 
@@ -32,13 +31,3 @@ def read(path: str | Sequence[str]) -> list[LayerData] | list[tuple[None]]:
         # Raised, it would reach the user as a traceback.
         notify(sentence_of("opening the video", error), "error")
         return [(None,)]
-
-
-def open_for_window(path: str | Path) -> Video:
-    """`open_video` for showing: a frame that cannot be decoded is black rather than an error."""
-    return open_video(path, on_broken="blank")
-
-
-def opening(path: str | Path) -> str:
-    """What to say while a video is being opened."""
-    return f"Opening {Path(path).name} …"

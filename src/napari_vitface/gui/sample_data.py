@@ -6,8 +6,7 @@ from pathlib import Path
 
 from napari_vitface import __version__
 from napari_vitface.gui.notifications import take_errors
-from napari_vitface.gui.open_videos import LayerData, video_layer
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import LayerData, open_for_window, video_layer
 from napari_vitface.user_folders import cache_folder
 
 DRAWING = "Drawing the sample video (only this once) …"

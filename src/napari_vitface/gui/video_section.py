@@ -23,7 +23,7 @@ from napari_vitface.errors import escaped, one_line
 from napari_vitface.gui import file_drop as dropping
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import OpenVideo
-from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.video_list.dock import open_video_list

@@ -25,7 +25,7 @@ from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.workbench import Workbench

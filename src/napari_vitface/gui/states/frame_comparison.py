@@ -17,7 +17,7 @@ from psygnal import Signal
 from napari_vitface.events.labels import colours_of
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.reader import open_for_window
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel import LIKENESS

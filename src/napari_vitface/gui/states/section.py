@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.states.form import StatesForm

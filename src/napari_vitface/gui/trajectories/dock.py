@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.plugin_docks import FACE, TRAJECTORIES, open_plugin_dock, placed_below
-from napari_vitface.gui.reader import open_for_window
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.trajectories.filter_form import FilterForm

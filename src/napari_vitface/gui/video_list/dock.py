@@ -22,7 +22,7 @@ from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.reader import open_for_window, opening
+from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import count, style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow

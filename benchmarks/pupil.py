@@ -4,8 +4,9 @@ The masks are the sample data of mouse-pupil-analysis (MIT, (c) 2024-2026 Yue Zh
 doi:10.5281/zenodo.21897795). The network of the segmentation learned from drawn eyes alone; the
 threshold finds a level in each picture. Beside them the mean ellipse of the other animals, as
 shares of the picture, and the ellipse of the mask itself, which is the best that an ellipse can do
-by this measure. The number is the intersection of ellipse and mask over their union, the mean over
-masks; the note has the errors of area and centre.
+by this measure. How eyes are drawn and which variant is shipped was chosen on these masks, so they
+are no untouched test. The number is the intersection of ellipse and mask over their union, the mean
+over masks; the note has the errors of area and centre.
 """
 
 from __future__ import annotations

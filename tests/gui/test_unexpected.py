@@ -123,7 +123,7 @@ def _write_now(session: Workbench, path: Path) -> None:
             "looking for the videos",
         ),
         (
-            "gui.video_list.queue.estimated_length",
+            "gui.video_list.video_search.estimated_length",
             lambda session, path: session.video_list.add([path]),
             "reading how long the videos are",
         ),

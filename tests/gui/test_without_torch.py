@@ -50,7 +50,7 @@ result = {
     "costs": costs,
     "attention": session.attention.status,
     "run": session.prediction.run.status,
-    "heavy": sorted({"torch", "timm", "torchvision", "triton"} & set(sys.modules)),
+    "heavy": sorted({"torch", "timm", "torchvision", "triton", "pyqtgraph"} & set(sys.modules)),
     "layers": [layer.name for layer in viewer.layers],
 }
 viewer.close()

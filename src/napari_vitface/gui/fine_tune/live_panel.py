@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
 from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
 from napari_vitface.gui.section import Fold, WrappedLabel
 from napari_vitface.gui.style import plot_colours
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
 
 
 class LivePanel(Fold):
@@ -23,17 +28,27 @@ class LivePanel(Fold):
     def __init__(self, parent: QWidget | None = None) -> None:
         inside = QWidget()
         super().__init__("Curve and held-out frames", inside, parent)
-        self.plot = CurvePlot()
+        self._theme = "dark"
         self.pictures = HeldOutPictures()
         self.legend = WrappedLabel("Held out; ring: your label, dot: the model")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        for widget in (self.plot, self.legend, self.pictures):
-            layout.addWidget(widget)
+        self._inside = QVBoxLayout(inside)
+        self._inside.setContentsMargins(0, 0, 0, 0)
+        self._inside.setSpacing(5)
+        for widget in (self.legend, self.pictures):
+            self._inside.addWidget(widget)
         self.run = NO_RUN
         #: The run whose curve was folded away at its end already.
         self._folded = NO_RUN
+
+    @cached_property
+    def plot(self) -> CurvePlot:
+        """The curve, made when there is one: importing pyqtgraph takes half as long as the dock."""
+        from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
+
+        plot = CurvePlot()
+        plot.set_colours(*plot_colours(self._theme))
+        self._inside.insertWidget(0, plot)
+        return plot
 
     def show_run(self, run: TrainingRun) -> None:
         """Draw what is known of a run."""
@@ -59,4 +74,6 @@ class LivePanel(Fold):
 
     def set_theme(self, name: str) -> None:
         """Draw in the colours of a theme of napari."""
-        self.plot.set_colours(*plot_colours(name))
+        self._theme = name
+        if "plot" in vars(self):
+            self.plot.set_colours(*plot_colours(name))

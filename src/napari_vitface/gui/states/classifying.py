@@ -23,7 +23,7 @@ from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import STATE
+from napari_vitface.gui.trajectories.panel_kinds import STATE
 from napari_vitface.jobs.events import Event, Finished, VideoFailed, VideoFinished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,

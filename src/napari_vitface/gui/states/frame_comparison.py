@@ -20,7 +20,7 @@ from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import LIKENESS
+from napari_vitface.gui.trajectories.panel_kinds import LIKENESS
 from napari_vitface.jobs.events import Event, Failed, Finished
 from napari_vitface.jobs.results.states import (
     CompareFramesResult,

@@ -19,7 +19,7 @@ from napari_vitface.events.labels import PALETTE
 from napari_vitface.events.trials import Trials
 from napari_vitface.gui.states.classifying import Classifying, StatesRun
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import LIKENESS, STATE
+from napari_vitface.gui.trajectories.panel_kinds import LIKENESS, STATE
 from napari_vitface.gui.trajectories.peri_event import PeriEvent, TrialNumbers
 from napari_vitface.jobs.events import Event, Failed, Finished
 from napari_vitface.jobs.outputs import output_path

@@ -19,7 +19,7 @@ from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.traces.measured import Measured
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import COMPONENTS, PANEL_OF_UNIT
+from napari_vitface.gui.trajectories.panel_kinds import COMPONENTS, PANEL_OF_UNIT
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.traces import TracesResult

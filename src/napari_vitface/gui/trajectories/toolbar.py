@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAction, QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_vitface.gui.section import set_role
-from napari_vitface.gui.trajectories.panel import PANELS
+from napari_vitface.gui.trajectories.panel_kinds import PANELS
 
 #: Panels that are there at first.
 _AT_FIRST = ("x", "y", "confidence")

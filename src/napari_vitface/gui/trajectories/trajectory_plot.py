@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPixmap, QPolygonF
 
-from napari_vitface.gui.trajectories.panel import CENTRED, PANELS, Panel
+from napari_vitface.gui.trajectories.panel import Panel
+from napari_vitface.gui.trajectories.panel_kinds import CENTRED, PANELS
 from napari_vitface.gui.trajectories.pg import pg
 from napari_vitface.gui.trajectories.ticks import Lanes
 from napari_vitface.kinematics import Trace

@@ -15,7 +15,7 @@ from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel import PANELS
+from napari_vitface.gui.trajectories.panel_kinds import PANELS
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trace_export import (
     ask_for_file,

@@ -51,6 +51,10 @@ class LabelError(VitFaceError):
     """A label or prediction table cannot be read or does not fit what it is used with."""
 
 
+class FeatureFileError(VitFaceError):
+    """A file of features is damaged, or was made otherwise: computing it again replaces it."""
+
+
 class ClusterError(VitFaceError):
     """A cluster cannot be reached, or its workers cannot do what they are asked for."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,8 @@ def write_video() -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """A cluster of two workers in this process: tasks, their order and the wire are Dask's own."""
+@contextmanager
+def _two_workers() -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
@@ -47,6 +47,19 @@ def client() -> Iterator[Any]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def two_workers() -> Callable[[], AbstractContextManager[Any]]:
+    """Begin a cluster of two workers in this process: tasks and the wire are Dask's own."""
+    return _two_workers
+
+
+@pytest.fixture(scope="module")
+def client(two_workers) -> Iterator[Any]:
+    """One for the tests of a module."""
+    with two_workers() as client:
         yield client
 
 

@@ -19,16 +19,9 @@ pytestmark = pytest.mark.usefixtures("small_spans")
 
 
 @pytest.fixture
-def own_client() -> Iterator[Any]:
+def own_client(two_workers) -> Iterator[Any]:
     """A cluster that may lose workers."""
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with two_workers() as client:
         yield client
 
 

@@ -57,6 +57,7 @@ def test_another_crop_is_told_and_computed_on_request(compared: Workbench, pump:
     )
     assert comparison.runner.run is not None
     assert "was made otherwise (crop)" in comparison.runner.run.message
+    assert comparison.runner.run.error == "FeatureFileError"
     assert comparison.result is first
     comparison.compare("hog", overwrite=True)
     pump.until(lambda: comparison.result is not first)

@@ -29,6 +29,7 @@ from napari_vitface.settings.kind import settings_of
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
     from napari_vitface.jobs.events import Event
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.attention import (
         AttentionResult,
         FaithfulnessResult,
@@ -130,11 +131,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Run the jobs that the arguments ask for, and print what came of them."""
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import named_after
-    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.attention import AttentionResult, FaithfulnessResult
-    from napari_vitface.jobs.results.videos import VideosResult
 
     _check(arguments)
     sources: list[Path] = arguments.sources
@@ -144,9 +142,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         return run_many_on_cluster(
             arguments, reporter, job, sources, told, output=arguments.output, **options
         )
-    resources = Resources(models=1, videos=1)
 
-    def run(source: Path) -> AttentionResult:
+    def run(source: Path, resources: Resources) -> AttentionResult:
         judged: FaithfulnessResult | None = None
         if arguments.faithfulness:
             judged = reporter.run(
@@ -162,13 +159,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         reporter.result(*told(result))
         return result
 
-    try:
-        done, failed = one_by_one(sources, run, reporter, job="attention", debug=arguments.debug)
-    finally:
-        resources.close()
-    if len(sources) > 1:
-        reporter.show(Finished("attention", VideosResult(tuple(done), tuple(failed))))
-    return 1 if failed else 0
+    return one_by_one(arguments, reporter, sources, run, job="attention")
 
 
 def _told(result: AttentionResult, *, average: bool) -> list[str]:

@@ -16,7 +16,6 @@ def run_on_cluster(
     arguments: argparse.Namespace,
     reporter: Reporter,
     job: Callable[[Any], Iterator[Event]],
-    kind: type[Any],
     told: Callable[[Any], list[str]],
 ) -> int:
     """Run a job on the cluster that was chosen, tell of each video, and return the exit status.
@@ -24,13 +23,13 @@ def run_on_cluster(
     Parameters
     ----------
     job : callable
-        Takes a Dask client and gives the events of the job.
-    kind : type
-        Of its result, which has the videos that failed as `failed`.
+        Takes a Dask client and gives the events of a job that ends with a `VideosResult`.
     told : callable
         Lines for people about what became of one video.
     """
+    from napari_vitface.cli.videos import tell_failures
     from napari_vitface.cluster.clusters import connected
+    from napari_vitface.jobs.results.videos import VideosResult
 
     def on_event(event: Event) -> None:
         match event:
@@ -41,11 +40,8 @@ def run_on_cluster(
 
     device = getattr(arguments, "device", "cpu")
     with connected(arguments.cluster, device=device) as client:
-        result = reporter.run(job(client), kind, on_event=on_event)
-    if result.failed and not reporter.json_lines:
-        names = ", ".join(each.video for each in result.failed)
-        done, count = len(result.videos), len(result.videos) + len(result.failed)
-        reporter.say(f"{done} of {count} done; failed: {names}")
+        result = reporter.run(job(client), VideosResult, on_event=on_event)
+    tell_failures(reporter, len(result.videos), result.failed)
     return 1 if result.failed else 0
 
 
@@ -67,9 +63,8 @@ def run_many_on_cluster(
         All else that it takes.
     """
     from napari_vitface.cluster.run_many import run_many
-    from napari_vitface.jobs.results.videos import VideosResult
 
     def events(client: Any) -> Iterator[Event]:
         return run_many(job, each, client=client, path_map=arguments.map_path, **options)
 
-    return run_on_cluster(arguments, reporter, events, VideosResult, told)
+    return run_on_cluster(arguments, reporter, events, told)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_vitface.cli.report import Reporter
     from napari_vitface.jobs.events import Event
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.prediction import PredictResult
 
 
@@ -72,15 +73,11 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if arguments.cluster is not None:
         return _on_cluster(arguments, reporter)
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import refuse_same_outputs
     from napari_vitface.jobs.predict import predict as job
-    from napari_vitface.jobs.resources import Resources
-    from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
+    from napari_vitface.jobs.results.prediction import PredictResult
 
-    resources = Resources(models=1, videos=1)
-
-    def run(video: Path) -> PredictResult:
+    def run(video: Path, resources: Resources) -> PredictResult:
         events = job(
             video,
             arguments.model,
@@ -97,21 +94,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
     videos: list[Path] = arguments.videos
     refuse_same_outputs(videos, arguments.output_dir)
-    try:
-        done, failed = one_by_one(
-            videos, run, reporter, job="predict", past="predicted", debug=arguments.debug
-        )
-    finally:
-        resources.close()
-    if len(videos) > 1:
-        reporter.show(Finished("predict", PredictVideosResult(tuple(done), tuple(failed))))
-    return 1 if failed else 0
+    return one_by_one(arguments, reporter, videos, run, job="predict", past="predicted")
 
 
 def _on_cluster(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.cli.on_cluster import run_on_cluster
     from napari_vitface.cluster.predict_many import predict_many
-    from napari_vitface.jobs.results.prediction import PredictVideosResult
 
     def job(client: Any) -> Iterator[Event]:
         return predict_many(
@@ -126,7 +114,7 @@ def _on_cluster(arguments: argparse.Namespace, reporter: Reporter) -> int:
             **chosen(arguments, Looking),
         )
 
-    return run_on_cluster(arguments, reporter, job, PredictVideosResult, _predicted)
+    return run_on_cluster(arguments, reporter, job, _predicted)
 
 
 def _predicted(result: PredictResult) -> list[str]:

@@ -21,6 +21,7 @@ from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.labelling import SuggestResult
 
 
@@ -74,10 +75,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Print frames that are worth labelling. One video that fails does not stop the others."""
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.events import Finished
-    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.labelling import SuggestResult
-    from napari_vitface.jobs.results.videos import VideosResult
     from napari_vitface.jobs.suggesting.suggest import suggest as job
 
     videos: list[Path] = arguments.videos
@@ -96,21 +94,14 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
     if arguments.cluster is not None:
         return run_many_on_cluster(arguments, reporter, job, videos, told, **options)
-    resources = Resources(models=1, videos=1)
 
-    def run(video: Path) -> SuggestResult:
+    def run(video: Path, resources: Resources) -> SuggestResult:
         events = job(video, **options, resources=resources)
         result = reporter.run(events, SuggestResult, title=video.name)
         reporter.result(*told(result))
         return result
 
-    try:
-        done, failed = one_by_one(videos, run, reporter, job="suggest", debug=arguments.debug)
-    finally:
-        resources.close()
-    if len(videos) > 1:
-        reporter.show(Finished("suggest", VideosResult(tuple(done), tuple(failed))))
-    return 1 if failed else 0
+    return one_by_one(arguments, reporter, videos, run, job="suggest")
 
 
 def suggestions_table(result: SuggestResult) -> list[str]:

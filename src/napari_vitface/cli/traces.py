@@ -21,6 +21,7 @@ from napari_vitface.settings.traces import DEFAULT, TRACES
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.traces import TracesResult
     from napari_vitface.settings.computing import Rectangle
 
@@ -127,9 +128,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Measure the traces of each video. One of several that fails does not stop the others."""
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import refuse_same_outputs
-    from napari_vitface.jobs.results.traces import TracesResult, TraceVideosResult
+    from napari_vitface.jobs.results.traces import TracesResult
     from napari_vitface.jobs.traces import traces as job
 
     videos: list[Path] = arguments.videos
@@ -159,19 +159,14 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
             raise VitFaceError("--triggers is for one computer; leave it out, or --cluster.")
         return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
 
-    def run(video: Path) -> TracesResult:
+    def run(video: Path, _: Resources) -> TracesResult:
         events = job(video, triggers=triggers.get(video), **options)
         result = reporter.run(events, TracesResult, title=video.name)
         reporter.result(*_told(result))
         return result
 
     refuse_same_outputs(videos, arguments.output_dir)
-    done, failed = one_by_one(
-        videos, run, reporter, job="traces", past="measured", debug=arguments.debug
-    )
-    if len(videos) > 1:
-        reporter.show(Finished("traces", TraceVideosResult(tuple(done), tuple(failed))))
-    return 1 if failed else 0
+    return one_by_one(arguments, reporter, videos, run, job="traces", past="measured")
 
 
 def _told(result: TracesResult) -> list[str]:

@@ -31,8 +31,8 @@ from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.outputs import made_folder, output_path, refuse_same_outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import kept_from_others
-from napari_vitface.jobs.results.prediction import PredictResult, PredictVideosResult
-from napari_vitface.jobs.results.videos import FailedVideo
+from napari_vitface.jobs.results.prediction import PredictResult
+from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
 from napari_vitface.lock import allow_open_files
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
@@ -86,7 +86,7 @@ def predict_many(
     VideoFinished, VideoFailed
         With a `PredictResult`, or a sentence. A video that fails does not stop the others.
     Finished
-        With a `PredictVideosResult`.
+        With a `VideosResult`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def predict_many(
         yield from run.predict()
     finally:
         run.close()
-    yield Finished(_JOB, PredictVideosResult(tuple(run.done), tuple(run.failed)))
+    yield Finished(_JOB, VideosResult(tuple(run.done), tuple(run.failed)))
 
 
 @dataclass(eq=False)

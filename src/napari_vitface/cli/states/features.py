@@ -25,6 +25,7 @@ from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.states import FeaturesResult
 
 
@@ -108,10 +109,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Compute the features of each video. One of several that fails does not stop the others."""
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.events import Finished
     from napari_vitface.jobs.outputs import refuse_same_outputs
-    from napari_vitface.jobs.resources import Resources
-    from napari_vitface.jobs.results.states import FeaturesResult, FeatureVideosResult
+    from napari_vitface.jobs.results.states import FeaturesResult
     from napari_vitface.jobs.states.features import features as job
 
     videos: list[Path] = arguments.videos
@@ -129,22 +128,15 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     }
     if arguments.cluster is not None:
         return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
-    resources = Resources(models=1, videos=1)
 
-    def run(video: Path) -> FeaturesResult:
+    def run(video: Path, resources: Resources) -> FeaturesResult:
         events = job(video, **options, resources=resources)
         result = reporter.run(events, FeaturesResult, title=video.name)
         reporter.result(*_told(result))
         return result
 
     refuse_same_outputs(videos, arguments.output_dir)
-    try:
-        done, failed = one_by_one(videos, run, reporter, job="features", debug=arguments.debug)
-    finally:
-        resources.close()
-    if len(videos) > 1:
-        reporter.show(Finished("features", FeatureVideosResult(tuple(done), tuple(failed))))
-    return 1 if failed else 0
+    return one_by_one(arguments, reporter, videos, run, job="features")
 
 
 def _told(result: FeaturesResult) -> list[str]:

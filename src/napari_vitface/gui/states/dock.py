@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.errors import FeatureFileError
 from napari_vitface.events.labels import PALETTE
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
@@ -294,9 +295,8 @@ class FramesDock(DockedWidget):
             self.note.say(run.message, "error")
         else:
             self.note.say("\n".join(notices), "warning")
-        mended = ("made otherwise", "is damaged")
-        again = failed and run is not None and any(each in run.message for each in mended)
-        self.again_button.setVisible(bool(again))
+        again = failed and run is not None and run.error == FeatureFileError.__name__
+        self.again_button.setVisible(again)
         self._show_plots()
 
     def _show_plots(self) -> None:
@@ -350,14 +350,7 @@ class FramesDock(DockedWidget):
         result = self.session.frame_comparison.result if self.session is not None else None
         if result is None:
             return
-        by = self.order.currentData()
-        order = np.arange(len(result.frames))
-        if by == "label":
-            order = np.argsort(
-                np.where(result.label < 0, len(result.labels), result.label), kind="stable"
-            )
-        elif by == "clusters":
-            order = result.clusters
+        order = result.order(self.order.currentData())
         self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
         self._mark()
 

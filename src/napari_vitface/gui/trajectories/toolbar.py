@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAction, QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_vitface.gui.section import set_role
+from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.panel_kinds import PANELS
 
 #: Panels that are there at first.
@@ -120,6 +123,13 @@ class TrajectoryToolbar(QWidget):
         ]
         of_table = self._of_table.items()
         return wanted + [key for key, each in of_table if each.isChecked() and each.isVisible()]
+
+    def show_place(self, frame: int, times: NDArray[np.float64] | None) -> None:
+        """Say which frame is on screen, and its time if frames have times."""
+        text = f"frame {frame:,}".replace(",", " ")
+        if times is not None and frame < len(times):
+            text += f"  ·  {clock(float(times[frame]), 3)}"
+        self.place.setText(text)
 
     def panel_button(self, key: str) -> QPushButton:
         """The button that shows and hides a panel."""

@@ -10,7 +10,6 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
-from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
@@ -131,7 +130,7 @@ class VideoPlot:
         self._show_elsewhere()
         self._on_filters()
         self._plot.set_frame(self._session.frame)
-        self._show_place(self._session.frame)
+        self._toolbar.show_place(self._session.frame, self.store.times)
 
     def close(self) -> None:
         """Plot nothing more."""
@@ -147,7 +146,7 @@ class VideoPlot:
 
     def _on_frame(self, frame: int) -> None:
         self._plot.set_frame(frame)
-        self._show_place(frame)
+        self._toolbar.show_place(frame, self.store.times)
         if self._toolbar.follow.isChecked() and self._toolbar.isVisible():
             self._plot.bring_into_view(frame)
 
@@ -363,13 +362,6 @@ class VideoPlot:
     def _redraw(self) -> None:
         if self._plot.isVisible():
             self._plot.draw(self.store, self._rows, self._centred)
-
-    def _show_place(self, frame: int) -> None:
-        text = f"frame {frame:,}".replace(",", " ")
-        times = self.store.times
-        if times is not None and frame < len(times):
-            text += f"  ·  {clock(float(times[frame]), 3)}"
-        self._toolbar.place.setText(text)
 
     def _show_waiting(self) -> None:
         nothing = self._table() is None and not len(self._rows.frames)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_vitface.jobs.events import Result, Settings
-from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.pose.keypoints import KeypointSet
 
 #: x, y, width and height, video pixels.
@@ -132,11 +131,3 @@ class PredictResult(Result):
     precision: str
     batch_size: int
     made: bool = True
-
-
-@dataclass(frozen=True)
-class PredictVideosResult(Result):
-    """Several videos were predicted, one after the other, as the command line does it."""
-
-    videos: tuple[PredictResult, ...]
-    failed: tuple[FailedVideo, ...]

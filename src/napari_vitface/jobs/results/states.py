@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Result, Settings
-from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.record import Record
 
 
@@ -82,14 +81,6 @@ class FeaturesResult(Result):
     frames_per_second: float | None
 
 
-@dataclass(frozen=True)
-class FeatureVideosResult(Result):
-    """Features of several videos, one after the other, as the command line computes them."""
-
-    videos: tuple[FeaturesResult, ...]
-    failed: tuple[FailedVideo, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class CompareFramesResult(Result):
     """Frames of a recording beside each other, or of several.
@@ -131,6 +122,13 @@ class CompareFramesResult(Result):
     clusters: NDArray[np.int64]
     points: NDArray[np.float32]
     explained: tuple[float, ...] | None
+
+    def order(self, by: str) -> NDArray[np.int64]:
+        """The frames' places in "time", by "label" (those without one last), or by "clusters"."""
+        if by == "label":
+            last = np.where(self.label < 0, len(self.labels), self.label)
+            return np.argsort(last, kind="stable")
+        return self.clusters if by == "clusters" else np.arange(len(self.frames))
 
 
 @dataclass(frozen=True, kw_only=True)

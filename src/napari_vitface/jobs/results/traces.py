@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Result, Settings
-from napari_vitface.jobs.results.videos import FailedVideo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +65,6 @@ class TracesResult(Result):
     broken: tuple[tuple[int, int], ...]
     seconds: float
     frames_per_second: float | None
-
-
-@dataclass(frozen=True)
-class TraceVideosResult(Result):
-    """Traces of several videos, one after the other, as the command line measures them."""
-
-    videos: tuple[TracesResult, ...]
-    failed: tuple[FailedVideo, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

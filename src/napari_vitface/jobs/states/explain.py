@@ -19,7 +19,7 @@ from napari_vitface.jobs.html_page import as_written, blank, png
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import ExplainStatesResult
-from napari_vitface.jobs.states.collecting import Window, compute_frames
+from napari_vitface.jobs.states.frame_features import Window, compute_frames
 from napari_vitface.jobs.states.predict import look_of
 from napari_vitface.settings.attention import (
     DEFAULT_OF_STATES,

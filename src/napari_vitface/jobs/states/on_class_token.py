@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Notice
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.states.collecting import Look
+from napari_vitface.jobs.states.frame_features import Look
 from napari_vitface.settings.states import ClassifierKind, StatesSettings
 
 if TYPE_CHECKING:

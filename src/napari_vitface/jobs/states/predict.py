@@ -31,7 +31,7 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 from napari_vitface.jobs.results.videos import FailedVideo
-from napari_vitface.jobs.states.collecting import Look, Window, compute_frames
+from napari_vitface.jobs.states.frame_features import Look, Window, compute_frames
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, described_as
 from napari_vitface.settings.option import takes

@@ -22,7 +22,7 @@ from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
-from napari_vitface.jobs.states.collecting import Look, Window
+from napari_vitface.jobs.states.frame_features import Look, Window
 from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.jobs.states.material import Follow
 from napari_vitface.settings.computing import Computing

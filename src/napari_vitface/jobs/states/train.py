@@ -27,7 +27,8 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import TrainStatesResult
 from napari_vitface.jobs.states import on_class_token
-from napari_vitface.jobs.states.collecting import Collected, Look, collect
+from napari_vitface.jobs.states.collecting import Collected, collect
+from napari_vitface.jobs.states.frame_features import Look
 from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, choose

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import FeatureFileError, VitFaceError
 from napari_vitface.settings.features import FeatureKind, described_as
 
 #: What the files end in, after the name of their video and perhaps of a model.
@@ -134,7 +134,7 @@ class FeatureFile:
         except FileNotFoundError:
             raise VitFaceError(f"{self.path} does not exist: check the name.") from None
         except OSError as error:
-            raise VitFaceError(
+            raise FeatureFileError(
                 f"{self.path} is no file of features, or is damaged; compute it again "
                 "(--overwrite)."
             ) from error
@@ -142,7 +142,7 @@ class FeatureFile:
             self._read_head()
         except (KeyError, ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
             self._file.close()
-            raise VitFaceError(
+            raise FeatureFileError(
                 f"{self.path} is no file of features that `states features` wrote, or is damaged; "
                 "compute it again (--overwrite)."
             ) from error
@@ -219,12 +219,12 @@ class FeatureFile:
         return found
 
     def check(self, about: Mapping[str, Any]) -> None:
-        """Raise `VitFaceError` where the file is of something else than `about` says."""
+        """Raise `FeatureFileError` where the file is of something else than `about` says."""
         other = [key for key in about if self.about.get(key) != about[key]]
         # It follows from the crop and the settings.
         other = [key for key in other if key != "layout"] or other
         if other:
-            raise VitFaceError(
+            raise FeatureFileError(
                 f"{self.path.name} was made otherwise ({', '.join(other)}); compute it again "
                 "(--overwrite), or into another folder."
             )

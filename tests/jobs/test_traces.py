@@ -64,10 +64,11 @@ def test_a_run_that_was_killed_goes_on_to_the_same_table(video: Path, tmp_path: 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kinds", ["motion,movie-svd", "motion"])
 def test_frames_that_cannot_be_decoded_are_told_also_of_a_run_before(
-    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: str
 ) -> None:
-    for broken in (7, 140):
+    for broken in (7, 9, 140):
         path = video / f"img{broken:03d}.png"
         path.write_bytes(path.read_bytes()[:200])
     told = []
@@ -75,16 +76,21 @@ def test_frames_that_cannot_be_decoded_are_told_also_of_a_run_before(
         folder = tmp_path / str(stop_early)
         if stop_early:
             monkeypatch.setattr(module, "_PROGRESS_EVERY", 0)
-            job = traces(video, "motion,movie-svd", output_dir=folder)
+            job = traces(video, kinds, output_dir=folder)
             while not isinstance(next(job), Progress):
                 pass
             job.close()
-        *events, last = traces(video, "motion,movie-svd", output_dir=folder)
+        *events, last = traces(video, kinds, output_dir=folder)
         assert isinstance(last, Finished)
-        assert last.result.broken == ((7, 7), (140, 140))
-        assert np.isnan(read_traces(last.result.table).values[[7, 140]]).all()
+        assert last.result.broken == ((7, 7), (9, 9), (140, 140))
+        table = read_traces(last.result.table)
+        assert np.isnan(table.values[[7, 9, 140]]).all()
+        # Of a frame after one that is missing, it is not known what moved.
+        energy = table.names.index("motion energy frame")
+        missing = np.flatnonzero(np.isnan(table.values[:, energy]))
+        assert missing.tolist() == [0, 7, 8, 9, 10, 140, 141]
         told.append([event.message for event in events if isinstance(event, Notice)])
-    assert told[0] == told[1] == ["2 frames of mouse could not be decoded: 7 and 140."]
+    assert told[0] == told[1] == ["3 frames of mouse could not be decoded: 7, 9 and 140."]
 
 
 def test_a_run_that_was_closed_is_begun_anew_for_other_traces(video: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.camera_triggers import read_triggers
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
-from napari_vitface.jobs.kept_numbers import kept_values, loaded, stored
+from napari_vitface.jobs.kept_numbers import loaded, stored
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
@@ -202,7 +202,7 @@ class _Run:
         )
         self.places = [None if each is None else self.extractors.index(each) for each in wanted]
         self.record = np.dtype(
-            [("frame", "<i8")]
+            [("frame", "<i8"), ("decoded", "?")]
             + [
                 (str(place), str(each.about.get("stored", "float32")), (len(each.columns),))
                 for place, each in enumerate(self.extractors)
@@ -237,17 +237,16 @@ class _Run:
         material = Material(self.material.video, self.window)
         # What a run before this one kept is looked through; of the rest each block is.
         for rows in part.rows(size=_ROWS):
-            places = range(len(self.extractors))
-            self._note(rows["frame"], [kept_values(rows[str(place)]) for place in places])
+            self._note(rows)
         blocks = compute(self.extractors, material, frames[part.count :])
         try:
             for block in blocks:
                 rows = np.empty(len(block.frames), self.record)
-                rows["frame"] = block.frames
+                rows["frame"], rows["decoded"] = block.frames, block.decoded
                 for place, values in enumerate(block.values):
                     rows[str(place)] = stored(values, self.record[str(place)].base)
                 part.keep(rows)
-                self._note(block.frames, block.values)
+                self._note(rows)
                 pace.step(len(rows))
                 now = time.monotonic()
                 if now - synced > _SYNC_EVERY:
@@ -300,10 +299,9 @@ class _Run:
             )
         return Kept(part.count, partial(loaded, part, str(place)))
 
-    def _note(self, frames: NDArray[np.int64], kept: Sequence[NDArray[np.float32]]) -> None:
+    def _note(self, rows: NDArray[np.void]) -> None:
         """Keep in mind which frames could not be decoded."""
-        missing = np.all([np.isnan(values).all(axis=1) for values in kept], axis=0)
-        self.broken += frames[missing].tolist()
+        self.broken += rows["frame"][~rows["decoded"]].tolist()
 
 
 def _material(

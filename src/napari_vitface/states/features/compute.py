@@ -31,10 +31,13 @@ class Block:
     values : tuple of (B, D) float32
         One for each extractor; rows of NaN where a frame (or, for one that looks at it, the frame
         before) cannot be decoded.
+    decoded : (B,) bool
+        Which of them can be, as far as any extractor looks at them.
     """
 
     frames: NDArray[np.int64]
     values: tuple[NDArray[np.float32], ...]
+    decoded: NDArray[np.bool_]
 
 
 def make_extractors(kinds: Sequence[FeatureKind], material: Material) -> tuple[Extractor, ...]:
@@ -68,8 +71,8 @@ def compute(
     """
     source = decode_ahead(lambda: _assemble(extractors, material, frames, size), _DEPTH)
     try:
-        for numbers, batch in source:
-            yield Block(numbers, tuple(map(_values, extractors, batch)))
+        for numbers, batches, decoded in source:
+            yield Block(numbers, tuple(map(_values, extractors, batches)), decoded)
     finally:
         source.close()  # type: ignore[attr-defined]
 
@@ -114,7 +117,7 @@ def pictures_of(
     VideoError
         It cannot be decoded.
     """
-    ((_, batches),) = _assemble(extractors, material, range(frame, frame + 1), 1)
+    ((_, batches, _),) = _assemble(extractors, material, range(frame, frame + 1), 1)
     found = tuple(batch.pictures for batch in batches if batch.pictures is not None)
     if len(found) < len(extractors):
         raise VideoError(f"Frame {frame} of {material.video.path.name} cannot be decoded.")
@@ -129,6 +132,10 @@ class _Batch:
     there: NDArray[np.bool_]
 
 
+#: Frames, what each extractor is given of them, and which of them can be decoded.
+_Assembled = tuple[NDArray[np.int64], list[_Batch], NDArray[np.bool_]]
+
+
 def _values(extractor: Extractor, batch: _Batch) -> NDArray[np.float32]:
     rows = np.full((len(batch.there), len(extractor.columns)), np.nan, np.float32)
     if batch.pictures is not None:
@@ -138,13 +145,14 @@ def _values(extractor: Extractor, batch: _Batch) -> NDArray[np.float32]:
 
 def _assemble(
     extractors: Sequence[Extractor], material: Material, frames: range | Sequence[int], size: int
-) -> Iterator[tuple[NDArray[np.int64], list[_Batch]]]:
+) -> Iterator[_Assembled]:
     """The material of blocks of frames; runs on a thread of its own."""
     scales = [each.scale for each in extractors if each.scale is not None]
     if not scales:
         for start in range(0, len(frames), size):
             numbers = np.asarray(frames[start : start + size], np.int64)
-            yield numbers, [_batch(numbers, None)] * len(extractors)
+            decoded = np.ones(len(numbers), np.bool_)
+            yield numbers, [_batch(numbers, None)] * len(extractors), decoded
         return
     back = any(each.before for each in extractors)
     source = material.crop.read(
@@ -174,9 +182,7 @@ def _with_those_before(frames: range | Sequence[int]) -> Sequence[int]:
     return sorted({*frames} | {max(number - 1, 0) for number in frames})
 
 
-def _batches(
-    extractors: Sequence[Extractor], block: Mapping[int, tuple[Seen, Seen]]
-) -> tuple[NDArray[np.int64], list[_Batch]]:
+def _batches(extractors: Sequence[Extractor], block: Mapping[int, tuple[Seen, Seen]]) -> _Assembled:
     numbers = np.array([*block])
     batches, picture = [], 0
     for each in extractors:
@@ -189,7 +195,8 @@ def _batches(
         ]
         batches.append(_batch(numbers, pairs, picture, before=each.before))
         picture += 1
-    return numbers, batches
+    decoded = np.array([now is not None for now, _ in block.values()])
+    return numbers, batches, decoded
 
 
 def _batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -35,13 +36,18 @@ def test_a_command_tells_its_events_to_whoever_finds_it(tmp_path: Path) -> None:
     assert run.log.exists()
 
 
-def test_a_process_is_alive_as_long_as_it_lives(tmp_path: Path, monkeypatch) -> None:
+def test_a_process_is_alive_until_it_is_stopped(tmp_path: Path, monkeypatch) -> None:
+    # As of a napari that a script started in the background.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     monkeypatch.setattr(
         "napari_vitface.cli.own_process._PROGRAM",
-        'import time; print(\'{"event": "Preparing"}\', flush=True); time.sleep(60)',
+        'import time; print(\'{"event": "Preparing"}\', flush=True); time.sleep(600)',
     )
     run = CommandRun(tmp_path / "run")
-    run.start([])
+    try:
+        run.start([])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert run.alive
     while not CommandRun(tmp_path / "run").news():
         assert run.alive

@@ -20,6 +20,8 @@ from typing import Any
 from napari_vitface.atomic import atomic_write
 from napari_vitface.lock import lock_open_file
 
+#: What is started in the background of a script ignores Ctrl-C, and so would all that it starts.
+_CAN_BE_STOPPED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 #: The arguments stand in the file: command lines may be too short for a thousand videos.
 _PROGRAM = (
     "import json, sys; from napari_vitface.cli import main; "
@@ -102,7 +104,7 @@ class CommandRun:
             # The lock is that of the open file, which the process has too, and keeps.
             lock_open_file(events.fileno())
             process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, str(self._command)],
+                [sys.executable, "-c", _CAN_BE_STOPPED + _PROGRAM, str(self._command)],
                 stdin=subprocess.DEVNULL,
                 stdout=events,
                 stderr=log,

@@ -19,11 +19,12 @@ from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QMessageBox, QPushButton
 from scipy.ndimage import uniform_filter
 
-from napari_vitface.formats.poses import read_poses
+from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.trajectories.list import TraceDialog
 from napari_vitface.jobs.events import Finished, PosesPredicted, Progress, Started
+from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.jobs.results.prediction import PredictSettings
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
@@ -750,6 +751,41 @@ def test_a_filter_is_for_what_the_form_says(trajectories: TrajectoriesDock) -> N
             "model": session.model_name,
         }
     ]
+
+
+def test_models_are_ticked_and_smoothed_with_a_band(
+    trajectories: TrajectoriesDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form, opened = trajectories.form, opened_in(trajectories)
+    random = np.random.default_rng(0)
+    for model in (trajectories.session.model_name, "other"):
+        noisy = table()
+        noisy.xy += random.normal(0, 2, noisy.xy.shape)
+        write_poses(noisy, table_paths(opened.path, model)[0], scorer=model)
+    opened.saved = table_paths(opened.path, trajectories.session.model_name)[0]
+    trajectories.toolbar.filter_button.click()
+    form.method.setCurrentIndex(form.method.findData("ensemble"))
+    qtbot.waitUntil(lambda: form.models.list.count() == 1, timeout=WAIT)
+    assert form.models.list.item(0).text() == "other"
+    assert not form.apply_button.isEnabled()
+    third = opened.path.with_name("third.csv")
+    write_poses(table(), third, scorer="me")
+    monkeypatch.setattr(
+        QFileDialog, "getOpenFileNames", lambda *_: ([str(third), str(opened.saved)], "")
+    )
+    form.models.add_button.click()
+    assert form.models.chosen == ["third.csv"]
+    form.models.list.item(0).setCheckState(Qt.CheckState.Checked)
+    form.apply_button.click()
+    qtbot.waitUntil(lambda: opened.shown_variance is not None, timeout=WAIT)
+    assert "1. ensemble of 3 models" in form.state.text()
+    assert form.models.any_chosen
+    settle(trajectories)
+    x = Trace("x", ("eye top",))
+    assert len(trajectories.video.store.band(x, 0, len(table()), 200)[0])
+    form.undo_button.click()
+    assert trajectories.session.predictions is opened.poses
+    assert not len(trajectories.video.store.band(x, 0, len(table()), 200)[0])
 
 
 def test_numbers_of_the_form_make_sense(trajectories: TrajectoriesDock) -> None:

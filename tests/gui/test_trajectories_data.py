@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.poses import read_poses
+from napari_vitface.formats.format import read_as
+from napari_vitface.formats.poses import read_poses, write_poses
+from napari_vitface.gui.predict.other_tables import other_models
+from napari_vitface.gui.predict.shown_points import shown_points
 from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.trace_files import (
@@ -23,6 +26,8 @@ from napari_vitface.gui.trajectories.trace_files import (
     write_traces,
 )
 from napari_vitface.gui.trajectories.trace_store import TraceStore
+from napari_vitface.jobs.outputs import table_paths
+from napari_vitface.jobs.smooth import smooth
 from napari_vitface.kinematics import Trace, apply_operations
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, FrameLabels, Point, labelled, occluded
@@ -370,6 +375,97 @@ def test_a_long_video_is_filtered_in_the_background(
     session.labelling.undo()
     pump.until(lambda: session.filters.share is None)
     np.testing.assert_array_equal(session.predictions.xy, expected.xy)
+
+
+@pytest.fixture
+def models(opened: OpenVideo, session: Workbench) -> list[Path]:
+    """Tables beside the video: the one on screen, and those of two models."""
+    random, found = np.random.default_rng(1), []
+    for model in (session.model_name, "b", "c"):
+        table = noisy(40)
+        table.xy += random.normal(0, 1, table.xy.shape)
+        h5, _ = table_paths(opened.path, model)
+        write_poses(table, h5, scorer=model)
+        found.append(h5)
+    write_filtered(filtered_paths(opened.path, None, "b"), noisy(40), LabelRows(), "b")
+    opened.saved = found[0]
+    session.set_poses(opened, read_poses(found[0]), session.model_name)
+    return found
+
+
+def test_an_ensemble_is_an_edit_with_a_variance_that_is_undone(
+    session: Workbench,
+    opened: OpenVideo,
+    models: list[Path],
+    pump: Any,
+    tmp_path: Path,
+    make_session: Callable[[], Workbench],
+) -> None:
+    raw, told = opened.poses, []
+    session.told.connect(lambda text, level: told.append(text))
+    before = [path.read_bytes() for path in models]
+    assert other_models(opened.path, opened.path.parent, opened.saved) == models[1:]
+    project_of(session, pump, tmp_path / "project")
+    session.labelling.move({1: (30.0, 40.0)}, 12)
+    ensemble = {"smooth": "ensemble", "tables": [path.name for path in models[1:]]}
+    assert session.filters.do(dict(ensemble))
+    pump.until(lambda: session.filters.undo_text == "ensemble of 3 models")
+    # What the command would write.
+    *_, end = smooth(models, tmp_path / "out.csv")
+    written = read_as("predictions", Path(end.result.file))
+    shown = opened.predictions
+    np.testing.assert_allclose(shown.xy, written.poses.xy, atol=1e-4)
+    np.testing.assert_allclose(opened.shown_variance, written.variance, rtol=1e-4)
+    assert shown_points(opened).variance is not None
+    assert session.labelling.labels.point(12, 1) == labelled(30.0, 40.0)
+    session.labelling.undo()
+    assert session.predictions is raw
+    assert opened.shown_variance is None
+    session.labelling.redo()
+    pump.until(lambda: session.predictions is not raw)
+    np.testing.assert_array_equal(session.predictions.xy, shown.xy)
+    session.filters.do(dict(MEDIAN))
+    assert opened.shown_variance is None
+    session.labelling.undo()
+    pump.until(lambda: opened.shown_variance is not None)
+    assert [path.read_bytes() for path in models] == before
+    assert not told
+    # In another window the tables are read again, and one that has gone is told.
+    models[2].unlink()
+    path, model = opened.path, session.model_name
+    session.close()
+    again = make_session()
+    again.told.connect(lambda text, level: told.append(text))
+    video = again.add_video(open_video(path))
+    again.set_poses(video, read_poses(models[0]), model)
+    pump.until(lambda: again.filters.problem)
+    assert "There is no file or folder" in again.filters.problem
+    assert again.predictions is video.poses
+    assert again.filters.problem in told
+    again.labelling.undo()
+    assert again.filters.problem == ""
+
+
+def test_an_ensemble_of_what_does_not_fit_is_no_edit(
+    session: Workbench, opened: OpenVideo, models: list[Path], pump: Any
+) -> None:
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    other = opened.path.with_name("other.csv")
+    write_poses(PoseTable(KeypointSet(("eye", "tail")), np.ones((3, 2, 2))), other, scorer="me")
+    write_poses(noisy(41), opened.path.with_name("long.csv"), scorer="me")
+    for name, sentence in (("other.csv", "other keypoints"), ("long.csv", "of another video")):
+        session.filters.do({"smooth": "ensemble", "tables": [name]})
+        pump.until(lambda: session.filters.share is None)
+        assert sentence in told.pop()
+    assert session.filters.undo_text == ""
+    assert session.predictions is opened.poses
+    # Something else that is done before it is ready is done in its place.
+    session.filters.do({"smooth": "ensemble", "tables": [models[1].name]})
+    session.filters.do(dict(MEDIAN))
+    pump.until(lambda: told)
+    assert told == ["Something else was done meanwhile: ensemble of 2 models was not."]
+    assert [each["smooth"] for each in session.filters.operations] == ["median"]
 
 
 def project_of(session: Workbench, pump: Any, folder: Path) -> None:

@@ -116,7 +116,7 @@ def _write_now(session: Workbench, path: Path) -> None:
         ("gui.predict.saved.read_predictions", _open_predictions, "reading mouse.mp4"),
         ("formats.poses.read_poses", _open_saved, "reading mouse_vitface_mouse-face.csv"),
         ("gui.trajectories.filters.check_operation", _filter, "the filter"),
-        ("gui.trajectories.filters.apply_operations", _filter, "applying the filters"),
+        ("gui.trajectories.filters.filter_poses", _filter, "applying the filters"),
         (
             "gui.video_list.queue.videos_of",
             lambda session, path: session.video_list.add([path]),

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.kinematics import apply_operations, check_operation, describe_operation
-from napari_vitface.kinematics.operations import operations_for
+from napari_vitface.kinematics.ensemble_tables import beside, smooth_to_one
+from napari_vitface.kinematics.operations import filter_poses, operations_for
 from napari_vitface.kinematics.smoothing import median_filter, savgol_filter
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.steps import result_of
 
 TWO = KeypointSet(("eye", "nose"))
 
@@ -247,6 +249,9 @@ def test_progress_can_stop_the_work() -> None:
         {"fill": "linear", "longest": 3, "frames": 7},
         {"fill": "linear", "longest": 3, "frames": [-1, 5]},
         {"fill": "linear", "longest": 3, "keypoints": "eye"},
+        {"smooth": "ensemble", "tables": []},
+        {"smooth": "ensemble", "tables": "mouse.h5"},
+        {"smooth": "ensemble"},
     ],
 )
 def test_what_is_not_understood_is_refused_with_a_sentence(operation: dict[str, Any]) -> None:
@@ -256,6 +261,52 @@ def test_what_is_not_understood_is_refused_with_a_sentence(operation: dict[str, 
     table = PoseTable(TWO, np.ones((5, 2, 2)))
     with pytest.raises(VitFaceError):
         apply_operations(table, [{"smooth": "median", "window": 3}, operation])
+
+
+def test_an_ensemble_replaces_what_is_asked_for_and_no_label() -> None:
+    random = np.random.default_rng(0)
+    truth = random.normal(0, 1, (80, 2, 2)).cumsum(axis=0)
+    mine, other, third = (
+        PoseTable(TWO, truth + random.normal(0, 1, truth.shape), np.full((80, 2), sure))
+        for sure in (0.5, 0.7, 0.9)
+    )
+    mine.state[7, 0] = PointState.LABELLED
+    for table in (mine, other, third):
+        table.xy[30] = np.nan
+    other.xy[50], mine.xy[60] = np.nan, np.nan
+    tables = {"a": other, "b": third}
+    ensemble = {"smooth": "ensemble", "tables": ["a", "b"]}
+    found = filter_poses(mine, [ensemble], read=tables.__getitem__)
+    one, variance = result_of(smooth_to_one(beside([mine, other, third], ["m", "a", "b"])))
+    changed = np.isfinite(one.xy[..., 0])
+    changed[7, 0] = False
+    np.testing.assert_array_equal(found.poses.xy[changed], one.xy[changed])
+    np.testing.assert_array_equal(found.variance[changed], variance[changed])
+    np.testing.assert_allclose(found.poses.confidence[[0, 50, 60], 1], [0.7, 0.7, 0.8], atol=1e-6)
+    same(
+        PoseTable(TWO, found.poses.xy[[7]], found.poses.confidence[[7]], found.poses.state[[7]]),
+        PoseTable(
+            TWO,
+            np.stack([mine.xy[7, 0], one.xy[7, 1]])[None],
+            [[0.5, found.poses.confidence[7, 1]]],
+            [[PointState.LABELLED, PointState.PREDICTED]],
+        ),
+    )
+    # Where no model has a point there is none; where another one has it there is.
+    assert np.isnan(found.poses.xy[30]).all()
+    assert (found.poses.state[60] == PointState.PREDICTED).all()
+    # Of the frames and keypoints that are named alone, and what comes after knows no variance.
+    part = {**ensemble, "keypoints": ["nose"], "frames": [10, 20]}
+    nose = TWO.index("nose")
+    some = filter_poses(mine, [part], read=tables.__getitem__)
+    differs = (some.poses.xy != mine.xy).any(axis=-1) & np.isfinite(mine.xy[..., 0])
+    assert np.argwhere(differs).tolist() == [[frame, nose] for frame in range(10, 20)]
+    assert np.isfinite(some.variance[10:20, nose]).all()
+    assert np.isnan(some.variance[20:]).all()
+    median = {"smooth": "median", "window": 3}
+    assert filter_poses(mine, [ensemble, median], read=tables.__getitem__).variance is None
+    with pytest.raises(VitFaceError, match="not read here"):
+        apply_operations(mine, [ensemble])
 
 
 @given(operations())

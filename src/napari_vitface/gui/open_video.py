@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.jobs.results.states import CompareFramesResult
+    from napari_vitface.kinematics.operations import Filtered
     from napari_vitface.pose.edits import Edit, EditHistory
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.pose.labels import FrameLabels
@@ -41,6 +42,23 @@ class Suggestion:
 
     frame: int
     why: str
+
+
+@dataclass(frozen=True)
+class ShownPredictions:
+    """What operations made of poses.
+
+    Attributes
+    ----------
+    of : PoseTable
+        Poses as the model gave them.
+    operations : list of Operation
+    filtered : Filtered
+    """
+
+    of: PoseTable
+    operations: Operations
+    filtered: Filtered
 
 
 class InProject:
@@ -100,8 +118,8 @@ class OpenVideo:
         Operations on its predictions, and their undo, as long as it is in no project.
     events : VideoEvents or None
         Its events; None while they are being opened.
-    filtered : (poses, operations, result) or None
-        What operations made of which poses.
+    filtered : ShownPredictions or None
+        What operations made of the poses, or of those before.
     suggestions : tuple of Suggestion
         Frames that were suggested for labelling, the best first.
     findings : list of LabelDoubted
@@ -135,7 +153,7 @@ class OpenVideo:
     in_project: InProject | None = None
     own: EditHistory | None = None
     events: VideoEvents | None = None
-    filtered: tuple[PoseTable, Operations, PoseTable] | None = None
+    filtered: ShownPredictions | None = None
     suggestions: tuple[Suggestion, ...] = ()
     findings: list[LabelDoubted] = field(default_factory=list)
     traces: dict[str, list[MeasuredTrace]] = field(default_factory=dict)
@@ -175,14 +193,19 @@ class OpenVideo:
     @property
     def predictions(self) -> PoseTable | None:
         """Predictions as they are shown: with operations on them done."""
-        if self.filtered is not None and self.filtered[0] is self.poses:
-            return self.filtered[2]
-        return self.poses
+        shown = self._filtered
+        return self.poses if shown is None else shown.poses
 
     @property
     def shown_variance(self) -> NDArray[np.float32] | None:
-        """That of `predictions`: of what filters made of them it is not known."""
-        return self.variance if self.predictions is self.poses else None
+        """That of `predictions`; None where it is not known."""
+        shown = self._filtered
+        return self.variance if shown is None else shown.variance
+
+    @property
+    def _filtered(self) -> Filtered | None:
+        shown = self.filtered
+        return shown.filtered if shown is not None and shown.of is self.poses else None
 
     @property
     def keypoints(self) -> KeypointSet | None:

@@ -14,6 +14,8 @@ from napari_vitface.errors import VitFaceError
 #: Between the names of the video and of the model.
 _BY = "_vitface_"
 _OVERLAY = "_overlay"
+#: After the model in the name of a table of its predictions with filters done.
+FILTERED = "_filtered"
 #: See `named_after`.
 NAME = "{}"
 

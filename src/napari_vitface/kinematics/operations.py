@@ -4,6 +4,8 @@ An operation is a JSON object with one of
 
 * ``"smooth": "median"`` and ``"window"`` (odd number of frames), or
 * ``"smooth": "savgol"`` (Savitzky-Golay), ``"window"`` and ``"order"``, or
+* ``"smooth": "ensemble"`` and ``"tables"`` (list of files with predictions of other models: a point
+  is smoothed by how far the models agree, `napari_vitface.kinematics.ensemble`), or
 * ``"fill": "linear"`` and ``"longest"`` (frames of the longest gap that is filled),
 
 and, if wanted, ``"confidence"`` (predictions below it count as missing), ``"keypoints"`` (list of
@@ -13,17 +15,21 @@ says whose predictions it is meant for; that is for the caller to look at (`oper
 A missing or doubtful prediction is no input to smoothing, and smoothing does not change it; gap
 filling replaces it. What a person said about a point, its position or that it cannot be seen, is
 never changed, and a labelled position is a good sample whatever the confidence. Confidence stays
-the network's own: that of a filled point does not rise.
+the network's own: that of a filled point does not rise. That of a point of an ensemble is the mean
+one of its models.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.kinematics.ensemble_operation import smooth_with
 from napari_vitface.kinematics.gaps import fill_gaps
 from napari_vitface.kinematics.smoothing import median_filter, savgol_filter
 from napari_vitface.pose.edits import Operation
@@ -33,15 +39,38 @@ _COMMON = {"confidence", "keypoints", "frames", "model"}
 _OWN: dict[tuple[str, str], set[str]] = {
     ("smooth", "median"): {"window"},
     ("smooth", "savgol"): {"window", "order"},
+    ("smooth", "ensemble"): {"tables"},
     ("fill", "linear"): {"longest"},
 }
-_WORDS = {"median": "median filter", "savgol": "Savitzky-Golay filter"}
+_WORDS = {
+    "median": "median filter", "savgol": "Savitzky-Golay filter", "ensemble": "ensemble of models",
+    "linear": "gap filling",
+}  # fmt: skip
 
 #: Longest window. Longer ones are not smoothing any more and would take minutes.
 MAX_WINDOW = 1001
 
 #: Frames of one keypoint that are worked on at once.
 _BLOCK = 1 << 16
+
+
+#: Reads the predictions in a file that an operation names.
+Read = Callable[[str], PoseTable]
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """Predictions with operations done.
+
+    Attributes
+    ----------
+    poses : PoseTable
+    variance : (T, K, 2) float32 or None
+        Of the points that the last operation smoothed, in squared pixels, if it knows it.
+    """
+
+    poses: PoseTable
+    variance: NDArray[np.float32] | None = None
 
 
 class OperationError(VitFaceError):
@@ -54,7 +83,7 @@ def check_operation(operation: Operation) -> None:
     unknown = set(operation) - {method[0]} - _OWN[method] - _COMMON
     if unknown:
         raise OperationError(
-            f"The filter {_WORDS.get(method[1], 'gap filling')} has the unknown setting "
+            f"The filter {_WORDS[method[1]]} has the unknown setting "
             f"{sorted(unknown)[0]!r}; a newer version of napari-vitface may have written it."
         )
     missing = _OWN[method] - set(operation)
@@ -88,11 +117,14 @@ def check_operation(operation: Operation) -> None:
         isinstance(frames, list | tuple) and len(frames) == 2 and all(map(_is_count, frames))
     ):
         raise OperationError(f"A filter's frames must be two numbers, not {frames!r}.")
-    keypoints = operation.get("keypoints")
-    if keypoints is not None and not (
-        isinstance(keypoints, list | tuple) and all(isinstance(name, str) for name in keypoints)
-    ):
-        raise OperationError(f"A filter's keypoints must be names, not {keypoints!r}.")
+    for names in ("keypoints", "tables"):
+        given = operation.get(names)
+        if given is not None and not (
+            isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
+        ):
+            raise OperationError(f"A filter's {names} must be names, not {given!r}.")
+    if "tables" in operation and not operation["tables"]:
+        raise OperationError("An ensemble is of two models or more: choose a table of another one.")
 
 
 def describe_operation(operation: Operation) -> str:
@@ -100,6 +132,8 @@ def describe_operation(operation: Operation) -> str:
     method = _method(operation)
     if method[0] == "fill":
         words = f"fill gaps up to {_frames(operation['longest'])}"
+    elif method[1] == "ensemble":
+        words = f"ensemble of {1 + len(operation['tables'])} models"
     else:
         words = f"{_WORDS[method[1]]} over {_frames(operation['window'])}"
     if operation.get("confidence"):
@@ -123,8 +157,19 @@ def apply_operations(
     table: PoseTable,
     operations: Sequence[Operation],
     on_progress: Callable[[float], None] | None = None,
+    read: Read | None = None,
 ) -> PoseTable:
-    """The table with operations done, in their order.
+    """The table with operations done, in their order; see `filter_poses`."""
+    return filter_poses(table, operations, on_progress, read).poses
+
+
+def filter_poses(
+    table: PoseTable,
+    operations: Sequence[Operation],
+    on_progress: Callable[[float], None] | None = None,
+    read: Read | None = None,
+) -> Filtered:
+    """Do operations on a table, in their order.
 
     Parameters
     ----------
@@ -134,59 +179,86 @@ def apply_operations(
         See the module. Keypoints that the table does not have are passed over.
     on_progress : callable, optional
         Told the share that is done; what it raises ends the work.
+    read : callable, optional
+        Reads the tables that operations name.
 
     Returns
     -------
-    PoseTable
-        Shares the arrays that did not change with `table`.
+    Filtered
+        Its table shares the arrays that did not change with `table`.
 
     Raises
     ------
     OperationError
-        If an operation is not understood; nothing is done then.
+        If an operation is not understood, or names tables that nobody reads; nothing is done then.
+    VitFaceError
+        If a table cannot be read, or is of other keypoints.
     """
     for operation in operations:
         check_operation(operation)
-    if len(table) and len(table) != table.frames[-1] - table.frames[0] + 1:
-        return _apply_sparsely(table, operations, on_progress)
-    # Without operations there is nothing to copy, but the result is a table of its own anyway.
-    xy = table.xy.copy() if operations else table.xy
-    state = table.state.copy() if operations else table.state
-    total = sum(len(_columns(each, table)) for each in operations)
-    done = 0
-    for operation in operations:
-        for column in _columns(operation, table):
-            _do(operation, xy, state, table, column)
-            done += 1
+    # The result is a table of its own also where nothing is done.
+    filtered = Filtered(copy(table))
+    for done, operation in enumerate(operations):
+
+        def tell(share: float, done: int = done) -> None:
             if on_progress is not None:
-                on_progress(done / total)
+                on_progress((done + share) / len(operations))
+
+        if "tables" in operation:
+            filtered = _apply_ensemble(filtered.poses, operation, read, tell)
+        else:
+            filtered = Filtered(_apply(filtered.poses, operation, tell))
+    return filtered
+
+
+def _apply(table: PoseTable, operation: Operation, tell: Callable[[float], None]) -> PoseTable:
+    """Do an operation on each keypoint by itself."""
+    if len(table) and len(table) != table.frames[-1] - table.frames[0] + 1:
+        return _apply_sparsely(table, operation, tell)
+    xy, state = table.xy.copy(), table.state.copy()
+    columns = _columns(operation, table)
+    for done, column in enumerate(columns, 1):
+        _do(operation, xy, state, table, column)
+        tell(done / len(columns))
     return PoseTable(table.keypoints, xy, table.confidence, state, table.frames)
 
 
 def _apply_sparsely(
-    table: PoseTable,
-    operations: Sequence[Operation],
-    on_progress: Callable[[float], None] | None,
+    table: PoseTable, operation: Operation, tell: Callable[[float], None]
 ) -> PoseTable:
-    """The same for a table that lacks frames: it gets rows for them, for each operation anew.
+    """The same for a table that lacks frames: it gets rows for them while it is done.
 
     A gap that is filled in a frame without a row is no input to the next operation, or the result
     would depend on how many operations are done at once.
     """
     first, last = int(table.frames[0]), int(table.frames[-1])
     rows = table.frames - first
-    for done, operation in enumerate(operations, 1):
-        shifted = PoseTable(table.keypoints, table.xy, table.confidence, table.state, rows)
-        if operation.get("frames"):
-            frames = [max(0, frame - first) for frame in operation["frames"]]
-            operation = {**operation, "frames": frames}
-        whole = apply_operations(shifted.dense(last - first + 1), [operation])
-        table = PoseTable(
-            table.keypoints, whole.xy[rows], table.confidence, whole.state[rows], table.frames
-        )
-        if on_progress is not None:
-            on_progress(done / len(operations))
-    return table
+    shifted = PoseTable(table.keypoints, table.xy, table.confidence, table.state, rows)
+    if operation.get("frames"):
+        frames = [max(0, frame - first) for frame in operation["frames"]]
+        operation = {**operation, "frames": frames}
+    whole = _apply(shifted.dense(last - first + 1), operation, tell)
+    return PoseTable(
+        table.keypoints, whole.xy[rows], table.confidence, whole.state[rows], table.frames
+    )
+
+
+def _apply_ensemble(
+    table: PoseTable, operation: Operation, read: Read | None, tell: Callable[[float], None]
+) -> Filtered:
+    """Smooth a table as one of an ensemble."""
+    names = operation["tables"]
+    if read is None:
+        raise OperationError(f"The table {names[0]} of an ensemble is not read here.")
+    start, stop = operation.get("frames") or (0, np.inf)
+    inside = (table.frames >= start) & (table.frames < stop)
+    columns = np.zeros(len(table.keypoints), np.bool_)
+    columns[_columns(operation, table)] = True
+    wanted = inside[:, None] & columns & ~_spoken(table.state)
+    tell(0.1)
+    others = [read(name) for name in names]
+    sure = operation.get("confidence", 0.0)
+    return Filtered(*smooth_with(table, others, names, wanted, sure, lambda _: tell(0.5)))
 
 
 def _do(

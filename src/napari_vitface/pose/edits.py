@@ -65,6 +65,7 @@ class Operation(TypedDict, total=False):
     window: int
     order: int
     longest: int
+    tables: Sequence[str]
     confidence: float
     keypoints: Sequence[str]
     frames: Sequence[int]

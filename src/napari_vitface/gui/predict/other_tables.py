@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.jobs.outputs import FILTERED, output_path
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PoseTable
 
@@ -38,16 +40,67 @@ def read_predictions(
 
     found = read_as("predictions", path)
     poses, variance = found.poses, None
-    if len(poses.frames) and poses.frames[-1] >= frames:
-        raise LabelError(
-            f"{path.name} goes up to frame {poses.frames[-1]}, but the video has {frames} frames: "
-            "it is of another video."
-        )
+    _require_length(poses, path, frames)
     poses.keypoints = _known_keypoints(poses.keypoints, known)
     if found.variance is not None:
         variance = np.full((frames, len(poses.keypoints), 2), np.nan, np.float32)
         variance[poses.frames] = found.variance
     return poses.dense(frames), variance
+
+
+def read_other_model(path: Path, video: Path, frames: int) -> PoseTable:
+    """Predictions of the same video by another model.
+
+    Parameters
+    ----------
+    path : Path
+        What `read_poses` takes.
+    video : Path
+    frames : int
+        Length of the video.
+
+    Raises
+    ------
+    LabelError
+        If the table cannot be read, or is of another video.
+    """
+    from napari_vitface.formats.format import read_as
+
+    found = read_as("predictions", path)
+    if found.video and Path(found.video).name != video.name:
+        raise LabelError(f"{path.name} is of {Path(found.video).name}, not of {video.name}.")
+    _require_length(found.poses, path, frames)
+    return found.poses  # type: ignore[no-any-return]
+
+
+def other_models(video: Path, folder: Path, own: Path | None) -> list[Path]:
+    """Tables of predictions beside those of a model, without what was made of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to look.
+    own : Path, optional
+        The model's table.
+    """
+    from napari_vitface.formats.deeplabcut_hdf import DEEPLABCUT_HDF
+    from napari_vitface.formats.format import can_open
+
+    tables = folder.glob(f"{glob.escape(output_path(video, '_vitface_').name)}*.h5")
+    mine = own.stem if own is not None else ""
+    return sorted(
+        path
+        for path in tables
+        if path.stem != mine and not path.stem.endswith(FILTERED) and can_open(DEEPLABCUT_HDF, path)
+    )
+
+
+def _require_length(poses: PoseTable, path: Path, frames: int) -> None:
+    if len(poses.frames) and poses.frames[-1] >= frames:
+        raise LabelError(
+            f"{path.name} goes up to frame {poses.frames[-1]}, but the video has {frames} frames: "
+            "it is of another video."
+        )
 
 
 def _known_keypoints(found: KeypointSet, known: Iterable[KeypointSet]) -> KeypointSet:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.section import WrappedLabel, labelled_rows, set_look
+from napari_vitface.gui.trajectories.ensemble_list import EnsembleList
 from napari_vitface.kinematics import describe_operation
 from napari_vitface.kinematics.operations import MAX_WINDOW
 from napari_vitface.pose.edits import Operation
@@ -25,6 +26,12 @@ _METHODS = (
     ("Median filter", "median", "Takes out single wrong frames and keeps quick movements."),
     ("Savitzky-Golay filter", "savgol", "Smooths noise and keeps the shape of movements."),
     ("Fill gaps", "linear", "Straight lines over missing and doubtful predictions."),
+    (
+        "Ensemble",
+        "ensemble",
+        "Smooths these predictions with those of the ticked models, by how far they agree; a band "
+        "shows how sure that is.",
+    ),
 )
 
 
@@ -49,12 +56,13 @@ class FilterForm(QScrollArea):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._rate = 0.0
+        self._rate, self._usable = 0.0, False
         self.method = QComboBox()
         for text, key, help_text in _METHODS:
             self.method.addItem(text, key)
             self.method.setItemData(self.method.count() - 1, help_text, Qt.ItemDataRole.ToolTipRole)
         self.help = WrappedLabel()
+        self.models = EnsembleList()
         self.window_size = OddSpinBox()
         self.window_size.setValue(5)
         self.order = QSpinBox()
@@ -114,6 +122,7 @@ class FilterForm(QScrollArea):
         layout.setSpacing(5)
         layout.addLayout(grid)
         layout.insertWidget(1, self.help)
+        layout.addWidget(self.models)
         layout.addWidget(self.apply_button)
         layout.addWidget(self.state)
         layout.addLayout(buttons)
@@ -127,6 +136,7 @@ class FilterForm(QScrollArea):
         self.method.currentIndexChanged.connect(lambda *_: self._refresh())
         self.window_size.valueChanged.connect(lambda *_: self._refresh())
         self.longest.valueChanged.connect(lambda *_: self._refresh())
+        self.models.changed.connect(self._refresh)
         self._refresh()
 
     def operation(self) -> Operation:
@@ -135,6 +145,8 @@ class FilterForm(QScrollArea):
         operation: Operation
         if method == "linear":
             operation = {"fill": "linear", "longest": self.longest.value()}
+        elif method == "ensemble":
+            operation = {"smooth": "ensemble", "tables": self.models.chosen}
         else:
             operation = {"smooth": method, "window": self.window_size.value() | 1}
             if method == "savgol":
@@ -166,10 +178,12 @@ class FilterForm(QScrollArea):
         redo: str,
         usable: bool,
         waits: bool = False,
+        problem: str = "",
     ) -> None:
         """What is done, how far the work on it is, and what can be undone and redone.
 
         `waits`: the predictions are still coming in, and are filtered when they are complete.
+        `problem`: why what is done is not shown.
         """
         lines = [
             f"{number}. {describe_operation(each)}" for number, each in enumerate(operations, 1)
@@ -178,8 +192,11 @@ class FilterForm(QScrollArea):
             lines.append(f"Working … {100 * share:.0f} %")
         elif lines and waits:
             lines.append("Shown when the prediction is done.")
+        elif problem:
+            lines.append(f"Not shown: {problem}")
         self.state.setText("\n".join(lines))
-        self.apply_button.setEnabled(usable)
+        self._usable = usable
+        self._refresh()
         self.save_button.setEnabled(usable and share is None)
         for button, word, what in (
             (self.undo_button, "Undo", undo),
@@ -198,17 +215,20 @@ class FilterForm(QScrollArea):
     def _refresh(self) -> None:
         method = self.method.currentData()
         shown: dict[QWidget, bool] = {
-            self.window_size: method != "linear",
+            self.window_size: method in ("median", "savgol"),
             self.order: method == "savgol",
             self.longest: method == "linear",
         }
         for field, label in zip(self._fields, self._labels, strict=False):
             field.setVisible(shown.get(field, True))
             label.setVisible(shown.get(field, True))
+        ensemble = method == "ensemble"
+        self.models.setVisible(ensemble)
+        self.apply_button.setEnabled(self._usable and (not ensemble or self.models.any_chosen))
         box = self.longest if method == "linear" else self.window_size
         box.setSuffix(" frame" if box.value() == 1 else " frames")
         text = _METHODS[self.method.currentIndex()][2]
-        if self._rate > 0:
+        if self._rate > 0 and not ensemble:
             seconds = box.value() / self._rate
             length = f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.3g} s"
             text += f" {box.value()}{box.suffix()}: {length}."

@@ -8,15 +8,20 @@ history of their own until the window is closed, and move into the document once
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.open_video import ShownPredictions
+from napari_vitface.gui.predict.other_tables import read_other_model
+from napari_vitface.jobs.outputs import results_folder
 from napari_vitface.kinematics.operations import (
-    apply_operations,
+    Filtered,
     check_operation,
     describe_operation,
+    filter_poses,
 )
 from napari_vitface.pose.edits import EditHistory, Operation, PredictionEdit
 from napari_vitface.pose.labels import FrameLabels
@@ -49,6 +54,10 @@ class Filters:
         #: What is being worked on, and the share that is done.
         self._wanted: tuple[int, Operations] | None = None
         self.share: float | None = None
+        # To what an operation is added that is not known to be possible yet.
+        self._adding_to: tuple[int, Operations] | None = None
+        #: Why what is done is not shown; empty if it is.
+        self.problem = ""
         session.poses_given.connect(self._on_poses)
         labelling.document_changed.connect(self._on_document)
         labelling.operations_changed.connect(lambda: self.refresh())
@@ -65,7 +74,11 @@ class Filters:
         return opened.operations if opened is not None else []
 
     def do(self, operation: Operation) -> bool:
-        """Smooth or fill the predictions on screen; False, and a sentence, if that fails."""
+        """Smooth or fill the predictions on screen; False, and a sentence, if that fails.
+
+        One that names tables of other models is done as soon as they were read and fit, or told
+        not to be.
+        """
         session, opened = self._session, self._session.current
         if opened is None or opened.poses is None:
             return False
@@ -75,10 +88,27 @@ class Filters:
         except Exception as error:
             session.tell(sentence_of("the filter", error), "error")
             return False
+        if "tables" not in operation:
+            return self._commit(opened, operation)
+        if self._prediction.is_filling(opened):
+            session.tell("An ensemble is smoothed when the prediction is done.", "warning")
+            return False
+        self._work(
+            opened,
+            opened.poses,
+            [*opened.operations, operation],
+            lambda: self._commit(opened, operation),
+        )
+        self.changed.emit()
+        return True
+
+    def _commit(self, opened: OpenVideo, operation: Operation) -> bool:
+        """Make an operation a step that can be undone."""
         edit = PredictionEdit(describe_operation(operation), operation)
         if self._labelling.document is not None:
             return self._labelling.do(edit)
         if opened.own is None:
+            assert opened.poses is not None
             opened.own = EditHistory(FrameLabels(opened.poses.keypoints))
         opened.own.do(edit)
         self.refresh()
@@ -126,52 +156,74 @@ class Filters:
         """
         opened = self._session.current
         if opened is None:
-            self._wanted, self.share = None, None
+            self._rest()
             return
         poses, operations = opened.poses, opened.operations
+        if self._adding_to == (id(poses), operations):
+            self.changed.emit()
+            return
         before = opened.filtered
-        if before is not None and before[0] is not poses:
+        if before is not None and before.of is not poses:
             before = None
         # Predictions that are still coming in are shown as they come.
         if poses is None or not operations or self._prediction.is_filling(opened):
-            self._wanted, self.share = None, None
+            self._rest()
             was, opened.filtered = opened.filtered, None
             if was is not None or new:
                 self._show(opened)
-        elif before is not None and before[1] == operations:
-            self._wanted, self.share = None, None
+        elif before is not None and before.operations == operations:
+            self._rest()
             if new:
                 self._show(opened)
         elif self._wanted is None or self._wanted != (id(poses), operations):
-            start, rest = poses, operations
-            if before is not None and before[1] == operations[: len(before[1])]:
-                start, rest = before[2], operations[len(before[1]) :]
-            self._work(opened, poses, operations, start, rest)
+            self._work(opened, poses, operations)
             if new and self.share is not None:
                 self._show(opened)
         self.changed.emit()
+
+    def _rest(self) -> None:
+        """Have nothing to work on."""
+        self._wanted, self._adding_to, self.share, self.problem = None, None, None, ""
 
     def _work(
         self,
         opened: OpenVideo,
         poses: PoseTable,
         operations: Operations,
-        start: PoseTable,
-        rest: Operations,
+        commit: Callable[[], bool] | None = None,
     ) -> None:
-        """Get from `start` to the result by the operations that are left; then show it."""
-        session = self._session
-        wanted = self._wanted = (id(poses), operations)
+        """Do the operations that are not done yet, and show the result.
 
-        def done(result: PoseTable | Exception) -> None:
-            if self._wanted is not wanted:
+        `commit`: what makes the last one a step that is done, once it is known that it can be; else
+        all of them are.
+        """
+        session, before = self._session, opened.filtered
+        start, rest = poses, operations
+        if before is not None and before.of is poses:
+            count = len(before.operations)
+            if before.operations == operations[:count]:
+                start, rest = before.filtered.poses, operations[count:]
+        wanted = self._wanted = (id(poses), operations)
+        self._adding_to = (id(poses), operations[:-1]) if commit is not None else None
+        self.problem = ""
+
+        def done(result: Filtered | Exception) -> None:
+            if self._wanted is not wanted or (commit and opened is not session.current):
+                if commit is not None:
+                    what = describe_operation(operations[-1])
+                    session.tell(f"Something else was done meanwhile: {what} was not.", "warning")
                 return
-            self._wanted, self.share = None, None
+            self._rest()
             if isinstance(result, Exception):
-                session.tell(sentence_of("applying the filters", result), "error")
+                sentence = sentence_of("applying the filters", result)
+                session.tell(sentence, "error")
+                self.problem = "" if commit is not None else sentence
             else:
-                opened.filtered = (poses, operations, result)
-                self._show(opened)
+                was, opened.filtered = opened.filtered, ShownPredictions(poses, operations, result)
+                if commit is None or commit():
+                    self._show(opened)
+                else:
+                    opened.filtered = was
             self.changed.emit()
 
         def progress(share: float) -> None:
@@ -179,15 +231,19 @@ class Filters:
                 raise _Outdated
             self.share = share
 
-        if len(poses) <= _AT_ONCE:
+        def read(name: str) -> PoseTable:
+            path = results_folder(opened.path) / name
+            return read_other_model(path, opened.path, len(opened.video))
+
+        if len(poses) <= _AT_ONCE and not any("tables" in each for each in rest):
             try:
-                result: PoseTable | Exception = apply_operations(start, rest)
+                result: Filtered | Exception = filter_poses(start, rest)
             except Exception as error:
                 result = error
             done(result)
         else:
             self.share = 0.0
-            session.in_background(lambda: apply_operations(start, rest, progress), done)
+            session.in_background(lambda: filter_poses(start, rest, progress, read), done)
 
     def _show(self, opened: OpenVideo) -> None:
         if opened is self._session.current:

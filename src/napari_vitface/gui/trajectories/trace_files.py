@@ -15,7 +15,7 @@ from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import Heading
 from napari_vitface.formats.trace_table import title, writing_traces
 from napari_vitface.gui.trajectories.label_rows import LabelRows
-from napari_vitface.jobs.outputs import table_paths
+from napari_vitface.jobs.outputs import FILTERED, table_paths
 from napari_vitface.kinematics import Trace
 from napari_vitface.pose.table import PointState, PoseTable
 
@@ -77,7 +77,7 @@ def filtered_paths(video: Path, saved: Path | None, model: str) -> tuple[Path, P
     Beside the predictions, which may be elsewhere than the video.
     """
     folder = saved.parent if saved is not None else None
-    return table_paths(video, model, "_filtered", folder=folder)
+    return table_paths(video, model, FILTERED, folder=folder)
 
 
 def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, model: str) -> None:
@@ -106,7 +106,7 @@ def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, m
     if labels.keypoints is not None:
         known = labels.keypoints.names
         pairs = [(k, known.index(name)) for k, name in enumerate(names) if name in known]
-    scorer = f"vitface_{model}_filtered"
+    scorer = f"vitface_{model}{FILTERED}"
     with PoseWriter(*paths, heading=Heading(table.keypoints, scorer)) as writer:
         for begin in range(0, len(table), _BLOCK):
             end = min(begin + _BLOCK, len(table))

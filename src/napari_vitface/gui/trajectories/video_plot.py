@@ -122,6 +122,7 @@ class VideoPlot:
         video = self._opened.video
         times = video.times if video.frame_rate > 0 else None
         self._form.set_rate(video.frame_rate)
+        self._form.models.show_video(self._session, self._opened)
         self._plot.set_length(len(video), times)
         self.store.set_table(self._table(), times, self._opened.shown_variance)
         self._on_labels()
@@ -154,6 +155,7 @@ class VideoPlot:
         self._take_table()
         self._on_keypoints()
         self._on_filters()
+        self._form.models.look_again()
 
     def _on_filled(self, start: int, stop: int) -> None:
         if self._opened.predictions is self.store.table:
@@ -270,6 +272,7 @@ class VideoPlot:
             filters.redo_text,
             usable=opened.poses is not None,
             waits=self._session.prediction.is_filling(opened),
+            problem=filters.problem,
         )
         h5, _ = filtered_paths(opened.path, opened.saved, opened.model)
         self._form.set_table_name(h5.stem)

@@ -1,14 +1,17 @@
-"""Reads a prediction file with another project's own reader, in an environment that has it.
+"""Reads prediction files with other projects' own readers, in an environment that has them.
 
-    python read_elsewhere.py READER FILE OUTPUT.npz
+    python read_elsewhere.py [READER FILE OUTPUT.npz]...
 
-Writes ``xy`` (frames, keypoints, 2) with NaN where there is no point, ``confidence`` (frames,
-keypoints), ``frames`` and ``names``, as the reader gives them. Knows nothing of napari-vitface.
+One process for all, because the programs take seconds to import; of a file that cannot be read,
+standard error says why, and it has no output. Else that is ``xy`` (frames, keypoints, 2) with NaN
+where there is no point, ``confidence`` (frames, keypoints), ``frames`` and ``names``, as the reader
+gives them. Knows nothing of napari-vitface.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Any
 
 import numpy as np
@@ -96,5 +99,8 @@ READERS = {
 }
 
 if __name__ == "__main__":
-    _, reader, source, output = sys.argv
-    np.savez(output, **READERS[reader](source))
+    for reader, source, output in zip(*[iter(sys.argv[1:])] * 3, strict=True):
+        try:
+            np.savez(output, **READERS[reader](source))
+        except Exception:
+            print(reader, source, traceback.format_exc(), file=sys.stderr)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,6 @@ pytestmark = pytest.mark.skipif(
     "VITFACE_INTEROP_PYTHON",
 )
 
-Read = Callable[..., dict[str, np.ndarray]]
-
 #: What each program reads. sleap-io finds no frames in DeepLabCut's CSV files of predictions.
 PAIRS = [
     ("pandas", ".h5"),
@@ -49,27 +48,6 @@ PAIRS = [
 ]
 
 
-@pytest.fixture
-def read_elsewhere(tmp_path: Path) -> Read:
-    def read(reader: str, table: PoseTable, suffix: str) -> dict[str, np.ndarray]:
-        path = tmp_path / f"mouse_vitface_mouse-face{suffix}"
-        write_poses(table, path, scorer="vitface_mouse-face")
-        script = Path(__file__).with_name("read_elsewhere.py")
-        output = tmp_path / "found.npz"
-        run = subprocess.run(
-            [str(PYTHON), str(script), reader, str(path), str(output)],
-            capture_output=True,
-            text=True,
-            timeout=1500,
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-        )
-        assert run.returncode == 0, run.stderr
-        with np.load(output) as arrays:
-            return dict(arrays)
-
-    return read
-
-
 def poses(keypoints: KeypointSet, frames: list[int]) -> PoseTable:
     """Random poses without the points of one frame and one point of another."""
     rng = np.random.default_rng(0)
@@ -79,6 +57,47 @@ def poses(keypoints: KeypointSet, frames: list[int]) -> PoseTable:
     confidence = rng.uniform(0, 1, (len(frames), len(keypoints)))
     confidence[np.isnan(xy).any(axis=-1)] = 0
     return PoseTable(keypoints, xy, confidence, frames=frames)
+
+
+TABLES = {
+    "mouse face": poses(MOUSE_FACE, list(range(10))),
+    "odd names and frames left out": poses(
+        KeypointSet(("nose, tip", "né 鼠", 'a "b"')), [0, 2, 4, 6, 100]
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def found_elsewhere(made_once: Callable[[str, Callable[[Path], Any]], Any]) -> Path:
+    """A folder of what each program found in each table."""
+    return made_once("found_elsewhere", _read_elsewhere)
+
+
+def _read_elsewhere(folder: Path) -> Path:
+    arguments = []
+    for name, table in TABLES.items():
+        for suffix in (".h5", ".csv"):
+            path = folder / name / f"mouse_vitface_mouse-face{suffix}"
+            path.parent.mkdir(exist_ok=True)
+            write_poses(table, path, scorer="vitface_mouse-face")
+            for reader in (reader for reader, other in PAIRS if other == suffix):
+                arguments += [reader, str(path), str(folder / f"{name} {reader}{suffix}.npz")]
+    run = subprocess.run(
+        [str(PYTHON), str(Path(__file__).with_name("read_elsewhere.py")), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    (folder / "errors.txt").write_text(run.stderr, encoding="utf-8")
+    return folder
+
+
+def found_in(folder: Path, name: str, reader: str, suffix: str) -> dict[str, np.ndarray]:
+    path = folder / f"{name} {reader}{suffix}.npz"
+    assert path.exists(), (folder / "errors.txt").read_text("utf-8")
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def assert_found(found: dict[str, np.ndarray], table: PoseTable) -> None:
@@ -96,27 +115,18 @@ def assert_found(found: dict[str, np.ndarray], table: PoseTable) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize(("reader", "suffix"), PAIRS)
-def test_the_mouse_face_s_poses_are_read(read_elsewhere: Read, reader: str, suffix: str) -> None:
-    table = poses(MOUSE_FACE, list(range(10)))
-    assert_found(read_elsewhere(reader, table, suffix), table)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("reader", "suffix"), PAIRS)
-def test_odd_names_and_frames_left_out_are_read(
-    read_elsewhere: Read, reader: str, suffix: str
-) -> None:
-    table = poses(KeypointSet(("nose, tip", "né 鼠", 'a "b"')), [0, 2, 4, 6, 100])
-    found = read_elsewhere(reader, table, suffix)
+def test_predictions_are_read(found_elsewhere: Path, name: str, reader: str, suffix: str) -> None:
+    found, table = found_in(found_elsewhere, name, reader, suffix), TABLES[name]
     if reader == "movement":
         found["frames"] = table.frames[found["frames"].astype(int)]
     assert_found(found, table)
 
 
 @pytest.mark.slow
-def test_sleap_io_gets_the_skeleton(read_elsewhere: Read) -> None:
-    found = read_elsewhere("sleap-io", poses(MOUSE_FACE, list(range(5))), ".h5")
+def test_sleap_io_gets_the_skeleton(found_elsewhere: Path) -> None:
+    found = found_in(found_elsewhere, "mouse face", "sleap-io", ".h5")
     np.testing.assert_array_equal(found["edges"], MOUSE_FACE.edges())
 
 

@@ -15,7 +15,7 @@ from napari_vitface.atomic import remove_leftovers
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.config import write_config
 from napari_vitface.formats.inside import check_inside
-from napari_vitface.formats.settings import Settings, read_settings, take_over
+from napari_vitface.formats.settings import take_over
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project import config, keypoint_change
 from napari_vitface.project.document import LabelDocument
@@ -152,7 +152,7 @@ class Project:
             # Where nothing can be written it is read from where it is.
             take_over(self.folder)
         said = self._place.describe()
-        settings = said.settings
+        self._settings = settings = said.settings
         self.problems = tuple(dict.fromkeys((*self.problems, *settings.problems)))
         self.task = str(settings.config.get("Task") or self.folder.name)
         self.scorer = said.scorer or _user()
@@ -192,7 +192,7 @@ class Project:
         path = Path(path).expanduser().absolute()
         self.reload()
         entry = self.video(path)
-        data = self._settings().config
+        data = self._settings.config
         if entry is not None and str(path) in config.videos_of(data):
             return entry
         if entry is not None and path.is_dir() and entry.folder.absolute() == path:
@@ -257,7 +257,7 @@ class Project:
             owner = scorer
             if journal.content.entries:
                 owner = journal.content.header.get("scorer", scorer)
-            files = self._place.files(entry, owner, self._settings().config)
+            files = self._place.files(entry, owner, self._settings.config)
             names, source = _frame_names(shown, files)
             # What saves left that were killed; this one's own are in these folders too.
             remove_leftovers(self.folder, self.own_folder, folder, path.parent, files.images)
@@ -330,7 +330,7 @@ class Project:
             written.
         """
         self.reload()
-        target = keypoint_change.Target(self._settings(), self._place.tables())
+        target = keypoint_change.Target(self._settings, self._place.tables())
         keypoint_change.change(
             target, self.keypoints, new, dict(renames or {}), self._open_documents()
         )
@@ -341,9 +341,6 @@ class Project:
 
     def _open_documents(self) -> list[LabelDocument]:
         return [document for document in self._documents if document.is_open]
-
-    def _settings(self) -> Settings:
-        return read_settings(self.folder)
 
 
 def _frame_names(shown: Path | None, files: LabelFiles) -> tuple[FrameNames, Path | None]:

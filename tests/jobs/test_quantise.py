@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,32 @@ pytest.importorskip("onnxscript")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is made ready here is not there for other tests."""
-    monkeypatch.setenv("VITFACE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("VITFACE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def made_ready(
+    made_once: Callable[[str, Callable[[Path], Any]], Any],
+    drawn_start: Path,
+    video: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[Event]:
+    """The events of the first prediction in int8, and in the cache what it left there."""
+
+    def make(folder: Path) -> tuple[Path, list[Event]]:
+        with monkeypatch.context() as patch:
+            patch.setenv("VITFACE_CACHE", str(folder / "cache"))
+            first = predict(video, drawn_start, precision="int8", output_dir=folder / "a")
+            return folder / "cache", list(first)
+
+    folder, events = made_once("int8", make)
+    shutil.copytree(folder, cache, dirs_exist_ok=True)
+    return events
 
 
 def settings_of(events: list[Event]) -> dict[str, Any]:
@@ -43,14 +68,15 @@ def pretend_moved(model: Path, moved: float) -> None:
 
 
 def test_predict_makes_it_ready_once_and_refuses_it_where_points_move(
-    drawn_start: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drawn_start: Path,
+    video: Path,
+    tmp_path: Path,
+    made_ready: list[Event],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(VitFaceError, match="napari-vitface quantise MODEL VIDEO"):
-        load_model(drawn_start, precision="int8")
-    first = list(predict(video, drawn_start, precision="int8", output_dir=tmp_path / "a"))
-    told = [event.message for event in first if isinstance(event, Preparing)]
+    told = [event.message for event in made_ready if isinstance(event, Preparing)]
     assert any("16 frames of mouse.mp4" in phrase for phrase in told)
-    assert settings_of(first).precision == "int8"
+    assert settings_of(made_ready).precision == "int8"
     again = list(predict(video, drawn_start, precision="int8", output_dir=tmp_path / "b"))
     told = [event.message for event in again if isinstance(event, Preparing)]
     assert not any("int8" in phrase for phrase in told)
@@ -73,10 +99,15 @@ def test_predict_makes_it_ready_once_and_refuses_it_where_points_move(
     assert load_model(drawn_start, device="cpu").precision != "int8"
 
 
+def test_a_model_that_was_not_made_ready_is_not_used_in_int8(drawn_start: Path) -> None:
+    with pytest.raises(VitFaceError, match="napari-vitface quantise MODEL VIDEO"):
+        load_model(drawn_start, precision="int8")
+
+
+@pytest.mark.usefixtures("made_ready")
 def test_auto_goes_on_in_fp32_where_points_move(
     drawn_start: Path, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(quantise(drawn_start, sources=[video]))
     pretend_moved(drawn_start, 0.0)
     # It is so small that any precision may be the fastest.
     monkeypatch.setattr("napari_vitface.model.choice._measure", _takes_int8)

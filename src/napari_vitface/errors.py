@@ -55,6 +55,10 @@ class FeatureFileError(VitFaceError):
     """A file of features is damaged, or was made otherwise: computing it again replaces it."""
 
 
+class OutputExistsError(VitFaceError):
+    """A file that is to be written is there, and it was not said that it may be replaced."""
+
+
 class ClusterError(VitFaceError):
     """A cluster cannot be reached, or its workers cannot do what they are asked for."""
 

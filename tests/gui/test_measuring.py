@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Vectors
 
+from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.traces.layers import COMPONENT, PUPIL, outline_of
 from napari_vitface.gui.video_list.items import State
@@ -115,6 +116,57 @@ def test_the_list_measures_videos_and_shows_those_that_are_open(
     assert (tmp_path / "other_traces.csv").exists()
     pump.until(lambda: session.measuring.measured is not None)
     assert list(session.measuring.measured.names) == ["motion energy frame"]
+
+
+def test_what_the_list_has_measured_otherwise_is_told_and_replaced_on_request(
+    session: Workbench, pump: Any, eye: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    queue, measuring = session.video_list, session.measuring
+    queue.add([eye])
+    pump.until(lambda: len(queue.items) == 1)
+    (item,) = queue.items
+    queue.set_kind(TRACES_OF_VIDEOS)
+
+    def run(bins: int, *, again: bool = False) -> None:
+        measuring.choose(("motion",), {"bin": bins})
+        measuring.write_as("parquet", nwb=False)
+        queue.again([item], replace=again)
+        queue.start(TRACES_OF_VIDEOS.offered(session, session.prediction.options, measuring))
+        pump.until(lambda: not queue.going)
+
+    run(2)
+    table = eye.with_name("eye_traces.parquet")
+    assert (item.state, item.result) == (State.DONE, table)
+    made = table.read_bytes()
+    run(2)
+    assert (item.state, item.result) == (State.DONE, table)
+    assert item.message == "Was measured before; Again replaces it."
+    run(4)
+    assert item.state is State.FAILED
+    assert item.message == "Was measured otherwise before; Again replaces it."
+    assert table.read_bytes() == made
+    # The button looks for that.
+    assert item.again
+    run(4, again=True)
+    assert item.state is State.DONE
+    assert table.read_bytes() != made
+
+
+def test_times_of_triggers_and_nwb_are_asked_for_in_the_window(
+    session: Workbench, pump: Any, eye: Path
+) -> None:
+    pytest.importorskip("pynwb")
+    opened = session.add_video(open_video(eye))
+    triggers = eye.with_name("triggers.csv")
+    triggers.write_text("\n".join(["time", *(f"{100 + 0.5 * number}" for number in range(10))]))
+    session.measuring.take_times(triggers)
+    session.measuring.write_as("csv", nwb=True)
+    session.measuring.measure()
+    pump.until(lambda: session.measuring.measured is not None)
+    table = read_traces(opened.measured.path)
+    np.testing.assert_allclose(table.times, 100 + 0.5 * np.arange(10))
+    assert eye.with_name("eye_traces.nwb").exists()
 
 
 def test_the_outline_rises_to_the_right_as_its_angle_says() -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from napari_vitface.cli import main
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import OutputExistsError, VitFaceError
 from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.jobs import traces as module
 from napari_vitface.jobs.events import Finished, Notice, Progress, Started
@@ -60,7 +60,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_table(video: Path, tmp_path: 
     expected = Path(whole.result.table).read_bytes()
     assert (tmp_path / "mouse_traces.csv").read_bytes() == expected
     assert sorted(path.name for path in tmp_path.glob("mouse_*")) == [
-        "mouse_traces.csv", "mouse_traces_components.h5",
+        "mouse_traces.csv", "mouse_traces.json", "mouse_traces_components.h5",
     ]  # fmt: skip
 
 
@@ -140,8 +140,39 @@ def test_what_cannot_be_done_is_said(video: Path, tmp_path: Path) -> None:
     with pytest.raises(VitFaceError, match="does not lie within the frames"):
         list(traces(video, regions={"pad": (10, 10, 20, 20)}))
     list(traces(video))
-    with pytest.raises(VitFaceError, match=r"mouse_traces\.csv already exists"):
-        list(traces(video))
+    with pytest.raises(OutputExistsError, match=r"mouse_traces\.csv already exists"):
+        list(traces(video, settings={"bin": 2}))
+
+
+def test_what_was_made_in_the_same_way_is_done_and_nothing_else_is(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    asked = ["traces", str(video), "--kinds", "motion,movie-svd", "--table", "parquet"]
+    asked += ["--components", "3"]
+    assert main(asked) == 0
+    first = capsys.readouterr().out
+    table = tmp_path / "mouse_traces.parquet"
+    before = table.stat().st_mtime_ns, table.read_bytes()
+    assert main(asked) == 0
+    told = capsys.readouterr().out
+    assert "already done: 4 traces" in told
+    assert "spatial components" in told
+    assert "already done" not in first
+    assert (table.stat().st_mtime_ns, table.read_bytes()) == before
+    for other in (["--kinds", "motion"], ["--bin", "2"], ["--region", "pad=0,0,8,8"]):
+        assert main([*asked, *other]) == 1
+        assert "already exists" in capsys.readouterr().err
+    # Another form is not there yet, and what lacks a part or is of another video is not done.
+    assert main(["traces", str(video)]) == 1
+    (tmp_path / "mouse_traces_components.h5").unlink()
+    assert main(asked) == 1
+    assert main([*asked, "--overwrite"]) == 0
+    image = video / "img000.png"
+    image.write_bytes((video / "img001.png").read_bytes())
+    assert main(asked) == 1
+    (tmp_path / "mouse_traces.json").write_text("[" * 100_000)
+    assert main(asked) == 1
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_video_is_read(

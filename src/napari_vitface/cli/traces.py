@@ -174,8 +174,9 @@ def _told(result: TracesResult) -> list[str]:
     rate = result.frames_per_second
     pace = f", {rate:.0f} a second" if rate else ""
     count = len(result.traces)
+    before = "" if result.made else "already done: "
     lines = [
-        f"{result.table} ({count} {'trace' if count == 1 else 'traces'}): "
+        f"{result.table} ({before}{count} {'trace' if count == 1 else 'traces'}): "
         f"{result.frames} frames{pace}"
     ]
     if result.nwb:

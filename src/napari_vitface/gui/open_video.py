@@ -131,6 +131,8 @@ class OpenVideo:
         keypoints these are.
     regions : dict of str to (x, y, width, height)
         Named parts of the frame in which traces are measured.
+    triggers : Path or None
+        Times of the camera's triggers, which are those of its frames when traces are measured.
     measured : Measured or None
         The table of traces that is shown of it.
     compared : CompareFramesResult or None
@@ -159,6 +161,7 @@ class OpenVideo:
     traces: dict[str, list[MeasuredTrace]] = field(default_factory=dict)
     elsewhere: dict[int, str] = field(default_factory=dict)
     regions: dict[str, Crop] = field(default_factory=dict)
+    triggers: Path | None = None
     measured: Measured | None = None
     compared: CompareFramesResult | None = None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import OutputExistsError, VitFaceError
 from napari_vitface.jobs.outputs import output_path
 
 #: Takes (B,) frames, their times if they are known, and (B, D) values.
@@ -29,11 +29,14 @@ class TraceFiles:
         Spatial components, if there are any.
     nwb : Path or None
         The same traces as NWB, if that is wanted.
+    made : Path
+        How they were made; there while all of them are.
     """
 
     table: Path
     components: Path
     nwb: Path | None
+    made: Path
 
     @classmethod
     def of(cls, video: Path, folder: Path, table: str, *, nwb: bool) -> TraceFiles:
@@ -42,15 +45,19 @@ class TraceFiles:
             output_path(video, f"_traces.{table}", folder=folder),
             output_path(video, "_traces_components.h5", folder=folder),
             output_path(video, "_traces.nwb", folder=folder) if nwb else None,
+            output_path(video, "_traces.json", folder=folder),
         )
 
     def check(self, video: str, *, overwrite: bool, timed: bool) -> None:
-        """Raise `VitFaceError` where they cannot be written, before the video is read."""
+        """Raise `VitFaceError` where they cannot be written, before the video is read.
+
+        It is an `OutputExistsError` where one is there and may not be replaced.
+        """
         for each in (self.table, self.components, self.nwb):
             if each is not None and each.exists() and not overwrite:
-                raise VitFaceError(
-                    f"{each.name} already exists in {each.parent}; choose to overwrite "
-                    "(--overwrite), or another output folder."
+                raise OutputExistsError(
+                    f"{each.name} already exists in {each.parent}, and was not asked for in the "
+                    "same way; choose to overwrite (--overwrite), or another output folder."
                 )
         if self.nwb is None:
             return
@@ -74,6 +81,7 @@ class TraceFiles:
         from napari_vitface.formats.nwb_traces import writing_nwb
         from napari_vitface.formats.trace_table import title, writing_traces
 
+        self.made.unlink(missing_ok=True)
         with ExitStack() as files:
             sinks: list[Write] = []
             if self.nwb is not None:

@@ -20,11 +20,13 @@ from napari_vitface.jobs.camera_triggers import read_triggers
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.kept_numbers import loaded, stored
+from napari_vitface.jobs.made_traces import about_of, asked_of, note_made, traces_there
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
+from napari_vitface.jobs.states.material import poses_file
 from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.traces import DEFAULT, EYE, TraceKind, choose
@@ -63,10 +65,12 @@ def traces(
 ) -> Iterator[Event]:
     """Measure traces of a video and write ``<video>_traces.csv``, or ``.parquet``.
 
-    Spatial components of motion and of the movie go into ``<video>_traces_components.h5``. The
-    video is read once for all kinds. Closing the generator cancels the run and keeps what is done
-    in ``<video>_traces.part``; the same call goes on from there. Traces of frames that cannot be
-    decoded are missing.
+    Spatial components of motion and of the movie go into ``<video>_traces_components.h5``. How all
+    was made stands in ``<video>_traces.json``: what the same call has made is not made again.
+
+    The video is read once for all kinds. Closing the generator cancels the run and keeps what is
+    done in ``<video>_traces.part``; the same call goes on from there. Traces of frames that cannot
+    be decoded are missing.
 
     Parameters
     ----------
@@ -129,11 +133,17 @@ def traces(
             results_folder(source.path) if output_dir is None else Path(output_dir)
         )
         files = TraceFiles.of(source.path, folder, table, nwb=nwb)
+        about = about_of(material, stamp, chosen, measures)
+        poses = None if material.poses is None else poses_file(source, predictions, model)
+        asked = asked_of(about, files, material.roles, [poses, triggers])
+        earlier = None if overwrite else traces_there(files, asked, source.path)
+        if earlier is not None:
+            yield Finished("traces", earlier)
+            return
         files.check(source.path.name, overwrite=overwrite, timed=times is not None)
         run = _Run(material, measures, timed=times is not None)
         part = None
         if run.extractors:
-            about = _about(material, stamp, chosen, measures)
             part = PartFile(
                 files.table.with_name(f"{files.table.stem}.part"), about, run.record, span
             )
@@ -167,22 +177,24 @@ def traces(
                 f"{len(run.broken)} {'frame' if len(run.broken) == 1 else 'frames'} of "
                 f"{source.path.name} could not be decoded: {name_runs(runs)}."
             )
+        result = TracesResult(
+            video=str(source.path),
+            table=str(files.table),
+            traces=tuple(column.name for measure in measures for column in measure.columns),
+            components=str(files.components) if run.has_components else None,
+            nwb=None if files.nwb is None else str(files.nwb),
+            frames=len(span),
+            broken=tuple(runs_of(run.broken)),
+            seconds=round(seconds, 3),
+            frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
+        )
+        try:
+            note_made(files, asked, result)
+        except OSError as error:
+            raise not_written(files.made, error) from error
         if part is not None:
             part.remove()
-        yield Finished(
-            "traces",
-            TracesResult(
-                video=str(source.path),
-                table=str(files.table),
-                traces=tuple(column.name for measure in measures for column in measure.columns),
-                components=str(files.components) if run.has_components else None,
-                nwb=None if files.nwb is None else str(files.nwb),
-                frames=len(span),
-                broken=tuple(runs_of(run.broken)),
-                seconds=round(seconds, 3),
-                frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
-            ),
-        )
+        yield Finished("traces", result)
 
 
 class _Run:
@@ -359,24 +371,6 @@ def _in_a_row(frames: range) -> range:
     if frames.step != 1:
         raise VitFaceError("Traces are of frames in a row: give --frames as START:STOP.")
     return frames
-
-
-def _about(
-    material: TraceMaterial,
-    stamp: VideoStamp,
-    kinds: Sequence[TraceKind],
-    measures: Sequence[Measure],
-) -> dict[str, object]:
-    """What must be the same for a run to go on, as plain data."""
-    return {
-        "video": [material.video.path.name, stamp.size, stamp.changed],
-        "frames": limits_of(material.frames),
-        "white": material.video.white,
-        "regions": {name: list(each) for name, each in material.regions.items()},
-        "traces": [kind.described() for kind in kinds],
-        # The eye may have been found by keypoints.
-        "parts": [list(each) for measure in measures for each in measure.rectangles],
-    }
 
 
 def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> None:

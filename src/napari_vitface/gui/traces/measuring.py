@@ -44,6 +44,10 @@ class TraceMeasuring:
         What is measured.
     settings : mapping
         Of these kinds.
+    table : "csv" or "parquet"
+        Form of the table.
+    nwb : bool
+        Whether the traces are written as NWB too.
     """
 
     #: Another table of traces is shown, or none.
@@ -56,6 +60,8 @@ class TraceMeasuring:
         self.runner: VideoRunner[VideoRun] = VideoRunner(session)
         self.kinds: tuple[str, ...] = (DEFAULT,)
         self.settings: Mapping[str, Any] = {}
+        self.table = "csv"
+        self.nwb = False
         session.video_changed.connect(self._on_video)
 
     @property
@@ -68,6 +74,17 @@ class TraceMeasuring:
         """Measure these kinds the next time."""
         self.kinds, self.settings = kinds, settings
         self.chosen.emit()
+
+    def write_as(self, table: str, *, nwb: bool) -> None:
+        """Write these files the next time."""
+        self.table, self.nwb = table, nwb
+        self.chosen.emit()
+
+    def take_times(self, triggers: Path | None) -> None:
+        """Take the times of frames of the video on screen from its triggers; None: its file's."""
+        if self._session.current is not None:
+            self._session.current.triggers = triggers
+            self.chosen.emit()
 
     def needs_poses(self, opened: OpenVideo | None) -> bool:
         """Whether keypoints of a video are to be predicted before."""
@@ -88,6 +105,9 @@ class TraceMeasuring:
             "kinds": list(self.kinds),
             "settings": dict(self.settings),
             "regions": dict(opened.regions),
+            "table": self.table,
+            "nwb": self.nwb,
+            "triggers": opened.triggers,
             "overwrite": True,
         }
 
@@ -138,7 +158,9 @@ class TraceMeasuring:
         opened = self._session.current
         if opened is not None and opened.measured is None:
             there = (output_path(opened.path, f"_traces{ending}") for ending in ENDINGS)
-            found = next((path for path in there if path.exists()), None)
+            found = max(
+                filter(Path.exists, there), key=lambda path: path.stat().st_mtime, default=None
+            )
             if found is not None:
                 self.load(opened, found)
         self.shown.emit()

@@ -21,6 +21,7 @@ from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.setting_rows import SettingRows
 from napari_vitface.gui.style import count
+from napari_vitface.gui.traces.files_form import TraceFilesForm
 from napari_vitface.gui.traces.measured import Measured
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.kinds import TRACES_OF_VIDEOS
@@ -48,6 +49,8 @@ class TracesSection(Section):
             if setting.option.offered
         }
         self.settings = Fold("Settings", _column(*self.rows.values()))
+        self.files = TraceFilesForm(session, measuring)
+        self.files_fold = Fold("Files and times", self.files)
         self.name = QComboBox()
         self.name.setEditable(True)
         self.name.addItems(_NAMES)
@@ -87,6 +90,7 @@ class TracesSection(Section):
         for widget in (
             self.kinds,
             self.settings,
+            self.files_fold,
             row_of(self.name, self.draw_button, self.clear_button),
             self.where,
             self.refused,
@@ -109,6 +113,7 @@ class TracesSection(Section):
             signal.connect(self._on_form)
         for signal in (session.region_tool.changed, measuring.shown, measuring.runner.changed):
             signal.connect(self._look)
+        measuring.chosen.connect(self.refresh)
         session.video_list.changed.connect(self.refresh)
         self._on_form()
 
@@ -191,6 +196,8 @@ class TracesSection(Section):
         self.set_waiting(opened is None)
         self.hint.setText(_HINT if opened is None else "")
         self.where.setText(self._where())
+        self.files.refresh()
+        self.files_fold.set_summary(self.files.words)
         problem = self._typo or session.region_tool.problem
         self.refused.say(problem, "error")
         self.draw_button.setEnabled(opened is not None)

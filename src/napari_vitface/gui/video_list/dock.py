@@ -221,9 +221,9 @@ class VideoListDock(QWidget):
         self.refresh()
 
     def again(self) -> None:
-        """Give the selected videos another turn; of one that was done, the results are replaced."""
-        done = [item for item in self.chosen if item.state is State.DONE]
-        self._queue.again(done, replace=True)
+        """Give the selected videos another turn; results that are there are replaced."""
+        there = [item for item in self.chosen if item.state is State.DONE or item.again]
+        self._queue.again(there, replace=True)
         self._queue.again(self.chosen)
 
     def move_chosen(self, step: int) -> None:

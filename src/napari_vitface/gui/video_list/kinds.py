@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
 from napari_vitface.jobs.events import Result
-from napari_vitface.jobs.outputs import Outputs, model_stem, output_path, output_place
+from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
 from napari_vitface.jobs.results.prediction import PredictResult
 from napari_vitface.jobs.results.traces import TracesResult
 
@@ -37,6 +37,8 @@ class Settings(TypedDict, total=False):
     kinds: list[str]
     settings: dict[str, Any]
     regions: dict[str, list[int]]
+    table: str
+    nwb: bool
     #: Empty: in this napari's engine, one video after the other.
     cluster: str
 
@@ -83,6 +85,11 @@ class JobKind:
     words: Callable[[Settings], str]
     looks: bool = True
     command: Callable[[Sequence[Item], Mapping[str, object], str], list[str]] | None = None
+
+    @property
+    def was_before(self) -> str:
+        """What is said of a video whose results were there."""
+        return f"Was {self.past} before; Again replaces it."
 
 
 def _arguments(item: Item, settings: Settings) -> dict[str, object]:
@@ -183,17 +190,12 @@ PREDICT = JobKind(
 
 
 def _trace_arguments(item: Item, settings: Settings) -> dict[str, object]:
-    wanted = ("kinds", "settings", "regions", "model", "output_dir")
-    arguments: dict[str, object] = {name: settings.get(name) for name in wanted}
+    wanted = ("kinds", "settings", "regions", "model", "output_dir", "table", "nwb")
+    arguments: dict[str, object] = {
+        name: value for name, value in settings.items() if name in wanted
+    }
     arguments |= {"video": item.path, "overwrite": item.again, "white": remembered(item.path)}
     return arguments
-
-
-def _traces_found(video: Path, settings: Settings) -> Path | None:
-    table = output_path(video, "_traces.csv", folder=_folder(settings))
-    # A run that was stopped goes on.
-    part = table.with_suffix(".part")
-    return table if table.exists() and not part.exists() else None
 
 
 def _traces_offered(
@@ -206,6 +208,8 @@ def _traces_offered(
         "output_dir": None if options.output_dir is None else str(options.output_dir),
         "kinds": list(measuring.kinds),
         "settings": dict(measuring.settings),
+        "table": measuring.table,
+        "nwb": measuring.nwb,
         # Those of the video on screen hold for all, as of one camera.
         "regions": {name: list(region) for name, region in regions.items()},
     }
@@ -217,9 +221,16 @@ def _trace_words(settings: Settings) -> str:
         (
             ", ".join(settings.get("kinds") or ()),
             f"in {', '.join(regions)}, as on screen" if regions else "whole frame",
-            "tables beside each video" if folder is None else f"tables in {folder}",
+            f"{_table_words(settings)} beside each video"
+            if folder is None
+            else f"{_table_words(settings)} in {folder}",
         )
     )
+
+
+def _table_words(settings: Settings) -> str:
+    form = "Parquet" if settings.get("table") == "parquet" else "CSV"
+    return f"{form} and NWB" if settings.get("nwb") else form
 
 
 TRACES_OF_VIDEOS = JobKind(
@@ -228,7 +239,8 @@ TRACES_OF_VIDEOS = JobKind(
     past="measured",
     arguments=_trace_arguments,
     place=_place,
-    found=_traces_found,
+    # The job itself knows what it has made in the same way.
+    found=lambda video, settings: None,
     result=lambda result: Path(result.table) if isinstance(result, TracesResult) else None,
     offered=_traces_offered,
     words=_trace_words,

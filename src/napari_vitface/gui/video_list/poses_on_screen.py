@@ -37,6 +37,8 @@ class ItemRun(JobRun):
     def outcome(self, result: Result, kind: JobKind) -> dict[str, Any]:
         """What changes of the item when the job is done."""
         said = result.sentence if isinstance(result, FindFaceResult) else ""
+        if not getattr(result, "made", True):
+            said = kind.was_before
         return {
             "state": State.DONE,
             "message": " ".join(self.notices) or said,

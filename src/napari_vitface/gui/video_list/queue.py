@@ -280,7 +280,7 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(
                     item,
                     state=State.DONE,
-                    message=f"Was {kind.past} before; Again replaces it.",
+                    message=kind.was_before,
                     result=found,
                     model=settings.get("model", ""),
                 )
@@ -333,8 +333,13 @@ class VideoQueue(Runner[ItemRun]):
         if run.error in _WRONG_FOR_ALL:
             self.going = False
             self._session.tell(f"The list of videos stopped: {message}", "error")
+        there = run.error == "OutputExistsError"
+        if there:
+            message = f"Was {self.kind.past} otherwise before; Again replaces it."
         if run.item.state is State.RUNNING:
-            self.items.update(run.item, state=State.FAILED, message=message, speed=None)
+            self.items.update(
+                run.item, state=State.FAILED, message=message, speed=None, again=there
+            )
         self._over(run)
 
     def _over(self, run: ItemRun) -> None:

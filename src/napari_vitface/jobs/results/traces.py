@@ -54,6 +54,8 @@ class TracesResult(Result):
     seconds : float
     frames_per_second : float or None
         None if no frame was read now.
+    made : bool
+        False where an earlier run that was asked for the same had left them.
     """
 
     video: str
@@ -65,6 +67,7 @@ class TracesResult(Result):
     broken: tuple[tuple[int, int], ...]
     seconds: float
     frames_per_second: float | None
+    made: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,10 +66,17 @@ def poses_of(
 ) -> PoseTable:
     from napari_vitface.formats.poses import read_poses
 
+    return read_poses(poses_file(video, predictions, model)).dense(len(video))
+
+
+def poses_file(
+    video: Video, predictions: str | os.PathLike[str] | None, model: str | os.PathLike[str]
+) -> str | os.PathLike[str]:
+    """The table that was named, or else the one that the model left; VitFaceError without any."""
     path = predictions or find_predictions(video.path, os.fspath(model))
     if path is None:
         raise VitFaceError(
             f"There are no predictions by the model {model_stem(os.fspath(model))} beside "
             f"{video.path.name}; predict it first, or name the file (--predictions)."
         )
-    return read_poses(path).dense(len(video))
+    return path

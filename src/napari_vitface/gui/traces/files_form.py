@@ -1,0 +1,83 @@
+"""Which files traces are written to, and where the times of their frames come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+
+from napari_vitface.gui.section import WrappedLabel, row_of
+from napari_vitface.gui.session import Session
+from napari_vitface.gui.traces.measuring import TraceMeasuring
+
+_OWN = "Times of frames: those in the video's file."
+
+
+class TraceFilesForm(QWidget):
+    """Form of the table, NWB, and the camera's triggers of the video on screen."""
+
+    def __init__(
+        self, session: Session, measuring: TraceMeasuring, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._measuring = session, measuring
+        self.table = QComboBox()
+        self.table.addItem("CSV", "csv")
+        self.table.addItem("Parquet", "parquet")
+        self.table.setToolTip("Form of the table; Parquet needs pyarrow")
+        self.nwb = QCheckBox("NWB too")
+        self.nwb.setToolTip("Write the same traces as <video>_traces.nwb; needs pynwb")
+        self.times = WrappedLabel(_OWN)
+        self.triggers_button = QPushButton("Triggers…")
+        self.triggers_button.setToolTip(
+            "Take the times of frames from those of the camera's triggers, one a frame: CSV, "
+            "TSV, plain text or .npy. For the video on screen"
+        )
+        self.own_button = QPushButton("Video's times")
+        self.own_button.setToolTip("Take the times in the video's file again")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(row_of(self.table, self.nwb))
+        layout.addWidget(self.times)
+        layout.addWidget(row_of(self.triggers_button, self.own_button))
+        self.table.currentIndexChanged.connect(lambda *_: self._write_as())
+        self.nwb.toggled.connect(lambda *_: self._write_as())
+        self.triggers_button.clicked.connect(lambda: self.ask())
+        self.own_button.clicked.connect(lambda: measuring.take_times(None))
+
+    @property
+    def words(self) -> str:
+        """What is chosen, in a few words."""
+        triggers = self._triggers
+        parts = [self.table.currentText(), "NWB" if self.nwb.isChecked() else ""]
+        return ", ".join(filter(None, [*parts, triggers.name if triggers is not None else ""]))
+
+    def ask(self) -> None:
+        """Let the user choose the file of triggers."""
+        opened = self._session.current
+        if opened is None:
+            return
+        name, _ = QFileDialog.getOpenFileName(
+            self,
+            "Times of the camera's triggers",
+            str(opened.path.parent),
+            "Times (*.csv *.tsv *.txt *.npy);;All files (*)",
+        )
+        if name:
+            self._measuring.take_times(Path(name))
+
+    def refresh(self) -> None:
+        """Say where the times come from."""
+        triggers = self._triggers
+        self.times.setText(_OWN if triggers is None else f"Times of frames: {triggers.name}.")
+        self.triggers_button.setEnabled(self._session.current is not None)
+        self.own_button.setEnabled(triggers is not None)
+
+    @property
+    def _triggers(self) -> Path | None:
+        opened = self._session.current
+        return opened.triggers if opened is not None else None
+
+    def _write_as(self) -> None:
+        self._measuring.write_as(self.table.currentData(), nwb=self.nwb.isChecked())

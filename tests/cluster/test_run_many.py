@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from napari_vitface.cluster import clusters
+from napari_vitface.cluster import clusters, fit
 from napari_vitface.cluster.run_many import run_many
 from napari_vitface.errors import ClusterError
 from napari_vitface.formats.labelled_images import Labels
@@ -80,6 +81,11 @@ def test_files_are_those_of_one_machine_bit_for_bit(
     }
     assert len(last.result.videos) == 2
     assert last.result.failed == ()
+    for each in events:
+        if isinstance(each, VideoFinished):
+            assert each.made_by.versions == dict(fit.versions_here())
+            assert (each.made_by.computing is None) == (job is traces)
+            assert each.made_by.seconds >= 0
     alone = options_in(tmp_path / "alone")
     for video in videos:
         if "output" in alone:
@@ -87,6 +93,11 @@ def test_files_are_those_of_one_machine_bit_for_bit(
         list(job(video, **alone))
         (made,) = (tmp_path / "together").glob(f"{video.stem}*{ending}")
         assert content(made) == content(tmp_path / "alone" / made.name)
+        if job is features:
+            with h5py.File(made) as table:
+                made_by = json.loads(table.attrs["made_by"])
+            assert made_by["worker"].startswith("inproc://")
+            assert made_by["computing"]["device"] == "cpu"
 
 
 def test_suggestions_are_those_of_one_machine(client, tiny_model, videos):
@@ -97,14 +108,18 @@ def test_suggestions_are_those_of_one_machine(client, tiny_model, videos):
     assert done[-1].done == done[-1].total > 0
 
 
-def test_several_models_are_judged_on_the_same_labels(client, tiny_model, tmp_path):
+@pytest.fixture
+def labels(tmp_path: Path) -> Labels:
+    """Noise with points."""
     from PIL import Image
 
-    paths = [tmp_path / f"img{i}.png" for i in range(6)]
+    folder = tmp_path / "labeled-data" / "cam1"
+    folder.mkdir(parents=True)
+    paths = [folder / f"img{i:04}.png" for i in range(6)]
     rng = np.random.default_rng(0)
     for path in paths:
         Image.fromarray(rng.integers(0, 255, (96, 128), dtype=np.uint8)).save(path)
-    labels = Labels(
+    return Labels(
         KeypointSet(("eye", "nose tip")),
         rng.uniform(0, 64, (6, 2, 2)),
         tuple(paths),
@@ -112,6 +127,9 @@ def test_several_models_are_judged_on_the_same_labels(client, tiny_model, tmp_pa
         np.arange(6),
         "someone",
     )
+
+
+def test_several_models_are_judged_on_the_same_labels(client, tiny_model, labels, tmp_path):
     other = tmp_path / "other.safetensors"
     other.write_bytes(tiny_model.read_bytes())
     options = {"labels": labels, "device": "cpu", "precision": "fp32"}
@@ -156,6 +174,29 @@ def test_commands_take_a_cluster(client, tiny_model, videos, tmp_path, monkeypat
         assert f"{video.stem}_traces.csv" in told
         assert f"\n{video}\n" in told
     assert main(["attention", *names, *maps, *model, *cluster, "--faithfulness"]) == 1
+
+
+def test_evaluate_takes_a_cluster(client, tiny_model, labels, tmp_path, monkeypatch, capsys):
+    from napari_vitface.cli import main
+
+    monkeypatch.setattr(clusters, "connected", lambda *_, **__: nullcontext(client))
+    names = [name for name in labels.keypoints.names for _ in "xy"]
+    rows = ["scorer,,," + "someone," * 4, "bodyparts,,," + ",".join(names), "coords,,,x,y,x,y"]
+    for path, points in zip(labels.images, labels.xy, strict=True):
+        where = ",".join(path.parts[-3:])
+        rows.append(f"{where},{','.join(map(str, points.ravel()))}")
+    table = labels.images[0].with_name("CollectedData_someone.csv")
+    table.write_text("\n".join(rows).replace(",\n", "\n") + "\n")
+    command = ["evaluate", str(tiny_model), str(table), "--device", "cpu", "--precision", "fp32"]
+    told = []
+    for cluster in ([], ["--cluster", "local:2"]):
+        assert main([*command, *cluster]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "6 images, model tiny" in told[0]
+    labelled = f"{tmp_path}/nowhere"
+    assert main(["evaluate", str(tiny_model), labelled, "--cluster", "local:2"]) == 1
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_one_file_for_several_videos_is_refused(client, videos, tmp_path):

@@ -390,7 +390,7 @@ def test_another_job_is_one_declaration(
         arguments=lambda item, settings: {**settings, "video": item.path},
         place=lambda video, settings: video,
         found=lambda video, settings: None,
-        result=lambda finished: None,
+        table="",
         offered=lambda session, options: {},
         words=lambda settings: "",
     )

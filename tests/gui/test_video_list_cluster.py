@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from napari.components import ViewerModel
 
+from napari_vitface.cli.own_process import CommandRun
+from napari_vitface.cli.parser import parse
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.video_list import cluster_work
 from napari_vitface.gui.video_list.items import Item, State
-from napari_vitface.gui.video_list.kinds import PREDICT, Settings
+from napari_vitface.gui.video_list.kinds import PREDICT, TRACES_OF_VIDEOS, Settings
 from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.lock import lock_open_file
@@ -48,13 +50,72 @@ def test_items_that_are_asked_for_alike_are_one_command() -> None:
     }
     items = [listed(Path(f"/data/{name}.mp4"), crop=(1, 2, 30, 40)) for name in "ab"]
     command = PREDICT.command(items, PREDICT.arguments(items[0], settings), "local:2")
-    from napari_vitface.cli.parser import parse
-
     arguments = parse(command)
     assert arguments.videos == [Path("/data/a.mp4"), Path("/data/b.mp4")]
     assert (arguments.cluster, arguments.json, arguments.overlay) == ("local:2", True, True)
     assert (arguments.crop, arguments.frames) == ((1, 2, 30, 40), slice(None, None, 10))
     assert (arguments.overwrite, arguments.output_dir) == (False, None)
+
+
+def test_what_is_set_of_traces_is_a_command() -> None:
+    settings: Settings = {
+        "model": "mouse-face",
+        "output_dir": None,
+        "kinds": ["motion", "pupil"],
+        "settings": {"pupil": "threshold", "across_blinks": 0.5, "components": 3},
+        "regions": {"whisker pad": [1, 2, 30, 40], "eye": [5, 6, 20, 20]},
+        "cluster": "local:2",
+    }
+    item = listed(Path("/data/a.mp4"), again=True)
+    arguments = TRACES_OF_VIDEOS.arguments(item, settings)
+    parsed = parse(TRACES_OF_VIDEOS.command([item], arguments, "local:2"))
+    assert (parsed.command, parsed.videos) == ("traces", [Path("/data/a.mp4")])
+    assert (parsed.cluster, parsed.json, parsed.overwrite) == ("local:2", True, True)
+    assert parsed.kinds == "motion,pupil"
+    assert dict(parsed.region) == {"whisker pad": (1, 2, 30, 40), "eye": (5, 6, 20, 20)}
+    assert (parsed.pupil, parsed.across_blinks, parsed.components) == ("threshold", 0.5, 3)
+
+
+def test_the_list_s_traces_are_those_that_the_command_tells_of(
+    session: Workbench, pump: Pump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{name}.mp4" for name in "abc"]
+    tables = [path.with_name(f"{path.stem}_traces.csv") for path in paths]
+
+    def start(run: CommandRun, arguments: list[str], about: dict[str, Any]) -> None:
+        """Tell what the command would."""
+        named = parse(arguments).videos
+        run.folder.mkdir(parents=True)
+        content = json.dumps({**about, "arguments": arguments})
+        (run.folder / "command.json").write_text(content)
+        events: list[dict[str, Any]] = [
+            {
+                "event": "VideoFinished",
+                "video": str(path),
+                "result": {
+                    "frames": 9,
+                    "table": str(tables[paths.index(path)]),
+                    "made": path != paths[1],
+                },
+            }
+            for path in named
+        ]
+        lines = [json.dumps(event) + "\n" for event in (*events, {"event": "Finished"})]
+        (run.folder / "events.jsonl").write_text("".join(lines))
+
+    monkeypatch.setattr(CommandRun, "start", start)
+    queue = session.video_list
+    queue.items.extend(listed(path) for path in paths)
+    traced: list[str] = []
+    queue.traced.connect(lambda item: traced.append(item.path.name))
+    queue.set_kind(TRACES_OF_VIDEOS)
+    queue.start({"kinds": ["motion"], "settings": {}, "regions": {}, "cluster": "local:2"})
+    assert queue.cluster.active
+    pump.until(lambda: not queue.going and not queue.cluster.active)
+    assert [item.state for item in queue.items] == ["done"] * 3
+    assert [item.result for item in queue.items] == tables
+    assert [item.message != "" for item in queue.items] == [False, True, False]
+    assert sorted(traced) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="holds the lock as a POSIX process inherits it")
@@ -137,4 +198,31 @@ def test_the_list_is_predicted_by_processes(
     for item in queue.items:
         assert len(read_poses(item.result).frames) == 40
     assert (read_poses(queue.items[1].result).xy.max(axis=(0, 1)) < (72, 52)).all()
+    assert not {"torch", "distributed"} & set(sys.modules)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("VITFACE_CLUSTER"), reason="tox run -e cluster")
+def test_the_list_is_measured_by_processes(
+    session: Workbench, pump: Pump, tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    queue = session.video_list
+    paths = [write_video(tmp_path / f"{name}.mp4", 40) for name in "ab"]
+    queue.add([*paths])
+    pump.until(lambda: len(queue.items) == 2)
+    queue.set_kind(TRACES_OF_VIDEOS)
+    regions = {"pad": [8, 4, 64, 48]}
+    queue.start(
+        {
+            "model": "mouse-face",
+            "kinds": ["motion"],
+            "settings": {},
+            "regions": regions,
+            "cluster": "local:2",
+        }
+    )
+    pump.until(lambda: not queue.going and not queue.cluster.active)
+    assert [item.state for item in queue.items] == ["done", "done"]
+    for item in queue.items:
+        assert len(item.result.read_text().splitlines()) > 40
     assert not {"torch", "distributed"} & set(sys.modules)

@@ -85,6 +85,10 @@ def test_events_tell_the_run_from_start_to_end(run, video):
 
 
 def test_both_tables_hold_what_was_shown_and_nothing_else_stays(run, video):
+    # A run on a cluster was stopped.
+    spans = video.with_name("mouse_vitface_tiny.spans")
+    spans.mkdir()
+    (spans / "0000000000-0000000030.npz").write_bytes(b"a part")
     events = run(video)
     xy = np.concatenate([e.xy for e in events if isinstance(e, PosesPredicted)])
     sure = np.concatenate([e.confidence for e in events if isinstance(e, PosesPredicted)])

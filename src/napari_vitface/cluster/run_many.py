@@ -73,7 +73,8 @@ def run_many(
     ------
     Preparing, Started, Progress, Notice
     VideoFinished, VideoFailed
-        With the result of the job, or a sentence. One that fails does not stop the others.
+        With the result of the job and which worker made it how, or a sentence. One that fails does
+        not stop the others.
     Finished
         With a `VideosResult`.
 
@@ -161,7 +162,7 @@ class _RunMany:
                     yield from map(Notice, whole.notices)
                     result = self.mapped.result_here(whole.result)
                     self.done.append(result)
-                    yield VideoFinished(task.about.title, result)
+                    yield VideoFinished(task.about.title, result, whole.made_by)
                 case Notice():
                     yield ended
             done, total = _extent(under_way)

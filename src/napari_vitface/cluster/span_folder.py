@@ -43,7 +43,7 @@ class SpanFolder:
     @classmethod
     def beside(cls, outputs: Outputs) -> SpanFolder:
         """That of a run, by its outputs."""
-        return cls(outputs.part.with_suffix(".spans"))
+        return cls(outputs.spans)
 
     def run(self) -> dict[str, Any]:
         """What `begin` was given; empty if there is nothing to go on from."""

@@ -6,13 +6,21 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from napari_vitface.cluster.fit import Needs, check
+from napari_vitface.cluster.fit import Needs, check, here
 from napari_vitface.cluster.working import resources_of_thread, tell, unwanted
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Result, Started
+from napari_vitface.jobs.events import (
+    Event,
+    Finished,
+    MadeBy,
+    Notice,
+    Progress,
+    Result,
+    Started,
+)
 from napari_vitface.settings.computing import Computing
 
 #: Seconds between two times that a task tells how far it is.
@@ -42,9 +50,10 @@ class WholeTask:
 
 @dataclass(frozen=True)
 class Whole:
-    """What a job ended with, and what it said on the way."""
+    """What a job ended with, by whom and how it was made, and what it said on the way."""
 
     result: Result
+    made_by: MadeBy
     notices: list[str] = field(default_factory=list)
 
 
@@ -57,8 +66,12 @@ def run_whole(task: WholeTask) -> Whole:
     else:
         check(task.needs, task.computing.device, task.computing.precision)
         arguments |= {name: value for name, value in vars(task.computing).items() if name in takes}
+    versions = dict(task.needs.versions)
+    made_by = MadeBy(here(), versions, task.needs.digest or None, task.computing)
     if "resources" in takes:
         arguments["resources"] = resources_of_thread()
+        arguments["resources"].made_by = made_by
+    began = time.monotonic()
     notices: list[str] = []
     told, total = 0.0, 0
     with closing(task.job(**arguments)) as events:  # type: ignore[type-var]
@@ -70,7 +83,8 @@ def run_whole(task: WholeTask) -> Whole:
                     total = event.total
                 case Finished(result=result):
                     tell(frames=total, of=total)
-                    return Whole(result, notices)
+                    seconds = round(time.monotonic() - began, 2)
+                    return Whole(result, replace(made_by, seconds=seconds), notices)
                 # Other stages count something else.
                 case Progress(message=""):
                     total = event.total

@@ -59,6 +59,11 @@ class Outputs:
         return cls(h5, csv, drawn, output_path(video, ".part", model=model, folder=folder))
 
     @property
+    def spans(self) -> Path:
+        """The folder of what a run on a cluster has predicted so far."""
+        return self.part.with_suffix(".spans")
+
+    @property
     def wanted(self) -> list[Path]:
         """The files that the run ends with."""
         return [self.h5, self.csv, *([self.overlay] if self.overlay else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -181,6 +182,8 @@ def predict(
             raise
         yield from run.tally.notices(source.path.name, network.name, searched=bool(run.face))
         result = run.result()
+        # What a run on a cluster left of the same is of no use any more.
+        shutil.rmtree(outputs.spans, ignore_errors=True)
         part.remove()
         yield Finished("predict", result)
 

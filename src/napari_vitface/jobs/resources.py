@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.events import Event, MadeBy
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.settings.computing import Computing
 from napari_vitface.steps import result_of
@@ -81,9 +81,15 @@ class Resources:
     ----------
     models, videos : int
         How many to keep at most (more only while more are in use).
+
+    Attributes
+    ----------
+    made_by : MadeBy or None
+        What results say of the worker of a cluster that makes them.
     """
 
     def __init__(self, models: int = 2, videos: int = 4) -> None:
+        self.made_by: MadeBy | None = None
         self._models: _Shelf[KeypointModel] = _Shelf(models, lambda model: None)
         self._videos: _Shelf[Video] = _Shelf(videos, lambda video: video.close())
 

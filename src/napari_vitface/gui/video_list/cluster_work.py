@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.cli.own_process import CommandRun
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.video_list.items import Item, Items, State
+from napari_vitface.gui.video_list.kinds import KINDS, PREDICT
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -51,6 +52,8 @@ class ClusterWork:
     """
 
     changed = Signal()
+    #: (`Item`): its results are there.
+    finished = Signal(object)
     #: The run is over: whether it came to its end.
     ended = Signal(bool)
 
@@ -85,7 +88,7 @@ class ClusterWork:
         assert kind.command is not None
         command = kind.command(alike, first, settings["cluster"])
         try:
-            self._run.start(command, {"model": settings.get("model", "")})
+            self._run.start(command, {"job": kind.job, "model": settings.get("model", "")})
         except OSError as error:
             self._session.tell(sentence_of("starting the cluster", error), "error")
             return False
@@ -107,8 +110,10 @@ class ClusterWork:
         self._clear()
         self.active, self._stopping = True, False
         self.doing = "Starting"
-        self._model = str(self._run.about.get("model", ""))
-        named = set(self._run.about.get("arguments", ()))
+        about = self._run.about
+        self._model = str(about.get("model", ""))
+        self._table = KINDS.get(about.get("job", ""), PREDICT).table
+        named = set(about.get("arguments", ()))
         self._by_path = {
             os.path.abspath(item.path): item  # noqa: PTH100 - as the run calls it
             for item in self._items
@@ -176,10 +181,11 @@ class ClusterWork:
                     message="" if made else "Was done before, with the same settings.",
                     done=result["frames"],
                     total=result["frames"],
-                    result=Path(result["h5"]),
+                    result=Path(result[self._table]),
                     model=self._model,
                     again=False,
                 )
+                self.finished.emit(item)
             case {"event": "VideoFailed", "message": message} if item is not None:
                 self._items.update(item, state=State.FAILED, message=message, speed=None)
 

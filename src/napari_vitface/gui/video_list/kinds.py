@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
-from napari_vitface.jobs.events import Result
 from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
-from napari_vitface.jobs.results.prediction import PredictResult
-from napari_vitface.jobs.results.traces import TracesResult
+from napari_vitface.settings.kind import settings_of
+from napari_vitface.settings.traces import TRACES
 
 if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import PredictOptions
@@ -60,8 +59,8 @@ class JobKind:
         own, told without opening the video. May look at the disk.
     found : callable
         (video, settings) -> a result that is there already, or None. May look at the disk.
-    result : callable
-        What the job's `Finished` holds -> the file to open with the video, or None.
+    table : str
+        The field of its result that names the file to open with the video; empty if none does.
     offered : callable
         (session, options of the Predict section, choices of the Traces section) -> settings, as
         the window is set now.
@@ -80,7 +79,7 @@ class JobKind:
     arguments: Callable[[Item, Settings], dict[str, object]]
     place: Callable[[Path, Settings], Hashable]
     found: Callable[[Path, Settings], Path | None]
-    result: Callable[[Result], Path | None]
+    table: str
     offered: Callable[[Session, PredictOptions, TraceMeasuring], Settings]
     words: Callable[[Settings], str]
     looks: bool = True
@@ -104,16 +103,23 @@ def _arguments(item: Item, settings: Settings) -> dict[str, object]:
 
 
 def _command(items: Sequence[Item], arguments: Mapping[str, object], cluster: str) -> list[str]:
-    command = ["predict", *(str(item.path) for item in items), "--json", f"--cluster={cluster}"]
+    return [*_beginning("predict", items, cluster), *_options(arguments)]
+
+
+def _beginning(command: str, items: Sequence[Item], cluster: str) -> list[str]:
+    return [command, *(str(item.path) for item in items), "--json", f"--cluster={cluster}"]
+
+
+def _options(arguments: Mapping[str, object]) -> Iterator[str]:
+    """Arguments of a job as options; what is empty or False is left out, as by default."""
     for name, value in arguments.items():
         option = f"--{name.replace('_', '-')}"
-        if isinstance(value, tuple):
+        if isinstance(value, list | tuple):
             value = ",".join(map(str, value))
         if value is True:
-            command.append(option)
-        elif name != "video" and value not in (None, False, ""):
-            command.append(f"{option}={value}")
-    return command
+            yield option
+        elif name != "video" and value is not None and value is not False and value != "":
+            yield f"{option}={value}"
 
 
 def _place(video: Path, settings: Settings) -> Hashable:
@@ -182,11 +188,15 @@ PREDICT = JobKind(
     arguments=_arguments,
     place=_place,
     found=_found,
-    result=lambda result: Path(result.h5) if isinstance(result, PredictResult) else None,
+    table="h5",
     offered=_offered,
     words=_words,
     command=_command,
 )
+
+
+#: Arguments that are no options of their own.
+_OF_TRACES = ("settings", "regions")
 
 
 def _trace_arguments(item: Item, settings: Settings) -> dict[str, object]:
@@ -196,6 +206,20 @@ def _trace_arguments(item: Item, settings: Settings) -> dict[str, object]:
     }
     arguments |= {"video": item.path, "overwrite": item.again, "white": remembered(item.path)}
     return arguments
+
+
+def _traces_command(items: Sequence[Item], arguments: Mapping[str, Any], cluster: str) -> list[str]:
+    plain = {name: value for name, value in arguments.items() if name not in _OF_TRACES}
+    declared = settings_of(TRACES.values())
+    for name, value in (arguments.get("settings") or {}).items():
+        if value != declared[name].default:
+            # Of a switch that is on by default, the option switches it off.
+            plain |= {f"no_{name}": True} if value is False else {name: value}
+    regions = [
+        f"--region={name}={','.join(map(str, region))}"
+        for name, region in (arguments.get("regions") or {}).items()
+    ]
+    return [*_beginning("traces", items, cluster), *regions, *_options(plain)]
 
 
 def _traces_offered(
@@ -217,15 +241,15 @@ def _traces_offered(
 
 def _trace_words(settings: Settings) -> str:
     folder, regions = _folder(settings), settings.get("regions") or {}
-    return "  ·  ".join(
-        (
-            ", ".join(settings.get("kinds") or ()),
-            f"in {', '.join(regions)}, as on screen" if regions else "whole frame",
-            f"{_table_words(settings)} beside each video"
-            if folder is None
-            else f"{_table_words(settings)} in {folder}",
-        )
-    )
+    tables = _table_words(settings)
+    parts = [
+        ", ".join(settings.get("kinds") or ()),
+        f"in {', '.join(regions)}, as on screen" if regions else "whole frame",
+        f"{tables} beside each video" if folder is None else f"{tables} in {folder}",
+    ]
+    if cluster := settings.get("cluster"):
+        parts.append(cluster_words(cluster))
+    return "  ·  ".join(parts)
 
 
 def _table_words(settings: Settings) -> str:
@@ -241,10 +265,11 @@ TRACES_OF_VIDEOS = JobKind(
     place=_place,
     # The job itself knows what it has made in the same way.
     found=lambda video, settings: None,
-    result=lambda result: Path(result.table) if isinstance(result, TracesResult) else None,
+    table="table",
     offered=_traces_offered,
     words=_trace_words,
     looks=False,
+    command=_traces_command,
 )
 
 KINDS: Mapping[str, JobKind] = {kind.job: kind for kind in (PREDICT, TRACES_OF_VIDEOS)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.job_run import JobRun
@@ -44,7 +45,7 @@ class ItemRun(JobRun):
             "message": " ".join(self.notices) or said,
             "done": self.total,
             "speed": getattr(result, "frames_per_second", None) or self.item.speed,
-            "result": kind.result(result),
+            "result": Path(getattr(result, kind.table)) if kind.table else None,
             "model": self.model,
             "again": False,
         }

@@ -13,7 +13,13 @@ from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.video_list.autosave import Autosave, Content
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.items import Item, Items, State, same_results
-from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
+from napari_vitface.gui.video_list.kinds import (
+    KINDS,
+    PREDICT,
+    TRACES_OF_VIDEOS,
+    JobKind,
+    Settings,
+)
 from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
 from napari_vitface.gui.video_list.video_search import measure, videos_of
@@ -26,7 +32,6 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.results.traces import TracesResult
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
@@ -76,6 +81,7 @@ class VideoQueue(Runner[ItemRun]):
         self.cluster = ClusterWork(session, self.items, self._store.path.with_name("cluster-run"))
         self._restore()
         self.cluster.changed.connect(self.changed.emit)
+        self.cluster.finished.connect(self._note_traces)
         self.cluster.ended.connect(self._on_cluster_end)
         for changed in ("inserted", "removed", "moved"):
             getattr(self.items.events, changed).connect(self._on_list)
@@ -318,8 +324,7 @@ class VideoQueue(Runner[ItemRun]):
             case Finished(result=result):
                 self.items.update(item, **run.outcome(result, self.kind))
                 self._speed = item.speed
-                if isinstance(result, TracesResult):
-                    self.traced.emit(item)
+                self._note_traces(item)
                 self._poses.note_saved(run)
                 self._over(run)
             case Cancelled():
@@ -346,6 +351,10 @@ class VideoQueue(Runner[ItemRun]):
         run.poses.clear()
         self._session.soon(self._next)
         self.changed.emit()
+
+    def _note_traces(self, item: Item) -> None:
+        if self.kind is TRACES_OF_VIDEOS:
+            self.traced.emit(item)
 
     def _on_cluster_end(self, whole: bool) -> None:
         """Go on with what was added meanwhile, or is asked for otherwise; or leave off."""

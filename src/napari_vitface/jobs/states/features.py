@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VideoError, VitFaceError
-from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
+from napari_vitface.jobs.events import Event, Finished, MadeBy, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
@@ -25,6 +25,7 @@ from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings,
 from napari_vitface.jobs.states.feature_files import described, file_of
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FeatureKind, choose
 from napari_vitface.settings.option import takes
@@ -132,7 +133,7 @@ def features(
         for each in missing:
             each.open_part(stamp, chosen)
             stack.callback(each.part.leave)
-        run = _Run(material, stamp, chosen, missing)
+        run = _Run(material, stamp, chosen, missing, shared.made_by)
         yield Started("features", len(chosen), settings=run.settings(files))
         for problem in source.problems:
             yield Notice(problem)
@@ -236,8 +237,14 @@ class _Run:
     """One video going through the extractors whose files are missing."""
 
     def __init__(
-        self, material: Material, stamp: VideoStamp, frames: range, outputs: Sequence[_Output]
+        self,
+        material: Material,
+        stamp: VideoStamp,
+        frames: range,
+        outputs: Sequence[_Output],
+        made_by: MadeBy | None = None,
     ) -> None:
+        self.made_by = made_by
         self.material = material
         self.stamp = stamp
         self.frames = frames
@@ -308,11 +315,14 @@ class _Run:
 
         total, done = len(self.frames) * len(self.outputs), 0
         told = time.monotonic()
+        made_by = None
+        if self.made_by is not None:
+            made_by = plain_data(replace(self.made_by, seconds=round(self.seconds, 2)))
         for each in self.outputs:
             try:
                 with atomic_write(each.path) as temporary:
                     writer = FeatureWriter(
-                        temporary, each.extractor.columns, each.kind.stored, each.about
+                        temporary, each.extractor.columns, each.kind.stored, each.about, made_by
                     )
                     try:
                         for rows in each.part.rows():

@@ -56,10 +56,17 @@ class FeatureWriter:
     stored : {"float16", "float32"}
     about : mapping
         Plain data, with ``frames``.
+    made_by : mapping, optional
+        The worker of a cluster that made it, and in how many seconds.
     """
 
     def __init__(
-        self, path: Path, columns: Sequence[str], stored: str, about: Mapping[str, Any]
+        self,
+        path: Path,
+        columns: Sequence[str],
+        stored: str,
+        about: Mapping[str, Any],
+        made_by: Mapping[str, Any] | None = None,
     ) -> None:
         self._path = path
         require_room(path, 0)
@@ -68,6 +75,8 @@ class FeatureWriter:
         self._file.attrs["version"] = _VERSION
         # JSON in ASCII: the limit of an attribute is 64 KB.
         self._file.attrs["about"] = json.dumps(about, sort_keys=True)
+        if made_by is not None:
+            self._file.attrs["made_by"] = json.dumps(made_by)
         width = len(columns)
         dtype = np.dtype(stored)
         rows = max(1, min(_CHUNK // (width * dtype.itemsize), 8192))

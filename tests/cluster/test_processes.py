@@ -165,6 +165,19 @@ def same_as_alone(videos: list[Path], alone: Callable[..., Path], folder: Path) 
     )
 
 
+@pytest.fixture
+def forked() -> Iterator[None]:
+    """Have Dask fork its workers off a process that has loaded PyTorch: each loads it in 10 s."""
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        context = get_mp_context()
+        context.set_forkserver_preload(["distributed", "napari_vitface.model.predictor"])
+        yield
+
+
+@pytest.mark.usefixtures("forked")
 def test_a_worker_that_is_killed_costs_its_span_alone(write_video, tiny_model, alone, tmp_path):
     # Too short to be cut.
     video = write_video(tmp_path / "mouse.mp4", 400)

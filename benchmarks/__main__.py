@@ -13,8 +13,8 @@ from benchmarks import ADDED, Row
 from benchmarks._display import display
 
 FOLDER = Path(__file__).parent
-#: Those that take an hour: they run only if they are named.
-LONG = {"facemap", "neighbours", "states"}
+#: Those that take half an hour and more: they run only if they are named.
+LONG = {"facemap", "neighbours", "states", "thousand_videos"}
 
 
 def places() -> dict[str, str]:

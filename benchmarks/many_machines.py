@@ -1,211 +1,144 @@
-"""What handing spans out costs: on this computer, and of a thousand videos on a hundred workers.
+"""Workers of this computer against as many processes without a cluster, each with one thread.
 
-Workers that predict are compared with one process that predicts the same video without a cluster,
-each with one thread. Then workers only wait, so that a hundred of them fit on one computer; spans
-are cut and queued as for a prediction, and take as long as those that were just recorded took of
-their mean. Times are a sixtieth of the real ones and the scheduler's are not, so its cost counts
-sixty times what it does.
+The processes take the next video when they are free, with nothing between them and `predict`. Both
+are ready before anything is timed, and take turns, so that other work on the computer meets both.
 """
 
 from __future__ import annotations
 
-import heapq
 import json
+import multiprocessing
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask.system
 import h5py
-import numpy as np
 
 from benchmarks import Row
-from napari_vitface.cluster import spans
-from napari_vitface.cluster.clusters import _SETTINGS, connected
+from napari_vitface.cluster.clusters import connected
 from napari_vitface.cluster.predict_many import predict_many
-from napari_vitface.jobs.events import Event, Finished, Started
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.sample import write_sample_video
 
 #: Videos that are predicted, and frames of each: too few to be cut.
-_PREDICTED, _FRAMES = 8, 60
+_PREDICTED, _FRAMES = 4, 200
+_TURNS = 3
 _OPTIONS: dict[str, Any] = {"device": "cpu", "precision": "fp32", "batch_size": 8}
-_VIDEOS, _WORKERS = 1000, 100
-#: Seconds of a video's work on a worker: ten minutes, give or take.
-_SECONDS = 600.0
-_FASTER = 60.0
-#: Empty tasks by which the cost of one is told.
-_EMPTY = 2000
 
 
 def run() -> list[Row]:
-    """Rows for one and two workers, for the simulation and for the cost of a task."""
-    rows, recorded = _speeds()
-    return rows + _simulation(_spans(np.random.default_rng(0), recorded))
-
-
-# --- predicting -----------------------------------------------------------------------------------
-
-
-def _speeds() -> tuple[list[Row], list[float]]:
-    """A row for each number of workers, and how long spans took of their mean."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Rows for one and two workers."""
     rows: list[Row] = []
-    recorded: list[float] = []
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            videos = [Path(folder) / f"{number}.mp4" for number in range(_PREDICTED)]
-            write_sample_video(videos[0], frames=_FRAMES)
-            for video in videos[1:]:
-                shutil.copy(videos[0], video)
-            alone, cpu = _alone(videos, Path(folder) / "alone")
-            for count in (1, 2):
-                rate, used, times = _together(videos, Path(folder) / f"{count}", count)
-                recorded += times
-                rows.append(
-                    (
-                        "speed of workers / as many processes",
-                        f"{count} {'worker' if count == 1 else 'workers'}, cpu fp32, a thread each",
-                        rate / (count * alone),
-                        f"{rate:.1f} against {alone:.1f} frames/s of one process; processor time "
-                        f"a frame {used / cpu:.2f} times as much",
-                    )
+    with tempfile.TemporaryDirectory() as folder:
+        videos = _videos(Path(folder), _PREDICTED, _FRAMES)
+        for count in (1, 2):
+            rates, costs = _compared(videos, Path(folder), count)
+            rows.append(
+                (
+                    "speed of workers / as many processes",
+                    f"{count} {'worker' if count == 1 else 'workers'}, cpu fp32, a thread each",
+                    statistics.median(rates),
+                    f"{min(rates):.2f} to {max(rates):.2f}; processor time a frame "
+                    f"{statistics.median(costs):.2f} times as much "
+                    f"({min(costs):.2f} to {max(costs):.2f})",
                 )
-    finally:
-        torch.set_num_threads(threads)
-    return rows, recorded
+            )
+    return rows
 
 
-def _alone(videos: list[Path], folder: Path) -> tuple[float, float]:
-    """Frames a second, and seconds of processor time a frame, without a cluster.
-
-    The first video is predicted before anything is timed: it costs seconds of loading.
-    """
-    resources = Resources()
-    seconds = began = 0.0
-    for video in (videos[0], *videos):
-        took = _seconds(
-            predict(video, output_dir=folder, resources=resources, overwrite=True, **_OPTIONS)
-        )
-        if not began:
-            began = time.process_time()
-        else:
-            seconds += took
-    used = time.process_time() - began
-    resources.close()
-    frames = _FRAMES * len(videos)
-    return frames / seconds, used / frames
+def recorded_spans() -> list[float]:
+    """How long spans of two workers took of their mean."""
+    with tempfile.TemporaryDirectory() as folder, _cluster(2) as client:
+        _together(client, _videos(Path(folder), 12, 40), Path(folder))
+        times: list[float] = []
+        for table in Path(folder).glob("*.h5"):
+            with h5py.File(table) as file:
+                made = json.loads(file.attrs["vitface"])["cluster"]["spans"]
+            times += [seconds / (last - first + 1) for first, last, _, seconds in made]
+    return [each / statistics.mean(times) for each in times]
 
 
-def _together(videos: list[Path], folder: Path, count: int) -> tuple[float, float, list[float]]:
-    """The same with workers, and how long each video took of the mean."""
-    import dask.system
+def _videos(folder: Path, count: int, frames: int) -> list[Path]:
+    videos = [folder / f"{number}.mp4" for number in range(count)]
+    write_sample_video(videos[0], frames=frames)
+    for video in videos[1:]:
+        shutil.copy(videos[0], video)
+    return videos
 
+
+def _compared(videos: list[Path], folder: Path, count: int) -> tuple[list[float], list[float]]:
+    """Speed, and seconds of processor time, of workers over those of processes, by turns."""
+    rates, costs = [], []
+    with _cluster(count) as client, _processes(count) as pool:
+        for turn in range(-1, _TURNS):
+            seconds, used = _together(client, videos, folder / f"together {count}")
+            alone, used_alone = _alone(pool, count, videos, folder / f"alone {count}")
+            # The first turn loads the model.
+            if turn >= 0:
+                rates.append(alone / seconds)
+                costs.append(used / used_alone)
+    return rates, costs
+
+
+@contextmanager
+def _cluster(count: int) -> Iterator[Any]:
     cores, dask.system.CPU_COUNT = dask.system.CPU_COUNT, count
     try:
         with connected(f"local:{count}", device="cpu") as client:
             client.wait_for_workers(count)
-            options = {"client": client, "output_dir": folder, "overwrite": True, **_OPTIONS}
-            _seconds(predict_many(videos[: 2 * count], **options))
-            found: list[float] = []
-            seconds = _seconds(predict_many(videos, **options), lambda: found.append(_used(client)))
-            used = _used(client) - found[0]
+            yield client
     finally:
         dask.system.CPU_COUNT = cores
-    frames = _FRAMES * len(videos)
-    return frames / seconds, used / frames, _recorded(folder)
+
+
+def _together(client: Any, videos: list[Path], folder: Path) -> tuple[float, float]:
+    """Seconds of the clock, from the call to the last table, and of the workers' processors."""
+    used, began = _used(client), time.perf_counter()
+    for _ in predict_many(videos, client=client, output_dir=folder, overwrite=True, **_OPTIONS):
+        pass
+    return time.perf_counter() - began, _used(client) - used
 
 
 def _used(client: Any) -> float:
-    """Seconds of processor time of all workers."""
     return float(sum(client.run(time.process_time).values()))
 
 
-def _seconds(events: Iterator[Event], begun: Any = lambda: None) -> float:
-    """From the moment that the model is loaded and the video seen to the tables on disk."""
-    began = 0.0
-    for event in events:
-        if isinstance(event, Started):
-            begun()
-            began = time.perf_counter()
-        if isinstance(event, Finished):
-            return time.perf_counter() - began
-    raise AssertionError("a job ends")
+# --- without a cluster ----------------------------------------------------------------------------
+
+_resources: Resources
 
 
-def _recorded(folder: Path) -> list[float]:
-    times: list[float] = []
-    for table in folder.glob("*.h5"):
-        with h5py.File(table) as file:
-            made = json.loads(file.attrs["vitface"])["cluster"]["spans"]
-        times += [seconds / (last - first + 1) for first, last, _, seconds in made]
-    return [each / statistics.mean(times) for each in times]
+def _processes(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
 
 
-# --- waiting --------------------------------------------------------------------------------------
+def _begin() -> None:
+    import torch
+
+    global _resources
+    torch.set_num_threads(1)
+    _resources = Resources()
 
 
-def _simulation(waits: Sequence[float]) -> list[Row]:
-    import dask
-    from distributed import Client, LocalCluster
-
-    with (
-        dask.config.set(_SETTINGS),
-        LocalCluster(
-            n_workers=_WORKERS,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            memory_limit=0,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        began, used = time.monotonic(), time.process_time()
-        client.gather(client.map(time.sleep, [wait / _FASTER for wait in waits], pure=False))
-        seconds, used = (time.monotonic() - began) * _FASTER, time.process_time() - used
-        began = time.monotonic()
-        client.gather(client.map(time.sleep, [0] * _EMPTY, pure=False))
-        empty = (time.monotonic() - began) / _EMPTY
-    ideal = sum(waits) / _WORKERS
-    return [
-        (
-            "time / ideal",
-            f"{_VIDEOS} videos on {_WORKERS} workers, {_FASTER:.0f} times as fast",
-            seconds / ideal,
-            f"{len(waits)} spans, ideally {ideal / 3600:.2f} hours; without any cost of handing "
-            f"out {_in_turn(waits) / ideal:.3f}; {used / len(waits) * 1e3:.1f} ms of processor "
-            "time a span",
-        ),
-        (
-            "cost of a task / a span",
-            "an empty task, scheduler and workers in one process",
-            empty / (sum(waits) / len(waits)),
-            f"{empty * 1e3:.1f} ms",
-        ),
-    ]
+def _alone(
+    pool: ProcessPoolExecutor, count: int, videos: Sequence[Path], folder: Path
+) -> tuple[float, float]:
+    began = time.perf_counter()
+    used = sum(pool.map(_predict, videos, [folder] * len(videos)))
+    return time.perf_counter() - began, used
 
 
-def _in_turn(waits: Sequence[float]) -> float:
-    """Seconds until all is done if whoever is free takes the next one at once."""
-    free = [0.0] * _WORKERS
-    for wait in waits:
-        heapq.heappush(free, heapq.heappop(free) + wait)
-    return max(free)
-
-
-def _spans(rng: np.random.Generator, recorded: Sequence[float]) -> list[float]:
-    """How long each span takes, of videos of several lengths."""
-    videos = _SECONDS * rng.lognormal(0, 0.5, _VIDEOS)
-    size = spans.seconds_of_span(float(videos.sum()), _WORKERS)
-    waits: list[float] = []
-    for seconds in videos:
-        count = max(1, round(float(seconds) / size))
-        waits += (float(seconds) / count * rng.choice(recorded, count)).tolist()
-    return waits
+def _predict(video: Path, folder: Path) -> float:
+    """Predict a video; seconds of this process's processor time."""
+    began = time.process_time()
+    for _ in predict(video, output_dir=folder, resources=_resources, overwrite=True, **_OPTIONS):
+        pass
+    return time.process_time() - began

@@ -112,7 +112,7 @@ class ClusterWork:
         self.doing = "Starting"
         about = self._run.about
         self._model = str(about.get("model", ""))
-        self._table = KINDS.get(about.get("job", ""), PREDICT).table
+        self._kind = KINDS.get(about.get("job", ""), PREDICT)
         named = set(about.get("arguments", ()))
         self._by_path = {
             os.path.abspath(item.path): item  # noqa: PTH100 - as the run calls it
@@ -178,10 +178,10 @@ class ClusterWork:
                 self._items.update(
                     item,
                     state=State.DONE,
-                    message="" if made else "Was done before, with the same settings.",
+                    message="" if made else self._kind.was_before,
                     done=result["frames"],
                     total=result["frames"],
-                    result=Path(result[self._table]),
+                    result=Path(result[self._kind.table]),
                     model=self._model,
                     again=False,
                 )

@@ -13,13 +13,7 @@ from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.video_list.autosave import Autosave, Content
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.items import Item, Items, State, same_results
-from napari_vitface.gui.video_list.kinds import (
-    KINDS,
-    PREDICT,
-    TRACES_OF_VIDEOS,
-    JobKind,
-    Settings,
-)
+from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
 from napari_vitface.gui.video_list.list_store import Store, entry_of
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
 from napari_vitface.gui.video_list.video_search import measure, videos_of
@@ -283,13 +277,8 @@ class VideoQueue(Runner[ItemRun]):
                 self.items.update(item, state=State.FAILED, message=message)
                 self._next()
             elif found is not None:
-                self.items.update(
-                    item,
-                    state=State.DONE,
-                    message=kind.was_before,
-                    result=found,
-                    model=settings.get("model", ""),
-                )
+                before = {"state": State.DONE, "message": kind.was_before, "result": found}
+                self.items.update(item, **before, model=settings.get("model", ""))
                 self._next()
             else:
                 self._begin(item)
@@ -353,7 +342,7 @@ class VideoQueue(Runner[ItemRun]):
         self.changed.emit()
 
     def _note_traces(self, item: Item) -> None:
-        if self.kind is TRACES_OF_VIDEOS:
+        if self.kind.job == "traces":
             self.traced.emit(item)
 
     def _on_cluster_end(self, whole: bool) -> None:

@@ -337,6 +337,14 @@ def test_several_features_and_a_crop_that_follows_the_face(
     assert "are not there for one.mp4, two.mp4" in section.picture.text()
 
 
+def drawn(view: Any) -> dict[str, str]:
+    """Colours of the lines of the means around onsets."""
+    return {
+        label.text: sample.item.opts["pen"].color().name()
+        for sample, label in view.plot.plotItem.legend.items
+    }
+
+
 def test_responses_of_trials_and_of_events(
     dock: ViTFaceDock, videos: list[Path], qtbot: Any, tmp_path: Path
 ) -> None:
@@ -394,6 +402,11 @@ def test_responses_of_trials_and_of_events(
     view.rows.setCurrentText("means")
     means = {(row[0], row[1]): row for row in view.table.cells}
     assert means["down", "down"][2] == "2"
+    # In the colours that the labels have on the timeline, also when they change.
+    session.annotating.recolour("down", "#d55e00")
+    qtbot.waitUntil(lambda: drawn(view)["down (n = 2)"] == "#d55e00")
+    labels = {each.name: each.colour for each in session.annotating.labels}
+    assert drawn(view)["across (n = 2)"] == labels["across"]
     plotted.toolbar.around_button.setChecked(False)
     assert plotted.plot.isVisible()
     assert not view.isVisible()

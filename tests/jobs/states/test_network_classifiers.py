@@ -12,10 +12,14 @@ import torch
 from safetensors import safe_open
 
 from napari_vitface.errors import CheckpointError, VitFaceError
-from napari_vitface.jobs.events import Notice
+from napari_vitface.jobs.events import Event, Notice, Progress
 from napari_vitface.jobs.states.predict import predict_states
 from napari_vitface.jobs.states.train import train_states
-from napari_vitface.model.checkpoint import find_model, load_network
+from napari_vitface.model.building import create_backbone
+from napari_vitface.model.checkpoint import find_model, load_network, save_checkpoint
+from napari_vitface.model.network import KeypointNetwork
+from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.sample.states import ONSET, write_states_sample
 from napari_vitface.states.model_file import load_states_model, save_states_model
 from napari_vitface.training import class_token
@@ -107,6 +111,27 @@ def test_blocks_are_trained_and_what_tells_states_is_their_class_token() -> None
 def test_a_baseline_of_single_frames_is_refused(mice) -> None:
     with pytest.raises(VitFaceError, match="takes no baseline"):
         list(train_states(mice, classifier="finetune", **{**QUICK, "baseline": "both"}))
+
+
+@pytest.mark.parametrize("classifier", ["probe", "finetune"])
+def test_a_model_without_a_class_token_is_refused_before_frames_are_looked_at(
+    mice, tmp_path, classifier
+) -> None:
+    backbone = create_backbone(
+        "vit_wee_patch16_reg1_gap_256", (64, 96), 1, depth=2, embed_dim=48, num_heads=3
+    )
+    model = tmp_path / "patches-alone.safetensors"
+    network = KeypointNetwork(backbone, KeypointSet(("eye", "nose tip")), "heatmap")
+    save_checkpoint(
+        model, network, Preprocessing((64, 96)), training={"data": "none", "licence": "none"}
+    )
+    file = tmp_path / "m.vitstate"
+    training = train_states(mice, output=file, classifier=classifier, model=str(model), **QUICK)
+    seen: list[Event] = []
+    with pytest.raises(VitFaceError, match="patches-alone has no class token, from which the"):
+        seen.extend(training)
+    assert not any(isinstance(each, Progress) for each in seen)
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("outputs", [2, 3, 1])

@@ -63,6 +63,19 @@ def test_a_label_that_has_nothing_to_do_with_the_face_comes_out_at_chance(sample
     assert any("and no more were made" in each for each in evaluation.sentences)
 
 
+def test_order_within_animals_is_told_apart_from_a_line_that_carries_over(samples_of) -> None:
+    # The state moves one feature, but each animal's own level of it moves it far more.
+    samples = samples_of(state=2, animal=30, animals=4, trials=8)
+    evaluation = evaluated(samples, permutations=19)
+    assert evaluation.trials.interval[0] <= 0.5
+    assert evaluation.permutations.p <= 0.05
+    assert any("no better than chance" in each for each in evaluation.sentences)
+    assert any(
+        each.startswith("Trials of one animal are put in order better than by chance, then, but")
+        for each in evaluation.sentences
+    )
+
+
 def test_a_state_that_shows_is_found_on_animals_never_seen(samples_of) -> None:
     samples = samples_of(state=3, animals=5)
     evaluation = evaluated(samples, permutations=19)

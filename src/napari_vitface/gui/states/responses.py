@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_vitface.events.labels import PALETTE
+from napari_vitface.events.labels import colours_of
 from napari_vitface.events.trials import Trials
 from napari_vitface.gui.states.classifying import Classifying, StatesRun
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
@@ -118,7 +119,8 @@ class Responses:
         if opened is None or traces is None:
             return
         count = len(opened.video)
-        fitted = [trace.of_length(count) for trace in traces]
+        colours = colours_of([trace.name for trace in traces], self._annotating.labels)
+        fitted = [replace(trace.of_length(count), colour=colours[trace.name]) for trace in traces]
         self._session.put_traces(opened, fitted, opened.elsewhere)
 
     # ----------------------------------------------------------------- what is shown
@@ -130,6 +132,12 @@ class Responses:
         if self.of_table is not None:
             found["table"] = "trials of the table"
         return {**found, "video": "events of this video"}
+
+    @property
+    def colours(self) -> dict[str, str]:
+        """Of the states that are shown: those that labels of their names have on the timeline."""
+        states = self.shown.states if self.shown is not None else []
+        return colours_of(states, self._annotating.labels)
 
     def watch(self, watched: bool) -> None:
         """Keep what is shown up to date, as long as somebody looks."""
@@ -321,7 +329,6 @@ def similarity_traces(
                 name,
                 samples=np.ascontiguousarray(samples[:, k]),
                 of="correlation",
-                colour=PALETTE[k % len(PALETTE)],
             )
             for k, name in enumerate(names)
         ]

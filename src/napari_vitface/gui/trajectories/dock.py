@@ -210,7 +210,7 @@ class TrajectoriesDock(DockedWidget):
             sources = responses.sources
             place = list(sources).index(responses.source)
             self.around.set_sources(list(sources.values()), place)
-            self.around.show_responses(responses.shown, responses.waiting)
+            self.around.show_responses(responses.shown, responses.waiting, responses.colours)
 
     def _choose_source(self, place: int) -> None:
         if self.session is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.events.labels import PALETTE
 from napari_vitface.gui.numbers_table import NumbersTable
 from napari_vitface.gui.section import WrappedLabel, set_role
 from napari_vitface.gui.trajectories.peri_event import PeriEvent
@@ -50,6 +49,7 @@ class PeriEventView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: PeriEvent | None = None
+        self._colours: Mapping[str, str] = {}
         self._text = QColor("#ffffff")
         self.source = _box("Whose responses are shown")
         self.trace = _box("Which trace is plotted")
@@ -105,9 +105,11 @@ class PeriEventView(QWidget):
         self.source.setCurrentIndex(chosen)
         self.source.blockSignals(False)
 
-    def show_responses(self, shown: PeriEvent | None, waiting: str = "") -> None:
-        """Show other responses; None with a sentence on what is missing."""
-        self._shown = shown
+    def show_responses(
+        self, shown: PeriEvent | None, waiting: str = "", colours: Mapping[str, str] | None = None
+    ) -> None:
+        """Show other responses, states in their colours; None: what is missing."""
+        self._shown, self._colours = shown, colours or {}
         self.split.setVisible(shown is not None)
         for widget in (self.trace, self.rows, self.copy_button, self.save_button):
             widget.setEnabled(shown is not None)
@@ -153,10 +155,9 @@ class PeriEventView(QWidget):
         faint = QColor(self._text)
         faint.setAlpha(110)
         self.plot.addItem(pg.InfiniteLine(0, pen=pg.mkPen(faint)))
-        colours = dict(zip(shown.states, cycle(PALETTE), strict=False))
         for curve in shown.curves:
             if curve.trace == self.trace.currentText():
-                self._draw_curve(curve, QColor(colours[curve.state]))
+                self._draw_curve(curve, QColor(self._colours[curve.state]))
         unit = "seconds" if shown.timed else "frames"
         self.plot.setLabel("bottom", f"{unit} from the onset")
         self.plot.setLabel("left", shown.quantity)

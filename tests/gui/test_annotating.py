@@ -203,6 +203,25 @@ def test_a_project_takes_over_what_was_drawn_before_it_was_there(
     assert Project.open(folder).video("mouse") is not None
 
 
+def test_nothing_is_drawn_that_would_be_left_behind_while_events_move_into_a_project(
+    session: Workbench, annotating: Annotating, pump: Pump, tmp_path: Path, hints: list[str]
+) -> None:
+    annotating.draw("groom", 5, 12)
+    drawn: list[bool] = []
+
+    def draw() -> None:
+        if annotating.documents.opening:
+            drawn.append(annotating.draw("rest", 20, 22))
+
+    annotating.documents.changed.connect(draw)
+    session.labelling.documents.create(tmp_path / "project", KeypointSet(("nose",)), "Ann")
+    pump.until(lambda: _kept_in(annotating) == tmp_path / "project")
+    assert drawn
+    assert not any(drawn)
+    assert "being opened" in hints[-1]
+    assert spans(annotating) == [(5, 12, "groom")]
+
+
 def test_the_videos_of_a_project_share_its_labels(
     session: Workbench,
     annotating: Annotating,

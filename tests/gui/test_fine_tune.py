@@ -14,7 +14,6 @@ import pytest
 
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
-from napari_vitface.gui.fine_tune.training_run import TrainingRun
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.label_reading import read_labels
@@ -518,54 +517,6 @@ def test_one_press_ends_with_a_better_model_in_use(
     found = session.current.poses.xy[1:28:2, 0]
     truth = np.array([spot_at(frame) for frame in range(1, 28, 2)])
     assert np.median(np.linalg.norm(found - truth, axis=1)) < before
-
-
-def answered(dock: ViTFaceDock, qtbot: Any, button: str, close: Callable[[], Any]) -> str:
-    """Close something, press a button of the question that comes, and return what was asked."""
-    from qtpy.QtCore import QTimer
-
-    asked: list[str] = []
-
-    def answer() -> None:
-        question = dock.closing.question
-        assert question is not None
-        asked.append(f"{question.text()} {question.informativeText()}")
-        press(qtbot, next(each for each in question.buttons() if each.text() == button))
-
-    QTimer.singleShot(500, answer)
-    close()
-    (text,) = asked
-    return text
-
-
-@pytest.mark.window
-def test_closing_the_window_or_the_dock_asks_while_a_model_is_trained(
-    dock: ViTFaceDock, qtbot: Any, video_path: Path, tmp_path: Path
-) -> None:
-    session, window = dock.session, dock.window()
-    session.add_video(open_for_window(video_path))
-    holder = _holder(dock)
-    run = TrainingRun("face", tmp_path / "face", "tiny", status="running", step=40, steps=300)
-    session.fine_tune.run = run
-    text = answered(dock, qtbot, "Keep open", window.close)
-    assert "face is being trained at step 40 of 300. Close napari?" in text
-    assert "Continue in section 5 (Fine-tune) goes on from there" in text
-    assert window.isVisible()
-    text = answered(dock, qtbot, "Keep open", holder.title.close_button.click)
-    assert "Close the dock?" in text
-    assert dock.isVisible()
-    assert run.status == "running"
-    assert not session.closed
-    answered(dock, qtbot, "Stop and close", holder.title.close_button.click)
-    assert session.closed
-    assert run.status == "cancelling"
-
-
-def _holder(dock: Any) -> Any:
-    """napari's dock around ours."""
-    while not hasattr(dock, "destroyOnClose"):
-        dock = dock.parent()
-    return dock
 
 
 @pytest.mark.window

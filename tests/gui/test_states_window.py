@@ -292,6 +292,27 @@ def test_what_fails_is_said_where_it_was_pressed(
     assert "trials.csv" in section.error.text()
 
 
+def test_what_was_opened_last_is_what_is_said(
+    dock: ViTFaceDock, videos: list[Path], qtbot: Any, tmp_path: Path
+) -> None:
+    states, error = dock.session.classifying, dock.states_section.error
+    table, bad = tmp_path / "trials.csv", tmp_path / "bad.csv"
+    table.write_text("video,animal,kind\none.mp4,a,x\ntwo.mp4,b,y\n")
+    bad.write_text("video,animal,kind\n")
+    assert states.open_table(table)
+    dock.states_section.form.label.setCurrentText("kind")
+    videos[1].unlink()
+    dock.states_section.train_button.click()
+    qtbot.waitUntil(lambda: not states.runner.active)
+    assert "two.mp4" in error.text()
+    assert "is not there" in error.text()
+    assert not states.open_table(bad)
+    assert "holds no trials" in error.text()
+    videos[1].write_bytes(videos[0].read_bytes())
+    assert states.open_table(table)
+    assert error.text() == ""
+
+
 def test_events_are_asked_for_where_there_are_none(dock: ViTFaceDock, videos: list[Path]) -> None:
     dock.session.add_video(open_video(videos[0]))
     dock.states_section.events_button.click()
@@ -406,7 +427,7 @@ def test_responses_of_trials_and_of_events(
     session.annotating.recolour("down", "#d55e00")
     qtbot.waitUntil(lambda: drawn(view)["down (n = 2)"] == "#d55e00")
     labels = {each.name: each.colour for each in session.annotating.labels}
-    assert drawn(view)["across (n = 2)"] == labels["across"]
+    assert drawn(view)["across (n = 1)"] == labels["across"]
     plotted.toolbar.around_button.setChecked(False)
     assert plotted.plot.isVisible()
     assert not view.isVisible()

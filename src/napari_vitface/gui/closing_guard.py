@@ -1,8 +1,10 @@
-"""Asking before a training is stopped because its window, or the dock, is closed."""
+"""Asking before long work is stopped because its window, or the dock, is closed."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 from qtpy.QtCore import QEvent, QObject
@@ -12,8 +14,27 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import why_not_kept
 
 
+@dataclass(frozen=True)
+class Running:
+    """What would be stopped, in words.
+
+    Attributes
+    ----------
+    title : str
+    now : str
+        How far it is, a sentence.
+    then : str
+        What closing does to it, and what is kept.
+    """
+
+    title: str
+    now: str
+    then: str
+
+
 class ClosingGuard(QObject):
-    """Keeps window and dock open while a model is trained, unless the user says otherwise.
+    """Keeps window and dock open while a model or a classifier is trained, or states are told of
+    many videos, unless the user says otherwise.
 
     Parameters
     ----------
@@ -64,7 +85,7 @@ class ClosingGuard(QObject):
             vars(holder).pop("destroyOnClose", None)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Stop the window's closing if the user wants the training to go on."""
+        """Stop the window's closing if the user wants what runs to go on."""
         if event.type() == QEvent.Type.Close and watched is self._window:
             # A program that closes a viewer takes its layers away first, and is not asked.
             by_user = event.spontaneous() or len(self._session.viewer.layers) > 0
@@ -74,30 +95,57 @@ class ClosingGuard(QObject):
         return False
 
     def may_close(self, what: str) -> bool:
-        """Whether nothing is trained, or the user lets it be stopped."""
-        run = self._session.fine_tune.run
-        if self._session.closed or run is None or not run.active:
+        """Whether nothing long is running, or the user lets it be stopped."""
+        running = [] if self._session.closed else list(self._running())
+        if not running:
             return True
         if self.question is not None:
             return False
         question = self.question = QMessageBox(self._dock)
         question.setIcon(QMessageBox.Icon.Question)
-        question.setWindowTitle("A model is being trained")
-        reached = f" at step {run.step:,} of {run.steps:,}".replace(",", " ") if run.steps else ""
-        question.setText(f"The model {run.name} is being trained{reached}. Close {what}?")
-        kept = (
-            "What it has reached is kept: open the video again, and Continue in section 5 "
-            "(Fine-tune) goes on from there."
-        )
-        lost = why_not_kept(run.folder) if run.settings else ""
-        question.setInformativeText(f"Closing stops the training. {lost or kept}")
+        question.setWindowTitle(running[0].title)
+        question.setText(f"{' '.join(each.now for each in running)} Close {what}?")
+        question.setInformativeText("\n".join(each.then for each in running))
         keep = question.addButton("Keep open", QMessageBox.ButtonRole.RejectRole)
         stop = question.addButton("Stop and close", QMessageBox.ButtonRole.DestructiveRole)
         question.setDefaultButton(keep)
         question.setEscapeButton(keep)
         try:
             question.exec_()
-            return question.clickedButton() is stop or not run.active
+            return question.clickedButton() is stop or not list(self._running())
         finally:
             self.question = None
             question.deleteLater()
+
+    def _running(self) -> Iterator[Running]:
+        tuned = self._session.fine_tune.run
+        if tuned is not None and tuned.active:
+            reached = f" at step {tuned.step:,} of {tuned.steps:,}".replace(",", " ")
+            kept = (
+                "What it has reached is kept: open the video again, and Continue in section 5 "
+                "(Fine-tune) goes on from there."
+            )
+            lost = why_not_kept(tuned.folder) if tuned.settings else ""
+            yield Running(
+                "A model is being trained",
+                f"The model {tuned.name} is being trained{reached if tuned.steps else ''}.",
+                f"Closing stops the training. {lost or kept}",
+            )
+        classifying = self._session.classifying
+        run = classifying.runner.run
+        if run is None or not run.active:
+            return
+        if run.work == "train":
+            yield Running(
+                "A classifier is being trained",
+                "A classifier of states is being trained.",
+                "Closing stops the training, and nothing of it is kept.",
+            )
+        elif run.work == "predict all":
+            told = classifying.told_of_all
+            done = len({trial.video for trial in told.trials}) if told is not None else 0
+            yield Running(
+                "States are being predicted",
+                f"States were told of {done} of {classifying.asked_of} videos.",
+                "Closing stops here. The tables beside the videos that are done stay.",
+            )

@@ -167,7 +167,9 @@ class Runner(Generic[R]):
         self.run.status = "cancelling"
         if self._request is not None:
             self._request.cancel()
-        self.changed.emit()
+        if not self._session.closed:
+            # What is left of the widgets of a window that goes must not be reached any more.
+            self.changed.emit()
 
     def _fail(self, run: R, message: str) -> None:
         # The section that shows the run says it; telling the session would say it twice.

@@ -52,7 +52,8 @@ class Importance:
     ----------
     names : tuple of str
     worth : (G,) float64
-        By how much the score of held-out frames falls: ROC area, or r.
+        By how much the probability of the true state falls on held-out frames, or r. (ROC area
+        does not fall where states are told with much to spare.)
     shape : (rows, columns) or None
         Of the cells, where groups are places on the face.
     faithfulness : Faithfulness
@@ -117,13 +118,13 @@ def importance(
         labels, first = samples.frame_labels[rows], half[samples.trial[rows]]
         if not (_can_score(labels[first]) and _can_score(labels[~first])):
             continue
-        whole = held_figure(fitted.predict(values[first]), labels[first], samples.graded)
+        whole = _sureness(fitted.predict(values[first]), labels[first], samples.graded)
         for group in range(len(groups.names)):
             if group % 20 == 0:
                 yield f"What it is told by, {len(kept) + 1} of {len(judged.splits)}"
             mixed = _mixed(values[first], of_column == group, rng)
             said = fitted.predict(mixed)
-            worth[group] += whole - held_figure(said, labels[first], samples.graded)
+            worth[group] += whole - _sureness(said, labels[first], samples.graded)
         kept.append((fitted, values[~first], labels[~first], of_column))
     worth /= max(1, len(kept))
     found = _deletion(kept, np.argsort(-worth), samples.graded, rng)
@@ -172,6 +173,14 @@ def _deletion(
             scores.append(held_figure(fitted.predict(mixed), labels, graded))
     points = np.array(scores).reshape(len(_SHARES), -1).mean(axis=1)
     return float((points[1:] + points[:-1]) @ np.diff(_SHARES) / 2)
+
+
+def _sureness(said: NDArray[np.float64], labels: NDArray[Any], graded: bool) -> float:
+    """Mean probability of the true state, each state weighing the same; or r."""
+    if graded:
+        return held_figure(said, labels, graded)
+    there = [k for k in np.unique(labels) if k < said.shape[1]]
+    return float(np.mean([said[labels == k, k].mean() for k in there]))
 
 
 def held_figure(said: NDArray[np.float64], labels: NDArray[Any], graded: bool) -> float:

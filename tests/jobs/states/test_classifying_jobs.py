@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from napari_vitface.jobs.states.evaluate import evaluate_states
 from napari_vitface.jobs.states.features import features
 from napari_vitface.jobs.states.predict import predict_states
 from napari_vitface.jobs.states.report import report_states
+from napari_vitface.jobs.states.report_page import write_report
 from napari_vitface.jobs.states.train import train_states
 from napari_vitface.sample.states import FRAMES, ONSET, STATES, StateTrial, write_states_sample
 from napari_vitface.states import classifiers
@@ -181,6 +183,16 @@ def test_a_report_has_every_figure(trained, tmp_path) -> None:
     assert page.count("data:image/png;base64,") == 5
     for sentence in trained.result.evaluation.sentences:
         assert sentence.split(":")[0] in page
+
+
+def test_where_no_place_matters_by_itself_the_report_draws_none(trained, tmp_path) -> None:
+    model = load_states_model(trained.file)
+    nothing = tuple((name, 0.0) for name, _ in model.about.foremost)
+    model = replace(model, about=replace(model.about, foremost=nothing))
+    write_report(tmp_path / "report.html", model, "m")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No place matters by itself" in page
+    assert "Is it true?" not in page
 
 
 def test_a_classifier_is_judged_on_other_trials_and_told_which_animals_it_knows(

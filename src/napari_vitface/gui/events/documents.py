@@ -90,6 +90,8 @@ class EventDocuments:
     def _open(self, opened: OpenVideo, project: Project | None) -> None:
         path, before = opened.path, opened.events
         drawn = tuple(before.document.events) if before is not None else None
+        # What is drawn while they move elsewhere would be left behind.
+        self.release(opened)
         self._opening.add(path)
 
         def work() -> VideoEvents:
@@ -104,9 +106,11 @@ class EventDocuments:
             if isinstance(result, Exception):
                 self.problem = sentence_of("opening the events", result)
                 self._session.tell(self.problem, "error")
+                self.changed.emit()
             else:
                 self._take(path, result)
-            self.changed.emit()
+                # A project may have been opened or made meanwhile.
+                self._follow()
 
         self._session.in_background(work, done)
 
@@ -116,7 +120,6 @@ class EventDocuments:
         if now is None:
             _close(events.document)
             return
-        self.release(now)
         now.events = events
         for problem in events.document.problems:
             self._session.tell(problem, "warning")

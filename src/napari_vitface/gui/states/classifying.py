@@ -100,6 +100,7 @@ class Classifying:
         #: What was said of all videos the last time that this was asked, and of how many it was.
         self.told_of_all: PredictStatesResult | None = None
         self.asked_of = 0
+        self.runner.started.connect(self._on_started)
         session.crop_changed.connect(self._on_crop)
         session.video_changed.connect(self._plot)
 
@@ -114,11 +115,20 @@ class Classifying:
         opened = self._session.current
         self._drawn = opened.crop if opened is not None else self._drawn
 
+    def _on_started(self) -> None:
+        self.problem = ""
+
+    def _forget_failure(self) -> None:
+        """What was opened since is what there is something to say of."""
+        if self.runner.failure:
+            self.runner.run = None
+
     # ----------------------------------------------------------------- trials
 
     def open_table(self, path: Path) -> bool:
         """Train on the trials of a table."""
         self.problem = ""
+        self._forget_failure()
         try:
             self.trials = read_trials(path)
         except Exception as error:
@@ -143,6 +153,7 @@ class Classifying:
     def make_table(self, path: Path, videos: Sequence[AnnotatedVideo]) -> bool:
         """Write a table in which each event is a trial, and train on it."""
         self.problem = ""
+        self._forget_failure()
         try:
             write_trials(path, videos)
         except Exception as error:
@@ -269,6 +280,7 @@ class Classifying:
 
     def use_model(self, path: Path) -> None:
         """Use a classifier that was trained before."""
+        self._forget_failure()
         self.model = path
         self.told_of_all = None
         if self.trained is not None and Path(self.trained.model) != path:

@@ -53,6 +53,19 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
     ]
 
 
+def without_video(session: Session) -> list[str]:
+    """Names of videos of the current project that are not there, though their events are."""
+    current = session.current
+    if current is None or current.in_project is None:
+        return []
+    project = current.in_project.project
+    return [
+        entry.name
+        for entry in project.videos
+        if entry.path is None and project.events_path(entry).exists()
+    ]
+
+
 def _videos_in(folder: Path) -> list[Path]:
     """Files that events lie beside."""
     ending = "_vitface_events.tsv"

@@ -22,6 +22,7 @@ from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.states.event_trials import without_video
 from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
 from napari_vitface.gui.states.told_table import ToldTable
@@ -158,6 +159,11 @@ class StatesSection(Section):
             self.error.say("There are no events yet: draw some on the timeline.", "info")
             self._open_dock(EVENTS)
             return
+        if gone := without_video(self._session):
+            names = ", ".join(gone)
+            self._session.tell(
+                f"Left out, for there are events but the video is not there: {names}.", "warning"
+            )
         dialog = TrialsDialog(videos, path, self)
         if dialog.exec_():
             self._states.make_table(path, dialog.videos())

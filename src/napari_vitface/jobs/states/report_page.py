@@ -197,22 +197,39 @@ def _why(model: StatesModel) -> list[str]:
     if about.faithfulness is None:
         return []
     body = ["<h2>What it is told by</h2>"]
+    if not about.foremost or about.foremost[0][1] <= 0:
+        # An order of places that are worth nothing is none, and there is nothing to draw.
+        return [
+            *body,
+            f"<p>No place matters by itself: {_what_falls(about)} does not fall on frames of "
+            f"{escape(about.evaluation.unit)}s left out when the features of one are taken from "
+            "other frames. What one says, others say too.</p>",
+        ]
     worth, face = model.pictures.get("importance"), model.pictures.get("face")
     if worth is not None and face is not None:
         body.append(image(_on_face(worth, face, about)))
     else:
-        rows = [["feature", "loss of score"]]
+        rows = [["feature", "loss"]]
         rows += [[name, f"{value:.3f}"] for name, value in about.foremost]
         body.append(table(rows))
     found, random = about.faithfulness.found, about.faithfulness.random
     better = "sooner than" if found < random else "no sooner than"
     body.append(
-        f"<p class='small'>Loss of score on frames of {escape(about.evaluation.unit)}s left out "
-        "when the features of a place are taken from other frames. Is it true? On other trials the "
-        f"score falls {better} in random order when places are mixed up from the most important "
+        f"<p class='small'>Loss: by how much {_what_falls(about)} falls on frames of "
+        f"{escape(about.evaluation.unit)}s left out when the features of a place are taken from "
+        f"other frames. Is it true? On other trials the {_score(about)} "
+        f"falls {better} in random order when places are mixed up from the most important "
         f"on: {found:.2f} is left on average, in random order {random:.2f}.</p>"
     )
     return body
+
+
+def _what_falls(about: About) -> str:
+    return "the probability of the true state" if about.states else "r"
+
+
+def _score(about: About) -> str:
+    return "ROC area" if about.states else "r"
 
 
 def _on_face(worth: np.ndarray, face: np.ndarray, about: About) -> Figure:
@@ -232,7 +249,7 @@ def _on_face(worth: np.ndarray, face: np.ndarray, about: About) -> Figure:
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     plain.set_title("mean face of the training", fontsize=9)
     drawn.set_title("permutation importance of cells", fontsize=9)
-    figure.colorbar(heat, ax=drawn, shrink=0.8, label="loss of score")
+    figure.colorbar(heat, ax=drawn, shrink=0.8, label="loss")
     return figure
 
 

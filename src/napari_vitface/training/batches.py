@@ -179,11 +179,21 @@ class Features:
 
     def inputs(self, rows: slice | NDArray[np.intp]) -> tuple[Tensor, ...]:
         """Arguments of the head for some of the frames."""
+        prefix, patches = (tokens[rows].float() for tokens in self._tokens())
+        return prefix, patches, self._preprocessing.normalise(self._images(rows).to(prefix.device))
+
+    def subset(self, rows: NDArray[np.intp]) -> Features:
+        """The features of some of the frames."""
+        part = Features(self.frames.subset(rows), self._preprocessing)
+        prefix, patches = self._tokens()
+        part._prefix, part._patches = [prefix[rows]], [patches[rows]]
+        return part
+
+    def _tokens(self) -> tuple[Tensor, Tensor]:
         if len(self._prefix) > 1:
             self._prefix = [torch.cat(self._prefix)]
             self._patches = [torch.cat(self._patches)]
-        prefix, patches = self._prefix[0][rows].float(), self._patches[0][rows].float()
-        return prefix, patches, self._preprocessing.normalise(self._images(rows).to(prefix.device))
+        return self._prefix[0], self._patches[0]
 
     def _images(self, rows: slice | NDArray[np.intp]) -> Tensor:
         return torch.from_numpy(self.frames.inputs[rows])

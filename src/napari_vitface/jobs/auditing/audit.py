@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 #: Blocks of time; the labels of each are judged by a model trained on the others.
 FOLDS = 4
-#: Work is told in training steps; drawing or reading an image is about so much of one.
-_DRAWING, _READING = 0.1, 0.1
+#: Work is told in training steps of a head; about so much of one, on a CPU, is reading or drawing
+#: an image, its features, and more is a step of a network on drawn faces.
+_READING, _DRAWING, _FEATURES, _DRAWN_STEP = 0.4, 1.2, 0.2, 7
 
 
 def audit(
@@ -52,7 +53,7 @@ def audit(
 ) -> Iterator[Event]:
     """Rank labels that are probably wrong.
 
-    The labels of each recording are cut into blocks of time. For each block a small network is
+    The labels of each recording are cut into blocks of time. For each block a network's head is
     trained on all others, and its predictions are compared with the labels of the block: a label
     that is much farther away than is usual for its keypoint is odd, and labels that lie on each
     other's keypoints are recognised as swapped, shifted or mixed up.
@@ -158,7 +159,7 @@ class _Audit:
         from napari_vitface.model.checkpoint import importing_torch
 
         yield from preparing(importing_torch())
-        from napari_vitface.jobs.auditing.judges import Fold, choose_beginning
+        from napari_vitface.jobs.auditing.judges import Fold, choose_beginning, count_variants
         from napari_vitface.training.frame_inputs import TrainingFrames
 
         audited, folds = self._audited, self._folds
@@ -166,11 +167,13 @@ class _Audit:
         beginning = yield from preparing(
             choose_beginning(self._model, audited, self._device, self._precision, self._seed)
         )
-        steps = beginning.fold_steps(len(audited) - len(folds[0]), keypoints.names)
+        steps = beginning.head_steps(keypoints.names)
+        inputs = len(audited) * count_variants(len(audited))
         self._total = (
             len(audited) * _READING
             + beginning.faces * _DRAWING
-            + beginning.drawn_steps
+            + beginning.drawn_steps * _DRAWN_STEP
+            + inputs * _FEATURES
             + steps * len(folds)
         )
         yield Started(
@@ -200,15 +203,18 @@ class _Audit:
             yield self._progress(_DRAWING, "Drawing faces")
         if drawings:
             for _ in beginning.learn_from_drawings(drawings, audited):
-                yield self._progress(1, "Training on drawn faces")
+                yield self._progress(_DRAWN_STEP, "Training on drawn faces")
+        features, before = beginning.features(frames), 0
+        for done in features.compute(beginning.network, precision=beginning.precision):
+            yield self._progress(_FEATURES * (done - before), "Computing features")
+            before = done
         predicted = np.full(audited.labels.xy.shape, np.nan)
         confidence = np.zeros(predicted.shape[:2])
         for number, held in enumerate(folds, 1):
-            others = np.setdiff1d(np.arange(len(audited)), held)
-            fold = Fold(beginning, frames.subset(others), steps, self._seed + number)
+            fold = Fold(beginning, features, held, len(audited), steps, self._seed + number)
             for _ in fold.train():
                 yield self._progress(1, f"Training without block {number} of {len(folds)}")
-            predicted[held], confidence[held] = fold.predict(frames.subset(held))
+            predicted[held], confidence[held] = fold.predict()
         yield from self._report(predicted, confidence, frames.frame_size, beginning.name)
 
     def _report(

@@ -1,4 +1,8 @@
-"""Small networks that have not seen the labels which they judge, and how they are trained."""
+"""Networks that have not seen the labels which they judge, and how they are trained.
+
+The backbone has seen none of the labels, so one serves all blocks: its features of each frame are
+computed once, and for each block a head is trained on those of the others.
+"""
 
 from __future__ import annotations
 
@@ -21,22 +25,22 @@ from napari_vitface.steps import Steps
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.preprocessing import Preprocessing
+    from napari_vitface.training.batches import Batches, Features
     from napari_vitface.training.fit import FitSettings
     from napari_vitface.training.frame_inputs import TrainingFrames
 
 #: Pixels of the inputs: enough to find what is wrong, and quick.
 _AREA = 96 * 128
-#: Drawn faces to learn from where no model may be used, and steps on them.
-_FACES, _DRAWN_STEPS = 500, 500
-#: Steps of each fold: so many, and one more for every other frame, up to the third number.
-_STEPS, _FRAMES_A_STEP, _MOST_STEPS = 100, 2, 400
-#: More where the networks know none of the keypoints yet.
-_STEPS_FRESH = 250
-#: A larger network would take too long on a CPU.
-_MOST_PARAMETERS_ON_CPU = 30_000_000
+#: Drawn faces to learn from where no model may be used, steps on them, and blocks of the network.
+_FACES, _DRAWN_STEPS, _DEPTH = 250, 250, 5
+#: Features are computed of so many inputs for each frame, of so many in all.
+_VARIANTS, _MOST_INPUTS = 8, 2000
+#: Steps of each block's head, and more where it knows none of the keypoints yet.
+_STEPS, _STEPS_FRESH = 150, 150
 #: How inputs are varied: a camera that stands still.
 _LITTLE = {
     "rotation": 6,
@@ -50,7 +54,7 @@ _LITTLE = {
 
 @dataclass
 class Beginning:
-    """What each fold's network is trained from.
+    """The backbone of all folds, and the head that each fold's is trained from.
 
     Attributes
     ----------
@@ -101,76 +105,114 @@ class Beginning:
         self, drawings: Sequence[TrainingFrames], audited: AuditedLabels
     ) -> Iterator[None]:
         """Train on drawn faces, a step at a time, and turn to the labels' keypoints."""
+        from napari_vitface.training.batches import ImageBatches
         from napari_vitface.training.fit import FitSettings
         from napari_vitface.training.frame_inputs import TrainingFrames
         from napari_vitface.training.start import adapt
 
         settings = FitSettings(
             steps=self.drawn_steps,
-            warm_up=50,
+            warm_up=25,
             ema_decay=0.99,
             precision=self.precision,
             seed=self.seed,
         )
-        frames = TrainingFrames.joined(drawings)
-        yield from _steps(self.network, self.preprocessing, frames, settings)
+        network = self.network
+        keypoints = network.keypoints
+        swaps = [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
+        batches = ImageBatches(
+            [(TrainingFrames.joined(drawings), 1.0)], self.preprocessing, settings.augmentation,
+            swaps, settings.seed, self.device,
+        )  # fmt: skip
+        yield from _steps(network, network, batches, settings)
         self.network = adapt(self.network.cpu(), audited.labels.keypoints).to(self.device)
 
-    def fold_steps(self, frames: int, keypoints: Sequence[str]) -> int:
-        """Steps of training on so many labelled frames."""
+    def head_steps(self, keypoints: Sequence[str]) -> int:
+        """Steps of training a head for these keypoints."""
         known = MOUSE_FACE.names if self.drawn else self.network.keypoints.names
         fresh = not set(known) & set(keypoints)
-        return min(_MOST_STEPS, _STEPS + frames // _FRAMES_A_STEP + fresh * _STEPS_FRESH)
+        return _STEPS + fresh * _STEPS_FRESH
+
+    def features(self, frames: TrainingFrames) -> Features:
+        """Features, not computed yet, of the frames and of variants of them.
+
+        The variants follow the frames, all of them each time.
+        """
+        from napari_vitface.training.augmentation import Augmentation
+        from napari_vitface.training.batches import Features, variants
+
+        little = Augmentation(**_LITTLE)
+        varied = variants(frames, count_variants(len(frames)), little, self.seed)
+        return Features(varied, self.preprocessing)
+
+
+def count_variants(frames: int) -> int:
+    """How often features are computed of each of so many frames."""
+    return max(2, min(_VARIANTS, _MOST_INPUTS // frames))
 
 
 class Fold:
-    """A network trained on some of the labelled frames, to judge the others."""
+    """A head trained on the features of some of the labelled frames, to judge the others.
 
-    def __init__(self, beginning: Beginning, frames: TrainingFrames, steps: int, seed: int) -> None:
-        from napari_vitface.training.augmentation import Augmentation
-        from napari_vitface.training.fit import FitSettings
+    Parameters
+    ----------
+    beginning : Beginning
+    features : Features
+        Of `Beginning.features`, computed.
+    held : (n,) array of int
+        The frames to be judged, of `count`.
+    count, steps, seed : int
+    """
 
+    def __init__(
+        self,
+        beginning: Beginning,
+        features: Features,
+        held: NDArray[np.intp],
+        count: int,
+        steps: int,
+        seed: int,
+    ) -> None:
         self._network = copy.deepcopy(beginning.network)
-        self._preprocessing = beginning.preprocessing
-        self._frames = frames
-        self._settings = FitSettings(
-            steps=steps,
-            warm_up=20,
-            ema_decay=0.97,
-            layer_decay=1.0 if beginning.drawn else 0.8,
-            precision=beginning.precision,
-            seed=seed,
-            augmentation=Augmentation(**_LITTLE),
-        )
+        self._precision = beginning.precision
+        self._steps, self._seed = steps, seed
+        rows = np.arange(len(features.frames))
+        self._others = features.subset(rows[~np.isin(rows % count, held)])
+        self._held = features.subset(held)
 
     def train(self) -> Iterator[None]:
         """A step at a time."""
-        yield from _steps(self._network, self._preprocessing, self._frames, self._settings)
+        from napari_vitface.training.batches import FeatureBatches
+        from napari_vitface.training.fit import FitSettings
 
-    def predict(self, frames: TrainingFrames) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        settings = FitSettings(
+            steps=self._steps,
+            learning_rate=2e-3,
+            warm_up=20,
+            ema_decay=0.97,
+            precision=self._precision,
+            seed=self._seed,
+        )
+        batches = FeatureBatches([self._others], [1.0], self._seed)
+        yield from _steps(self._network, self._network.head, batches, settings)
+
+    def predict(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Points (n, K, 2) in pixels of the video, and raw confidence (n, K)."""
-        from napari_vitface.training.fit import predict_inputs
+        import torch
 
-        xy, confidence = predict_inputs(self._network, self._preprocessing, frames)
-        return frames.to_video(xy), confidence
+        network = self._network
+        with torch.inference_mode():
+            output = network.head(*self._held.inputs(slice(None)))
+            xy, confidence = network.decode(output.float())
+        return self._held.frames.to_video(xy.cpu().numpy()), confidence.cpu().numpy()
 
 
 def _steps(
-    network: KeypointNetwork,
-    preprocessing: Preprocessing,
-    frames: TrainingFrames,
-    settings: FitSettings,
+    network: KeypointNetwork, module: nn.Module, batches: Batches, settings: FitSettings
 ) -> Iterator[None]:
-    from napari_vitface.training.batches import ImageBatches
     from napari_vitface.training.fit import Fit
 
-    keypoints = network.keypoints
-    swaps = [(keypoints.index(a), keypoints.index(b)) for a, b in keypoints.swaps]
-    device = next(network.parameters()).device
-    batches = ImageBatches(
-        [(frames, 1.0)], preprocessing, settings.augmentation, swaps, settings.seed, device
-    )
-    training = Fit(network, network, batches, None, settings)
+    training = Fit(network, module, batches, None, settings)
     while not training.over:
         training.advance()
         yield
@@ -210,8 +252,9 @@ def choose_beginning(
         refusals.append(reason)
     size = nearest_input_size(DEFAULT_BACKBONE, _like(frame_size))
     start = start_from(
-        "scratch", MOUSE_FACE, frame_size, head=HEATMAP.name, image_size=size, seed=seed
-    )
+        "scratch", MOUSE_FACE, frame_size, head=HEATMAP.name, image_size=size, seed=seed,
+        timm_args={"depth": _DEPTH},
+    )  # fmt: skip
     where, how, _ = yield from choose_training(
         start.network, start.preprocessing, device, precision
     )
@@ -244,12 +287,6 @@ def _from_model(
     where, how, _ = yield from choose_training(
         start.network, start.preprocessing, device, precision
     )
-    parameters = sum(tensor.numel() for tensor in start.network.parameters())
-    if where.type == "cpu" and parameters > _MOST_PARAMETERS_ON_CPU:
-        raise BackboneError(
-            f"{file.stem} has {parameters // 1_000_000} million weights, too many to train it anew "
-            "for each block on a CPU"
-        )
     why = f"The networks that judge start from {file.stem}, which was not trained on these labels."
     return Beginning(start.network, start.preprocessing, file.stem, why, where, how, False, seed)
 

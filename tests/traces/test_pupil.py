@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.formats.poses import write_poses
 from napari_vitface.formats.trace_table import read_traces
-from napari_vitface.jobs.events import Finished
+from napari_vitface.jobs.events import Finished, Notice
 from napari_vitface.jobs.traces import traces
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PoseTable
 from napari_vitface.sample.close_up import random_eye
 from napari_vitface.traces.ellipse import axes, distance, ellipse_of, placed
 from napari_vitface.traces.pupil import blinks, segmented, thresholded
+from napari_vitface.video.writer import VideoWriter
 
 #: Seeds of drawn eyes that are open and of more contrast than the worst.
 CLEAR = (11, 22, 37)
@@ -81,8 +85,6 @@ def test_frames_beside_a_blink_belong_to_it() -> None:
 @pytest.fixture(scope="module")
 def blinking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve frames at 10 a second whose pupil grows, in the sixth and seventh the eye is shut."""
-    from napari_vitface.video.writer import VideoWriter
-
     path = tmp_path_factory.mktemp("eye") / "eye.mp4"
     with VideoWriter(path, (100, 140), 10) as writer:
         for number in range(12):
@@ -158,3 +160,31 @@ def test_what_fills_the_region_is_no_pupil(tmp_path: Path) -> None:
     values = read_traces(last.result.table).values
     np.testing.assert_allclose(values[:2, 0], pupil.sum(), rtol=0.15)
     assert values[:, -1].tolist() == [0, 0, 1, 1]
+
+
+def test_a_black_eye_has_no_pupil_and_that_is_said(tmp_path: Path) -> None:
+    y, x = np.mgrid[:96, :128]
+    black = np.where(np.hypot((x - 64) / 40, (y - 48) / 30) < 1, 4, 60).astype(np.uint8)
+    iris = np.where(np.hypot(x - 64, y - 48) < 15, 4, np.where(black < 60, 30, 60)).astype(np.uint8)
+    keypoints = KeypointSet(("eye top", "eye bottom", "eye front", "eye back"))
+    around = np.tile([[64.0, 18], [64, 78], [104, 48], [24, 48]], (6, 1, 1))
+    for name, image in (("black", black), ("iris", iris)):
+        video, table = tmp_path / f"{name}.mp4", tmp_path / f"{name}.csv"
+        with VideoWriter(video, image.shape, 25) as writer:
+            for _ in range(6):
+                writer.write(image)
+        write_poses(PoseTable(keypoints, around), table, scorer="me")
+        settings = {"pupil": "threshold", "darker": 15.0}
+        *events, end = traces(video, "pupil", predictions=table, settings=settings)
+        assert isinstance(end, Finished)
+        told = [event.message for event in events if isinstance(event, Notice)]
+        found = read_traces(end.result.table)
+        values = dict(zip(found.names, found.values.T, strict=True))
+        if name == "iris":
+            np.testing.assert_allclose(values["pupil area"], np.pi * 15**2, rtol=0.1)
+            assert not told
+            continue
+        assert "cannot be told from it and is missing" in told[0]
+        assert np.isnan(values["pupil area"]).all()
+        assert np.isnan(values["pupil blink"]).all()
+        assert (values["pupil confidence"] == 0).all()

@@ -280,6 +280,8 @@ class _Run:
         for measure, its in zip(self.measures, kept, strict=True):
             for phrase in measure.prepare(its):
                 yield Progress(count, count, None, phrase)
+            for sentence in measure.notices:
+                yield Notice(sentence)
         columns = [column for measure in self.measures for column in measure.columns]
         frames = np.asarray(self.material.frames, np.int64)
         video = self.material.video

@@ -119,11 +119,14 @@ class Measure(Protocol):
         Its D traces, known after `prepare`.
     components : sequence of Components
         What it found beside them, known after `prepare`.
+    notices : sequence of str
+        Sentences for the user, known after `prepare`.
     """
 
     rectangles: Sequence[Rectangle]
     columns: Sequence[Column]
     components: Sequence[Components]
+    notices: Sequence[str]
 
     def extractor(self, window: FixedCrop) -> Extractor | None:
         """What is kept of each frame; None if nothing is.
@@ -148,6 +151,7 @@ class MeasureOfFrames:
     rectangles: Sequence[Rectangle] = ()
     columns: Sequence[Column] = ()
     components: Sequence[Components] = ()
+    notices: Sequence[str] = ()
 
     def extractor(self, window: FixedCrop) -> Extractor | None:
         return None

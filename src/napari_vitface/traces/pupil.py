@@ -37,6 +37,9 @@ Finder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 _MARGIN = 0.25
 #: Share of the region that a pupil covers at most.
 _LARGEST = 0.6
+#: Width and height of what is found, as shares of those between the eye's keypoints, from which on
+#: it is the eye: a black one, without an iris to be seen about the pupil.
+_WHOLE_EYE = (0.75, 0.9)
 #: Frames that a level of grey is found from.
 _TRIED = 20
 #: Thresholds are taken of pictures of about this many rows or columns.
@@ -63,6 +66,7 @@ class PupilTraces(MeasureOfFrames):
     """Traces of the pupil, which are missing during blinks unless these are interpolated."""
 
     def __init__(self, kind: Pupil, material: TraceMaterial) -> None:
+        self._eye = None if EYE in material.regions else _eye_of(material, kind.sure)
         self.rectangles = [eye_region(material, kind.sure)]
         self.columns = COLUMNS
         self._kind = kind
@@ -80,18 +84,34 @@ class PupilTraces(MeasureOfFrames):
     def prepare(self, kept: Kept) -> Steps[None]:
         yield "Finding blinks"
         rows = kept.read(0, kept.count)
+        black = self._is_black(rows)
+        if black:
+            self.notices = [
+                f"The eye in {self._material.video.path.name} is dark from lid to lid and from "
+                "corner to corner: the pupil cannot be told from it and is missing."
+            ]
+            rows[np.isfinite(rows[:, 5])] = NONE
         blink = blinks(rows[:, 5], self._kind.pupil_sure)
         rows[blink, :5] = np.nan
         if self._kind.across_blinks > 0:
             self._interpolate(rows, blink)
         longer, shorter, angle = axes(rows)
-        known = np.where(np.isnan(rows[:, 5]), np.nan, blink)
+        known = np.where(np.isnan(rows[:, 5]) | black, np.nan, blink)
         area = np.pi / 4 * longer * shorter
         shown = (area, rows[:, 0], rows[:, 1], longer, shorter, angle, rows[:, 5], known)
         self._values = np.stack(shown, axis=1).astype(np.float32)
 
     def rows(self, kept: Kept, start: int, stop: int) -> NDArray[np.float32]:
         return self._values[start:stop]
+
+    def _is_black(self, rows: NDArray[np.float32]) -> bool:
+        """Whether the eye is as dark as its pupil, as far as its keypoints say."""
+        seen = rows[np.isfinite(rows[:, 0])]
+        if self._eye is None or not len(seen):
+            return False
+        low, high = self._eye
+        shares = np.median(4 * np.sqrt(seen[:, 2:4]), axis=0) / np.maximum(high - low, 1)
+        return bool((shares > _WHOLE_EYE).all())
 
     def _interpolate(self, rows: NDArray[np.float32], blink: NDArray[np.bool_]) -> None:
         times = self._material.times
@@ -180,6 +200,21 @@ def eye_region(material: TraceMaterial, sure: float) -> Rectangle:
     """
     if EYE in material.regions:
         return material.regions[EYE]
+    low, high = _eye_of(material, sure)
+    side = np.maximum(high - low, 1)
+    # Lids nearly meet in some tables: a region that is too flat would cut the pupil.
+    side[1] = max(side[1], side[0] / 2)
+    middle, half = (low + high) / 2, side * (0.5 + _MARGIN)
+    size = np.array([material.video.shape[2], material.video.shape[1]])
+    first = np.clip(np.floor(middle - half), 0, size - 2).astype(int)
+    last = np.clip(np.ceil(middle + half), first + 2, size).astype(int)
+    return int(first[0]), int(first[1]), int(last[0] - first[0]), int(last[1] - first[1])
+
+
+def _eye_of(
+    material: TraceMaterial, sure: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest x and y of the median keypoints of the eye."""
     assert material.poses is not None
     names = [name for role, found in material.roles.items() if role[:4] == "eye-" for name in found]
     poses = material.poses
@@ -195,15 +230,7 @@ def eye_region(material: TraceMaterial, sure: float) -> Rectangle:
             "its predictions have fewer than three keypoints of that; say where it is (--region "
             f"{EYE}=X,Y,W,H) or which these are (--role eye-front=NAME)."
         )
-    low, high = np.min(middles, axis=0), np.max(middles, axis=0)
-    side = np.maximum(high - low, 1)
-    # Lids nearly meet in some tables: a region that is too flat would cut the pupil.
-    side[1] = max(side[1], side[0] / 2)
-    middle, half = (low + high) / 2, side * (0.5 + _MARGIN)
-    size = np.array([material.video.shape[2], material.video.shape[1]])
-    first = np.clip(np.floor(middle - half), 0, size - 2).astype(int)
-    last = np.clip(np.ceil(middle + half), first + 2, size).astype(int)
-    return int(first[0]), int(first[1]), int(last[0] - first[0]), int(last[1] - first[1])
+    return np.min(middles, axis=0), np.max(middles, axis=0)
 
 
 def _level(kind: Pupil, material: TraceMaterial, rectangle: Rectangle) -> float:

@@ -522,7 +522,9 @@ def test_tables_of_anipose_s_cameras_are_deeplabcut_s(tmp_path: Path) -> None:
     assert (result.read_as, result.frames, result.points) == ("deeplabcut-hdf5", 4, 7)
 
 
-def test_the_images_in_a_package_of_sleap_are_files_again(labels: Path, tmp_path: Path) -> None:
+def test_the_images_in_a_package_of_sleap_are_files_again(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("sleap_io")
     package = tmp_path / "there" / "labels.pkg.slp"
     assert converted(labels, package).written_as == "sleap-package"
@@ -537,6 +539,16 @@ def test_the_images_in_a_package_of_sleap_are_files_again(labels: Path, tmp_path
     for image in again.images:
         np.testing.assert_array_equal(np.array(Image.open(image)), before[image.name])
     np.testing.assert_array_equal(again.xy[0], [[1 / 3, 2], [3, 4]])
+    # Those who read labels need no conversion.
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("VITFACE_CACHE", str(cache))
+    for _ in range(2):
+        direct = read_labels(package)
+        assert len(direct) == len(before) == len(list(cache.rglob("*.png")))
+        for image in direct.images:
+            assert image.is_relative_to(cache)
+            np.testing.assert_array_equal(np.array(Image.open(image)), before[image.name])
+        np.testing.assert_array_equal(direct.xy, again.xy)
     path = tmp_path / "tidy.csv"
     path.write_text("frame,keypoint,x,y,state,image\n7,nose,1,2,labelled,img7.png\n")
     with pytest.raises(LabelError, match=r"the labelled images, and .*img7\.png is not there"):

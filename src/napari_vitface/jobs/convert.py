@@ -20,14 +20,13 @@ from napari_vitface.formats.conversion import (
     write_predictions,
 )
 from napari_vitface.formats.format import Content, Format, read_with
-from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import Choice
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.results.convert import ConvertResult
+from napari_vitface.project.embedded_images import IMAGES, with_images
 
 #: Where DeepLabCut, and so our label formats, look for images: below, a folder for each video.
-_IMAGES = "labeled-data"
 
 
 def convert(
@@ -89,11 +88,11 @@ def convert(
         yield Started("convert", len(found), settings=Settings(unit="images"))
         if corners:
             found = replace(found, xy=found.xy - 0.5, guesses=found.guesses - 0.5)
-        found, images = _with_images(found, target.absolute().parent)
+        found, images = with_images(found, target.absolute().parent)
         if images:
             yield Notice(
                 f"{images} {'image' if images == 1 else 'images'} of {source.name} "
-                f"{'is' if images == 1 else 'are'} written below {target.parent / _IMAGES}."
+                f"{'is' if images == 1 else 'are'} written below {target.parent / IMAGES}."
             )
         lost = [*found.problems, *lost_labels(found, writer)]
         points = found.count
@@ -122,30 +121,6 @@ def convert(
             lost=tuple(lost),
         ),
     )
-
-
-def _with_images(labels: Labels, folder: Path) -> tuple[Labels, int]:
-    """Labels whose images are files: those that only their own file holds are put into a folder.
-
-    An image that is there is never written over. Gives the number of those written, too.
-    """
-    images, written = list(labels.images), 0
-    for row, (image, video) in enumerate(zip(labels.images, labels.videos, strict=True)):
-        if image not in labels.embedded or is_file(image):
-            continue
-        images[row] = place = folder / _IMAGES / str(video) / image.name
-        if is_file(place):
-            continue
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(place) as temporary:
-                temporary.write_bytes(labels.embedded[image]())
-        except OSError as error:
-            raise LabelError(
-                f"{place} could not be written ({error.strerror or error})."
-            ) from error
-        written += 1
-    return replace(labels, images=tuple(images)), written
 
 
 def _write_labels(path: Path, labels: Labels, writer: Format) -> None:

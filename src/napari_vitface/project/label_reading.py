@@ -10,6 +10,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.format import read_as
 from napari_vitface.formats.header_table import is_file
 from napari_vitface.formats.labelled_images import Labels, joined
+from napari_vitface.project.embedded_images import kept_for, with_images
 
 
 def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Labels:
@@ -21,7 +22,8 @@ def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
         What `Project.open` takes: a project folder, its ``labeled-data`` folder, a
         ``labeled-data/<video>`` folder, or a table: ``CollectedData_<scorer>.csv`` or ``.h5``, or
         Lightning Pose's one for all videos. Or what another of the `FORMATS` of
-        `napari_vitface.formats.format` reads.
+        `napari_vitface.formats.format` reads. Images that its file holds itself are kept in the
+        user's cache.
 
     Returns
     -------
@@ -44,6 +46,8 @@ def read_labels(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
 
 def _read_one(path: Path) -> Labels:
     labels: Labels = read_as("labels", path)
+    if labels.embedded:
+        labels, _ = with_images(labels, kept_for(path))
     for image in labels.images:
         if not is_file(image):
             raise LabelError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QApplication
@@ -40,6 +41,14 @@ def reader_choices() -> Iterator[Any]:
     plugins.extension2reader = {}
     yield plugins
     plugins.extension2reader = before
+
+
+@pytest.fixture
+def corner(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What napari is asked to show in its corner."""
+    told: list[str] = []
+    monkeypatch.setattr(notification_manager, "dispatch", lambda one: told.append(one.message))
+    return told
 
 
 DOCK_NAME = "ViT Face (napari-vitface)"
@@ -155,6 +164,18 @@ def test_a_file_that_is_no_video_gets_a_sentence(dock: ViTFaceDock, tmp_path: Pa
     assert "notes.mp4" in dock.video_section.problems.text()
     assert "Traceback" not in dock.video_section.problems.text()
     assert dock.session.current is None
+
+
+def test_what_is_seen_in_the_dock_is_not_said_in_napari_s_corner_too(
+    dock: ViTFaceDock, corner: list[str]
+) -> None:
+    dock.session.tell("The engine ended.", "error")
+    assert dock.note.isVisible()
+    assert dock.note.text() == "The engine ended."
+    assert corner == []
+    dock.parentWidget().hide()
+    dock.session.tell("It ended again.", "error")
+    assert corner == ["It ended again."]
 
 
 def drop(target: Any, path: Path) -> None:
@@ -354,7 +375,12 @@ def test_two_videos_of_different_lengths_one_after_the_other(
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 @pytest.mark.usefixtures("unhurried")
 def test_the_window_survives_the_engine(
-    dock: ViTFaceDock, qtbot: Any, long_video: Path, tiny_model: Path, tmp_path: Path
+    dock: ViTFaceDock,
+    qtbot: Any,
+    long_video: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    corner: list[str],
 ) -> None:
     copy = tmp_path / "long.mp4"
     shutil.copy(long_video, copy)
@@ -368,6 +394,7 @@ def test_the_window_survives_the_engine(
     # In its section alone.
     assert "engine" in dock.predict_section.result.text()
     assert not dock.note.isVisible()
+    assert corner == []
     assert dock.predict_section.predict_button.isEnabled()
     viewer_of(dock).dims.set_point(0, 500)
     assert session.frame == 500

@@ -19,7 +19,7 @@ from napari_vitface.project.project import Project
 from .conftest import said
 
 #: ``tox run -e fuzz`` kills a thousand.
-KILLS = int(os.environ.get("VITFACE_KILLS", "100"))
+KILLS = int(os.environ.get("VITFACE_KILLS", "50"))
 
 Points = dict[tuple[int, int], Point]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.span_folder import SpanFolder
-from napari_vitface.cluster.spans import cut, gaps, possible_starts, seconds_of_span
+from napari_vitface.cluster.spans import (
+    cut,
+    gaps,
+    possible_starts,
+    seconds_of_span,
+    shorter_to_the_end,
+)
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.frame_batches import batches
 from napari_vitface.jobs.part_file import record_type
@@ -64,6 +71,42 @@ def test_spans_are_long_where_there_is_much_to_do_and_never_too_short():
     assert day == 600
     assert seconds_of_span(60, workers=4) == 10
     assert seconds_of_span(100 * 32 * 30, workers=100) == 30
+
+
+def test_spans_at_the_end_are_short_so_that_no_worker_is_left_with_a_long_one():
+    workers, rate = 20, 30
+    rng = np.random.default_rng(0)
+    frames = {f"{number}.mp4": int(rng.integers(2000, 30000)) for number in range(200)}
+    starts = {key: np.arange(0, total, 250) for key, total in frames.items()}
+    size = seconds_of_span(sum(frames.values()) / rate, workers) * rate
+    even = [(key, each) for key, n in frames.items() for each in cut([(0, n)], starts[key], size)]
+    seconds = dict.fromkeys(frames, 1 / rate)
+    spans = shorter_to_the_end(even, starts, seconds, workers)
+    for key, total in frames.items():
+        own = [span for name, span in spans if name == key]
+        assert [first for first, _ in own] == [0, *(stop for _, stop in own[:-1])]
+        assert own[-1][1] == total
+        assert {first for first, _ in own} <= set(starts[key])
+    assert spans[: len(even) // 2] == even[: len(even) // 2]
+    took = rng.lognormal(0, 0.2, len(spans))
+    idle = [
+        time_in_turn(
+            [(stop - first) * slow for (_, (first, stop)), slow in zip(each, took, strict=False)],
+            workers,
+        )
+        for each in (even, spans)
+    ]
+    assert idle[1] < 1.01 < 1.02 < idle[0]
+    unknown = dict.fromkeys(frames, 0.0)
+    assert shorter_to_the_end(even, starts, unknown, workers) == even
+
+
+def time_in_turn(spans: list[float], workers: int) -> float:
+    """Over the ideal, if whoever is free takes the next one."""
+    free = [0.0] * workers
+    for span in spans:
+        heapq.heappush(free, heapq.heappop(free) + span)
+    return max(free) * workers / sum(spans)
 
 
 def test_spans_that_are_complete_are_found_again(tmp_path):

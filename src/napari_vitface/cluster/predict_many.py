@@ -13,7 +13,7 @@ from napari_vitface.cluster.alike import compared, settled, workers_of
 from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
-from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span
+from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span, shorter_to_the_end
 from napari_vitface.cluster.watching import Watch
 from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.jobs.events import (
@@ -282,15 +282,20 @@ class _PredictMany:
         left = {path: gaps(one.done, one.total) for path, one in looked.items()}
         seconds = {path: looked[path].seconds or usual for path in looked}
         work = sum(seconds[path] * (b - a) for path in looked for a, b in left[path])
-        target = seconds_of_span(work, workers_of(self.client))
-        return {
-            path: cut(
-                left[path],
-                one.starts,
-                target / seconds[path] if seconds[path] else one.total,
-            )
+        workers = workers_of(self.client)
+        target = seconds_of_span(work, workers)
+        spans: dict[str, list[Span]] = {path: [] for path in looked}
+        all_spans = [
+            (path, span)
             for path, one in looked.items()
-        }
+            for span in cut(
+                left[path], one.starts, target / seconds[path] if seconds[path] else one.total
+            )
+        ]
+        starts = {path: one.starts for path, one in looked.items()}
+        for path, span in shorter_to_the_end(all_spans, starts, seconds, workers):
+            spans[path].append(span)
+        return spans
 
     def _hand_out(self, video: _Video, spans: Sequence[Span]) -> None:
         from napari_vitface.cluster.predict_tasks import predict_span

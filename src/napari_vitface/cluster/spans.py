@@ -8,7 +8,8 @@ that it has there, and its points are the same to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 #: First position, and the one behind the last.
 Span = tuple[int, int]
 
-#: Spans for each worker, so that at the end none of them works for long while others have nothing.
+#: Spans for each worker.
 _EACH = 32
+#: Spans for each worker that are left at any time: those of the end are the shorter for it, so that
+#: no worker has one for long when the others have nothing.
+_LEFT = 4
 #: Seconds of a span: in shorter ones opening the video counts, and longer ones are much to lose.
 _SHORTEST, _LONGEST = 10.0, 600.0
 #: Spans of one video at most: each stands in the table's metadata, which HDF5 keeps in 64 KiB.
@@ -41,6 +45,40 @@ def possible_starts(frames: range, key_frames: NDArray[np.int64], batch: int) ->
 def seconds_of_span(seconds: float, workers: int) -> float:
     """How long a span should take, of work that takes one worker so long in all."""
     return float(np.clip(seconds / (max(workers, 1) * _EACH), _SHORTEST, _LONGEST))
+
+
+def shorter_to_the_end(
+    spans: Sequence[tuple[str, Span]],
+    starts: Mapping[str, NDArray[np.int64]],
+    seconds: Mapping[str, float],
+    workers: int,
+) -> list[tuple[str, Span]]:
+    """Cut the last ones of the spans of several videos again (guided self-scheduling).
+
+    Parameters
+    ----------
+    spans : sequence of (video, span)
+        In the order in which they are handed out.
+    starts : mapping
+        Of each video, where spans may begin.
+    seconds : mapping
+        Of each video, what a frame takes; 0 where that is not known.
+    """
+    left = sum(seconds[key] * (stop - first) for key, (first, stop) in spans)
+    total = Counter[str]()
+    for key, (first, stop) in spans:
+        total[key] += stop - first
+    found: list[tuple[str, Span]] = []
+    for key, span in spans:
+        frames = span[1] - span[0]
+        if not seconds[key]:
+            found.append((key, span))
+            continue
+        target = max(left / (max(workers, 1) * _LEFT), _SHORTEST)
+        size = max(target / seconds[key], total[key] / _MOST)
+        found += [(key, each) for each in cut([span], starts[key], size)]
+        left -= seconds[key] * frames
+    return found
 
 
 def gaps(done: Sequence[Span], total: int) -> list[Span]:

@@ -88,22 +88,18 @@ def test_the_plugin_menu_opens_the_dock_and_shows_it_once(
     dock.close_links()
 
 
-@pytest.mark.parametrize(
-    ("menu", "command"),
-    [
+@pytest.mark.usefixtures("dock")
+def test_naparis_own_menus_have_the_entries() -> None:
+    from napari._app_model import get_app_model
+
+    for menu, command in (
         ("napari/layers/track", "napari-vitface.predict"),
         ("napari/layers/visualize", "napari-vitface.attention"),
         ("napari/layers/annotate", "napari-vitface.correct"),
         ("napari/file/io_utilities", "napari-vitface.open_video"),
-    ],
-)
-def test_naparis_own_menus_have_the_entries(dock: ViTFaceDock, menu: str, command: str) -> None:
-    from napari._app_model import get_app_model
-
-    entries = [
-        item.command.id for item in get_app_model().menus.get_menu(menu) if hasattr(item, "command")
-    ]
-    assert command in entries
+    ):
+        items = get_app_model().menus.get_menu(menu)
+        assert command in [item.command.id for item in items if hasattr(item, "command")]
 
 
 def test_the_menu_entries_open_the_dock(make_napari_viewer: Any, qtbot: Any) -> None:

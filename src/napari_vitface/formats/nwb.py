@@ -1,4 +1,4 @@
-"""NWB files with the poses of the extension ndx-pose.
+"""NWB files with the poses of the extension ndx-pose; labels are in `nwb_labels`.
 
 Each keypoint is a series with a place for every frame from 0 to the last, at the frame rate. Where
 whole numbers lie is said in words in each series: here at the centres of pixels.
@@ -7,19 +7,25 @@ whole numbers lie is said in words in each series: here at the centres of pixels
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.extra import needed
-from napari_vitface.formats.format import Format
+from napari_vitface.formats.format import Content, Format
+from napari_vitface.formats.nwb_labels import labels_in, skeleton_of, training_of
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+
+if TYPE_CHECKING:
+    from napari_vitface.formats.labelled_images import Labels
 
 _REFERENCE = (
     "(0, 0) is the centre of the top left pixel of the video; x grows to the right, y downwards."
@@ -33,19 +39,37 @@ def _can_open(path: Path) -> bool:
 
 
 def _read(path: Path, choice: Choice) -> Predictions:
+    with _opened(path) as found:
+        estimates = {one.name: one for one in found("PoseEstimation")}
+        if not estimates:
+            raise LabelError(f"{path} holds no poses of ndx-pose.")
+        return _read_estimate(estimates[choice.of_animals(list(estimates), path)], path, choice)
+
+
+def _read_labels(path: Path, choice: Choice) -> Labels:
+    with _opened(path) as found:
+        return labels_in(found("PoseTraining"), path, choice)
+
+
+def _contents(path: Path) -> list[Content]:
+    with _opened(path) as found:
+        labels: list[Content] = ["labels"] if found("PoseTraining") else []
+        return ["predictions", *labels] if found("PoseEstimation") or not labels else labels
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Callable[[str], list[Any]]]:
+    """What gives an open file's data of a kind of ndx-pose; `LabelError` if it is none."""
     pynwb, ndx_pose = needed("pynwb", "nwb"), needed("ndx_pose", "nwb")
     try:
         with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            file = io.read()
-            estimates = {
-                one.name: one
-                for module in file.processing.values()
-                for one in module.data_interfaces.values()
-                if isinstance(one, ndx_pose.PoseEstimation)
-            }
-            if not estimates:
-                raise LabelError(f"{path} holds no poses of ndx-pose.")
-            return _read_estimate(estimates[choice.of_animals(list(estimates), path)], path, choice)
+            modules = io.read().processing.values()
+            held = [one for module in modules for one in module.data_interfaces.values()]
+
+            def found(kind: str) -> list[Any]:
+                return [one for one in held if isinstance(one, getattr(ndx_pose, kind))]
+
+            yield found
     except LabelError:
         raise
     except Exception as error:
@@ -136,11 +160,7 @@ class _Sink:
         points[..., 2] = 0
         for frames, values in self._pieces:
             points[frames] = values.reshape(len(frames), len(keypoints), 3)
-        skeleton = ndx_pose.Skeleton(
-            name="skeleton",
-            nodes=list(keypoints.names),
-            edges=np.array(keypoints.edges(), np.uint8).reshape(-1, 2),
-        )
+        skeleton = skeleton_of(keypoints)
         series = [
             ndx_pose.PoseEstimationSeries(
                 name=name,
@@ -174,13 +194,26 @@ class _Sink:
         self._pieces = []
 
 
+def _write_labels(path: Path, labels: Labels) -> None:
+    pynwb = needed("pynwb", "nwb")
+    file = new_file("Labelled images of a video.")
+    module = file.create_processing_module("behavior", "Keypoints that a person placed.")
+    for each in training_of(labels, path.parent):
+        module.add(each)
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+
+
 NWB = Format(
     "nwb",
     "an NWB file with poses (.nwb)",
     (".nwb",),
     _can_open,
     read_poses=_read,
+    read_labels=_read_labels,
     pose_sink=_Sink,
-    holds=frozenset({"confidence", "skeleton", "frame rate", "video", "scorer"}),
+    write_labels=_write_labels,
+    holds=frozenset({"confidence", "hidden places", "skeleton", "frame rate", "video", "scorer"}),
     needs=frozenset({"frame rate"}),
+    contents=_contents,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -197,6 +198,23 @@ def test_evaluate_takes_a_cluster(client, tiny_model, labels, tmp_path, monkeypa
     labelled = f"{tmp_path}/nowhere"
     assert main(["evaluate", str(tiny_model), labelled, "--cluster", "local:2"]) == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_all_workers_are_counted_whenever_the_client_looks_at_the_scheduler_itself(client):
+    ends = threading.Event()
+
+    def look() -> None:
+        while not ends.is_set():
+            client.sync(client._update_scheduler_info)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        counts = {len(clusters.workers_of(client)) for _ in range(200)}
+    finally:
+        ends.set()
+        thread.join()
+    assert counts == {2}
 
 
 def test_one_file_for_several_videos_is_refused(client, videos, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_vitface.cluster.clusters import workers_of
 from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers
 from napari_vitface.cluster.handing_out import Ended, HandingOut
 from napari_vitface.errors import ClusterError
@@ -16,11 +17,6 @@ from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.cluster.settle_tasks import Settled
-
-
-def workers_of(client: Any) -> int:
-    """Workers that are there."""
-    return len(client.scheduler_info(n_workers=-1)["workers"])
 
 
 def compared(

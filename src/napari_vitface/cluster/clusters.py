@@ -85,6 +85,20 @@ def connected(where: str, *, device: str = "auto") -> Iterator[Any]:
         yield client
 
 
+def workers_of(client: Any) -> dict[str, dict[str, Any]]:
+    """What the scheduler knows of each worker that is there, by address; none if it is gone.
+
+    `Client.scheduler_info` gives no workers now and then: the client asks for the totals alone
+    every two seconds, and what is there last is what it gives.
+    """
+    if client.scheduler is None:
+        return {}
+    try:
+        return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
+    except OSError:
+        return {}
+
+
 def _of_this_computer(count: int, device: str) -> Any:
     """A cluster of `count` processes, each with its share of the cores and a GPU of its own."""
     import dask.system

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.cluster.alike import compared, settled, workers_of
+from napari_vitface.cluster.alike import compared, settled
+from napari_vitface.cluster.clusters import workers_of
 from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
@@ -282,7 +283,7 @@ class _PredictMany:
         left = {path: gaps(one.done, one.total) for path, one in looked.items()}
         seconds = {path: looked[path].seconds or usual for path in looked}
         work = sum(seconds[path] * (b - a) for path in looked for a, b in left[path])
-        workers = workers_of(self.client)
+        workers = len(workers_of(self.client))
         target = seconds_of_span(work, workers)
         spans: dict[str, list[Span]] = {path: [] for path in looked}
         all_spans = [

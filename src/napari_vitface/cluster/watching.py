@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from napari_vitface.cluster.clusters import workers_of
 from napari_vitface.jobs.events import Event
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.record import Record
@@ -90,9 +91,8 @@ class Watch:
         yield self._workers(now)
 
     def _workers(self, frames: Mapping[str, int]) -> WorkersSeen:
-        info = self._client.scheduler_info(n_workers=-1)
         workers = []
-        for address, about in sorted(info["workers"].items()):
+        for address, about in sorted(workers_of(self._client).items()):
             pace = self._paces.setdefault(address, Pace())
             count = frames.get(address, 0)
             # A task that is lost takes back what was told of it.

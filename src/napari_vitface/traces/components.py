@@ -54,6 +54,7 @@ class RegionComponents:
         self.rectangles = whole_bins(material, kind.bin)
         self.columns: list[Column] = []
         self.components: list[Components] = []
+        self.notices: list[str] = []
         self._of = of
         self._kind = kind
         self._material = material

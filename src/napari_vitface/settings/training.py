@@ -147,14 +147,15 @@ class TrainingSettings:
     ] = 0
     precision: str = "auto"
     batch_size: Annotated[
-        int,
+        int | None,
         Option(
-            help="frames that go through the network together; fewer need less memory",
+            help="frames that go through the network together; fewer need less memory "
+            "(default: 16; quick 8)",
             label="Batch",
             metavar="N",
             ge=1,
         ),
-    ] = 16
+    ] = None
     # The norms of the head unet see smaller batches.
     accumulate: Annotated[
         int,

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.training import SCRATCH, TrainingSettings
 from napari_vitface.training.augmentation import Augmentation
-from napari_vitface.training.budget import default_steps
+from napari_vitface.training.budget import default_batch_size, default_steps
 
 #: Judgements in the course of a training.
 _JUDGEMENTS = 20
@@ -70,6 +70,7 @@ class FitSettings:
         even = scratch or settings.quick
         automatic = {
             "steps": steps,
+            "batch_size": default_batch_size(settings.quick),
             "learning_rate": 2e-3 if settings.quick else 5e-4,
             "layer_decay": 1.0 if even else 0.75,
             "frozen_steps": 0 if even else steps // 10,

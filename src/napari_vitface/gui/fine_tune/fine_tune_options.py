@@ -22,7 +22,7 @@ class FineTuneOptions:
         model in use.
     backbone : str
         timm name for ``scratch``; empty for the default.
-    steps, learning_rate
+    steps, batch_size, learning_rate
         None for the default.
     image_size : str
         ``"HxW"``; empty for that of the start.
@@ -37,7 +37,7 @@ class FineTuneOptions:
     steps: int | None = TrainingSettings.steps
     image_size: str = ""
     val: str = TrainingSettings.val
-    batch_size: int = TrainingSettings.batch_size
+    batch_size: int | None = TrainingSettings.batch_size
     learning_rate: float | None = TrainingSettings.learning_rate
     device: str = "auto"
     precision: str = TrainingSettings.precision

@@ -19,7 +19,7 @@ from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.labelled_data import seen_in_training
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.computing import Computing
-from napari_vitface.training.budget import default_steps, quick_variants
+from napari_vitface.training.budget import default_batch_size, default_steps, quick_variants
 from napari_vitface.training.splits import FEWEST_FRAMES, split_frames
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plan_training(
     quick: bool = False,
     val: str = "time",
     steps: int | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     image_size: tuple[int, int] | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -107,6 +107,7 @@ def plan_training(
     by_name = dict(zip(names, counts.tolist(), strict=True))
     count = len(split.training)
     wanted = steps or default_steps(count, quick=quick, scratch=name == "scratch")
+    batch = batch_size or default_batch_size(quick)
     seconds = None
     if file is not None:
         with ExitStack() as stack:
@@ -121,12 +122,12 @@ def plan_training(
         if quick:
             inputs = quick_variants(count) * count
             work = inputs * (backbone + vary) + watched * (backbone + _JUDGEMENTS * head)
-            work += wanted * batch_size * head * _HEAD_STEP
+            work += wanted * batch * head * _HEAD_STEP
         else:
             # A tenth of the steps leaves the backbone frozen.
             frozen = backbone + _HEAD_STEP * head
             step = 0.9 * _STEP * (backbone + head) + 0.1 * frozen + vary
-            work = wanted * batch_size * step + _JUDGEMENTS * watched * (backbone + head)
+            work = wanted * batch * step + _JUDGEMENTS * watched * (backbone + head)
         seconds = float(_AROUND + work + 2 * held * (backbone + head))
     yield Finished(
         "plan_training",

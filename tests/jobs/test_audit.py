@@ -57,7 +57,8 @@ def audited(labels: Labels, size: tuple[int, int] = (96, 128)) -> AuditedLabels:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As few steps as there can be."""
     for name, value in (
-        ("_FACES", 6), ("_DRAWN_STEPS", 3), ("_STEPS", 2), ("_STEPS_FRESH", 0),
+        ("_FACES", 6), ("_DRAWN_STEPS", 3), ("_STEPS_KNOWN", 2), ("_STEPS_DRAWN", 2),
+        ("_STEPS_FRESH", 2),
     ):  # fmt: skip
         monkeypatch.setattr(judges, name, value)
 
@@ -164,6 +165,13 @@ def test_a_model_that_has_not_seen_the_labels_is_started_from(
     assert not beginning.drawn
     assert beginning.name == "small"
     assert beginning.network.keypoints.names == KEYPOINTS.names
+    few = beginning.head_steps(KEYPOINTS.names)
+    # Its head does not know these, although it was made for them.
+    paws = KeypointSet(("left paw", "right paw"))
+    labels = audited(some_labels({"another mouse": 20}, paws))
+    beginning = result_of(choose_beginning(mine, labels, "cpu", "fp32", 0))
+    assert beginning.head_steps(paws.names) > 2 * few
+    labels = audited(some_labels({"another mouse": 20}))
     # A model that was trained on these labels gives way to the bundled one, which was not.
     seen = small_model({"trained_frames": [{"video": "another mouse", "frames": [10]}]}, "seen")
     assert result_of(choose_beginning(seen, labels, "cpu", "fp32", 0)).name == "mouse-face"

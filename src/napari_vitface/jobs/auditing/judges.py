@@ -39,8 +39,9 @@ _AREA = 96 * 128
 _FACES, _DRAWN_STEPS, _DEPTH = 250, 250, 5
 #: Features are computed of so many inputs for each frame, of so many in all.
 _VARIANTS, _MOST_INPUTS = 8, 2000
-#: Steps of each block's head, and more where it knows none of the keypoints yet.
-_STEPS, _STEPS_FRESH = 150, 150
+#: Steps of each block's head: where it comes from a model that knows the keypoints, from drawn
+#: faces, and where it knows none of them.
+_STEPS_KNOWN, _STEPS_DRAWN, _STEPS_FRESH = 50, 150, 300
 #: How inputs are varied: a camera that stands still.
 _LITTLE = {
     "rotation": 6,
@@ -68,6 +69,8 @@ class Beginning:
         One sentence.
     device, precision
     drawn : bool
+    known : tuple of str
+        Keypoints that its head knows before it has seen a label.
     """
 
     network: KeypointNetwork
@@ -77,6 +80,7 @@ class Beginning:
     device: torch.device
     precision: str
     drawn: bool
+    known: tuple[str, ...]
     seed: int
 
     @property
@@ -129,9 +133,9 @@ class Beginning:
 
     def head_steps(self, keypoints: Sequence[str]) -> int:
         """Steps of training a head for these keypoints."""
-        known = MOUSE_FACE.names if self.drawn else self.network.keypoints.names
-        fresh = not set(known) & set(keypoints)
-        return _STEPS + fresh * _STEPS_FRESH
+        if not set(self.known) & set(keypoints):
+            return _STEPS_FRESH
+        return _STEPS_DRAWN if self.drawn else _STEPS_KNOWN
 
     def features(self, frames: TrainingFrames) -> Features:
         """Features, not computed yet, of the frames and of variants of them.
@@ -173,9 +177,13 @@ class Fold:
         steps: int,
         seed: int,
     ) -> None:
+        from napari_vitface.training.budget import default_batch_size
+
         self._network = copy.deepcopy(beginning.network)
         self._precision = beginning.precision
         self._steps, self._seed = steps, seed
+        # The head of a model in use may look at the image too, which takes long.
+        self._batch_size = default_batch_size(quick=not beginning.drawn)
         rows = np.arange(len(features.frames))
         self._others = features.subset(rows[~np.isin(rows % count, held)])
         self._held = features.subset(held)
@@ -187,6 +195,7 @@ class Fold:
 
         settings = FitSettings(
             steps=self._steps,
+            batch_size=self._batch_size,
             learning_rate=2e-3,
             warm_up=20,
             ema_decay=0.97,
@@ -259,7 +268,10 @@ def choose_beginning(
         start.network, start.preprocessing, device, precision
     )
     why = f"The networks that judge start from drawn faces: {'; '.join(refusals)}."
-    return Beginning(start.network, start.preprocessing, "drawn faces", why, where, how, True, seed)
+    return Beginning(
+        start.network, start.preprocessing, "drawn faces", why, where, how, True, MOUSE_FACE.names,
+        seed,
+    )  # fmt: skip
 
 
 def _from_model(
@@ -288,7 +300,9 @@ def _from_model(
         start.network, start.preprocessing, device, precision
     )
     why = f"The networks that judge start from {file.stem}, which was not trained on these labels."
-    return Beginning(start.network, start.preprocessing, file.stem, why, where, how, False, seed)
+    return Beginning(
+        start.network, start.preprocessing, file.stem, why, where, how, False, start.kept, seed
+    )
 
 
 def _seen(name: str, audited: AuditedLabels) -> str:

@@ -14,7 +14,7 @@ from .fuzzing import fuzz
 from .readers import READERS
 
 #: Mutations of each kind of file, from seeds that are always the same.
-COUNT = int(os.environ.get("VITFACE_FUZZ", "50"))
+COUNT = int(os.environ.get("VITFACE_FUZZ", "30"))
 
 
 @pytest.mark.slow

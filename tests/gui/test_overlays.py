@@ -279,7 +279,7 @@ table = PoseTable(MOUSE_FACE, rng.uniform(40, 440, (30, 12, 2)))
 for on in (True, False, True, False):
     for what in (KEYPOINTS, SKELETON, ATTENTION):
         overlays.show(what, on)
-    for frame in range(30):
+    for frame in range(15):
         viewer.dims.set_current_step(0, frame)
         overlays.draw_pose(shown_pose(MOUSE_FACE, frame, predictions=table), video)
         maps = rng.random((12, 16), dtype=np.float32)

@@ -1,6 +1,6 @@
 """Reads labels with another project's own reader, in an environment that has it.
 
-    python label_elsewhere.py READER FOLDER SCORER OUTPUT.npz
+    python label_elsewhere.py FOLDER SCORER [READER OUTPUT.npz]...
 
 Writes ``xy`` (images, keypoints, 2) with NaN where there is no point, ``images`` (names of files)
 and ``names``, as the reader gives them. ``move`` reads with napari-deeplabcut, moves every point by
@@ -10,6 +10,7 @@ and ``names``, as the reader gives them. ``move`` reads with napari-deeplabcut, 
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -113,5 +114,10 @@ READERS = {
 }
 
 if __name__ == "__main__":
-    _, reader, folder, scorer, output = sys.argv
-    np.savez(output, **READERS[reader](Path(folder), scorer))
+    _, folder, scorer, *rest = sys.argv
+    # In one process, because the programs take seconds to import; what fails has no output.
+    for reader, output in zip(rest[::2], rest[1::2], strict=True):
+        try:
+            np.savez(output, **READERS[reader](Path(folder), scorer))
+        except Exception:
+            print(reader, traceback.format_exc(), file=sys.stderr)

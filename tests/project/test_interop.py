@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,8 +37,6 @@ pytestmark = [
     ),
 ]
 
-Run = Callable[[str, Path], dict[str, np.ndarray]]
-
 KEYPOINTS = KeypointSet(("nose tip", "né, 鼠", "lip"), skeleton=(("nose tip", "lip"),))
 LABELS: dict[tuple[int, int], Point] = {
     (f, k): labelled(f + k + 1 / 3, 2 * k + 0.1) for f in (3, 12, 40) for k in range(3)
@@ -45,29 +44,26 @@ LABELS: dict[tuple[int, int], Point] = {
 LABELS |= {(12, 1): NOT_VISIBLE, (40, 2): occluded(5, 6.5)}
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Run:
-    def run(reader: str, folder: Path) -> dict[str, np.ndarray]:
-        script = Path(__file__).with_name("label_elsewhere.py")
-        output = tmp_path / "found.npz"
-        done = subprocess.run(
-            [str(PYTHON), str(script), reader, str(folder), "Ann", str(output)],
-            capture_output=True,
-            text=True,
-            timeout=1500,
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-        )
-        assert done.returncode == 0, done.stderr
-        with np.load(output) as arrays:
-            return dict(arrays)
-
-    return run
+READERS = ("pandas h5", "pandas csv", "movement", "sleap-io", "napari-deeplabcut")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def run_elsewhere(folder: Path, output: Path, *readers: str) -> None:
+    """Have programs read a folder of labels; what each found goes to ``<reader>.npz``."""
+    script = Path(__file__).with_name("label_elsewhere.py")
+    arguments = [word for reader in readers for word in (reader, str(output / f"{reader}.npz"))]
+    done = subprocess.run(
+        [str(PYTHON), str(script), str(folder), "Ann", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert all((output / f"{reader}.npz").exists() for reader in readers), done.stderr
+
+
+def make_folder(parent: Path) -> Path:
     """The labels of a video in a project of ours."""
-    project = Project.create(tmp_path / "project", KEYPOINTS, "Ann")
+    project = Project.create(parent / "project", KEYPOINTS, "Ann")
     folder = project.folder / "labeled-data" / "mouse 1"
     folder.mkdir()
     project.reload()
@@ -78,11 +74,30 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(
-    "reader", ["pandas h5", "pandas csv", "movement", "sleap-io", "napari-deeplabcut"]
-)
-def test_labels_are_read(elsewhere: Run, folder: Path, reader: str) -> None:
-    found = elsewhere(reader, folder)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def found_elsewhere(made_once: Callable[[str, Callable[[Path], Any]], Any]) -> Path:
+    """A folder of what all readers found."""
+
+    def make(output: Path) -> Path:
+        run_elsewhere(make_folder(output), output, *READERS, "visibility")
+        return output
+
+    return made_once("labels-elsewhere", make)
+
+
+def found_by(folder: Path, reader: str) -> dict[str, np.ndarray]:
+    with np.load(folder / f"{reader}.npz") as arrays:
+        return dict(arrays)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_labels_are_read(found_elsewhere: Path, reader: str) -> None:
+    found = found_by(found_elsewhere, reader)
     frames = (3, 12, 40)
     expected = np.full((3, 3, 2), np.nan)
     for (f, k), point in LABELS.items():
@@ -96,21 +111,19 @@ def test_labels_are_read(elsewhere: Run, folder: Path, reader: str) -> None:
         assert found["images"].tolist() == [f"img{f:04d}.png" for f in frames]
 
 
-def test_occluded_points_are_read_as_lightning_pose_reads_them(
-    elsewhere: Run, folder: Path
-) -> None:
-    found = elsewhere("visibility", folder)
+def test_occluded_points_are_read_as_lightning_pose_reads_them(found_elsewhere: Path) -> None:
+    found = found_by(found_elsewhere, "visibility")
     assert found["images"].tolist() == [f"labeled-data/mouse 1/img{f:04d}.png" for f in (12, 40)]
     assert found["visible"].tolist() == [[2, 1, 2], [2, 2, 1]]
     assert np.isnan(found["xy"][0, 1]).all()
     assert found["xy"][1, 2].tolist() == [5, 6.5]
 
 
-def test_what_napari_deeplabcut_changes_is_merged(elsewhere: Run, folder: Path) -> None:
+def test_what_napari_deeplabcut_changes_is_merged(folder: Path, tmp_path: Path) -> None:
     project = Project.open(folder)
     document = project.document("mouse 1", frame)
     place(document, (50, 0, labelled(3, 4)))
-    elsewhere("move", folder)
+    run_elsewhere(folder, tmp_path, "move")
     report = document.save()
     placed = {p: v for p, v in LABELS.items() if v.state == PointState.LABELLED}
     assert report.adopted == len(placed)
@@ -129,8 +142,8 @@ def test_what_napari_deeplabcut_changes_is_merged(elsewhere: Run, folder: Path) 
     again.close()
 
 
-def test_a_table_that_pandas_2_wrote_is_read(elsewhere: Run, folder: Path) -> None:
-    elsewhere("move", folder)
+def test_a_table_that_pandas_2_wrote_is_read(folder: Path, tmp_path: Path) -> None:
+    run_elsewhere(folder, tmp_path, "move")
     document = Project.open(folder).document("mouse 1")
     assert document.problems == ()
     point = document.labels.point(3, 0)

@@ -35,6 +35,7 @@ from napari_vitface.cluster.spans import Span, possible_starts
 from napari_vitface.cluster.working import tell
 from napari_vitface.jobs.events import Finished, Started
 from napari_vitface.jobs.results.prediction import PredictResult
+from napari_vitface.jobs.results.videos import VideosResult
 
 _VIDEOS, _WORKERS = 1000, 100
 #: Frames of a video in the mean, frames a second of a worker, and from one key frame to the next.
@@ -126,6 +127,7 @@ def _predicted(client: Any, folder: Path) -> tuple[float, float, float]:
         if isinstance(event, Started):
             began, used = time.monotonic(), time.process_time()
         elif isinstance(event, Finished):
+            assert isinstance(event.result, VideosResult)
             assert len(event.result.videos) == _VIDEOS, event.result.failed
     return began, time.monotonic() - began, time.process_time() - used
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from napari_vitface.cluster import clusters, fit
 from napari_vitface.cluster.run_many import run_many
+from napari_vitface.cluster.watching import _has_page
 from napari_vitface.errors import ClusterError
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.evaluate import evaluate
@@ -215,6 +217,11 @@ def test_all_workers_are_counted_whenever_the_client_looks_at_the_scheduler_itse
         ends.set()
         thread.join()
     assert counts == {2}
+
+
+def test_a_scheduler_without_a_page_is_no_error_in_anybody_s_log(client, caplog, capfd):
+    assert _has_page(client) == (find_spec("bokeh") is not None)
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
 
 
 def test_one_file_for_several_videos_is_refused(client, videos, tmp_path):

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 from napari_vitface.cluster.clusters import workers_of
@@ -106,8 +106,5 @@ class Watch:
 
 def _has_page(client: Any) -> bool:
     """Whether the scheduler shows a page about its workers: that needs another package there."""
-    try:
-        client.run_on_scheduler(metadata.version, "bokeh")
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    # Not `version`: what fails on the scheduler is logged with its traceback.
+    return client.run_on_scheduler(find_spec, "bokeh") is not None

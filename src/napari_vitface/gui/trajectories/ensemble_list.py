@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 
-_HEIGHT = 84
+#: Two rows and a little: the button below has to be seen without scrolling.
+_HEIGHT = 52
 
 
 class EnsembleList(QWidget):

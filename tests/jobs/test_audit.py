@@ -171,6 +171,7 @@ def test_a_model_that_has_not_seen_the_labels_is_started_from(
     labels = audited(some_labels({"another mouse": 20}, paws))
     beginning = result_of(choose_beginning(mine, labels, "cpu", "fp32", 0))
     assert beginning.head_steps(paws.names) > 2 * few
+    assert beginning.head_steps((*KEYPOINTS.names, "left paw")) > 2 * few
     labels = audited(some_labels({"another mouse": 20}))
     # A model that was trained on these labels gives way to the bundled one, which was not.
     seen = small_model({"trained_frames": [{"video": "another mouse", "frames": [10]}]}, "seen")

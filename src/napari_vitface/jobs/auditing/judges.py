@@ -40,7 +40,7 @@ _FACES, _DRAWN_STEPS, _DEPTH = 250, 250, 5
 #: Features are computed of so many inputs for each frame, of so many in all.
 _VARIANTS, _MOST_INPUTS = 8, 2000
 #: Steps of each block's head: where it comes from a model that knows the keypoints, from drawn
-#: faces, and where it knows none of them.
+#: faces, and where there is one that it does not know.
 _STEPS_KNOWN, _STEPS_DRAWN, _STEPS_FRESH = 50, 150, 300
 #: How inputs are varied: a camera that stands still.
 _LITTLE = {
@@ -133,7 +133,7 @@ class Beginning:
 
     def head_steps(self, keypoints: Sequence[str]) -> int:
         """Steps of training a head for these keypoints."""
-        if not set(self.known) & set(keypoints):
+        if not set(keypoints) <= set(self.known):
             return _STEPS_FRESH
         return _STEPS_DRAWN if self.drawn else _STEPS_KNOWN
 

@@ -101,8 +101,12 @@ def test_a_region_is_drawn_moved_and_replaced_by_name(session: Workbench, eye: P
 def test_the_list_measures_videos_and_shows_those_that_are_open(
     session: Workbench, pump: Any, eye: Path, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:
-    other = write_video(tmp_path / "other.mp4", 12)
+    (tmp_path / "elsewhere").mkdir()
+    other = write_video(tmp_path / "elsewhere" / "other.mp4", 12)
+    for video, frames, start in ((eye, 10, 100), (other, 12, 200)):
+        np.savetxt(video.with_name(f"{video.stem}_triggers.txt"), start + np.arange(frames))
     session.add_video(open_video(eye))
+    session.measuring.take_times(eye.with_name("eye_triggers.txt"))
     queue = session.video_list
     queue.add([eye, other])
     pump.until(lambda: len(queue.items) == 2)
@@ -110,10 +114,12 @@ def test_the_list_measures_videos_and_shows_those_that_are_open(
     session.measuring.choose(("motion",), {"bin": 2})
     settings = TRACES_OF_VIDEOS.offered(session, session.prediction.options, session.measuring)
     assert TRACES_OF_VIDEOS.words(settings).startswith("motion  ·  whole frame")
+    assert TRACES_OF_VIDEOS.words(settings).endswith("times from <video>_triggers.txt")
     queue.start(settings)
     pump.until(lambda: not queue.going)
     assert [item.state for item in queue.items] == [State.DONE, State.DONE]
-    assert (tmp_path / "other_traces.csv").exists()
+    tables = [read_traces(video.with_name(f"{video.stem}_traces.csv")) for video in (eye, other)]
+    assert [table.times[0] for table in tables if table.times is not None] == [100, 200]
     pump.until(lambda: session.measuring.measured is not None)
     assert list(session.measuring.measured.names) == ["motion energy frame"]
 

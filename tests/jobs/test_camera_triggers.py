@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.trace_table import read_traces
-from napari_vitface.jobs.camera_triggers import read_triggers
+from napari_vitface.jobs.camera_triggers import naming_rule, read_triggers, triggers_of
 from napari_vitface.jobs.traces import traces
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -108,6 +109,49 @@ def test_nwb_has_the_traces_of_the_table(
     assert not list(tmp_path.glob(".*"))
 
 
-def test_triggers_are_given_for_each_video(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("given", ["sync/{}.txt", "sync"])
+def test_each_of_several_videos_has_triggers_by_its_name(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = video.rename(tmp_path / "mouse1")
+    shutil.copytree(other, tmp_path / "mouse2")
+    Path("sync").mkdir()
+    for number in (1, 2):
+        np.savetxt(f"sync/mouse{number}.txt", 100 * number + np.arange(30) / 50)
+    assert main(["traces", "mouse1", "mouse2", "--kinds", "motion", "--triggers", given]) == 0
+    for number in (1, 2):
+        found = read_traces(tmp_path / f"mouse{number}_traces.csv")
+        assert found.times is not None
+        assert found.times[0] == 100 * number
+
+
+def test_a_folder_has_one_file_of_triggers_for_a_video(tmp_path: Path) -> None:
+    with pytest.raises(VitFaceError, match=r"none of the files mouse\.csv, .* and mouse\.npy"):
+        triggers_of(tmp_path, Path("mouse.mp4"))
+    for ending in (".csv", ".npy"):
+        (tmp_path / f"mouse{ending}").touch()
+    with pytest.raises(VitFaceError, match="several of the files"):
+        triggers_of(tmp_path, Path("mouse.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("triggers", "video", "rule"),
+    [
+        ("/sync/mouse1_triggers.csv", "/data/mouse1.mp4", "/sync/{}_triggers.csv"),
+        ("/sync/camera_a.csv", "/data/a.mp4", "/sync/camera_{}.csv"),
+        ("/sync/camera.csv", "/data/a.mp4", None),
+        ("/sync/mouse10.csv", "/data/mouse1.mp4", None),
+    ],
+)
+def test_the_rule_of_a_file_of_triggers(triggers: str, video: str, rule: str | None) -> None:
+    assert naming_rule(Path(triggers), Path(video)) == (None if rule is None else Path(rule))
+
+
+def test_one_file_for_several_videos_is_refused(
+    video: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["traces", str(video), str(video) + "2", "--triggers", "t.csv"]) == 1
-    assert "--triggers is given 1 times for 2 videos" in capsys.readouterr().err
+    assert "--triggers is given 1 times for 2 videos: write {}" in capsys.readouterr().err
+    assert main(["traces", str(video), str(video) + "2", "--predictions", "p.csv"]) == 1
+    assert "p.csv is one table for 2 videos: write {}" in capsys.readouterr().err

@@ -55,7 +55,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="table of keypoints (default: what the model left beside the video)",
+        help="table of keypoints; {} in its name stands for that of each video (default: what the "
+        "model left beside the video)",
     )
     parser.add_argument(
         "--role",
@@ -87,9 +88,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--triggers",
         action="append",
         type=Path,
-        metavar="FILE",
-        help="times of the camera's triggers, one a frame, as CSV, TSV, plain text or .npy; one "
-        "file for each video, in their order (default: the time stamps of the video's file)",
+        metavar="FILE|DIR",
+        help="times of the camera's triggers, one a frame, as CSV, TSV, plain text or .npy. For "
+        "several videos {} in the file's name stands for that of each, or a folder has files of "
+        "their names, or it is given once for each, in their order (default: the time stamps of "
+        "the video's file)",
     )
     parser.add_argument(
         "--output-dir",
@@ -128,7 +131,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Measure the traces of each video. One of several that fails does not stop the others."""
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
-    from napari_vitface.jobs.outputs import refuse_same_outputs
+    from napari_vitface.jobs.camera_triggers import serves_all
+    from napari_vitface.jobs.outputs import NAME, refuse_same_outputs
     from napari_vitface.jobs.results.traces import TracesResult
     from napari_vitface.jobs.traces import traces as job
 
@@ -147,17 +151,27 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         "overwrite": arguments.overwrite,
         "white": arguments.white,
     }
-    given: list[Path] = arguments.triggers or []
-    if given and len(given) != len(videos):
+    predictions: Path | None = arguments.predictions
+    if predictions is not None and len(videos) > 1 and NAME not in predictions.name:
         raise VitFaceError(
-            f"--triggers is given {len(given)} times for {len(videos)} videos: give a file for "
-            "each, in their order."
+            f"{predictions} is one table for {len(videos)} videos: write {NAME} where the name of "
+            "each shall stand."
+        )
+    given: list[Path] = arguments.triggers or []
+    rule = f"write {NAME} where the name of each shall stand, or give a folder"
+    if len(given) == 1 and serves_all(given[0]):
+        given *= len(videos)
+    elif given and len(given) != len(videos):
+        raise VitFaceError(
+            f"--triggers is given {len(given)} times for {len(videos)} videos: {rule}, or a file "
+            "for each, in their order."
         )
     triggers = dict(zip(videos, given, strict=False))
     if arguments.cluster is not None:
-        if given:
-            raise VitFaceError("--triggers is for one computer; leave it out, or --cluster.")
-        return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
+        if len(set(given)) > 1:
+            raise VitFaceError(f"On a cluster --triggers is the same for all videos: {rule}.")
+        once = {"triggers": given[0]} if given else {}
+        return run_many_on_cluster(arguments, reporter, job, videos, _told, **once, **options)
 
     def run(video: Path, _: Resources) -> TracesResult:
         events = job(video, triggers=triggers.get(video), **options)

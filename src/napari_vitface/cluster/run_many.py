@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 #: What jobs call the video that they take first.
 _VIDEO = ("source", "video")
 #: Arguments of jobs that are paths, or several.
-_PATHS = ("labels", "motion", "output", "output_dir", "predictions", "report", *_VIDEO)
+_PATHS = ("labels", "motion", "output", "output_dir", "predictions", "report", "triggers", *_VIDEO)
 _COMPUTING = tuple(each.name for each in fields(Computing))
 
 

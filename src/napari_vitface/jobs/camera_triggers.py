@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,9 +11,53 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.text_table import TextTable, read_text_table
+from napari_vitface.jobs.outputs import NAME, named_after, output_stem
 
+#: What files of times end in.
+ENDINGS = (".csv", ".tsv", ".txt", ".npy")
 #: What a column of times is called, the surest name first.
 _NAMES = ("trigger", "timestamp", "time", "second", "t")
+
+
+def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
+    """The file of the triggers of a video.
+
+    Parameters
+    ----------
+    triggers : path
+        That file; one in whose name `NAME` stands for that of the video; or a folder in which it
+        is called as the video.
+
+    Raises
+    ------
+    VitFaceError
+        If the folder has none, or several.
+    """
+    path = Path(triggers)
+    if not path.is_dir():
+        return named_after(path, video)
+    stem = output_stem(video)
+    names = [f"{stem}{ending}" for ending in ENDINGS]
+    found = [path / name for name in names if (path / name).is_file()]
+    if len(found) != 1:
+        raise VitFaceError(
+            f"{path} has {'several' if found else 'none'} of the files {', '.join(names[:-1])} and "
+            f"{names[-1]}: keep the times of the triggers of {video.name} in one of them."
+        )
+    return found[0]
+
+
+def serves_all(triggers: Path) -> bool:
+    """Whether a path says which file each of several videos has (see `triggers_of`)."""
+    return NAME in triggers.name or triggers.is_dir()
+
+
+def naming_rule(triggers: Path, video: Path) -> Path | None:
+    """A file of a video with `NAME` for the video's name, None where its name does not hold it."""
+    # "a" is not the name of a video in "camera.csv", but in "camera_a.csv".
+    name = rf"(?<![^\W_]){re.escape(output_stem(video))}(?![^\W_])"
+    rule = re.sub(name, lambda _: NAME, triggers.name)
+    return triggers.with_name(rule) if rule != triggers.name else None
 
 
 def read_triggers(path: Path, video: str, frames: int) -> NDArray[np.float64]:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import leftovers
 from napari_vitface.errors import VideoError, VitFaceError
-from napari_vitface.jobs.camera_triggers import read_triggers
+from napari_vitface.jobs.camera_triggers import read_triggers, triggers_of
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.kept_numbers import loaded, stored
 from napari_vitface.jobs.made_traces import about_of, asked_of, note_made, traces_there
-from napari_vitface.jobs.outputs import made_folder, results_folder
+from napari_vitface.jobs.outputs import made_folder, named_after, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
@@ -86,7 +86,8 @@ def traces(
     roles : mapping of str to sequence of str, optional
         Keypoints of a role (`napari_vitface.pose.roles.ROLES`); default those whose names say so.
     predictions : path, optional
-        Table of keypoints. Default: the one that the model left beside the video.
+        Table of keypoints; ``{}`` in its name stands for the video's. Default: the one that the
+        model left beside the video.
     model : str
         Whose predictions.
     frames : slice, range or "START:STOP", optional
@@ -95,8 +96,9 @@ def traces(
     nwb : bool
         Write ``<video>_traces.nwb`` beside it.
     triggers : path, optional
-        Times of the camera's triggers (`napari_vitface.jobs.camera_triggers`), which are those of
-        the frames then; default: the time stamps in the video's file.
+        Times of the camera's triggers, which are those of the frames then: a file, one in whose
+        name ``{}`` stands for the video's, or a folder (`napari_vitface.jobs.camera_triggers`);
+        default: the time stamps in the video's file.
     output_dir : path, optional
         Default: where the video is.
     overwrite : bool
@@ -126,7 +128,10 @@ def traces(
         span = _in_a_row(frame_range(frames, len(source), source.path.name))
         times = source.times if source.frame_rate > 0 else None
         if triggers is not None:
-            times = read_triggers(Path(triggers), source.path.name, len(source))
+            triggers = triggers_of(triggers, source.path)
+            times = read_triggers(triggers, source.path.name, len(source))
+        if predictions is not None:
+            predictions = named_after(predictions, source.path)
         material = _material(source, span, times, regions, roles, chosen, predictions, model)
         measures = [kind.load()(kind, material) for kind in chosen]
         folder = made_folder(

@@ -9,6 +9,8 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QVBox
 from napari_vitface.gui.section import WrappedLabel, row_of
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.traces.measuring import TraceMeasuring
+from napari_vitface.jobs.camera_triggers import ENDINGS, naming_rule
+from napari_vitface.jobs.outputs import NAME
 
 _OWN = "Times of frames: those in the video's file."
 
@@ -31,7 +33,7 @@ class TraceFilesForm(QWidget):
         self.triggers_button = QPushButton("Triggers…")
         self.triggers_button.setToolTip(
             "Take the times of frames from those of the camera's triggers, one a frame: CSV, "
-            "TSV, plain text or .npy. For the video on screen"
+            "TSV, plain text or .npy. For the video on screen, and by the same rule for the list"
         )
         self.own_button = QPushButton("Video's times")
         self.own_button.setToolTip("Take the times in the video's file again")
@@ -62,7 +64,7 @@ class TraceFilesForm(QWidget):
             self,
             "Times of the camera's triggers",
             str(opened.path.parent),
-            "Times (*.csv *.tsv *.txt *.npy);;All files (*)",
+            f"Times ({' '.join(f'*{ending}' for ending in ENDINGS)});;All files (*)",
         )
         if name:
             self._measuring.take_times(Path(name))
@@ -70,9 +72,19 @@ class TraceFilesForm(QWidget):
     def refresh(self) -> None:
         """Say where the times come from."""
         triggers = self._triggers
-        self.times.setText(_OWN if triggers is None else f"Times of frames: {triggers.name}.")
+        self.times.setText(_OWN if triggers is None else self._from(triggers))
         self.triggers_button.setEnabled(self._session.current is not None)
         self.own_button.setEnabled(triggers is not None)
+
+    def _from(self, triggers: Path) -> str:
+        """Where the times of the video on screen come from, and those of a list."""
+        opened = self._session.current
+        rule = naming_rule(triggers, opened.path) if opened is not None else None
+        if rule is None:
+            of_list = "the times in the video's file, for its name does not hold the video's"
+        else:
+            of_list = rule.name.replace(NAME, "<video>")
+        return f"Times of frames: {triggers.name}. For each video of a list: {of_list}."
 
     @property
     def _triggers(self) -> Path | None:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
-from napari_vitface.jobs.outputs import Outputs, model_stem, output_place
+from napari_vitface.jobs.camera_triggers import naming_rule
+from napari_vitface.jobs.outputs import NAME, Outputs, model_stem, output_place, results_folder
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.traces import TRACES
 
 if TYPE_CHECKING:
+    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.predict.prediction import PredictOptions
     from napari_vitface.gui.session import Session
     from napari_vitface.gui.traces.measuring import TraceMeasuring
@@ -38,6 +40,9 @@ class Settings(TypedDict, total=False):
     regions: dict[str, list[int]]
     table: str
     nwb: bool
+    #: How the files of the cameras' triggers are called, in the folder of each video or with a
+    #: folder of their own.
+    triggers: str | None
     #: Empty: in this napari's engine, one video after the other.
     cluster: str
 
@@ -205,6 +210,8 @@ def _trace_arguments(item: Item, settings: Settings) -> dict[str, object]:
         name: value for name, value in settings.items() if name in wanted
     }
     arguments |= {"video": item.path, "overwrite": item.again, "white": remembered(item.path)}
+    if triggers := settings.get("triggers"):
+        arguments["triggers"] = str(results_folder(item.path) / triggers)
     return arguments
 
 
@@ -234,9 +241,21 @@ def _traces_offered(
         "settings": dict(measuring.settings),
         "table": measuring.table,
         "nwb": measuring.nwb,
+        "triggers": _triggers_rule(opened),
         # Those of the video on screen hold for all, as of one camera.
         "regions": {name: list(region) for name, region in regions.items()},
     }
+
+
+def _triggers_rule(opened: OpenVideo | None) -> str | None:
+    """How the files of triggers of all videos are called, by that of the video on screen."""
+    if opened is None or opened.triggers is None:
+        return None
+    rule = naming_rule(opened.triggers, opened.path)
+    if rule is None:
+        return None
+    beside = rule.parent == results_folder(opened.path)
+    return rule.name if beside else str(rule)
 
 
 def _trace_words(settings: Settings) -> str:
@@ -247,6 +266,8 @@ def _trace_words(settings: Settings) -> str:
         f"in {', '.join(regions)}, as on screen" if regions else "whole frame",
         f"{tables} beside each video" if folder is None else f"{tables} in {folder}",
     ]
+    if triggers := settings.get("triggers"):
+        parts.append(f"times from {Path(triggers).name.replace(NAME, '<video>')}")
     if cluster := settings.get("cluster"):
         parts.append(cluster_words(cluster))
     return "  ·  ".join(parts)

@@ -130,6 +130,23 @@ def test_the_real_table_of_lightning_pose(real_data: Path) -> None:
     assert [entry.folder for entry in Project.open(source).videos] == [source / "labeled-data"]
 
 
+@pytest.mark.parametrize("opened", ["", "CollectedData_Ann.csv", "CollectedData_Ann.h5"])
+def test_the_table_of_deeplabcut_1_above_the_folders_of_images(tmp_path: Path, opened: str) -> None:
+    images(tmp_path / "cam 1", ["img005.png"])
+    images(tmp_path / "cam 2", ["img005.png", "img17.png"])
+    columns = pd.MultiIndex.from_product(
+        [["Ann"], ["nose"], ["x", "y"]], names=["scorer", "bodyparts", "coords"]
+    )
+    rows = ["cam 1/img005.png", "cam 2/img005.png", "cam 2/img17.png"]
+    table = pd.DataFrame([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], rows, columns)
+    table.to_csv(tmp_path / "CollectedData_Ann.csv")
+    table.to_hdf(tmp_path / "CollectedData_Ann.h5", key="df_with_missing", format="table")
+    labels = read_labels(tmp_path / opened)
+    assert [str(image.relative_to(tmp_path)) for image in labels.images] == rows
+    assert labels.xy[:, 0].tolist() == table.to_numpy().tolist()
+    assert labels.scorer == "Ann"
+
+
 def test_a_video_that_only_the_table_names_is_told(tmp_path: Path) -> None:
     images(tmp_path / "labeled-data" / "one", list(POINTS))
     for video in ("one", "two"):

@@ -1,8 +1,8 @@
 """Finding a project from any part of it, and in it the videos and the files of their labels.
 
 Four shapes of folders are known: a DeepLabCut project with its ``config.yaml``; ``labeled-data``
-without one; one table at the top for all videos, as Lightning Pose has it; and a single folder of
-images with a table.
+without one; one table at the top for all videos, as Lightning Pose has it, and DeepLabCut 1 above
+the folders of images; and a single folder of images with a table.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ def find_place(path: Path, scorer: str | None = None) -> Place:
         shared = {} if _tables(path) else _shared(root)
         named = scorer or (None if configured or shared else _only_scorer(path))
         return Place(root, configured, path.name, named, shared)
-    if (path / LABELED_DATA).is_dir():
+    if (path / LABELED_DATA).is_dir() or any(map(_stands_above, _tables(path))):
         return Place(path, shared=_shared(path))
     if _tables(path) or _has_images(path):
         return Place(path, video=path.name, scorer=scorer or _only_scorer(path), single=path)
@@ -280,8 +280,7 @@ def _place_of_table(path: Path) -> Place:
     pair = [table for table in pair if is_file(table)]
     tables = {_kind(table): table for table in pair}
     scorer = _scorer(path) or _first_scorer(read_header_table(path))
-    below = [root.joinpath(*folder) for folder in _folders_named(path)]
-    if (root / LABELED_DATA).is_dir() or (below and not _tables(root) and below[0].is_dir()):
+    if (root / LABELED_DATA).is_dir() or _stands_above(path):
         return Place(root, _is_configured(root), scorer=scorer, shared=tables)
     found = find_place(root, scorer) if _tables(root) or _has_images(root) else Place(root)
     single = found.single if found.root != root else root
@@ -303,6 +302,11 @@ def _shared(root: Path) -> dict[Kind, Path]:
     if len({table.stem for table in _tables(root)}) > 1:
         raise LabelError(f"{root} holds several tables of labels: open the one to use.")
     return shared
+
+
+def _stands_above(table: Path) -> bool:
+    """Whether the folders of images that a table names lie beside it."""
+    return any(table.parent.joinpath(*folder).is_dir() for folder in _folders_named(table)[:1])
 
 
 def _folders_named(table: Path) -> list[tuple[str, ...]]:

@@ -120,9 +120,9 @@ def test_a_smoother_s_columns_are_read_and_the_others_named(tmp_path: Path) -> N
     out = tmp_path / "tidy.csv"
     result = converted(path, out, write_as="tidy-csv")
     assert result.read_as == "eks-csv"
-    told = [sentence for sentence in result.lost if "stays behind" in sentence]
+    told = [sentence for sentence in result.lost if sentence.startswith("Not read")]
     assert len(told) == 4
-    assert "The column x_ens_median of each keypoint is not read and stays behind." in told
+    assert "Not read, so left behind: the column x_ens_median of each keypoint." in told
     found = read("tidy-csv", out)
     assert found.poses.xy[1].tolist() == [[18, 19], [27, 28]]
     assert found.variance is not None
@@ -203,7 +203,7 @@ def test_facemap_s_pupils_are_read_without_running_its_pickle(tmp_path: Path) ->
     assert found.poses.xy[2, 1].tolist() == [12, 32]
     assert found.video == "/data/face.avi"
     result = converted(path, tmp_path / "p.nc")
-    assert "Components of motion is not read and stays behind." in result.lost
+    assert "Not read, so left behind: components of motion." in result.lost
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

@@ -152,6 +152,6 @@ def test_one_file_for_several_videos_is_refused(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["traces", str(video), str(video) + "2", "--triggers", "t.csv"]) == 1
-    assert "--triggers is given 1 times for 2 videos: write {}" in capsys.readouterr().err
+    assert "Each of 2 videos has triggers of its own: write {}" in capsys.readouterr().err
     assert main(["traces", str(video), str(video) + "2", "--predictions", "p.csv"]) == 1
     assert "p.csv is one table for 2 videos: write {}" in capsys.readouterr().err

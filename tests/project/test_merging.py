@@ -153,7 +153,7 @@ def test_rows_columns_and_files_that_are_not_ours_stay(project: Project, folder:
     write_table(deeplabcut_table(START, NAMES, scorer="Bob"), folder)
     bob = {path.name: path.read_bytes() for path in folder.glob("*_Bob*")}
     document = project.document("mouse 1", frame)
-    assert any("name images that are no frames" in problem for problem in document.problems)
+    assert any("name images which are no frames" in problem for problem in document.problems)
     place(document, (3, 1, labelled(9, 9)), (4, 0, labelled(1, 1)))
     document.save()
     after = on_disk(folder)

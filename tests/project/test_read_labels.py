@@ -313,7 +313,7 @@ def test_odd_names_of_images_end_in_sentences(made: Callable[..., Path], name: s
     else:
         labels = read_labels(root)
         assert len(labels) == 3
-        assert "name images that are no frames" in labels.problems[0]
+        assert "name images which are no frames" in labels.problems[0]
     assert name in file.read_text(encoding="utf-8")
 
 

@@ -163,8 +163,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         given *= len(videos)
     elif given and len(given) != len(videos):
         raise VitFaceError(
-            f"--triggers is given {len(given)} times for {len(videos)} videos: {rule}, or a file "
-            "for each, in their order."
+            f"Each of {len(videos)} videos has triggers of its own: {rule}, or give --triggers for "
+            "each, in their order."
         )
     triggers = dict(zip(videos, given, strict=False))
     if arguments.cluster is not None:

@@ -163,7 +163,7 @@ def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
         if part not in target.holds:
             yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
     for what in found.left_behind:
-        yield f"{what[0].upper()}{what[1:]} is not read and stays behind."
+        yield f"Not read, so left behind: {what}."
 
 
 def lost_labels(labels: Labels, target: Format) -> Iterator[str]:

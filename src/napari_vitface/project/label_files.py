@@ -358,8 +358,8 @@ def _stray_rows(
     if strangers:
         shown = strangers[0] if len(strangers[0]) <= 60 else f"{strangers[0][:60]}…"
         problems.append(
-            f"{len(strangers)} rows of {table.path} name images that are no frames of this video "
-            f"({shown!r}); they are kept as they are and not used."
+            f"Rows of {table.path} that name images which are no frames of this video are kept as "
+            f"they are and not used: {len(strangers)}, {shown!r} the first."
         )
     nameless = [row for row, label in enumerate(table.index.tolist()) if not row_parts(label)]
     if nameless:

@@ -107,6 +107,7 @@ def test_the_plan_names_everything() -> None:
         ({"quick": False}, {}, "Full (the whole network)"),
         ({"start": "scratch"}, {"kept": [], "seconds": None}, "All keypoints are new to it"),
         ({"start": "timm:vit_small"}, {}, "timm's vit_small"),
+        ({"start": "timm:vit_small=/mine/a.safetensors"}, {}, "timm's vit_small of a.safetensors"),
         ({"val": "video:b"}, {}, "(all of b)"),
         ({"val": "time:0.4"}, {}, "(the last 40 % of each video)"),
         ({"val": "random:0.25"}, {}, "(25 % at random)"),

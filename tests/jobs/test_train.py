@@ -347,6 +347,28 @@ def test_random_weights_another_head_and_a_recording_to_judge_by(project: Path) 
     assert network.input_size == (64, 80)
 
 
+def test_weights_from_a_file_are_named_in_the_model(project: Path, tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_model
+
+    from napari_vitface.model.checkpoint import load_network
+
+    file = tmp_path / "mine.safetensors"
+    shape = SMALL["timm_args"]
+    save_model(timm.create_model("deit_tiny_patch16_224", img_size=(64, 80), **shape), str(file))
+    options = {**SMALL, "init": f"timm:deit_tiny_patch16_224={file}", "blocks": 1}
+    result = outcome(run(project, name="mine", steps=1, batch_size=1, **options))
+    assert result.verdict is None
+    assert result.init == "timm:deit_tiny_patch16_224=mine.safetensors"
+    network, preprocessing, metadata = load_network(result.model)
+    assert len(network.backbone.blocks) == 1
+    # Those of ImageNet, which timm knows for the name.
+    assert preprocessing.mean == pytest.approx((0.449,), abs=1e-3)
+    training = metadata["training"]
+    assert "apache-2.0, if mine.safetensors holds what timm calls deit" in training["licence"]
+    assert "says nothing of itself" in training["citations"][0]
+
+
 def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> None:
     from napari_vitface.model.checkpoint import load_network
 

@@ -209,8 +209,7 @@ def test_grey_images_give_what_three_equal_channels_gave(
         name,
         (64, 96),
         1,
-        pretrained=True,
-        pretrained_cfg_overlay={"file": str(path), "custom_load": False},
+        weights=path,
         **SMALL,
     ).eval()
     grey = torch.rand(2, 1, 64, 96)
@@ -237,8 +236,7 @@ def test_pretrained_weights_are_fitted_to_another_size(tmp_path: Path) -> None:
         "vit_tiny_patch16_224",
         (64, 96),
         3,
-        pretrained=True,
-        pretrained_cfg_overlay={"file": str(path), "custom_load": False},
+        weights=path,
         **SMALL,
     )
     assert backbone.grid == (4, 6)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
 import torch
+from safetensors.torch import save_model
 
 from napari_vitface.errors import BackboneError, VitFaceError
-from napari_vitface.model.checkpoint import load_network
+from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.training.start import adapt, start_from
 
@@ -49,8 +51,6 @@ def test_another_input_size_resamples_the_positions(tiny_model: Path) -> None:
 
 
 def test_a_crop_that_does_not_fit_is_dropped_and_told(tiny_model: Path, tmp_path: Path) -> None:
-    from napari_vitface.model.checkpoint import save_checkpoint
-
     network, preprocessing, _ = load_network(tiny_model)
     path = tmp_path / "cropped.safetensors"
     save_checkpoint(path, network, preprocessing.with_crop((500, 0, 100, 90)), training={})
@@ -59,24 +59,89 @@ def test_a_crop_that_does_not_fit_is_dropped_and_told(tiny_model: Path, tmp_path
     assert "does not fit these frames" in start.notice
 
 
-def test_weights_of_timm_come_from_a_file_where_one_is_named(tmp_path: Path) -> None:
-    from safetensors.torch import save_model
+def weights_file(folder: Path, **arguments: Any) -> tuple[Path, dict[str, torch.Tensor]]:
+    """A file as timm's hub has it, classifier included, and what is in it."""
+    torch.manual_seed(1)
+    model = timm.create_model("vit_tiny_patch16_224", img_size=(64, 64), **SMALL, **arguments)
+    file = folder / "weights.safetensors"
+    save_model(model, str(file), metadata={"source": "drawn by lot"})
+    return file, model.state_dict()
 
-    original = timm.create_model("vit_tiny_patch16_224", img_size=(64, 64), **SMALL)
-    file = tmp_path / "weights.safetensors"
-    save_model(original, str(file))
+
+def test_weights_of_timm_come_from_a_file_where_one_is_named(tmp_path: Path) -> None:
+    file, weights = weights_file(tmp_path)
     start = start_from(
-        "timm:vit_tiny_patch16_224",
+        f"timm:vit_tiny_patch16_224={file}",
         KeypointSet(("eye",)),
         (96, 128),
         image_size=(64, 80),
-        timm_args={**SMALL, "pretrained_cfg_overlay": {"file": str(file), "custom_load": False}},
+        timm_args=SMALL,
     )
     assert start.fresh == ("eye",)
+    assert start.init == "timm:vit_tiny_patch16_224=weights.safetensors"
     block = start.network.backbone.model.state_dict()["blocks.1.mlp.fc1.weight"]
-    assert torch.equal(block, original.state_dict()["blocks.1.mlp.fc1.weight"])
+    assert torch.equal(block, weights["blocks.1.mlp.fc1.weight"])
     # Grey images: the colour channels are folded into one.
     assert start.network.backbone.channels == 1
+    assert start.training["licence"].startswith("apache-2.0, if weights.safetensors holds")
+    assert start.training["citations"][0].endswith("): source: drawn by lot")
+
+
+def test_the_first_blocks_are_those_of_the_file(tmp_path: Path) -> None:
+    file, _ = weights_file(tmp_path)
+    keypoints = KeypointSet(("eye", "ear"))
+    start = start_from(
+        f"timm:vit_tiny_patch16_224={file}",
+        keypoints,
+        (96, 128),
+        blocks=1,
+        image_size=(64, 80),
+        timm_args=SMALL,
+    )
+    backbone = start.network.backbone
+    assert len(backbone.blocks) == 1
+    images = torch.randn(1, 1, 64, 80)
+    whole = start_from(
+        f"timm:vit_tiny_patch16_224={file}",
+        keypoints,
+        (96, 128),
+        image_size=(64, 80),
+        timm_args=SMALL,
+    ).network.backbone
+    with torch.no_grad():
+        assert torch.equal(backbone.eval()(images)[1], whole.eval().at_layer(images, 0)[1])
+    # A checkpoint of it can be read again, for other keypoints too.
+    path = tmp_path / "cut.safetensors"
+    save_checkpoint(path, start.network, start.preprocessing, training={})
+    again = start_from(path, KeypointSet(("ear",)), (96, 128))
+    assert again.kept == ("ear",)
+    assert len(again.network.backbone.blocks) == 1
+    with pytest.raises(VitFaceError, match="cut has 1 blocks, not 2; start from scratch or"):
+        start_from(path, keypoints, (96, 128), blocks=2)
+    with pytest.raises(BackboneError, match="has 2 blocks; its first 3 cannot be taken"):
+        start_from(
+            f"timm:vit_tiny_patch16_224={file}", keypoints, (96, 128), blocks=3, timm_args=SMALL
+        )
+
+
+def test_a_file_that_is_not_all_of_the_backbone_is_refused(tmp_path: Path) -> None:
+    file, weights = weights_file(tmp_path)
+
+    def start(path: Path, timm_args: dict[str, Any] = SMALL) -> None:
+        name = f"timm:vit_tiny_patch16_224={path}"
+        start_from(name, KeypointSet(("eye",)), (96, 128), timm_args=timm_args)
+
+    # timm itself, which drops the classifier, would leave the third block as it was drawn by lot.
+    with pytest.raises(BackboneError, match=r"weights\.safetensors does not fit vit_tiny"):
+        start(file, {**SMALL, "depth": 3})
+    with pytest.raises(BackboneError, match=r"There is no file .*nowhere\.safetensors"):
+        start(tmp_path / "nowhere.safetensors")
+    torch.save(weights, tmp_path / "weights.pth")
+    with pytest.raises(BackboneError, match=r"weights.pth is no \.safetensors file"):
+        start(tmp_path / "weights.pth")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(BackboneError, match=r"weights\.safetensors cannot be read"):
+        start(file)
 
 
 def test_without_a_network_pretrained_weights_end_in_one_sentence() -> None:

@@ -37,7 +37,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "project)",
     )
     _add_going_on(parser)
-    _add_settings(parser, "backbone", "head", "image_size", "channels")
+    _add_settings(parser, "backbone", "blocks", "head", "image_size", "channels")
     parser.add_argument(
         "--drop-path",
         type=float,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from napari_vitface.model.error_text import first_line
 from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.timm_import import timm
+from napari_vitface.model.weights_file import weights_overlay
 
 #: timm's modules whose models take ``weight_init="skip"``.
 _SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -27,6 +30,8 @@ def create_backbone(
     channels: int = 1,
     pretrained: bool = False,
     *,
+    weights: str | os.PathLike[str] | None = None,
+    blocks: int | None = None,
     initialise: bool = True,
     probe: bool = True,
     **timm_args: Any,
@@ -45,6 +50,10 @@ def create_backbone(
         RGB model gives for three equal channels.
     pretrained : bool
         Load timm's weights (downloads them on first use).
+    weights : path, optional
+        A ``.safetensors`` file with weights in timm's layout, loaded instead of those.
+    blocks : int, optional
+        Keep the first so many blocks only.
     initialise : bool
         False skips the random start where timm can, for weights that are replaced anyway.
     probe : bool
@@ -52,8 +61,7 @@ def create_backbone(
         no numbers, cannot be tried.
     **timm_args
         Passed on to `timm.create_model`: ``depth``, ``embed_dim``, ``drop_path_rate``, and what
-        else `check_architecture` knows; with `pretrained` also ``pretrained_cfg``,
-        ``pretrained_cfg_overlay`` and ``cache_dir``, which no checkpoint may give.
+        else `check_architecture` knows.
 
     Raises
     ------
@@ -64,11 +72,10 @@ def create_backbone(
     check_input_size(input_size)
     size = (int(input_size[0]), int(input_size[1]))
     require_known(timm_name)
-    load_args: dict[str, object] = {
-        key: timm_args.pop(key)
-        for key in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
-        if key in timm_args
-    }
+    load_args: dict[str, object] = {}
+    if weights is not None:
+        pretrained = True
+        load_args["pretrained_cfg_overlay"] = weights_overlay(weights, timm_name)
     if not initialise and timm.models.is_model_in_modules(_bare(timm_name), _SKIP_MODULES):
         load_args["weight_init"] = "skip"
     check_architecture(timm_args)
@@ -79,14 +86,20 @@ def create_backbone(
         "in_chans": stem_channels,
         "num_classes": 0,
     }
-    model = _create(timm_name, size, pretrained, {**kwargs, **load_args})
+    file = Path(weights).name if weights is not None else ""
+    model = _create(timm_name, size, pretrained, {**kwargs, **load_args}, file)
     if stem_channels != channels:
         timm_args["in_chans"] = stem_channels
     config = getattr(model, "pretrained_cfg", None) or {}
+    # They are in the model by now.
+    config.pop("state_dict", None)
     bare = _bare(timm_name)
     # Only weights that were loaded are named: a tag on a random start would claim pretraining.
     full_name = f"{bare}.{config['tag']}" if pretrained and config.get("tag") else timm_name
     require_blocks(timm_name, model)
+    if blocks is not None:
+        timm_args["depth"] = blocks
+        _keep_first(blocks, timm_name, model, size, stem_channels, timm_args)
     patch = _patch_size(model)
     check_input_size(size, patch)
     if size[0] % patch[0] or size[1] % patch[1]:
@@ -152,9 +165,13 @@ def require_blocks(timm_name: str, model: nn.Module) -> None:
 
 
 def _create(
-    timm_name: str, size: tuple[int, int] | None, pretrained: bool, kwargs: dict[str, object]
+    timm_name: str,
+    size: tuple[int, int] | None,
+    pretrained: bool,
+    kwargs: dict[str, object],
+    file: str = "",
 ) -> nn.Module:
-    """`timm.create_model` whose failures are sentences."""
+    """`timm.create_model` whose failures are sentences; `file` has the weights, if one has."""
     try:
         return timm.create_model(timm_name, pretrained=pretrained, **kwargs)
     except BackboneError:
@@ -171,10 +188,13 @@ def _create(
         ) from error
     except RuntimeError as error:
         if pretrained and "loading state_dict" in str(error):
+            why = first_line(ValueError(str(error).partition(":")[2]))
             raise BackboneError(
-                f"The pretrained weights of {timm_name} do not fit the model with these arguments "
-                f"({first_line(ValueError(str(error).partition(':')[2]))}); leave the arguments "
-                "that change its shape out, or train from scratch."
+                f"{file} does not fit {timm_name} ({why}); name the backbone that it belongs to."
+                if file
+                else f"The pretrained weights of {timm_name} do not fit the model with these "
+                f"arguments ({why}); leave the arguments that change its shape out, or train from "
+                "scratch."
             ) from error
         if pretrained:
             raise _no_weights(timm_name, error) from error
@@ -186,10 +206,36 @@ def _create(
         raise
 
 
+def _keep_first(
+    blocks: int,
+    timm_name: str,
+    model: Any,
+    size: tuple[int, int],
+    channels: int,
+    timm_args: dict[str, Any],
+) -> None:
+    """Cut off the blocks after the first, if timm can build what is left: checkpoints need that."""
+    if not 0 < blocks <= len(model.blocks):
+        raise BackboneError(
+            f"{timm_name} has {len(model.blocks)} blocks; its first {blocks} cannot be taken."
+        )
+    model.blocks = model.blocks[:blocks]
+    with torch.device("meta"):
+        again = create_backbone(
+            _bare(timm_name), size, channels, initialise=False, probe=False, **timm_args
+        ).model
+    shapes, expected = (
+        {key: tensor.shape for key, tensor in each.state_dict().items()} for each in (model, again)
+    )
+    if shapes != expected:
+        raise BackboneError(f"{timm_name} cannot be cut to {blocks} blocks; take all of them.")
+
+
 def _no_weights(timm_name: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
-        "connect to the internet once so that timm can download them, or train from scratch."
+        "connect to the internet once so that timm can download them, name a file that has them "
+        f"(timm:{timm_name}=FILE.safetensors), or train from scratch."
     )
 
 

@@ -50,7 +50,8 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     if not isinstance(text, str):
         raise CheckpointError(
             f"{file} is a safetensors file, but no napari-vitface checkpoint; choose a model that "
-            "napari-vitface trained."
+            "napari-vitface trained. Training starts from weights in timm's layout as "
+            "timm:NAME=FILE."
         )
     try:
         metadata = plain_json(text)

@@ -21,6 +21,18 @@ from napari_vitface.settings.option import Option, declared
 #: Starts that are no model: random weights, and the prefix of timm's pretrained weights.
 SCRATCH, TIMM = "scratch", "timm:"
 
+
+def is_model(init: str) -> bool:
+    """Whether training starts from a model, and not from a backbone of timm with a new head."""
+    return init != SCRATCH and not init.startswith(TIMM)
+
+
+def timm_start(init: str) -> tuple[str, str | None]:
+    """timm's name in ``timm:NAME`` or ``timm:NAME=FILE``, and the file of weights if any."""
+    name, _, file = init.removeprefix(TIMM).partition("=")
+    return name.strip(), file.strip() or None
+
+
 #: Where the file of a training's state keeps its numbers, in the metadata of safetensors.
 STATE_KEY = "napari_vitface_training"
 
@@ -64,9 +76,9 @@ class TrainingSettings:
     init: Annotated[
         str,
         Option(
-            help="model to start from; timm:NAME takes pretrained weights of timm, scratch random "
-            "ones (needs hundreds of frames)",
-            metavar="MODEL|timm:NAME|scratch",
+            help="model to start from; timm:NAME takes pretrained weights of timm, timm:NAME=FILE "
+            "those of a .safetensors file, scratch random ones (needs hundreds of frames)",
+            metavar="MODEL|timm:NAME[=FILE]|scratch",
         ),
     ] = "mouse-face"
     backbone: Annotated[
@@ -75,6 +87,15 @@ class TrainingSettings:
             help="timm's name of a ViT, with --init scratch; larger ones need a GPU (default: "
             "vit_tiny_patch16_224)",
             metavar="NAME",
+        ),
+    ] = None
+    blocks: Annotated[
+        int | None,
+        Option(
+            help="of a new network, only the first so many: half of them take half the time "
+            "(default: all)",
+            metavar="N",
+            ge=1,
         ),
     ] = None
     head: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +14,13 @@ from torch import Tensor
 from napari_vitface.errors import BackboneError, VitFaceError
 from napari_vitface.model.building import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
-from napari_vitface.model.metadata import Metadata
+from napari_vitface.model.metadata import TrainingSummary
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.model.weights_file import told_of_weights
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.heads import DEFAULT_HEAD
+from napari_vitface.settings.training import TIMM, is_model, timm_start
 
 #: Backbone of a training from random weights: small enough for two CPU cores.
 DEFAULT_BACKBONE = "vit_tiny_patch16_224"
@@ -37,9 +40,9 @@ class Start:
         In fp32, on the CPU.
     preprocessing : Preprocessing
     init : str
-        Name of the model, ``timm:NAME`` or ``scratch``.
-    metadata : Metadata or None
-        Of the checkpoint that it comes from.
+        Name of the model, ``timm:NAME``, ``timm:NAME=FILE`` without folders, or ``scratch``.
+    training : TrainingSummary
+        What is told of the weights that it comes from: by the checkpoint, or by timm and the file.
     kept, fresh : tuple of str
         Keypoints whose head comes along, and those whose head is new.
     notice : str
@@ -49,7 +52,7 @@ class Start:
     network: KeypointNetwork
     preprocessing: Preprocessing
     init: str
-    metadata: Metadata | None
+    training: TrainingSummary
     kept: tuple[str, ...]
     fresh: tuple[str, ...]
     notice: str = ""
@@ -61,6 +64,7 @@ def start_from(
     frame_size: tuple[int, int],
     *,
     backbone: str | None = None,
+    blocks: int | None = None,
     head: str | None = None,
     image_size: tuple[int, int] | None = None,
     crop: tuple[int, int, int, int] | None = None,
@@ -74,13 +78,15 @@ def start_from(
     ----------
     init : str or path
         Name of a bundled model, a ``.safetensors`` file, ``"timm:NAME"`` (pretrained weights of
-        timm) or ``"scratch"``.
+        timm), ``"timm:NAME=FILE"`` (the same from a ``.safetensors`` file) or ``"scratch"``.
     keypoints : KeypointSet
         Those that are to be learnt. Heads of names that a checkpoint knows come along.
     frame_size : (H, W)
         Of the labelled frames, or of the crop: the shape of the default image size.
     backbone : str, optional
         timm name, for ``"scratch"`` only.
+    blocks : int, optional
+        Only the first so many of a new network.
     head : str, optional
         One of `napari_vitface.settings.heads.HEADS`; default: that of the checkpoint, or
         `DEFAULT_HEAD`.
@@ -102,9 +108,9 @@ def start_from(
     """
     name = os.fspath(init)
     torch.manual_seed(seed)
-    if name == "scratch" or name.startswith("timm:"):
+    if not is_model(name):
         return _new(
-            name, keypoints, frame_size, backbone, head or DEFAULT_HEAD, image_size, crop,
+            name, keypoints, frame_size, backbone, blocks, head or DEFAULT_HEAD, image_size, crop,
             channels or 1, timm_args or {},
         )  # fmt: skip
     file = find_model(name)
@@ -114,6 +120,11 @@ def start_from(
         raise VitFaceError(
             f"The model {file.stem} has the backbone {known}, so it cannot be trained as "
             f"{backbone}; start from scratch or from timm:{backbone} instead."
+        )
+    if blocks is not None and blocks != len(network.backbone.blocks):
+        raise VitFaceError(
+            f"The model {file.stem} has {len(network.backbone.blocks)} blocks, not {blocks}; start "
+            "from scratch or from timm weights instead."
         )
     if channels is not None and channels != network.backbone.channels:
         raise VitFaceError(
@@ -134,7 +145,7 @@ def start_from(
             own = None
     preprocessing = replace(preprocessing, input_size=size, crop=crop or own)
     fresh = tuple(point for point in keypoints.names if point not in kept)
-    return Start(adapted, preprocessing, file.stem, metadata, kept, fresh, notice)
+    return Start(adapted, preprocessing, file.stem, metadata["training"], kept, fresh, notice)
 
 
 def _new(
@@ -142,23 +153,30 @@ def _new(
     keypoints: KeypointSet,
     frame_size: tuple[int, int],
     backbone: str | None,
+    blocks: int | None,
     head: str,
     image_size: tuple[int, int] | None,
     crop: tuple[int, int, int, int] | None,
     channels: int,
     timm_args: dict[str, Any],
 ) -> Start:
-    pretrained = name.startswith("timm:")
-    timm_name = name[5:] if pretrained else backbone or DEFAULT_BACKBONE
+    pretrained = name.startswith(TIMM)
+    timm_name, weights = backbone or DEFAULT_BACKBONE, None
+    if pretrained:
+        timm_name, weights = timm_start(name)
     if pretrained and backbone not in (None, timm_name):
         raise VitFaceError(f"{name} names the backbone already; leave out {backbone}.")
     size = image_size or nearest_input_size(timm_name, _like(frame_size))
     built = create_backbone(
-        timm_name, size, channels, pretrained, **{"drop_path_rate": _DROP_PATH, **timm_args}
-    )
+        timm_name, size, channels, pretrained, weights=weights, blocks=blocks,
+        **{"drop_path_rate": _DROP_PATH, **timm_args},
+    )  # fmt: skip
     network = KeypointNetwork(built, keypoints, head)
     preprocessing = Preprocessing(size, channels, mean=built.mean, std=built.std, crop=crop)
-    return Start(network, preprocessing, name, None, (), keypoints.names)
+    training: TrainingSummary = told_of_weights(timm_name, weights) if pretrained else {}
+    if weights is not None:
+        name = f"{TIMM}{timm_name}={Path(weights).name}"
+    return Start(network, preprocessing, name, training, (), keypoints.names)
 
 
 def adapt(

@@ -16,7 +16,7 @@ from napari_vitface.jobs.results.evaluation import Comparison, Confidence
 from napari_vitface.jobs.results.training import TrainResult
 from napari_vitface.pose.bootstrap import Gain
 from napari_vitface.pose.metrics import Figures
-from napari_vitface.settings.training import SCRATCH, TIMM
+from napari_vitface.settings.training import SCRATCH, TIMM, timm_start
 
 #: Frames that are proposed to who has too few.
 _ADVISED = 20
@@ -29,7 +29,8 @@ def start_name(start: str) -> str:
     if start == SCRATCH:
         return "random weights"
     if start.startswith(TIMM):
-        return f"timm's {start.removeprefix(TIMM)}"
+        name, file = timm_start(start)
+        return f"timm's {name}" + (f" of {Path(file).name}" if file else "")
     path = Path(start)
     return path.stem if path.suffix == ".safetensors" else start
 

@@ -37,7 +37,8 @@ _HELP = {
     "name": "Name of the new model, and of its files. The old model stays as it is.",
     "start": "The model in use is mostly best. Weights of timm or random ones need hundreds of "
     "labelled frames, and a GPU for large networks.",
-    "backbone": "A name that timm knows, as vit_small_patch16_224. Larger networks need a GPU.",
+    "backbone": "A name that timm knows, as vit_small_patch16_224. Larger networks need a GPU. "
+    "With weights of timm, NAME=FILE takes them from a .safetensors file, not the internet.",
     "val": "Frames that are never trained on and tell how good the model is. The last part of each "
     "video is honest for more frames of these videos; a whole video, for videos yet to come; at "
     "random is too kind where labelled frames are near each other.",

@@ -19,6 +19,7 @@ from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.labelled_data import seen_in_training
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.training import SCRATCH, is_model
 from napari_vitface.training.budget import default_batch_size, default_steps, quick_variants
 from napari_vitface.training.splits import FEWEST_FRAMES, split_frames
 
@@ -89,7 +90,7 @@ def plan_training(
     known: tuple[str, ...] = ()
     training: TrainingSummary = {}
     file: Path | None = None
-    if name != "scratch" and not name.startswith("timm:"):
+    if is_model(name):
         from napari_vitface.model.checkpoint import find_model
         from napari_vitface.model.header import read_metadata
 
@@ -106,7 +107,7 @@ def plan_training(
     counts = placed[split.training].sum(axis=0)
     by_name = dict(zip(names, counts.tolist(), strict=True))
     count = len(split.training)
-    wanted = steps or default_steps(count, quick=quick, scratch=name == "scratch")
+    wanted = steps or default_steps(count, quick=quick, scratch=name == SCRATCH)
     batch = batch_size or default_batch_size(quick)
     seconds = None
     if file is not None:

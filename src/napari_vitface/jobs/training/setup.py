@@ -24,9 +24,8 @@ from napari_vitface.jobs.training.labelled_data import (
     trained_frames,
 )
 from napari_vitface.jobs.training.run import RunFiles
-from napari_vitface.model.metadata import TrainingSummary
 from napari_vitface.record import from_plain, plain_data
-from napari_vitface.settings.training import TrainingSettings
+from napari_vitface.settings.training import TrainingSettings, is_model
 
 if TYPE_CHECKING:
     import torch
@@ -102,18 +101,16 @@ class Setup:
         yield Preparing("Loading the model")
         start = start_from(
             options.init, data.labels.keypoints, _shape_of(data, options),
-            backbone=options.backbone, head=options.head, image_size=options.image_size,
-            crop=options.crop, channels=options.channels, seed=options.seed,
-            timm_args=dict(options.timm_args),
+            backbone=options.backbone, blocks=options.blocks, head=options.head,
+            image_size=options.image_size, crop=options.crop, channels=options.channels,
+            seed=options.seed, timm_args=dict(options.timm_args),
         )  # fmt: skip
         if start.notice:
             yield Notice(start.notice)
         reading = Reading(data, start.preprocessing, options.white)
         yield from reading.run()
         labels = reading.data.labels
-        training: TrainingSummary = {}
-        if start.metadata is not None:
-            training = start.metadata["training"]
+        training = start.training
         self.split = split_frames(
             labels.videos, labels.frames, options.val, seed=options.seed,
             seen=seen_in_training(labels, training),
@@ -197,7 +194,7 @@ class Setup:
             self.frames = replace(frames, xy=frames.xy[:, used], occluded=frames.occluded[:, used])
 
     def _about_keypoints(self, start: Start) -> Iterator[Event]:
-        if start.metadata is None:
+        if not is_model(self.options.init):
             return
         if self.about.fresh:
             kept = ", ".join(self.about.kept) or "none"
@@ -214,7 +211,7 @@ class Setup:
     def _judge_start(self, start: Start) -> Iterator[Event]:
         """Predictions of the model that training starts from, with its own preprocessing."""
         self.before = None
-        if start.metadata is None or not start.kept:
+        if not start.kept:
             return
         from napari_vitface.model.checkpoint import find_model, load_network
         from napari_vitface.project.white import labelled_images

@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from napari_vitface.cluster.fit import Needs, check, here
@@ -68,10 +68,10 @@ def run_whole(task: WholeTask) -> Whole:
         arguments |= {name: value for name, value in vars(task.computing).items() if name in takes}
     versions = dict(task.needs.versions)
     made_by = MadeBy(here(), versions, task.needs.digest or None, task.computing)
+    resources = resources_of_thread()
+    resources.begin(made_by)
     if "resources" in takes:
-        arguments["resources"] = resources_of_thread()
-        arguments["resources"].made_by = made_by
-    began = time.monotonic()
+        arguments["resources"] = resources
     notices: list[str] = []
     told, total = 0.0, 0
     with closing(task.job(**arguments)) as events:  # type: ignore[type-var]
@@ -83,8 +83,7 @@ def run_whole(task: WholeTask) -> Whole:
                     total = event.total
                 case Finished(result=result):
                     tell(frames=total, of=total)
-                    seconds = round(time.monotonic() - began, 2)
-                    return Whole(result, replace(made_by, seconds=seconds), notices)
+                    return Whole(result, resources.made_by() or made_by, notices)
                 # Other stages count something else.
                 case Progress(message=""):
                     total = event.total

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.jobs.events import MadeBy
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.results.traces import TracesResult
 from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.record import plain_data
 from napari_vitface.settings.traces import TraceKind
 
 if TYPE_CHECKING:
@@ -89,18 +91,24 @@ def traces_there(files: TraceFiles, asked: Mapping[str, Any], video: Path) -> Tr
     return found if all(Path(path).is_file() for path in wanted if path) else None
 
 
-def note_made(files: TraceFiles, asked: Mapping[str, Any], result: TracesResult) -> None:
-    """Write how the traces were made, once they are all there; OSError if that cannot be."""
+def note_made(
+    files: TraceFiles, asked: Mapping[str, Any], result: TracesResult, made_by: MadeBy | None
+) -> None:
+    """Write how the traces were made, once they are all there; OSError if that cannot be.
+
+    `made_by` is the worker of a cluster, if one made them.
+    """
     kept = {
         "traces": result.traces,
         "components": result.components is not None,
         "frames": result.frames,
         "broken": result.broken,
     }
+    made = {"asked": asked, "result": kept}
+    if made_by is not None:
+        made["made_by"] = plain_data(made_by)
     with atomic_write(files.made) as temporary:
-        temporary.write_text(
-            json.dumps({"asked": asked, "result": kept}, indent=1), encoding="utf-8"
-        )
+        temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
 
 
 def _stamp(path: Path) -> list[object]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -82,14 +83,11 @@ class Resources:
     models, videos : int
         How many to keep at most (more only while more are in use).
 
-    Attributes
-    ----------
-    made_by : MadeBy or None
-        What results say of the worker of a cluster that makes them.
     """
 
     def __init__(self, models: int = 2, videos: int = 4) -> None:
-        self.made_by: MadeBy | None = None
+        self._made_by: MadeBy | None = None
+        self._began = 0.0
         self._models: _Shelf[KeypointModel] = _Shelf(models, lambda model: None)
         self._videos: _Shelf[Video] = _Shelf(videos, lambda video: video.close())
 
@@ -133,6 +131,16 @@ class Resources:
         key = (str(path.absolute()), _stamp(path), white)
         with self._videos.borrow(key, lambda: open_video(path, white=white)) as video:
             yield video
+
+    def begin(self, made_by: MadeBy) -> None:
+        """Note which worker of a cluster begins a job with these, for what the job writes."""
+        self._made_by, self._began = made_by, time.monotonic()
+
+    def made_by(self) -> MadeBy | None:
+        """The worker and its seconds since the job began; None where no cluster is."""
+        if self._made_by is None:
+            return None
+        return replace(self._made_by, seconds=round(time.monotonic() - self._began, 2))
 
     def close(self) -> None:
         """Close every video and let go of every model."""

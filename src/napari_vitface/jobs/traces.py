@@ -194,7 +194,7 @@ def traces(
             frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
         )
         try:
-            note_made(files, asked, result)
+            note_made(files, asked, result, shared.made_by())
         except OSError as error:
             raise not_written(files.made, error) from error
         if part is not None:

@@ -113,7 +113,7 @@ def explain_frames(
             kept = [mean.result(seen, wanted)]
             yield kept[0]
         if path is not None:
-            _write(path, kept, network.keypoints, video, average=average)
+            _write(path, kept, network.keypoints, video, average, resources)
         last = kept[-1] if kept else computed
         result = ExplainFramesResult(
             source=str(video.path),
@@ -166,13 +166,19 @@ def _write(
     maps: Sequence[AttentionComputed],
     keypoints: KeypointSet,
     video: Video,
-    *,
     average: bool,
+    resources: Resources | None,
 ) -> None:
     source = str(video.path)
     if path.suffix.lower() == ".npz":
-        along = None if average else "frames"
-        write_maps(path, maps, source=source, keypoints=keypoints, along=along)
+        write_maps(
+            path,
+            maps,
+            source=source,
+            keypoints=keypoints,
+            along=None if average else "frames",
+            made_by=None if resources is None else resources.made_by(),
+        )
     else:
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.events import AttentionComputed, MadeBy
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.record import plain_data
 
 
 def check_output(path: str | os.PathLike[str] | None, kinds: Sequence[str]) -> Path | None:
@@ -47,6 +48,7 @@ def write_maps(
     source: str,
     keypoints: KeypointSet,
     along: str | None = None,
+    made_by: MadeBy | None = None,
 ) -> None:
     """Write maps as ``.npz`` that numpy reads without pickle.
 
@@ -61,14 +63,16 @@ def write_maps(
         Of the model.
     along : {"frames", "layers"}, optional
         What several maps differ in; arrays then have a first axis of it.
+    made_by : MadeBy, optional
+        The worker of a cluster that made them.
 
     Notes
     -----
     It holds ``maps`` (M, gh, gw), ``names``, ``prefix_share``, ``own_share``, ``total`` (M,),
     ``scale`` and ``translate`` (y, x; patch (i, j) is centred on (i, j) * scale + translate in
     video pixels), ``frame``, ``xy`` (K, 2) and ``confidence`` (K,) of the pose with ``keypoints``,
-    ``source``, and ``settings`` as JSON. Several maps have ``frames`` (T,) or ``layers`` (L, 2)
-    besides.
+    ``source``, and ``settings`` and ``made_by`` as JSON. Several maps have ``frames`` (T,) or
+    ``layers`` (L, 2) besides.
     """
     first = maps[0]
 
@@ -91,6 +95,8 @@ def write_maps(
         arrays["frames"] = np.array([each.frame for each in maps])
     elif along == "layers":
         arrays["layers"] = np.array([each.settings["layers"] for each in maps])
+    if made_by is not None:
+        arrays["made_by"] = np.array(json.dumps(plain_data(made_by)))
     with writing(path), atomic_write(path) as temporary:
         np.savez_compressed(
             temporary,

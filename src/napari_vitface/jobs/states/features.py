@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VideoError, VitFaceError
-from napari_vitface.jobs.events import Event, Finished, MadeBy, Notice, Progress, Started
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Pace
@@ -133,7 +133,7 @@ def features(
         for each in missing:
             each.open_part(stamp, chosen)
             stack.callback(each.part.leave)
-        run = _Run(material, stamp, chosen, missing, shared.made_by)
+        run = _Run(material, stamp, chosen, missing, shared)
         yield Started("features", len(chosen), settings=run.settings(files))
         for problem in source.problems:
             yield Notice(problem)
@@ -242,9 +242,9 @@ class _Run:
         stamp: VideoStamp,
         frames: range,
         outputs: Sequence[_Output],
-        made_by: MadeBy | None = None,
+        resources: Resources,
     ) -> None:
-        self.made_by = made_by
+        self.resources = resources
         self.material = material
         self.stamp = stamp
         self.frames = frames
@@ -315,9 +315,7 @@ class _Run:
 
         total, done = len(self.frames) * len(self.outputs), 0
         told = time.monotonic()
-        made_by = None
-        if self.made_by is not None:
-            made_by = plain_data(replace(self.made_by, seconds=round(self.seconds, 2)))
+        made_by = plain_data(self.resources.made_by())
         for each in self.outputs:
             try:
                 with atomic_write(each.path) as temporary:

@@ -13,6 +13,7 @@ from qtpy.QtGui import QDropEvent
 from napari_vitface.gui.video_list.dock import VideoListDock, open_video_list
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.kinds import TRACES_OF_VIDEOS
 from napari_vitface.gui.video_list.table_model import SHARE, Column
 
 if TYPE_CHECKING:
@@ -197,6 +198,10 @@ def test_the_bar_is_as_full_as_the_video_is_done(
     assert cell(listed, 0, Column.STATE) == "25 %"
     items.update(items[0], state=State.FAILED, message="No.")
     assert cell(listed, 0, Column.STATE) == "failed"
+    # What measures traces looks at no crop.
+    assert not listed.view.isColumnHidden(Column.FACE)
+    dock.session.video_list.set_kind(TRACES_OF_VIDEOS)
+    assert listed.view.isColumnHidden(Column.FACE)
 
 
 def test_a_folder_is_searched_by_pattern(

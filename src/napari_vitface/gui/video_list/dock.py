@@ -264,7 +264,11 @@ class VideoListDock(QWidget):
         menu.addAction("Open", lambda: self.open(chosen[0]))
         for button in (self.again_button, self.cancel_button, self.remove_button):
             menu.addAction(button.text(), button.click).setEnabled(button.isEnabled())
-        crops = menu.addMenu("Looks at")
+        if self._queue.kind.looks:
+            self._add_crops(menu.addMenu("Looks at"), chosen)
+        menu.exec(self.view.viewport().mapToGlobal(place))
+
+    def _add_crops(self, menu: QMenu, chosen: list[Item]) -> None:
         drawn = self._session.current.crop if self._session.current is not None else None
         for text, crop in (
             ("as the other videos", None),
@@ -272,8 +276,7 @@ class VideoListDock(QWidget):
             (crop_words("auto"), "auto"),
             *([(f"the crop on screen, {crop_words(drawn)}", drawn)] if drawn else []),
         ):
-            crops.addAction(text, self._setting(chosen, crop))
-        menu.exec(self.view.viewport().mapToGlobal(place))
+            menu.addAction(text, self._setting(chosen, crop))
 
     def _setting(self, chosen: list[Item], crop: Any) -> Callable[[], None]:
         return lambda: self._queue.set_crop(chosen, crop)
@@ -299,6 +302,7 @@ class VideoListDock(QWidget):
         self.empty.setVisible(not items)
         self.view.setVisible(bool(items))
         self.view.setColumnHidden(Column.FOLDER, not self.table.in_several_folders)
+        self.view.setColumnHidden(Column.FACE, not queue.kind.looks)
         for button in (self.up_button, self.down_button, self.remove_button):
             button.setEnabled(bool(chosen))
         # The videos of a cluster are stopped together.

@@ -13,7 +13,8 @@ import pytest
 from napari_vitface.cluster import fit, predict_tasks
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.cluster.span_folder import SpanFolder
-from napari_vitface.jobs.events import Event, Notice, VideoFailed
+from napari_vitface.jobs.events import Event, Notice
+from napari_vitface.jobs.video_events import VideoFailed
 
 pytestmark = pytest.mark.usefixtures("small_spans")
 

@@ -15,7 +15,8 @@ from napari_vitface.cluster import fit, predict_tasks
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.formats.poses import read_poses
-from napari_vitface.jobs.events import Notice, Progress, Started, VideoFailed, VideoFinished
+from napari_vitface.jobs.events import Notice, Progress, Started
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 
 pytestmark = pytest.mark.usefixtures("small_spans")
 

@@ -23,7 +23,8 @@ from napari_vitface.cluster import spans
 from napari_vitface.cluster.clusters import connected
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.errors import ClusterError
-from napari_vitface.jobs.events import Event, Finished, Started, VideoFailed
+from napari_vitface.jobs.events import Event, Finished, Started
+from napari_vitface.jobs.video_events import VideoFailed
 
 pytestmark = [
     pytest.mark.slow,

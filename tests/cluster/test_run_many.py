@@ -22,12 +22,13 @@ from napari_vitface.cluster.watching import _has_page
 from napari_vitface.errors import ClusterError
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.evaluate import evaluate
-from napari_vitface.jobs.events import Progress, VideoFailed, VideoFinished
+from napari_vitface.jobs.events import Progress
 from napari_vitface.jobs.explaining.attention_table import attention_data
 from napari_vitface.jobs.explaining.frame_maps import explain_frames
 from napari_vitface.jobs.states.features import features
 from napari_vitface.jobs.suggesting.suggest import suggest
 from napari_vitface.jobs.traces import traces
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.pose.keypoints import KeypointSet
 
 FP32 = {"device": "cpu", "precision": "fp32", "batch_size": 4}

@@ -18,8 +18,9 @@ from napari_vitface.events.trials import read_trials
 from napari_vitface.gui.actions import open_events, open_trajectories
 from napari_vitface.gui.states.classifying import free_file
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
-from napari_vitface.jobs.events import Cancelled, Failed, VideoFailed, VideoFinished
+from napari_vitface.jobs.events import Cancelled, Failed
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.video import VideoWriter, open_video
 
 if TYPE_CHECKING:

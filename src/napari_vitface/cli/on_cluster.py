@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.jobs.events import Event, VideoFailed, VideoFinished
+from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter

@@ -26,11 +26,11 @@ from napari_vitface.jobs.events import (
     Preparing,
     Progress,
     Started,
-    VideoFailed,
 )
 from napari_vitface.jobs.failure import describe_failure, where_to_report
 from napari_vitface.jobs.outputs import why_not_kept
 from napari_vitface.jobs.results.prediction import FindFaceResult, PredictSettings
+from napari_vitface.jobs.video_events import VideoFailed
 from napari_vitface.record import plain_data
 
 R = TypeVar("R")

@@ -17,23 +17,14 @@ from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span, shorter_to_the_end
 from napari_vitface.cluster.watching import Watch
 from napari_vitface.errors import ClusterError, VitFaceError
-from napari_vitface.jobs.events import (
-    Event,
-    Failed,
-    Finished,
-    Notice,
-    Progress,
-    Settings,
-    Started,
-    VideoFailed,
-    VideoFinished,
-)
+from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.outputs import made_folder, output_path, refuse_same_outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import kept_from_others
 from napari_vitface.jobs.results.prediction import PredictResult
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.lock import allow_open_files
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes

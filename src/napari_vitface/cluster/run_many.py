@@ -24,12 +24,11 @@ from napari_vitface.jobs.events import (
     Result,
     Settings,
     Started,
-    VideoFailed,
-    VideoFinished,
 )
 from napari_vitface.jobs.outputs import NAME, named_after, refuse_same_outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:

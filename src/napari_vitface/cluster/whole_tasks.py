@@ -12,15 +12,8 @@ from typing import Any
 from napari_vitface.cluster.fit import Needs, check, here
 from napari_vitface.cluster.working import resources_of_thread, tell, unwanted
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import (
-    Event,
-    Finished,
-    MadeBy,
-    Notice,
-    Progress,
-    Result,
-    Started,
-)
+from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Result, Started
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.settings.computing import Computing
 
 #: Seconds between two times that a task tells how far it is.

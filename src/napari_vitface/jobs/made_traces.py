@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.jobs.events import MadeBy
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.results.traces import TracesResult
 from napari_vitface.jobs.trace_files import TraceFiles
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.record import plain_data
 from napari_vitface.settings.traces import TraceKind

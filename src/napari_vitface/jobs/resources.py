@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from napari_vitface.jobs.events import Event, MadeBy
+from napari_vitface.jobs.events import Event
 from napari_vitface.jobs.preparing import preparing
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.settings.computing import Computing
 from napari_vitface.steps import result_of
 

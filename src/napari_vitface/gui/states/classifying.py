@@ -24,13 +24,14 @@ from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import STATE
-from napari_vitface.jobs.events import Event, Finished, VideoFailed, VideoFinished
+from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,
     TrainStatesResult,
     TrialStates,
 )
 from napari_vitface.jobs.results.videos import FailedVideo
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.events import AttentionComputed, MadeBy
+from napari_vitface.jobs.events import AttentionComputed
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.record import plain_data
 

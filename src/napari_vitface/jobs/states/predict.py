@@ -15,23 +15,14 @@ import numpy as np
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import CheckpointError, VideoError, VitFaceError
 from napari_vitface.events.trials import Onset, frame_of_onset
-from napari_vitface.jobs.events import (
-    Event,
-    Failed,
-    Finished,
-    Notice,
-    Progress,
-    Settings,
-    Started,
-    VideoFailed,
-    VideoFinished,
-)
+from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 from napari_vitface.jobs.results.videos import FailedVideo
 from napari_vitface.jobs.states.frame_features import Look, Window, compute_frames
+from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind, described_as
 from napari_vitface.settings.option import takes

@@ -188,3 +188,11 @@ def test_a_black_eye_has_no_pupil_and_that_is_said(tmp_path: Path) -> None:
         assert np.isnan(values["pupil area"]).all()
         assert np.isnan(values["pupil blink"]).all()
         assert (values["pupil confidence"] == 0).all()
+        # How far the eye reaches is not known in a region that was drawn.
+        drawn = {"eye": (10, 5, 108, 86)}
+        *events, end = traces(video, "pupil", regions=drawn, settings=settings, overwrite=True)
+        told = [event.message for event in events if isinstance(event, Notice)]
+        assert "there is no iris to be seen" in told[0]
+        found = read_traces(end.result.table)
+        area = found.values[:, found.names.index("pupil area")]
+        np.testing.assert_allclose(area, np.pi * 40 * 30, rtol=0.1)

@@ -12,7 +12,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.kinematics.bouts import lasting
 from napari_vitface.settings.traces import EYE
 from napari_vitface.steps import Steps
-from napari_vitface.traces.ellipse import NONE, ROW, axes, ellipse_of, placed
+from napari_vitface.traces.ellipse import NONE, ROW, axes, distance, ellipse_of, placed
 from napari_vitface.traces.measure import (
     Column,
     Kept,
@@ -37,9 +37,14 @@ Finder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 _MARGIN = 0.25
 #: Share of the region that a pupil covers at most.
 _LARGEST = 0.6
-#: Width and height of what is found, as shares of those between the eye's keypoints, from which on
-#: it is the eye: a black one, without an iris to be seen about the pupil.
-_WHOLE_EYE = (0.75, 0.9)
+#: Where a picture shows what is found, and what is just outside of it, as distances of its ellipse.
+_INSIDE, _OUTSIDE = 0.7, (1.1, 1.4)
+#: Rows or columns that are looked at for this.
+_SAMPLED = 40
+#: What is found may be all of a black eye where just outside of it there is no iris, because that
+#: is nearer to the brightness of the skin than to that inside; and is, where it covers half of what
+#: lies between the eye's keypoints. A pupil is rarely as large, and then its iris is dark.
+_NEARER = _HALF = 0.5
 #: Frames that a level of grey is found from.
 _TRIED = 20
 #: Thresholds are taken of pictures of about this many rows or columns.
@@ -84,13 +89,20 @@ class PupilTraces(MeasureOfFrames):
     def prepare(self, kept: Kept) -> Steps[None]:
         yield "Finding blinks"
         rows = kept.read(0, kept.count)
-        black = self._is_black(rows)
+        no_iris = self._without_iris(rows)
+        black = no_iris and self._covers_eye(rows)
+        name = self._material.video.path.name
         if black:
             self.notices = [
-                f"The eye in {self._material.video.path.name} is dark from lid to lid and from "
-                "corner to corner: the pupil cannot be told from it and is missing."
+                f"The eye in {name} is dark from lid to lid and from corner to corner: the pupil "
+                "cannot be told from it and is missing."
             ]
-            rows[np.isfinite(rows[:, 5])] = NONE
+            rows[np.isfinite(rows[:, 5]), :6] = NONE
+        elif no_iris and self._eye is None:
+            self.notices = [
+                f"About what was found in {name} there is no iris to be seen: it may be all of a "
+                "dark eye. Look at the ellipses on the video before you trust the traces."
+            ]
         blink = blinks(rows[:, 5], self._kind.pupil_sure)
         rows[blink, :5] = np.nan
         if self._kind.across_blinks > 0:
@@ -104,14 +116,19 @@ class PupilTraces(MeasureOfFrames):
     def rows(self, kept: Kept, start: int, stop: int) -> NDArray[np.float32]:
         return self._values[start:stop]
 
-    def _is_black(self, rows: NDArray[np.float32]) -> bool:
-        """Whether the eye is as dark as its pupil, as far as its keypoints say."""
-        seen = rows[np.isfinite(rows[:, 0])]
-        if self._eye is None or not len(seen):
+    def _without_iris(self, rows: NDArray[np.float32]) -> bool:
+        """Whether just outside of what is found the picture is as bright as the skin."""
+        sure = rows[rows[:, 5] >= self._kind.pupil_sure, 6]
+        sure = sure[np.isfinite(sure)]
+        return bool(len(sure)) and bool(np.median(sure) > _NEARER)
+
+    def _covers_eye(self, rows: NDArray[np.float32]) -> bool:
+        """Whether what is found is most of the eye, as far as keypoints say."""
+        if self._eye is None:
             return False
         low, high = self._eye
-        shares = np.median(4 * np.sqrt(seen[:, 2:4]), axis=0) / np.maximum(high - low, 1)
-        return bool((shares > _WHOLE_EYE).all())
+        longer, shorter, _ = axes(rows[rows[:, 5] >= self._kind.pupil_sure])
+        return bool(np.median(longer * shorter) > _HALF * np.prod(np.maximum(high - low, 1)))
 
     def _interpolate(self, rows: NDArray[np.float32], blink: NDArray[np.bool_]) -> None:
         times = self._material.times
@@ -131,13 +148,13 @@ class PupilTraces(MeasureOfFrames):
 
 
 class PupilExtractor:
-    """Keeps the ellipse of each frame, a row of `napari_vitface.traces.ellipse`."""
+    """Keeps of each frame the ellipse, a row of `napari_vitface.traces.ellipse`, and a contrast."""
 
     before = False
 
     def __init__(self, finder: Finder, rectangle: Rectangle, window: FixedCrop) -> None:
         self.scale: Scale | None = Scale(None, window.size, grey=True)
-        self.columns: tuple[str, ...] = ROW
+        self.columns: tuple[str, ...] = (*ROW, "outside")
         self.about: dict[str, object] = {}
         self._find = finder
         self._corner = rectangle[:2]
@@ -151,7 +168,27 @@ class PupilExtractor:
         area = 4 * np.pi * np.sqrt(found[:, 2] * found[:, 3] - found[:, 4] ** 2)
         # What fills the region is the dark, or a lid.
         found[area > _LARGEST * eyes[0].size] = NONE
-        return placed(found, (1, 1), self._corner)
+        outside = [_outside(image, row) for image, row in zip(eyes, found, strict=True)]
+        return np.column_stack([placed(found, (1, 1), self._corner), outside]).astype(np.float32)
+
+
+def _outside(image: NDArray[np.uint8], row: NDArray[np.float32]) -> float:
+    """How bright it is just outside of an ellipse: 0 as inside of it, 1 as the skin in its region.
+
+    NaN where there is no ellipse, or nothing outside of it.
+    """
+    if not np.isfinite(row[0]):
+        return np.nan
+    # Every so many pixels are enough for medians.
+    step = max(1, min(image.shape) // _SAMPLED)
+    image, row = image[::step, ::step], placed(row[None], (1 / step, 1 / step), (0, 0))[0]
+    away = distance(row, image.shape)
+    low, high = _OUTSIDE
+    inside, outside = image[away < _INSIDE], image[(away > low) & (away < high)]
+    if not inside.size or not outside.size:
+        return np.nan
+    dark, bright = float(np.median(inside)), float(np.percentile(image, 90))
+    return (float(np.median(outside)) - dark) / max(bright - dark, 1.0)
 
 
 def segmented(network: PupilNetwork | None = None) -> Finder:

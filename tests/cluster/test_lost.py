@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from napari_vitface.cluster import fit, predict_tasks
+from napari_vitface.cluster.handing_out import HandingOut
 from napari_vitface.cluster.predict_many import predict_many
+from napari_vitface.cluster.run_many import run_many
 from napari_vitface.cluster.span_folder import SpanFolder
+from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import Event, Notice
+from napari_vitface.jobs.traces import traces
 from napari_vitface.jobs.video_events import VideoFailed
 
 pytestmark = pytest.mark.usefixtures("small_spans")
@@ -95,3 +99,23 @@ def test_a_disk_that_fails_once_is_tried_again_and_one_that_is_full_is_told(
     assert told.startswith(f"The disk is full ({tmp_path}/full_vitface_tiny.spans)")
     assert len(failed) > 1
     assert alone(moment, tmp_path / "alone").read_bytes() == table_of(moment).read_bytes()
+
+
+@pytest.mark.parametrize("one_task_a_video", [True, False])
+def test_a_scheduler_that_goes_while_it_is_asked_is_told(
+    client, tiny_model, write_video, tmp_path, monkeypatch, one_task_a_video
+):
+    from distributed.comm import CommClosedError
+
+    video = write_video(tmp_path / "mouse.mp4", 20)
+
+    def gone(*_: Any) -> None:
+        raise CommClosedError("in <TCP (closed) ConnectionPool.gather>: reset by peer")
+
+    monkeypatch.setattr(HandingOut, "_end", gone)
+    if one_task_a_video:
+        events = run_many(traces, [video], client=client)
+    else:
+        events = predict_many([video], tiny_model, client=client, precision="fp32")
+    with pytest.raises(ClusterError, match="scheduler went away"):
+        list(events)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.cluster.clusters import workers_of
+from napari_vitface.cluster.clusters import scheduler_gone, workers_of
 from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers
 from napari_vitface.cluster.handing_out import Ended, HandingOut
 from napari_vitface.errors import ClusterError
@@ -79,6 +79,6 @@ def _waiting(client: Any) -> Iterator[Event]:
         yield Preparing("Waiting for workers")
     while not workers_of(client):
         if client.status != "running":
-            raise ClusterError("The Dask scheduler went away.")
+            raise scheduler_gone()
         time.sleep(0.3)
         yield Progress(0, 1, None, "Waiting for workers")

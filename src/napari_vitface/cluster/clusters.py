@@ -99,6 +99,27 @@ def workers_of(client: Any) -> dict[str, dict[str, Any]]:
         return {}
 
 
+@contextmanager
+def kept_up(client: Any) -> Iterator[None]:
+    """Have whatever Dask is asked for end in a `ClusterError` when the scheduler is gone."""
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CommClosedError) or client.status != "running":
+            raise scheduler_gone() from error
+        raise
+
+
+def scheduler_gone() -> ClusterError:
+    """To be raised where it is seen that the scheduler is gone."""
+    return ClusterError(
+        "The Dask scheduler went away. What is done is kept beside the outputs: start it "
+        "again, and the same command goes on from there."
+    )
+
+
 def _of_this_computer(count: int, device: str) -> Any:
     """A cluster of `count` processes, each with its share of the cores and a GPU of its own."""
     import dask.system

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.cluster.clusters import DEATHS
+from napari_vitface.cluster.clusters import DEATHS, scheduler_gone
 from napari_vitface.cluster.fit import Unfit
 from napari_vitface.cluster.working import begun
-from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.failure import describe_failure
 
@@ -117,7 +116,7 @@ class HandingOut:
                 number, future = self._news.get(timeout=_BEAT)
             except queue.Empty:
                 if self.client.status != "running":
-                    raise self._scheduler_gone() from None
+                    raise scheduler_gone() from None
                 yield None
                 continue
             task = self._tasks.get(number)
@@ -166,7 +165,7 @@ class HandingOut:
             yield Ended(task, failed=result) if isinstance(result, Failed) else Ended(task, result)
             return
         if status != "error":
-            raise self._scheduler_gone()
+            raise scheduler_gone()
         error = task.future.exception()
         failed: Failed | None
         if isinstance(error, KilledWorker):
@@ -212,9 +211,3 @@ class HandingOut:
         """Whether a worker other than `but` sees a path."""
         seen = self.client.run(Path(path).exists, on_error="return")
         return any(found is True for worker, found in seen.items() if worker != but)
-
-    def _scheduler_gone(self) -> ClusterError:
-        return ClusterError(
-            "The Dask scheduler went away. What is done is kept beside the outputs: start it "
-            "again, and the same command goes on from there."
-        )

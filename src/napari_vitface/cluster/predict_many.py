@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.alike import compared, settled
-from napari_vitface.cluster.clusters import workers_of
+from napari_vitface.cluster.clusters import kept_up, workers_of
 from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
@@ -112,15 +112,12 @@ def predict_many(
         _Video(mapped.there(path), output_path(path, ".part", model=file.stem, folder=folder))
         for path in paths
     ]
-    run = _PredictMany(client, task, rows, mapped)
-    try:
+    with kept_up(client), closing(_PredictMany(client, task, rows, mapped)) as run:
         yield from run.compare()
         yield from run.keep_others_out()
         yield from run.settle()
         yield from run.look()
         yield from run.predict()
-    finally:
-        run.close()
     yield Finished(_JOB, VideosResult(tuple(run.done), tuple(run.failed)))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.alike import compared, settled
+from napari_vitface.cluster.clusters import kept_up
 from napari_vitface.cluster.fit import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
@@ -82,12 +84,10 @@ def run_many(
     VitFaceError
         One sentence: the model cannot be used, a worker is unfit, or the scheduler is gone.
     """
-    run = _RunMany(job, each, client, PathMap.of(path_map), arguments)
-    try:
+    mapped = PathMap.of(path_map)
+    with kept_up(client), closing(_RunMany(job, each, client, mapped, arguments)) as run:
         yield from run.prepare()
         yield from run.go()
-    finally:
-        run.tasks.close()
     yield Finished(job.__name__, VideosResult(tuple(run.done), tuple(run.failed)))
 
 
@@ -121,6 +121,10 @@ class _RunMany:
         self.tasks = HandingOut(client, self.job)
         self.done: list[Result] = []
         self.failed: list[FailedVideo] = []
+
+    def close(self) -> None:
+        """Do without all that is not done."""
+        self.tasks.close()
 
     def prepare(self) -> Iterator[Event]:
         """See that all workers are fit, and how they compute."""

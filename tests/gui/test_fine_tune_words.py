@@ -275,8 +275,13 @@ def test_what_confidence_means_stands_with_the_verdict() -> None:
 def test_a_start_without_a_before_is_judged_by_the_mean_pose() -> None:
     found = replace(result(before=None, init="scratch"), verdict=None)
     text, level = headline(found)
-    assert text == "Error on held-out frames: 2.5 px (median)."
+    assert text == "Median error on held-out frames: 2.5 px, 9.0 px for the mean pose."
     assert level == "info"
+    words = verdict_words(found)
+    assert "smaller than that of the mean pose by 7.0 px (95 % interval 2.0 to 4.0)" in words
+    assert "Label more frames" not in words
+    few = replace(found, against_mean_pose=replace(found.against_mean_pose, interval=None))
+    assert "Label more frames, so that more can be held out." in verdict_words(few)
     assert [row[0] for row in verdict_rows(found)] == ["now (face)", "mean pose"]
     assert keypoint_rows(found)[0] == ("eye", "8", "–", "2.5", "9.0")
     assert keypoint_rows(found)[1][3] == "–"

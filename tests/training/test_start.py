@@ -30,6 +30,15 @@ def test_what_is_known_of_shared_keypoints_comes_along(tiny_model: Path) -> None
     assert not torch.equal(after[:, 1], before[:, 1])
 
 
+def test_the_head_up_to_its_last_layer_serves_any_keypoints(tiny_model: Path) -> None:
+    network, _, _ = load_network(tiny_model)
+    start = start_from(tiny_model, KeypointSet(("paw", "tail")), (96, 128))
+    assert start.kept == ()
+    own, known = start.network.head.state_dict(), network.head.state_dict()
+    same = {name for name, tensor in own.items() if torch.equal(tensor, known[name])}
+    assert set(own) - same == {"logits.weight", "logits.bias"}
+
+
 @pytest.mark.parametrize("head", ["unet", "heatmap", "regression"])
 def test_the_head_is_new_if_another_kind_is_wanted(tiny_model: Path, head: str) -> None:
     network, _, _ = load_network(tiny_model)

@@ -187,8 +187,8 @@ def adapt(
 ) -> KeypointNetwork:
     """The same network for other keypoints or another input size.
 
-    The backbone comes along, its position embedding resampled; so does the head as far as it
-    serves keypoints of the same name. What is new starts from random weights.
+    The backbone comes along, its position embedding resampled; so does the head, of whose last
+    layer only what serves keypoints of the same name. What is new starts from random weights.
 
     Raises
     ------
@@ -247,8 +247,6 @@ def _embedded_prefix(network: KeypointNetwork, embedding: Tensor) -> int:
 @torch.no_grad()
 def _copy_head(old: KeypointNetwork, new: KeypointNetwork) -> None:
     shared = _shared(old.keypoints, new.keypoints)
-    if not shared:
-        return
     final = new.head.final
     weights, trunk = new.head.state_dict(), old.head.state_dict()
     outputs = weights[f"{final}.bias"].shape[0] // len(new.keypoints)

@@ -201,8 +201,10 @@ def headline(result: TrainResult) -> tuple[str, str]:
     if after.median is None:
         return "There was no point to judge by.", "warning"
     if verdict is None or verdict.gain is None:
-        text = f"Error on held-out frames: {after.median:.1f} px"
-        return text + " (median).", "info" if pose.better else "warning"
+        text = f"Median error on held-out frames: {after.median:.1f} px"
+        if result.mean_pose.median is not None:
+            text += f", {result.mean_pose.median:.1f} px for the mean pose"
+        return f"{text}.", "info" if pose.better else "warning"
     change = _change(result, verdict)
     if verdict.better is True:
         return f"Better: {change}.", "info"
@@ -224,18 +226,24 @@ def _change(result: TrainResult, verdict: Gain) -> str:
 def verdict_words(result: TrainResult) -> str:
     """How sure the verdict is, on what, and how a constant does."""
     verdict, after, frames = result.verdict, result.after, result.frames.judging
+    # Where the start knew none of the keypoints, there is nothing else to compare with.
+    known = verdict is not None
+    shown = verdict if verdict is not None else result.against_mean_pose
     lines = [
         f"Judged on {count(frames, 'frame')} that it was not trained on "
         f"({count(after.points, 'point')})."
     ]
-    if verdict is not None and verdict.interval is not None and verdict.gain is not None:
-        low, high = verdict.interval
-        gain = verdict.gain
-        if gain < 0:
+    if shown.interval is not None and shown.gain is not None:
+        low, high = shown.interval
+        gain, fell = shown.gain, shown.gain >= 0
+        if not fell:
             gain, low, high = -gain, -high, -low
+        change = "fell" if fell else "rose"
+        if not known:
+            change = f"is {'smaller' if fell else 'larger'} than that of the mean pose"
         lines.append(
-            f"The mean error {'fell' if verdict.gain >= 0 else 'rose'} by {gain:.1f} px (95 % "
-            f"interval {low:.1f} to {high:.1f}): {_chance(verdict.better)}."
+            f"The mean error {change} by {gain:.1f} px (95 % interval {low:.1f} to {high:.1f}): "
+            f"{_chance(shown.better)}."
         )
     if result.against_mean_pose.gain is not None:
         lines.append(_beside_the_mean_pose(result.against_mean_pose))
@@ -245,7 +253,7 @@ def verdict_words(result: TrainResult) -> str:
             f"{result.init} had been trained on frames that judge here, so its error before "
             "looks better than it is."
         )
-    if verdict is None or verdict.interval is None:
+    if shown.interval is None:
         lines.append("Label more frames, so that more can be held out.")
     steps = f"{result.steps} of {result.steps_planned} steps"
     if result.kept_step == 0 and result.steps:

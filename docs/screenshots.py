@@ -3,13 +3,16 @@
     python docs/screenshots.py
     python docs/screenshots.py states   # those of states alone
     python docs/screenshots.py traces   # that of traces alone
+    python docs/screenshots.py mice     # what classifiers of real mice go by
 
 Needs a display; without one, run it under ``xvfb-run -a -s "-screen 0 1400x1000x24"``. The machine
-should do nothing else: the window says how fast it is.
+should do nothing else: the window says how fast it is. The last one needs no display, but the mice
+of docs/states.md, in the folder ``der`` of the one that ``VITFACE_DATA`` names.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -161,6 +164,34 @@ def states() -> None:
         wait(1)
 
 
+def mice() -> None:
+    """What classifiers of the mice of docs/states.md go by."""
+    from napari_vitface.jobs.html_page import png
+    from napari_vitface.jobs.states.explain import explain_states
+    from napari_vitface.jobs.states.report_page import importance_figure
+    from napari_vitface.jobs.states.train import train_states
+    from napari_vitface.states.model_file import load_states_model
+
+    data = Path(os.environ["VITFACE_DATA"]) / "der"
+    settings = {"label": "microampere", "classes": ("0", "500"), "group": "animal"}
+    settings |= {"window": (50, 100), "crop": (8, 6, 92, 76)}
+    with tempfile.TemporaryDirectory() as folder:
+        forest, linear = Path(folder) / "forest.vitstate", Path(folder) / "linear.vitstate"
+        list(train_states(data / "trials.csv", output=forest, **settings))
+        model = load_states_model(forest)
+        cell = model.about.layouts[0]["cell"]
+        drawn = importance_figure(model.pictures["importance"], model.pictures["face"], cell)
+        (IMAGES / "states-importance.png").write_bytes(png(drawn))
+        settings |= {"features": "tokens", "classifier": "logistic"}
+        list(train_states(data / "trials.csv", output=linear, **settings))
+        clip, picture = data / "ECO_3_000_M_500uA_0.mp4", IMAGES / "states-relevance.png"
+        explained = explain_states(
+            linear, clip, 60, state="500", method="relevance", output=picture
+        )
+        result = list(explained)[-1].result
+        print(f"{result.left:.2f} is left, in random order {result.left_random:.2f}")
+
+
 def attention_grid(viewer: Any, dock: Any) -> None:
     """All keypoints side by side."""
     only(dock, "attention")
@@ -257,5 +288,5 @@ def wait(seconds: float, until: Callable[[], bool] = lambda: False) -> None:
 
 
 if __name__ == "__main__":
-    parts = {"states": states, "traces": traces}
+    parts = {"states": states, "traces": traces, "mice": mice}
     sys.exit(parts.get("".join(sys.argv[1:]), main)())

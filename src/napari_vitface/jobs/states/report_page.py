@@ -207,7 +207,7 @@ def _why(model: StatesModel) -> list[str]:
         ]
     worth, face = model.pictures.get("importance"), model.pictures.get("face")
     if worth is not None and face is not None:
-        body.append(image(_on_face(worth, face, about)))
+        body.append(image(importance_figure(worth, face, about.layouts[0].get("cell", 1))))
     else:
         rows = [["feature", "loss"]]
         rows += [[name, f"{value:.3f}"] for name, value in about.foremost]
@@ -232,11 +232,11 @@ def _score(about: About) -> str:
     return "ROC area" if about.states else "r"
 
 
-def _on_face(worth: np.ndarray, face: np.ndarray, about: About) -> Figure:
+def importance_figure(worth: np.ndarray, face: np.ndarray, cell: int) -> Figure:
+    """Loss by cell (rows, columns) of so many pixels, on the mean face (H, W)."""
     figure = blank(8, 3.4)
     plain, drawn = figure.subplots(1, 2)
     height, width = face.shape
-    cell = about.layouts[0].get("cell", 1)
     extent = (-0.5, worth.shape[1] * cell - 0.5, worth.shape[0] * cell - 0.5, -0.5)
     for axes in (plain, drawn):
         axes.imshow(face, cmap="gray", vmin=0, vmax=255)

@@ -51,6 +51,10 @@ class LabelError(VitFaceError):
     """A label or prediction table cannot be read or does not fit what it is used with."""
 
 
+class UnknownSettingError(VitFaceError, TypeError):
+    """What was called takes nothing of that name."""
+
+
 class FeatureFileError(VitFaceError):
     """A file of features is damaged, or was made otherwise: computing it again replaces it."""
 

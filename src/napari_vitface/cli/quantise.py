@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_file_of_model, add_white
+from napari_vitface.cli.arguments import Command, add_file_of_model, add_white, chosen
+from napari_vitface.settings.computing import WhiteLevel
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -31,7 +32,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.models import QuantiseResult
 
     result = reporter.run(
-        job(arguments.model, sources=arguments.sources, white=arguments.white),
+        job(arguments.model, sources=arguments.sources, **chosen(arguments, WhiteLevel)),
         QuantiseResult,
         title=arguments.model,
     )

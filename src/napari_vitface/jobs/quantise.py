@@ -16,7 +16,8 @@ from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Settings, Started
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.results.models import QuantiseResult
-from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.computing import Computing, WhiteLevel
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.resources import Resources
@@ -31,11 +32,12 @@ FRAMES = 32
 _PROBES = 4
 
 
+@takes(WhiteLevel)
 def quantise(
     model: str | os.PathLike[str] = "mouse-face",
     *,
     sources: Sequence[str | os.PathLike[str]],
-    white: int | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Make a model ready for int8, on frames like those that it is to be used on.
 
@@ -49,8 +51,7 @@ def quantise(
     sources : paths
         Videos, or labels: a DeepLabCut project, a ``labeled-data/<video>`` folder, or a
         ``CollectedData_*.csv|.h5``, of which the frames count. 32 frames are used, or all of fewer.
-    white : int, optional
-        See `napari_vitface.jobs.predict.predict`.
+    {settings}
 
     Yields
     ------
@@ -65,6 +66,7 @@ def quantise(
     """
     from napari_vitface.model.checkpoint import find_model, importing_torch, load_network
 
+    white = WhiteLevel(**settings).white
     file = find_model(model)
     yield Started("quantise", 1, settings=Settings(model=file.stem, unit="models"))
     yield from preparing(importing_torch())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Annotated, Any, Literal, cast
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import UnknownSettingError, VitFaceError
 from napari_vitface.plugins import Registry
 from napari_vitface.settings.attention_method import (
     AttentionMethod,
@@ -200,7 +200,7 @@ def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
     ------
     VitFaceError
         There is no such method, or it or a setting cannot take a value.
-    TypeError
+    UnknownSettingError
         No method has a setting of that name.
     """
     if name not in METHODS:
@@ -209,7 +209,7 @@ def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
     method, settable = METHODS[name], settings_of(METHODS.values())
     for each, value in settings.items():
         if each not in settable:
-            raise TypeError(f"no attention method has a setting {each!r}")
+            raise UnknownSettingError(f"No attention method has a setting {each!r}.")
         settable[each].check(value)
     own, of_layers = declared(type(method)), declared(FusedMethod)
     strange = of_layers.keys() & settings.keys() - own.keys()

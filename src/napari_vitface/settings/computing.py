@@ -69,8 +69,8 @@ White = Annotated[
 
 
 @dataclass(frozen=True)
-class Computing:
-    """Where, in which numbers and in which portions a network computes."""
+class Numerics:
+    """Where and in which numbers a network computes."""
 
     device: Annotated[
         str,
@@ -86,6 +86,12 @@ class Computing:
             help="number format of the model; auto: the fastest measured that gives the same points"
         ),
     ] = "auto"
+
+
+@dataclass(frozen=True)
+class Computing(Numerics):
+    """The same, and in which portions."""
+
     batch_size: Annotated[
         int | str,
         Option(
@@ -97,10 +103,15 @@ class Computing:
 
 
 @dataclass(frozen=True)
-class Reading(Computing):
-    """The same, and how what is read becomes grey."""
+class WhiteLevel:
+    """How what is read becomes grey."""
 
     white: White = None
+
+
+@dataclass(frozen=True)
+class Reading(WhiteLevel, Computing):
+    """With what a network computes, and how what is read becomes grey."""
 
     @property
     def computing(self) -> Computing:

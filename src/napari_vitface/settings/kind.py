@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pkgutil import resolve_name
 from typing import Any, ClassVar, TypeVar
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import UnknownSettingError, VitFaceError
 from napari_vitface.settings.option import Setting, Value, declared
 
 
@@ -91,7 +91,7 @@ def choose_among(
     ------
     VitFaceError
         There is no such kind, one is named twice, or a setting cannot take a value.
-    TypeError
+    UnknownSettingError
         No kind has a setting of that name.
     """
     wanted = [each.strip() for each in names.split(",")] if isinstance(names, str) else [*names]
@@ -104,7 +104,7 @@ def choose_among(
         if wanted.count(name) > 1:
             raise VitFaceError(f"The {called} {name} is named twice; name each once.")
     if strange := settings.keys() - settings_of(kinds.values()).keys():
-        raise TypeError(f"no {called} has a setting {min(strange)!r}")
+        raise UnknownSettingError(f"No {called} has a setting {min(strange)!r}.")
     return tuple(with_settings(kinds[name], settings) for name in wanted)
 
 

@@ -11,7 +11,7 @@ import textwrap
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, wraps
 from numbers import Integral, Real
 from typing import (
     Annotated,
@@ -25,7 +25,7 @@ from typing import (
     get_type_hints,
 )
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import UnknownSettingError, VitFaceError
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -222,7 +222,8 @@ def takes(*owners: type, more: bool = False) -> Callable[[F], F]:
     """A function whose ``**settings`` are the fields of dataclasses; or `more` than these.
 
     They are in its signature, so that an interpreter completes them, and in its docstring in place
-    of ``{settings}``.
+    of ``{settings}``. A call with a name that is not raises `UnknownSettingError`; of `more`, the
+    function looks at the names itself.
     """
 
     def say(function: F) -> F:
@@ -242,8 +243,20 @@ def takes(*owners: type, more: bool = False) -> Callable[[F], F]:
                 )
         if more:
             parameters += [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
-        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        function.__doc__ = (function.__doc__ or "").replace("{settings}", "\n    ".join(told))
-        return function
+        known = {one.name for one in parameters}
+
+        @wraps(function)
+        def checked(*arguments: Any, **named: Any) -> Any:
+            strange = sorted(named.keys() - known)
+            if strange and not more:
+                raise UnknownSettingError(
+                    f"{function.__name__} takes no {strange[0]!r}; it takes: "
+                    f"{', '.join(one.name for one in parameters)}."
+                )
+            return function(*arguments, **named)
+
+        checked.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        checked.__doc__ = (function.__doc__ or "").replace("{settings}", "\n    ".join(told))
+        return cast(F, checked)
 
     return say

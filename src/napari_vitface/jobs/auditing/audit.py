@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,8 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.labelling import AuditResult, AuditSettings
+from napari_vitface.settings.computing import Numerics, WhiteLevel
+from napari_vitface.settings.option import parted, takes
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -41,15 +43,14 @@ FOLDS = 4
 _READING, _DRAWING, _FEATURES, _DRAWN_STEP = 0.4, 1.2, 0.2, 7
 
 
+@takes(Numerics, WhiteLevel)
 def audit(
     labels: Labels | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     model: str | os.PathLike[str] = "mouse-face",
     *,
     folds: int = FOLDS,
-    device: str = "auto",
-    precision: str = "auto",
     seed: int = 0,
-    white: int | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """Rank labels that are probably wrong.
 
@@ -70,11 +71,8 @@ def audit(
         The model in use: a bundled model's name or a ``.safetensors`` file.
     folds : int
         Number of blocks.
-    device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
-    precision : {"auto", "fp32", "bf16", "fp16"}
     seed : int
-    white : int, optional
-        See `napari_vitface.jobs.predict.predict`.
+    {settings}
 
     Yields
     ------
@@ -91,10 +89,12 @@ def audit(
     VitFaceError
         One sentence: the labels, their images, the model or the device cannot be used.
     """
-    audited = labels_of_files(labels, white)
-    yield from _Audit(audited, model, folds, device, precision, seed).run()
+    numerics, reading = parted(Numerics, settings)
+    audited = labels_of_files(labels, WhiteLevel(**reading).white)
+    yield from _Audit(audited, model, folds, numerics, seed).run()
 
 
+@takes(Numerics, WhiteLevel)
 def audit_video(
     video: str | os.PathLike[str],
     keypoints: KeypointSet,
@@ -103,11 +103,9 @@ def audit_video(
     model: str | os.PathLike[str] = "mouse-face",
     *,
     folds: int = FOLDS,
-    device: str = "auto",
-    precision: str = "auto",
     seed: int = 0,
-    white: int | None = None,
     resources: Resources | None = None,
+    **settings: Any,
 ) -> Iterator[Event]:
     """`audit` of labels of one video that are not on disk yet.
 
@@ -120,16 +118,18 @@ def audit_video(
         Labelled frames of the video.
     xy : (N, K, 2) array
         NaN where there is no label.
-    model, folds, device, precision, seed, white
+    model, folds, seed
         See `audit`.
     resources : Resources, optional
         Where to borrow the video from.
+    {settings}
     """
+    numerics, reading = parted(Numerics, settings)
     with ExitStack() as stack:
         shared = stack.enter_context(shared_or_own(resources))
-        source = stack.enter_context(shared.video(video, white=white))
+        source = stack.enter_context(shared.video(video, **reading))
         audited = labels_of_video(source, keypoints, np.asarray(frames), np.asarray(xy))
-        yield from _Audit(audited, model, folds, device, precision, seed).run()
+        yield from _Audit(audited, model, folds, numerics, seed).run()
 
 
 class _Audit:
@@ -140,15 +140,13 @@ class _Audit:
         audited: AuditedLabels,
         model: str | os.PathLike[str],
         folds: int,
-        device: str,
-        precision: str,
+        numerics: Numerics,
         seed: int,
     ) -> None:
         self._audited = audited
         self._model = model
         self._folds = audited.blocks(folds)
-        self._device = device
-        self._precision = precision
+        self._numerics = numerics
         self._seed = seed
         self._pace = Pace()
         self._done = 0.0
@@ -165,7 +163,9 @@ class _Audit:
         audited, folds = self._audited, self._folds
         keypoints = audited.labels.keypoints
         beginning = yield from preparing(
-            choose_beginning(self._model, audited, self._device, self._precision, self._seed)
+            choose_beginning(
+                self._model, audited, self._numerics.device, self._numerics.precision, self._seed
+            )
         )
         steps = beginning.head_steps(keypoints.names)
         inputs = len(audited) * count_variants(len(audited))

@@ -414,6 +414,21 @@ def test_images_that_are_no_files_are_told(labels: Path, tmp_path: Path) -> None
         read_labels(path)
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "labeled-data/cam/CollectedData_Ann.h5"])
+def test_where_a_table_of_labels_looks_for_its_images_is_told(
+    labels: Path, tmp_path: Path, name: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (sentence,) = converted(labels, elsewhere / name, write_as="deeplabcut-labels").lost
+    assert f"{elsewhere / 'labeled-data/cam/img7.png'} the first: put them there" in sentence
+
+
+@pytest.mark.parametrize("name", ["out", "config.yaml", "out.nwb"])
+def test_what_a_table_s_name_ends_in_is_seen_to(labels: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(LabelError, match=r"files that end in \.csv or \.h5, not to"):
+        converted(labels, tmp_path / "elsewhere" / name, write_as="deeplabcut-labels")
+
+
 def test_predictions_never_become_labels(tmp_path: Path) -> None:
     write_poses(POSES, tmp_path / "p.csv", scorer="s")
     converted(tmp_path / "p.csv", tmp_path / "tidy.csv", write_as="tidy-csv")

@@ -88,14 +88,21 @@ def target_format(path: Path, content: Content, name: str | None = None) -> Form
     """
     known = writers(content)
     if name is not None:
-        return _named(name, known, f"writes {content} as")
+        one = _named(name, known, f"writes {content} as")
+        if not path.name.lower().endswith(one.endings):
+            raise LabelError(
+                f"{name} is written to files that end in {in_words(one.endings)}, not to "
+                f"{path.name}."
+            )
+        return one
     likely, _ = parted_by_ending(known, path)
+    likely = [one for one in likely if path.name.lower().endswith(one.endings)]
     if len(likely) == 1:
         return likely[0]
     if likely:
         names = in_words([one.name for one in likely])
         raise LabelError(f"{path.name} can be written as {names}: say which with --to.")
-    endings = in_words(list(dict.fromkeys(one.suffixes[0] for one in known)))
+    endings = in_words(list(dict.fromkeys(one.endings[0] for one in known)))
     raise LabelError(
         f"{content.capitalize()} are written to files that end in {endings}, not to {path.name}."
     )
@@ -166,8 +173,8 @@ def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
         yield f"Not read, so left behind: {what}."
 
 
-def lost_labels(labels: Labels, target: Format) -> Iterator[str]:
-    """A sentence for each thing that does not come along."""
+def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:
+    """A sentence for each thing that does not come along to a file."""
     guessed = labels.occluded & np.isfinite(labels.guesses).all(axis=-1)
     nowhere = int((labels.occluded & ~guessed).sum())
     if nowhere and "hidden places" in target.holds and "occlusion" not in target.holds:
@@ -185,7 +192,8 @@ def lost_labels(labels: Labels, target: Format) -> Iterator[str]:
     for part, is_there in there.items():
         if is_there and part not in target.holds:
             yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
-    missing = [image for image in labels.images if not is_file(image)]
+    images = target.images_at(path, labels) if target.images_at else labels.images
+    missing = [image for image in images if not is_file(image)]
     if missing:
         yield (
             f"{len(missing)} of {len(labels)} labelled images are no files, {missing[0]} the "

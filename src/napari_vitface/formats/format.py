@@ -61,6 +61,8 @@ class Format:
     suffixes : tuple of str
         What the names of its files end in, in small letters, those that are written in the first;
         ``""`` stands for folders.
+    written_suffixes : tuple of str
+        Those in which it is written, if these are not all.
     can_open : callable
         Whether a path that exists looks like one: a cheap look at name and content. It may raise,
         which means no.
@@ -78,6 +80,9 @@ class Format:
         Which of them it cannot be written without.
     contents : callable, optional
         Of a format that can hold both: which of them a file does hold.
+    images_at : callable, optional
+        Where a file of labels that is written to a path says that its images are, if not where they
+        are.
     """
 
     name: str
@@ -91,6 +96,13 @@ class Format:
     holds: frozenset[str] = field(default=frozenset({"confidence", "gaps"}))
     needs: frozenset[str] = frozenset()
     contents: Callable[[Path], Sequence[Content]] | None = None
+    written_suffixes: tuple[str, ...] = ()
+    images_at: Callable[[Path, Labels], Sequence[Path]] | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What the names of files that it writes end in."""
+        return self.written_suffixes or self.suffixes
 
     @property
     def reads(self) -> list[Content]:

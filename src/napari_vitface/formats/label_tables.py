@@ -21,6 +21,17 @@ from napari_vitface.formats.table_files import table_bytes
 _TOP = "labeled-data"
 
 
+def top_of(path: Path) -> Path:
+    """The folder below which a table of labels names its images: that of its project."""
+    return path.parents[2] if path.parent.parent.name == _TOP else path.parent
+
+
+def images_at(path: Path, labels: Labels) -> list[Path]:
+    """Where a table of labels at a path says that its images are."""
+    top = top_of(path.absolute()) / _TOP
+    return [top / str(video) / image.name for video, image in _images(labels)]
+
+
 def write_deeplabcut_labels(path: Path, labels: Labels) -> None:
     """Write ``CollectedData_<scorer>.csv`` or ``.h5``, as `path` ends."""
     rows = [(_TOP, str(video), image.name) for video, image in _images(labels)]
@@ -64,4 +75,5 @@ LIGHTNING_POSE = Format(
     lambda path: False,
     write_labels=_write_lightning_pose,
     holds=frozenset({"occlusion", "scorer", "video"}),
+    images_at=images_at,
 )

@@ -20,6 +20,7 @@ from napari_vitface.formats.conversion import (
     write_predictions,
 )
 from napari_vitface.formats.format import Content, Format, read_with
+from napari_vitface.formats.label_tables import top_of
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import Choice
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
@@ -88,13 +89,14 @@ def convert(
         yield Started("convert", len(found), settings=Settings(unit="images"))
         if corners:
             found = replace(found, xy=found.xy - 0.5, guesses=found.guesses - 0.5)
-        found, images = with_images(found, target.absolute().parent)
+        top = top_of(target.absolute())
+        found, images = with_images(found, top)
         if images:
             yield Notice(
                 f"{images} {'image' if images == 1 else 'images'} of {source.name} "
-                f"{'is' if images == 1 else 'are'} written below {target.parent / IMAGES}."
+                f"{'is' if images == 1 else 'are'} written below {top / IMAGES}."
             )
-        lost = [*found.problems, *lost_labels(found, writer)]
+        lost = [*found.problems, *lost_labels(found, writer, target)]
         points = found.count
         _write_labels(target, found, writer)
         yield Progress(len(found), len(found), 0.0)

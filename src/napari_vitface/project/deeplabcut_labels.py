@@ -15,7 +15,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats import deeplabcut_csv, deeplabcut_hdf
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import is_file
-from napari_vitface.formats.label_tables import write_deeplabcut_labels
+from napari_vitface.formats.label_tables import images_at, write_deeplabcut_labels
 from napari_vitface.formats.labelled_images import Labels, frame_number, joined
 from napari_vitface.formats.predictions import Choice
 from napari_vitface.pose.keypoints import KeypointSet
@@ -157,4 +157,6 @@ DEEPLABCUT_LABELS = Format(
     read_labels=_read,
     write_labels=write_deeplabcut_labels,
     holds=frozenset({"scorer", "video"}),
+    written_suffixes=(".csv", ".h5"),
+    images_at=images_at,
 )

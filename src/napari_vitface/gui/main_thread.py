@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject, Qt, Signal
 
+from napari_vitface.gui.garbage import collect_on_main_thread
+
 
 class MainThread(QObject):
     """Runs functions on the thread that made it, in the order in which they were posted."""
@@ -15,6 +17,7 @@ class MainThread(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        collect_on_main_thread()
         self._posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
 
     def post(self, function: Callable[[], None]) -> None:

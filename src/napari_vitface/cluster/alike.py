@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.clusters import scheduler_gone, workers_of
-from napari_vitface.cluster.fit import Needs, compare_versions, compare_workers
+from napari_vitface.cluster.fit import Abilities, Needs, compare_versions, compare_workers
 from napari_vitface.cluster.handing_out import Ended, HandingOut
 from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import Event, Failed, Notice, Preparing, Progress
@@ -37,16 +37,16 @@ def compared(
     yield from _waiting(client)
     yield Preparing("Comparing this computer with the workers")
     compare_versions(client)
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, Abilities] = {}
     for each in needs:
         told = compare_workers(client, each, sorted(folders))
-    devices = {tuple(found["devices"]) for found in told.values()}
+    devices = {found.devices for found in told.values()}
     if computing.device == "auto" and len(devices) > 1:
         raise ClusterError(
             "Some workers have a GPU and others have none, so they cannot all compute alike: "
             "choose --device cpu, or start workers of one kind."
         )
-    with_units = {found["bf16"] for found in told.values()}
+    with_units = {found.bf16 for found in told.values()}
     on_cpu = computing.device == "cpu" or devices == {("cpu",)}
     if computing.precision == "auto" and on_cpu and len(with_units) > 1:
         yield Notice("Some workers have no units for bf16, so all of them compute in fp32.")

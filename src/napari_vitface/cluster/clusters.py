@@ -85,8 +85,8 @@ def connected(where: str, *, device: str = "auto") -> Iterator[Any]:
         yield client
 
 
-def workers_of(client: Any) -> dict[str, dict[str, Any]]:
-    """What the scheduler knows of each worker that is there, by address; none if it is gone.
+def workers_of(client: Any) -> dict[str, str]:
+    """The computers of the workers that are there, by their addresses; none without a scheduler.
 
     `Client.scheduler_info` gives no workers now and then: the client asks for the totals alone
     every two seconds, and what is there last is what it gives.
@@ -94,7 +94,8 @@ def workers_of(client: Any) -> dict[str, dict[str, Any]]:
     if client.scheduler is None:
         return {}
     try:
-        return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
+        workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+        return {address: about.get("host", "") for address, about in workers.items()}
     except OSError:
         return {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +52,31 @@ class Needs:
     digest: str = ""
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """What a worker can do for a run.
+
+    Attributes
+    ----------
+    host : str
+        Its computer.
+    sees : tuple of str
+        Of the folders that it was asked for.
+    problem : str
+        Why it is unfit, in words behind its name; empty if it is not.
+    devices : tuple of str
+        Kinds of those that it can compute on, the best first.
+    bf16 : bool
+        Whether its processor has units for that.
+    """
+
+    host: str
+    sees: tuple[str, ...]
+    problem: str
+    devices: tuple[str, ...]
+    bf16: bool
+
+
 def versions_here() -> tuple[tuple[str, str], ...]:
     """The versions that workers have to have."""
     return tuple(
@@ -84,7 +108,7 @@ def compare_versions(client: Any) -> None:
             )
 
 
-def compare_workers(client: Any, needs: Needs, folders: list[str]) -> dict[str, dict[str, Any]]:
+def compare_workers(client: Any, needs: Needs, folders: list[str]) -> dict[str, Abilities]:
     """What workers can do, by address; raises `ClusterError` for the first that is unfit.
 
     Parameters
@@ -93,14 +117,14 @@ def compare_workers(client: Any, needs: Needs, folders: list[str]) -> dict[str, 
         That some worker sees, but another one does not. Those that none sees are left to the jobs,
         which name the video.
     """
-    told: dict[str, dict[str, Any]] = client.run(_looking_around, needs, folders)
-    seen = {folder for found in told.values() for folder in found["sees"]}
+    told: dict[str, Abilities] = client.run(_looking_around, needs, folders)
+    seen = {folder for found in told.values() for folder in found.sees}
     for worker, found in told.items():
-        unseen = [folder for folder in folders if folder in seen and folder not in found["sees"]]
+        unseen = [folder for folder in folders if folder in seen and folder not in found.sees]
         if unseen:
-            raise ClusterError(f"Worker {worker} on {found['host']} {not_seen(unseen[0])}.")
-        if found["problem"]:
-            raise ClusterError(f"Worker {worker} on {found['host']} {found['problem']}.")
+            raise ClusterError(f"Worker {worker} on {found.host} {not_seen(unseen[0])}.")
+        if found.problem:
+            raise ClusterError(f"Worker {worker} on {found.host} {found.problem}.")
     return told
 
 
@@ -126,23 +150,22 @@ def here() -> str:
     return f"{get_worker().address} on {socket.gethostname()}"
 
 
-async def _looking_around(needs: Needs, folders: list[str]) -> dict[str, Any]:
+async def _looking_around(needs: Needs, folders: list[str]) -> Abilities:
     # In a thread: loading PyTorch takes seconds, in which a worker has to answer.
     return await asyncio.to_thread(_look_around, needs, folders)
 
 
-def _look_around(needs: Needs, folders: list[str]) -> dict[str, Any]:
+def _look_around(needs: Needs, folders: list[str]) -> Abilities:
     from napari_vitface.model.device import candidate_devices
     from napari_vitface.model.processor import has_bf16_units
 
-    return {
-        "host": socket.gethostname(),
-        "python": platform.python_version(),
-        "sees": [folder for folder in folders if os.path.isdir(folder)],  # noqa: PTH112
-        "problem": _problem(needs),
-        "devices": [device.type for device in candidate_devices()],
-        "bf16": has_bf16_units(),
-    }
+    return Abilities(
+        host=socket.gethostname(),
+        sees=tuple(folder for folder in folders if os.path.isdir(folder)),  # noqa: PTH112
+        problem=_problem(needs),
+        devices=tuple(device.type for device in candidate_devices()),
+        bf16=has_bf16_units(),
+    )
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any
 
 from napari_vitface.cluster.clusters import DEATHS, scheduler_gone
 from napari_vitface.cluster.fit import Unfit
-from napari_vitface.cluster.working import begun
+from napari_vitface.cluster.working import Told, begun
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.failure import describe_failure
 
@@ -38,8 +38,8 @@ class Task:
         In words: "frames 0 to 99 of mouse.mp4".
     about : Any
         For who hands it out.
-    told : dict
-        What the worker last said of it (`napari_vitface.cluster.working.tell`).
+    told : Told
+        What the worker last said of it.
     """
 
     function: Callable[..., Any]
@@ -47,7 +47,7 @@ class Task:
     what: str
     about: Any = None
     priority: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
     future: Any = None
     begun: int = 0
     handed_out: int = 0
@@ -133,7 +133,7 @@ class HandingOut:
         task = self._tasks[number]
         key = (self._topic, number, task.handed_out)
         task.handed_out += 1
-        task.told = {}
+        task.told = Told()
         task.future = self.client.submit(
             begun,
             self.job,
@@ -153,7 +153,7 @@ class HandingOut:
         task = self._tasks.get(number)
         if task is not None:
             task.begun += "begun" in content
-            task.told = content
+            task.told = Told.by(content)
 
     def _end(self, number: int, task: Task) -> Iterator[Ended | Notice]:
         from distributed import KilledWorker

@@ -322,7 +322,7 @@ class _PredictMany:
         return VideoFailed(path, failed)
 
     def _progress(self) -> Progress:
-        under_way = sum(task.told.get("frames", 0) for video in self.videos for task in video.tasks)
+        under_way = sum(task.told.frames for video in self.videos for task in video.tasks)
         # A worker that dies takes back what it told.
         done = min(max(self._frames + under_way, self._told), self._total)
         self._pace.step(done - self._told)
@@ -333,7 +333,7 @@ class _PredictMany:
         """Each video with its frames that are done, and all."""
         for video in self.videos:
             if video.looked is not None:
-                under_way = sum(task.told.get("frames", 0) for task in video.tasks)
+                under_way = sum(task.told.frames for task in video.tasks)
                 yield self.mapped.here(video.path), video.frames + under_way, video.looked.total
 
     def _kept_in(self) -> str | None:

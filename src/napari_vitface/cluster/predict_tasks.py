@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from napari_vitface.cluster.fit import Needs, Unfit, check, here
 from napari_vitface.cluster.settle_tasks import Settled
-from napari_vitface.cluster.span_folder import SpanFolder
+from napari_vitface.cluster.span_folder import Making, Run, SpanFolder
 from napari_vitface.cluster.spans import Span, possible_starts
 from napari_vitface.cluster.video_run import VideoRun, check_stamp
 from napari_vitface.cluster.working import RESOURCES, loaded, tell, unwanted
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.earlier_tables import tables_there
+from napari_vitface.jobs.earlier_tables import Made, tables_there
 from napari_vitface.jobs.find_face import face_found, search
 from napari_vitface.jobs.fingerprint import asked_of
 from napari_vitface.jobs.frame_range import frame_range
@@ -154,7 +154,7 @@ def predict_span(task: PredictTask, video: str, span: Span) -> int:
             raise VitFaceError(
                 f"{video} was begun anew by another command; wait for that one, or cancel it."
             )
-        about = {
+        about: Making = {
             "worker": here(),
             "seconds": round(time.monotonic() - began, 2),
             "notices": run.model.notices[notices:],
@@ -209,7 +209,7 @@ def write_tables(task: PredictTask, video: str) -> Written:
 
 
 @contextmanager
-def _running(task: PredictTask, video: str, told: Mapping[str, Any]) -> Iterator[VideoRun]:
+def _running(task: PredictTask, video: str, told: Run) -> Iterator[VideoRun]:
     """A video and its model, open for a while.
 
     Another file fails in many ways where the one of the run is meant, so that is asked first of
@@ -230,7 +230,7 @@ def _write(
     run: VideoRun,
     folder: SpanFolder,
     spans: list[Span],
-    about: dict[str, Any],
+    about: Made,
     tally: Any,
 ) -> None:
     """Write both tables; they have their names if every frame is in them, in its place."""
@@ -268,7 +268,7 @@ def _draw(path: Path, run: VideoRun, folder: SpanFolder, spans: list[Span]) -> N
         pass
 
 
-def _folder(task: PredictTask, video: str) -> tuple[SpanFolder, dict[str, Any]]:
+def _folder(task: PredictTask, video: str) -> tuple[SpanFolder, Run]:
     folder = SpanFolder.beside(task.outputs(video))
     told = folder.run()
     if not told:

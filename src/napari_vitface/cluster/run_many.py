@@ -115,8 +115,7 @@ class _RunMany:
         self.mapped = mapped
         self.why: str | None = None
         self.calls = [
-            _Call(str(given["title"]), _task(job, given["arguments"], mapped))
-            for given in _given(job, each, arguments)
+            _Call(title, _task(job, given, mapped)) for title, given in _given(job, each, arguments)
         ]
         self.tasks = HandingOut(client, self.job)
         self.done: list[Result] = []
@@ -168,35 +167,36 @@ class _RunMany:
                     yield VideoFinished(task.about.title, result, whole.made_by)
                 case Notice():
                     yield ended
-            done, total = _extent(under_way)
+            done, total = _extent_of_all(under_way)
             pace.step(max(done - before, 0))
             before = max(done, before)
             yield Progress(before, total, pace.seconds_left(total - before))
             yield from watch.look(
-                ((task.about.title, *_of(task)) for task in under_way if "of" in task.told),
+                ((task.about.title, *extent) for task, extent in _extents(under_way)),
                 (task.told for task in under_way),
             )
 
 
-def _of(task: Task) -> tuple[int, int]:
-    return task.told["frames"], task.told["of"]
+def _extents(tasks: Sequence[Task]) -> list[tuple[Task, tuple[int, int]]]:
+    """The tasks whose frames are known, with those that are done, and all."""
+    return [(task, (task.told.frames, task.told.of)) for task in tasks if task.told.of is not None]
 
 
-def _extent(tasks: Sequence[Task]) -> tuple[int, int]:
+def _extent_of_all(tasks: Sequence[Task]) -> tuple[int, int]:
     """Frames that are done, and all, where those of some videos are not known yet."""
-    known = [task.told for task in tasks if "of" in task.told]
+    known = [extent for _, extent in _extents(tasks)]
     if not known:
         return 0, len(tasks)
-    total = sum(told["of"] for told in known) * len(tasks) // len(known)
-    return sum(told["frames"] for told in known), total
+    total = sum(of for _, of in known) * len(tasks) // len(known)
+    return sum(done for done, _ in known), total
 
 
 def _given(
     job: Callable[..., Iterator[Event]],
     each: Sequence[str | os.PathLike[str]],
     arguments: Mapping[str, Any],
-) -> Iterator[dict[str, Any]]:
-    """The arguments of each call, and what it is called."""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What each call is called, and its arguments."""
     first = next(iter(inspect.signature(job).parameters))
     paths = [Path(one) for one in each]
     output = arguments.get("output")
@@ -209,7 +209,7 @@ def _given(
         refuse_same_outputs(paths, None if folder is None else Path(folder))
     for one, path in zip(each, paths, strict=True):
         named = {} if output is None else {"output": named_after(output, path)}
-        yield {"title": one, "arguments": {**arguments, **named, first: one}}
+        yield str(one), {**arguments, **named, first: one}
 
 
 def _task(

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,30 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.cluster.spans import Span
 from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.fingerprint import Asked
 from napari_vitface.jobs.outputs import Outputs
 
 _RUN = "run.json"
 _NAME = re.compile(r"(\d{10})-(\d{10})\.npz")
+
+
+class Run(TypedDict, total=False):
+    """What was asked for, as ``run.json`` says it."""
+
+    asked: Asked
+    #: The fields of `Computing`, and of `Face`.
+    computing: Mapping[str, Any]
+    face: Mapping[str, Any] | None
+    white: int | None
+    versions: Mapping[str, str]
+
+
+class Making(TypedDict, total=False):
+    """By whom and how fast a span was made, and what was said meanwhile."""
+
+    worker: str
+    seconds: float
+    notices: list[str]
 
 
 class SpanFolder:
@@ -45,15 +65,15 @@ class SpanFolder:
         """That of a run, by its outputs."""
         return cls(outputs.spans)
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Run:
         """What `begin` was given; empty if there is nothing to go on from."""
         try:
             found = json.loads((self.path / _RUN).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return cast(Run, found) if isinstance(found, dict) else {}
 
-    def begin(self, run: Mapping[str, Any]) -> None:
+    def begin(self, run: Run) -> None:
         """Begin anew: what is there is deleted."""
         self.remove()
         try:
@@ -79,12 +99,12 @@ class SpanFolder:
                 spans.append((first, stop))
         return spans
 
-    def write(self, span: Span, rows: NDArray[np.void], about: Mapping[str, Any]) -> None:
+    def write(self, span: Span, rows: NDArray[np.void], about: Making) -> None:
         """Keep the records of a span, and by whom and how fast they were made."""
         with atomic_write(self._file(span)) as temporary, temporary.open("wb") as file:
             np.savez(file, rows=rows, about=json.dumps(about))
 
-    def about(self, span: Span) -> dict[str, Any]:
+    def about(self, span: Span) -> Making:
         """By whom and how fast a span was made."""
         return json.loads(str(self._read(span, "about")))  # type: ignore[no-any-return]
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.cluster.span_folder import Making, Run
 from napari_vitface.cluster.spans import Span
+from napari_vitface.jobs.earlier_tables import Made
 from napari_vitface.jobs.find_face import found_view
 from napari_vitface.jobs.frame_range import frame_range
 from napari_vitface.jobs.video_stamp import VideoStamp
@@ -32,15 +34,15 @@ class VideoRun:
 
     Parameters
     ----------
-    told : mapping
-        What stands in the folder's ``run.json``.
+    told : Run
+        What stands in the folder.
     """
 
     def __init__(
         self,
         video: Video,
         model: KeypointModel,
-        told: Mapping[str, Any],
+        told: Run,
         frames: slice | range | str | None,
         looking: Looking,
     ) -> None:
@@ -80,7 +82,7 @@ class VideoRun:
             count += len(rows)
         return (time.monotonic() - began) / max(count - 1, 1)
 
-    def made(self, spans: Sequence[Span], about: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def made(self, spans: Sequence[Span], about: Sequence[Making]) -> Made:
         """What the table keeps of how it was made: as on one machine, and by whom."""
         workers = list(dict.fromkeys(each["worker"] for each in about))
         by = [
@@ -117,12 +119,12 @@ class VideoRun:
         return self.model.preprocessing.with_crop(looking.crop).view(size)
 
 
-def check_stamp(told: Mapping[str, Any], video: str | os.PathLike[str]) -> None:
+def check_stamp(told: Run, video: str | os.PathLike[str]) -> None:
     """Raise `VideoError` if not the video of a run stands in its place by now, but another or none.
 
     Parameters
     ----------
-    told : mapping
+    told : Run
         As in `VideoRun`.
     """
     path = Path(video)

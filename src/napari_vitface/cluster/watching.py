@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from napari_vitface.cluster.clusters import workers_of
+from napari_vitface.cluster.working import Told
 from napari_vitface.jobs.events import Event
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.record import Record
@@ -61,20 +62,18 @@ class Watch:
         self._told: dict[str, int] = {}
         self._paces: dict[str, Pace] = {}
 
-    def ended(self, told: Mapping[str, Any], frames: int) -> None:
+    def ended(self, told: Told, frames: int) -> None:
         """A task is over, of which a worker told something at last, and so many frames are done."""
-        if "worker" in told:
-            self._done[told["worker"]] += frames
+        if told.worker is not None:
+            self._done[told.worker] += frames
 
-    def look(
-        self, videos: Iterable[tuple[str, int, int]], told: Iterable[Mapping[str, Any]]
-    ) -> Iterator[Event]:
+    def look(self, videos: Iterable[tuple[str, int, int]], told: Iterable[Told]) -> Iterator[Event]:
         """What is to be told, every now and then.
 
         Parameters
         ----------
         videos : iterable of (video, done, total)
-        told : iterable of mapping
+        told : iterable of Told
             What workers last said of the tasks under way.
         """
         if time.monotonic() - self._last < _EVERY:
@@ -86,13 +85,13 @@ class Watch:
                 yield VideoProgress(video, done, total)
         now = self._done.copy()
         for each in told:
-            if "worker" in each:
-                now[each["worker"]] += each.get("frames", 0)
+            if each.worker is not None:
+                now[each.worker] += each.frames
         yield self._workers(now)
 
     def _workers(self, frames: Mapping[str, int]) -> WorkersSeen:
         workers = []
-        for address, about in sorted(workers_of(self._client).items()):
+        for address, host in sorted(workers_of(self._client).items()):
             pace = self._paces.setdefault(address, Pace())
             count = frames.get(address, 0)
             # A task that is lost takes back what was told of it.
@@ -100,7 +99,7 @@ class Watch:
             self._told[address] = max(count, self._told.get(address, 0))
             seconds = pace.seconds_left(1.0)
             rate = round(1 / seconds, 1) if seconds else None
-            workers.append(Worker(address, about.get("host", ""), rate))
+            workers.append(Worker(address, host, rate))
         return WorkersSeen(tuple(workers), self._dashboard)
 
 

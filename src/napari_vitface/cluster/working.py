@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -71,6 +72,30 @@ def begun(job: str, function: Callable[..., T], *arguments: Any) -> T | Failed:
         raise
     except Exception as error:
         return describe_failure(job, error)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a worker last said of a task.
+
+    Attributes
+    ----------
+    worker : str or None
+        Its address; None before it said anything.
+    frames : int
+        That are done.
+    of : int or None
+        How many there are, where that has to be told.
+    """
+
+    worker: str | None = None
+    frames: int = 0
+    of: int | None = None
+
+    @classmethod
+    def by(cls, news: Mapping[str, Any]) -> Told:
+        """By what `tell` sent."""
+        return cls(news["worker"], news.get("frames", 0), news.get("of"))
 
 
 def tell(**news: object) -> None:

@@ -5,26 +5,47 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import h5py
 import numpy as np
 
+from napari_vitface.jobs.fingerprint import Asked
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.part_file import record_type
 from napari_vitface.jobs.predicted_rows import Tally
 from napari_vitface.jobs.results.prediction import PredictResult
 
 
-def tables_there(
-    outputs: Outputs, asked: Mapping[str, object], video: Path
-) -> PredictResult | None:
+class ByWorkers(TypedDict):
+    """Which worker of a cluster predicted which frames of a table."""
+
+    versions: Mapping[str, str]
+    workers: list[str]
+    columns: list[str]
+    #: First and last frame, number of the worker, and seconds.
+    spans: list[tuple[int, int, int, float]]
+
+
+class Made(TypedDict, total=False):
+    """How a table was made, as JSON has it; those of other programs do not say it."""
+
+    model: str
+    device: str
+    precision: str
+    batch_size: int
+    crop: list[int]
+    white: int | None
+    asked: Asked
+    cluster: ByWorkers
+
+
+def tables_there(outputs: Outputs, asked: Asked, video: Path) -> PredictResult | None:
     """What a run that was asked for the same has left of a video; None if nothing stands there.
 
     Parameters
     ----------
-    asked : mapping
-        See `napari_vitface.jobs.fingerprint.asked_of`; tables keep it.
+    asked : Asked
 
     Raises
     ------
@@ -37,6 +58,7 @@ def tables_there(
     made = _made(outputs.h5)
     if there != outputs.wanted or made.get("asked") != asked:
         outputs.refuse_if_existing()
+    x, y, w, h = made["crop"]
     tally, frames = _tally(outputs.h5)
     return PredictResult(
         video=str(video),
@@ -47,7 +69,7 @@ def tables_there(
         frames=frames,
         broken=tuple(tally.broken),
         low_confidence=tally.low_confidence,
-        crop=tuple(made["crop"]),
+        crop=(x, y, w, h),
         white=made["white"],
         face=None,
         seconds=0.0,
@@ -59,14 +81,14 @@ def tables_there(
     )
 
 
-def _made(table: Path) -> dict[str, Any]:
+def _made(table: Path) -> Made:
     """How a table was made; empty if it does not say."""
     try:
         with h5py.File(table) as file:
             found = json.loads(file.attrs["vitface"])
     except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast(Made, found) if isinstance(found, dict) else {}
 
 
 def _tally(table: Path) -> tuple[Tally, int]:

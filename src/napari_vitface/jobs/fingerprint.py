@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.part_file import read_fingerprint
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
     from napari_vitface.settings.computing import Looking
     from napari_vitface.video import Video
+
+
+class Asked(TypedDict):
+    """What a prediction was asked for, as JSON has it; tables keep it."""
+
+    #: Bytes, time of the last change, frames, and height and width.
+    video: list[Any]
+    #: The digest of its file.
+    model: str
+    frames: list[int]
+    white: int | None
+    #: The fields of `Looking`.
+    looking: Mapping[str, Any]
 
 
 def face_of(part: Path, fingerprint: Mapping[str, object]) -> Face | None:
@@ -44,10 +57,8 @@ def fingerprint_of(
     return {**_what_of_what(video, stamp, model, frames), "keypoints": list(keypoints)}
 
 
-def asked_of(
-    video: Video, stamp: VideoStamp, model: str, frames: range, looking: Looking
-) -> dict[str, Any]:
-    """The same with all settings, as they were given, and as JSON has it; tables keep it."""
+def asked_of(video: Video, stamp: VideoStamp, model: str, frames: range, looking: Looking) -> Asked:
+    """The same with all settings, as they were given."""
     asked = {**_what_of_what(video, stamp, model, frames), "looking": plain_data(looking)}
     return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.lock import lock_open_file
@@ -27,6 +27,30 @@ _PROGRAM = (
     "import json, sys; from napari_vitface.cli import main; "
     "sys.exit(main(json.load(open(sys.argv[1], encoding='utf-8'))['arguments']))"
 )
+#: Of Windows, where it would end with the console.
+_APART: int = getattr(subprocess, "DETACHED_PROCESS", 0)
+
+
+class Begun(TypedDict, total=False):
+    """What was begun: the arguments of the command, and what who began it keeps beside them."""
+
+    arguments: list[str]
+    job: str
+    model: str
+
+
+class News(TypedDict, total=False):
+    """A line that a job tells: the name of the event, and those of its fields that are read."""
+
+    event: str
+    message: str
+    done: int
+    total: int
+    seconds_left: float | None
+    video: str
+    result: Mapping[str, Any]
+    workers: list[Mapping[str, Any]]
+    dashboard: str | None
 
 
 class CommandRun:
@@ -72,19 +96,19 @@ class CommandRun:
             os.close(file)
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> Begun:
         """What `start` was given; empty if nothing was begun."""
         try:
-            return dict(json.loads(self._command.read_text(encoding="utf-8")))
+            return cast(Begun, dict(json.loads(self._command.read_text(encoding="utf-8"))))
         except (OSError, ValueError, TypeError):
             return {}
 
-    def start(self, arguments: Sequence[str], about: Mapping[str, Any] | None = None) -> None:
+    def start(self, arguments: Sequence[str], about: Begun | None = None) -> None:
         """Start ``napari-vitface ARGUMENTS``; ``--json`` has to be among them.
 
         Parameters
         ----------
-        about : mapping, optional
+        about : Begun, optional
             To be found in `about` again.
 
         Raises
@@ -97,9 +121,6 @@ class CommandRun:
         with atomic_write(self._command) as temporary:
             content = {**(about or {}), "arguments": list(arguments)}
             temporary.write_text(json.dumps(content), encoding="utf-8")
-        apart: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            apart = {"creationflags": subprocess.DETACHED_PROCESS}
         with self._events.open("wb") as events, self.log.open("wb") as log:
             # The lock is that of the open file, which the process has too, and keeps.
             lock_open_file(events.fileno())
@@ -108,12 +129,13 @@ class CommandRun:
                 stdin=subprocess.DEVNULL,
                 stdout=events,
                 stderr=log,
-                **apart,
+                start_new_session=True,
+                creationflags=_APART,
             )
         (self.folder / "process").write_text(str(process.pid), encoding="ascii")
         self._process = process  # or Python complains that nobody waits for it
 
-    def news(self) -> list[dict[str, Any]]:
+    def news(self) -> list[News]:
         """The events that came since the last time; all at the first."""
         try:
             with self._events.open("rb") as file:
@@ -126,7 +148,7 @@ class CommandRun:
         for line in whole.splitlines():
             with suppress(ValueError):
                 found.append(json.loads(line))
-        return [event for event in found if isinstance(event, dict)]
+        return [cast(News, event) for event in found if isinstance(event, dict)]
 
     def stop(self) -> None:
         """Have the command end as with Ctrl-C; what is done is kept."""

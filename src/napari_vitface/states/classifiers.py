@@ -63,19 +63,17 @@ def small_forest(values: NDArray[np.float32], labels: NDArray[Any], seed: int) -
 def _grown(values: NDArray[np.float32], labels: NDArray[Any], seed: int, trees: int) -> Forest:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    chosen: dict[str, Any] = {
-        "n_estimators": trees,
-        "min_samples_leaf": min(LEAF, max(1, len(values) // 20)),
-        "random_state": seed,
-        "max_features": "sqrt",
+    states = labels.dtype.kind == "i"
+    grown = RandomForestClassifier(class_weight="balanced") if states else RandomForestRegressor()
+    grown.set_params(
+        n_estimators=trees,
+        min_samples_leaf=min(LEAF, max(1, len(values) // 20)),
+        random_state=seed,
+        max_features="sqrt",
         # Threads cost more than they bring where there is little to do.
-        "n_jobs": -1 if values.size > _SMALL else None,
-    }
-    if labels.dtype.kind == "i":
-        grown = RandomForestClassifier(class_weight="balanced", **chosen).fit(values, labels)
-    else:
-        grown = RandomForestRegressor(**chosen).fit(values, labels)
-    return as_forest([tree.tree_ for tree in grown.estimators_])
+        n_jobs=-1 if values.size > _SMALL else None,
+    )
+    return as_forest([tree.tree_ for tree in grown.fit(values, labels).estimators_])
 
 
 def as_forest(trees: list[Any]) -> Forest:

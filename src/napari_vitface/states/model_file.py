@@ -22,6 +22,7 @@ from napari_vitface.model.checkpoint import as_os_error
 from napari_vitface.model.header import plain_json
 from napari_vitface.record import Record, plain_data
 from napari_vitface.states.evaluation import Evaluation
+from napari_vitface.states.features.extractor import Layout
 from napari_vitface.states.fitted import FITTED, Fitted, arrays_of
 from napari_vitface.states.importance import Faithfulness
 from napari_vitface.states.novelty import Novelty
@@ -92,7 +93,7 @@ class About(Record):
     classifier: str
     fitted: str
     features: tuple[dict[str, Any], ...]
-    layouts: tuple[dict[str, Any], ...]
+    layouts: tuple[Layout, ...]
     columns: int
     crop: tuple[int, int, int, int] | None
     follow: Literal["position", "pose"] | None

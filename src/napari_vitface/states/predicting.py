@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.states.features.extractor import Layout
 from napari_vitface.states.model_file import StatesModel
 from napari_vitface.states.samples import NONE, taken
 
@@ -49,7 +49,7 @@ def predict_frames(
     model: StatesModel,
     values: Sequence[NDArray[np.float32]],
     before: Sequence[NDArray[np.float32]] | None,
-    layouts: tuple[dict[str, Any], ...],
+    layouts: tuple[Layout, ...],
     frames: NDArray[np.int64],
     video: str,
 ) -> States:
@@ -61,7 +61,7 @@ def predict_frames(
         Features of each kind.
     before : sequence of (D,) float32, or None
         What each was before the window.
-    layouts : tuple of dict
+    layouts : tuple of Layout
         How they were computed.
     frames : (N,) int64
     video : str

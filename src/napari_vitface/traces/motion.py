@@ -25,7 +25,7 @@ from napari_vitface.video.scale import Scale
 if TYPE_CHECKING:
     from napari_vitface.settings.traces import Motion
     from napari_vitface.states.features.crop import FixedCrop
-    from napari_vitface.states.features.extractor import Extractor, Pictures
+    from napari_vitface.states.features.extractor import Extractor, Layout, Pictures
     from napari_vitface.video import Video
 
 
@@ -67,7 +67,7 @@ class _Energies:
     ) -> None:
         self.scale: Scale | None = Scale(None, window, grey=True)
         self.columns = tuple(str(number) for number in range(len(places)))
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
         self._places, self._bin = places, size
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_vitface.model.pupil import PupilNetwork
     from napari_vitface.settings.traces import Pupil
     from napari_vitface.states.features.crop import FixedCrop
-    from napari_vitface.states.features.extractor import Pictures
+    from napari_vitface.states.features.extractor import Layout, Pictures
 
 #: (B, h, w) pictures of the eye to (B, 6) ellipses in their pixels.
 Finder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -155,7 +155,7 @@ class PupilExtractor:
     def __init__(self, finder: Finder, rectangle: Rectangle, window: FixedCrop) -> None:
         self.scale: Scale | None = Scale(None, window.size, grey=True)
         self.columns: tuple[str, ...] = (*ROW, "outside")
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
         self._find = finder
         self._corner = rectangle[:2]
         self._place = within(window, rectangle)

@@ -172,7 +172,7 @@ class Classifying:
         opened = self._session.current
         if opened is None:
             return
-        arguments = {
+        arguments: dict[str, object] = {
             "video": opened.path,
             "white": opened.white,
             **self._computing(),
@@ -247,7 +247,7 @@ class Classifying:
         """Stop what is running."""
         self.runner.cancel()
 
-    def _computing(self) -> dict[str, Any]:
+    def _computing(self) -> dict[str, str]:
         session = self._session
         return {
             "model": session.model,

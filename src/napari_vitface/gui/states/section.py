@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
@@ -36,6 +37,8 @@ _BEGIN = (
     "Open a table of trials (one video a row, with its animal and what was done), or draw events "
     "on the timeline and make a table of them."
 )
+
+T = TypeVar("T")
 
 #: Remarks that are shown of a run.
 _MOST = 3
@@ -204,14 +207,14 @@ class StatesSection(Section):
         if settings is not None:
             self._states.train(settings)
 
-    def _checked(self, read: Any) -> dict[str, Any] | None:
+    def _checked(self, read: Callable[[], T]) -> T | None:
+        """What is set; None, and it is said why, if a text is none of what can be set."""
         try:
-            settings: dict[str, Any] = read()
+            return read()
         except VitFaceError as error:
             self._typo = str(error)
             self.refresh()
             return None
-        return settings
 
     def _on_form(self) -> None:
         self._typo = ""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.cli.own_process import CommandRun
+from napari_vitface.cli.own_process import CommandRun, News
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT
@@ -126,14 +125,14 @@ class ClusterWork:
         self.changed.emit()
 
     def _look_later(self) -> None:
-        def look() -> tuple[bool, list[dict[str, Any]]]:
+        def look() -> tuple[bool, list[News]]:
             time.sleep(_EVERY)
             # In this order: what is told last comes before the end.
             return self._run.alive, self._run.news()
 
         self._session.in_background(look, self._looked)
 
-    def _looked(self, found: tuple[bool, list[dict[str, Any]]] | Exception) -> None:
+    def _looked(self, found: tuple[bool, list[News]] | Exception) -> None:
         """Take in what the process told since the last time, and see whether it is still there."""
         if not self.active:
             return
@@ -155,7 +154,7 @@ class ClusterWork:
         self._look_later()
         self.changed.emit()
 
-    def _take(self, event: Mapping[str, Any]) -> None:
+    def _take(self, event: News) -> None:
         item = self._by_path.get(str(event.get("video", "")))
         match event:
             case {"event": "Preparing", "message": message}:
@@ -189,7 +188,7 @@ class ClusterWork:
             case {"event": "VideoFailed", "message": message} if item is not None:
                 self._items.update(item, state=State.FAILED, message=message, speed=None)
 
-    def _end(self, event: Mapping[str, Any]) -> None:
+    def _end(self, event: News) -> None:
         """Let what is not done wait for another start."""
         self.active = False
         for item in self._by_path.values():

@@ -13,6 +13,7 @@ from napari_vitface.gui.white import remembered
 from napari_vitface.jobs.camera_triggers import naming_rule
 from napari_vitface.jobs.outputs import NAME, Outputs, model_stem, output_place, results_folder
 from napari_vitface.settings.kind import settings_of
+from napari_vitface.settings.option import Value
 from napari_vitface.settings.traces import TRACES
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Settings(TypedDict, total=False):
     overlay: bool
     #: Of traces: which kinds, what is set of them, and the regions of the frame.
     kinds: list[str]
-    settings: dict[str, Any]
+    settings: dict[str, Value]
     regions: dict[str, list[int]]
     table: str
     nwb: bool

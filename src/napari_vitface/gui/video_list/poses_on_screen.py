@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_vitface.gui.job_run import JobRun
 from napari_vitface.gui.video_list.items import Item, Items, State
@@ -35,20 +35,21 @@ class ItemRun(JobRun):
     poses: list[PosesPredicted] = field(default_factory=list)
     shown: OpenVideo | None = None
 
-    def outcome(self, result: Result, kind: JobKind) -> dict[str, Any]:
-        """What changes of the item when the job is done."""
+    def end(self, items: Items, result: Result, kind: JobKind) -> None:
+        """Note in the list what the job came to."""
         said = result.sentence if isinstance(result, FindFaceResult) else ""
         if not getattr(result, "made", True):
             said = kind.was_before
-        return {
-            "state": State.DONE,
-            "message": " ".join(self.notices) or said,
-            "done": self.total,
-            "speed": getattr(result, "frames_per_second", None) or self.item.speed,
-            "result": Path(getattr(result, kind.table)) if kind.table else None,
-            "model": self.model,
-            "again": False,
-        }
+        items.update(
+            self.item,
+            state=State.DONE,
+            message=" ".join(self.notices) or said,
+            done=self.total,
+            speed=getattr(result, "frames_per_second", None) or self.item.speed,
+            result=Path(getattr(result, kind.table)) if kind.table else None,
+            model=self.model,
+            again=False,
+        )
 
     def leave(self, items: Items) -> None:
         """Note in the list that the job was cancelled: the video alone, or all of them."""

@@ -311,7 +311,7 @@ class VideoQueue(Runner[ItemRun]):
                     item, done=run.done, total=run.total, speed=speed, message=run.doing
                 )
             case Finished(result=result):
-                self.items.update(item, **run.outcome(result, self.kind))
+                run.end(self.items, result, self.kind)
                 self._speed = item.speed
                 self._note_traces(item)
                 self._poses.note_saved(run)

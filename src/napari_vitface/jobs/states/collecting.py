@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.settings.features import FEATURES, FeatureKind
 
 if TYPE_CHECKING:
-    from napari_vitface.states.features.extractor import Extractor, Material
+    from napari_vitface.states.features.extractor import Extractor, Layout, Material
     from napari_vitface.states.samples import Samples
 
 #: Bytes that what enters the blocks of a ViT may take.
@@ -36,7 +36,7 @@ class Collected:
     beside : mapping of str to Samples
         The same frames with trivial features, by their titles.
     kinds : tuple of FeatureKind
-    layouts : tuple of dict
+    layouts : tuple of Layout
         How each computed (`Extractor.about`).
     columns : tuple of str
         Names of the features.
@@ -54,7 +54,7 @@ class Collected:
     samples: Samples
     beside: Mapping[str, Samples]
     kinds: tuple[FeatureKind, ...]
-    layouts: tuple[dict[str, Any], ...]
+    layouts: tuple[Layout, ...]
     columns: tuple[str, ...]
     face: NDArray[np.float32] | None
     size: tuple[int, int]

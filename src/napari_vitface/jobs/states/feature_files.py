@@ -14,7 +14,7 @@ from napari_vitface.settings.features import FeatureKind
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Material
-    from napari_vitface.states.features.file import FeatureFile
+    from napari_vitface.states.features.file import About, FeatureFile
 
 
 def file_of(
@@ -35,13 +35,13 @@ def described(
     material: Material,
     stamp: VideoStamp,
     model: str | os.PathLike[str],
-) -> dict[str, object]:
+) -> About:
     """What must be the same for features to be the same, as plain data; its frames beside."""
     from napari_vitface.model.checkpoint import file_digest, find_model
     from napari_vitface.states.features.following import digest_of
 
     video = material.video
-    about: dict[str, object] = {
+    about: About = {
         "video": {
             "name": video.path.name,
             "bytes": stamp.size,

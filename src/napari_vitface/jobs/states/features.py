@@ -32,6 +32,7 @@ from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Material
+    from napari_vitface.states.features.file import About
 
 #: Seconds between two `Progress` events, and between two times that part files are put on the disk.
 _PROGRESS_EVERY = 0.2
@@ -179,7 +180,7 @@ class _Output:
 
     kind: FeatureKind
     extractor: Extractor
-    about: dict[str, object]
+    about: About
     path: Path
     part: PartFile = field(init=False)
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from napari_vitface.settings.features import FeatureKind
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
-    from napari_vitface.states.features.extractor import Extractor, Material
+    from napari_vitface.states.features.extractor import Extractor, Layout, Material
     from napari_vitface.states.features.file import FeatureFile
     from napari_vitface.video import Video
 
@@ -77,7 +77,7 @@ class Seen:
         One for each kind.
     before : tuple of (D,) float32, or None
         Median before the window; None with too few frames there.
-    layouts : tuple of dict
+    layouts : tuple of Layout
     columns : tuple of tuple of str
         Names of the features of each kind.
     """
@@ -85,7 +85,7 @@ class Seen:
     frames: NDArray[np.int64]
     values: tuple[NDArray[np.float32], ...]
     before: tuple[NDArray[np.float32], ...] | None
-    layouts: tuple[dict[str, Any], ...]
+    layouts: tuple[Layout, ...]
     columns: tuple[tuple[str, ...], ...]
 
 

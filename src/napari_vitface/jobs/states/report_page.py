@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -207,7 +207,9 @@ def _why(model: StatesModel) -> list[str]:
         ]
     worth, face = model.pictures.get("importance"), model.pictures.get("face")
     if worth is not None and face is not None:
-        body.append(image(importance_figure(worth, face, about.layouts[0].get("cell", 1))))
+        body.append(
+            image(importance_figure(worth, face, cast(float, about.layouts[0].get("cell", 1))))
+        )
     else:
         rows = [["feature", "loss"]]
         rows += [[name, f"{value:.3f}"] for name, value in about.foremost]
@@ -232,7 +234,7 @@ def _score(about: About) -> str:
     return "ROC area" if about.states else "r"
 
 
-def importance_figure(worth: np.ndarray, face: np.ndarray, cell: int) -> Figure:
+def importance_figure(worth: np.ndarray, face: np.ndarray, cell: float) -> Figure:
     """Loss by cell (rows, columns) of so many pixels, on the mean face (H, W)."""
     figure = blank(8, 3.4)
     plain, drawn = figure.subplots(1, 2)

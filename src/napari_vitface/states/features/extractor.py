@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from napari_vitface.video import Video
 
 
+#: How something was computed, beside the settings: numbers and texts, as JSON has them.
+Layout = dict[str, int | float | str | list[int] | list[str]]
+
+
 @dataclass(frozen=True)
 class Material:
     """What features of a video are made of.
@@ -68,15 +72,14 @@ class Extractor(Protocol):
         How it wants the crop; None if it looks at no picture.
     before : bool
         Whether it wants the frame before as well.
-    about : dict
-        Plain data that says how it computes, beside the settings: what is kept in files and must be
-        the same for two videos to be compared.
+    about : Layout
+        How it computes: what is kept in files and must be the same for two videos to be compared.
     """
 
     columns: tuple[str, ...]
     scale: Scale | None
     before: bool
-    about: dict[str, object]
+    about: Layout
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         """(B, D) of B frames."""

@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, cast
 
 import h5py
 import numpy as np
@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_vitface.atomic import require_room
 from napari_vitface.errors import FeatureFileError, VitFaceError
 from napari_vitface.settings.features import FeatureKind, described_as
+from napari_vitface.states.features.extractor import Layout
 
 #: What the files end in, after the name of their video and perhaps of a model.
 ENDING = "_features_{kind}.h5"
@@ -38,6 +39,31 @@ THINNED = 2000
 _CHUNK = 1 << 17
 #: Bytes that a chunk may have in a file that is read.
 _LARGEST_CHUNK = 1 << 26
+
+
+class OfVideo(TypedDict):
+    """The video that features are of."""
+
+    name: str
+    bytes: int
+    frames: int
+    size: list[int]
+    frame_rate: float
+
+
+class About(TypedDict, total=False):
+    """What was computed, of what, with what."""
+
+    video: OfVideo
+    crop: Mapping[str, object]
+    white: int | None
+    feature: Mapping[str, object]
+    layout: Layout
+    #: Digests of the model's file and of the keypoints, of features that need them.
+    model: str
+    keypoints: str
+    #: Start, stop and step.
+    frames: list[int]
 
 
 def thinned_rows(count: int, most: int = THINNED) -> NDArray[np.int64]:
@@ -65,7 +91,7 @@ class FeatureWriter:
         path: Path,
         columns: Sequence[str],
         stored: str,
-        about: Mapping[str, Any],
+        about: About,
         made_by: Mapping[str, Any] | None = None,
     ) -> None:
         self._path = path
@@ -166,7 +192,7 @@ class FeatureFile:
             raise VitFaceError(
                 f"{self.path.name} was written by a newer version of napari-vitface; install that."
             )
-        self.about: dict[str, Any] = json.loads(self._file.attrs["about"])
+        self.about = cast(About, json.loads(self._file.attrs["about"]))
         self.kind: FeatureKind = described_as(self.about["feature"])
         self._values = _dataset(self._file, "values", 2)
         width = self._values.shape[1]
@@ -227,9 +253,9 @@ class FeatureFile:
         found[there] = seen[back]
         return found
 
-    def check(self, about: Mapping[str, Any]) -> None:
+    def check(self, about: About) -> None:
         """Raise `FeatureFileError` where the file is of something else than `about` says."""
-        other = [key for key in about if self.about.get(key) != about[key]]
+        other = [key for key, value in about.items() if self.about.get(key) != value]
         # It follows from the crop and the settings.
         other = [key for key in other if key != "layout"] or other
         if other:

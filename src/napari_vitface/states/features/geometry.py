@@ -20,7 +20,7 @@ from napari_vitface.states.features.shape import lie_of, points_of
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.settings.features import Geometry
-    from napari_vitface.states.features.extractor import Material, Pictures
+    from napari_vitface.states.features.extractor import Layout, Material, Pictures
 
 
 def extractor(kind: Geometry, material: Material) -> GeometryExtractor:
@@ -80,7 +80,7 @@ class GeometryExtractor:
             for group in groups_of(keypoints)
             if present[group].sum() >= 3
         ]
-        self.about: dict[str, object] = {"keypoints": list(names), "unit": round(self._size, 3)}
+        self.about: Layout = {"keypoints": list(names), "unit": round(self._size, 3)}
         called = [" ".join(names[i] for i in group) for group in self._groups]
         self.columns = (
             *(f"distance {names[i]} – {names[j]}" for i, j in self._pairs.tolist()),

@@ -19,7 +19,7 @@ from napari_vitface.video.scale import Scale, scale_image
 
 if TYPE_CHECKING:
     from napari_vitface.settings.features import Hog
-    from napari_vitface.states.features.extractor import Material, Pictures
+    from napari_vitface.states.features.extractor import Layout, Material, Pictures
 
 #: Cells along the longer side of the crop unless their size is chosen.
 _CELLS = 12
@@ -78,7 +78,7 @@ class HogExtractor:
         self.scale = Scale(None, size, grey=True)
         self.orientations, self.cell, self.block = orientations, cell, block
         self.cells = size[0] // cell, size[1] // cell
-        self.about: dict[str, object] = {
+        self.about: Layout = {
             "cells": list(self.cells),
             "cell": cell,
             "block": block,

@@ -11,7 +11,7 @@ from napari_vitface.video.scale import Scale
 
 if TYPE_CHECKING:
     from napari_vitface.settings.features import Motion
-    from napari_vitface.states.features.extractor import Material, Pictures
+    from napari_vitface.states.features.extractor import Layout, Material, Pictures
 
 
 def extractor(kind: Motion, material: Material) -> MotionExtractor:
@@ -35,7 +35,7 @@ class MotionExtractor:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.scale = Scale(None, size, grey=True)
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         now, before = pictures.images, pictures.before

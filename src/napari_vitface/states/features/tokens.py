@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.settings.features import Tokens
-    from napari_vitface.states.features.extractor import Material, Pictures
+    from napari_vitface.states.features.extractor import Layout, Material, Pictures
 
 
 def extractor(kind: Tokens, material: Material) -> TokenExtractor:
@@ -67,7 +67,7 @@ class TokenExtractor:
         self._layer = layer
         self._token = token
         self.scale = self._view.scale
-        self.about: dict[str, object] = {
+        self.about: Layout = {
             "layer": layer,
             "input_size": list(model.network.input_size),
         }

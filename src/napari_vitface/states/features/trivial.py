@@ -16,7 +16,7 @@ from napari_vitface.video.scale import Scale
 if TYPE_CHECKING:
     from napari_vitface.settings.features import Brightness, Position, Time
     from napari_vitface.states.features.crop import Crop
-    from napari_vitface.states.features.extractor import Material, Pictures
+    from napari_vitface.states.features.extractor import Layout, Material, Pictures
 
 
 def brightness(kind: Brightness, material: Material) -> BrightnessExtractor:
@@ -32,7 +32,7 @@ class BrightnessExtractor:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.scale = Scale(None, size, grey=True)
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         assert pictures.images is not None
@@ -53,7 +53,7 @@ class PositionExtractor:
 
     def __init__(self, crop: Crop) -> None:
         self._crop = crop
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         return self._crop.placement(pictures.frames)
@@ -73,7 +73,7 @@ class TimeExtractor:
 
     def __init__(self, times: NDArray[np.float64]) -> None:
         self._times = times
-        self.about: dict[str, object] = {}
+        self.about: Layout = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         return self._times[pictures.frames].astype(np.float32)[:, None]

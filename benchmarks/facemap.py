@@ -26,7 +26,7 @@ from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.traces.components_file import read_components
 from napari_vitface.video import open_video
 from napari_vitface.video.scale import Scale
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 FRAMES, BIN = 18000, 4
 _KINDS = ("motion", "motion-svd", "movie-svd")

@@ -22,7 +22,7 @@ from napari_vitface.settings.states import CLASSIFIERS
 from napari_vitface.states.judging import Learner, judge
 from napari_vitface.states.samples import Samples
 from napari_vitface.states.scores import NumberScores, Scores
-from napari_vitface.states.splits import RANDOM_FRAMES
+from napari_vitface.states.trial_splits import RANDOM_FRAMES
 from napari_vitface.steps import result_of
 
 _CROP, _WINDOW = (8, 6, 92, 76), (50, 100)

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from napari_vitface.model.pupil import BUNDLED, FORMAT, INPUT, PupilNetwork, inputs
+from napari_vitface.model.pupil_network import BUNDLED, FORMAT, INPUT, PupilNetwork, inputs
 from napari_vitface.sample.close_up import random_eye
 
 BATCH = 16

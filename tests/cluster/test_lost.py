@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from napari_vitface.cluster import fit, predict_tasks
+from napari_vitface.cluster import fitness, predict_tasks
 from napari_vitface.cluster.handing_out import HandingOut
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.cluster.run_many import run_many
@@ -43,12 +43,12 @@ def test_a_worker_that_is_unfit_is_left_out_and_another_does_its_spans(
 ):
     video = write_video(tmp_path / "mouse.mp4", 100)
     unfit: list[str] = []
-    look = fit._cannot_compute
+    look = fitness._cannot_compute
 
     def check(needs: Any, device: str = "cpu", precision: str = "fp32") -> None:
-        unfit.append(fit.here().split()[0])
+        unfit.append(fitness.here().split()[0])
         if unfit[-1] == unfit[0]:
-            raise fit.Unfit(fit.here(), "has a broken graphics card")
+            raise fitness.Unfit(fitness.here(), "has a broken graphics card")
         assert not look(device, precision)
 
     monkeypatch.setattr(predict_tasks, "check", check)

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from napari_vitface.cluster import fit, predict_tasks
+from napari_vitface.cluster import fitness, predict_tasks
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.formats.poses import read_poses
@@ -102,7 +102,7 @@ def test_the_table_says_who_made_which_frames_with_what(together, write_video, t
     cluster = about["cluster"]
     assert about["asked"]["looking"]["precision"] == "fp32"
     assert len(about["asked"]["model"]) == 64
-    assert cluster["versions"] == dict(fit.versions_here())
+    assert cluster["versions"] == dict(fitness.versions_here())
     first, last, workers, seconds = zip(*cluster["spans"], strict=True)
     assert (first[0], last[-1]) == (0, 59)
     assert [a - 1 for a in first[1:]] == list(last[:-1])
@@ -271,14 +271,14 @@ def test_paths_are_mapped_there_and_back(together, write_video, tmp_path):
 
 def test_a_worker_that_does_not_see_a_folder_is_named(together, write_video, tmp_path, monkeypatch):
     video = write_video(tmp_path / "mouse.mp4")
-    look, asked = fit._look_around, []
+    look, asked = fitness._look_around, []
 
     def blind(*arguments):
         asked.append(arguments)
         is_first = len(asked) == 1
         return replace(look(*arguments), sees=()) if is_first else look(*arguments)
 
-    monkeypatch.setattr(fit, "_look_around", blind)
+    monkeypatch.setattr(fitness, "_look_around", blind)
     with pytest.raises(ClusterError, match=rf"Worker \S+ on \S+ does not see {tmp_path}: mount"):
         together(video)
 
@@ -294,24 +294,24 @@ def test_a_worker_that_does_not_see_a_folder_is_named(together, write_video, tmp
 def test_other_versions_are_told_before_anything_else(client, monkeypatch, versions, words):
     def version(package):
         if versions.get(package, "") is None:
-            raise fit.metadata.PackageNotFoundError(package)
+            raise fitness.metadata.PackageNotFoundError(package)
         return versions.get(package) or dict(here)[package]
 
-    here = fit.versions_here()
-    monkeypatch.setattr(fit, "versions_here", lambda: here)
-    monkeypatch.setattr(fit.metadata, "version", version)
+    here = fitness.versions_here()
+    monkeypatch.setattr(fitness, "versions_here", lambda: here)
+    monkeypatch.setattr(fitness.metadata, "version", version)
     with pytest.raises(ClusterError, match=words):
-        fit.compare_versions(client)
+        fitness.compare_versions(client)
 
 
 def test_a_model_of_another_content_is_told(client, tiny_model, tmp_path):
     other = shutil.copy(tiny_model, tmp_path)
-    needs = fit.Needs(fit.versions_here(), str(other), "0" * 64)
+    needs = fitness.Needs(fitness.versions_here(), str(other), "0" * 64)
     with pytest.raises(ClusterError, match=r"has another model in .*tiny\.safetensors"):
-        fit.compare_workers(client, needs, [])
-    needs = fit.Needs(fit.versions_here(), str(tmp_path / "none.safetensors"), "0" * 64)
+        fitness.compare_workers(client, needs, [])
+    needs = fitness.Needs(fitness.versions_here(), str(tmp_path / "none.safetensors"), "0" * 64)
     with pytest.raises(ClusterError, match=r"does not see .*none\.safetensors"):
-        fit.compare_workers(client, needs, [])
+        fitness.compare_workers(client, needs, [])
 
 
 def test_int8_and_results_of_one_name_are_refused(together, tmp_path):

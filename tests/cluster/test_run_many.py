@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from napari_vitface.cluster import clusters, fit
+from napari_vitface.cluster import clusters, fitness
 from napari_vitface.cluster.run_many import run_many
 from napari_vitface.cluster.watching import _has_page
 from napari_vitface.errors import ClusterError
@@ -98,7 +98,7 @@ def test_files_are_those_of_one_machine_bit_for_bit(
     assert last.result.failed == ()
     for each in events:
         if isinstance(each, VideoFinished):
-            assert each.made_by.versions == dict(fit.versions_here())
+            assert each.made_by.versions == dict(fitness.versions_here())
             assert (each.made_by.computing is None) == (job is traces)
             assert each.made_by.seconds >= 0
     alone = options_in(tmp_path / "alone")
@@ -111,7 +111,7 @@ def test_files_are_those_of_one_machine_bit_for_bit(
         # A table of attention has no place for it.
         if job is not attention_data:
             assert maker(made)["worker"].startswith("inproc://")
-            assert maker(made)["versions"] == dict(fit.versions_here())
+            assert maker(made)["versions"] == dict(fitness.versions_here())
             assert maker(made)["seconds"] >= 0
 
 

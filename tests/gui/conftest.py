@@ -141,7 +141,7 @@ def kept_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where journals of videos in no project are: for this test alone."""
     folder = tmp_path / "state"
-    monkeypatch.setattr("napari_vitface.gui.events.documents.state_folder", lambda: folder)
+    monkeypatch.setattr("napari_vitface.gui.events.event_documents.state_folder", lambda: folder)
     return folder
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import Interval
-from napari_vitface.events.labels import EventLabel
 from napari_vitface.gui.events.annotating import Annotating
-from napari_vitface.gui.events.documents import beside
+from napari_vitface.gui.events.event_documents import beside
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.event_document import EventDocument

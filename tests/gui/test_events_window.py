@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QInputDialog,
 
 from napari_vitface.events.format import write_events
 from napari_vitface.events.intervals import Interval, make_edit
-from napari_vitface.gui.events.documents import beside
+from napari_vitface.gui.events.event_documents import beside
 from napari_vitface.video import open_video
 
 if TYPE_CHECKING:

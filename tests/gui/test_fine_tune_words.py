@@ -17,7 +17,8 @@ from napari_vitface.gui.fine_tune.labelled_frames import (
     on_disk,
     without,
 )
-from napari_vitface.gui.fine_tune.messages import (
+from napari_vitface.gui.fine_tune.planner import Plan
+from napari_vitface.gui.fine_tune.sentences import (
     headline,
     keypoint_rows,
     listed,
@@ -28,7 +29,6 @@ from napari_vitface.gui.fine_tune.messages import (
     verdict_words,
     waiting_words,
 )
-from napari_vitface.gui.fine_tune.planner import Plan
 from napari_vitface.gui.fine_tune.training_run import Curve, TrainingRun, free_name, unfinished_runs
 from napari_vitface.gui.model_info import model_info
 from napari_vitface.jobs.results.evaluation import Comparison

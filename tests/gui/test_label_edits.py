@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_vitface.gui.correct import edits as label_edits
+from napari_vitface.gui.correct import point_commands
 from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.pose.edits import make_edit
 from napari_vitface.pose.keypoints import KeypointSet
@@ -50,7 +50,7 @@ def pose_of(frame: list[tuple[Point, tuple[float, float] | None]]) -> ShownPose:
 def after(pose: ShownPose, changes: dict[int, Point]) -> FrameLabels:
     labels = FrameLabels(KEYPOINTS)
     for k in range(4):
-        labels.set(0, k, changes.get(k, label_edits.current(pose, k)))
+        labels.set(0, k, changes.get(k, point_commands.current(pose, k)))
     return labels
 
 
@@ -58,7 +58,7 @@ def after(pose: ShownPose, changes: dict[int, Point]) -> FrameLabels:
 def test_what_is_shown_is_what_was_said_and_the_prediction_elsewhere(frame: list) -> None:
     pose = pose_of(frame)
     for k, (point, predicted) in enumerate(frame):
-        assert label_edits.current(pose, k) == point
+        assert point_commands.current(pose, k) == point
         if point != ABSENT:
             assert pose.said[k]
             assert pose.drawn[k] == point.placed
@@ -72,7 +72,7 @@ def test_a_moved_point_is_inside_the_frame_and_stays_occluded_if_it_was(
 ) -> None:
     pose = pose_of(frame)
     for k, (point, _) in enumerate(frame):
-        moved = label_edits.moved(pose, {k: (x, y)}, SIZE)[k]
+        moved = point_commands.moved(pose, {k: (x, y)}, SIZE)[k]
         assert 0 <= moved.x <= 79
         assert 0 <= moved.y <= 59
         was_occluded = point.state == PointState.OCCLUDED and point.placed
@@ -82,17 +82,17 @@ def test_a_moved_point_is_inside_the_frame_and_stays_occluded_if_it_was(
 @given(frames)
 def test_accepting_keeps_what_is_drawn_and_what_was_said(frame: list) -> None:
     pose = pose_of(frame)
-    changes = label_edits.accepted(pose)
+    changes = point_commands.accepted(pose)
     assert all(frame[k][0] == ABSENT and frame[k][1] is not None for k in changes)
     accepted = after(pose, changes)
     np.testing.assert_array_equal(accepted.xy(0), pose.xy)
-    assert not label_edits.accepted(shown_pose(KEYPOINTS, 0, accepted))
+    assert not point_commands.accepted(shown_pose(KEYPOINTS, 0, accepted))
 
 
 @given(frames, st.sets(st.integers(0, 3)))
 def test_what_is_not_visible_is_not_predicted_any_more(frame: list, chosen: set[int]) -> None:
     pose = pose_of(frame)
-    labels = after(pose, label_edits.not_visible(chosen))
+    labels = after(pose, point_commands.not_visible(chosen))
     predicted = PoseTable(KEYPOINTS, np.ones((1, 4, 2)))
     again = shown_pose(KEYPOINTS, 0, labels, predicted)
     assert all(not again.drawn[k] and again.said[k] for k in chosen)
@@ -102,11 +102,11 @@ def test_what_is_not_visible_is_not_predicted_any_more(frame: list, chosen: set[
 def test_occluding_twice_makes_a_placed_point_as_it_was(frame: list) -> None:
     pose = pose_of(frame)
     for k, (point, _) in enumerate(frame):
-        once = label_edits.occlusion_changed(pose, [k])[k]
+        once = point_commands.occlusion_changed(pose, [k])[k]
         if point.state == PointState.LABELLED:
             assert once == occluded(point.x, point.y)
             hidden = shown_pose(KEYPOINTS, 0, after(pose, {k: once}))
-            assert label_edits.occlusion_changed(hidden, [k])[k] == point
+            assert point_commands.occlusion_changed(hidden, [k])[k] == point
         elif not pose.drawn[k]:
             assert once == NOT_VISIBLE
 
@@ -114,7 +114,7 @@ def test_occluding_twice_makes_a_placed_point_as_it_was(frame: list) -> None:
 @given(frames, st.sampled_from([(0, 1), (1, 2), (3, 0)]))
 def test_swapping_exchanges_places_and_leaves_no_ghost(frame: list, pair: tuple[int, int]) -> None:
     pose = pose_of(frame)
-    changes = label_edits.swapped(pose, [pair])
+    changes = point_commands.swapped(pose, [pair])
     labels = after(pose, changes)
     predicted = np.full((1, 4, 2), np.nan)
     for k, (_, place) in enumerate(frame):
@@ -133,7 +133,7 @@ def test_swapping_exchanges_places_and_leaves_no_ghost(frame: list, pair: tuple[
 def test_copying_fills_gaps_only(here: list, there: list) -> None:
     pose = pose_of(here)
     before = {k: point for k, (point, _) in enumerate(there)}
-    changes = label_edits.copied(pose, before)
+    changes = point_commands.copied(pose, before)
     for k in range(4):
         if here[k][0] != ABSENT or before[k] == ABSENT:
             assert k not in changes
@@ -146,13 +146,13 @@ def test_every_command_is_undone_by_its_inverse(frame: list, chosen: set[int]) -
     pose = pose_of(frame)
     labels = after(pose, {})
     for changes in (
-        label_edits.moved(pose, dict.fromkeys(chosen, (3.0, 4.0)), SIZE),
-        label_edits.nudged(pose, chosen, 1, 0, SIZE),
-        label_edits.not_visible(chosen),
-        label_edits.occlusion_changed(pose, sorted(chosen)),
-        label_edits.accepted(pose),
-        label_edits.swapped(pose, [(0, 3), (1, 2)]),
-        label_edits.forgotten(chosen),
+        point_commands.moved(pose, dict.fromkeys(chosen, (3.0, 4.0)), SIZE),
+        point_commands.nudged(pose, chosen, 1, 0, SIZE),
+        point_commands.not_visible(chosen),
+        point_commands.occlusion_changed(pose, sorted(chosen)),
+        point_commands.accepted(pose),
+        point_commands.swapped(pose, [(0, 3), (1, 2)]),
+        point_commands.forgotten(chosen),
     ):
         edit = make_edit(labels, "test", {(0, k): point for k, point in changes.items()})
         if edit is None:
@@ -164,16 +164,16 @@ def test_every_command_is_undone_by_its_inverse(frame: list, chosen: set[int]) -
 
 
 def test_two_selected_points_are_swapped_whatever_the_pairs() -> None:
-    assert label_edits.swap_pairs(KEYPOINTS, (NOSE, TAIL)) == [(NOSE, TAIL)]
+    assert point_commands.swap_pairs(KEYPOINTS, (NOSE, TAIL)) == [(NOSE, TAIL)]
 
 
 @pytest.mark.parametrize("selected", [(), (RIGHT,), (NOSE, LEFT, TAIL)])
 def test_otherwise_left_and_right_are_swapped(selected: tuple[int, ...]) -> None:
-    assert label_edits.swap_pairs(KEYPOINTS, selected) == [(LEFT, RIGHT)]
+    assert point_commands.swap_pairs(KEYPOINTS, selected) == [(LEFT, RIGHT)]
 
 
 def test_a_point_without_a_partner_is_not_swapped() -> None:
-    assert label_edits.swap_pairs(KEYPOINTS, (NOSE,)) == []
+    assert point_commands.swap_pairs(KEYPOINTS, (NOSE,)) == []
 
 
 def test_predictions_of_another_order_are_matched_by_name() -> None:
@@ -187,5 +187,5 @@ def test_predictions_of_another_order_are_matched_by_name() -> None:
 
 
 def test_an_undo_line_names_one_point_and_counts_several() -> None:
-    assert label_edits.name_of(KEYPOINTS, [TAIL]) == "tail"
-    assert label_edits.name_of(KEYPOINTS, [NOSE, TAIL]) == "2 points"
+    assert point_commands.name_of(KEYPOINTS, [TAIL]) == "tail"
+    assert point_commands.name_of(KEYPOINTS, [NOSE, TAIL]) == "2 points"

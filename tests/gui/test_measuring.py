@@ -12,12 +12,12 @@ from napari.layers import Image, Vectors
 
 from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.gui.on_video import frame_size
-from napari_vitface.gui.traces.layers import COMPONENT, PUPIL, outline_of
+from napari_vitface.gui.traces.trace_layers import COMPONENT, PUPIL, outline_of
 from napari_vitface.gui.video_list.items import State
 from napari_vitface.gui.video_list.kinds import TRACES_OF_VIDEOS
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import open_video
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 REGION = (10, 8, 100, 80)
 

@@ -18,13 +18,13 @@ from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.predict.other_tables import other_models
 from napari_vitface.gui.predict.shown_points import shown_points
 from napari_vitface.gui.trajectories.axes import clock
-from napari_vitface.gui.trajectories.label_rows import LabelRows
-from napari_vitface.gui.trajectories.trace_files import (
+from napari_vitface.gui.trajectories.exports import (
     filtered_paths,
     plotted_columns,
     write_filtered,
     write_traces,
 )
+from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.trace_store import TraceStore
 from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.jobs.smooth import smooth

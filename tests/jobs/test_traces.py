@@ -19,7 +19,7 @@ from napari_vitface.jobs.events import Finished, Notice, Progress, Started
 from napari_vitface.jobs.traces import traces
 from napari_vitface.settings.traces import TRACES
 from napari_vitface.video import open_video
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 FRAMES = 150
 KINDS = "motion,motion-svd,movie-svd"

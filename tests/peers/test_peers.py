@@ -23,7 +23,7 @@ from napari_vitface.pose.labels import Point, labelled, occluded
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 from napari_vitface.video import open_video
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,7 +13,7 @@ from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.labels import ABSENT, NOT_VISIBLE, labelled, occluded
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 from .conftest import KEYPOINTS, crash, deeplabcut_table, frame, place, said, write_table
 

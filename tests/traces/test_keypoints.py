@@ -17,7 +17,7 @@ from napari_vitface.kinematics.bouts import lasting, movement_bouts
 from napari_vitface.kinematics.whisking import envelope_and_phase
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 RATE, FRAMES = 100, 300
 NAMES = ("lid(top)", "lid(bottom)", "eye front", "eye back", "whisker 1", "whisker 2", "lip")

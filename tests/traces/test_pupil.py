@@ -19,7 +19,7 @@ from napari_vitface.pose.table import PoseTable
 from napari_vitface.sample.close_up import random_eye
 from napari_vitface.traces.ellipse import axes, distance, ellipse_of, placed
 from napari_vitface.traces.pupil import blinks, segmented, thresholded
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 #: Seeds of drawn eyes that are open and of more contrast than the worst.
 CLEAR = (11, 22, 37)

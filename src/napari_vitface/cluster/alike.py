@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.clusters import scheduler_gone, workers_of
-from napari_vitface.cluster.fit import Abilities, Needs, compare_versions, compare_workers
+from napari_vitface.cluster.fitness import Abilities, Needs, compare_versions, compare_workers
 from napari_vitface.cluster.handing_out import Ended, HandingOut
 from napari_vitface.errors import ClusterError
 from napari_vitface.jobs.events import Event, Failed, Notice, Preparing, Progress

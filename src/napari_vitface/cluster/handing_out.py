@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vitface.cluster.clusters import DEATHS, scheduler_gone
-from napari_vitface.cluster.fit import Unfit
+from napari_vitface.cluster.fitness import Unfit
 from napari_vitface.cluster.working import Told, begun
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.failure import describe_failure

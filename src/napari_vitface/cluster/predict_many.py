@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.alike import compared, settled
 from napari_vitface.cluster.clusters import kept_up, workers_of
-from napari_vitface.cluster.fit import Needs, versions_here
+from napari_vitface.cluster.fitness import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.spans import Span, cut, gaps, seconds_of_span, shorter_to_the_end

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.cluster.fit import Needs, Unfit, check, here
+from napari_vitface.cluster.fitness import Needs, Unfit, check, here
 from napari_vitface.cluster.settle_tasks import Settled
 from napari_vitface.cluster.span_folder import Making, Run, SpanFolder
 from napari_vitface.cluster.spans import Span, possible_starts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cluster.alike import compared, settled
 from napari_vitface.cluster.clusters import kept_up
-from napari_vitface.cluster.fit import Needs, versions_here
+from napari_vitface.cluster.fitness import Needs, versions_here
 from napari_vitface.cluster.handing_out import Ended, HandingOut, Task
 from napari_vitface.cluster.path_map import PathMap, parent_of
 from napari_vitface.cluster.watching import Watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from napari_vitface.cluster.fit import Needs, check
+from napari_vitface.cluster.fitness import Needs, check
 from napari_vitface.cluster.working import loaded
 from napari_vitface.settings.computing import Computing
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_vitface.cluster.fit import Needs, check, here
+from napari_vitface.cluster.fitness import Needs, check, here
 from napari_vitface.cluster.working import resources_of_thread, tell, unwanted
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Result, Started

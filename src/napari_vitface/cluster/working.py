@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from napari_vitface.cluster.fit import Unfit
+from napari_vitface.cluster.fitness import Unfit
 from napari_vitface.jobs.events import Failed
 from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.resources import Resources

@@ -27,7 +27,7 @@ from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.style import count, duration
 from napari_vitface.gui.video_list.dock import open_video_list
-from napari_vitface.gui.video_list.messages import list_words
+from napari_vitface.gui.video_list.sentences import list_words
 from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.white import is_deep
 from napari_vitface.gui.workbench import Workbench

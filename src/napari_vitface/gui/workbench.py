@@ -25,9 +25,9 @@ from napari_vitface.gui.states.face_layers import FaceLayers
 from napari_vitface.gui.states.frame_comparison import FrameComparison
 from napari_vitface.gui.states.responses import Responses
 from napari_vitface.gui.time_in_view import TimeInView
-from napari_vitface.gui.traces.layers import TraceLayers
 from napari_vitface.gui.traces.measuring import TraceMeasuring
 from napari_vitface.gui.traces.regions import RegionTool
+from napari_vitface.gui.traces.trace_layers import TraceLayers
 from napari_vitface.gui.trajectories.filters import Filters
 from napari_vitface.gui.video_list.queue import VideoQueue
 from napari_vitface.gui.which_frames.audits import Audits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_vitface.events.labels import EventLabel, labels_from_json, labels_to_json
+from napari_vitface.events.event_labels import EventLabel, labels_from_json, labels_to_json
 from napari_vitface.formats.settings import read_settings
 
 _KEY = "events"

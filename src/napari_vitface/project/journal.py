@@ -31,7 +31,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.history import Line
 from napari_vitface.lock import FileLock
-from napari_vitface.project.lock import lock_labels
+from napari_vitface.project.project_lock import lock_labels
 
 VERSION = 1
 

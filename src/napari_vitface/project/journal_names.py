@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_vitface.errors import LabelError
 from napari_vitface.project.journal import read_journal
-from napari_vitface.project.lock import lock_labels
+from napari_vitface.project.project_lock import lock_labels
 
 _SUFFIX = ".jsonl"
 

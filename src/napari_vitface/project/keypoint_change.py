@@ -25,11 +25,11 @@ from napari_vitface.formats.settings import Settings, read_settings
 from napari_vitface.formats.table_files import read_header_table, table_bytes
 from napari_vitface.lock import FileLock
 from napari_vitface.pose.keypoints import KeypointSet, match_names
-from napari_vitface.project import config
+from napari_vitface.project import project_config
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.journal import Journal
 from napari_vitface.project.journal_names import journal_paths
-from napari_vitface.project.lock import lock_labels
+from napari_vitface.project.project_lock import lock_labels
 
 _INTENT = "keypoints-change.json"
 
@@ -134,7 +134,7 @@ def _check(target: Target, old: KeypointSet, new: KeypointSet, renames: Mapping[
             "Keypoints can be renamed and added at the end; taking one away or changing their "
             "order would give labels to other keypoints."
         )
-    if len(new) > len(old) and not config.can_append(target.settings.main):
+    if len(new) > len(old) and not project_config.can_append(target.settings.main):
         raise LabelError(
             "This project of several animals has keypoints of animals and of no animal; add "
             "keypoints to it in DeepLabCut."
@@ -246,5 +246,5 @@ def _write_settings(folder: Path, new: KeypointSet) -> None:
     settings = read_settings(folder)
     if not settings.configured:
         settings.own.setdefault("bodyparts", [])
-    config.set_keypoints(settings, new)
+    project_config.set_keypoints(settings, new)
     settings.write()

@@ -17,7 +17,7 @@ from napari_vitface.formats.config import write_config
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.settings import take_over
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.project import config, keypoint_change
+from napari_vitface.project import keypoint_change, project_config
 from napari_vitface.project.document import LabelDocument
 from napari_vitface.project.event_document import EventDocument, open_events
 from napari_vitface.project.frame_images import FrameReader
@@ -106,7 +106,7 @@ class Project:
                 (root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabelError(f"{root} cannot be made ({error.strerror or error}).") from error
-        config.new_config(root, task or root.name, scorer, keypoints)
+        project_config.new_config(root, task or root.name, scorer, keypoints)
         return cls.open(root)
 
     @classmethod
@@ -157,7 +157,7 @@ class Project:
         self.task = str(settings.config.get("Task") or self.folder.name)
         self.scorer = said.scorer or _user()
         self.keypoints = said.keypoints
-        self.videos = self._place.videos(config.videos_of(settings.config))
+        self.videos = self._place.videos(project_config.videos_of(settings.config))
 
     def video(self, video: str | os.PathLike[str]) -> VideoEntry | None:
         """The entry of a video, by its name, its path, or the folder of its labels."""
@@ -193,7 +193,7 @@ class Project:
         self.reload()
         entry = self.video(path)
         data = self._settings.config
-        if entry is not None and str(path) in config.videos_of(data):
+        if entry is not None and str(path) in project_config.videos_of(data):
             return entry
         if entry is not None and path.is_dir() and entry.folder.absolute() == path:
             return entry
@@ -209,7 +209,7 @@ class Project:
             )
         with open_video(path) as video:
             height, width = video.shape[1:3]
-        config.add_video(data, path, video_name(path), f"0, {width}, 0, {height}")
+        project_config.add_video(data, path, video_name(path), f"0, {width}, 0, {height}")
         check_inside(self.folder, self.config_path)
         write_config(self.config_path, data)
         self.reload()
@@ -246,7 +246,7 @@ class Project:
         if entry is None:
             raise LabelError(f"{video} is not in the project {self.folder}: add it first.")
         shown = Path(video).absolute() if str(video) != entry.name else entry.path
-        scorer = config.checked_scorer(scorer or self.scorer, str(self.folder))
+        scorer = project_config.checked_scorer(scorer or self.scorer, str(self.folder))
         folder = self.own_folder / "journal"
         check_inside(self.folder, folder)
         path = find_journal(folder, entry.name, scorer if scorer != self.scorer else None)

@@ -20,7 +20,7 @@ from napari_vitface.formats.predictions import Choice
 from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settings
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
-from napari_vitface.project import config
+from napari_vitface.project import project_config
 from napari_vitface.project.label_files import KINDS, Kind, LabelFiles, row_parts
 from napari_vitface.video.images import natural
 from napari_vitface.video.sources import IMAGE_SUFFIXES
@@ -152,10 +152,12 @@ class Place:
             If there are no keypoints, or it is not clear whose labels are meant.
         """
         settings = read_settings(self.root)
-        scorer = self.scorer or config.scorer_of(settings.main)
-        names = config.body_parts(settings.main) or self.names() or config.lightning_pose_names(
-            self.root
-        )  # fmt: skip
+        scorer = self.scorer or project_config.scorer_of(settings.main)
+        names = (
+            project_config.body_parts(settings.main)
+            or self.names()
+            or project_config.lightning_pose_names(self.root)
+        )
         if not names:
             raise LabelError(
                 f"{self.root} names no keypoints: there is no table of labels and no config.yaml "
@@ -200,7 +202,7 @@ class Place:
 
     def files(self, entry: VideoEntry, scorer: str, settings: Config) -> LabelFiles:
         """The files of one scorer's labels of a video."""
-        config.checked_scorer(scorer, str(self.root))
+        project_config.checked_scorer(scorer, str(self.root))
         visibility = entry.folder / f"visibility_{scorer}.csv"
         if self.shared:
             return LabelFiles(
@@ -214,8 +216,8 @@ class Place:
             entry.folder,
             tables,
             visibility,
-            animal=config.animal(settings),
-            without_animal=config.without_animal(settings),
+            animal=project_config.animal(settings),
+            without_animal=project_config.without_animal(settings),
             wanted=self.wanted,
             root=self.root,
         )
@@ -295,7 +297,7 @@ def _shared(root: Path) -> dict[Kind, Path]:
     """
     if any(_tables(folder) for folder in Place(root).folders()):
         return {}
-    written = config.lightning_pose_table(root)
+    written = project_config.lightning_pose_table(root)
     if written is not None:
         return {"csv": written}
     shared = {_kind(table): table for table in _tables(root)}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.sample.face_motion import FaceMotion
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
-from napari_vitface.sample.motion import FaceMotion
 from napari_vitface.sample.renderer import FaceParameters, face_keypoints, render
 from napari_vitface.steps import result_of
 

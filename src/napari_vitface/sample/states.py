@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from napari_vitface.sample.anatomy import BUMPS, Shape
 from napari_vitface.sample.ear import Ear
+from napari_vitface.sample.face_motion import FaceMotion
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
-from napari_vitface.sample.motion import FaceMotion
 from napari_vitface.sample.renderer import FaceParameters, render
-from napari_vitface.video.writer import VideoWriter
+from napari_vitface.video.video_writer import VideoWriter
 
 #: Frames, frame of the onset and frames a second of a trial.
 FRAMES, ONSET, RATE = 40, 20, 20.0

@@ -109,7 +109,7 @@ class Eye(KeypointKind):
     name = "eye"
     title = "Opening of the eye"
     help = "height of the eye by its length, and blinks"
-    compute = "napari_vitface.traces.keypoints:eye"
+    compute = "napari_vitface.traces.keypoint_traces:eye"
 
     closed: Annotated[
         float,
@@ -180,7 +180,7 @@ class Whiskers(KeypointKind):
     name = "whiskers"
     title = "Whiskers"
     help = "midpoint and angle of the whisker pad, envelope and phase of whisking"
-    compute = "napari_vitface.traces.keypoints:whiskers"
+    compute = "napari_vitface.traces.keypoint_traces:whiskers"
 
     band_low: Annotated[
         float, Option(help="lowest frequency of whisking", label="From", metavar="HZ", gt=0)
@@ -194,14 +194,14 @@ class Nose(KeypointKind):
     name = "nose"
     title = "Movement of the nose"
     help = "where the nose is and how fast it moves"
-    compute = "napari_vitface.traces.keypoints:nose"
+    compute = "napari_vitface.traces.keypoint_traces:nose"
 
 
 class Mouth(KeypointKind):
     name = "mouth"
     title = "Movement of the mouth"
     help = "where the mouth is and how fast it moves"
-    compute = "napari_vitface.traces.keypoints:mouth"
+    compute = "napari_vitface.traces.keypoint_traces:mouth"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +212,7 @@ class Bouts(KeypointKind):
         "bouts of fast movement of the mouth, as in licking, and of paws or else the whole face, "
         "as in grooming"
     )
-    compute = "napari_vitface.traces.keypoints:bouts"
+    compute = "napari_vitface.traces.keypoint_traces:bouts"
 
     above: Annotated[
         float,

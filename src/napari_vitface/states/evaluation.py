@@ -22,7 +22,7 @@ from napari_vitface.states.scores import (
     balanced_accuracy,
     gain,
 )
-from napari_vitface.states.splits import RANDOM_FRAMES, groups_of
+from napari_vitface.states.trial_splits import RANDOM_FRAMES, groups_of
 from napari_vitface.steps import Steps
 
 #: By how much a figure by random frames has to be larger to be called a leak.

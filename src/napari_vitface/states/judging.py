@@ -21,7 +21,7 @@ from napari_vitface.states.classifiers import fit
 from napari_vitface.states.fitted import Fitted
 from napari_vitface.states.samples import Baseline, Samples
 from napari_vitface.states.scores import Scores, score
-from napari_vitface.states.splits import (
+from napari_vitface.states.trial_splits import (
     INNER_FOLDS,
     MOST_FOLDS,
     RANDOM_FRAMES,

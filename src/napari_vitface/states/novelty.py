@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.states.samples import Samples
-from napari_vitface.states.splits import Split
+from napari_vitface.states.trial_splits import Split
 
 #: Frames that are kept, and frames of a group left out that are looked at.
 KEPT, _JUDGED = 400, 1000

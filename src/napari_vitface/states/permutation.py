@@ -18,7 +18,7 @@ from napari_vitface.record import Record
 from napari_vitface.states.judging import Learner
 from napari_vitface.states.samples import NONE, Samples
 from napari_vitface.states.scores import roc_area
-from napari_vitface.states.splits import Split, groups_of, split_by
+from napari_vitface.states.trial_splits import Split, groups_of, split_by
 from napari_vitface.steps import Steps
 
 #: Frames of a trial that a network is trained on again and again.

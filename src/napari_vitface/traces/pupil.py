@@ -25,7 +25,7 @@ from napari_vitface.traces.motion import sums
 from napari_vitface.video.scale import Scale
 
 if TYPE_CHECKING:
-    from napari_vitface.model.pupil import PupilNetwork
+    from napari_vitface.model.pupil_network import PupilNetwork
     from napari_vitface.settings.traces import Pupil
     from napari_vitface.states.features.crop import FixedCrop
     from napari_vitface.states.features.extractor import Layout, Pictures
@@ -192,8 +192,8 @@ def _outside(image: NDArray[np.uint8], row: NDArray[np.float32]) -> float:
 
 
 def segmented(network: PupilNetwork | None = None) -> Finder:
-    """Ellipses by a network, by default the bundled one (`napari_vitface.model.pupil`)."""
-    from napari_vitface.model.pupil import INPUT, PupilModel
+    """Ellipses by a network, by default the bundled one (`napari_vitface.model.pupil_network`)."""
+    from napari_vitface.model.pupil_network import INPUT, PupilModel
 
     model = PupilModel.load() if network is None else PupilModel(network)
 

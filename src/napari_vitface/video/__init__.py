@@ -11,7 +11,7 @@ _PUBLIC = {
     "VIDEO_SUFFIXES": "sources",
     "Scale": "scale",
     "Video": "video",
-    "VideoWriter": "writer",
+    "VideoWriter": "video_writer",
     "draw_poses": "overlay",
     "open_video": "video",
     "scale_image": "scale",
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_vitface.video.scale import Scale, scale_image
     from napari_vitface.video.sources import IMAGE_SUFFIXES, VIDEO_SUFFIXES, video_suffixes
     from napari_vitface.video.video import Video, open_video
-    from napari_vitface.video.writer import VideoWriter
+    from napari_vitface.video.video_writer import VideoWriter
 
 __all__ = [
     "IMAGE_SUFFIXES",

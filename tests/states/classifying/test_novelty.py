@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_vitface.states.novelty import Novelty
 from napari_vitface.states.samples import Samples
-from napari_vitface.states.splits import split_by
+from napari_vitface.states.trial_splits import split_by
 
 
 def faces(samples: Samples, seed: int = 0) -> Samples:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.states.splits import check_groups, groups_of, split_by
+from napari_vitface.states.trial_splits import check_groups, groups_of, split_by
 
 
 @pytest.mark.parametrize("unit", ["animal", "trial"])

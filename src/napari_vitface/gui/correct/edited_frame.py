@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_vitface.gui.correct.edits import name_of
+from napari_vitface.gui.correct.point_commands import name_of
 from napari_vitface.gui.on_video import frame_size
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from psygnal import Signal
 
-from napari_vitface.gui.correct import edits as label_edits
+from napari_vitface.gui.correct import point_commands
 from napari_vitface.gui.correct.edited_frame import EditedFrame
 from napari_vitface.gui.correct.saving import LabelSaving, not_written
 from napari_vitface.gui.correct.selection import KeypointSelection
@@ -128,7 +128,7 @@ class LabelEditing:
         edited = self.edited_frame(frame)
         if edited is None:
             return False
-        points = label_edits.moved(edited.pose, places, edited.size)
+        points = point_commands.moved(edited.pose, places, edited.size)
         return self._edit(edited, f"move {edited.name(points)}", points)
 
     @_on_frame
@@ -144,8 +144,8 @@ class LabelEditing:
         if not (-0.5 <= x <= size[1] - 0.5 and -0.5 <= y <= size[0] - 0.5):
             self.hint("That was outside of the frame.")
             return False
-        points = {target: label_edits.moved(frame.pose, {target: (x, y)}, size)[target]}
-        points = {k: label_edits.labelled(p.x, p.y) for k, p in points.items()}
+        points = {target: point_commands.moved(frame.pose, {target: (x, y)}, size)[target]}
+        points = {k: point_commands.labelled(p.x, p.y) for k, p in points.items()}
         self.selection.forget_choice()
         done = self._edit(frame, f"place {frame.name(points)}", points)
         self.selection.changed.emit()
@@ -155,14 +155,14 @@ class LabelEditing:
     def delete(self, frame: EditedFrame, keypoints: Iterable[int] | None = None) -> bool:
         """Call keypoints (default: the selected) not visible."""
         chosen = self._chosen() if keypoints is None else tuple(keypoints)
-        points = label_edits.not_visible(chosen)
+        points = point_commands.not_visible(chosen)
         return self._edit(frame, f"mark {frame.name(points)} not visible", points)
 
     @_on_frame
     def occlude(self, frame: EditedFrame) -> bool:
         """Call the selected keypoints occluded where they are; again, visible."""
-        points = label_edits.occlusion_changed(frame.pose, self._chosen())
-        back = any(p.state == label_edits.PointState.LABELLED for p in points.values())
+        points = point_commands.occlusion_changed(frame.pose, self._chosen())
+        back = any(p.state == point_commands.PointState.LABELLED for p in points.values())
         words = "visible" if back else "occluded"
         return self._edit(frame, f"mark {frame.name(points)} {words}", points)
 
@@ -178,7 +178,7 @@ class LabelEditing:
         return self._accept(frame, chosen) if chosen else False
 
     def _accept(self, frame: EditedFrame, keypoints: Iterable[int] | None) -> bool:
-        points = label_edits.accepted(frame.pose, keypoints)
+        points = point_commands.accepted(frame.pose, keypoints)
         if not points:
             self.hint("There is no prediction to accept here.")
             return False
@@ -193,7 +193,7 @@ class LabelEditing:
             self.hint("There is no labelled frame before this one.")
             return False
         there = {k: labels.point(before, k) for k in range(len(frame.pose.keypoints))}
-        points = label_edits.copied(frame.pose, there)
+        points = point_commands.copied(frame.pose, there)
         if not points:
             self.hint(f"Frame {before} has nothing that is missing here.")
             return False
@@ -203,27 +203,27 @@ class LabelEditing:
     def swap(self, frame: EditedFrame) -> bool:
         """Let two selected keypoints, or left and right, change places."""
         keypoints = frame.pose.keypoints
-        pairs = label_edits.swap_pairs(keypoints, self.selection.indices)
+        pairs = point_commands.swap_pairs(keypoints, self.selection.indices)
         if not pairs:
             self.hint(
                 "Select two points to swap (Shift+click adds the second), or name left/right "
                 "pairs under Keypoints…"
             )
             return False
-        points = label_edits.swapped(frame.pose, pairs)
+        points = point_commands.swapped(frame.pose, pairs)
         what = " and ".join(keypoints.names[k] for k in pairs[0])
         return self._edit(frame, f"swap {what if len(pairs) == 1 else 'left and right'}", points)
 
     @_on_frame
     def forget(self, frame: EditedFrame) -> bool:
         """Take back what was said of the selected keypoints; predictions show again."""
-        points = label_edits.forgotten(self._chosen())
+        points = point_commands.forgotten(self._chosen())
         return self._edit(frame, f"take back {frame.name(points)}", points)
 
     @_on_frame
     def nudge(self, frame: EditedFrame, dx: float, dy: float) -> bool:
         """Move the selected keypoints by pixels of the video."""
-        points = label_edits.nudged(frame.pose, self._chosen(), dx, dy, frame.size)
+        points = point_commands.nudged(frame.pose, self._chosen(), dx, dy, frame.size)
         return self._edit(frame, f"nudge {frame.name(points)}", points)
 
     def nudge_left(self) -> bool:

@@ -12,9 +12,9 @@ from psygnal import Signal
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.columns import Unit
+from napari_vitface.events.event_labels import EventLabel, next_colour
 from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import EventEdit, Events, Interval, checked_label, make_edit
-from napari_vitface.events.labels import EventLabel, next_colour
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.events.event_editing import EventEditing, clock_of
 

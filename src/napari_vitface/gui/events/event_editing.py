@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.events.clock import Clock
+from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import (
     EventEdit,
     Events,
     Interval,
     make_edit,
 )
-from napari_vitface.events.labels import EventLabel
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.events.documents import EventDocuments
+from napari_vitface.gui.events.event_documents import EventDocuments
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents

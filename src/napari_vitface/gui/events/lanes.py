@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPolygonF
 
+from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import Events, Interval
-from napari_vitface.events.labels import EventLabel
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Which part of an interval is at a place.

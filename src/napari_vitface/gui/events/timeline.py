@@ -15,8 +15,8 @@ from qtpy.QtCore import QPointF, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QFont, QKeyEvent, QMouseEvent
 from qtpy.QtWidgets import QGraphicsSimpleTextItem
 
+from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import Events, Interval
-from napari_vitface.events.labels import EventLabel
 from napari_vitface.gui.events.lanes import Hit, IntervalLanes
 from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
 from napari_vitface.gui.trajectories.panel import TimeView

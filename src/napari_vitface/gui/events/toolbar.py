@@ -8,7 +8,7 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
-from napari_vitface.events.labels import EventLabel
+from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.gui.section import set_role
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from napari_vitface.events.labels import EventLabel, with_used
+from napari_vitface.events.event_labels import EventLabel, with_used
 from napari_vitface.project.event_document import EventDocument
 from napari_vitface.project.event_labels import write_event_labels
 

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.fine_tune.live_panel import LivePanel
-from napari_vitface.gui.fine_tune.messages import (
+from napari_vitface.gui.fine_tune.sentences import (
     change_words,
     error_words,
     notice_words,

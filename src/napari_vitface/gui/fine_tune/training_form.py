@@ -11,7 +11,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
-from napari_vitface.gui.fine_tune.messages import start_name
+from napari_vitface.gui.fine_tune.sentences import start_name
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import (
     device_box,

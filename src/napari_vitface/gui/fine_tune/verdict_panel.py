@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
-from napari_vitface.gui.fine_tune.messages import (
+from napari_vitface.gui.fine_tune.sentences import (
     COLUMNS,
     KEYPOINT_COLUMNS,
     headline,

@@ -16,7 +16,7 @@ import numpy as np
 from psygnal import Signal
 
 from napari_vitface.errors import LabelError
-from napari_vitface.events.labels import EventLabel, colours_of
+from napari_vitface.events.event_labels import EventLabel, colours_of
 from napari_vitface.events.text_table import read_text_table
 from napari_vitface.events.trials import AnnotatedVideo, Onset, Trials, read_trials, write_trials
 from napari_vitface.gui.error_sentences import sentence_of

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import FeatureFileError
-from napari_vitface.events.labels import PALETTE
+from napari_vitface.events.event_labels import PALETTE
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.plugin_docks import (

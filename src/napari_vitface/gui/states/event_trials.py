@@ -9,7 +9,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.events.format import read_events
 from napari_vitface.events.intervals import Interval
 from napari_vitface.events.trials import AnnotatedVideo, read_trials
-from napari_vitface.gui.events.documents import beside
+from napari_vitface.gui.events.event_documents import beside
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_vitface.events.labels import colours_of
+from napari_vitface.events.event_labels import colours_of
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.open_videos import open_for_window

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_vitface.events.labels import colours_of
+from napari_vitface.events.event_labels import colours_of
 from napari_vitface.events.trials import Trials
 from napari_vitface.gui.states.classifying import Classifying, StatesRun
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from napari_vitface.events.labels import PALETTE
+from napari_vitface.events.event_labels import PALETTE
 from napari_vitface.formats.trace_table import ENDINGS, TraceTable, read_traces
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import VideoRun, VideoRunner

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.background_writing import write_in_background, write_now
-from napari_vitface.gui.trajectories.trace_files import (
+from napari_vitface.gui.trajectories.exports import (
     filtered_paths,
     plotted_columns,
     write_filtered,

@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
+from napari_vitface.gui.trajectories.exports import filtered_paths
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
@@ -22,7 +23,6 @@ from napari_vitface.gui.trajectories.trace_export import (
     export_picture,
     save_filtered,
 )
-from napari_vitface.gui.trajectories.trace_files import filtered_paths
 from napari_vitface.gui.trajectories.trace_store import TraceStore
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.kinematics import Trace

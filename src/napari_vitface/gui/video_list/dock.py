@@ -29,7 +29,7 @@ from napari_vitface.gui.video_list.cluster_row import ClusterRow
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import KINDS, Settings
-from napari_vitface.gui.video_list.messages import crop_words, list_words
+from napari_vitface.gui.video_list.sentences import crop_words, list_words
 from napari_vitface.gui.video_list.table_model import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.table_view import VideoTableView
 from napari_vitface.gui.wait_dialog import run_waiting

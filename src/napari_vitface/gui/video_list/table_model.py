@@ -21,7 +21,7 @@ from qtpy.QtCore import (
 from napari_vitface.errors import escaped
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.video_list.items import Item, Items
-from napari_vitface.gui.video_list.messages import crop_words, folders, share_done, state_words
+from napari_vitface.gui.video_list.sentences import crop_words, folders, share_done, state_words
 
 Index = QModelIndex | QPersistentModelIndex
 

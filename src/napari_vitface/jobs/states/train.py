@@ -90,7 +90,7 @@ def train_states(
     from napari_vitface.states.importance import Groups, importance
     from napari_vitface.states.judging import Learner
     from napari_vitface.states.model_file import save_states_model
-    from napari_vitface.states.splits import check_groups
+    from napari_vitface.states.trial_splits import check_groups
 
     computing, others = parted(Computing, settings)
     chosen = StatesSettings(**others)
@@ -245,7 +245,7 @@ def _fits(
 ) -> int:
     """Classifiers that judging fits, a shuffle of labels counted as one."""
     from napari_vitface.settings.states import UNITS
-    from napari_vitface.states.splits import RANDOM_FRAMES
+    from napari_vitface.states.trial_splits import RANDOM_FRAMES
 
     most, inner = learner.folds
     beside_it = learner.by_smaller(learner.baselines[0]).folds[1]

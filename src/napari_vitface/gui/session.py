@@ -260,9 +260,17 @@ class Session:
                 result = work()
             except Exception as error:
                 result = error
-            self._post(lambda: None if self._closed else then(result))
 
-        threading.Thread(target=run, name="vitface-background", daemon=True).start()
+            def ended() -> None:
+                # What the thread holds of the window is let go of on the main thread at last.
+                thread.join()
+                if not self._closed:
+                    then(result)
+
+            self._post(ended)
+
+        thread = threading.Thread(target=run, name="vitface-background", daemon=True)
+        thread.start()
 
     def soon(self, work: Callable[[], None]) -> None:
         """Run `work` on the main thread after what is going on now."""

@@ -149,6 +149,7 @@ class Recording:
     """Real frames as inputs, in the order of time, and how they are divided."""
 
     frames: TrainingFrames
+    keypoints: KeypointSet
     xy: NDArray[np.float64]
     size: tuple[int, int]
     mistaken: NDArray[np.bool_]
@@ -169,12 +170,19 @@ class Judged:
     truth: NDArray[np.float64]
     mistaken: NDArray[np.bool_]
     size: tuple[int, int]
+    names: tuple[str, ...]
 
     @classmethod
     def by(cls, predicted: NDArray[np.float64], recording: Recording) -> Judged:
         """Predictions for the frames that a recording holds out."""
         rows = recording.held_out
-        return cls(predicted, recording.xy[rows], recording.mistaken[rows], recording.size)
+        return cls(
+            predicted,
+            recording.xy[rows],
+            recording.mistaken[rows],
+            recording.size,
+            recording.keypoints.names,
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Judged]) -> Judged:
@@ -184,6 +192,7 @@ class Judged:
             np.concatenate([part.truth for part in parts]),
             np.concatenate([part.mistaken for part in parts]),
             parts[0].size,
+            parts[0].names,
         )
 
     def gain_over(self, other: Judged) -> Gain:
@@ -226,7 +235,7 @@ class Judged:
 
     def figures(self) -> dict[str, Any]:
         """Of all frames, and of those that are not labelled by mistake."""
-        right, names = ~self.mistaken, MOUSE_FACE.names
+        right, names = ~self.mistaken, self.names
         every = figures(self.predicted, self.truth, names, self.size)
         some = figures(self.predicted[right], self.truth[right], names, self.size)
         return {
@@ -271,6 +280,7 @@ def read_recording(preprocessing: Preprocessing, block: int) -> Recording:
     held_out = np.arange(bounds[block], bounds[block + 1])
     return Recording(
         TrainingFrames.from_images(images, preprocessing),
+        labels.keypoints,
         labels.xy,
         (images[0][0].shape[0], images[0][0].shape[1]),
         np.isin(labels.frames, MISTAKES),

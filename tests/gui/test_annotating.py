@@ -13,6 +13,7 @@ from napari_vitface.events.intervals import Interval
 from napari_vitface.gui.events.annotating import Annotating
 from napari_vitface.gui.events.event_documents import beside
 from napari_vitface.gui.open_videos import open_for_window
+from napari_vitface.gui.states.event_trials import annotated_videos, without_video
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.event_document import EventDocument
 from napari_vitface.project.event_labels import read_event_labels
@@ -257,6 +258,14 @@ def test_the_videos_of_a_project_share_its_labels(
     session.videos.show(session.videos.find(paths[1]))
     pump.until(lambda: spans(annotating) == [(1, 2, "lick"), (20, 22, "rest")])
     assert [each.name for each in read_event_labels(folder)] == ["lick", "rest"]
+    # Trials are made of all of them, but of one whose video has gone, which is named.
+    assert not without_video(session)
+    paths[0].unlink()
+    assert without_video(session) == ["shut"]
+    assert {each.video.name for each in annotated_videos(session, None)} == {
+        "mouse.mp4",
+        "open.mp4",
+    }
 
 
 def _kept_in(annotating: Annotating) -> Path | None:

@@ -33,7 +33,7 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
         tables = {
             entry.path.resolve(): project.events_path(entry)
             for entry in project.videos
-            if entry.path is not None
+            if entry.path is not None and entry.path.exists()
         }
     elif current is not None:
         folder = current.path.resolve().parent
@@ -62,7 +62,8 @@ def without_video(session: Session) -> list[str]:
     return [
         entry.name
         for entry in project.videos
-        if entry.path is None and project.events_path(entry).exists()
+        # It may have gone since the project was opened.
+        if (entry.path is None or not entry.path.exists()) and project.events_path(entry).exists()
     ]
 
 

@@ -99,7 +99,7 @@ def test_files_are_those_of_one_machine_bit_for_bit(
     for each in events:
         if isinstance(each, VideoFinished):
             assert each.made_by.versions == dict(fitness.versions_here())
-            assert (each.made_by.computing is None) == (job is traces)
+            assert (each.made_by.computing is not None) == model
             assert each.made_by.seconds >= 0
     alone = options_in(tmp_path / "alone")
     for video in videos:

@@ -32,6 +32,7 @@ from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
 from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.settings.computing import Computing
+from napari_vitface.settings.features import choose
 
 if TYPE_CHECKING:
     from napari_vitface.cluster.whole_tasks import WholeTask
@@ -231,11 +232,20 @@ def _task(
         model = arguments.get("model", takes["model"].default)
         file = find_model(model)
         there["model"] = str(model) if str(model) != str(file) else mapped.there(file)
-        if "precision" in takes:
+        if "precision" in takes and _loads_model(takes, arguments):
             needs = replace(needs, model=there["model"], digest=file_digest(file))
             chosen = {name: arguments[name] for name in _COMPUTING if name in arguments}
             computing = Computing(**chosen)
     return WholeTask(job, needs, computing, there)
+
+
+def _loads_model(takes: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]) -> bool:
+    """Whether a job that has a model looks with it: features of the crop alone do not."""
+    if "features" not in takes:
+        return True
+    named = arguments.get("features", takes["features"].default)
+    kinds = choose(named, arguments.get("settings") or {})
+    return any("model" in kind.needs for kind in kinds)
 
 
 def _there(value: Any, mapped: PathMap) -> Any:

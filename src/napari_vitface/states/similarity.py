@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,6 @@ from napari_vitface.errors import VitFaceError
 
 #: Orders of the frames of a similarity matrix.
 Order = Literal["time", "label", "clusters"]
-ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 def similarity(

@@ -57,7 +57,7 @@ class ProjectBar(QWidget):
         menu.addAction("New project…", self.ask_for_new)
         menu.addAction("Open project…", self.choose_project)
         menu.addSeparator()
-        self.keypoints_action = menu.addAction("Keypoints…", self.edit_keypoints)
+        menu.addAction("Keypoints…", self.edit_keypoints)
         menu.addAction("Show the folder", self._show_folder)
         self.menu_button.setMenu(menu)
         self.menu_button.setMinimumWidth(84)

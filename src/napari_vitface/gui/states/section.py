@@ -11,7 +11,6 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QLabel,
     QPushButton,
     QSizePolicy,
     QWidget,
@@ -87,7 +86,6 @@ class StatesSection(Section):
         self.error = Note()
         self.notices = Note()
         self.judgement = Judgement()
-        self.model_label = QLabel("Classifier")
         self.model = WrappedLabel("", "value")
         self.model_button = _button("Open classifier…", "Use one that was trained before")
         self.model_button.clicked.connect(lambda: self.ask_for_model())

@@ -24,12 +24,12 @@ from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
-from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import KINDS, Settings
-from napari_vitface.gui.video_list.sentences import crop_words, list_words
+from napari_vitface.gui.video_list.sentences import crop_words, list_words, start_words
 from napari_vitface.gui.video_list.table_model import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.table_view import VideoTableView
 from napari_vitface.gui.wait_dialog import run_waiting
@@ -311,21 +311,9 @@ class VideoListDock(QWidget):
         self.runs_on.refresh()
         self.again_button.setEnabled(bool(states & {State.DONE, State.FAILED, State.CANCELLED}))
         waiting = len(items.having(State.WAITING))
-        if queue.going:
-            self.start_button.setText("Stop")
-            self.start_button.setToolTip("What is done is kept; Go on goes on from there")
-        elif queue.interrupted:
-            self.start_button.setText(f"Go on with {count(waiting, 'video')}")
-            self.start_button.setToolTip("Each goes on from where it was")
-        else:
-            self.start_button.setText(
-                f"{queue.kind.title} {count(waiting, 'video')}" if waiting else queue.kind.title
-            )
-            self.start_button.setToolTip(
-                "On the cluster; it goes on when napari is closed"
-                if self.runs_on.settings
-                else "One after the other, in this order"
-            )
+        text, tip = start_words(queue, waiting, on_cluster=bool(self.runs_on.settings))
+        self.start_button.setText(text)
+        self.start_button.setToolTip(tip)
         self.start_button.setEnabled(queue.going or bool(waiting))
         set_look(self.start_button, "" if queue.going else "primary")
         self.summary.setText(list_words(queue))

@@ -54,6 +54,18 @@ def folders(items: Iterable[Item]) -> dict[int, str]:
     return {key: parent.relative_to(common).as_posix() for key, parent in parents.items()}
 
 
+def start_words(queue: VideoQueue, waiting: int, *, on_cluster: bool) -> tuple[str, str]:
+    """What the button says that starts and stops the list, and its tooltip."""
+    if queue.going:
+        return "Stop", "What is done is kept; Go on goes on from there"
+    if queue.interrupted:
+        return f"Go on with {count(waiting, 'video')}", "Each goes on from where it was"
+    what = f"{queue.kind.title} {count(waiting, 'video')}" if waiting else queue.kind.title
+    if on_cluster:
+        return what, "On the cluster; it goes on when napari is closed"
+    return what, "One after the other, in this order"
+
+
 def list_words(queue: VideoQueue) -> str:
     """How far all videos are, and how long it will take."""
     items = queue.items

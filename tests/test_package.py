@@ -186,6 +186,13 @@ def test_the_map_of_the_code_names_every_folder_and_root_module() -> None:
     assert listed == parts
 
 
+def test_each_path_that_the_map_of_the_code_names_is_there() -> None:
+    named = set(re.findall(r"`([\w./-]+(?:\.py|\.md|\.yaml|/))`", page("docs/map.md")))
+    assert len(named) > 40
+    roots = (REPOSITORY, PACKAGE)
+    assert not [path for path in sorted(named) if not any((r / path).exists() for r in roots)]
+
+
 def test_the_installing_page_lists_the_packages_that_are_installed() -> None:
     from napari_vitface import system_libraries
 

@@ -71,7 +71,9 @@ def test_a_crop_that_does_not_fit_is_dropped_and_told(tiny_model: Path, tmp_path
 def weights_file(folder: Path, **arguments: Any) -> tuple[Path, dict[str, torch.Tensor]]:
     """A file as timm's hub has it, classifier included, and what is in it."""
     torch.manual_seed(1)
-    model = timm.create_model("vit_tiny_patch16_224", img_size=(64, 64), **SMALL, **arguments)
+    model = timm.create_model(
+        "vit_tiny_patch16_224", **{"img_size": (64, 64), **SMALL, **arguments}
+    )
     file = folder / "weights.safetensors"
     save_model(model, str(file), metadata={"source": "drawn by lot"})
     return file, model.state_dict()
@@ -119,6 +121,7 @@ def test_the_first_blocks_are_those_of_the_file(tmp_path: Path) -> None:
     ).network.backbone
     with torch.no_grad():
         assert torch.equal(backbone.eval()(images)[1], whole.eval().at_layer(images, 0)[1])
+    assert backbone.timm_name == "vit_tiny_patch16_224"  # not of weights that nobody named
     # A checkpoint of it can be read again, for other keypoints too.
     path = tmp_path / "cut.safetensors"
     save_checkpoint(path, start.network, start.preprocessing, training={})
@@ -133,6 +136,26 @@ def test_the_first_blocks_are_those_of_the_file(tmp_path: Path) -> None:
         )
 
 
+def test_cut_blocks_leave_themselves_out_as_often_as_those_of_the_checkpoint(
+    tmp_path: Path,
+) -> None:
+    file, _ = weights_file(tmp_path, depth=4)
+    start = start_from(
+        f"timm:vit_tiny_patch16_224={file}",
+        KeypointSet(("eye",)),
+        (96, 128),
+        blocks=3,
+        timm_args={**SMALL, "depth": 4, "drop_path_rate": 0.2},
+    )
+    path = tmp_path / "cut.safetensors"
+    save_checkpoint(path, start.network, start.preprocessing, training={})
+    rates, again = (
+        [each.drop_prob for each in network.modules() if hasattr(each, "drop_prob")]
+        for network in (start.network, load_network(path)[0])
+    )
+    assert rates == again == pytest.approx([0.1, 0.1, 0.2, 0.2])
+
+
 def test_a_file_that_is_not_all_of_the_backbone_is_refused(tmp_path: Path) -> None:
     file, weights = weights_file(tmp_path)
 
@@ -145,6 +168,11 @@ def test_a_file_that_is_not_all_of_the_backbone_is_refused(tmp_path: Path) -> No
         start(file, {**SMALL, "depth": 3})
     with pytest.raises(BackboneError, match=r"There is no file .*nowhere\.safetensors"):
         start(tmp_path / "nowhere.safetensors")
+    with pytest.raises(BackboneError, match=r"No file is named after vit_tiny_patch16_224="):
+        start_from("timm:vit_tiny_patch16_224=", KeypointSet(("eye",)), (96, 128))
+    wide, _ = weights_file(tmp_path, img_size=(64, 96))
+    with pytest.raises(BackboneError, match=r"pos_embed.*images are 240 x 320 here.*--image-size"):
+        start(wide)
     torch.save(weights, tmp_path / "weights.pth")
     with pytest.raises(BackboneError, match=r"weights.pth is no \.safetensors file"):
         start(tmp_path / "weights.pth")

@@ -94,8 +94,10 @@ def create_backbone(
     # They are in the model by now.
     config.pop("state_dict", None)
     bare = _bare(timm_name)
-    # Only weights that were loaded are named: a tag on a random start would claim pretraining.
-    full_name = f"{bare}.{config['tag']}" if pretrained and config.get("tag") else timm_name
+    # Only weights of timm that were loaded are named: a tag on a random start would claim
+    # pretraining, and one that nobody gave for a file, that it holds these.
+    tagged = pretrained and weights is None and config.get("tag")
+    full_name = f"{bare}.{config['tag']}" if tagged else timm_name
     require_blocks(timm_name, model)
     if blocks is not None:
         timm_args["depth"] = blocks
@@ -188,21 +190,14 @@ def _create(
         ) from error
     except RuntimeError as error:
         if pretrained and "loading state_dict" in str(error):
-            why = first_line(ValueError(str(error).partition(":")[2]))
-            raise BackboneError(
-                f"{file} does not fit {timm_name} ({why}); name the backbone that it belongs to."
-                if file
-                else f"The pretrained weights of {timm_name} do not fit the model with these "
-                f"arguments ({why}); leave the arguments that change its shape out, or train from "
-                "scratch."
-            ) from error
+            raise _no_fit(timm_name, size, error, file) from error
         if pretrained:
-            raise _no_weights(timm_name, error) from error
+            raise _no_weights(timm_name, error, file) from error
         raise
     except Exception as error:
         # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
         if pretrained:
-            raise _no_weights(timm_name, error) from error
+            raise _no_weights(timm_name, error, file) from error
         raise
 
 
@@ -229,9 +224,38 @@ def _keep_first(
     )
     if shapes != expected:
         raise BackboneError(f"{timm_name} cannot be cut to {blocks} blocks; take all of them.")
+    # Rates of stochastic depth grow over the blocks that there are: those of the model that a
+    # checkpoint is read into.
+    for own, others in zip(model.modules(), again.modules(), strict=True):
+        if hasattr(own, "drop_prob"):
+            own.drop_prob = others.drop_prob
 
 
-def _no_weights(timm_name: str, error: Exception) -> BackboneError:
+def _no_fit(
+    timm_name: str, size: tuple[int, int] | None, error: Exception, file: str
+) -> BackboneError:
+    why = first_line(ValueError(str(error).partition(":")[2]))
+    if not file:
+        return BackboneError(
+            f"The pretrained weights of {timm_name} do not fit the model with these arguments "
+            f"({why}); leave the arguments that change its shape out, or train from scratch."
+        )
+    remedy = "name the backbone that it belongs to"
+    if "pos_embed" in why and size is not None:
+        # timm resamples embeddings of square images alone.
+        remedy = (
+            f"images are {size[0]} x {size[1]} here: give the size of those that it is for "
+            f"(--image-size), or {remedy}"
+        )
+    return BackboneError(f"{file} does not fit {timm_name} ({why}); {remedy}.")
+
+
+def _no_weights(timm_name: str, error: Exception, file: str) -> BackboneError:
+    if file:
+        return BackboneError(
+            f"{file} could not be loaded as weights of {timm_name} ({first_line(error)}); name the "
+            "backbone that it belongs to, or train from scratch."
+        )
     return BackboneError(
         f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
         "connect to the internet once so that timm can download them, name a file that has them "

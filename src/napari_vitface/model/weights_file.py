@@ -15,6 +15,9 @@ from napari_vitface.model.error_text import first_line
 from napari_vitface.model.metadata import TrainingSummary
 from napari_vitface.model.timm_import import timm
 
+#: Before names of timm's own weights, where these say which hub they are on.
+_HUB = ("hf-hub:timm", "hf_hub:timm")
+
 
 def weights_overlay(weights: str | os.PathLike[str], timm_name: str) -> dict[str, Any]:
     """What `timm.create_model` takes as ``pretrained_cfg_overlay`` to load a file, completely.
@@ -28,6 +31,10 @@ def weights_overlay(weights: str | os.PathLike[str], timm_name: str) -> dict[str
     BackboneError
         It is no file of safetensors.
     """
+    if not os.fspath(weights):
+        raise BackboneError(
+            f"No file is named after {timm_name}=; name one, or leave the = out for timm's own."
+        )
     path = Path(weights).expanduser()
     if not path.is_file():
         raise BackboneError(f"There is no file {path} with weights of {timm_name}.")
@@ -41,7 +48,7 @@ def weights_overlay(weights: str | os.PathLike[str], timm_name: str) -> dict[str
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise BackboneError(f"{path.name} cannot be read ({first_line(error)}).") from error
-    config = timm.get_pretrained_cfg(timm_name)
+    config = _config(timm_name)
     classifier = (config.classifier if config is not None else None) or ()
     names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     dropped = tuple(f"{name}." for name in names)
@@ -58,7 +65,7 @@ def told_of_weights(timm_name: str, weights: str | os.PathLike[str] | None) -> T
     timm's licence is that of the weights it has under that name. What else a file holds nobody
     knows but who made it, so its own words and its digest stand beside it.
     """
-    config = timm.get_pretrained_cfg(timm_name)
+    config = _config(timm_name)
     licence = (config.license if config is not None else None) or "not known to timm"
     if weights is None:
         source = (config.hf_hub_id or config.url) if config is not None else None
@@ -69,7 +76,15 @@ def told_of_weights(timm_name: str, weights: str | os.PathLike[str] | None) -> T
     words = "; ".join(f"{key}: {text}" for key, text in told.items()) or "says nothing of itself"
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if config is not None:
+        licence += f", if {path.name} holds what timm calls {timm_name}"
     return {
-        "licence": f"{licence}, if {path.name} holds what timm calls {timm_name}",
+        "licence": licence,
         "citations": [f"{path.name} (SHA-256 {digest}): {words}"],
     }
+
+
+def _config(timm_name: str) -> Any:
+    """What timm knows of its weights of a name, which may say that they are on its own hub."""
+    hub, _, name = timm_name.rpartition("/")
+    return timm.get_pretrained_cfg(name if hub in _HUB else timm_name)

@@ -28,9 +28,12 @@ def is_model(init: str) -> bool:
 
 
 def timm_start(init: str) -> tuple[str, str | None]:
-    """timm's name in ``timm:NAME`` or ``timm:NAME=FILE``, and the file of weights if any."""
-    name, _, file = init.removeprefix(TIMM).partition("=")
-    return name.strip(), file.strip() or None
+    """timm's name in ``timm:NAME`` or ``timm:NAME=FILE``, and the file of weights if any.
+
+    That is empty where none is named after the ``=``.
+    """
+    name, equals, file = init.removeprefix(TIMM).partition("=")
+    return name.strip(), file.strip() if equals else None
 
 
 #: Where the file of a training's state keeps its numbers, in the metadata of safetensors.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import statistics
 import tempfile
@@ -77,7 +78,7 @@ def _videos(folder: Path, count: int, frames: int) -> list[Path]:
 def _compared(videos: list[Path], folder: Path, count: int) -> tuple[list[float], list[float]]:
     """Speed, and seconds of processor time, of workers over those of processes, by turns."""
     rates, costs = [], []
-    with _cluster(count) as client, _processes(count) as pool:
+    with _processes(count) as pool, _cluster(count) as client:
         for turn in range(-1, _TURNS):
             seconds, used = _together(client, videos, folder / f"together {count}")
             alone, used_alone = _alone(pool, count, videos, folder / f"alone {count}")
@@ -117,7 +118,11 @@ _resources: Resources
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
+    # They begin before Dask sets how memory is given back, for processes that this one starts.
+    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _begin)
+    list(pool.map(time.sleep, [1.0] * count))
+    return pool
 
 
 def _begin() -> None:

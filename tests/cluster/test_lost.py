@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from napari_vitface.cluster import fitness, predict_tasks
+from napari_vitface.cluster import clusters, fitness, predict_tasks
 from napari_vitface.cluster.handing_out import HandingOut
 from napari_vitface.cluster.predict_many import predict_many
 from napari_vitface.cluster.run_many import run_many
@@ -103,19 +103,40 @@ def test_a_disk_that_fails_once_is_tried_again_and_one_that_is_full_is_told(
 
 @pytest.mark.parametrize("one_task_a_video", [True, False])
 def test_a_scheduler_that_goes_while_it_is_asked_is_told(
-    client, tiny_model, write_video, tmp_path, monkeypatch, one_task_a_video
+    own_client, tiny_model, write_video, tmp_path, monkeypatch, one_task_a_video
 ):
     from distributed.comm import CommClosedError
 
     video = write_video(tmp_path / "mouse.mp4", 20)
 
     def gone(*_: Any) -> None:
+        own_client.cluster.close(timeout=5)
         raise CommClosedError("in <TCP (closed) ConnectionPool.gather>: reset by peer")
 
     monkeypatch.setattr(HandingOut, "_end", gone)
     if one_task_a_video:
-        events = run_many(traces, [video], client=client)
+        events = run_many(traces, [video], client=own_client)
     else:
-        events = predict_many([video], tiny_model, client=client, precision="fp32")
+        events = predict_many([video], tiny_model, client=own_client, precision="fp32")
     with pytest.raises(ClusterError, match="scheduler went away"):
         list(events)
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_left_out(client):
+    answers = clusters.ask_workers(client, _dies_on_one)
+    assert list(answers.values()) == ["here"]
+    with pytest.raises(ClusterError, match="No worker answers any more"):
+        clusters.ask_workers(client, _dies)
+
+
+def _dies() -> str:
+    from distributed.comm import CommClosedError
+
+    raise CommClosedError("in <TCP (closed) Scheduler Broadcast>: reset by peer")
+
+
+def _dies_on_one(dask_worker: Any) -> str:
+    from distributed import Worker
+
+    first = min(worker.address for worker in Worker._instances)
+    return _dies() if dask_worker.address == first else "here"

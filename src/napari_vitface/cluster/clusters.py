@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from napari_vitface.errors import ClusterError
+from napari_vitface.errors import ClusterError, VitFaceError
 
 #: Workers that may die at a task before it is set aside.
 DEATHS = 3
@@ -103,14 +103,42 @@ def workers_of(client: Any) -> dict[str, str]:
 @contextmanager
 def kept_up(client: Any) -> Iterator[None]:
     """Have whatever Dask is asked for end in a `ClusterError` when the scheduler is gone."""
-    from distributed.comm import CommClosedError
-
     try:
         yield
-    except OSError as error:
-        if isinstance(error, CommClosedError) or client.status != "running":
-            raise scheduler_gone() from error
+    except VitFaceError:
         raise
+    except Exception as error:
+        if _answers(client):
+            raise
+        raise scheduler_gone() from error
+
+
+def _answers(client: Any) -> bool:
+    """Whether the scheduler is there; the client may not have noticed yet that it is not."""
+    if client.status != "running":
+        return False
+    try:
+        client.sync(client.scheduler.identity)
+    except OSError:
+        return False
+    return True
+
+
+def ask_workers(client: Any, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """What a function gives on each worker, or raises there, by address.
+
+    Without workers that die meanwhile; `ClusterError` if none is left.
+    """
+    answers = client.run(function, *arguments, on_error="return")
+    found = {
+        worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)
+    }
+    if not found:
+        raise ClusterError(
+            "No worker answers any more: look into their logs, and give the same command again "
+            "when there are others."
+        )
+    return found
 
 
 def scheduler_gone() -> ClusterError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from napari_vitface.cluster.clusters import ask_workers
 from napari_vitface.errors import ClusterError
 
 
@@ -96,8 +96,7 @@ def compare_versions(client: Any) -> None:
     Workers are asked for what the standard library knows, because they may not have our package.
     """
     for package, here in versions_here():
-        there: Mapping[str, Any] = client.run(metadata.version, package, on_error="return")
-        for worker, version in there.items():
+        for worker, version in ask_workers(client, metadata.version, package).items():
             known = isinstance(version, str)
             if known and _without_build(version) == here:
                 continue
@@ -117,7 +116,11 @@ def compare_workers(client: Any, needs: Needs, folders: list[str]) -> dict[str, 
         That some worker sees, but another one does not. Those that none sees are left to the jobs,
         which name the video.
     """
-    told: dict[str, Abilities] = client.run(_looking_around, needs, folders)
+    told: dict[str, Abilities] = {}
+    for worker, answer in ask_workers(client, _looking_around, needs, folders).items():
+        if isinstance(answer, Exception):
+            raise answer
+        told[worker] = answer
     seen = {folder for found in told.values() for folder in found.sees}
     for worker, found in told.items():
         unseen = [folder for folder in folders if folder in seen and folder not in found.sees]

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from napari_vitface.jobs import events, results
+from napari_vitface.jobs import events, results, video_events
 from napari_vitface.record import Record
 
 MAGIC = b"VTF1"
@@ -27,7 +27,7 @@ _PREFIX = struct.Struct("<4sI")
 #: Bytes that are taken before the first of them has come: a picture of 4096 x 4096 in colour.
 _AT_ONCE = 48 << 20
 #: Records of these modules can come before anything else has loaded them.
-_LOADED = (events, results)
+_LOADED = (events, results, video_events)
 
 
 class WireError(Exception):

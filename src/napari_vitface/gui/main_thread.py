@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 from qtpy.QtCore import QObject, Qt, Signal
 
-from napari_vitface.gui.garbage import collect_on_main_thread
+from napari_vitface.gui.garbage import collect_on_main_thread, leave
 
 
 class MainThread(QObject):
@@ -22,9 +21,11 @@ class MainThread(QObject):
 
     def post(self, function: Callable[[], None]) -> None:
         """Run `function` soon; may be called from any thread."""
-        # The window may be gone while the engine is still talking.
-        with contextlib.suppress(RuntimeError):
+        try:
             self._posted.emit(function)
+        except RuntimeError:
+            # The window may be gone while the engine is still talking.
+            leave(function)
 
     def _run(self, function: Callable[[], None]) -> None:
         function()

@@ -105,7 +105,9 @@ def explain(
         computed = [walk.placed(each, 0, frame) for each in found]
         yield from computed
         if path is not None:
-            yield from _write(path, computed, network.keypoints, video, story=story)
+            yield from _write(
+                path, computed, network.keypoints, video, story=story, resources=resources
+            )
         last = computed[-1]
         result = ExplainResult(
             source=str(video.path),
@@ -143,11 +145,18 @@ def _write(
     video: Video,
     *,
     story: bool,
+    resources: Resources | None,
 ) -> Iterator[Event]:
     source, kind = str(video.path), path.suffix.lower()
     if kind == ".npz":
-        along = "layers" if story else None
-        write_maps(path, maps, source=source, keypoints=keypoints, along=along)
+        write_maps(
+            path,
+            maps,
+            source=source,
+            keypoints=keypoints,
+            along="layers" if story else None,
+            made_by=None if resources is None else resources.made_by(),
+        )
     elif kind == ".png":
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)

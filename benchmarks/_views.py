@@ -42,7 +42,7 @@ class Views:
         self.frames = frames
         self.features = [computed(frames, preprocessing, network)]
         #: From the frame to each view, (N, 2, 3).
-        self.changes = [np.broadcast_to(np.eye(2, 3), (len(frames), 2, 3))]
+        self.changes: list[Floats] = [np.broadcast_to(np.eye(2, 3), (len(frames), 2, 3))]
         for k in range(1, VIEWS):
             inputs, changes = _varied(frames, k)
             self.features.append(computed(replace(frames, inputs=inputs), preprocessing, network))

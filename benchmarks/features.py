@@ -28,7 +28,7 @@ from napari_vitface.settings.features import choose
 from napari_vitface.states.features.compute import compute, make_extractors
 from napari_vitface.states.features.crop import FixedCrop
 from napari_vitface.states.features.extractor import Material
-from napari_vitface.states.features.file import FeatureFile, FeatureWriter
+from napari_vitface.states.features.file import About, FeatureFile, FeatureWriter
 from napari_vitface.video import open_video
 from napari_vitface.video.scale import Scale
 
@@ -169,7 +169,7 @@ def _written(path: Path, count: int) -> Path:
     values = rng.normal(size=(8192, 6)) @ rng.normal(size=(6, 792))
     # In steps, so that it compresses about as HOG does; the same again and again.
     block = np.round(0.3 + 0.05 * values, 2).astype(np.float16)
-    about = {"feature": {"kind": "hog"}, "frames": [0, count, 1]}
+    about: About = {"feature": {"kind": "hog"}, "frames": [0, count, 1]}
     writer = FeatureWriter(path, [str(i) for i in range(792)], "float16", about)
     for start in range(0, count, len(block)):
         writer.append(block[: count - start])

@@ -94,7 +94,8 @@ def test_the_plan_names_everything() -> None:
     for part in (
         "15 of your 20 labelled frames (30 points) of mouse, starting from mine.",
         "5 frames are held out (the last quarter of each video)",
-        "New to mine and learnt from nothing: ear.",
+        "New to mine, and learnt from nothing but the image features that serve all "
+        "keypoints: ear.",
         "Quick (the head alone): 300 steps, roughly 2 min on this computer.",
     ):
         assert part in words
@@ -280,6 +281,7 @@ def test_a_start_without_a_before_is_judged_by_the_mean_pose() -> None:
     words = verdict_words(found)
     assert "smaller than that of the mean pose by 7.0 px (95 % interval 2.0 to 4.0)" in words
     assert "Label more frames" not in words
+    assert words.count("mean pose") == 1
     few = replace(found, against_mean_pose=replace(found.against_mean_pose, interval=None))
     assert "Label more frames, so that more can be held out." in verdict_words(few)
     assert [row[0] for row in verdict_rows(found)] == ["now (face)", "mean pose"]

@@ -106,7 +106,8 @@ def test_the_list_measures_videos_and_shows_those_that_are_open(
     for video, frames, start in ((eye, 10, 100), (other, 12, 200)):
         np.savetxt(video.with_name(f"{video.stem}_triggers.txt"), start + np.arange(frames))
     session.add_video(open_video(eye))
-    session.measuring.take_times(eye.with_name("eye_triggers.txt"))
+    # However its folder is called.
+    session.measuring.take_times(eye.parent / "elsewhere" / ".." / "eye_triggers.txt")
     queue = session.video_list
     queue.add([eye, other])
     pump.until(lambda: len(queue.items) == 2)

@@ -12,7 +12,12 @@ from PIL import Image
 from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.trace_table import read_traces
-from napari_vitface.jobs.camera_triggers import naming_rule, read_triggers, triggers_of
+from napari_vitface.jobs.camera_triggers import (
+    naming_rule,
+    read_triggers,
+    serves_all,
+    triggers_of,
+)
 from napari_vitface.jobs.traces import traces
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -135,6 +140,12 @@ def test_a_folder_has_one_file_of_triggers_for_a_video(tmp_path: Path) -> None:
         triggers_of(tmp_path, Path("mouse.mp4"))
 
 
+def test_the_name_of_a_video_may_be_that_of_a_folder() -> None:
+    rule = Path("sessions/{}/times.csv")
+    assert serves_all(rule)
+    assert triggers_of(rule, Path("data/mouse.mp4")) == Path("sessions/mouse/times.csv")
+
+
 @pytest.mark.parametrize(
     ("triggers", "video", "rule"),
     [
@@ -155,3 +166,7 @@ def test_one_file_for_several_videos_is_refused(
     assert "Each of 2 videos has triggers of its own: write {}" in capsys.readouterr().err
     assert main(["traces", str(video), str(video) + "2", "--predictions", "p.csv"]) == 1
     assert "p.csv is one table for 2 videos: write {}" in capsys.readouterr().err
+    assert main(["traces", str(video), "--triggers", "a.csv", "--triggers", "b.csv"]) == 1
+    assert "mouse has triggers of its own: give --triggers once." in capsys.readouterr().err
+    assert main(["traces", str(video), "--kinds", "nose", "--predictions", "."]) == 1
+    assert "nexpected" not in capsys.readouterr().err

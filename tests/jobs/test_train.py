@@ -320,7 +320,7 @@ def test_shared_keypoints_come_along_and_new_ones_start_fresh(
     table.write_text(text)
     events = run(project, init=drawn_start, quick=True, steps=2)
     said = notices(events)
-    assert "New to drawn and learnt from nothing: ear." in said
+    assert "New to drawn, and learnt from nothing but the image features" in said
     result = outcome(events)
     assert result.fresh == ("ear",)
     assert "whisker 1" not in result.keypoints

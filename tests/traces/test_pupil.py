@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import OutputExistsError, VitFaceError
 from napari_vitface.formats.poses import write_poses
 from napari_vitface.formats.trace_table import read_traces
 from napari_vitface.jobs.events import Finished, Notice
@@ -196,3 +197,18 @@ def test_a_black_eye_has_no_pupil_and_that_is_said(tmp_path: Path) -> None:
         found = read_traces(end.result.table)
         area = found.values[:, found.names.index("pupil area")]
         np.testing.assert_allclose(area, np.pi * 40 * 30, rtol=0.1)
+        # It is said of what is there, too; what was made by another method is made anew.
+        again, end = traces(video, "pupil", regions=drawn, settings=settings)
+        assert isinstance(again, Notice)
+        assert again.message == told[0]
+        assert isinstance(end, Finished)
+        assert not end.result.made
+        made = tmp_path / "black_traces.json"
+        text = made.read_text(encoding="utf-8")
+        made.write_text(re.sub(r',\s*"method": 2', "", text), encoding="utf-8")
+        *events, end = traces(video, "pupil", regions=drawn, settings=settings)
+        told = [event.message for event in events if isinstance(event, Notice)]
+        assert "was measured by another version in another way" in told[0]
+        assert made.read_text(encoding="utf-8") == text
+        with pytest.raises(OutputExistsError):
+            list(traces(video, "pupil", regions=drawn))

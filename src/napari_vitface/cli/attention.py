@@ -253,7 +253,7 @@ def _check(arguments: argparse.Namespace) -> None:
         complaint = "A picture shows one frame (--frame) or a mean (--frames with --average)."
     elif kind == ".csv" and arguments.average:
         complaint = "A .csv has a row for each frame; leave --average out."
-    elif len(arguments.sources) > 1 and NAME not in arguments.output.name:
+    elif len(arguments.sources) > 1 and NAME not in str(arguments.output):
         complaint = (
             f"Several sources would have one file; write {NAME} where the name of each shall stand."
         )

@@ -55,7 +55,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="table of keypoints; {} in its name stands for that of each video (default: what the "
+        help="table of keypoints; {} in its path stands for that of each video (default: what the "
         "model left beside the video)",
     )
     parser.add_argument(
@@ -90,8 +90,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE|DIR",
         help="times of the camera's triggers, one a frame, as CSV, TSV, plain text or .npy. For "
-        "several videos {} in the file's name stands for that of each, or a folder has files of "
-        "their names, or it is given once for each, in their order (default: the time stamps of "
+        "several videos {} in the file's path stands for the name of each, or a folder has files "
+        "of their names, or it is given once for each, in their order (default: the time stamps of "
         "the video's file)",
     )
     parser.add_argument(
@@ -152,7 +152,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         "white": arguments.white,
     }
     predictions: Path | None = arguments.predictions
-    if predictions is not None and len(videos) > 1 and NAME not in predictions.name:
+    if predictions is not None and len(videos) > 1 and NAME not in str(predictions):
         raise VitFaceError(
             f"{predictions} is one table for {len(videos)} videos: write {NAME} where the name of "
             "each shall stand."
@@ -162,6 +162,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if len(given) == 1 and serves_all(given[0]):
         given *= len(videos)
     elif given and len(given) != len(videos):
+        if len(videos) == 1:
+            raise VitFaceError(f"{videos[0].name} has triggers of its own: give --triggers once.")
         raise VitFaceError(
             f"Each of {len(videos)} videos has triggers of its own: {rule}, or give --triggers for "
             "each, in their order."

@@ -190,9 +190,9 @@ def sink_for(path: Path) -> Callable[[Path, Heading], PoseSink]:
     """
     writing = [one for one in FORMATS.values() if one.pose_sink]
     for one in parted_by_ending(writing, path)[0]:
-        if one.pose_sink:
+        if one.pose_sink and path.name.lower().endswith(one.endings):
             return one.pose_sink
-    known = in_words(list(dict.fromkeys(one.suffixes[0] for one in writing)))
+    known = in_words(list(dict.fromkeys(one.endings[0] for one in writing)))
     raise LabelError(f"Poses are written as {known}, not as {path.name}.")
 
 

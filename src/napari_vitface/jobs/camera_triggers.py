@@ -25,7 +25,7 @@ def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
     Parameters
     ----------
     triggers : path
-        That file; one in whose name `NAME` stands for that of the video; or a folder in which it
+        That file; one in whose path `NAME` stands for that of the video; or a folder in which it
         is called as the video.
 
     Raises
@@ -33,9 +33,9 @@ def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
     VitFaceError
         If the folder has none, or several.
     """
-    path = Path(triggers)
+    path = named_after(triggers, video)
     if not path.is_dir():
-        return named_after(path, video)
+        return path
     stem = output_stem(video)
     names = [f"{stem}{ending}" for ending in ENDINGS]
     found = [path / name for name in names if (path / name).is_file()]
@@ -49,7 +49,7 @@ def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
 
 def serves_all(triggers: Path) -> bool:
     """Whether a path says which file each of several videos has (see `triggers_of`)."""
-    return NAME in triggers.name or triggers.is_dir()
+    return NAME in str(triggers) or triggers.is_dir()
 
 
 def naming_rule(triggers: Path, video: Path) -> Path | None:

@@ -36,7 +36,7 @@ def about_of(
         "frames": limits_of(material.frames),
         "white": material.video.white,
         "regions": {name: list(each) for name, each in material.regions.items()},
-        "traces": [kind.described() for kind in kinds],
+        "traces": [_described(kind) for kind in kinds],
         # The eye may have been found by keypoints.
         "parts": [list(each) for measure in measures for each in measure.rectangles],
     }
@@ -65,8 +65,22 @@ def asked_of(
     return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
 
 
-def traces_there(files: TraceFiles, asked: Mapping[str, Any], video: Path) -> TracesResult | None:
-    """What a run that was asked for the same has left of a video, if it is all there."""
+def by_another_method(files: TraceFiles, asked: Mapping[str, Any]) -> bool:
+    """Whether a run of another version was asked for the same, and measured it otherwise."""
+    try:
+        earlier = json.loads(files.made.read_text(encoding="utf-8"))["asked"]
+        return bool(earlier != asked and _but_method(earlier) == _but_method(asked))
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def traces_there(
+    files: TraceFiles, asked: Mapping[str, Any], video: Path
+) -> tuple[TracesResult, list[str]] | None:
+    """What a run that was asked for the same has left of a video, if it is all there.
+
+    With it the sentences that were told of it.
+    """
     try:
         made = json.loads(files.made.read_text(encoding="utf-8"))
         told = made["result"]
@@ -85,30 +99,46 @@ def traces_there(files: TraceFiles, asked: Mapping[str, Any], video: Path) -> Tr
             frames_per_second=None,
             made=False,
         )
+        notices = [str(sentence) for sentence in told.get("notices", ())]
     except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return None
     wanted = (found.table, found.components, found.nwb)
-    return found if all(Path(path).is_file() for path in wanted if path) else None
+    return (found, notices) if all(Path(path).is_file() for path in wanted if path) else None
 
 
 def note_made(
-    files: TraceFiles, asked: Mapping[str, Any], result: TracesResult, made_by: MadeBy | None
+    files: TraceFiles,
+    asked: Mapping[str, Any],
+    result: TracesResult,
+    notices: Sequence[str],
+    made_by: MadeBy | None,
 ) -> None:
     """Write how the traces were made, once they are all there; OSError if that cannot be.
 
-    `made_by` is the worker of a cluster, if one made them.
+    `notices` are what was told of them, and `made_by` is the worker of a cluster, if one made them.
     """
     kept = {
         "traces": result.traces,
         "components": result.components is not None,
         "frames": result.frames,
         "broken": result.broken,
+        "notices": notices,
     }
     made = {"asked": asked, "result": kept}
     if made_by is not None:
         made["made_by"] = plain_data(made_by)
     with atomic_write(files.made) as temporary:
         temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
+
+
+def _described(kind: TraceKind) -> dict[str, object]:
+    """A kind with its settings; the first method is not named, as in files from before."""
+    return {**kind.described(), **({"method": kind.method} if kind.method > 1 else {})}
+
+
+def _but_method(asked: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = [{key: each[key] for key in each if key != "method"} for each in asked["traces"]]
+    return {**asked, "traces": kinds}
 
 
 def _stamp(path: Path) -> list[object]:

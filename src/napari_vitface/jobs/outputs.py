@@ -139,9 +139,8 @@ def output_path(
 
 
 def named_after(output: str | os.PathLike[str], video: Path) -> Path:
-    """An output that is one of several, in whose name `NAME` stands for that of its video."""
-    path = Path(output)
-    return path.with_name(path.name.replace(NAME, output_stem(video)))
+    """A file that is one of several, in whose path `NAME` stands for the name of its video."""
+    return Path(os.fspath(output).replace(NAME, output_stem(video)))
 
 
 def table_paths(

@@ -20,7 +20,13 @@ from napari_vitface.jobs.camera_triggers import read_triggers, triggers_of
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.kept_numbers import loaded, stored
-from napari_vitface.jobs.made_traces import about_of, asked_of, note_made, traces_there
+from napari_vitface.jobs.made_traces import (
+    about_of,
+    asked_of,
+    by_another_method,
+    note_made,
+    traces_there,
+)
 from napari_vitface.jobs.outputs import made_folder, named_after, results_folder
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.part_file import PartFile, not_written
@@ -86,8 +92,8 @@ def traces(
     roles : mapping of str to sequence of str, optional
         Keypoints of a role (`napari_vitface.pose.roles.ROLES`); default those whose names say so.
     predictions : path, optional
-        Table of keypoints; ``{}`` in its name stands for the video's. Default: the one that the
-        model left beside the video.
+        Table of keypoints; ``{}`` in its path stands for the video's name. Default: the one that
+        the model left beside the video.
     model : str
         Whose predictions.
     frames : slice, range or "START:STOP", optional
@@ -97,8 +103,8 @@ def traces(
         Write ``<video>_traces.nwb`` beside it.
     triggers : path, optional
         Times of the camera's triggers, which are those of the frames then: a file, one in whose
-        name ``{}`` stands for the video's, or a folder (`napari_vitface.jobs.camera_triggers`);
-        default: the time stamps in the video's file.
+        path ``{}`` stands for the video's name, or a folder
+        (`napari_vitface.jobs.camera_triggers`); default: the time stamps in the video's file.
     output_dir : path, optional
         Default: where the video is.
     overwrite : bool
@@ -143,9 +149,12 @@ def traces(
         asked = asked_of(about, files, material.roles, [poses, triggers])
         earlier = None if overwrite else traces_there(files, asked, source.path)
         if earlier is not None:
-            yield Finished("traces", earlier)
+            there, sentences = earlier
+            yield from map(Notice, sentences)
+            yield Finished("traces", there)
             return
-        files.check(source.path.name, overwrite=overwrite, timed=times is not None)
+        outdated = not overwrite and by_another_method(files, asked)
+        files.check(source.path.name, overwrite=overwrite or outdated, timed=times is not None)
         run = _Run(material, measures, timed=times is not None)
         part = None
         if run.extractors:
@@ -158,8 +167,13 @@ def traces(
             for other in (*leftovers(files.table), *leftovers(files.components)):
                 other.unlink(missing_ok=True)
         yield Started("traces", len(span), settings=run.settings(chosen, part))
-        for problem in source.problems:
-            yield Notice(problem)
+        told = [Notice(problem) for problem in source.problems]
+        yield from told
+        if outdated:
+            yield Notice(
+                f"{files.table.name} was measured by another version in another way, and is "
+                "measured anew."
+            )
         if part is not None and part.mismatch is not None:
             yield Notice(
                 f"{part.path.name} was left by a run with another "
@@ -174,14 +188,20 @@ def traces(
                 stamp.check(source.path)
                 raise
             stamp.check(source.path)
-        yield from run.write(part, files)
+        for event in run.write(part, files):
+            if isinstance(event, Notice):
+                told.append(event)
+            yield event
         seconds = time.monotonic() - began
         if run.broken:
             runs = runs_of(run.broken)
-            yield Notice(
-                f"{len(run.broken)} {'frame' if len(run.broken) == 1 else 'frames'} of "
-                f"{source.path.name} could not be decoded: {name_runs(runs)}."
+            told.append(
+                Notice(
+                    f"{len(run.broken)} {'frame' if len(run.broken) == 1 else 'frames'} of "
+                    f"{source.path.name} could not be decoded: {name_runs(runs)}."
+                )
             )
+            yield told[-1]
         result = TracesResult(
             video=str(source.path),
             table=str(files.table),
@@ -194,7 +214,8 @@ def traces(
             frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
         )
         try:
-            note_made(files, asked, result, shared.made_by())
+            sentences = [notice.message for notice in told]
+            note_made(files, asked, result, sentences, shared.made_by())
         except OSError as error:
             raise not_written(files.made, error) from error
         if part is not None:

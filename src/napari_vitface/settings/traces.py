@@ -25,9 +25,12 @@ class TraceKind(Kind):
     Attributes
     ----------
     needs : set of {"picture", "poses", "eye"}
+    method : int
+        Greater once the same settings give other traces: those made before are made anew.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({"picture"})
+    method: ClassVar[int] = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +135,8 @@ class Pupil(KeypointKind):
     title = "Pupil"
     help = "area, centre, axes and angle of the pupil's ellipse, its confidence, and blinks"
     compute = "napari_vitface.traces.pupil:pupil"
+    #: 2: an eye that is black throughout has no pupil.
+    method = 2
     needs = frozenset({"picture", "eye"})
 
     pupil: Annotated[

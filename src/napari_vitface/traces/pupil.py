@@ -95,7 +95,8 @@ class PupilTraces(MeasureOfFrames):
         if black:
             self.notices = [
                 f"The eye in {name} is dark from lid to lid and from corner to corner: the pupil "
-                "cannot be told from it and is missing."
+                "cannot be told from it and is missing. Draw the region of the eye "
+                f"(--region {EYE}=X,Y,W,H) to measure it all the same."
             ]
             rows[np.isfinite(rows[:, 5]), :6] = NONE
         elif no_iris and self._eye is None:

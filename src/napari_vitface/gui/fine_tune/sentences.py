@@ -89,7 +89,10 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
             "better than it is. Label frames that it has not seen."
         )
     if result.fresh and result.kept:
-        lines.append(f"New to {start} and learnt from nothing: {listed(result.fresh)}.")
+        lines.append(
+            f"New to {start}, and learnt from nothing but the image features that serve all "
+            f"keypoints: {listed(result.fresh)}."
+        )
     elif result.fresh:
         lines.append("All keypoints are new to it and learnt from nothing.")
     if result.left_out:
@@ -245,7 +248,8 @@ def verdict_words(result: TrainResult) -> str:
             f"The mean error {change} by {gain:.1f} px (95 % interval {low:.1f} to {high:.1f}): "
             f"{_chance(shown.better)}."
         )
-    if result.against_mean_pose.gain is not None:
+    # Without what the old model knew, the interval has said it already.
+    if result.against_mean_pose.gain is not None and (known or shown.interval is None):
         lines.append(_beside_the_mean_pose(result.against_mean_pose))
     lines.append(_confidence(result.calibration))
     if result.seen_before:

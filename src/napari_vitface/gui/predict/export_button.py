@@ -44,8 +44,8 @@ class ExportButton(QPushButton):
         found = None if opened is None else shown_points(opened)
         if found is None:
             return
-        if path.suffix.lower() not in to.suffixes:
-            path = path.with_name(path.name + to.suffixes[0])
+        if not path.name.lower().endswith(to.endings):
+            path = path.with_name(path.name + to.endings[0])
 
         def tell(lost: list[str] | Exception) -> None:
             if isinstance(lost, Exception):
@@ -58,4 +58,4 @@ class ExportButton(QPushButton):
 
 def _kind(one: Format) -> str:
     title = one.title.rpartition(" (")[0]
-    return f"{title[0].upper()}{title[1:]} ({' '.join(f'*{ending}' for ending in one.suffixes)})"
+    return f"{title[0].upper()}{title[1:]} ({' '.join(f'*{ending}' for ending in one.endings)})"

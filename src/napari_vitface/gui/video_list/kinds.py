@@ -255,7 +255,7 @@ def _triggers_rule(opened: OpenVideo | None) -> str | None:
     rule = naming_rule(opened.triggers, opened.path)
     if rule is None:
         return None
-    beside = rule.parent == results_folder(opened.path)
+    beside = rule.parent.resolve() == results_folder(opened.path).resolve()
     return rule.name if beside else str(rule)
 
 

@@ -199,7 +199,8 @@ class Setup:
         if self.about.fresh:
             kept = ", ".join(self.about.kept) or "none"
             yield Notice(
-                f"New to {start.init} and learnt from nothing: {', '.join(self.about.fresh)}. "
+                f"New to {start.init}, and learnt from nothing but the image features that serve "
+                f"all keypoints: {', '.join(self.about.fresh)}. "
                 f"Its knowledge of these comes along: {kept}."
             )
         if self.split.seen:

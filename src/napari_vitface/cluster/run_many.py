@@ -201,7 +201,7 @@ def _given(
     first = next(iter(inspect.signature(job).parameters))
     paths = [Path(one) for one in each]
     output = arguments.get("output")
-    if output is not None and len(paths) > 1 and NAME not in Path(output).name:
+    if output is not None and len(paths) > 1 and NAME not in os.fspath(output):
         raise ClusterError(
             f"{output} is one file for all; write {NAME} where the name of each shall stand."
         )

@@ -34,14 +34,13 @@ from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
 from napari_vitface.jobs.states.material import poses_file
 from napari_vitface.jobs.trace_files import TraceFiles
+from napari_vitface.jobs.trace_material import traced_material, window_of
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.settings.traces import DEFAULT, EYE, TraceKind, choose
+from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
 
 if TYPE_CHECKING:
-    from napari_vitface.states.features.crop import FixedCrop
     from napari_vitface.states.features.extractor import Extractor
     from napari_vitface.traces.measure import Kept, Measure, Rectangle, TraceMaterial
-    from napari_vitface.video import Video
 
 #: Seconds between two `Progress` events, and between two times that the part file is put on the
 #: disk.
@@ -138,7 +137,7 @@ def traces(
             times = read_triggers(triggers, source.path.name, len(source))
         if predictions is not None:
             predictions = named_after(predictions, source.path)
-        material = _material(source, span, times, regions, roles, chosen, predictions, model)
+        material = traced_material(source, span, times, regions, roles, chosen, predictions, model)
         measures = [kind.load()(kind, material) for kind in chosen]
         folder = made_folder(
             results_folder(source.path) if output_dir is None else Path(output_dir)
@@ -232,7 +231,7 @@ class _Run:
         self.material = material
         self.measures = measures
         self.timed = timed
-        self.window = _window(material, measures)
+        self.window = window_of(material, measures)
         wanted = [None if self.window is None else each.extractor(self.window) for each in measures]
         #: Two measures that keep the same keep it once.
         self.extractors: list[Extractor] = list(
@@ -342,57 +341,6 @@ class _Run:
     def _note(self, rows: NDArray[np.void]) -> None:
         """Keep in mind which frames could not be decoded."""
         self.broken += rows["frame"][~rows["decoded"]].tolist()
-
-
-def _material(
-    video: Video,
-    frames: range,
-    times: NDArray[np.float64] | None,
-    regions: Mapping[str, Rectangle] | None,
-    roles: Mapping[str, Sequence[str]] | None,
-    kinds: Sequence[TraceKind],
-    predictions: str | os.PathLike[str] | None,
-    model: str,
-) -> TraceMaterial:
-    from napari_vitface.jobs.states.material import poses_of
-    from napari_vitface.pose.roles import roles_of
-    from napari_vitface.states.features.crop import FixedCrop
-    from napari_vitface.traces.measure import TraceMaterial
-    from napari_vitface.traces.motion import regions_of
-
-    needs = frozenset().union(*(kind.needs for kind in kinds))
-    named = regions_of(video, regions)
-    for each in named.values():
-        FixedCrop.of(video, each)
-    poses = None
-    if "poses" in needs:
-        poses = poses_of(video, predictions, model)
-    elif "eye" in needs and EYE not in named:
-        try:
-            poses = poses_of(video, predictions, model)
-        except VitFaceError as error:
-            where = f"--region {EYE}=X,Y,W,H"
-            raise VitFaceError(f"{error} Or say where the eye is ({where}).") from error
-    seconds = (video.times if times is None else times)[frames.start : frames.stop]
-    found: dict[str, tuple[str, ...]] = {}
-    if poses is not None:
-        try:
-            found = roles_of(poses.keypoints.names, roles)
-        except ValueError as error:
-            raise VitFaceError(f"Roles of keypoints cannot be told: {error}.") from error
-    return TraceMaterial(video, frames, seconds, named, poses, found)
-
-
-def _window(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop | None:
-    """The smallest part of the frame that holds what is looked at."""
-    from napari_vitface.states.features.crop import FixedCrop
-
-    seen = [each for measure in measures for each in measure.rectangles]
-    if not seen:
-        return None
-    left, top = min(x for x, *_ in seen), min(y for _, y, *_ in seen)
-    right, bottom = max(x + w for x, _, w, _ in seen), max(y + h for _, y, _, h in seen)
-    return FixedCrop.of(material.video, (left, top, right - left, bottom - top))
 
 
 def _in_a_row(frames: range) -> range:

@@ -175,7 +175,7 @@ class Walk:
             source.close()  # type: ignore[attr-defined]
         if self.broken:
             which = name_runs(runs_of(self.broken))
-            yield Notice(f"Left out because they could not be decoded: frames {which}.")
+            yield Notice(f"Frames that could not be decoded are left out: {which}.")
 
     def nothing_seen(self) -> VitFaceError:
         """What is wrong if no frame could be decoded."""

@@ -18,6 +18,7 @@ from napari_vitface.jobs.explaining.walk import begin, rounded
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import DEFAULT, choose
 from napari_vitface.settings.attention_method import AttentionMethod
@@ -105,9 +106,8 @@ def explain(
         computed = [walk.placed(each, 0, frame) for each in found]
         yield from computed
         if path is not None:
-            yield from _write(
-                path, computed, network.keypoints, video, story=story, resources=resources
-            )
+            made_by = walk.resources.made_by()
+            yield from _write(path, computed, network.keypoints, video, made_by, story=story)
         last = computed[-1]
         result = ExplainResult(
             source=str(video.path),
@@ -143,20 +143,14 @@ def _write(
     maps: list[AttentionComputed],
     keypoints: KeypointSet,
     video: Video,
+    made_by: MadeBy | None,
     *,
     story: bool,
-    resources: Resources | None,
 ) -> Iterator[Event]:
     source, kind = str(video.path), path.suffix.lower()
     if kind == ".npz":
-        write_maps(
-            path,
-            maps,
-            source=source,
-            keypoints=keypoints,
-            along="layers" if story else None,
-            made_by=None if resources is None else resources.made_by(),
-        )
+        along = "layers" if story else None
+        write_maps(path, maps, source=source, keypoints=keypoints, along=along, made_by=made_by)
     elif kind == ".png":
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)

@@ -22,6 +22,7 @@ from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
+from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.settings.attention import DEFAULT, choose
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
@@ -113,7 +114,8 @@ def explain_frames(
             kept = [mean.result(seen, wanted)]
             yield kept[0]
         if path is not None:
-            _write(path, kept, network.keypoints, video, average, resources)
+            made_by = walk.resources.made_by()
+            _write(path, kept, network.keypoints, video, made_by, average=average)
         last = kept[-1] if kept else computed
         result = ExplainFramesResult(
             source=str(video.path),
@@ -166,19 +168,14 @@ def _write(
     maps: Sequence[AttentionComputed],
     keypoints: KeypointSet,
     video: Video,
+    made_by: MadeBy | None,
+    *,
     average: bool,
-    resources: Resources | None,
 ) -> None:
     source = str(video.path)
     if path.suffix.lower() == ".npz":
-        write_maps(
-            path,
-            maps,
-            source=source,
-            keypoints=keypoints,
-            along=None if average else "frames",
-            made_by=None if resources is None else resources.made_by(),
-        )
+        along = None if average else "frames"
+        write_maps(path, maps, source=source, keypoints=keypoints, along=along, made_by=made_by)
     else:
         image = video[maps[0].frame]
         write_picture(path, maps, keypoints, image, source=source, white=video.white)

@@ -61,6 +61,8 @@ class Walk:
     how : AttentionMethod
     counter : Counter
         Of the frames.
+    resources : Resources
+        Which lend video and model.
     scores : mapping of str to float, optional
         Faithfulness of the maps, to be kept with them.
     image : (H, W) or (H, W, 3) array, optional
@@ -75,6 +77,7 @@ class Walk:
     view: View
     how: AttentionMethod
     counter: Counter
+    resources: Resources
     image: NDArray[Any] | None = None
     scores: Mapping[str, float] | None = None
     broken: list[int] = field(default_factory=list)
@@ -219,7 +222,7 @@ def begin(
         wanted = frame_range(frames, len(video), video.path.name)
     network = yield from shared.loading(stack, model, looking.computing)
     view = yield from view_of(video, network, looking.crop)
-    return Walk(video, wanted, network, view, how, Counter(len(wanted)), image)
+    return Walk(video, wanted, network, view, how, Counter(len(wanted)), shared, image)
 
 
 class Counter:

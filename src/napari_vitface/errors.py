@@ -12,6 +12,12 @@ _UNSHOWN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 
+#: What h5py says of files that are not whole, or not HDF5, and what that means.
+_PLAIN = {
+    "truncated file": "it is cut off: copy or write it again",
+    "file signature not found": "it is empty or no HDF5 file",
+}
+
 
 def one_line(text: str) -> str:
     """`text` as it can be shown anywhere: control characters escaped, not endless.
@@ -26,6 +32,12 @@ def one_line(text: str) -> str:
 def escaped(text: str) -> str:
     """`text` with control characters escaped, line ends too, at its full length."""
     return _UNSHOWN.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def reason(error: Exception) -> str:
+    """What a library says of a file that it cannot read, in a line and without HDF5's own words."""
+    text = " ".join(str(error).split())
+    return next((plain for words, plain in _PLAIN.items() if words in text), text)
 
 
 class VitFaceError(Exception):

@@ -191,7 +191,7 @@ def test_the_config_gives_the_skeleton_and_chooses_the_scorer(project: Project) 
         read_labels(folder)
     config = folder.parent.parent / "config.yaml"
     config.write_text("scorer: Bob\nskeleton:\n- [ear, nose]\n- [ear, tail]\n")
-    for place in (folder, folder.parent, folder.parent.parent):
+    for place in (folder, folder.parent, folder.parent.parent, config):
         labels = read_labels(place)
         assert labels.scorer == "Bob"
         assert labels.keypoints.skeleton == (("ear", "nose"),)

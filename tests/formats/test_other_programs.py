@@ -71,6 +71,20 @@ def test_of_several_animals_one_is_chosen(tmp_path: Path) -> None:
         read_poses(path)
 
 
+def test_a_choice_where_there_is_none_is_refused(labels: Path, tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="me")
+    converted(labels, tmp_path / "labels.nwb")
+    out = tmp_path / "out.parquet"
+    for source in (tmp_path / "p.csv", labels, labels.parent):
+        for what in ("animal", "table"):
+            told = f"no choice of {what}s in it: leave --{what} bob out"
+            with pytest.raises(LabelError, match=told):
+                converted(source, out, **{what: "bob"})
+    with pytest.raises(LabelError, match="holds no animal 'bob'; there is animal"):
+        converted(tmp_path / "labels.nwb", out, animal="bob")
+    assert not out.exists()
+
+
 def test_of_several_tables_one_is_chosen(tmp_path: Path) -> None:
     path = tmp_path / "several.h5"
     columns = pd.MultiIndex.from_product([["s"], ["nose"], ["x", "y"]])
@@ -373,6 +387,40 @@ def test_of_labels_of_several_animals_one_is_chosen(labels: Path, tmp_path: Path
     assert read_labels(tmp_path / "one.csv").xy[1].tolist() == [[12, 13], [14, 15]]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_of_tidy_labels_of_several_animals_one_is_chosen(tmp_path: Path, suffix: str) -> None:
+    rows = [("a", 0, "n", 1.0, 2.0, "labelled"), ("b", 0, "n", 3.0, 4.0, "labelled")]
+    table = pd.DataFrame(rows, columns=["animal", "frame", "keypoint", "x", "y", "state"])
+    path, out = tmp_path / f"two{suffix}", tmp_path / f"one{suffix}"
+    getattr(table, {".csv": "to_csv", ".parquet": "to_parquet"}[suffix])(path, index=False)
+    with pytest.raises(LabelError, match=r"several animals \(a, b\).*convert --animal NAME"):
+        converted(path, out, write_as=TIDY[suffix])
+    converted(path, out, write_as=TIDY[suffix], animal="b")
+    assert read_with(FORMATS[TIDY[suffix]], "labels", out).xy.tolist() == [[[3, 4]]]
+
+
+TIDY = {".csv": "tidy-csv", ".parquet": "parquet"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("0,n,1,2,labelled\n0,n,3,4,labelled\n", "names a keypoint of one frame twice"),
+        ("1.5,n,1,2,labelled\n", r"a row of frame 1\.5"),
+        ("1.5,n,1,2,predicted\n", r"a row of frame 1\.5"),
+        ("-5,n,1,2,labelled\n", "a row of frame -5"),
+        ("0,n,1,2,Labelled\n", "rows of the state 'Labelled'; there is absent, predicted"),
+        ("0,n,1,2,labelled\n1,n,1", "ends within a row: it is cut off"),
+    ],
+)
+def test_what_a_tidy_table_means_is_not_guessed(tmp_path: Path, rows: str, sentence: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"frame,keypoint,x,y,state\n{rows}")
+    with pytest.raises(LabelError, match=sentence):
+        converted(path, tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet").exists()
+
+
 def test_of_labels_of_sleap_s_tracks_one_is_chosen(tmp_path: Path) -> None:
     sio = pytest.importorskip("sleap_io")
     skeleton = sio.Skeleton(nodes=["nose", "ear"])
@@ -477,6 +525,28 @@ def test_an_ending_of_several_formats_is_asked_about(tmp_path: Path) -> None:
     (tmp_path / "p.xyz").write_text("?")
     with pytest.raises(LabelError, match=r"p\.xyz is of no format that is known"):
         converted(tmp_path / "p.xyz", tmp_path / "q.nc")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="me")
+    sentence = r"The output folder .*p\.csv cannot be made \(File exists\); choose another one\."
+    with pytest.raises(VitFaceError, match=sentence):
+        converted(tmp_path / "p.csv", tmp_path / "p.csv" / "out.parquet")
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.h5", "p.nc"])
+def test_a_file_that_is_cut_off_is_called_that(tmp_path: Path, name: str) -> None:
+    write_poses(POSES, tmp_path / name, scorer="me")
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[:-5] if name == "p.csv" else content[: len(content) // 2])
+    with pytest.raises(LabelError, match=rf"{name}.*it is cut off"):
+        read_poses(tmp_path / name)
+
+
+def test_a_likelihood_that_says_nothing_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("scorer,s,s,s\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,1,2,\n1,,,\n")
+    assert read_poses(path).confidence.tolist() == [[1], [0]]
 
 
 def test_a_file_that_exists_stays_unless_that_is_said(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
 
 _HIDDEN, _VISIBLE = 1, 2
+_PARTS = {"images", "annotations", "categories"}
 
 
 def _can_open(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    return {"images", "annotations", "categories"}.issubset(json.loads(path.read_bytes()))
+    return _PARTS.issubset(json.loads(path.read_bytes()))
 
 
 def _read(path: Path, choice: Choice) -> Labels:
@@ -38,14 +39,17 @@ def _read(path: Path, choice: Choice) -> Labels:
         raise
     except Exception as error:
         # Whatever JSON that means something else makes of itself.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason}).") from error
+        raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason(error)}).") from error
 
 
 def _labels(data: dict[str, Any], path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.labelled_images import Labels, frame_number
     from napari_vitface.pose.keypoints import KeypointSet
 
+    if not isinstance(data, dict) or not _PARTS.issubset(data):
+        raise LabelError(
+            f"{path} cannot be read as COCO's keypoints, which has {', '.join(sorted(_PARTS))}."
+        )
     annotations = [one for one in data["annotations"] if one.get("keypoints")]
     kinds = {one["category_id"] for one in annotations}
     known = {str(one["name"]): one for one in data["categories"] if one["id"] in kinds}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.repeats import check_repeats
 
 #: Settings of a project: people and other programs write them, so each value is looked at before it
@@ -50,8 +50,7 @@ def read_config(path: Path) -> Config:
         raise LabelError(f"{path} cannot be read (it is nested too deeply).") from error
     except (YAMLError, ValueError, TypeError, LookupError, AttributeError, OSError) as error:
         # ruamel raises what Python makes of a value that is none: ValueError for 2024-02-30.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read ({reason}).") from error
+        raise LabelError(f"{path} cannot be read ({reason(error)}).") from error
     if data is None:
         return {}
     if not isinstance(data, dict):

@@ -7,6 +7,7 @@ commas, other encodings. None of them is read on a guess; the sentence says what
 from __future__ import annotations
 
 import csv
+import os
 import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.header_table import LEVELS, HeaderTable
 
 #: What stands for "no number" in the cells of numbers; in names, where pandas takes them for
@@ -23,6 +24,8 @@ NO_NUMBER = [
     "", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NULL", "null", "None", "nan",
     "NaN", "-nan", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
 ]  # fmt: skip
+#: Bytes in which a last line ends.
+_LAST_LINE = 1 << 20
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAVE_AGAIN = "save it as CSV with commas between cells and points in numbers"
 
@@ -39,6 +42,7 @@ def read_csv_table(path: Path) -> HeaderTable:
     levels = 1
     while levels < len(header[0]) and not header[0][levels]:
         levels += 1
+    check_whole(path, len(header[0]))
     columns = list(zip(*(row[levels:] for row in header), strict=True))
     level_names = tuple(row[0].strip().lower() for row in header)
     nameless: tuple[str | None, ...] = (None,) * levels
@@ -66,8 +70,7 @@ def read_csv_table(path: Path) -> HeaderTable:
         empty = np.empty((0, levels), np.int64), np.empty((0, len(columns)))
         return HeaderTable(path, level_names, columns, empty[0], nameless, empty[1])
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as a table ({reason}).") from error
+        raise LabelError(f"{path} cannot be read as a table ({reason(error)}).") from error
     except OSError as error:
         raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
     width = levels + len(columns)
@@ -97,6 +100,15 @@ def read_csv_table(path: Path) -> HeaderTable:
 def _names_levels(labels: list[str]) -> bool:
     """Whether row labels are names of the levels, and not those of an image or a frame."""
     return any(labels) and not Path(labels[-1]).suffix and not labels[-1].strip().isdecimal()
+
+
+def check_whole(path: Path, cells: int) -> None:
+    """Raise `LabelError` if a table ends within a row: its last number may be part of one."""
+    with path.open("rb") as file:
+        file.seek(-min(_LAST_LINE, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        last = file.read().splitlines(keepends=True)[-1:]
+    if last and not last[0].endswith((b"\n", b"\r")) and last[0].count(b",") < cells - 1:
+        raise LabelError(f"{path} ends within a row: it is cut off, so copy or write it again.")
 
 
 def exactly() -> Literal["round_trip"] | None:
@@ -133,7 +145,7 @@ def _read_header(path: Path) -> list[list[str]]:
     except OSError as error:
         raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
     if tuple(row[0].strip().lower() for row in header) not in (LEVELS, (LEVELS[0], *LEVELS[2:])):
-        between = re.match(r'\s*"?scorer"?\s*([;\t|])', first, re.IGNORECASE)
+        between = re.match(r'\s*"?(?:scorer|frame|video)"?\s*([;\t|])', first, re.IGNORECASE)
         if between:
             raise LabelError(
                 f"{path} has {_SEPARATORS[between[1]]} between its cells, as some spreadsheets "
@@ -145,7 +157,8 @@ def _read_header(path: Path) -> list[list[str]]:
                 "the tables of its cameras in the folder pose-2d or pose-2d-filtered."
             )
         raise LabelError(
-            f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords)."
+            f"{path} does not begin with DeepLabCut's header rows (scorer, bodyparts, coords), and "
+            "has not the columns frame, keypoint, x and y of a tidy table."
         )
     if len({len(row) for row in header}) != 1:
         raise LabelError(f"The header rows of {path} differ in length.")

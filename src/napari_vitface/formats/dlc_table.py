@@ -116,7 +116,8 @@ def read_dlc_poses(path: Path, choice: Choice = ANY) -> Predictions:
     if (np.diff(frames[order]) == 0).any() or (frames < 0).any():
         raise LabelError(f"{path} names a frame twice or has a negative frame number.")
     confidence = None
-    if table.likelihood is not None:
+    # A column that is empty all over says nothing, as none does.
+    if table.likelihood is not None and np.isfinite(table.likelihood).any():
         confidence = np.clip(np.nan_to_num(table.likelihood[order], nan=0.0), 0.0, 1.0)
     return Predictions(
         PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order]),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.dlc_table import POSE_COORDS
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_SUFFIXES
@@ -48,8 +48,9 @@ def _read(path: Path, choice: Choice) -> Predictions:
         keypoints = KeypointSet(tuple(points))
     except Exception as error:
         # Whatever h5py makes of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as Facemap's keypoints ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as Facemap's keypoints ({reason(error)})."
+        ) from error
     lengths = {len(values) for values in points.values()}
     if len(lengths) != 1:
         raise LabelError(f"The keypoints of {path} have different numbers of frames.")

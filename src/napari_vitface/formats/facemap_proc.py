@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -46,8 +46,9 @@ def _read(path: Path, choice: Choice) -> Predictions:
         others = [name for key, name in _OTHERS.items() if _items(saved.get(key))]
     except Exception as error:
         # Whatever a damaged pickle makes of itself.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as what Facemap saves ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as what Facemap saves ({reason(error)})."
+        ) from error
     if not pupils:
         kept = f"; of what it holds ({', '.join(others)}) nothing is a point" if others else ""
         raise LabelError(f"{path} holds no pupil{kept}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -172,12 +172,21 @@ def read_as(content: Content, path: Path, choice: Choice = ANY) -> Any:
 
 
 def read_with(one: Format, content: Content, path: Path, choice: Choice = ANY) -> Any:
-    """What a file holds, read by a format that reads such content."""
-    if content == "predictions" and one.read_poses:
-        return one.read_poses(path, choice)
-    if content == "labels" and one.read_labels:
-        return one.read_labels(path, choice)
-    raise ValueError(f"{one.name} reads no {content}")
+    """What a file holds, read by a format that reads such content.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read, or something is chosen in it where there is no choice.
+    """
+    read = one.read_poses if content == "predictions" else one.read_labels
+    if read is None:
+        raise ValueError(f"{one.name} reads no {content}")
+    # What was asked of another file does not count.
+    choice = replace(choice)
+    found = read(path, choice)
+    choice.check_asked(path)
+    return found
 
 
 def sink_for(path: Path) -> Callable[[Path, Heading], PoseSink]:

@@ -35,6 +35,8 @@ NAMES = ("video", "animal", "keypoint", "state", "image")
 NUMBERS = ("x", "y", "confidence", "x_variance", "y_variance")
 _NEEDED = ("frame", "keypoint", "x", "y")
 _STATES = [state.name.lower() for state in PointState]
+_PREDICTED = ("predicted", "absent")
+_LABELLED = ("labelled", "occluded", "absent")
 
 
 def is_long(columns: Sequence[str]) -> bool:
@@ -99,11 +101,11 @@ def _codes(codes: NDArray[np.integer[Any]], names: Sequence[str]) -> pd.Categori
 # --- from rows to points --------------------------------------------------------------------------
 
 
-def contents(pieces: Iterable[pd.DataFrame]) -> list[Content]:
+def contents(pieces: Iterable[pd.DataFrame], path: Path) -> list[Content]:
     """What is in a table: predictions, labels or both."""
     states: set[str] = set()
     for piece in pieces:
-        states.update(piece["state"].unique() if "state" in piece else ["predicted"])
+        states.update(_states(piece, path).unique())
     labels = bool(states & {"labelled", "occluded"})
     found: list[Content] = ["labels"] if labels else []
     return found if labels and "predicted" not in states else ["predictions", *found]
@@ -116,9 +118,7 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
     """
     rows = _Rows(path)
     for piece in pieces:
-        if "state" in piece:
-            piece = piece[piece["state"].isin(["predicted", "absent", ""])]
-        rows.add(piece)
+        rows.add(piece[_states(piece, path).isin(_PREDICTED)])
     video = choice.of_tables(rows.names("video"), path) if rows.names("video") else ""
     chosen = rows.of("video", video)
     animals = [name for name in rows.names("animal") if name]
@@ -126,8 +126,6 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
         chosen &= rows.of("animal", choice.of_animals(animals, path))
     numbers = rows.numbers()[chosen]
     frames, places = np.unique(rows.frames()[chosen], return_inverse=True)
-    if len(frames) and frames[0] < 0:
-        raise LabelError(f"{path} has a negative frame number.")
     codes = rows.codes("keypoint")[chosen]
     kept = np.unique(codes)
     # In the order in which they first stand in the file.
@@ -155,14 +153,21 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
     )
 
 
-def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labels:
+def read_labels(
+    pieces: Iterable[pd.DataFrame], path: Path, choice: Choice, scorer: str = ""
+) -> Labels:
     """The labels in a table; rows that are predictions are left out."""
     table = pd.concat(list(pieces), ignore_index=True)
-    if "state" in table:
-        table = table[table["state"].isin(["labelled", "occluded", "absent"])]
-    for name, default in (("video", path.stem), ("image", "")):
+    table["state"] = _states(table, path)
+    table = table[table["state"].isin(_LABELLED)]
+    for name, default in (("video", path.stem), ("animal", ""), ("image", "")):
         if name not in table:
             table[name] = default
+    animals = [str(name) for name in table["animal"].dropna().unique() if name]
+    if animals:
+        table = table[table["animal"] == choice.of_animals(animals, path)]
+    # An image whose name holds no number has -1.
+    table["frame"] = _frames(table, path, least=-1)
     names = tuple(dict.fromkeys(table["keypoint"].astype(str)))
     _check(names, path)
     keys = list(zip(table["video"], table["frame"], table["image"], strict=True))
@@ -172,6 +177,8 @@ def read_labels(pieces: Iterable[pd.DataFrame], path: Path, scorer: str) -> Labe
     xy = np.full((len(rows), len(names), 2), np.nan)
     occluded = np.zeros(xy.shape[:2], bool)
     where = [rows[key] for key in keys], [names.index(name) for name in table["keypoint"]]
+    if len({*zip(*where, strict=True)}) < len(keys):
+        raise LabelError(f"{path} names a keypoint of one frame twice.")
     xy[where] = table[["x", "y"]].to_numpy(np.float64)
     occluded[where] = (table["state"] == "occluded").to_numpy()
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
@@ -198,6 +205,29 @@ def _check(names: Sequence[str], path: Path) -> None:
         raise LabelError(f"{path} has a row without the name of a keypoint.")
 
 
+def _states(rows: pd.DataFrame, path: Path) -> pd.Series[str]:
+    """What each row is; `LabelError` for a word that is none of ours."""
+    if "state" not in rows:
+        return pd.Series("predicted", index=rows.index)
+    codes, words = pd.factorize(rows["state"], use_na_sentinel=False)
+    meant = ["predicted" if pd.isna(word) or word == "" else str(word) for word in words]
+    unknown = sorted(set(meant).difference(_STATES))
+    if unknown:
+        raise LabelError(
+            f"{path} has rows of the state {unknown[0]!r}; there is {', '.join(_STATES)}."
+        )
+    return pd.Series(np.array(meant, dtype=object)[codes], index=rows.index, dtype=object)
+
+
+def _frames(rows: pd.DataFrame, path: Path, least: int = 0) -> NDArray[np.int64]:
+    """The frame of each row; `LabelError` for what is no number of one."""
+    frames = rows["frame"].to_numpy(np.float64 if rows["frame"].dtype.kind == "f" else np.int64)
+    wrong = frames[~(frames >= least) | (frames != np.floor(frames))]
+    if len(wrong):
+        raise LabelError(f"{path} has a row of frame {wrong[0]:g}; frames count 0, 1, 2, …")
+    return frames.astype(np.int64)
+
+
 class _Rows:
     """The rows of a table as arrays, gathered piece by piece."""
 
@@ -211,7 +241,7 @@ class _Rows:
     def add(self, piece: pd.DataFrame) -> None:
         numbers = np.full((len(piece), len(NUMBERS)), np.nan, np.float32)
         try:
-            self._frames.append(piece["frame"].to_numpy(np.int64))
+            self._frames.append(_frames(piece, self._path))
             for i, name in enumerate(NUMBERS):
                 if name in piece:
                     numbers[:, i] = piece[name].to_numpy(np.float64)

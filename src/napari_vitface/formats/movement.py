@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -47,8 +47,9 @@ def _read(path: Path, choice: Choice) -> Predictions:
         raise
     except Exception as error:
         # Whatever h5py makes of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as movement's netCDF ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as movement's netCDF ({reason(error)})."
+        ) from error
 
 
 def _read_dataset(file: h5py.File, path: Path, choice: Choice) -> Predictions:

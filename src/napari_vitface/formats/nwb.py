@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.nwb_labels import labels_in, skeleton_of, training_of
@@ -74,8 +74,7 @@ def _opened(path: Path) -> Iterator[Callable[[str], list[Any]]]:
         raise
     except Exception as error:
         # Whatever pynwb makes of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as NWB ({reason}).") from error
+        raise LabelError(f"{path} cannot be read as NWB ({reason(error)}).") from error
 
 
 def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:

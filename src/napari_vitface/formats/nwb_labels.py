@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 def labels_in(trainings: list[Any], path: Path, choice: Choice) -> Labels:
     """The labels in an open file's `PoseTraining`s, of the frames that have points of an animal."""
     from napari_vitface.formats.labelled_images import Labels, frame_number
+    from napari_vitface.video.images import natural
 
-    frames = [one for each in trainings for one in each.training_frames.training_frames.values()]
+    # HDF5 gives frame_10 before frame_2.
+    frames = [
+        one
+        for each in trainings
+        for _, one in sorted(
+            each.training_frames.training_frames.items(), key=lambda item: natural(item[0])
+        )
+    ]
     held = [[*one.skeleton_instances.skeleton_instances.values()] for one in frames]
     several = any(len(here) > 1 for here in held)
     named = list(dict.fromkeys(str(each.name) for here in held for each in here))
-    animal = choice.of_animals(named, path) if several else None
+    animal = choice.of_animals(named, path) if several or choice.animal else None
     pairs = [
         (one, each)
         for one, here in zip(frames, held, strict=True)

@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.plain_hdf import content, text
 from napari_vitface.formats.plain_pickle import NotPlain, load_plain
 from napari_vitface.formats.predictions import ANY, Choice
@@ -82,9 +82,8 @@ def read_hdf_frame(path: Path, choice: Choice = ANY) -> HdfFrame:
         raise
     except Exception as error:
         # Whatever h5py makes of damage: RuntimeError for a flipped bit, among many others.
-        reason = " ".join(str(error).split())
         raise LabelError(
-            f"{path} cannot be read as a DeepLabCut HDF5 table ({reason}); "
+            f"{path} cannot be read as a DeepLabCut HDF5 table ({reason(error)}); "
             "if there is a CSV file of the same name, use that."
         ) from error
 

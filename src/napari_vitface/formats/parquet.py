@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.predictions import PARTS, Choice, Heading, Predictions
@@ -92,8 +92,7 @@ def _opened(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (pyarrow.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as Parquet ({reason}).") from error
+        raise LabelError(f"{path} cannot be read as Parquet ({reason(error)}).") from error
 
 
 def _said_once(path: Path) -> tuple[KeypointSet | None, str, float | None]:
@@ -113,7 +112,7 @@ def _said_once(path: Path) -> tuple[KeypointSet | None, str, float | None]:
 def _contents(path: Path) -> list[Content]:
     from napari_vitface.formats.long_table import contents
 
-    return contents(_pieces(path))
+    return contents(_pieces(path), path)
 
 
 def _read_poses(path: Path, choice: Choice) -> Predictions:
@@ -133,7 +132,7 @@ def _read_labels(path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.long_table import read_labels
 
     keypoints, scorer, _ = _said_once(path)
-    labels = read_labels(_pieces(path), path, scorer)
+    labels = read_labels(_pieces(path), path, choice, scorer)
     if keypoints is not None and keypoints.names == labels.keypoints.names:
         labels = replace(labels, keypoints=keypoints)
     return labels

@@ -126,14 +126,26 @@ class Choice:
     animal: str | None = None
     table: str | None = None
     frame_rate: float | None = None
+    _asked: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def of_animals(self, names: Sequence[str], path: object) -> str:
         """The animal that is meant; `LabelError` naming the option if that cannot be told."""
+        self._asked.add("animal")
         return _one(self.animal, names, f"{path}", "animal")
 
     def of_tables(self, names: Sequence[str], path: object) -> str:
         """The table that is meant; `LabelError` naming the option if that cannot be told."""
+        self._asked.add("table")
         return _one(self.table, names, f"{path}", "table")
+
+    def check_asked(self, path: object) -> None:
+        """Raise `LabelError` if what is wanted of a file was not asked for while it was read."""
+        for what, wanted in (("animal", self.animal), ("table", self.table)):
+            if wanted is not None and what not in self._asked:
+                raise LabelError(
+                    f"{path} is read whole, for there is no choice of {what}s in it: leave "
+                    f"--{what} {wanted} out."
+                )
 
 
 def _one(wanted: str | None, names: Sequence[str], path: str, what: str) -> str:

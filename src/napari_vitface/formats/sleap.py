@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_SUFFIXES
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
@@ -190,8 +190,9 @@ def _read(path: Path, choice: Choice) -> Predictions:
         raise
     except Exception as error:
         # Whatever h5py makes of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as SLEAP's analysis arrays ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as SLEAP's analysis arrays ({reason(error)})."
+        ) from error
 
 
 def _read_arrays(file: h5py.File, path: Path, choice: Choice) -> Predictions:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
@@ -39,8 +39,9 @@ def _load(path: Path) -> Any:
         return sleap_io.load_slp(str(path), open_videos=False)
     except Exception as error:
         # Whatever sleap-io makes of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as a project of SLEAP ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as a project of SLEAP ({reason(error)})."
+        ) from error
 
 
 def _contents(path: Path) -> list[Content]:
@@ -192,8 +193,7 @@ def _picture(path: Path, dataset: str, frame: int) -> bytes:
         return out.getvalue()
     except Exception as error:
         # Whatever h5py and Pillow make of damage.
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} has no image of frame {frame} ({reason}).") from error
+        raise LabelError(f"{path} has no image of frame {frame} ({reason(error)}).") from error
 
 
 class _Sink:

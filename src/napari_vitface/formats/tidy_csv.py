@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.predictions import Choice, Heading, Predictions
 
@@ -63,11 +63,12 @@ def _can_open(path: Path) -> bool:
 def _pieces(path: Path) -> Iterator[Any]:
     import pandas as pd
 
-    from napari_vitface.formats.csv_table import NO_NUMBER, exactly
+    from napari_vitface.formats.csv_table import NO_NUMBER, check_whole, exactly
     from napari_vitface.formats.long_table import NAMES, NUMBERS, meaning
 
     try:
         columns = {name: meaning(name) for name in _columns(path)}
+        check_whole(path, len(columns))
         names = {column: str for column, meant in columns.items() if meant in NAMES}
         empty: Any = {
             column: NO_NUMBER for column, meant in columns.items() if meant in (*NUMBERS, "frame")
@@ -84,8 +85,7 @@ def _pieces(path: Path) -> Iterator[Any]:
             for piece in reader:
                 yield piece.rename(columns=columns)
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as a table ({reason}).") from error
+        raise LabelError(f"{path} cannot be read as a table ({reason(error)}).") from error
     except OSError as error:
         raise LabelError(f"{path} cannot be read ({error.strerror or error}).") from error
 
@@ -93,7 +93,7 @@ def _pieces(path: Path) -> Iterator[Any]:
 def _contents(path: Path) -> list[Content]:
     from napari_vitface.formats.long_table import contents
 
-    return contents(_pieces(path))
+    return contents(_pieces(path), path)
 
 
 def _read_poses(path: Path, choice: Choice) -> Predictions:
@@ -105,7 +105,7 @@ def _read_poses(path: Path, choice: Choice) -> Predictions:
 def _read_labels(path: Path, choice: Choice) -> Labels:
     from napari_vitface.formats.long_table import read_labels
 
-    return read_labels(_pieces(path), path, "")
+    return read_labels(_pieces(path), path, choice)
 
 
 def _write_labels(path: Path, labels: Labels) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 
 FRAME, TIME = "frame", "time (s)"
@@ -129,8 +129,9 @@ def _read(path: Path) -> Any:
     except FileNotFoundError as error:
         raise LabelError(f"{path} does not exist: check the name.") from error
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise LabelError(f"{path} cannot be read as a table of traces ({reason}).") from error
+        raise LabelError(
+            f"{path} cannot be read as a table of traces ({reason(error)})."
+        ) from error
 
 
 def _parted(title: str) -> tuple[str, str]:

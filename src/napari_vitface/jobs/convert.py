@@ -24,10 +24,9 @@ from napari_vitface.formats.label_tables import top_of
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import Choice
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.results.convert import ConvertResult
 from napari_vitface.project.embedded_images import IMAGES, with_images
-
-#: Where DeepLabCut, and so our label formats, look for images: below, a folder for each video.
 
 
 def convert(
@@ -83,7 +82,7 @@ def convert(
             f"{target} exists; choose another name, or say that it may be overwritten."
         )
     found = read_with(reader, held, source, Choice(animal, table, frame_rate))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(target.parent)
     lost: list[str]
     if isinstance(found, Labels):
         yield Started("convert", len(found), settings=Settings(unit="images"))

@@ -15,6 +15,7 @@ from napari_vitface import __version__
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.results.models import ExportResult
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def export(
     moved = _compared(content, network, preprocessing, metadata.get("calibration"), target)
     if moved is None:
         yield Notice("ONNX Runtime is not installed, so the file was not tried.")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(target.parent)
     with atomic_write(target) as temporary:
         temporary.write_bytes(content)
     yield Progress(3, 3, 0.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.atomic import atomic_write
 from napari_vitface.jobs import report_pictures as pictures_of
 from napari_vitface.jobs.html_page import embedded, escape, image, png, table, write_page
+from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.report_pictures import BEFORE, CONSTANT, MODEL, Picture
 from napari_vitface.pose.metrics import Figures
 
@@ -67,7 +68,7 @@ def training_report(
 
 def evaluation_report(folder: Path, result: EvaluateResult, pictures: Sequence[Picture]) -> None:
     """Write ``report.html`` and ``worst.png`` of an evaluation; `result` is the job's."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     sides: list[Side] = [(result.model, MODEL, result)]
     if result.mean_pose is not None:
         sides.append(("mean pose", CONSTANT, result.mean_pose))

@@ -47,7 +47,7 @@ def _read(path: Path, choice: Choice) -> Labels:
     columns: set[str] = set()
     for entry in entries:
         files = place.files(entry, said.scorer, said.settings.config)
-        if is_file(path):
+        if is_file(path) and path.name != "config.yaml":
             # This file and not the other form of it.
             files = replace(files, tables={k: t for k, t in files.tables.items() if t == path})
         found = _read_video(files, said.keypoints, columns)

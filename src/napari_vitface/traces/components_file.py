@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 
 from napari_vitface.atomic import atomic_write, require_room
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import VitFaceError, reason
 from napari_vitface.traces.measure import Components
 
 _FORMAT = "napari-vitface components"
@@ -63,5 +63,4 @@ def read_components(path: str | os.PathLike[str]) -> list[Components]:
                 for group in file.values()
             ]
     except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise VitFaceError(f"{path} cannot be read as components ({reason}).") from error
+        raise VitFaceError(f"{path} cannot be read as components ({reason(error)}).") from error

@@ -16,7 +16,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Preparing, Started
 from napari_vitface.jobs.html_page import as_written, blank, png
-from napari_vitface.jobs.outputs import output_path
+from napari_vitface.jobs.outputs import made_folder, output_path
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import ExplainStatesResult
 from napari_vitface.jobs.states.frame_features import Window, compute_frames
@@ -156,6 +156,6 @@ def _draw(file: Path, face: NDArray[np.uint8], heat: NDArray[np.float64], title:
     axes.set_axis_off()
     axes.set_title(as_written(title), fontsize=9)
     figure.colorbar(shown, ax=axes, shrink=0.8)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(file.parent)
     with atomic_write(file) as temporary:
         temporary.write_bytes(png(figure))

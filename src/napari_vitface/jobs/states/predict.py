@@ -16,7 +16,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import CheckpointError, VideoError, VitFaceError
 from napari_vitface.events.trials import Onset, frame_of_onset
 from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Progress, Settings, Started
-from napari_vitface.jobs.outputs import output_path
+from napari_vitface.jobs.outputs import made_folder, output_path
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
@@ -252,7 +252,7 @@ def _write(file: Path, names: Sequence[str], count: int, states: Sequence[States
             told = [f"{value:.6g}" for value in said.values[row].tolist()]
             rows[frame] = [*told, f"{said.distance[row]:.4g}", int(said.unlike[row])]
     columns = [*(names or ["value"]), "distance", "unlike"]
-    file.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(file.parent)
     with atomic_write(file) as temporary, temporary.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["frame", *columns])

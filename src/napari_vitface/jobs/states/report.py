@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_vitface.jobs.events import Event, Finished, Started
+from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.results.classifying import ReportStatesResult
 
 
@@ -40,6 +41,6 @@ def report_states(
     trained = load_states_model(source)
     yield Started("report_states", 1)
     file = source.with_name(f"{source.stem}_report.html") if output is None else Path(output)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(file.parent)
     write_report(file, trained, source.stem)
     yield Finished("report_states", ReportStatesResult(report=str(file)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +251,23 @@ def test_without_a_network_the_missing_weights_are_told_in_one_sentence() -> Non
     with pytest.raises(BackboneError, match=r"could not be loaded.*connect to the internet") as no:
         create_backbone("vit_tiny_patch16_224", (64, 96), 1, pretrained=True)
     assert "\n" not in str(no.value)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_hub_that_does_not_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    from huggingface_hub import constants
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        # One that nobody is behind, and one that takes the question and keeps silent.
+        address = f"http://127.0.0.1:{server.getsockname()[1] if silent else 1}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("napari_vitface.model.weights_hub._PATIENCE", 1.0)
+        start = time.monotonic()
+        with pytest.raises(BackboneError, match=rf"{address}.* connect to the internet once"):
+            create_backbone("vit_tiny_patch16_224", (64, 96), 1, pretrained=True)
+        # huggingface_hub alone tries for 46 s.
+        assert time.monotonic() - start < 15
+    assert constants.HF_HUB_OFFLINE is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from napari_vitface.model.grey import fold_grey
 from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.timm_import import timm
 from napari_vitface.model.weights_file import weights_overlay
+from napari_vitface.model.weights_hub import in_reach
 
 #: timm's modules whose models take ``weight_init="skip"``.
 _SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -174,8 +176,10 @@ def _create(
     file: str = "",
 ) -> nn.Module:
     """`timm.create_model` whose failures are sentences; `file` has the weights, if one has."""
+    why = ""
     try:
-        return timm.create_model(timm_name, pretrained=pretrained, **kwargs)
+        with in_reach() if pretrained and not file else nullcontext("") as why:
+            return timm.create_model(timm_name, pretrained=pretrained, **kwargs)
     except BackboneError:
         raise
     except TypeError as error:
@@ -192,12 +196,12 @@ def _create(
         if pretrained and "loading state_dict" in str(error):
             raise _no_fit(timm_name, size, error, file) from error
         if pretrained:
-            raise _no_weights(timm_name, error, file) from error
+            raise _no_weights(timm_name, why or first_line(error), file) from error
         raise
     except Exception as error:
         # Without a network, huggingface_hub, requests, httpx and urllib raise many kinds of error.
         if pretrained:
-            raise _no_weights(timm_name, error, file) from error
+            raise _no_weights(timm_name, why or first_line(error), file) from error
         raise
 
 
@@ -250,14 +254,14 @@ def _no_fit(
     return BackboneError(f"{file} does not fit {timm_name} ({why}); {remedy}.")
 
 
-def _no_weights(timm_name: str, error: Exception, file: str) -> BackboneError:
+def _no_weights(timm_name: str, why: str, file: str) -> BackboneError:
     if file:
         return BackboneError(
-            f"{file} could not be loaded as weights of {timm_name} ({first_line(error)}); name the "
+            f"{file} could not be loaded as weights of {timm_name} ({why}); name the "
             "backbone that it belongs to, or train from scratch."
         )
     return BackboneError(
-        f"The pretrained weights of {timm_name} could not be loaded ({first_line(error)}); "
+        f"The pretrained weights of {timm_name} could not be loaded ({why}); "
         "connect to the internet once so that timm can download them, name a file that has them "
         f"(timm:{timm_name}=FILE.safetensors), or train from scratch."
     )

@@ -16,6 +16,7 @@ _UNSHOWN = re.compile(
 _PLAIN = {
     "truncated file": "it is cut off: copy or write it again",
     "file signature not found": "it is empty or no HDF5 file",
+    "No space left on device": "No space left on device",
 }
 
 
@@ -36,7 +37,7 @@ def escaped(text: str) -> str:
 
 def reason(error: Exception) -> str:
     """What a library says of a file that it cannot read, in a line and without HDF5's own words."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())
     return next((plain for words, plain in _PLAIN.items() if words in text), text)
 
 
@@ -45,6 +46,10 @@ class VitFaceError(Exception):
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+class ChoiceError(VitFaceError):
+    """What was chosen cannot be had, whatever video it is for."""
 
 
 class VideoError(VitFaceError):

@@ -164,6 +164,12 @@ def test_one_bad_video_of_several_does_not_stop_the_others(vitface, video, tiny_
     assert run.stderr.splitlines()[-1] == f"1 of 2 videos predicted; failed: {bad}"
 
 
+def test_a_choice_that_cannot_be_had_is_told_once_and_not_for_each_video(vitface, video):
+    run = vitface("traces", video, video.with_name("other.mp4"), "--kinds", "movie")
+    assert run.returncode == 1
+    assert "There is no trace 'movie'; choose among motion" in one_sentence(run)
+
+
 def test_videos_whose_results_would_have_one_name_are_refused(vitface, video, tiny_model):
     other = video.with_suffix(".avi")
     other.write_bytes(video.read_bytes())

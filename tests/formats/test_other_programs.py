@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -532,6 +533,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     sentence = r"The output folder .*p\.csv cannot be made \(File exists\); choose another one\."
     with pytest.raises(VitFaceError, match=sentence):
         converted(tmp_path / "p.csv", tmp_path / "p.csv" / "out.parquet")
+
+
+@pytest.mark.parametrize("name", ["p.slp", "p.nwb", "labels.slp", "labels.pkg.slp", "labels.nwb"])
+def test_hdf5_is_not_left_to_find_a_disk_full(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_poses(POSES, tmp_path / "p.csv", scorer="me")
+    source = tmp_path / "p.csv" if name.startswith("p") else labels
+    before = sorted(tmp_path.iterdir())
+    full = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(LabelError, match=rf"{name} could not be .*\(No space left on device\)\.$"):
+        converted(source, tmp_path / name, frame_rate=25.0)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.h5", "p.nc"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.errors import BackboneError, CheckpointError
+from napari_vitface.errors import BackboneError, CheckpointError, ChoiceError
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -57,8 +57,9 @@ def one_by_one(
             except Cancelled:
                 raise
             except Exception as error:
-                # What is wrong with the model is wrong for every video.
-                if len(videos) == 1 or isinstance(error, CheckpointError | BackboneError):
+                # What is wrong with the model or a choice is wrong for every video.
+                for_all = isinstance(error, CheckpointError | BackboneError | ChoiceError)
+                if len(videos) == 1 or for_all:
                     raise
                 reporter.failed(job, error, debug=arguments.debug)
                 failed.append(FailedVideo(str(path), describe_failure(job, error).message))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.atomic import require_room
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
@@ -186,6 +187,7 @@ class _Sink:
         module = file.create_processing_module("behavior", "Keypoints of a video.")
         module.add(ndx_pose.Skeletons(skeletons=[skeleton]))
         module.add(estimate)
+        require_room(self._path, points.nbytes)
         with pynwb.NWBHDF5IO(str(self._path), "w") as io:
             io.write(file)
 
@@ -199,6 +201,7 @@ def _write_labels(path: Path, labels: Labels) -> None:
     module = file.create_processing_module("behavior", "Keypoints that a person placed.")
     for each in training_of(labels, path.parent):
         module.add(each)
+    require_room(path, labels.xy.nbytes)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 

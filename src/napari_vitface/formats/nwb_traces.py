@@ -14,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.atomic import atomic_write
+from napari_vitface.atomic import atomic_write, require_room
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.nwb import new_file
@@ -73,6 +73,7 @@ class NwbTraces:
             data = values[:, columns[0]] if len(columns) == 1 else values[:, columns]
             unit = self._columns[columns[0]][1] or _NO_UNIT
             add(name, f"{name} in each frame; NaN where it is not known.", data, unit, first)
+        require_room(path, values.nbytes + frames.nbytes + times.nbytes)
         with pynwb.NWBHDF5IO(str(path), "w") as io:
             io.write(file)
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format, PoseSink, read_as, sink_for
 from napari_vitface.formats.predictions import Heading, Predictions
 from napari_vitface.pose.table import PoseTable
@@ -215,10 +215,10 @@ class PoseWriter:
             self.abort()
             # PyTables raises HDF5ExtError, a RuntimeError, where HDF5 could not write.
             if isinstance(error, OSError | RuntimeError):
-                reason = getattr(error, "strerror", None) or "is the disk full?"
+                why = reason(error) if isinstance(error, OSError) else "is the disk full?"
                 names = " and ".join(path.name for path in self.paths)
                 raise LabelError(
-                    f"{names} could not be written to {self.paths[0].parent} ({reason})."
+                    f"{names} could not be written to {self.paths[0].parent} ({why})."
                 ) from error
             raise
 

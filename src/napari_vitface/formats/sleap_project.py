@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.atomic import require_room
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
 
 _UNTRACKED = "untracked"
+#: At most, in a project.
+_BYTES_A_POINT = 40
 #: SLEAP has no project without the name of a video.
 _NO_VIDEO = "unknown"
 
@@ -226,6 +229,8 @@ class _Sink:
             )
 
     def close(self) -> None:
+        points = len(self._frames) * len(self._heading.keypoints)
+        require_room(self._path, points * _BYTES_A_POINT)
         _save(self._frames, [self._video], self._skeleton, self._path)
 
     def abort(self) -> None:
@@ -275,6 +280,8 @@ def _write_labels(path: Path, labels: Labels, *, embed: bool = False) -> None:
             frames.append(
                 sleap_io.LabeledFrame(video=videos[name], frame_idx=place, instances=[instance])
             )
+    pictures = sum(image.stat().st_size for image in labels.images) if embed else 0
+    require_room(path, pictures + labels.xy.size * _BYTES_A_POINT)
     _save(frames, list(videos.values()), skeleton, path, embed=embed)
 
 

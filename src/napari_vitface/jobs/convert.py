@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError, VitFaceError
+from napari_vitface.errors import LabelError, VitFaceError, reason
 from napari_vitface.formats.conversion import (
     check_needs,
     from_corners,
@@ -130,4 +130,4 @@ def _write_labels(path: Path, labels: Labels, writer: Format) -> None:
         with atomic_write(path) as temporary:
             writer.write_labels(temporary, labels)
     except OSError as error:
-        raise LabelError(f"{path} could not be written ({error.strerror or error}).") from error
+        raise LabelError(f"{path} could not be written ({reason(error)}).") from error

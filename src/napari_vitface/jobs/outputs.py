@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_vitface.atomic import leftovers
-from napari_vitface.errors import VitFaceError
+from napari_vitface.errors import ChoiceError, VitFaceError
 
 #: Between the names of the video and of the model.
 _BY = "_vitface_"
@@ -94,11 +94,11 @@ class Outputs:
 
 
 def made_folder(folder: Path) -> Path:
-    """An output folder, made if it is not there; `VitFaceError` if that cannot be."""
+    """An output folder, made if it is not there; `ChoiceError` if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise VitFaceError(
+        raise ChoiceError(
             f"The output folder {folder} cannot be made ({error.strerror}); choose another one."
         ) from error
     return folder

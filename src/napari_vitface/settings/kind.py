@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pkgutil import resolve_name
 from typing import Any, ClassVar, TypeVar
 
-from napari_vitface.errors import UnknownSettingError, VitFaceError
+from napari_vitface.errors import ChoiceError, UnknownSettingError
 from napari_vitface.settings.option import Setting, Value, declared
 
 
@@ -89,7 +89,7 @@ def choose_among(
 
     Raises
     ------
-    VitFaceError
+    ChoiceError
         There is no such kind, one is named twice, or a setting cannot take a value.
     UnknownSettingError
         No kind has a setting of that name.
@@ -97,12 +97,12 @@ def choose_among(
     wanted = [each.strip() for each in names.split(",")] if isinstance(names, str) else [*names]
     for name in wanted:
         if name not in kinds:
-            raise VitFaceError(
+            raise ChoiceError(
                 f"There is no {called} {name!r}; choose among {', '.join(kinds)}, several with "
                 "commas between them."
             )
         if wanted.count(name) > 1:
-            raise VitFaceError(f"The {called} {name} is named twice; name each once.")
+            raise ChoiceError(f"The {called} {name} is named twice; name each once.")
     if strange := settings.keys() - settings_of(kinds.values()).keys():
         raise UnknownSettingError(f"No {called} has a setting {min(strange)!r}.")
     return tuple(with_settings(kinds[name], settings) for name in wanted)

@@ -20,6 +20,7 @@ from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -688,3 +689,33 @@ def test_predictions_of_another_program_are_opened_in_the_list_of_models(
     assert section.model.currentText() == session.model_name
     assert session.current.poses is None
     assert section.model.itemText(section.model.count() - 1) == "Open predictions…"
+
+
+def test_what_napari_is_asked_to_open_is_shown_on_the_video(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, tmp_path: Path
+) -> None:
+    session, viewer = dock.session, viewer_of(dock)
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    table = tmp_path / "theirs.csv"
+    poses = PoseTable(KeypointSet(("nose",)), np.full((40, 1, 2), 5.0))
+    write_poses(poses, table, scorer="them")
+    viewer.open(table, plugin="napari-vitface")
+    assert told == [
+        "Open the video of theirs.csv first, and then the file again. Its points are shown on the "
+        "video."
+    ]
+    viewer.open(video_path, plugin="napari-vitface")
+    viewer.open(table, plugin="napari-vitface")
+    qtbot.waitUntil(lambda: session.current.source == table, timeout=WAIT)
+    assert [len(viewer.layers[KEYPOINTS].data), len(told)] == [1, 1]
+    # A project is opened without putting the video on screen into it.
+    project = Project.create(tmp_path / "project", KeypointSet(("nose",)), "them")
+    config = (project.folder / "config.yaml").read_bytes()
+    qtbot.waitUntil(lambda: not session.labelling.documents.opening, timeout=WAIT)
+    viewer.open(project.folder, plugin="napari-vitface")
+    qtbot.waitUntil(lambda: session.labelling.project is not None, timeout=WAIT)
+    assert session.labelling.project.folder == project.folder
+    assert session.labelling.document is None
+    assert (project.folder / "config.yaml").read_bytes() == config
+    assert "is not in this project yet" in dock.correct_section.project.outside.text()

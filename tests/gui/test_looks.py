@@ -46,6 +46,14 @@ def test_numbers_and_their_units_stay_on_one_line() -> None:
     )
 
 
+def test_a_name_that_is_longer_than_a_line_can_end_it() -> None:
+    text = unparted("a-short_name.csv 5285c561-80da-4563-8694-739da92e5dd0.left.rng=3.csv")
+    parts = text.split("\N{ZERO WIDTH SPACE}")
+    assert "".join(parts) == "a-short_name.csv 5285c561-80da-4563-8694-739da92e5dd0.left.rng=3.csv"
+    assert parts[0] == "a-short_name.csv 5285c561-"
+    assert max(map(len, parts[1:])) < 20
+
+
 def test_text_on_a_colour_is_black_or_white_whichever_is_read_better() -> None:
     assert contrast((255, 255, 255), (0, 0, 0)) == pytest.approx(21)
     # The colours of napari's buttons in its light and its dark theme.

@@ -9,6 +9,8 @@ import pytest
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 
+from napari_vitface.formats.format import suffixes
+from napari_vitface.gui.file_kinds import kind_of
 from napari_vitface.gui.reader import get_reader, read
 from napari_vitface.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 
@@ -31,11 +33,34 @@ def told() -> Iterator[list[str]]:
     notification_manager.notification_ready.disconnect(note)
 
 
-def test_the_manifest_offers_every_kind_of_video() -> None:
+def test_the_manifest_offers_every_kind_of_file_that_is_shown() -> None:
     (reader,) = PluginManifest.from_file(MANIFEST).contributions.readers
     assert reader.accepts_directories
     offered = {pattern.removeprefix("*") for pattern in reader.filename_patterns}
-    assert offered == {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES}
+    # An array of numpy is an image for napari, and seldom what Facemap saves.
+    points = {*suffixes("predictions")} - {".npy"}
+    assert offered == {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *points, "config.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.mp4", "video"),
+        ("img.PNG", "video"),
+        ("folder", "video"),
+        ("p.H5", "predictions"),
+        ("p.slp", "predictions"),
+        ("config.yaml", "project"),
+        ("CollectedData_Ann.h5", "project"),
+        ("project", "project"),
+    ],
+)
+def test_what_is_opened_is_a_video_a_project_or_predictions(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "project" / "labeled-data").mkdir(parents=True)
+    assert kind_of(tmp_path / name) == kind
 
 
 def test_every_command_of_the_manifest_can_be_called() -> None:

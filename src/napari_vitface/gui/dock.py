@@ -17,6 +17,7 @@ from napari_vitface.gui.correct.section import CorrectSection
 from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_report import note_engine
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.file_kinds import kind_of
 from napari_vitface.gui.fine_tune.section import FineTuneSection
 from napari_vitface.gui.fitted_view import FittedView
 from napari_vitface.gui.main_thread import MainThread
@@ -133,6 +134,18 @@ class ViTFaceDock(DockedWidget):
     def sizeHint(self) -> QSize:
         return QSize(340, 700)
 
+    def open(self, path: Path) -> None:
+        """Open a video, a project, or predictions of the video on screen."""
+        kind = kind_of(path)
+        if kind == "project":
+            self.open_section("correct")
+            self.session.labelling.documents.open(path, add=False)
+        elif kind == "predictions":
+            self.open_section("predict")
+            self.session.saved_predictions.open(path)
+        else:
+            self.video_section.open(path)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -142,7 +155,7 @@ class ViTFaceDock(DockedWidget):
         """Open what is dropped on the dock; for the canvas see `dropping`."""
         for url in event.mimeData().urls():
             if url.isLocalFile():
-                self.video_section.open(Path(url.toLocalFile()))
+                self.open(Path(url.toLocalFile()))
         event.acceptProposedAction()
 
     def changeEvent(self, event: QEvent) -> None:

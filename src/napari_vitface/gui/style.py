@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Red, green and blue, 0 to 255.
 Colour = tuple[int, int, int]
 
+#: What is longer than a line in the dock, and where it can end within it.
+_LONG_NAME, _JOINT = re.compile(r"\S{25,}"), re.compile(r"[-_/\\.=]+")
 #: A number, or a product of numbers, and the unit that is not to stand on the next line.
 _QUANTITY = re.compile(
     r"(?<=\d) (?=(?:[sh%]|min|ms|px|fps|bit|Hz|[KMG]i?B)(?!\w)|× \d)|(?<=×) (?=\d)"
@@ -135,7 +137,11 @@ def _hex(colour: object) -> str:
 
 
 def unparted(text: str) -> str:
-    """A sentence whose lines are not broken between a number and its unit."""
+    """A sentence whose lines are not broken between a number and its unit, but in long names.
+
+    Qt itself breaks lines at spaces alone, and cuts off what is longer than a line.
+    """
+    text = _LONG_NAME.sub(lambda name: _JOINT.sub("\\g<0>\N{ZERO WIDTH SPACE}", name[0]), text)
     return _QUANTITY.sub("\N{NO-BREAK SPACE}", text)
 
 

@@ -45,7 +45,7 @@ class Documents:
         self._last: Project | None = None
         self._opening: set[Path] = set()
         #: What was asked for while labels of the same video were being opened.
-        self._waiting: dict[Path, Callable[[], Project]] = {}
+        self._waiting: dict[Path, tuple[Callable[[], Project], bool]] = {}
         #: What went wrong the last time that a project was opened or made; empty if nothing did.
         self.problem = ""
         session.video_changed.connect(self._on_video)
@@ -94,11 +94,11 @@ class Documents:
 
         self._open_project(lambda: Project.create(folder, keypoints, scorer))
 
-    def open(self, path: Path) -> None:
-        """Open a project; the current video is put into it if it is not there yet."""
+    def open(self, path: Path, *, add: bool = True) -> None:
+        """Open a project; the current video is put into it if it is not there yet and `add`."""
         from napari_vitface.project.project import Project
 
-        self._open_project(lambda: Project.open(path))
+        self._open_project(lambda: Project.open(path), add=add)
 
     def add_current(self) -> None:
         """Put the current video into the project used last."""
@@ -170,11 +170,11 @@ class Documents:
 
         self._work(opened, find)
 
-    def _open_project(self, work: Callable[[], Project]) -> None:
+    def _open_project(self, work: Callable[[], Project], *, add: bool = True) -> None:
         opened = self._session.current
         if opened is not None and _key(opened) in self._opening:
             # Its labels may be those that are asked for, and cannot be opened twice.
-            self._waiting[_key(opened)] = work
+            self._waiting[_key(opened)] = work, add
             return
         known = opened.in_project if opened is not None else None
 
@@ -185,6 +185,8 @@ class Documents:
             if known is not None and known.project.folder == project.folder:
                 return known.project, known.document
             if project.video(opened.path) is None:
+                if not add:
+                    return project, None
                 project.add_video(opened.path)
             return project, _document(project, opened)
 
@@ -205,7 +207,7 @@ class Documents:
             self.changed.emit()
             waiting = self._waiting.pop(_key(opened), None)
             if waiting is not None and opened is self._session.current:
-                self._open_project(waiting)
+                self._open_project(waiting[0], add=waiting[1])
 
         def work_if_open() -> _Found | None:
             found = work()

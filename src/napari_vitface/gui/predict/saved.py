@@ -36,7 +36,12 @@ class SavedPredictions:
         """
         session = self._session
         opened = session.current
-        if opened is None or self._prediction.is_filling(opened):
+        if opened is None:
+            first = f"Open the video of {path.name} first, and then the file again."
+            session.tell(f"{first} Its points are shown on the video.", "warning")
+            return
+        if self._prediction.is_filling(opened):
+            session.tell(f"Open {path.name} when the run on this video has ended.", "warning")
             return
         sets = [session.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
         known = [one for one in sets if one is not None]

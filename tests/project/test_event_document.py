@@ -227,6 +227,35 @@ def test_a_full_disk_refuses_the_edit(project: Project, monkeypatch: pytest.Monk
     again.close()
 
 
+@pytest.mark.parametrize("crashes_again", [False, True])
+def test_an_event_saved_in_a_crash_and_undone_stays_undone(
+    project: Project, monkeypatch: pytest.MonkeyPatch, crashes_again: bool
+) -> None:
+    document = project.events("mouse 1")
+    edit = make_edit(document.events, "add", add=[A])
+    assert edit is not None
+    document.do(edit)
+
+    def dies(header: object) -> None:
+        raise Killed
+
+    # The table is written, and the journal still holds the edit.
+    monkeypatch.setattr(document.journal, "restart", dies)
+    with pytest.raises(Killed):
+        document.save()
+    crash(document)
+    again = project.events("mouse 1")
+    assert (list(again.events), again.unsaved) == ([A], False)
+    again.undo()
+    if crashes_again:
+        crash(again)
+        again = project.events("mouse 1")
+    assert (list(again.events), again.unsaved) == ([], True)
+    assert again.save() == 0
+    assert read_events(project.folder / TABLE) == ()
+    again.close()
+
+
 @pytest.mark.parametrize("content", ["{}", "onset_frame\tlabel\nx\tgroom\n"])
 def test_a_damaged_table_is_said(project: Project, content: str) -> None:
     table = project.folder / TABLE

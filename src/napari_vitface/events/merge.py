@@ -55,11 +55,15 @@ class EventMerge:
     ----------
     gone, new : set of Interval
         What another program took out and put in, and nobody here touched.
+    both_gone, both_new : set of Interval
+        What is out or in on both sides alike.
     conflicts : list of EventConflict
     """
 
     gone: set[Interval] = field(default_factory=set)
     new: set[Interval] = field(default_factory=set)
+    both_gone: set[Interval] = field(default_factory=set)
+    both_new: set[Interval] = field(default_factory=set)
     conflicts: list[EventConflict] = field(default_factory=list)
 
 
@@ -73,9 +77,12 @@ def merge(
         return outcome
     for group in _groups(frozenset().union(*sides)):
         before, mine, there = (side & group for side in sides)
-        if there in (before, mine):
+        if there == mine:
+            outcome.both_gone |= before - there
+            outcome.both_new |= there - before
+        elif there == before:
             continue
-        if mine == before:
+        elif mine == before:
             outcome.gone |= mine - there
             outcome.new |= there - mine
         else:

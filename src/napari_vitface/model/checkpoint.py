@@ -101,7 +101,7 @@ def save_checkpoint(
 
 def as_os_error(error: Exception, path: Path) -> OSError:
     """What the system said (a full disk, mostly) when safetensors could not write a file."""
-    found = re.search(r"os error (\d+)", str(error))
+    found = re.search(r"(?:os error|code:) (\d+)", str(error))
     number = int(found[1]) if found else errno.EIO
     return OSError(number, os.strerror(number), str(path))
 

@@ -158,9 +158,8 @@ class EventDocument(Journalled[EventEdit]):
         edit = make_edit(self.events, ADOPTED, remove=ours, add=theirs)
         if keep == "theirs" and edit is not None:
             self._do_knowing(edit, known)
-        elif known is not None:
-            self.journal.append({"base": known.to_json()}, "The choice was not kept")
-            self._base.apply(known)
+        else:
+            self._know(known, "The choice was not kept")
 
     def close(self) -> None:
         """Let other processes open the events. Unsaved edits stay in the journal."""
@@ -200,6 +199,12 @@ class EventDocument(Journalled[EventEdit]):
         known = self._with_next
         self.journal.append(line if known is None else {**line, "base": known.to_json()})
 
+    def _know(self, known: EventEdit | None, otherwise: str) -> None:
+        """Change the base alone; `LabelError` that begins with `otherwise` if that is not kept."""
+        if known is not None:
+            self.journal.append({"base": known.to_json()}, otherwise)
+            self._base.apply(known)
+
     def _do_knowing(self, edit: EventEdit, known: EventEdit | None) -> None:
         """Carry out an edit and change the base, both in one entry or neither."""
         self._with_next = known
@@ -214,9 +219,18 @@ class EventDocument(Journalled[EventEdit]):
         """Take over what another program changed, as a step that can be undone."""
         outcome = merge(self._base, self.events, self._or_base(there))
         edit = make_edit(self.events, ADOPTED, remove=outcome.gone, add=outcome.new)
+        # After a crash while saving the file holds edits that the journal has too: undone, they
+        # would come back from the file as another program's.
+        known = make_edit(
+            self._base,
+            ADOPTED,
+            remove=outcome.gone | outcome.both_gone,
+            add=outcome.new | outcome.both_new,
+        )
         if edit is None:
+            self._know(known, "What the file holds was not noted")
             return 0
-        self._do_knowing(edit, edit)
+        self._do_knowing(edit, known)
         return len(edit.removed) + len(edit.added)
 
     def _replay(self, entries: Iterable[Line]) -> None:

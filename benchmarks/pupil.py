@@ -6,7 +6,7 @@ threshold finds a level in each picture. Beside them the mean ellipse of the oth
 shares of the picture, and the ellipse of the mask itself, which is the best that an ellipse can do
 by this measure. How eyes are drawn and which variant is shipped was chosen on these masks, so they
 are no untouched test. The number is the intersection of ellipse and mask over their union, the mean
-over masks; the note has the errors of area and centre.
+over masks; the note has the errors of area and centre, and what each mask gives.
 """
 
 from __future__ import annotations
@@ -87,8 +87,10 @@ def _note(judged: Sequence[tuple[float, float, float]]) -> str:
     overlap, area, centre = np.array(judged).T
     return (
         f"IoU median {np.median(overlap):.2f}, {' '.join(f'{each:.2f}' for each in overlap)}; "
-        f"error of area median {np.median(area):.1%}, mean {area.mean():.1%}; "
-        f"of centre median {np.median(centre):.1f} px, mean {centre.mean():.1f} px"
+        f"error of area median {np.median(area):.1%}, mean {area.mean():.1%}, "
+        f"{' '.join(f'{each:.0%}' for each in area)}; "
+        f"of centre median {np.median(centre):.1f} px, mean {centre.mean():.1f} px, "
+        f"{' '.join(f'{each:.1f}' for each in centre)}"
     )
 
 

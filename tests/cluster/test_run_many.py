@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -19,8 +20,9 @@ import pytest
 from napari_vitface.cluster import clusters, fitness
 from napari_vitface.cluster.run_many import run_many
 from napari_vitface.cluster.watching import _has_page
-from napari_vitface.errors import ClusterError
+from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.labelled_images import Labels
+from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.evaluate import evaluate
 from napari_vitface.jobs.events import Progress
 from napari_vitface.jobs.explaining.attention_table import attention_data
@@ -237,5 +239,22 @@ def test_a_scheduler_without_a_page_is_no_error_in_anybody_s_log(client, caplog,
 
 
 def test_one_file_for_several_videos_is_refused(client, videos, tmp_path):
-    with pytest.raises(ClusterError, match=r"\{\} where the name"):
+    with pytest.raises(VitFaceError, match=r"\{\} where the name"):
         next(run_many(attention_data, videos, client=client, output=tmp_path / "all.csv"))
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "says"),
+    [
+        (traces, {"colour": "red"}, r"traces.* 'colour'.*\.$"),
+        (features, {"colour": "red"}, r"features takes no 'colour'.*\.$"),
+        (attention_data, {"colour": "red"}, r"attention_data takes no 'colour'.*hide_self.*\.$"),
+        (convert, {}, r"convert.* missing .*'output'\.$"),
+        ("traces", {}, r"'traces' is no job: .*\.$"),
+    ],
+)
+def test_a_call_that_no_job_takes_is_refused_before_any_worker_sees_it(videos, job, options, says):
+    nobody = SimpleNamespace(status="running")
+    with pytest.raises(VitFaceError, match=says) as raised:
+        next(run_many(job, videos, client=nobody, **options))
+    assert "\n" not in str(raised.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.computing import PRECISIONS, Looking, Rectangle, read_rectangle
+from napari_vitface.settings.kind import Kind, settings_of
 from napari_vitface.settings.option import Setting, Value, declared
 
 if TYPE_CHECKING:
@@ -114,6 +115,53 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_videos(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the videos, of which `what` says what can be given: "a video or an image"."""
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help=what)
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of frames."""
+    parser.add_argument(
+        "--frames",
+        type=frames,
+        metavar="START:STOP:STEP",
+        help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
+    )
+
+
+def add_output_dir(
+    parser: argparse.ArgumentParser, what: str = "the files", default: str = "beside each video"
+) -> None:
+    """Add the folder that `what` goes into."""
+    text = f"where {what} go (default: {default})"
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help=text)
+
+
+def add_overwrite(parser: argparse.ArgumentParser, what: str = "files that exist") -> None:
+    """Add the leave to replace what is there."""
+    text = f"replace {what} (default: refuse)"
+    parser.add_argument("--overwrite", action="store_true", help=text)
+
+
+def add_kinds(
+    parser: argparse.ArgumentParser, flag: str, what: str, kinds: Mapping[str, Kind], default: str
+) -> None:
+    """Add the choice of kinds of what is computed, and the settings of all of them."""
+    lines = "; ".join(f"{kind.name}: {kind.help}" for kind in kinds.values())
+    text = f"{what} (default: %(default)s). {lines}"
+    parser.add_argument(flag, default=default, metavar="KIND[,KIND]", help=text)
+    add_settings(parser, settings_of(kinds.values()))
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, settings: Mapping[str, Setting], *names: str
+) -> None:
+    """Add the options of settings: those named, or all."""
+    for name in names or settings:
+        add_setting(parser, settings[name])
+
+
 def add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
     """Add the option of a setting, if it is offered: ``--like-this`` for ``like_this``."""
     option = setting.option
@@ -189,9 +237,10 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(arguments: argparse.Namespace, owner: type) -> dict[str, Any]:
-    """What was typed of the settings of a dataclass, those that the command has."""
-    return {name: getattr(arguments, name) for name in declared(owner) if name in arguments}
+def chosen(arguments: argparse.Namespace, *owners: type) -> dict[str, Any]:
+    """What was typed of the settings of dataclasses, those that the command has."""
+    names = {name for owner in owners for name in declared(owner)}
+    return {name: value for name, value in vars(arguments).items() if name in names}
 
 
 def rectangle(text: str) -> Rectangle:

@@ -15,16 +15,15 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_crop,
     add_model,
-    add_setting,
+    add_settings,
     add_white,
     chosen,
     frames,
 )
 from napari_vitface.cli.tables import aligned
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.attention import DEFAULT, METHODS
+from napari_vitface.settings.attention import DEFAULT, METHODS, settable
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.kind import settings_of
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -87,8 +86,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also a map that starts from this place of the frame, in video pixels; for "
         f"{anywhere}, with --frame",
     )
-    for setting in settings_of(METHODS.values()).values():
-        add_setting(parser, setting)
+    add_settings(parser, settable())
     parser.add_argument(
         "--each-layer",
         action="store_true",
@@ -233,7 +231,7 @@ def data_table(keypoints: Sequence[KeypointAttention]) -> list[str]:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise `VitFaceError` where options do not go together."""
-    from napari_vitface.jobs.outputs import NAME
+    from napari_vitface.jobs.outputs import refuse_one_for_all
 
     kind = arguments.output.suffix.lower()
     several = arguments.frames is not None
@@ -253,14 +251,11 @@ def _check(arguments: argparse.Namespace) -> None:
         complaint = "A picture shows one frame (--frame) or a mean (--frames with --average)."
     elif kind == ".csv" and arguments.average:
         complaint = "A .csv has a row for each frame; leave --average out."
-    elif len(arguments.sources) > 1 and NAME not in str(arguments.output):
-        complaint = (
-            f"Several sources would have one file; write {NAME} where the name of each shall stand."
-        )
     elif arguments.faithfulness and arguments.cluster is not None:
         complaint = "--faithfulness is for one computer; leave it out, or --cluster."
     if complaint:
         raise VitFaceError(complaint)
+    refuse_one_for_all(arguments.output, arguments.sources)
 
 
 def _common(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -269,12 +264,7 @@ def _common(arguments: argparse.Namespace) -> dict[str, Any]:
         "model": arguments.model,
         "keypoint": arguments.keypoint if arguments.keypoint is not None else "all",
         "method": arguments.method,
-        **{
-            name: getattr(arguments, name)
-            for name, setting in settings_of(METHODS.values()).items()
-            if setting.option.offered
-        },
-        **chosen(arguments, Looking),
+        **chosen(arguments, Looking, *map(type, METHODS.values())),
     }
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.arguments import Command, add_overwrite
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -40,9 +40,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="IN counts from the corner of the top left pixel, not from its centre: take half a "
         "pixel away",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
-    )
+    add_overwrite(parser, "a file that exists")
 
 
 def _rate(text: str) -> float:

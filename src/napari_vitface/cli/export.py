@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_file_of_model
+from napari_vitface.cli.arguments import Command, add_file_of_model, add_overwrite
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -21,9 +21,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.onnx",
         help="where the model goes; how to use it stands in the file's metadata",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
-    )
+    add_overwrite(parser, "a file that exists")
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:

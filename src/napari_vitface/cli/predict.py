@@ -12,10 +12,12 @@ from napari_vitface.cli.arguments import (
     add_cluster,
     add_computing,
     add_crop,
+    add_frames,
     add_model,
+    add_output_dir,
+    add_videos,
     add_white,
     chosen,
-    frames,
 )
 from napari_vitface.settings.computing import Looking
 
@@ -29,29 +31,13 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "videos",
-        nargs="+",
-        type=Path,
-        metavar="VIDEO",
-        help="a video, a folder of images, a TIFF stack or an image",
-    )
+    add_videos(parser, "a video, a folder of images, a TIFF stack or an image")
     add_model(parser)
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the files go (default: beside each video)",
-    )
+    add_output_dir(parser)
     add_computing(parser, int8=True)
     add_batch_size(parser)
     add_crop(parser)
-    parser.add_argument(
-        "--frames",
-        type=frames,
-        metavar="START:STOP:STEP",
-        help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
-    )
+    add_frames(parser)
     add_white(parser)
     parser.add_argument(
         "--overlay",

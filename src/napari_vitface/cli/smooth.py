@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.arguments import Command, add_overwrite
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -36,9 +36,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="confidence below which a model's point counts as missing (default: %(default)s)",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
-    )
+    add_overwrite(parser, "a file that exists")
 
 
 def _share(text: str) -> float:

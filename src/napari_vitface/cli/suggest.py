@@ -12,6 +12,7 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_crop,
     add_model,
+    add_videos,
     add_white,
     chosen,
     count,
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "videos",
-        nargs="+",
-        type=Path,
-        metavar="VIDEO",
-        help="a video, a folder of images or a TIFF stack; predictions that stand beside it are "
-        "used",
+    add_videos(
+        parser,
+        "a video, a folder of images or a TIFF stack; predictions that stand beside it are used",
     )
     add_model(parser)
     parser.add_argument(

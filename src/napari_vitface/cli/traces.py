@@ -9,38 +9,30 @@ from typing import TYPE_CHECKING
 from napari_vitface.cli.arguments import (
     Command,
     add_cluster,
+    add_kinds,
     add_model,
-    add_setting,
+    add_output_dir,
+    add_overwrite,
+    add_videos,
     add_white,
+    chosen,
     frames,
+    rectangle,
 )
 from napari_vitface.errors import VitFaceError
 from napari_vitface.pose.roles import ROLES
-from napari_vitface.settings.kind import settings_of
+from napari_vitface.settings.computing import Rectangle, WhiteLevel
 from napari_vitface.settings.traces import DEFAULT, TRACES
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
     from napari_vitface.jobs.resources import Resources
     from napari_vitface.jobs.results.traces import TracesResult
-    from napari_vitface.settings.computing import Rectangle
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "videos",
-        nargs="+",
-        type=Path,
-        metavar="VIDEO",
-        help="a video, a folder of images or a TIFF stack",
-    )
-    lines = "; ".join(f"{kind.name}: {kind.help}" for kind in TRACES.values())
-    parser.add_argument(
-        "--kinds",
-        default=DEFAULT,
-        metavar="KIND[,KIND]",
-        help=f"what is measured (default: %(default)s). {lines}",
-    )
+    add_videos(parser, "a video, a folder of images or a TIFF stack")
+    add_kinds(parser, "--kinds", "what is measured", TRACES, DEFAULT)
     parser.add_argument(
         "--region",
         action="append",
@@ -49,8 +41,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a part of the frame whose motion is measured, in video pixels; can be given several "
         "times (default: the whole frame)",
     )
-    for setting in settings_of(TRACES.values()).values():
-        add_setting(parser, setting)
     parser.add_argument(
         "--predictions",
         type=Path,
@@ -94,22 +84,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "of their names, or it is given once for each, in their order (default: the time stamps of "
         "the video's file)",
     )
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the files go (default: beside each video)",
-    )
+    add_output_dir(parser)
     add_white(parser)
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files that exist (default: refuse)"
-    )
+    add_overwrite(parser)
     add_cluster(parser)
 
 
 def _region(text: str) -> tuple[str, Rectangle]:
-    from napari_vitface.cli.arguments import rectangle
-
     name, equals, numbers = text.partition("=")
     if not equals or not name.strip():
         raise argparse.ArgumentTypeError(
@@ -132,14 +113,14 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.cli.on_cluster import run_many_on_cluster
     from napari_vitface.cli.videos import one_by_one
     from napari_vitface.jobs.camera_triggers import serves_all
-    from napari_vitface.jobs.outputs import NAME, refuse_same_outputs
+    from napari_vitface.jobs.outputs import NAME, refuse_one_for_all, refuse_same_outputs
     from napari_vitface.jobs.results.traces import TracesResult
     from napari_vitface.jobs.traces import traces as job
 
     videos: list[Path] = arguments.videos
     options = {
         "kinds": arguments.kinds,
-        "settings": {name: getattr(arguments, name) for name in settings_of(TRACES.values())},
+        "settings": chosen(arguments, *map(type, TRACES.values())),
         "regions": dict(arguments.region or ()),
         "roles": dict(arguments.role or ()),
         "predictions": arguments.predictions,
@@ -149,14 +130,9 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         "nwb": arguments.nwb,
         "output_dir": arguments.output_dir,
         "overwrite": arguments.overwrite,
-        "white": arguments.white,
+        **chosen(arguments, WhiteLevel),
     }
-    predictions: Path | None = arguments.predictions
-    if predictions is not None and len(videos) > 1 and NAME not in str(predictions):
-        raise VitFaceError(
-            f"{predictions} is one table for {len(videos)} videos: write {NAME} where the name of "
-            "each shall stand."
-        )
+    refuse_one_for_all(arguments.predictions, videos, "table")
     given: list[Path] = arguments.triggers or []
     rule = f"write {NAME} where the name of each shall stand, or give a folder"
     if len(given) == 1 and serves_all(given[0]):

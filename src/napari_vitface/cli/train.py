@@ -10,13 +10,17 @@ from napari_vitface.cli.arguments import (
     Command,
     add_computing,
     add_labels,
-    add_setting,
+    add_output_dir,
+    add_settings,
+    chosen,
 )
+from napari_vitface.settings.computing import Numerics
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+
 
 _SETTINGS = declared(TrainingSettings)
 
@@ -28,26 +32,23 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of the new model (default: the project's folder, with a number if it is taken)",
     )
-    _add_settings(parser, "init", "quick", "val")
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the model and runs/NAME go (default: vitface/models and vitface/runs of the "
-        "project)",
+    add_settings(parser, _SETTINGS, "init", "quick", "val")
+    add_output_dir(
+        parser, "the model and runs/NAME", "vitface/models and vitface/runs of the project"
     )
     _add_going_on(parser)
-    _add_settings(parser, "backbone", "blocks", "head", "image_size", "channels")
+    add_settings(parser, _SETTINGS, "backbone", "blocks", "head", "image_size", "channels")
     parser.add_argument(
         "--drop-path",
         type=float,
         metavar="RATE",
         help="of a new network; 0.1 to 0.3 keeps large ones from learning by heart (default: 0.05)",
     )
-    _add_settings(parser, "crop", "white")
+    add_settings(parser, _SETTINGS, "crop", "white")
     add_computing(parser)
-    _add_settings(
+    add_settings(
         parser,
+        _SETTINGS,
         "steps",
         "seed",
         "batch_size",
@@ -71,7 +72,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="change how strongly frames are varied: rotation (degrees), scale, translation, flip, "
         "brightness, contrast, gamma, noise, blur, erase; flip=0.5 for recordings of both sides",
     )
-    _add_settings(parser, "radius")
+    add_settings(parser, _SETTINGS, "radius")
     parser.add_argument(
         "--track",
         action="append",
@@ -101,11 +102,6 @@ def _add_going_on(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        add_setting(parser, _SETTINGS[name])
-
-
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Train, and print the verdict and where the files are."""
     from napari_vitface.jobs.results.training import TrainResult
@@ -116,15 +112,13 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         arguments.labels,
         name=arguments.name,
         output_dir=arguments.output_dir,
-        device=arguments.device,
         resume=arguments.resume,
         finish=arguments.finish,
         overwrite=arguments.overwrite,
         track=arguments.track,
         augmentation=dict(arguments.augment),
         timm_args={} if drop_path is None else {"drop_path_rate": drop_path},
-        precision=arguments.precision,
-        **{name: getattr(arguments, name) for name in _SETTINGS},
+        **chosen(arguments, Numerics, TrainingSettings),
     )
     result = reporter.run(events, TrainResult, title="training")
     verdicts = [result.verdict, result.against_mean_pose]

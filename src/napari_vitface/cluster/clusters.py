@@ -86,18 +86,9 @@ def connected(where: str, *, device: str = "auto") -> Iterator[Any]:
 
 
 def workers_of(client: Any) -> dict[str, str]:
-    """The computers of the workers that are there, by their addresses; none without a scheduler.
-
-    `Client.scheduler_info` gives no workers now and then: the client asks for the totals alone
-    every two seconds, and what is there last is what it gives.
-    """
-    if client.scheduler is None:
-        return {}
-    try:
-        workers = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
-        return {address: about.get("host", "") for address, about in workers.items()}
-    except OSError:
-        return {}
+    """The computers of the workers that are there, by their addresses; none without a scheduler."""
+    workers = _identity(client).get("workers", {})
+    return {address: about.get("host", "") for address, about in workers.items()}
 
 
 @contextmanager
@@ -108,20 +99,23 @@ def kept_up(client: Any) -> Iterator[None]:
     except VitFaceError:
         raise
     except Exception as error:
-        if _answers(client):
+        if _identity(client):
             raise
         raise scheduler_gone() from error
 
 
-def _answers(client: Any) -> bool:
-    """Whether the scheduler is there; the client may not have noticed yet that it is not."""
+def _identity(client: Any) -> dict[str, Any]:
+    """What the scheduler says of itself and all workers; empty if it is not there.
+
+    Asked anew: the client may not have noticed yet that it is gone, and `Client.scheduler_info`
+    gives no workers now and then, as the client asks for the totals alone every two seconds.
+    """
     if client.status != "running":
-        return False
+        return {}
     try:
-        client.sync(client.scheduler.identity)
+        return dict(client.sync(client.scheduler.identity, n_workers=-1))
     except OSError:
-        return False
-    return True
+        return {}
 
 
 def ask_workers(client: Any, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from napari_vitface.jobs.events import (
     Settings,
     Started,
 )
-from napari_vitface.jobs.outputs import NAME, named_after, refuse_same_outputs
+from napari_vitface.jobs.outputs import named_after, refuse_one_for_all, refuse_same_outputs
 from napari_vitface.jobs.pace import Pace
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
 from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
@@ -83,7 +83,8 @@ def run_many(
     Raises
     ------
     VitFaceError
-        One sentence: the model cannot be used, a worker is unfit, or the scheduler is gone.
+        One sentence: the job does not take what is given, the model cannot be used, a worker is
+        unfit, or the scheduler is gone.
     """
     mapped = PathMap.of(path_map)
     with kept_up(client), closing(_RunMany(job, each, client, mapped, arguments)) as run:
@@ -112,12 +113,12 @@ class _RunMany:
         arguments: Mapping[str, Any],
     ) -> None:
         self.client = client
-        self.job = job.__name__
         self.mapped = mapped
         self.why: str | None = None
         self.calls = [
             _Call(title, _task(job, given, mapped)) for title, given in _given(job, each, arguments)
         ]
+        self.job = job.__name__
         self.tasks = HandingOut(client, self.job)
         self.done: list[Result] = []
         self.failed: list[FailedVideo] = []
@@ -198,13 +199,17 @@ def _given(
     arguments: Mapping[str, Any],
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """What each call is called, and its arguments."""
+    if not inspect.isgeneratorfunction(inspect.unwrap(job)):
+        raise ClusterError(f"{job!r} is no job: give a generator function of napari_vitface.jobs.")
     first = next(iter(inspect.signature(job).parameters))
+    try:
+        # Nothing of a generator runs before its first event is wanted.
+        job(each[0], **arguments)
+    except TypeError as error:
+        raise ClusterError(f"{str(error).rstrip('.')}.") from error
     paths = [Path(one) for one in each]
     output = arguments.get("output")
-    if output is not None and len(paths) > 1 and NAME not in os.fspath(output):
-        raise ClusterError(
-            f"{output} is one file for all; write {NAME} where the name of each shall stand."
-        )
+    refuse_one_for_all(output, paths)
     if first in _VIDEO:
         folder = arguments.get("output_dir")
         refuse_same_outputs(paths, None if folder is None else Path(folder))

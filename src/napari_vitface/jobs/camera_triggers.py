@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.text_table import TextTable, read_text_table
-from napari_vitface.jobs.outputs import NAME, named_after, output_stem
+from napari_vitface.jobs.outputs import NAME, named_after, names_each, output_stem
 
 #: What files of times end in.
 ENDINGS = (".csv", ".tsv", ".txt", ".npy")
@@ -49,7 +49,7 @@ def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
 
 def serves_all(triggers: Path) -> bool:
     """Whether a path says which file each of several videos has (see `triggers_of`)."""
-    return NAME in str(triggers) or triggers.is_dir()
+    return names_each(triggers) or triggers.is_dir()
 
 
 def naming_rule(triggers: Path, video: Path) -> Path | None:

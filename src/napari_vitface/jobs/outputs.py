@@ -143,6 +143,22 @@ def named_after(output: str | os.PathLike[str], video: Path) -> Path:
     return Path(os.fspath(output).replace(NAME, output_stem(video)))
 
 
+def names_each(path: str | os.PathLike[str]) -> bool:
+    """Whether `NAME` stands in a path, so that it is of one video and another's is another."""
+    return NAME in os.fspath(path)
+
+
+def refuse_one_for_all(
+    path: str | os.PathLike[str] | None, videos: Sequence[object], what: str = "file"
+) -> None:
+    """Raise `VitFaceError` if a path that is given is of several videos and does not name each."""
+    if path is not None and len(videos) > 1 and not names_each(path):
+        raise VitFaceError(
+            f"{path} is one {what} for {len(videos)} videos: write {NAME} where the name of each "
+            "shall stand."
+        )
+
+
 def table_paths(
     video: Path, model: str, ending: str = "", *, folder: Path | None = None
 ) -> tuple[Path, Path]:

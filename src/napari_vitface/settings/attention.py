@@ -23,7 +23,7 @@ from napari_vitface.settings.attention_method import (
 )
 from napari_vitface.settings.kind import problem_beside, settings_of, with_settings
 from napari_vitface.settings.network_layers import name_heads, name_layers
-from napari_vitface.settings.option import Option, Value, declared
+from napari_vitface.settings.option import Option, Setting, Value, declared
 
 
 class Rollout(FusedMethod):
@@ -193,6 +193,11 @@ def methods_of_states() -> dict[str, AttentionMethod]:
     return {name: method for name, method in METHODS.items() if method.compute_of_states}
 
 
+def settable() -> dict[str, Setting]:
+    """The settings of all methods by name."""
+    return settings_of(METHODS.values())
+
+
 def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
     """A method with settings; settings that other methods alone have are left to them.
 
@@ -204,16 +209,17 @@ def choose(name: str, settings: Mapping[str, Value]) -> AttentionMethod:
         No method has a setting of that name.
     """
     if name not in METHODS:
-        known = alternatives(METHODS)
-        raise VitFaceError(f"There is no attention method {name!r}; choose {known}.")
-    method, settable = METHODS[name], settings_of(METHODS.values())
+        raise VitFaceError(
+            f"There is no attention method {name!r}; choose {alternatives(METHODS)}."
+        )
+    method, known = METHODS[name], settable()
     for each, value in settings.items():
-        if each not in settable:
+        if each not in known:
             raise UnknownSettingError(f"No attention method has a setting {each!r}.")
-        settable[each].check(value)
+        known[each].check(value)
     own, of_layers = declared(type(method)), declared(FusedMethod)
     strange = of_layers.keys() & settings.keys() - own.keys()
-    if any(settings[each] != settable[each].default for each in strange):
+    if any(settings[each] != known[each].default for each in strange):
         raise VitFaceError(f"The method {name} {method.limits}; leave these settings out.")
     return with_settings(method, settings)
 

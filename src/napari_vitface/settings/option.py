@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, wraps
 from numbers import Integral, Real
@@ -218,12 +218,12 @@ def parted(owner: type[T], settings: Mapping[str, Any]) -> tuple[T, dict[str, An
     return owner(**mine), {name: value for name, value in settings.items() if name not in own}
 
 
-def takes(*owners: type, more: bool = False) -> Callable[[F], F]:
+def takes(*owners: type, more: Callable[[], Collection[str]] | None = None) -> Callable[[F], F]:
     """A function whose ``**settings`` are the fields of dataclasses; or `more` than these.
 
     They are in its signature, so that an interpreter completes them, and in its docstring in place
-    of ``{settings}``. A call with a name that is not raises `UnknownSettingError`; of `more`, the
-    function looks at the names itself.
+    of ``{settings}``. A call with a name that is not, and is none of `more`, raises
+    `UnknownSettingError`.
     """
 
     def say(function: F) -> F:
@@ -241,18 +241,19 @@ def takes(*owners: type, more: bool = False) -> Callable[[F], F]:
                 told += textwrap.wrap(
                     each.option.help, 84, initial_indent="    ", subsequent_indent="    "
                 )
-        if more:
+        known = {one.name: one for one in parameters}
+        if more is not None:
             parameters += [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
-        known = {one.name for one in parameters}
 
         @wraps(function)
         def checked(*arguments: Any, **named: Any) -> Any:
-            strange = sorted(named.keys() - known)
-            if strange and not more:
-                raise UnknownSettingError(
-                    f"{function.__name__} takes no {strange[0]!r}; it takes: "
-                    f"{', '.join(one.name for one in parameters)}."
-                )
+            if strange := sorted(named.keys() - known):
+                others = () if more is None else more()
+                if strange := [name for name in strange if name not in others]:
+                    raise UnknownSettingError(
+                        f"{function.__name__} takes no {strange[0]!r}; it takes: "
+                        f"{', '.join([*known, *others])}."
+                    )
             return function(*arguments, **named)
 
         checked.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.cli.arguments import (
     Command,
     add_batch_size,
     add_cluster,
     add_computing,
+    add_frames,
+    add_kinds,
     add_model,
-    add_setting,
+    add_output_dir,
+    add_videos,
     add_white,
     chosen,
-    frames,
     rectangle,
 )
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FEATURES
-from napari_vitface.settings.kind import settings_of
-from napari_vitface.settings.option import Value
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -31,20 +31,12 @@ if TYPE_CHECKING:
 
 def add_features(parser: argparse.ArgumentParser) -> None:
     """Add which features, and the settings of all kinds; see `chosen_settings`."""
-    lines = "; ".join(f"{kind.name}: {kind.help}" for kind in FEATURES.values())
-    parser.add_argument(
-        "--features",
-        default=DEFAULT,
-        metavar="KIND[,KIND]",
-        help=f"what is computed of each frame (default: %(default)s). {lines}",
-    )
-    for setting in settings_of(FEATURES.values()).values():
-        add_setting(parser, setting)
+    add_kinds(parser, "--features", "what is computed of each frame", FEATURES, DEFAULT)
 
 
-def chosen_settings(arguments: argparse.Namespace) -> dict[str, Value]:
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was typed for the settings of `add_features`."""
-    return {name: getattr(arguments, name) for name in settings_of(FEATURES.values())}
+    return chosen(arguments, *map(type, FEATURES.values()))
 
 
 def add_part(parser: argparse.ArgumentParser) -> None:
@@ -65,13 +57,7 @@ def add_part(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "videos",
-        nargs="+",
-        type=Path,
-        metavar="VIDEO",
-        help="a video, a folder of images, a TIFF stack or an image",
-    )
+    add_videos(parser, "a video, a folder of images, a TIFF stack or an image")
     add_features(parser)
     add_part(parser)
     parser.add_argument(
@@ -83,18 +69,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)
-    parser.add_argument(
-        "--frames",
-        type=frames,
-        metavar="START:STOP:STEP",
-        help="only these frames, as in Python: 0:1000, ::10, -500: (default: all)",
-    )
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the files go (default: beside each video)",
-    )
+    add_frames(parser)
+    add_output_dir(parser)
     add_white(parser)
     parser.add_argument(
         "--overwrite",

@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, add_setting, chosen
+from napari_vitface.cli.arguments import (
+    Command,
+    add_batch_size,
+    add_computing,
+    add_output_dir,
+    add_setting,
+    chosen,
+)
 from napari_vitface.cli.tables import aligned
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
@@ -37,12 +44,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a table of trials, or events, as for `states train`: in videos that it names, "
         "windows are counted from the onset of each trial, which are told of one by one",
     )
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the tables with a row for each frame go (default: beside each video)",
-    )
+    add_output_dir(parser, "the tables with a row for each frame")
     parser.add_argument(
         "--no-tables", dest="tables", action="store_false", help="write no tables of frames"
     )

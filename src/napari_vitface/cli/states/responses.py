@@ -12,7 +12,9 @@ from napari_vitface.cli.arguments import (
     add_batch_size,
     add_computing,
     add_model,
-    add_setting,
+    add_output_dir,
+    add_overwrite,
+    add_settings,
     chosen,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
@@ -35,8 +37,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TRIALS",
         help="a CSV or TSV table with one trial a row, or events, as train takes them",
     )
-    for name in ("label", "classes", "window"):
-        add_setting(parser, _SETTINGS[name])
+    add_settings(parser, _SETTINGS, "label", "classes", "window")
     add_part(parser)
     add_features(parser)
     parser.add_argument(
@@ -50,15 +51,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the files go (default: beside the table)",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace files that exist (default: refuse)"
-    )
+    add_output_dir(parser, default="beside the table")
+    add_overwrite(parser)
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:

@@ -11,7 +11,8 @@ from napari_vitface.cli.arguments import (
     add_batch_size,
     add_computing,
     add_model,
-    add_setting,
+    add_overwrite,
+    add_settings,
     chosen,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
@@ -35,18 +36,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "the columns video, events (a file for each) and animal, one file that names its videos, "
         "or a folder of videos with files of events beside them",
     )
-    add_setting(parser, _SETTINGS["label"])
-    add_setting(parser, _SETTINGS["classes"])
-    add_setting(parser, _SETTINGS["graded"])
-    add_setting(parser, _SETTINGS["group"])
-    add_setting(parser, _SETTINGS["window"])
+    add_settings(parser, _SETTINGS, "label", "classes", "graded", "group", "window")
     add_part(parser)
     add_features(parser)
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)
-    for name in ("classifier", "blocks", "baseline", "frames_per_trial", "permutations", "seed"):
-        add_setting(parser, _SETTINGS[name])
+    add_settings(
+        parser,
+        _SETTINGS,
+        *("classifier", "blocks", "baseline", "frames_per_trial", "permutations", "seed"),
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -59,9 +59,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of the data, kept in the file",
     )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that exists (default: refuse)"
-    )
+    add_overwrite(parser, "a file that exists")
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -75,13 +73,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         output=arguments.output,
         overwrite=arguments.overwrite,
         licence=arguments.licence,
-        **chosen(arguments, Computing),
+        **chosen(arguments, Computing, StatesSettings),
         crop=arguments.crop,
         follow=arguments.follow,
         model=arguments.model,
         features=arguments.features,
         feature_settings=chosen_settings(arguments),
-        **{name: getattr(arguments, name) for name in _SETTINGS},
     )
     result = reporter.run(events, TrainStatesResult, title=arguments.trials.name)
     reporter.result(*evaluation_lines(result.evaluation), result.model)

@@ -12,9 +12,8 @@ from napari_vitface.gui.attention.colours import ATTENTION_COLOURS
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import sentence, show_value, widget_of
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.settings.attention import METHODS
+from napari_vitface.settings.attention import settable
 from napari_vitface.settings.attention_method import FusedMethod, LayeredMethod
-from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.network_layers import name_heads, name_layers
 from napari_vitface.settings.option import Value, declared
 
@@ -30,7 +29,7 @@ class AttentionForm(QWidget):
         super().__init__(parent)
         self._session = session
         self._follower = session.attention
-        settings = settings_of(METHODS.values())
+        settings = settable()
         self.first, self.last = QSpinBox(), QSpinBox()
         self.to_label = QLabel("to")
         for box in (self.first, self.last):

@@ -24,7 +24,7 @@ from napari_vitface.jobs.results.attention import (
     ExplainSettings,
     KeypointAttention,
 )
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
@@ -52,7 +52,7 @@ FLAGGED = 0.1
 RADIUS = 1.5
 
 
-@takes(Looking, more=True)
+@takes(Looking, more=settable)
 def attention_data(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",

@@ -20,7 +20,7 @@ from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_vitface.video import Video
 
 
-@takes(Looking, more=True)
+@takes(Looking, more=settable)
 def explain(
     source: str | os.PathLike[str],
     frame: int,

@@ -19,7 +19,7 @@ from napari_vitface.jobs.results.attention import (
     Faithfulness,
     FaithfulnessResult,
 )
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FRAMES = 10
 
 
-@takes(Looking, more=True)
+@takes(Looking, more=settable)
 def faithfulness(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",

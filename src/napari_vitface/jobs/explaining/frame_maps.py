@@ -23,7 +23,7 @@ from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
 from napari_vitface.jobs.video_events import MadeBy
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LARGEST = 2 << 30
 
 
-@takes(Looking, more=True)
+@takes(Looking, more=settable)
 def explain_frames(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str] = "mouse-face",

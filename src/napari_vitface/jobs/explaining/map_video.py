@@ -20,7 +20,7 @@ from napari_vitface.jobs.explaining.walk import Counter, begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
-from napari_vitface.settings.attention import DEFAULT, choose
+from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.network_layers import name_layers
 from napari_vitface.settings.option import parted, takes
@@ -63,7 +63,7 @@ class Look:
     caption: str | None = None
 
 
-@takes(Looking, more=True)
+@takes(Looking, more=settable)
 def attention_video(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],

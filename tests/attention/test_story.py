@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_vitface.attention.maps import attention_maps, attention_story
+from napari_vitface.attention.maps import attention_maps, attention_steps
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.predictor import KeypointModel
+from napari_vitface.steps import result_of
 
 MakeModel = Callable[..., KeypointModel]
 Canvas = Callable[..., NDArray[np.uint8]]
@@ -22,7 +23,9 @@ def test_the_story_is_the_maps_of_the_ranges_that_grow(
     make_model: MakeModel, canvas: Canvas, method: str
 ) -> None:
     model = make_model(depth=4, sharpen=4)
-    story = attention_story(model, canvas(2), method=method, layers="1:4", hide_self=True)
+    story = result_of(
+        attention_steps(model, canvas(2), method=method, layers="1:4", hide_self=True, story=True)
+    )
     assert [maps.settings["layers"] for maps in story] == [[1, 2], [1, 3], [1, 4]]
     for maps in story:
         first, stop = maps.settings["layers"]
@@ -40,7 +43,7 @@ def test_the_story_of_raw_attention_is_each_layer_s_own(
     make_model: MakeModel, canvas: Canvas
 ) -> None:
     model = make_model(depth=4)
-    story = attention_story(model, canvas(1), method="raw", head=1)
+    story = result_of(attention_steps(model, canvas(1), method="raw", head=1, story=True))
     assert [maps.settings["layers"] for maps in story] == [[0, 1], [1, 2], [2, 3], [3, 4]]
     for layer, maps in enumerate(story):
         one = attention_maps(model, canvas(1), method="raw", layers=layer, head=1)
@@ -51,8 +54,8 @@ def test_a_story_takes_one_pass(make_model: MakeModel, canvas: Canvas) -> None:
     model = make_model()
     passes = []
     handle = model.network.register_forward_hook(lambda *_: passes.append(1))
-    attention_story(model, canvas(1))
-    attention_story(model, canvas(1), method="relevance")
+    result_of(attention_steps(model, canvas(1), story=True))
+    result_of(attention_steps(model, canvas(1), method="relevance", story=True))
     handle.remove()
     assert len(passes) == 2
 

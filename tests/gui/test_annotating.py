@@ -60,7 +60,7 @@ def test_events_are_drawn_changed_deleted_and_all_is_undone(annotating: Annotati
     assert annotating.selected == Interval(5, 12, "groom")
     assert annotating.change(annotating.selected, 3, 14)
     annotating.add_label("rest")
-    assert annotating.relabel("rest")
+    assert annotating.relabel()
     assert spans(annotating) == [(3, 14, "rest")]
     assert annotating.delete()
     assert spans(annotating) == []

@@ -312,7 +312,8 @@ def test_two_models_are_drawn_beside_each_other(
 ) -> None:
     section.open_grid("models")
     grid = section.grid_dock
-    grid.compare_with("mouse-face")
+    grid.second.setCurrentIndex(grid.second.findData("mouse-face"))
+    grid.second.activated.emit(grid.second.currentIndex())
     dock.session.attention.configure(target="nose tip")
     qtbot.waitUntil(
         lambda: [p.image is not None for p in grid.view.pictures] == [True, True], timeout=WAIT

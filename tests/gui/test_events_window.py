@@ -258,6 +258,14 @@ def test_the_buttons(events: EventsDock, monkeypatch: pytest.MonkeyPatch, qtbot:
     bar.save_button.click()
     assert not bar.save_button.isEnabled()
     assert bar.line.text() == "Saved."
+    annotating_of(events).previous_event()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("lick", True))
+    bar.add_button.click()
+    bar.label_menu.actions()[3].trigger()
+    assert spans(events) == [(3, 7, "lick")]
+    bar.undo_button.click()
+    bar.labels.setCurrentText("smell")
+    bar.labels.textActivated.emit("smell")
     bar.label_menu.actions()[2].trigger()
     assert spans(events) == []
 

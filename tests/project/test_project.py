@@ -197,7 +197,6 @@ def test_every_form_of_deeplabcut_s_tables_is_opened_and_saved(
     for start in (root, folder):
         project = Project.open(start)
         assert (project.scorer, project.keypoints.names) == ("Ann B", KEYPOINTS.names)
-        assert project.opened_video == (None if start == root else "mouse 1")
         document = project.document("mouse 1", frame)
         assert said(document) == LABELS
         assert document.problems == ()

@@ -113,7 +113,6 @@ def test_lightning_pose_s_table_at_the_top(tmp_path: Path) -> None:
         assert [video.name for video in Project.open(place_).videos] == ["session1", "session2"]
     one = tmp_path / "labeled-data" / "session1"
     assert read_labels(one).videos.tolist() == ["session1"] * 3
-    assert Project.open(one).opened_video == "session1"
     assert both(tmp_path, "session2") == (EXPECTED, EXPECTED)
 
 

@@ -70,18 +70,6 @@ def attention_maps(
     return result_of(attention_steps(model, canvas, **asked))[0]
 
 
-def attention_story(
-    model: KeypointModel, canvas: NDArray[np.uint8] | Tensor, **asked: Any
-) -> list[AttentionMaps]:
-    """The maps after each layer of a range, first to last, from one pass through the network.
-
-    With layers A to B - 1, the maps are those of A alone, of A and A + 1, and so on to all of
-    them: what had been gathered by then in the patches that hold the keypoint. Raw attention is
-    each layer's own.
-    """
-    return result_of(attention_steps(model, canvas, story=True, **asked))
-
-
 def attention_steps(
     model: KeypointModel,
     canvas: NDArray[np.uint8] | Tensor,
@@ -116,7 +104,10 @@ def attention_steps(
     method : str or AttentionMethod
         One of `napari_vitface.settings.attention.methods`.
     story : bool
-        See `attention_story`.
+        Give the maps after each layer of a range, first to last, from one pass through the
+        network. With layers A to B - 1, they are those of A alone, of A and A + 1, and so on to all
+        of them: what had been gathered by then in the patches that hold the keypoint. Raw attention
+        is each layer's own.
     stayed : bool
         The last maps tell which part of them no attention moved.
     area : (top, left, height, width), optional

@@ -80,10 +80,6 @@ class Overlays:
 
     # ----------------------------------------------------------------- what is wanted
 
-    def wants(self, what: str) -> bool:
-        """Whether this overlay is drawn when there is something to draw."""
-        return self._wanted[what]
-
     def show(self, what: str, wanted: bool = True) -> None:
         """Draw an overlay, or take its layer away."""
         if self._wanted[what] == wanted:

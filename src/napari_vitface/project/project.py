@@ -52,15 +52,12 @@ class Project:
         Name of the project.
     keypoints : KeypointSet
     videos : list of VideoEntry
-    opened_video : str or None
-        The video whose folder or table was named when the project was opened.
     problems : tuple of str
         Sentences about what is odd.
     """
 
     def __init__(self, place: Place) -> None:
         self.folder = place.root
-        self.opened_video = place.video
         self._place = place
         self._documents: weakref.WeakSet[LabelDocument] = weakref.WeakSet()
         self.problems: tuple[str, ...] = ()

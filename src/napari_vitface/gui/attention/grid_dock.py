@@ -139,12 +139,6 @@ class AttentionGridDock(DockedWidget):
             widget.setVisible(kind == "models")
         self._redraw_soon()
 
-    def compare_with(self, model: str) -> None:
-        """Show a second model beside the chosen one."""
-        self._grid.second_model = model
-        self._list_models()
-        self.show_kind("models")
-
     def _list_models(self) -> None:
         session, second = self._session, self._grid.second_model
         models = dict.fromkeys([*bundled_names(), *session.known_models, second])

@@ -97,6 +97,7 @@ class EventsDock(DockedWidget):
         bar.add_entry(bar.label_menu, "Rename…", self.ask_for_name)
         bar.add_entry(bar.label_menu, "Colour…", self.ask_for_colour)
         bar.add_entry(bar.label_menu, "Remove with its events", self.remove_label)
+        bar.add_entry(bar.label_menu, "Give to the selected event", self._to("relabel"))
         for command, button, words in (
             ("mark", bar.mark_button, "Begin an event of this label here; again: end it"),
             ("mark_point", bar.point_button, "An event without duration at this frame"),

@@ -186,20 +186,22 @@ class EventEditing:
         """Give an interval other edges."""
         return self._put(f"move {interval.label}", interval.label, onset, offset, interval)
 
-    def relabel(self, label: str) -> bool:
-        """Give the selected interval another label."""
-        chosen = self.selected
-        if chosen is None:
-            return False
-        return self._put(f"call {chosen.label} {label}", label, chosen.onset, chosen.offset, chosen)
+    def relabel(self) -> bool:
+        """Give the selected interval the chosen label."""
+        if not (chosen := self.selected):
+            return self._hint_to_select()
+        what = f"call {chosen.label} {self.label}"
+        return self._put(what, self.label, chosen.onset, chosen.offset, chosen)
 
     def delete(self) -> bool:
         """Delete the selected interval."""
-        chosen = self.selected
-        if chosen is None:
-            self.hint("Select an event first: click on it.")
-            return False
+        if not (chosen := self.selected):
+            return self._hint_to_select()
         return self._do(f"delete {chosen.label}", remove=(chosen,))
+
+    def _hint_to_select(self) -> bool:
+        self.hint("Select an event first: click on it.")
+        return False
 
     def _put(
         self, what: str, label: str, onset: int, offset: int, instead: Interval | None = None

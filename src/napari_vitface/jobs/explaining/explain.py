@@ -64,7 +64,7 @@ def explain(
         Further maps that start from any place, video pixels; each is named ``"(x, y)"``.
     story : bool
         The maps after each layer of the range, first to last, one event each; see
-        `napari_vitface.attention.maps.attention_story`.
+        `napari_vitface.attention.maps.attention_steps`.
     faithfulness : mapping of str to float, optional
         Scores of these maps (see `napari_vitface.jobs.explaining.faithfulness`), to be kept with
         them: in their settings and in the titles of a picture.

@@ -52,6 +52,7 @@ ROOT_MODULES = {
     "steps",
     "system_libraries",
     "user_folders",
+    "words",
 }
 
 TORCH = {"torch", "timm", "torchvision", "triton"}

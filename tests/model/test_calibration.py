@@ -55,7 +55,7 @@ def test_confidence_outside_of_the_table_takes_its_ends() -> None:
         ({"x": [0, 1], "y": [1, 0]}, "y must not fall"),
         ({"x": [0, 1], "y": [0, 2]}, "within 0..1"),
         ({"x": [0, float("inf")], "y": [0, 1]}, "finite"),
-        ({"keypoints": [{"x": [0, 1], "y": [0, 1]}]}, "1 tables for 2 keypoints"),
+        ({"keypoints": [{"x": [0, 1], "y": [0, 1]}]}, "1 table for 2 keypoints"),
     ],
 )
 def test_tables_that_are_none_are_refused(table: dict[str, Any], complaint: str) -> None:

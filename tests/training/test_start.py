@@ -128,7 +128,7 @@ def test_the_first_blocks_are_those_of_the_file(tmp_path: Path) -> None:
     again = start_from(path, KeypointSet(("ear",)), (96, 128))
     assert again.kept == ("ear",)
     assert len(again.network.backbone.blocks) == 1
-    with pytest.raises(VitFaceError, match="cut has 1 blocks, not 2; start from scratch or"):
+    with pytest.raises(VitFaceError, match="cut has 1 block, not 2; start from scratch or"):
         start_from(path, keypoints, (96, 128), blocks=2)
     with pytest.raises(BackboneError, match="has 2 blocks; its first 3 cannot be taken"):
         start_from(
@@ -192,5 +192,5 @@ def test_a_model_cannot_change_its_backbone_or_channels(tiny_model: Path) -> Non
     keypoints = KeypointSet(("eye",))
     with pytest.raises(VitFaceError, match="has the backbone vit_tiny_patch16_224"):
         start_from(tiny_model, keypoints, (96, 128), backbone="vit_small_patch16_224")
-    with pytest.raises(VitFaceError, match="takes images of 1 channels, not 3"):
+    with pytest.raises(VitFaceError, match="takes images of 1 channel, not 3"):
         start_from(tiny_model, keypoints, (96, 128), channels=3)

@@ -275,7 +275,7 @@ def test_a_thumbnail_after_a_stack_is_named_and_left_out(tmp_path: Path) -> None
     with open_video(path) as video:
         np.testing.assert_array_equal(video[:], stack)
         assert video.problems == (
-            "1 pages of stack.tif have another size or kind than the first one and are left out.",
+            "1 page of stack.tif has another size or kind than the first one and is left out.",
         )
 
 

@@ -24,6 +24,7 @@ from napari_vitface.cli.tables import aligned
 from napari_vitface.errors import VitFaceError
 from napari_vitface.settings.attention import DEFAULT, METHODS, settable
 from napari_vitface.settings.computing import Looking
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -171,17 +172,22 @@ def _told(result: AttentionResult, *, average: bool) -> list[str]:
 
     match result:
         case AttentionDataResult():
-            return [*data_table(result.keypoints), f"{result.csv} ({result.frames} frames)"]
+            return [
+                *data_table(result.keypoints),
+                f"{result.csv} ({counted(result.frames, 'frame')})",
+            ]
         case ExplainResult():
             return [f"{result.output} ({_maps(result.names)})"]
         case ExplainFramesResult() | AttentionVideoResult():
             over = ", mean over" if average else " of"
-            return [f"{result.output} ({_maps(result.names)}{over} {result.frames} frames)"]
+            return [
+                f"{result.output} ({_maps(result.names)}{over} {counted(result.frames, 'frame')})"
+            ]
     return []
 
 
 def _maps(names: Sequence[str]) -> str:
-    return f"{len(names)} {'map' if len(names) == 1 else 'maps'}"
+    return counted(len(names), "map")
 
 
 def _with_scores(job: Iterator[Event], judged: FaithfulnessResult | None) -> Iterator[Event]:
@@ -208,7 +214,7 @@ def faithfulness_table(result: FaithfulnessResult) -> list[str]:
         verdict = "" if each.explains else "not clearly better than chance"
         rows.append([each.name, "-" if score != score else f"{score:.2f}", *moves, verdict])
     count = len(result.frames)
-    over = f"frame {result.frames[0]}" if count == 1 else f"mean over {count} frames"
+    over = f"frame {result.frames[0]}" if count == 1 else f"mean over {counted(count, 'frame')}"
     lines = [
         f"How far keypoints move when {share} of the frame are blanked, {over}; faithfulness is 0 "
         "for chance, towards 1 for a map that finds all that matters:"

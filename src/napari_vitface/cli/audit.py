@@ -16,6 +16,7 @@ from napari_vitface.cli.arguments import (
 )
 from napari_vitface.cli.tables import aligned
 from napari_vitface.settings.computing import Reading
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -76,7 +77,7 @@ def audit_table(result: AuditResult) -> list[str]:
     look = len(findings) - wrong
     odd = f"{wrong} probably wrong (score from {PROBABLY:.0f}), {look} worth a look"
     lines.append(
-        f"{result.labels} labels in {result.frames} images: "
+        f"{counted(result.labels, 'label')} in {counted(result.frames, 'image')}: "
         f"{odd if findings else 'no label looks wrong'}."
     )
     lines.append(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_overwrite
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -71,10 +72,10 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         overwrite=arguments.overwrite,
     )
     result = reporter.run(events, ConvertResult, title=arguments.source.name)
-    frames = {"predictions": "frames", "labels": "labelled images"}[result.content]
+    frame = {"predictions": "frame", "labels": "labelled image"}[result.content]
     reporter.result(
-        f"{result.file} ({result.content} of {result.frames} {frames}, {result.points} points; "
-        f"from {result.read_as} to {result.written_as})"
+        f"{result.file} ({result.content} of {counted(result.frames, frame)}, "
+        f"{counted(result.points, 'point')}; from {result.read_as} to {result.written_as})"
     )
     return 0
 

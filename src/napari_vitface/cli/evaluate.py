@@ -18,6 +18,7 @@ from napari_vitface.cli.arguments import (
 )
 from napari_vitface.cli.tables import aligned
 from napari_vitface.settings.computing import Reading
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -94,7 +95,7 @@ def evaluation_table(result: EvaluateResult) -> list[str]:
         )
     elif result.calibration_radius is None:
         lines.append("confidence is not calibrated: it is the model's own view")
-    lines.append(f"{result.images} images, model {result.model}")
+    lines.append(f"{counted(result.images, 'image')}, model {result.model}")
     return lines
 
 

@@ -20,6 +20,7 @@ from napari_vitface.cli.arguments import (
     chosen,
 )
 from napari_vitface.settings.computing import Looking
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,7 @@ def _predicted(result: PredictResult) -> list[str]:
     rate = result.frames_per_second
     speed = f", {rate:.1f} frames/s" if rate else ""
     before = "" if result.made else "already done: "
-    how = f"{result.frames} frames{speed}, {result.precision} on {result.device}"
+    how = f"{counted(result.frames, 'frame')}{speed}, {result.precision} on {result.device}"
     lines[-1] += f" ({before}{how})"
     return lines
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_file_of_model, add_white, chosen
 from napari_vitface.settings.computing import WhiteLevel
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -38,7 +39,9 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     )
     moved = f"half of the points move by under {result.moved:.2f} input pixels against fp32"
     use = "--precision int8 uses it, and auto tries it" if result.agrees else "it is not used"
-    reporter.result(f"{arguments.model} in int8: {moved}, on {result.frames} frames; {use}.")
+    reporter.result(
+        f"{arguments.model} in int8: {moved}, on {counted(result.frames, 'frame')}; {use}."
+    )
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.cli.arguments import Command, add_overwrite
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -63,8 +64,9 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     )
     result = reporter.run(events, SmoothResult, title=arguments.output.name)
     reporter.result(
-        f"{result.file} ({result.points} points in {result.frames} frames, of "
-        f"{len(result.tables)} tables; as {result.written_as})"
+        f"{result.file} ({counted(result.points, 'point')} in "
+        f"{counted(result.frames, 'frame')}, of {counted(len(result.tables), 'table')}; as "
+        f"{result.written_as})"
     )
     return 0
 

@@ -23,6 +23,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.pose.roles import ROLES
 from napari_vitface.settings.computing import Rectangle, WhiteLevel
 from napari_vitface.settings.traces import DEFAULT, TRACES
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -141,8 +142,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         if len(videos) == 1:
             raise VitFaceError(f"{videos[0].name} has triggers of its own: give --triggers once.")
         raise VitFaceError(
-            f"Each of {len(videos)} videos has triggers of its own: {rule}, or give --triggers for "
-            "each, in their order."
+            f"Each of {counted(len(videos), 'video')} has triggers of its own: {rule}, or give "
+            "--triggers for each, in their order."
         )
     triggers = dict(zip(videos, given, strict=False))
     if arguments.cluster is not None:
@@ -165,11 +166,10 @@ def _told(result: TracesResult) -> list[str]:
     """The files and how it went, for people, a line each."""
     rate = result.frames_per_second
     pace = f", {rate:.0f} a second" if rate else ""
-    count = len(result.traces)
     before = "" if result.made else "already done: "
     lines = [
-        f"{result.table} ({before}{count} {'trace' if count == 1 else 'traces'}): "
-        f"{result.frames} frames{pace}"
+        f"{result.table} ({before}{counted(len(result.traces), 'trace')}): "
+        f"{counted(result.frames, 'frame')}{pace}"
     ]
     if result.nwb:
         lines.append(f"{result.nwb} (the same)")

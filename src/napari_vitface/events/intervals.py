@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_vitface.errors import LabelError
 from napari_vitface.history import History, Line
+from napari_vitface.words import counted
 
 #: What tables write where there is nothing.
 MISSING = ("", "n/a", "na", "nan", "none", "null")
@@ -169,7 +170,7 @@ class Events:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Events({len(self)} intervals)"
+        return f"Events({counted(len(self), 'interval')})"
 
     @property
     def labels(self) -> tuple[str, ...]:

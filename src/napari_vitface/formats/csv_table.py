@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.header_table import LEVELS, HeaderTable
+from napari_vitface.words import counted
 
 #: What stands for "no number" in the cells of numbers; in names, where pandas takes them for
 #: missing too, they are names: a video may be called NA.
@@ -76,7 +77,7 @@ def read_csv_table(path: Path) -> HeaderTable:
     width = levels + len(columns)
     if body.shape[1] < width or body.iloc[:, width:].replace("", np.nan).notna().any(axis=None):
         raise LabelError(
-            f"{path} has {body.shape[1]} columns in its rows but {width} in its header."
+            f"{path} has {counted(body.shape[1], 'column')} in its rows but {width} in its header."
         )
     try:
         values = body.iloc[:, levels:width].to_numpy(dtype=np.float64)

@@ -19,6 +19,7 @@ from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.words import counted
 
 #: Of a region: 0 is a pupil.
 _PUPIL = 0
@@ -57,7 +58,9 @@ def _read(path: Path, choice: Choice) -> Predictions:
     centres = [xy for number, xy in pupils if videos[number] == video]
     names = ["pupil"] if len(centres) == 1 else [f"pupil {i + 1}" for i in range(len(centres))]
     if parts > 1:
-        others.append(f"where the first of {parts} recordings, which follow each other, ends")
+        others.append(
+            f"where the first of {counted(parts, 'recording')}, which follow each other, ends"
+        )
     return Predictions(
         PoseTable(KeypointSet(tuple(names)), np.stack(centres, axis=1)),
         "Facemap",

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
 
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import why_not_kept
+from napari_vitface.words import counted
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,6 @@ class ClosingGuard(QObject):
             done = len({trial.video for trial in told.trials}) if told is not None else 0
             yield Running(
                 "States are being predicted",
-                f"States were told of {done} of {classifying.asked_of} videos.",
+                f"States were told of {done} of {counted(classifying.asked_of, 'video')}.",
                 "Closing stops here. The tables beside the videos that are done stay.",
             )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_vitface.words import counted
+
 if TYPE_CHECKING:
     from napari_vitface.jobs.results.models import ModelFile
 
@@ -38,7 +40,7 @@ def bundled_names() -> list[str]:
 def model_info(entry: ModelFile) -> ModelInfo:
     """What the ``models`` job says about one model, in words for the user."""
     choice = entry.name if entry.bundled else entry.path
-    sentences = [f"{len(entry.keypoints)} keypoints."]
+    sentences = [f"{counted(len(entry.keypoints), 'keypoint')}."]
     metrics = entry.training.get("metrics") or {}
     # The bundled model is judged on real frames and on renderings; only the real ones count here.
     # A trained one is judged after the training and before.

@@ -155,9 +155,3 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
     hours, rest = divmod(whole // 60, 60)
     return f"{hours} h {rest} min" if rest else f"{hours} h"
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun: 1 frame, 1 000 frames (no-break space between thousands)."""
-    digits = f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
-    return f"{digits} {noun}" if number == 1 else f"{digits} {noun}s"

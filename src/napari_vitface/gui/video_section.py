@@ -25,13 +25,14 @@ from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
-from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.style import duration
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.sentences import list_words
 from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.white import is_deep
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, Video, video_suffixes
+from napari_vitface.words import counted
 
 
 class VideoSection(Section):
@@ -178,7 +179,7 @@ class VideoSection(Section):
         self.facts.setText(facts(video))
         self.white.refresh()
         self.problems.say("\n".join(map(one_line, video.problems)))
-        self.status = count(len(video), "frame")
+        self.status = counted(len(video), "frame")
         set_look(self.open_button, "")
         self._on_frame(self._session.frame)
 
@@ -275,7 +276,7 @@ class DroppingQuestion(QWidget):
 def facts(video: Video) -> str:
     """Size, frames, rate and length of a video in one line."""
     height, width = video.shape[1:3]
-    parts = [f"{width} × {height} px", count(len(video), "frame")]
+    parts = [f"{width} × {height} px", counted(len(video), "frame")]
     if video.frame_rate > 0:
         parts.append(f"{video.frame_rate:.4g} fps")
         seconds = len(video) / video.frame_rate

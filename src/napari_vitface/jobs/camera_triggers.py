@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.text_table import TextTable, read_text_table
 from napari_vitface.jobs.outputs import NAME, named_after, names_each, output_stem
+from napari_vitface.words import counted
 
 #: What files of times end in.
 ENDINGS = (".csv", ".tsv", ".txt", ".npy")
@@ -85,8 +86,8 @@ def read_triggers(path: Path, video: str, frames: int) -> NDArray[np.float64]:
     times = _array(path) if path.suffix.lower() == ".npy" else _column(path)
     if len(times) != frames:
         raise VitFaceError(
-            f"{path} has {len(times)} times, but {video} has {frames} frames: give one time for "
-            "each frame that is in the video."
+            f"{path} has {counted(len(times), 'time')}, but {video} has "
+            f"{counted(frames, 'frame')}: give one time for each frame that is in the video."
         )
     wrong = np.flatnonzero(~(np.diff(times) > 0))
     if len(wrong) or not np.isfinite(times).all():

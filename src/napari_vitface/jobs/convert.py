@@ -27,6 +27,7 @@ from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settin
 from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.results.convert import ConvertResult
 from napari_vitface.project.embedded_images import IMAGES, with_images
+from napari_vitface.words import counted
 
 
 def convert(
@@ -92,7 +93,7 @@ def convert(
         found, images = with_images(found, top)
         if images:
             yield Notice(
-                f"{images} {'image' if images == 1 else 'images'} of {source.name} "
+                f"{counted(images, 'image')} of {source.name} "
                 f"{'is' if images == 1 else 'are'} written below {top / IMAGES}."
             )
         lost = [*found.problems, *lost_labels(found, writer, target)]

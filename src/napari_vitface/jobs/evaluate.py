@@ -23,6 +23,7 @@ from napari_vitface.model.metadata import held_out_frames
 from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.option import takes
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -339,9 +340,9 @@ def _perhaps_trained_on(labels: Labels, training: TrainingSummary, model: str) -
         seen = int((same & ~np.isin(labels.frames, part["frames"])).sum())
         if seen:
             yield Notice(
-                f"{seen} of the {len(labels)} frames are of the recording {part['video']} that "
-                f"{model} was trained on and were not kept apart then; judge the frames kept apart "
-                "(held out) for an error that holds for new frames."
+                f"{seen} of the {counted(len(labels), 'frame')} are of the recording "
+                f"{part['video']} that {model} was trained on and were not kept apart then; judge "
+                "the frames kept apart (held out) for an error that holds for new frames."
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.words import counted
 
 
 def parse_frames(text: str) -> slice:
@@ -49,7 +50,7 @@ def frame_range(frames: slice | range | str | None, count: int, name: str) -> ra
     else:
         chosen = range(count)[frames]
     if len(chosen) == 0:
-        raise VitFaceError(f"{name} has {count} frames, and none of them is selected.")
+        raise VitFaceError(f"{name} has {counted(count, 'frame')}, and none of them is selected.")
     return chosen
 
 

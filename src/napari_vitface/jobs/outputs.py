@@ -10,6 +10,7 @@ from pathlib import Path
 
 from napari_vitface.atomic import leftovers
 from napari_vitface.errors import ChoiceError, VitFaceError
+from napari_vitface.words import counted
 
 #: Between the names of the video and of the model.
 _BY = "_vitface_"
@@ -154,8 +155,8 @@ def refuse_one_for_all(
     """Raise `VitFaceError` if a path that is given is of several videos and does not name each."""
     if path is not None and len(videos) > 1 and not names_each(path):
         raise VitFaceError(
-            f"{path} is one {what} for {len(videos)} videos: write {NAME} where the name of each "
-            "shall stand."
+            f"{path} is one {what} for {counted(len(videos), 'video')}: write {NAME} where the "
+            "name of each shall stand."
         )
 
 

@@ -12,6 +12,7 @@ from napari_vitface.jobs.events import Notice
 from napari_vitface.jobs.frame_range import name_runs, runs_of
 from napari_vitface.jobs.part_file import is_broken, record_type
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.frame_batches import Batch
@@ -80,7 +81,7 @@ class Tally:
         count = sum(last - first + 1 for first, last in self.broken)
         if count:
             yield Notice(
-                f"{count} {'frame' if count == 1 else 'frames'} of {video} could "
+                f"{counted(count, 'frame')} of {video} could "
                 f"not be decoded and {'has' if count == 1 else 'have'} no points: "
                 f"{name_runs(self.broken)}."
             )

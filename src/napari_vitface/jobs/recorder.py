@@ -16,6 +16,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.predictions import Heading
 from napari_vitface.jobs.outputs import Outputs
 from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.poses import PoseWriter
@@ -137,7 +138,8 @@ class Recorder:
             done = self._part.count
             kept = f"; they are kept in {self._part.path.name}" if done else ""
             raise VitFaceError(
-                f"Writing to {self._part.path.parent} stopped after {done} frames ({reason}){kept}:"
-                f" make room and run the same again{', and it goes on from there' * bool(done)}."
+                f"Writing to {self._part.path.parent} stopped after {counted(done, 'frame')} "
+                f"({reason}){kept}: make room and run the same "
+                f"again{', and it goes on from there' * bool(done)}."
             ) from error
         raise error

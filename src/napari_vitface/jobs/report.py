@@ -12,6 +12,7 @@ from napari_vitface.jobs.html_page import embedded, escape, image, png, table, w
 from napari_vitface.jobs.outputs import made_folder
 from napari_vitface.jobs.report_pictures import BEFORE, CONSTANT, MODEL, Picture
 from napari_vitface.pose.metrics import Figures
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.results.evaluation import Confidence, EvaluateResult
@@ -45,10 +46,10 @@ def training_report(
     verdicts = [result.verdict, result.against_mean_pose]
     said = [f"<p class='verdict'>{escape(v.sentence)}</p>" for v in verdicts if v is not None]
     how = (
-        f"Trained on {counts.training} labelled frames from {result.init}"
+        f"Trained on {counted(counts.training, 'labelled frame')} from {result.init}"
         f"{', the head alone' if result.quick else ''}: {result.steps} of "
-        f"{result.steps_planned} steps ({result.stopped}), {result.seconds:.0f} s. "
-        f"Judged on {counts.judging} frames that were kept apart"
+        f"{counted(result.steps_planned, 'step')} ({result.stopped}), {result.seconds:.0f} s. "
+        f"Judged on {counted(counts.judging, 'frame')} that were kept apart"
         + (
             f"; {counts.tuning} more chose when to stop. All of them calibrated confidence, "
             "which is judged on each half by what the other says."
@@ -73,7 +74,7 @@ def evaluation_report(folder: Path, result: EvaluateResult, pictures: Sequence[P
     if result.mean_pose is not None:
         sides.append(("mean pose", CONSTANT, result.mean_pose))
     said = result.against_mean_pose
-    how = f"{result.images} labelled images" + (
+    how = f"{counted(result.images, 'labelled image')}" + (
         " that the model's training kept apart." if result.held_out else "."
     )
     body = [

@@ -37,6 +37,7 @@ from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.trace_material import traced_material, window_of
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor
@@ -196,7 +197,7 @@ def traces(
             runs = runs_of(run.broken)
             told.append(
                 Notice(
-                    f"{len(run.broken)} {'frame' if len(run.broken) == 1 else 'frames'} of "
+                    f"{counted(len(run.broken), 'frame')} of "
                     f"{source.path.name} could not be decoded: {name_runs(runs)}."
                 )
             )
@@ -355,7 +356,7 @@ def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> N
     free = shutil.disk_usage(part.path.parent).free
     if wanted > free:
         raise VitFaceError(
-            f"While {len(frames)} frames are read, {wanted / 1e9:.1f} GB are kept in "
+            f"While {counted(len(frames), 'frame')} are read, {wanted / 1e9:.1f} GB are kept in "
             f"{part.path.parent}, and {free / 1e9:.1f} GB are free there: make room, choose "
             "another output folder, or take regions or larger bins (--region, --bin)."
         )

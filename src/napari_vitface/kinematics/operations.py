@@ -34,6 +34,7 @@ from napari_vitface.kinematics.gaps import fill_gaps
 from napari_vitface.kinematics.smoothing import median_filter, savgol_filter
 from napari_vitface.pose.edits import Operation
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.words import counted
 
 _COMMON = {"confidence", "keypoints", "frames", "model"}
 _OWN: dict[tuple[str, str], set[str]] = {
@@ -131,16 +132,16 @@ def describe_operation(operation: Operation) -> str:
     """A few words for an undo line: "median filter over 5 frames (nose tip)"."""
     method = _method(operation)
     if method[0] == "fill":
-        words = f"fill gaps up to {_frames(operation['longest'])}"
+        words = f"fill gaps up to {counted(operation['longest'], 'frame')}"
     elif method[1] == "ensemble":
         words = f"ensemble of {1 + len(operation['tables'])} models"
     else:
-        words = f"{_WORDS[method[1]]} over {_frames(operation['window'])}"
+        words = f"{_WORDS[method[1]]} over {counted(operation['window'], 'frame')}"
     if operation.get("confidence"):
         words += f", confidence at least {operation['confidence']:g}"
     keypoints = operation.get("keypoints")
     if keypoints:
-        shown = ", ".join(keypoints) if len(keypoints) <= 3 else f"{len(keypoints)} keypoints"
+        shown = ", ".join(keypoints) if len(keypoints) <= 3 else counted(len(keypoints), "keypoint")
         words += f" ({shown})"
     frames = operation.get("frames")
     if frames:
@@ -341,7 +342,3 @@ def _is_count(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _frames(number: int) -> str:
-    return "1 frame" if number == 1 else f"{number} frames"

@@ -21,6 +21,7 @@ from napari_vitface.model.probe import probe_attention
 from napari_vitface.model.timm_import import timm
 from napari_vitface.model.weights_file import weights_overlay
 from napari_vitface.model.weights_hub import in_reach
+from napari_vitface.words import counted
 
 #: timm's modules whose models take ``weight_init="skip"``.
 _SKIP_MODULES = ("vision_transformer", "vision_transformer_hybrid", "deit")
@@ -216,7 +217,8 @@ def _keep_first(
     """Cut off the blocks after the first, if timm can build what is left: checkpoints need that."""
     if not 0 < blocks <= len(model.blocks):
         raise BackboneError(
-            f"{timm_name} has {len(model.blocks)} blocks; its first {blocks} cannot be taken."
+            f"{timm_name} has {counted(len(model.blocks), 'block')}; its first {blocks} cannot be "
+            "taken."
         )
     model.blocks = model.blocks[:blocks]
     with torch.device("meta"):
@@ -227,7 +229,9 @@ def _keep_first(
         {key: tensor.shape for key, tensor in each.state_dict().items()} for each in (model, again)
     )
     if shapes != expected:
-        raise BackboneError(f"{timm_name} cannot be cut to {blocks} blocks; take all of them.")
+        raise BackboneError(
+            f"{timm_name} cannot be cut to {counted(blocks, 'block')}; take all of them."
+        )
     # Rates of stochastic depth grow over the blocks that there are: those of the model that a
     # checkpoint is read into.
     for own, others in zip(model.modules(), again.modules(), strict=True):

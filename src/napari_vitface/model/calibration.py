@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.model.metadata import Calibration
+from napari_vitface.words import counted
 
 
 def calibrate(
@@ -40,7 +41,9 @@ def check_calibration(calibration: Calibration | None, keypoints: int) -> None:
         return
     tables = calibration.get("keypoints", [calibration])
     if "keypoints" in calibration and len(tables) != keypoints:
-        raise ValueError(f"calibration has {len(tables)} tables for {keypoints} keypoints")
+        raise ValueError(
+            f"calibration has {counted(len(tables), 'table')} for {counted(keypoints, 'keypoint')}"
+        )
     for table in tables:
         x, y = np.asarray(table["x"], dtype=float), np.asarray(table["y"], dtype=float)
         if x.ndim != 1 or x.shape != y.shape or len(x) == 0:

@@ -28,6 +28,7 @@ from napari_vitface.model.onnx_graph import FRAMES, OUTPUT, missing_packages, on
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.steps import Steps
 from napari_vitface.user_folders import cache_folder
+from napari_vitface.words import counted
 
 #: Input pixels that half of the points may move by, against fp32 on frames that were not used to
 #: quantise; where more, the network is not used.
@@ -57,8 +58,8 @@ class Quantised:
 
     def __str__(self) -> str:
         return (
-            f"half of the points of {self.frames // 2} frames of {self.source} move by under "
-            f"{self.moved:.2f} input pixels against fp32"
+            f"half of the points of {counted(self.frames // 2, 'frame')} of {self.source} move by "
+            f"under {self.moved:.2f} input pixels against fp32"
         )
 
     @property
@@ -139,9 +140,9 @@ def quantise(
     """
     yield "Preparing int8: writing the graph"
     graph = onnx_model(network, preprocessing, decoded=False)
-    yield f"Preparing int8: looking at {len(canvas[::2])} frames of {source}"
+    yield f"Preparing int8: looking at {counted(len(canvas[::2]), 'frame')} of {source}"
     quantised = _quantised(graph, canvas[::2])
-    yield f"Preparing int8: comparing points on {len(canvas[1::2])} other frames"
+    yield f"Preparing int8: comparing points on {counted(len(canvas[1::2]), 'other frame')}"
     moved = points_moved(
         Int8Network(quantised.SerializeToString()), network, preprocessing, canvas[1::2]
     )

@@ -22,6 +22,7 @@ from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.steps import Steps, result_of
+from napari_vitface.words import counted
 
 T = TypeVar("T")
 
@@ -232,7 +233,7 @@ class KeypointModel:
             )
         self.batch_size = size // 2
         notice = (
-            f"{self.device} ran out of memory with {size} frames at a time; "
+            f"{self.device} ran out of memory with {counted(size, 'frame')} at a time; "
             f"going on with {self.batch_size}."
         )
         self.notices.append(notice)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.words import counted
+
 #: Confidence from which on a keypoint counts as sure. The model that ships is as sure of at least
 #: eleven of its twelve keypoints in every held-out real and drawn frame, and of at most two in
 #: footage without a face in side view.
@@ -37,7 +39,7 @@ def unsure_sentence(unsure: int, judged: int, model: str, *, searched: bool = Fa
     """
     finding = "" if searched else "find the face (Find face; --crop auto), "
     return (
-        f"In {unsure} of {judged} frames the model {model} is sure of fewer than half of the "
-        f"keypoints: it may not know this view of a face, or this size. What may help: {finding}"
-        "correct some frames and fine-tune, or choose another model."
+        f"In {unsure} of {counted(judged, 'frame')} the model {model} is sure of fewer than half "
+        "of the keypoints: it may not know this view of a face, or this size. What may help: "
+        f"{finding}correct some frames and fine-tune, or choose another model."
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_vitface.record import Record, plain_data
+from napari_vitface.words import counted
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class KeypointSet(Record):
             object.__setattr__(self, field, pairs)
         colours = tuple(self.colours) or distinct_colours(len(names))
         if len(colours) != len(names):
-            raise ValueError(f"{len(names)} keypoints but {len(colours)} colours")
+            raise ValueError(
+                f"{counted(len(names), 'keypoint')} but {counted(len(colours), 'colour')}"
+            )
         object.__setattr__(self, "colours", colours)
 
     def __len__(self) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.words import counted
 
 
 class Point(NamedTuple):
@@ -140,7 +141,8 @@ class FrameLabels:
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return f"FrameLabels({len(self)} frames, {len(self.keypoints)} keypoints)"
+        size = f"{counted(len(self), 'frame')}, {counted(len(self.keypoints), 'keypoint')}"
+        return f"FrameLabels({size})"
 
     def point(self, frame: int, keypoint: int) -> Point:
         """What is said about a keypoint, by position, in a frame."""

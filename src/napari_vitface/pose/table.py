@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.words import counted
 
 
 class PointState(IntEnum):
@@ -84,7 +85,9 @@ class PoseTable:
         return len(self.xy)
 
     def __repr__(self) -> str:
-        return f"PoseTable({len(self)} frames, {len(self.keypoints)} keypoints)"
+        return (
+            f"PoseTable({counted(len(self), 'frame')}, {counted(len(self.keypoints), 'keypoint')})"
+        )
 
     @classmethod
     def empty(cls, keypoints: KeypointSet, count: int) -> PoseTable:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from napari_vitface.project.grid import Place
 from napari_vitface.project.label_files import Kind, Reading
 from napari_vitface.project.merge import Merge
+from napari_vitface.words import counted
 
 
 @dataclass(frozen=True)
@@ -80,5 +81,5 @@ def disagreement_cause(reading: Reading, count: int) -> str:
     shown, other = (reading.tables[kind].path for kind in ("h5", "csv"))
     return (
         f"{shown.name} and {other.name} in {shown.parent} do not hold the same labels (they differ "
-        f"in {count} point{'s' * (count > 1)}); those of the .h5 file count."
+        f"in {counted(count, 'point')}); those of the .h5 file count."
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
+from napari_vitface.words import counted
 
 FrameReader = Callable[[int], NDArray[Any]]
 
@@ -71,7 +72,7 @@ def write_images(
         return written, []
     frames = ", ".join(str(frame) for frame, _ in failed[:5]) + ("…" if len(failed) > 5 else "")
     return written, [
-        f"The labels of {len(failed)} frame{'s' * (len(failed) > 1)} ({frames}) were saved without "
+        f"The labels of {counted(len(failed), 'frame')} ({frames}) were saved without "
         f"their images: {failed[0][1].rstrip('.')}."
     ]
 

@@ -34,6 +34,7 @@ from napari_vitface.project.project_search import (
 )
 from napari_vitface.video.images import image_files
 from napari_vitface.video.sources import IMAGE_SUFFIXES
+from napari_vitface.words import counted
 
 __all__ = ["Project", "VideoEntry"]
 
@@ -126,7 +127,7 @@ class Project:
         return cls(find_place(Path(path).expanduser().absolute()))
 
     def __repr__(self) -> str:
-        return f"Project({str(self.folder)!r}, {len(self.videos)} videos)"
+        return f"Project({str(self.folder)!r}, {counted(len(self.videos), 'video')})"
 
     # --- folders ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from napari_vitface.sample.face_motion import FaceMotion
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
 from napari_vitface.sample.renderer import FaceParameters, face_keypoints, render
 from napari_vitface.steps import result_of
+from napari_vitface.words import counted
 
 #: How different the mice of the sample movies are from the reference face (1: as in training).
 _MOVIE_VARIETY = 0.4
@@ -103,7 +104,7 @@ class MouseFaceSample:
     def parameters(self, frame: int) -> FaceParameters:
         """Everything that determines a frame but its noise; `IndexError` outside the movie."""
         if not 0 <= frame < len(self):
-            raise IndexError(f"frame {frame} is not in a movie of {len(self)} frames")
+            raise IndexError(f"frame {frame} is not in a movie of {counted(len(self), 'frame')}")
         return replace(self._identity, pose=self._motion.at(frame / self.frame_rate))
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.words import counted
 
 #: ``"A:B"``, a number, or (A, B): blocks A to B - 1, counted from 0, negative from the end.
 Layers = str | int | tuple[int | None, int | None] | None
@@ -41,8 +42,8 @@ def resolve_layers(layers: Layers, depth: int, usual: range) -> range:
         chosen = range(0)
     if not len(chosen):
         raise VitFaceError(
-            f"Layers {layers!r} are no range of the model's {depth} blocks; give A:B with "
-            f"0 <= A < B <= {depth}."
+            f"Layers {layers!r} are no range of the model's {counted(depth, 'block')}; give A:B "
+            f"with 0 <= A < B <= {depth}."
         )
     return chosen
 

@@ -24,6 +24,7 @@ from napari_vitface.states.scores import (
 )
 from napari_vitface.states.trial_splits import RANDOM_FRAMES, groups_of
 from napari_vitface.steps import Steps
+from napari_vitface.words import counted
 
 #: By how much a figure by random frames has to be larger to be called a leak.
 _LEAK = 0.05
@@ -246,8 +247,8 @@ def _sentences(
     if trials.interval is not None:
         within = f", 95 % interval {trials.interval[0]:.2f} to {trials.interval[1]:.2f}"
     said = [
-        f"For {unit}s that it was not trained on: {what} {trials.figure:.2f} over {trials.judged} "
-        f"trials ({beside}{within})."
+        f"For {unit}s that it was not trained on: {what} {trials.figure:.2f} over "
+        f"{counted(trials.judged, 'trial')} ({beside}{within})."
     ]
     least = 0.0 if graded else trials.chance
     is_chance = trials.interval is None or trials.interval[0] <= least
@@ -268,7 +269,8 @@ def _sentences(
         good = sum(each >= test.found for each in test.by_chance)
         said.append(
             f"With shuffled labels ({test.shuffled}) the {'r' if graded else 'ROC area'} of trials "
-            f"left out together reaches {test.found:.2f} in {good} of {test.count} times (p = "
+            f"left out together reaches {test.found:.2f} in {good} of "
+            f"{counted(test.count, 'time')} (p = "
             f"{test.p:.2g}){', and no more were made' if test.stopped else ''}."
         )
         if is_chance and test.p <= _SMALL_P:

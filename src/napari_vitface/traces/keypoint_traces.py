@@ -13,6 +13,7 @@ from napari_vitface.kinematics.bouts import lasting, movement_bouts
 from napari_vitface.kinematics.traces import Trace
 from napari_vitface.kinematics.whisking import envelope_and_phase
 from napari_vitface.traces.measure import Column, Kept, MeasureOfFrames, TraceMaterial
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.pose.table import PoseTable
@@ -148,9 +149,9 @@ class _Points:
         if len(names) < least:
             known = ", ".join(self.table.keypoints.names)
             raise VitFaceError(
-                f"{title} needs {'a keypoint' if least == 1 else f'{least} keypoints'} of the role "
-                f"{role}, and the predictions of {self.material.video.path.name} name none; say "
-                f"which of these it is (--role {role}=NAME): {known}."
+                f"{title} needs {'a keypoint' if least == 1 else counted(least, 'keypoint')} of "
+                f"the role {role}, and the predictions of {self.material.video.path.name} name "
+                f"none; say which of these it is (--role {role}=NAME): {known}."
             )
         return names
 

@@ -29,6 +29,7 @@ from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.loss import coordinate_loss, heatmap_loss, points_taught
 from napari_vitface.training.optimiser import backbone_rate, parameter_groups, rate
 from napari_vitface.training.precision import autocast
+from napari_vitface.words import counted
 
 __all__ = ["Fit", "FitProgress", "FitSettings", "fit", "predict_inputs", "predictions"]
 
@@ -213,8 +214,9 @@ class Fit:
         self.batch_size = (before + 1) // 2
         self.accumulate = -(-self.settings.batch_size * self.settings.accumulate // self.batch_size)
         self.notices.append(
-            f"{self.device} ran out of memory with {before} frames at a time; going on with "
-            f"{self.batch_size} ({self.accumulate} batches a step, which sees as many as before)."
+            f"{self.device} ran out of memory with {counted(before, 'frame')} at a time; going on "
+            f"with {self.batch_size} ({self.accumulate} batches a step, which sees as many as "
+            "before)."
         )
 
     # --- judging ----------------------------------------------------------------------------------

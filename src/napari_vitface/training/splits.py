@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.words import counted
 
 #: Share of the labelled frames that is kept apart.
 FRACTION = 0.25
@@ -83,7 +84,7 @@ def split_frames(
     count = len(frames)
     if count < FEWEST_FRAMES:
         raise LabelError(
-            f"Only {count} {'frame is' if count == 1 else 'frames are'} labelled; label at least "
+            f"Only {counted(count, 'frame is', 'frames are')} labelled; label at least "
             f"{FEWEST_FRAMES}, better 20, of different poses."
         )
     known = np.zeros(count, dtype=bool) if seen is None else np.asarray(seen, dtype=bool)
@@ -113,8 +114,8 @@ def split_frames(
     training = np.setdiff1d(np.arange(count), kept_apart)
     if not len(kept_apart) or not len(training):
         raise LabelError(
-            f"The {count} labelled frames are too few to train on some and judge by others; label "
-            "more frames, or keep a larger share of them apart."
+            f"The {counted(count, 'labelled frame is', 'labelled frames are')} too few to train on "
+            "some and judge by others; label more frames, or keep a larger share of them apart."
         )
     if len(kept_apart) < FEWEST_TO_TUNE:
         return Split(training, np.empty(0, dtype=np.intp), np.sort(kept_apart), is_seen)

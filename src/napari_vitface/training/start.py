@@ -21,6 +21,7 @@ from napari_vitface.model.weights_file import told_of_weights
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.heads import DEFAULT_HEAD
 from napari_vitface.settings.training import TIMM, is_model, timm_start
+from napari_vitface.words import counted
 
 #: Backbone of a training from random weights: small enough for two CPU cores.
 DEFAULT_BACKBONE = "vit_tiny_patch16_224"
@@ -123,13 +124,14 @@ def start_from(
         )
     if blocks is not None and blocks != len(network.backbone.blocks):
         raise VitFaceError(
-            f"The model {file.stem} has {len(network.backbone.blocks)} blocks, not {blocks}; start "
-            "from scratch or from timm weights instead."
+            f"The model {file.stem} has {counted(len(network.backbone.blocks), 'block')}, not "
+            f"{blocks}; start from scratch or from timm weights instead."
         )
     if channels is not None and channels != network.backbone.channels:
         raise VitFaceError(
-            f"The model {file.stem} takes images of {network.backbone.channels} channels, not "
-            f"{channels}; start from scratch or from timm weights instead."
+            f"The model {file.stem} takes images of "
+            f"{counted(network.backbone.channels, 'channel')}, not {channels}; start from scratch "
+            "or from timm weights instead."
         )
     size = image_size or network.input_size
     adapted = adapt(network, keypoints, size, head or network.head.name)

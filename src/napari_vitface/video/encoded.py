@@ -18,6 +18,7 @@ from napari_vitface.video.index import FrameIndex, build_index, lost_to_errors
 from napari_vitface.video.packets import PacketDecoder
 from napari_vitface.video.picture import Picture, PictureConverter, describe
 from napari_vitface.video.scale import Scale
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -220,19 +221,20 @@ def _problems(path: Path, index: FrameIndex, indexed: int, rate: float) -> tuple
     lasts = float(index.times[-1]) + (1 / rate if rate else 0.0)
     if index.promised is not None and index.promised > index.seen:
         return (
-            f"{path.name} promises {index.promised} frames but holds {count}: it was cut off or is "
-            "damaged. The frames that are there can be used.",
+            f"{path.name} promises {counted(index.promised, 'frame')} but holds {count}: it was "
+            "cut off or is damaged. The frames that are there can be used.",
         )
     if index.promised is None and index.claimed_seconds > max(1.05 * lasts, lasts + 0.5):
         return (
             f"{path.name} promises {index.claimed_seconds:.1f} s of video but holds {lasts:.1f} s "
-            f"({count} frames): it was cut off or is damaged. The frames that are there can be "
-            "used.",
+            f"({counted(count, 'frame')}): it was cut off or is damaged. The frames that are "
+            "there can be used.",
         )
     if indexed > count:
         return (
-            f"{path.name} is cut off or damaged: {indexed - count} of its {indexed} frames, at the "
-            f"ends, cannot be decoded and are left out; the other {count} can be used.",
+            f"{path.name} is cut off or damaged: {indexed - count} of its "
+            f"{counted(indexed, 'frame')}, at the ends, cannot be decoded and are left out; the "
+            f"other {count} can be used.",
         )
     if index.damaged:
         return (f"{path.name} is damaged in places: some of its frames may not be readable.",)

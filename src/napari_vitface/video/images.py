@@ -23,6 +23,7 @@ from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale, as_uint8
 from napari_vitface.video.sources import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from napari_vitface.video.white import spread, white_level
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -209,7 +210,7 @@ def _left_out(folder: Path, found: _Recording) -> str:
     count = len(found.strays)
     more = f" and {count - 3} more" if count > 3 else ""
     return (
-        f"{count} {'image' if count == 1 else 'images'} of {folder.name} "
+        f"{counted(count, 'image')} of {folder.name} "
         f"{'has' if count == 1 else 'have'} another size than the other {len(found.files)} and "
         f"{'is' if count == 1 else 'are'} left out: {names}{more}."
     )

@@ -19,6 +19,7 @@ from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
 from napari_vitface.video.scale import ImageScaler, Scale
 from napari_vitface.video.white import spread, white_level
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,15 +55,16 @@ class TiffSource:
         self.frame_rate = 0.0
         self.promised: int | None = self._pages.promised
         self.problems: tuple[str, ...] = ()
-        if self._pages.others:
+        if others := self._pages.others:
             self.problems += (
-                f"{self._pages.others} pages of {path.name} have another size or kind than the "
-                "first one and are left out.",
+                f"{counted(others, 'page')} of {path.name} {'has' if others == 1 else 'have'} "
+                "another size or kind than the first one and "
+                f"{'is' if others == 1 else 'are'} left out.",
             )
         if self._pages.promised > len(self.times):
             self.problems += (
-                f"{path.name} promises {self.promised} frames but holds {len(self.times)}: it was "
-                "cut off. The frames that are there can be used.",
+                f"{path.name} promises {counted(self.promised, 'frame')} but holds "
+                f"{len(self.times)}: it was cut off. The frames that are there can be used.",
             )
 
     def _level(self) -> int:

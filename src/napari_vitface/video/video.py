@@ -20,6 +20,7 @@ from napari_vitface.video.read_ahead import decode_ahead
 from napari_vitface.video.scale import Scale
 from napari_vitface.video.sources import IMAGE_SUFFIXES, Source, source_kind, video_suffixes
 from napari_vitface.video.white import checked_white
+from napari_vitface.words import counted
 
 OnBroken = Literal["raise", "blank"]
 
@@ -191,7 +192,7 @@ class Video:
     def _number(self, index: Any) -> int:
         number = operator.index(index)
         if not -len(self) <= number < len(self):
-            raise IndexError(f"frame {number} of a video of {len(self)} frames")
+            raise IndexError(f"frame {number} of a video of {counted(len(self), 'frame')}")
         return number % len(self)
 
     def _frame(self, number: int) -> NDArray[Any]:
@@ -239,7 +240,7 @@ class Video:
         """
         numbers = range(len(self)) if indices is None else indices
         if len(numbers) and (min(numbers) < 0 or max(numbers) >= len(self)):
-            raise IndexError(f"{numbers} reaches beyond a video of {len(self)} frames")
+            raise IndexError(f"{numbers} reaches beyond a video of {counted(len(self), 'frame')}")
         return decode_ahead(lambda: self._source.stream(numbers, scale), ahead)
 
     def __deepcopy__(self, memo: object) -> Video:

@@ -22,6 +22,7 @@ from napari_vitface.cli.arguments import (
 )
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FEATURES
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -118,11 +119,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
 def _told(result: FeaturesResult) -> list[str]:
     """The files and how it went, for people, a line each."""
     lines = [
-        f"{each.path} ({each.columns} numbers a frame{'' if each.made else ', was there already'})"
+        f"{each.path} ({counted(each.columns, 'number')} a "
+        f"frame{'' if each.made else ', was there already'})"
         for each in result.files
     ]
     rate = result.frames_per_second
-    lines[-1] += f": {result.frames} frames" + (f", {rate:.0f} a second" if rate else "")
+    lines[-1] += f": {counted(result.frames, 'frame')}" + (f", {rate:.0f} a second" if rate else "")
     return lines
 
 

@@ -10,6 +10,7 @@ from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 from napari_vitface.settings.attention import DEFAULT, METHODS
 from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.option import Value, declared
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop
@@ -178,4 +179,4 @@ def of(target: Target) -> str:
         return target
     if len(target) <= 3:
         return " and ".join(filter(None, [", ".join(target[:-1]), target[-1]]))
-    return f"{len(target)} keypoints"
+    return f"{counted(len(target), 'keypoint')}"

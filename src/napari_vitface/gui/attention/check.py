@@ -11,6 +11,7 @@ from napari_vitface.gui.attention.attention_settings import MapKey, Target, of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.attention.follower import AttentionFollower
@@ -125,7 +126,7 @@ def faithfulness_words(found: FaithfulnessMeasured, target: Target) -> str:
     verdict += "." if score is None else f" (score {score:.2f}; 0 is chance, 1 the most)."
     if any(found.explains) and nearest > attended:
         verdict += " What is around the keypoint matters more than it says."
-    several = f" Mean of {len(found.frames)} frames." if len(found.frames) > 1 else ""
+    several = f" Mean of {counted(len(found.frames), 'frame')}." if len(found.frames) > 1 else ""
     return (
         f"{verdict}\nBlanking the {share} most attended patches moves {whom} by "
         f"{_pixels(attended)}, random patches by {_pixels(float(draws.mean()))} "

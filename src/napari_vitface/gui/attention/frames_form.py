@@ -25,11 +25,11 @@ from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel
-from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
 from napari_vitface.settings.attention_method import AttentionMethod
+from napari_vitface.words import counted
 
 
 class AttentionFramesForm(QWidget):
@@ -124,7 +124,7 @@ class AttentionFramesForm(QWidget):
     def _about_measured(self) -> str:
         measured = self._frames.measured
         assert measured is not None
-        text = f"Measured {count(measured.count, 'frame')}"
+        text = f"Measured {counted(measured.count, 'frame')}"
         if measured.result is None:
             return f"{text}; cancelled before the end."
         near = f"near: within {measured.result.radius:.0f} px"
@@ -215,9 +215,11 @@ def measured_words(keypoints: Sequence[KeypointAttention], how: AttentionMethod)
         return "No keypoint was found with confidence, so nothing can be said."
     near = [each for each in tracked if each.looks_near > each.tracked / 2]
     even = [each for each in tracked if each.looks_even > each.tracked / 2]
-    text = f"{len(near)} of {count(len(tracked), 'keypoint')} are mostly looked at where they are."
+    text = (
+        f"{len(near)} of {counted(len(tracked), 'keypoint')} are mostly looked at where they are."
+    )
     if even:
-        text += f" {count(len(even), 'map')} so even that they point nowhere{how.if_even}."
+        text += f" {counted(len(even), 'map')} so even that they point nowhere{how.if_even}."
     return text
 
 
@@ -225,7 +227,7 @@ def flagged_words(keypoints: Sequence[KeypointAttention]) -> str:
     """Which keypoints are tracked while the network looks elsewhere; empty if none is."""
     parts = [
         f"{each.name} (in {100 * each.looks_elsewhere / each.tracked:.0f} % of "
-        f"{count(each.tracked, 'frame')})"
+        f"{counted(each.tracked, 'frame')})"
         for each in keypoints
         if each.flagged and each.tracked
     ]

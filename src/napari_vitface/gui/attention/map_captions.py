@@ -12,6 +12,7 @@ from napari_vitface.gui.layers import (
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.settings.attention import describe
 from napari_vitface.settings.attention_method import MapSettings
+from napari_vitface.words import counted
 
 
 def describe_map(
@@ -90,4 +91,4 @@ def _when(computed: AttentionComputed) -> str:
     # Frames that cannot be decoded are left out.
     averaged = int(computed.settings.get("averaged", len(chosen)))
     every = f", every {chosen.step}th" if chosen.step > 1 else ""
-    return f"mean over {averaged} frames ({chosen.start} to {chosen[-1]}{every})"
+    return f"mean over {counted(averaged, 'frame')} ({chosen.start} to {chosen[-1]}{every})"

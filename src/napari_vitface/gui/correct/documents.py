@@ -19,6 +19,7 @@ from napari_vitface.gui.correct import project_places
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import InProject
 from napari_vitface.video.scale import as_uint8
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,9 +237,9 @@ class Documents:
         entry = now.in_project = InProject(project, document)
         project_places.remember(opened.path, project.folder)
         if document.unsaved and entry.edits:
-            noun = "edit" if entry.edits == 1 else "edits"
             self._session.tell(
-                f"Restored {entry.edits} {noun} of {opened.path.name} that had not been saved.",
+                f"Restored {counted(entry.edits, 'edit')} of {opened.path.name} that had not been "
+                "saved.",
                 "info",
             )
 

@@ -16,9 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.pose.labels import Point
@@ -100,7 +100,7 @@ class ConflictPanel(QWidget):
         if conflict is None:
             return
         items = conflict.conflicts
-        points = count(len(items), "point")
+        points = counted(len(items), "point")
         self.note.say(
             f"Not saved, and nothing was overwritten: another program changed {points} that you "
             "changed too. Choose whose to keep.",

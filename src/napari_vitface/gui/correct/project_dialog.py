@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.words import counted
 
 _ABOUT = (
     "Labels are kept in a project: a folder that DeepLabCut, napari-deeplabcut and Lightning Pose "
@@ -129,7 +129,7 @@ class ProjectDialog(QDialog):
         elif folder and (Path(folder).expanduser() / "config.yaml").exists():
             text = "There is a project in this folder already; open it, or choose another folder."
         self.problem.say(text)
-        self.count.setText(f"{count(len(lines), 'keypoint')}, one a line")
+        self.count.setText(f"{counted(len(lines), 'keypoint')}, one a line")
         good = bool(folder and self.scorer.text().strip() and lines) and not text
         self.make_button.setEnabled(good)
 

@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.wait_dialog import run_waiting
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
@@ -55,8 +56,7 @@ class LabelSaving:
         if not document.unsaved:
             return "Saved." if len(document.labels) else "No labels yet."
         edits = self._documents.edits
-        noun = "edit" if edits == 1 else "edits"
-        return f"{edits} {noun} since the last save, safe in the journal."
+        return f"{counted(edits, 'edit')} since the last save, safe in the journal."
 
     def save(self) -> bool:
         """Merge the edits into the label files; a conflict is said and nothing is overwritten."""
@@ -131,10 +131,9 @@ class LabelSaving:
         self.changed.emit()
         words = list(report.problems)
         if report.adopted:
-            noun = "point" if report.adopted == 1 else "points"
             words.append(
-                f"Another program had changed {report.adopted} {noun} on disk; they are as it left "
-                "them (Undo brings yours back)."
+                f"Another program had changed {counted(report.adopted, 'point')} on disk; they are "
+                "as it left them (Undo brings yours back)."
             )
         if words:
             self._session.tell(" ".join(words), "warning")

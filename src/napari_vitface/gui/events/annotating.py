@@ -17,6 +17,7 @@ from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import EventEdit, Events, Interval, checked_label, make_edit
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.events.event_editing import EventEditing, clock_of
+from napari_vitface.words import counted
 
 
 class Annotating(EventEditing):
@@ -168,8 +169,8 @@ class Annotating(EventEditing):
             if late:
                 raise VitFaceError(
                     f"{path} has an event of {late[0].label} up to frame {late[0].offset}, but "
-                    f"{opened.path.name} has {end} frames: is it of another video, or in another "
-                    "unit?"
+                    f"{opened.path.name} has {counted(end, 'frame')}: is it of another video, or "
+                    "in another unit?"
                 )
 
         if not self._try(work):

@@ -21,6 +21,7 @@ from napari_vitface.gui.events.lanes import Hit, IntervalLanes
 from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
 from napari_vitface.gui.trajectories.panel import TimeView
 from napari_vitface.gui.trajectories.pg import pg
+from napari_vitface.words import counted
 
 #: Pixels beside the line of the slider in which a press grabs it.
 _GRAB = 5
@@ -352,8 +353,7 @@ def _words(interval: Interval) -> str:
         return f"{interval.label}: frame {interval.onset}, a point event"
     frames = interval.offset - interval.onset
     last = interval.offset - 1
-    noun = "frame" if frames == 1 else "frames"
-    return f"{interval.label}: frames {interval.onset} to {last} ({frames} {noun})"
+    return f"{interval.label}: frames {interval.onset} to {last} ({counted(frames, 'frame')})"
 
 
 def _short(name: str) -> str:

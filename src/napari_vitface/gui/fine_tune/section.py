@@ -32,8 +32,8 @@ from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel, actio
 from napari_vitface.gui.fine_tune.verdict_panel import Verdict
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.words import counted
 
 
 class FineTuneSection(Section):
@@ -199,7 +199,7 @@ class FineTuneSection(Section):
         match run.status:
             case "":
                 frames = len(self._fine_tune.plan.labels)
-                return count(frames, "frame") if frames else ""
+                return counted(frames, "frame") if frames else ""
             case "running" if run.steps:
                 return f"{100 * run.step // run.steps} %"
             case "starting" | "running":
@@ -226,7 +226,7 @@ class FineTuneSection(Section):
         words = "Fine-tune again" if again else "Fine-tune"
         if self.unfinished.offers:
             words = "Begin anew"
-        frames = count(len(plan.labels), "frame")
+        frames = counted(len(plan.labels), "frame")
         self.start_button.setText(f"{words} on {frames}" if ready else "Fine-tune")
         set_look(self.start_button, "" if self.unfinished.offers or again else "primary")
 

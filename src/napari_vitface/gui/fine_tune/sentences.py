@@ -10,13 +10,14 @@ from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.planner import Plan
 from napari_vitface.gui.fine_tune.training_run import TRAINING, TrainingRun
 from napari_vitface.gui.job_run import STARTING
-from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.style import duration
 from napari_vitface.jobs.outputs import why_not_kept
 from napari_vitface.jobs.results.evaluation import Comparison, Confidence
 from napari_vitface.jobs.results.training import TrainResult
 from napari_vitface.pose.bootstrap import Gain
 from napari_vitface.pose.metrics import Figures
 from napari_vitface.settings.training import SCRATCH, TIMM, timm_start
+from napari_vitface.words import counted
 
 #: Frames that are proposed to who has too few.
 _ADVISED = 20
@@ -57,9 +58,9 @@ def waiting_words(plan: Plan) -> str:
             verb = "is" if len(plan.labels) == 1 else "are"
             more = plan.missing
             return (
-                f"{count(len(plan.labels), 'frame')} {verb} labelled: {count(more, 'more frame')} "
-                f"{'is' if more == 1 else 'are'} needed, better {_ADVISED} in all, of different "
-                "poses."
+                f"{counted(len(plan.labels), 'frame')} {verb} labelled: "
+                f"{counted(more, 'more frame')} {'is' if more == 1 else 'are'} needed, better "
+                f"{_ADVISED} in all, of different poses."
             )
     return ""
 
@@ -72,15 +73,16 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
     start = start_name(options.start or model)
     if result is None:
         return (
-            f"You have {count(len(labels), 'labelled frame')} ({count(labels.points, 'point')}) "
-            f"{of}. Most are trained on, starting from {start}; the others are held out "
-            f"({_how_held(options.val)}) and tell how much better it got."
+            f"You have {counted(len(labels), 'labelled frame')} "
+            f"({counted(labels.points, 'point')}) {of}. Most are trained on, starting from "
+            f"{start}; the others are held out ({_how_held(options.val)}) and tell how much better "
+            "it got."
         )
     training, held = sum(result.training.values()), sum(result.held_out.values())
     lines = [
-        f"Trains on {training} of your {count(len(labels), 'labelled frame')} "
-        f"({count(result.points, 'point')}) {of}, starting from {start}.",
-        f"{count(held, 'frame').capitalize()} {'is' if held == 1 else 'are'} held out "
+        f"Trains on {training} of your {counted(len(labels), 'labelled frame')} "
+        f"({counted(result.points, 'point')}) {of}, starting from {start}.",
+        f"{counted(held, 'frame').capitalize()} {'is' if held == 1 else 'are'} held out "
         f"({_how_held(options.val)}) and tell how much better it got.",
     ]
     if result.seen:
@@ -100,7 +102,7 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
     if cropped:
         lines.append("It looks at the part of the frames that you cut out under Predict.")
     way = "Quick (the head alone)" if options.trains_head_only else "Full (the whole network)"
-    lines.append(f"{way}: {count(result.steps, 'step')}, {_rough_time(result.seconds)}.")
+    lines.append(f"{way}: {counted(result.steps, 'step')}, {_rough_time(result.seconds)}.")
     return "\n".join(lines)
 
 
@@ -165,7 +167,7 @@ def run_words(run: TrainingRun) -> str:
     settings = run.settings
     if settings is None:
         return ""
-    frames = count(settings.frames.training, "frame")
+    frames = counted(settings.frames.training, "frame")
     start = start_name(settings.init)
     device = settings.device.upper()
     return f"{run.name}, from {start}, on {frames}; computed on {device} in {settings.precision}."
@@ -233,8 +235,8 @@ def verdict_words(result: TrainResult) -> str:
     known = verdict is not None
     shown = verdict if verdict is not None else result.against_mean_pose
     lines = [
-        f"Judged on {count(frames, 'frame')} that it was not trained on "
-        f"({count(after.points, 'point')})."
+        f"Judged on {counted(frames, 'frame')} that it was not trained on "
+        f"({counted(after.points, 'point')})."
     ]
     if shown.interval is not None and shown.gain is not None:
         low, high = shown.interval
@@ -259,7 +261,7 @@ def verdict_words(result: TrainResult) -> str:
         )
     if shown.interval is None:
         lines.append("Label more frames, so that more can be held out.")
-    steps = f"{result.steps} of {result.steps_planned} steps"
+    steps = f"{result.steps} of {counted(result.steps_planned, 'step')}"
     if result.kept_step == 0 and result.steps:
         lines.append("No step made it better, so it has the weights that it started with.")
     if result.stopped == "no longer better":

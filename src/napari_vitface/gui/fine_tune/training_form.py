@@ -23,6 +23,7 @@ from napari_vitface.gui.settings_widgets import (
 from napari_vitface.settings.computing import PRECISIONS
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import SCRATCH, TIMM, TrainingSettings
+from napari_vitface.words import counted
 
 _QUICK, _FULL = "quick", "full"
 _IN_USE, _FILE = "", "file"
@@ -142,7 +143,7 @@ class FineTuneForm(QWidget):
         parts = ["quick" if options.trains_head_only else "full"]
         parts.append(f"from {start_name(options.start or model)}")
         if options.steps:
-            parts.append(f"{options.steps} steps")
+            parts.append(f"{counted(options.steps, 'step')}")
         if options.val != _TIME:
             parts.append("other frames held out")
         # What follows Predict is said there.

@@ -13,6 +13,7 @@ from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import device_box, offer_devices, precision_box
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.words import counted
 
 
 class PredictOptionsForm(QWidget):
@@ -95,7 +96,7 @@ class PredictOptionsForm(QWidget):
         if opened is None:
             return "all frames"
         everything = self.frame_count == len(opened.video)
-        parts = ["all frames" if everything else f"{self.frame_count} frames"]
+        parts = ["all frames" if everything else f"{counted(self.frame_count, 'frame')}"]
         if self.device.value != "auto":
             parts.append(str(self.device.value))
         if self.precision.value != "auto":

@@ -13,6 +13,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.jobs.outputs import FILTERED, output_path
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.words import counted
 
 
 def read_predictions(
@@ -98,8 +99,8 @@ def other_models(video: Path, folder: Path, own: Path | None) -> list[Path]:
 def _require_length(poses: PoseTable, path: Path, frames: int) -> None:
     if len(poses.frames) and poses.frames[-1] >= frames:
         raise LabelError(
-            f"{path.name} goes up to frame {poses.frames[-1]}, but the video has {frames} frames: "
-            "it is of another video."
+            f"{path.name} goes up to frame {poses.frames[-1]}, but the video has "
+            f"{counted(frames, 'frame')}: it is of another video."
         )
 
 

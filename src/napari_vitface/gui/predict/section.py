@@ -30,10 +30,10 @@ from napari_vitface.gui.predict.picture_part import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.table import PointState
+from napari_vitface.words import counted
 
 _ANOTHER_FILE = "Model file…"
 _PREDICTIONS = "Open predictions…"
@@ -288,7 +288,7 @@ class PredictSection(Section):
         # The points on screen may be those of another part of the picture.
         moved = run is not None and run.crop != opened.crop
         set_look(self.predict_button, "" if finished and not moved else "primary")
-        frames = count(self.form.frame_count, "frame")
+        frames = counted(self.form.frame_count, "frame")
         if active:
             self.hint.setText("")
             self.predict_button.setText("Predict")
@@ -303,7 +303,7 @@ class PredictSection(Section):
             same = self.form.frame_count == predicted
             self.predict_button.setText("Predict again" if same else f"Predict {frames}")
             self.predict_button.setToolTip(f"Replaces {opened.saved.name}")
-            total = count(len(opened.video), "frame")
+            total = counted(len(opened.video), "frame")
             self.status = "done" if finished else f"{predicted} of {total}"
         else:
             with_model = f" with {self._session.model_name}" if opened.source else ""
@@ -382,7 +382,7 @@ def result_line(result: PredictResult, video: Path) -> str:
     text = f"Saved {_listed([path.name for path in paths])} {where}."
     speed = result.frames_per_second
     if speed:
-        text += f" {speed:.3g} frames a second."
+        text += f" {counted(speed, 'frame')} a second."
     return text
 
 

@@ -36,9 +36,10 @@ from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
-from napari_vitface.gui.style import count, plot_colours, style_sheet
+from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.trajectories.toolbar import STYLE
 from napari_vitface.gui.workbench import Workbench, open_session_of
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -371,13 +372,13 @@ class FramesDock(DockedWidget):
             self.about.setText("")
             return
         result = comparison.result
-        of = f" of {len(result.videos)} videos" if len(result.videos) > 1 else ""
-        words = [f"{count(len(result.frames), 'frame')}{of} compared by {result.title}"]
+        of = f" of {counted(len(result.videos), 'video')}" if len(result.videos) > 1 else ""
+        words = [f"{counted(len(result.frames), 'frame')}{of} compared by {result.title}"]
         if comparison.selected.any():
             words.append(f"{int(comparison.selected.sum())} selected")
         face = comparison.face
         if face is not None:
-            against = f" against {face.outside} others" if face.outside else ""
+            against = f" against {counted(face.outside, 'other')}" if face.outside else ""
             words.append(f"mean face of {comparison.face_name} ({face.inside} averaged{against})")
         self.about.setText("; ".join(words) + ".")
 

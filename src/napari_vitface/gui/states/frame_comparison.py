@@ -29,6 +29,7 @@ from napari_vitface.jobs.results.states import (
     MeanFaceResult,
 )
 from napari_vitface.settings.features import FEATURES, FeatureKind
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.events.annotating import Annotating
@@ -231,7 +232,7 @@ class FrameComparison:
         self.selected = chosen
         self.selection_changed.emit()
         if chosen.any():
-            self._average(chosen, f"{int(chosen.sum())} frames")
+            self._average(chosen, f"{counted(int(chosen.sum()), 'frame')}")
         else:
             self._give_face(None)
 

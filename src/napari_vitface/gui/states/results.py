@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.cli.states.figures import scores_cells
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.states.classifying import Told
@@ -47,9 +48,9 @@ class Judgement(QWidget):
         if trained is None:
             return
         self.about.setText(
-            f"{Path(trained.model).name}: {trained.trials} trials, {trained.columns} numbers a "
-            f"frame. {'Balanced accuracy' if trained.states else 'Correlation r'} on what was "
-            "left out:"
+            f"{Path(trained.model).name}: {counted(trained.trials, 'trial')}, "
+            f"{counted(trained.columns, 'number')} a frame. "
+            f"{'Balanced accuracy' if trained.states else 'Correlation r'} on what was left out:"
         )
         self.table.setText(table_of(figures_of(trained.evaluation)))
         self.words.say("\n".join(trained.evaluation.sentences), "info")
@@ -97,7 +98,7 @@ def told_words(told: Told) -> str:
     """What a classifier says of a video, in a sentence for each of its trials."""
     words = [_trial_words(trial) for trial in told.trials[:_MOST]]
     if len(told.trials) > _MOST:
-        words.append(f"… and {len(told.trials) - _MOST} trials more.")
+        words.append(f"… and {counted(len(told.trials) - _MOST, 'trial')} more.")
     unlike = max(trial.unlike for trial in told.trials)
     if unlike > 0.05:
         most = "" if len(told.trials) == 1 else "up to "
@@ -112,4 +113,4 @@ def _trial_words(trial: TrialStates) -> str:
         order = sorted(trial.probabilities.items(), key=lambda item: -item[1])
         said = ", ".join(f"{name}: {100 * share:.0f} %" for name, share in order)
     at = "" if trial.onset is None else f"at frame {trial.onset} "
-    return f"{at}{said} ({trial.frames} frames of the window)."
+    return f"{at}{said} ({counted(trial.frames, 'frame')} of the window)."

@@ -27,10 +27,10 @@ from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
 from napari_vitface.gui.states.told_table import ToldTable
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
-from napari_vitface.gui.style import count
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.jobs.results.classifying import ReportStatesResult
+from napari_vitface.words import counted
 
 _BEGIN = (
     "Open a table of trials (one video a row, with its animal and what was done), or draw events "
@@ -249,7 +249,7 @@ class StatesSection(Section):
         self.videos.clear()
         if trials is not None:
             shown = list(dict.fromkeys(trial.video for trial in trials.trials))
-            self.videos.addItem(f"Show one of {count(len(shown), 'video')}", None)
+            self.videos.addItem(f"Show one of {counted(len(shown), 'video')}", None)
             for video in shown:
                 self.videos.addItem(video.name, video)
         self.refresh()
@@ -305,8 +305,8 @@ class StatesSection(Section):
         if trials is None:
             return ""
         animals = {trial.animal for trial in trials.trials} - {""}
-        of = f" of {count(len(animals), 'animal')}" if animals else ", no animal named"
-        return f"{trials.path.name}: {count(len(trials), 'trial')}{of}"
+        of = f" of {counted(len(animals), 'animal')}" if animals else ", no animal named"
+        return f"{trials.path.name}: {counted(len(trials), 'trial')}{of}"
 
     def _picture_words(self) -> str:
         return " ".join(filter(None, (self._crop_words(), self._poses_words())))

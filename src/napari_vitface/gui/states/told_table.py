@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.numbers_table import NumbersTable
 from napari_vitface.gui.section import WrappedLabel, row_of
-from napari_vitface.gui.style import count
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
+from napari_vitface.words import counted
 
 #: Rows that are seen without scrolling, at most.
 _MOST = 8
@@ -72,12 +72,12 @@ class ToldTable(QWidget):
         self.table.setFixedHeight(shown)
         self.table.fit_first(_NARROWEST)
         done = len(set(said))
-        words = f"{count(done, 'video')} by {Path(told.model).name}; tables beside them."
+        words = f"{counted(done, 'video')} by {Path(told.model).name}; tables beside them."
         if failed:
-            words += f" {count(len(failed), 'video')} failed: point at it to see why."
+            words += f" {counted(len(failed), 'video')} failed: point at it to see why."
         if (left := asked - done - len(failed)) > 0:
             was = "was" if left == 1 else "were"
-            words += f" {left} of {count(asked, 'video')} {was} not reached."
+            words += f" {left} of {counted(asked, 'video')} {was} not reached."
         self.about.setText(
             words + " unlike: share of the frames that are unlike anything seen in training."
         )

@@ -20,7 +20,6 @@ from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.setting_rows import SettingRows
-from napari_vitface.gui.style import count
 from napari_vitface.gui.traces.files_form import TraceFilesForm
 from napari_vitface.gui.traces.measured import Measured
 from napari_vitface.gui.video_list.dock import open_video_list
@@ -29,6 +28,7 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.traces import DEFAULT, EYE, TRACES
+from napari_vitface.words import counted
 
 _HINT = "Open a video to measure motion, the pupil and movements of the face over time."
 _NAMES = (EYE, "whisker pad", "nose", "mouth", "paws")
@@ -210,7 +210,7 @@ class TracesSection(Section):
         say_end(self.note, run)
         measured = measuring.measured
         self.told.setText(
-            f"{measured.path.name}: {count(len(measured.names), 'trace')}" if measured else ""
+            f"{measured.path.name}: {counted(len(measured.names), 'trace')}" if measured else ""
         )
         self.plot_button.setVisible(measured is not None)
         self.pupil.setVisible(measured is not None and bool(measured.pupil))
@@ -243,7 +243,7 @@ class TracesSection(Section):
         if run is not None and run.active:
             return "measuring"
         measured = self._measuring.measured
-        return count(len(measured.names), "trace") if measured is not None else ""
+        return counted(len(measured.names), "trace") if measured is not None else ""
 
     def _offer_components(self) -> None:
         """Offer the components that the table on screen has."""

@@ -9,10 +9,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QInputDialog, QLabel, QWidget
 
 from napari_vitface.gui.section import set_role
-from napari_vitface.gui.style import count
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.kinds import Settings, cluster_words
 from napari_vitface.gui.video_list.queue import VideoQueue
+from napari_vitface.words import counted
 
 _HERE = "this computer, one by one"
 _SCHEDULER = "a Dask scheduler…"
@@ -105,7 +105,7 @@ class ClusterLine(QLabel):
         parts = [work.doing + " …"] if work.doing else []
         if work.workers:
             known = [each.frames_per_second for each in work.workers if each.frames_per_second]
-            parts.append(count(len(work.workers), "worker"))
+            parts.append(counted(len(work.workers), "worker"))
             if known:
                 parts.append(f"{sum(known):.3g} frames/s")
         said = "  ·  ".join(map(html.escape, parts))

@@ -20,8 +20,9 @@ from superqt import QElidingLabel
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, row_of
 from napari_vitface.gui.session import Session
-from napari_vitface.gui.style import count, style_sheet
+from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.video_search import videos_in
+from napari_vitface.words import counted
 
 #: Milliseconds after the last key before the folder is looked through.
 _PAUSE = 250
@@ -118,8 +119,8 @@ class FolderDialog(QDialog):
         elif not videos:
             self.outcome.setText("No video has such a name.")
         else:
-            self.add_button.setText(f"Add {count(len(videos), 'video')}")
+            self.add_button.setText(f"Add {counted(len(videos), 'video')}")
             assert self.folder is not None
             names = [path.relative_to(self.folder).as_posix() for path in videos]
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-            self.outcome.setText(f"{count(len(videos), 'video')}: {shown}")
+            self.outcome.setText(f"{counted(len(videos), 'video')}: {shown}")

@@ -15,6 +15,7 @@ from napari_vitface.jobs.outputs import NAME, Outputs, model_stem, output_place,
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.option import Value
 from napari_vitface.settings.traces import TRACES
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
@@ -178,7 +179,7 @@ def _words(settings: Settings) -> str:
 def cluster_words(cluster: str) -> str:
     """Where a job runs, in a few words; empty for this napari's own engine."""
     if found := re.fullmatch(r"local:(\d+)", cluster):
-        return f"{found[1]} processes"
+        return counted(int(found[1]), "process", "processes")
     return Path(cluster).name if cluster.endswith((".yaml", ".yml")) else cluster
 
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from napari_vitface.gui.style import count, duration
+from napari_vitface.gui.style import duration
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.queue import VideoQueue
+from napari_vitface.words import counted
 
 _ENDED = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 
@@ -59,8 +60,8 @@ def start_words(queue: VideoQueue, waiting: int, *, on_cluster: bool) -> tuple[s
     if queue.going:
         return "Stop", "What is done is kept; Go on goes on from there"
     if queue.interrupted:
-        return f"Go on with {count(waiting, 'video')}", "Each goes on from where it was"
-    what = f"{queue.kind.title} {count(waiting, 'video')}" if waiting else queue.kind.title
+        return f"Go on with {counted(waiting, 'video')}", "Each goes on from where it was"
+    what = f"{queue.kind.title} {counted(waiting, 'video')}" if waiting else queue.kind.title
     if on_cluster:
         return what, "On the cluster; it goes on when napari is closed"
     return what, "One after the other, in this order"
@@ -72,7 +73,7 @@ def list_words(queue: VideoQueue) -> str:
     if not items:
         return ""
     done, failed = len(items.having(State.DONE)), len(items.having(State.FAILED))
-    parts = [f"{done} of {count(len(items), 'video')} done"]
+    parts = [f"{done} of {counted(len(items), 'video')} done"]
     if failed:
         parts.append(f"{failed} failed")
     if queue.running is not None:

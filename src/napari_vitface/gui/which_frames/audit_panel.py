@@ -8,13 +8,13 @@ from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.auditing.findings import PROBABLY
 from napari_vitface.jobs.auditing.judged_labels import FEWEST_FRAMES
 from napari_vitface.jobs.events import LabelDoubted
+from napari_vitface.words import counted
 
 _WHAT_IT_DOES = (
     "Trains small models on parts of the labels and compares every label with one that never saw "
@@ -77,7 +77,7 @@ class AuditPanel(QWidget):
         enough = frames >= FEWEST_FRAMES
         self.button.setEnabled(enough)
         self.button.setText(
-            f"Check {count(frames, 'labelled frame')}" if enough else "Check labels"
+            f"Check {counted(frames, 'labelled frame')}" if enough else "Check labels"
         )
         if opened is None:
             self.hint.setText("Waits for a video.")

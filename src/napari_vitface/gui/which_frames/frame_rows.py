@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.section import WrappedLabel, set_property, set_role
-from napari_vitface.gui.style import count
+from napari_vitface.words import counted
 
 #: Rows shown before the user asks for all.
 SHOWN = 8
@@ -117,5 +117,5 @@ class FrameRows(QWidget):
         hidden = 0 if self._all else max(0, len(self.rows) - SHOWN)
         for place, row in enumerate(self.rows):
             row.setVisible(self._all or place < SHOWN)
-        self.more_button.setText(f"Show {count(hidden, 'more frame')}")
+        self.more_button.setText(f"Show {counted(hidden, 'more frame')}")
         self.more_button.setVisible(hidden > 0)

@@ -17,9 +17,9 @@ from qtpy.QtWidgets import (
 from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
-from napari_vitface.gui.style import count
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.words import counted
 
 _WHAT_IT_DOES = (
     "Finds frames where the model is unsure, jumps or contradicts itself, and that differ from "
@@ -107,4 +107,4 @@ class SuggestPanel(QWidget):
             row.note.setText("✓ labelled" if labelled else "")
             row.set_current(session.current is not None and suggestion.frame == session.frame)
         self.found.setVisible(bool(self._shown))
-        self.found.setText(f"{count(len(self._shown), 'frame')}, {done} labelled")
+        self.found.setText(f"{counted(len(self._shown), 'frame')}, {done} labelled")

@@ -15,6 +15,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.labelled_images import Labels, frame_number
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.label_reading import read_labels
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.model.preprocessing import Preprocessing
@@ -54,7 +55,7 @@ class AuditedLabels:
         if len(self) < FEWEST_FRAMES:
             count = len(self)
             raise LabelError(
-                f"Only {count} {'frame is' if count == 1 else 'frames are'} labelled; labels are "
+                f"Only {counted(count, 'frame is', 'frames are')} labelled; labels are "
                 f"compared with each other, which takes at least {FEWEST_FRAMES} frames."
             )
 

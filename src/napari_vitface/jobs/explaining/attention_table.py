@@ -28,6 +28,7 @@ from napari_vitface.settings.attention import DEFAULT, choose, settable
 from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import parted, takes
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.attention.maps import AttentionMaps
@@ -296,8 +297,8 @@ def _sentences(keypoints: Sequence[KeypointAttention], how: AttentionMethod) -> 
     even = [each for each in keypoints if each.tracked and each.looks_even > each.tracked / 2]
     if even:
         yield (
-            f"The maps of {len(even)} of {len(keypoints)} keypoints are spread so evenly that they "
-            f"say nothing about where the network looks{how.if_even}."
+            f"The maps of {len(even)} of {counted(len(keypoints), 'keypoint')} are spread so "
+            f"evenly that they say nothing about where the network looks{how.if_even}."
         )
 
 

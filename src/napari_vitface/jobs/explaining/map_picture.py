@@ -13,6 +13,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import describe
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.network_layers import name_layers
+from napari_vitface.words import counted
 
 #: Dark to bright in even steps of lightness, after matplotlib's "inferno" (CC0).
 _COLOURS = np.array(
@@ -99,7 +100,7 @@ def describe_settings(settings: MapSettings, layers: bool = True) -> str:
     """One line that says exactly what an attention map shows."""
     text = describe(settings, layers="" if layers else "each layer")
     if settings.get("averaged"):
-        text += f", mean over {settings['averaged']} frames"
+        text += f", mean over {counted(settings['averaged'], 'frame')}"
     return f"{text}; model {settings['model']}"
 
 

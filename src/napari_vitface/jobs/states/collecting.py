@@ -17,6 +17,7 @@ from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.frame_features import Look, Seen, Window, compute_frames
 from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.settings.features import FEATURES, FeatureKind
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Layout, Material
@@ -131,8 +132,8 @@ def collect(
     yield Progress(total, total, None, "Computing features")
     if read:
         yield Notice(
-            f"Features of {read} of {total} trials were read from the files of `states features` "
-            "beside their videos, and not computed again."
+            f"Features of {read} of {counted(total, 'trial')} were read from the files of `states "
+            "features` beside their videos, and not computed again."
         )
     kept = len(chosen.kinds)
     return Collected(
@@ -187,8 +188,8 @@ def _kept(extractor: Extractor, frames: NDArray[np.int64], trials: int) -> NDArr
     if kept.nbytes * trials > _ROOM:
         raise VitFaceError(
             f"What enters the blocks that are trained would take {kept.nbytes * trials / 2**30:.0f}"
-            f" GB of memory, of {len(frames)} frames of each of {trials} trials; take fewer "
-            "(--frames-per-trial)."
+            f" GB of memory, of {counted(len(frames), 'frame')} of each of "
+            f"{counted(trials, 'trial')}; take fewer (--frames-per-trial)."
         )
     return kept
 

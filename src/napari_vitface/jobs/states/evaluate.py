@@ -69,8 +69,7 @@ def evaluate_states(
         yield Started(
             "evaluate_states", len(labelled.trials), settings=Settings(unit="trials", model=name)
         )
-        if labelled.left_out:
-            yield Notice(f"{labelled.left_out} trials with another {about.label} are left out.")
+        yield from labelled.left_out_notice(about.label)
         look = look_of(trained, Path(model), Computing(**settings))
         collected = yield from collect(labelled, look, about.window, shared)
     samples = collected.samples

@@ -29,6 +29,7 @@ from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FeatureKind, choose
 from napari_vitface.settings.option import takes
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Material
@@ -155,7 +156,7 @@ def features(
         if broken:
             count = sum(last - first + 1 for first, last in broken)
             yield Notice(
-                f"{count} {'frame' if count == 1 else 'frames'} of {source.path.name} have no "
+                f"{counted(count, 'frame')} of {source.path.name} have no "
                 f"features, for they or those before them could not be decoded: "
                 f"{name_runs(broken)}."
             )

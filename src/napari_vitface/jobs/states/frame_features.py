@@ -19,6 +19,7 @@ from napari_vitface.jobs.states.feature_files import stored
 from napari_vitface.jobs.states.material import Follow, material_of
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import FeatureKind
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
@@ -60,7 +61,8 @@ class Window:
         if start < 0 or stop > len(video):
             raise VideoError(
                 f"The window {start}:{stop} does not lie within {video.path.name}{where}, which "
-                f"has {len(video)} frames; choose another window, or leave the trial out."
+                f"has {counted(len(video), 'frame')}; choose another window, or leave the trial "
+                "out."
             )
         return cls(range(start, stop), range(max(0, start - min(stop - start, _MOST)), start))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.jobs.events import Notice
 from napari_vitface.settings.states import Unit
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.events.trials import Trial, Trials
@@ -35,6 +37,12 @@ class Labelled:
     states: tuple[str, ...]
     units: Mapping[Unit, NDArray[np.str_]]
     left_out: int
+
+    def left_out_notice(self, label: str) -> Iterator[Notice]:
+        """Says so, if trials have another value of the label."""
+        if self.left_out:
+            what = counted(self.left_out, "trial is", "trials are")
+            yield Notice(f"{what} left out, with another {label}.")
 
     @classmethod
     def of(

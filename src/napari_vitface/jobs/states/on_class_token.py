@@ -11,6 +11,7 @@ from napari_vitface.jobs.events import Event, Notice
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.frame_features import Look
 from napari_vitface.settings.states import ClassifierKind, StatesSettings
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.training.class_token import Start
@@ -40,8 +41,8 @@ def check(
             )
     if classifier.network:
         yield Notice(
-            f"Of each trial {chosen.frames_per_trial} frames, spread over the window, are "
-            "learned from and judged; frames by themselves, with no baseline."
+            f"Of each trial {counted(chosen.frames_per_trial, 'frame')}, spread over the window, "
+            "are learned from and judged; frames by themselves, with no baseline."
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_vitface.jobs.html_page import as_written, blank, escape, image, table, write_page
 from napari_vitface.states.scores import NumberScores, Scores, StateScores
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,10 +63,10 @@ def _how(about: About) -> str:
         for unit, names in about.groups.items()
     )
     return (
-        f"Label {about.label}; trials: {trials}; {groups}. {about.frames} frames were learned "
-        f"from, {about.columns} features each. All figures are of {about.evaluation.unit}s that "
-        "were left out, with baseline and calibration chosen without them; intervals are 95 % and "
-        f"draw whole {about.evaluation.trials.drawn}s."
+        f"Label {about.label}; trials: {trials}; {groups}. {counted(about.frames, 'frame')} were "
+        f"learned from, {counted(about.columns, 'feature')} each. All figures are of "
+        f"{about.evaluation.unit}s that were left out, with baseline and calibration chosen "
+        f"without them; intervals are 95 % and draw whole {about.evaluation.trials.drawn}s."
     )
 
 

@@ -35,6 +35,7 @@ from napari_vitface.settings.features import FeatureKind, choose
 from napari_vitface.settings.option import parted, takes
 from napari_vitface.settings.states import StatesSettings, find_classifier
 from napari_vitface.steps import Steps, told_as
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.states.evaluation import Evaluation
@@ -104,8 +105,7 @@ def train_states(
     labelled = Labelled.of(table, chosen.label, chosen.classes, graded=chosen.graded)
     with shared_or_own(resources) as shared:
         yield Started("train_states", len(labelled.trials), settings=Settings(unit="trials"))
-        if labelled.left_out:
-            yield Notice(f"{labelled.left_out} trials with another {chosen.label} are left out.")
+        yield from labelled.left_out_notice(chosen.label)
         checked = _without_features(labelled)
         unit = checked.group(chosen.group)
         for sentence in check_groups(checked, unit):
@@ -157,8 +157,8 @@ def train_states(
         if classifier.shuffles is not None and shuffles > classifier.shuffles:
             shuffles = classifier.shuffles
             yield Notice(
-                f"Labels are shuffled {shuffles} times and not {chosen.permutations}, for each "
-                "trains the network anew for each group left out: the least p is "
+                f"Labels are shuffled {counted(shuffles, 'time')} and not {chosen.permutations}, "
+                "for each trains the network anew for each group left out: the least p is "
                 f"{1 / (shuffles + 1):.2g}."
             )
         evaluation, judged = yield from _counted(

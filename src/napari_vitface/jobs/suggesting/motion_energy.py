@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.video import Video
@@ -51,7 +52,7 @@ class MotionEnergy:
         if len(table.frames) and table.frames[-1] >= len(video):
             raise VitFaceError(
                 f"{path} goes on to frame {table.frames[-1]}, but {video.path.name} has "
-                f"{len(video)} frames: it is of another video."
+                f"{counted(len(video), 'frame')}: it is of another video."
             )
         names = [table.names[at].removeprefix(_NAME) for at in columns]
         regions = tuple("" if name == WHOLE else name for name in names)

@@ -47,6 +47,7 @@ from napari_vitface.jobs.suggesting.motion_energy import MotionEnergy
 from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -181,8 +182,8 @@ def suggest(
         if not len(candidates.frames):
             raise VitFaceError(
                 f"{source.path.name} has no frame to suggest: {len(known.frames)} of its "
-                f"{len(source)} frames are labelled, and the others were not predicted or cannot "
-                "be decoded."
+                f"{counted(len(source), 'frame')} are labelled, and the others were not predicted "
+                "or cannot be decoded."
             )
         others = yield from known.features(source, view.preprocessing, network)
         chosen = _choose(candidates, seen, others, diagonal, names, count, gap)

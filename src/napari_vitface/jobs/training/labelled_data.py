@@ -17,6 +17,7 @@ from napari_vitface.jobs.events import Event, Notice, Progress
 from napari_vitface.model.metadata import held_out_frames
 from napari_vitface.pose.metrics import mean_pose
 from napari_vitface.project.white import set_white
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
@@ -158,9 +159,12 @@ def _about_images(broken: list[str], count: int) -> Iterator[Event]:
     if not broken:
         return
     if len(broken) == count:
-        raise LabelError(f"None of the {count} labelled images can be read; the first: {broken[0]}")
+        raise LabelError(
+            f"None of the {counted(count, 'labelled image')} can be read; the first: {broken[0]}"
+        )
     yield Notice(
-        f"{len(broken)} of the {count} labelled images cannot be read and {_are(broken)} left out: "
+        f"{len(broken)} of the {counted(count, 'labelled image')} cannot be read and "
+        f"{_are(broken)} left out: "
         f"{' '.join(broken[:_LISTED])}{' …' if len(broken) > _LISTED else ''}"
     )
 
@@ -169,14 +173,14 @@ def _about_outside(outside: list[str], cut: int) -> Iterator[Event]:
     if outside:
         more = ", …" if len(outside) > _LISTED else ""
         yield Notice(
-            f"{len(outside)} {'label lies' if len(outside) == 1 else 'labels lie'} outside of "
+            f"{counted(len(outside), 'label lies', 'labels lie')} outside of "
             f"{'its' if len(outside) == 1 else 'their'} image and {_are(outside)} left out; move "
             f"or delete {'it' if len(outside) == 1 else 'them'}: "
             f"{', '.join(outside[:_LISTED])}{more}."
         )
     if cut:
         yield Notice(
-            f"{cut} {'label lies' if cut == 1 else 'labels lie'} outside of the crop that the "
+            f"{counted(cut, 'label lies', 'labels lie')} outside of the crop that the "
             f"model looks at and {'is' if cut == 1 else 'are'} left out."
         )
 

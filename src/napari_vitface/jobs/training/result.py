@@ -16,6 +16,7 @@ from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.verdict import Judged, aligned, calibration_figures, compare
 from napari_vitface.pose.metrics import ErrorSummary, pixel_errors
 from napari_vitface.record import plain_data
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.model.metadata import Calibration, TrainingSummary
@@ -31,9 +32,9 @@ def conclude(
     files = setup.files
     if steps and not kept_step:
         yield Notice(
-            f"No step was better on the {len(setup.split.tuning)} frames that choose when to stop, "
-            f"so {files.name} has the weights that it started with. Label more frames, of poses "
-            "that the model gets wrong."
+            f"No step was better on the {counted(len(setup.split.tuning), 'frame')} that choose "
+            f"when to stop, so {files.name} has the weights that it started with. Label more "
+            "frames, of poses that the model gets wrong."
         )
     _round_as_stored(setup.network)
     judging, tuning = setup.split.judging, setup.split.tuning
@@ -160,10 +161,12 @@ def _save_model(setup: Setup, result: TrainResult, calibration: Calibration | No
 
     about = setup.about
     recordings = len({setup.videos[row] for row in setup.split.training})
-    what = f"{result.frames.training} labelled frames of {recordings} recording"
+    what = (
+        f"{counted(result.frames.training, 'labelled frame')} of {counted(recordings, 'recording')}"
+    )
     judged = {"after": result.after, "before": result.before, "mean_pose": result.mean_pose}
     training: TrainingSummary = {
-        "summary": f"{what}{'' if recordings == 1 else 's'}, starting from {about.init}",
+        "summary": f"{what}, starting from {about.init}",
         "started_from": about.init,
         "quick": setup.options.quick,
         "steps": result.steps,

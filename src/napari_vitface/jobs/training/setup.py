@@ -26,6 +26,7 @@ from napari_vitface.jobs.training.labelled_data import (
 from napari_vitface.jobs.training.run import RunFiles
 from napari_vitface.record import from_plain, plain_data
 from napari_vitface.settings.training import TrainingSettings, is_model
+from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     import torch
@@ -168,13 +169,13 @@ class Setup:
             )
         if left:
             yield Notice(
-                f"Not learnt, because labelled in none of the {len(rows)} frames trained on: "
-                f"{', '.join(left)}."
+                f"Not learnt, because labelled in none of the {counted(len(rows), 'frame')} "
+                f"trained on: {', '.join(left)}."
             )
         alone = [names[k] for k in used if not counts[k]]
         if alone:
             yield Notice(
-                f"Labelled in none of the {len(rows)} frames trained on, and kept as "
+                f"Labelled in none of the {counted(len(rows), 'frame')} trained on, and kept as "
                 f"{start.init} knows {'it' if len(alone) == 1 else 'them'}: {', '.join(alone)}."
             )
         few = [f"{names[k]} ({counts[k]})" for k in used if 0 < counts[k] < _FEW]
@@ -376,4 +377,6 @@ def _shape_of(data: Labelled, options: TrainingSettings) -> tuple[int, int]:
         except VideoError as error:
             problem = problem or error
     count = len(data.labels)
-    raise LabelError(f"None of the {count} labelled images can be read; the first: {problem}")
+    raise LabelError(
+        f"None of the {counted(count, 'labelled image')} can be read; the first: {problem}"
+    )

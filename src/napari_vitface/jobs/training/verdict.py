@@ -18,6 +18,7 @@ from napari_vitface.pose.metrics import (
     figures,
     pixel_errors,
 )
+from napari_vitface.words import counted
 
 
 @dataclass(frozen=True)
@@ -81,22 +82,19 @@ def sentence(gain: Gain, than: str) -> str:
     """A verdict in plain words."""
     if gain.gain is None or gain.before is None or gain.after is None:
         return f"There is no point by which it could be compared with {than}."
-    counted = (
-        f"on {gain.frames} {'frame' if gain.frames == 1 else 'frames'} kept apart "
-        f"({gain.points} {'point' if gain.points == 1 else 'points'})"
-    )
+    judged = f"on {counted(gain.frames, 'frame')} kept apart ({counted(gain.points, 'point')})"
     moved = f"the mean error is {_px(gain.after)} pixels, and that of {than} {_px(gain.before)}"
     if gain.interval is None:
         return (
-            f"{counted.capitalize()} {moved}. These are too few frames to tell a gain from chance; "
+            f"{judged.capitalize()} {moved}. These are too few frames to tell a gain from chance; "
             "label some more."
         )
     low, high = gain.interval
     span = f"(95 % interval of the gain {_px(low)} to {_px(high)} pixels)"
     if gain.better is None:
-        return f"{counted.capitalize()} {moved}: no more than chance could do {span}."
+        return f"{judged.capitalize()} {moved}: no more than chance could do {span}."
     word = "better" if gain.better else "worse"
-    return f"{counted.capitalize()} {moved}: {word} by more than chance {span}."
+    return f"{judged.capitalize()} {moved}: {word} by more than chance {span}."
 
 
 def _px(value: float) -> str:

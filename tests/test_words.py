@@ -1,0 +1,58 @@
+"""Numbers with their nouns, one and many, and that nobody writes them otherwise."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import napari_vitface
+from napari_vitface.words import counted
+
+#: What is counted in sentences for users.
+NOUNS = ("frame", "video", "point", "image", "trial", "keypoint", "edit", "recording")
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 frames"),
+        (1, "1 frame"),
+        (2, "2 frames"),
+        (12345, "12\N{NO-BREAK SPACE}345 frames"),
+        (1.0, "1 frame"),
+        (1.234, "1.23 frames"),
+    ],
+)
+def test_a_noun_goes_with_its_number(number: float, said: str) -> None:
+    assert counted(number, "frame") == said
+
+
+def test_a_plural_that_has_no_s() -> None:
+    assert counted(1, "trial is", "trials are") == "1 trial is"
+    assert counted(3, "trial is", "trials are") == "3 trials are"
+
+
+def test_no_text_counts_by_itself_what_may_be_one() -> None:
+    found = []
+    package = Path(napari_vitface.__file__).parent
+    for path in package.rglob("*.py"):
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(text, ast.JoinedStr):
+                place = path.relative_to(package)
+                found += [f"{place}: {words}" for words in _counts(text)]
+    assert found == []
+
+
+def _counts(text: ast.JoinedStr) -> Iterator[str]:
+    """Where a text writes a number and behind it a noun of several."""
+    for number, words in zip(text.values, text.values[1:], strict=False):
+        if isinstance(number, ast.FormattedValue) and isinstance(words, ast.Constant):
+            # Constants are written with their noun as they are, and rates in their own digits.
+            constant = isinstance(number.value, ast.Name) and number.value.id.isupper()
+            itself = constant or number.format_spec is not None
+            if not itself and re.match(rf" ({'|'.join(NOUNS)})s\b", words.value):
+                yield ast.unparse(text)

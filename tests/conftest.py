@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import select
@@ -9,7 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def other_programs() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a script with the Python that has the programs which our files are for.
+
+    They need many packages, so they may live in an environment of their own, whose Python is named
+    by ``VITFACE_INTEROP_PYTHON``. Where they are installed beside this package, no other is needed.
+    """
+    named = os.environ.get("VITFACE_INTEROP_PYTHON", "")
+    here = all(map(find_spec, ("movement", "sleap_io", "napari_deeplabcut")))
+    python = named if Path(named).is_file() else sys.executable if here else ""
+    if not python:
+        pytest.skip(
+            "no movement, sleap-io and napari-deeplabcut here; name their Python in "
+            "VITFACE_INTEROP_PYTHON"
+        )
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, *map(str, command)],
+            capture_output=True,
+            text=True,
+            timeout=1500,
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def call_readers(other_programs: Callable[..., Any]) -> Callable[[Path, Sequence[Any]], str]:
+    """Calls readers of a script there; see ``call_readers.py``. Gives what went wrong."""
+
+    def call(script: Path, calls: Sequence[tuple[str, Sequence[str], str]]) -> str:
+        caller = Path(__file__).with_name("call_readers.py")
+        return str(other_programs(caller, script, json.dumps(calls)).stderr)
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,11 @@
-"""Reads prediction files with other projects' own readers, in an environment that has them.
+"""Other projects' own readers of prediction files, for ``call_readers.py``.
 
-    python read_elsewhere.py [READER FILE OUTPUT.npz]...
-
-One process for all, because the programs take seconds to import; of a file that cannot be read,
-standard error says why, and it has no output. Else that is ``xy`` (frames, keypoints, 2) with NaN
-where there is no point, ``confidence`` (frames, keypoints), ``frames`` and ``names``, as the reader
-gives them. Knows nothing of napari-vitface.
+Each is given a file, and gives ``xy`` (frames, keypoints, 2) with NaN where there is no point,
+``confidence`` (frames, keypoints), ``frames`` and ``names``. Knows nothing of napari-vitface.
 """
 
 from __future__ import annotations
 
-import sys
-import traceback
 from typing import Any
 
 import numpy as np
@@ -97,10 +91,3 @@ READERS = {
     "sleap-io": read_sleap_io,
     "napari-deeplabcut": read_napari_deeplabcut,
 }
-
-if __name__ == "__main__":
-    for reader, source, output in zip(*[iter(sys.argv[1:])] * 3, strict=True):
-        try:
-            np.savez(output, **READERS[reader](source))
-        except Exception:
-            print(reader, source, traceback.format_exc(), file=sys.stderr)

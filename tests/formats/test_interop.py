@@ -1,17 +1,12 @@
-"""Prediction files in the hands of the programs that they are for.
+"""Prediction files in the hands of the programs that they are for; see `other_programs`.
 
-These need many packages, so they may live in an environment of their own, whose Python is named by
-``VITFACE_INTEROP_PYTHON``. With pandas 2 in it, as DeepLabCut has, that is tested too. Where they
-are installed beside this package, no other environment is needed.
+With pandas 2 among them, as DeepLabCut has, that is tested too.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,15 +22,7 @@ from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
-PROGRAMS = ("movement", "sleap_io", "napari_deeplabcut")
-NAMED = os.environ.get("VITFACE_INTEROP_PYTHON", "")
-HERE = sys.executable if all(map(find_spec, PROGRAMS)) else None
-PYTHON = NAMED if Path(NAMED).is_file() else HERE
-pytestmark = pytest.mark.skipif(
-    not PYTHON,
-    reason="no movement, sleap-io and napari-deeplabcut here; name their Python in "
-    "VITFACE_INTEROP_PYTHON",
-)
+pytestmark = pytest.mark.usefixtures("other_programs")
 
 #: What each program reads. sleap-io finds no frames in DeepLabCut's CSV files of predictions.
 PAIRS = [
@@ -68,29 +55,27 @@ TABLES = {
 
 
 @pytest.fixture(scope="session")
-def found_elsewhere(made_once: Callable[[str, Callable[[Path], Any]], Any]) -> Path:
+def found_elsewhere(
+    made_once: Callable[[str, Callable[[Path], Any]], Any], call_readers: Callable[..., str]
+) -> Path:
     """A folder of what each program found in each table."""
-    return made_once("found_elsewhere", _read_elsewhere)
 
+    def make(folder: Path) -> Path:
+        calls = []
+        for name, table in TABLES.items():
+            for suffix in (".h5", ".csv"):
+                path = folder / name / f"mouse_vitface_mouse-face{suffix}"
+                path.parent.mkdir(exist_ok=True)
+                write_poses(table, path, scorer="vitface_mouse-face")
+                for reader in (reader for reader, other in PAIRS if other == suffix):
+                    calls.append(
+                        (reader, [str(path)], str(folder / f"{name} {reader}{suffix}.npz"))
+                    )
+        script = Path(__file__).with_name("read_elsewhere.py")
+        (folder / "errors.txt").write_text(call_readers(script, calls), encoding="utf-8")
+        return folder
 
-def _read_elsewhere(folder: Path) -> Path:
-    arguments = []
-    for name, table in TABLES.items():
-        for suffix in (".h5", ".csv"):
-            path = folder / name / f"mouse_vitface_mouse-face{suffix}"
-            path.parent.mkdir(exist_ok=True)
-            write_poses(table, path, scorer="vitface_mouse-face")
-            for reader in (reader for reader, other in PAIRS if other == suffix):
-                arguments += [reader, str(path), str(folder / f"{name} {reader}{suffix}.npz")]
-    run = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("read_elsewhere.py")), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )
-    (folder / "errors.txt").write_text(run.stderr, encoding="utf-8")
-    return folder
+    return made_once("found_elsewhere", make)
 
 
 def found_in(folder: Path, name: str, reader: str, suffix: str) -> dict[str, np.ndarray]:
@@ -146,7 +131,11 @@ def elsewhere() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory, elsewhere: ModuleType) -> Path:
+def theirs(
+    tmp_path_factory: pytest.TempPathFactory,
+    elsewhere: ModuleType,
+    other_programs: Callable[..., Any],
+) -> Path:
     """A folder with the files of the other programs, and what they found in ours."""
     pytest.importorskip("sleap_io")
     folder = tmp_path_factory.mktemp("theirs")
@@ -158,12 +147,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory, elsewhere: ModuleType) -> P
         path = folder / f"ours.{ending}"
         with PoseWriter(path, heading=heading, to=FORMATS[name]) as writer:
             writer.append(range(elsewhere.FRAMES), *elsewhere.points())
-    run = subprocess.run(
-        [str(PYTHON), str(Path(__file__).with_name("write_elsewhere.py")), str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=1500,
-    )
+    run = other_programs(Path(__file__).with_name("write_elsewhere.py"), folder)
     assert run.returncode == 0, run.stderr
     return folder
 

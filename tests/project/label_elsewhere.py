@@ -1,16 +1,12 @@
-"""Reads labels with another project's own reader, in an environment that has it.
+"""Other projects' own readers of labels, for ``call_readers.py``.
 
-    python label_elsewhere.py FOLDER SCORER [READER OUTPUT.npz]...
-
-Writes ``xy`` (images, keypoints, 2) with NaN where there is no point, ``images`` (names of files)
-and ``names``, as the reader gives them. ``move`` reads with napari-deeplabcut, moves every point by
-(10, 20) and writes with napari-deeplabcut. Knows nothing of napari-vitface.
+Each is given a folder and the scorer, and gives ``xy`` (images, keypoints, 2) with NaN where there
+is no point, ``images`` (names of files) and ``names``. ``move`` reads with napari-deeplabcut, moves
+every point by (10, 20) and writes with napari-deeplabcut. Knows nothing of napari-vitface.
 """
 
 from __future__ import annotations
 
-import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +15,11 @@ import numpy as np
 Result = dict[str, Any]
 
 
-def read_pandas(folder: Path, scorer: str, suffix: str = ".h5") -> Result:
+def read_pandas(folder: str, scorer: str, suffix: str = ".h5") -> Result:
     """As DeepLabCut reads labels for training."""
     import pandas as pd
 
-    path = folder / f"CollectedData_{scorer}{suffix}"
+    path = Path(folder, f"CollectedData_{scorer}{suffix}")
     if suffix == ".h5":
         table = pd.read_hdf(path)
     else:
@@ -37,15 +33,15 @@ def read_pandas(folder: Path, scorer: str, suffix: str = ".h5") -> Result:
     }
 
 
-def read_pandas_csv(folder: Path, scorer: str) -> Result:
+def read_pandas_csv(folder: str, scorer: str) -> Result:
     return read_pandas(folder, scorer, ".csv")
 
 
-def read_visibility(folder: Path, scorer: str) -> Result:
+def read_visibility(folder: str, scorer: str) -> Result:
     """As Lightning Pose reads its tables."""
     import pandas as pd
 
-    table = pd.read_csv(folder / f"visibility_{scorer}.csv", header=[0, 1, 2], index_col=0)
+    table = pd.read_csv(Path(folder, f"visibility_{scorer}.csv"), header=[0, 1, 2], index_col=0)
     names = list(dict.fromkeys(table.columns.get_level_values("bodyparts")))
     parts = [table[scorer][name] for name in names]
     return {
@@ -56,18 +52,18 @@ def read_visibility(folder: Path, scorer: str) -> Result:
     }
 
 
-def read_movement(folder: Path, scorer: str) -> Result:
+def read_movement(folder: str, scorer: str) -> Result:
     from movement.io import load_poses
 
-    poses = load_poses.from_dlc_file(str(folder / f"CollectedData_{scorer}.h5"), fps=None)
+    poses = load_poses.from_dlc_file(str(Path(folder, f"CollectedData_{scorer}.h5")), fps=None)
     position = poses.position.transpose("time", "keypoints", "space", "individuals")
     return {"xy": position.values[..., 0], "names": list(poses.keypoints.values)}
 
 
-def read_sleap_io(folder: Path, scorer: str) -> Result:
+def read_sleap_io(folder: str, scorer: str) -> Result:
     import sleap_io
 
-    labels = sleap_io.load_file(str(folder / f"CollectedData_{scorer}.csv"))
+    labels = sleap_io.load_file(str(Path(folder, f"CollectedData_{scorer}.csv")))
     return {
         "xy": np.stack([frame.instances[0].numpy() for frame in labels]),
         "images": [Path(frame.video.filename[frame.frame_idx]).name for frame in labels],
@@ -75,16 +71,16 @@ def read_sleap_io(folder: Path, scorer: str) -> Result:
     }
 
 
-def layers(folder: Path) -> tuple[Any, dict[str, Any]]:
+def layers(folder: str) -> tuple[Any, dict[str, Any]]:
     """The points that dropping the folder into napari shows."""
     from napari_deeplabcut._reader import get_folder_parser
 
-    found = get_folder_parser(str(folder))(str(folder))
+    found = get_folder_parser(folder)(folder)
     ((data, attributes, _),) = [layer for layer in found if layer[2] == "points"]
     return data, attributes
 
 
-def read_napari_deeplabcut(folder: Path, scorer: str) -> Result:
+def read_napari_deeplabcut(folder: str, scorer: str) -> Result:
     data, attributes = layers(folder)
     labels = attributes["properties"]["label"]
     names = list(dict.fromkeys(labels))
@@ -95,7 +91,7 @@ def read_napari_deeplabcut(folder: Path, scorer: str) -> Result:
     return {"xy": xy, "images": [path.split("/")[-1] for path in paths], "names": names}
 
 
-def move_with_napari_deeplabcut(folder: Path, scorer: str) -> Result:
+def move_with_napari_deeplabcut(folder: str, scorer: str) -> Result:
     from napari_deeplabcut._writer import write_hdf_napari_dlc
 
     data, attributes = layers(folder)
@@ -112,12 +108,3 @@ READERS = {
     "napari-deeplabcut": read_napari_deeplabcut,
     "move": move_with_napari_deeplabcut,
 }
-
-if __name__ == "__main__":
-    _, folder, scorer, *rest = sys.argv
-    # In one process, because the programs take seconds to import; what fails has no output.
-    for reader, output in zip(rest[::2], rest[1::2], strict=True):
-        try:
-            np.savez(output, **READERS[reader](Path(folder), scorer))
-        except Exception:
-            print(reader, traceback.format_exc(), file=sys.stderr)

@@ -1,16 +1,8 @@
-"""Label files in the hands of the programs that they are for.
-
-As with prediction files, these programs live in the environment whose Python is named by
-``VITFACE_INTEROP_PYTHON``, with pandas 2 as DeepLabCut has it.
-"""
+"""Label files in the hands of the programs that they are for; see `other_programs`."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +16,7 @@ from napari_vitface.project.project import Project
 
 from .conftest import frame, place, said
 
-PROGRAMS = ("movement", "sleap_io", "napari_deeplabcut")
-NAMED = os.environ.get("VITFACE_INTEROP_PYTHON", "")
-HERE = sys.executable if all(map(find_spec, PROGRAMS)) else None
-PYTHON = NAMED if Path(NAMED).is_file() else HERE
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not PYTHON,
-        reason="no movement, sleap-io and napari-deeplabcut here; name their Python in "
-        "VITFACE_INTEROP_PYTHON",
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("other_programs")]
 
 KEYPOINTS = KeypointSet(("nose tip", "né, 鼠", "lip"), skeleton=(("nose tip", "lip"),))
 LABELS: dict[tuple[int, int], Point] = {
@@ -47,18 +28,23 @@ LABELS |= {(12, 1): NOT_VISIBLE, (40, 2): occluded(5, 6.5)}
 READERS = ("pandas h5", "pandas csv", "movement", "sleap-io", "napari-deeplabcut")
 
 
-def run_elsewhere(folder: Path, output: Path, *readers: str) -> None:
-    """Have programs read a folder of labels; what each found goes to ``<reader>.npz``."""
-    script = Path(__file__).with_name("label_elsewhere.py")
-    arguments = [word for reader in readers for word in (reader, str(output / f"{reader}.npz"))]
-    done = subprocess.run(
-        [str(PYTHON), str(script), str(folder), "Ann", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )
-    assert all((output / f"{reader}.npz").exists() for reader in readers), done.stderr
+Run = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def run_elsewhere(call_readers: Callable[..., str]) -> Run:
+    """Has programs read a folder of labels; what each found goes to ``<reader>.npz``."""
+
+    def run(folder: Path, output: Path, *readers: str) -> None:
+        outputs = [output / f"{reader}.npz" for reader in readers]
+        calls = [
+            (reader, [str(folder), "Ann"], str(path))
+            for reader, path in zip(readers, outputs, strict=True)
+        ]
+        errors = call_readers(Path(__file__).with_name("label_elsewhere.py"), calls)
+        assert all(path.exists() for path in outputs), errors
+
+    return run
 
 
 def make_folder(parent: Path) -> Path:
@@ -80,7 +66,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def found_elsewhere(made_once: Callable[[str, Callable[[Path], Any]], Any]) -> Path:
+def found_elsewhere(
+    made_once: Callable[[str, Callable[[Path], Any]], Any], run_elsewhere: Run
+) -> Path:
     """A folder of what all readers found."""
 
     def make(output: Path) -> Path:
@@ -119,7 +107,9 @@ def test_occluded_points_are_read_as_lightning_pose_reads_them(found_elsewhere: 
     assert found["xy"][1, 2].tolist() == [5, 6.5]
 
 
-def test_what_napari_deeplabcut_changes_is_merged(folder: Path, tmp_path: Path) -> None:
+def test_what_napari_deeplabcut_changes_is_merged(
+    folder: Path, tmp_path: Path, run_elsewhere: Run
+) -> None:
     project = Project.open(folder)
     document = project.document("mouse 1", frame)
     place(document, (50, 0, labelled(3, 4)))
@@ -142,7 +132,9 @@ def test_what_napari_deeplabcut_changes_is_merged(folder: Path, tmp_path: Path) 
     again.close()
 
 
-def test_a_table_that_pandas_2_wrote_is_read(folder: Path, tmp_path: Path) -> None:
+def test_a_table_that_pandas_2_wrote_is_read(
+    folder: Path, tmp_path: Path, run_elsewhere: Run
+) -> None:
     run_elsewhere(folder, tmp_path, "move")
     document = Project.open(folder).document("mouse 1")
     assert document.problems == ()

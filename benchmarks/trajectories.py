@@ -25,7 +25,7 @@ from benchmarks._display import can_open_windows
 from benchmarks.slider import noise_video
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesPanel
     from napari_vitface.gui.workbench import Workbench
 
 
@@ -68,7 +68,7 @@ def run(long: int = LONG, rounds: int = _ROUNDS) -> list[Row]:
 
 
 def _steps(
-    session: Workbench, dock: TrajectoriesDock, length: int, rounds: int
+    session: Workbench, dock: TrajectoriesPanel, length: int, rounds: int
 ) -> tuple[list[float], list[float]]:
     """Seconds a step in each round, with the dock closed and open."""
     from qtpy.QtWidgets import QApplication
@@ -95,7 +95,7 @@ def _steps(
     return seconds
 
 
-def _redraw(dock: TrajectoriesDock, length: int, span: int, rounds: int) -> float:
+def _redraw(dock: TrajectoriesPanel, length: int, span: int, rounds: int) -> float:
     """Seconds for bringing other frames into view and drawing them: x, y, speed, confidence."""
     from qtpy.QtWidgets import QApplication
 
@@ -117,7 +117,7 @@ def _redraw(dock: TrajectoriesDock, length: int, span: int, rounds: int) -> floa
 
 
 @contextmanager
-def _dock(length: int) -> Iterator[tuple[Workbench, TrajectoriesDock, float]]:
+def _dock(length: int) -> Iterator[tuple[Workbench, TrajectoriesPanel, float]]:
     """The dock on a video of `length` frames, and the longest pause while its poses were read in.
 
     Poses wander, so that every level of zoom has something to draw, and a tenth of them is absent.
@@ -132,8 +132,8 @@ def _dock(length: int) -> Iterator[tuple[Workbench, TrajectoriesDock, float]]:
     viewer = napari.Viewer(show=True)
     try:
         session = open_dock(viewer).session
-        dock = open_trajectories(viewer)
-        holder = dock.parent()
+        below = open_trajectories(viewer)
+        holder, dock = below.parent(), below.panel
         assert isinstance(holder, QDockWidget)
         holder.setFloating(True)
         holder.resize(1200, 400)

@@ -145,7 +145,7 @@ def states() -> None:
         section.responses_button.click()
         wait(300, lambda: not classifying.runner.active)
         take(viewer, "responses")
-        open_trajectories(viewer).toolbar.around_button.setChecked(False)
+        open_trajectories(viewer).panel.toolbar.around_button.setChecked(False)
         put_away(viewer, "trajectories")
         section.form.span.setText("22:36")
         section.train_button.click()
@@ -221,7 +221,7 @@ def correcting(viewer: Any, dock: Any, project: Path) -> None:
 
 def trajectories(viewer: Any, dock: Any) -> None:
     """The dock below the canvas."""
-    plotted = open_trajectories(viewer)
+    plotted = open_trajectories(viewer).panel
     wait(5)
     plotted.toolbar.panel_button("confidence").setChecked(True)
     take(viewer, "trajectories")
@@ -230,9 +230,9 @@ def trajectories(viewer: Any, dock: Any) -> None:
 def frames(viewer: Any, dock: Any, clips: list[Path]) -> None:
     """Frames of two videos beside each other, and the face of an event of the last one."""
     session = dock.session
-    compared, comparison = open_frames(viewer), session.frame_comparison
+    compared, comparison = open_frames(viewer).panel, session.frame_comparison
     for clip in clips:
-        session.show_video(clip, lambda clip=clip: open_video(clip))
+        session.show_video(clip)
         wait(30, lambda: session.annotating.document is not None)
         compared.together.setChecked(True)
         compared.compare()

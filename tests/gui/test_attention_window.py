@@ -407,7 +407,7 @@ def test_measuring_gives_a_table_and_traces(
     lines = target.read_text().splitlines()
     assert lines[0].split(",")[:2] == ["frame", "keypoint"]
     assert len(lines) == 1 + 8 * len(NAMES)
-    trajectories = open_trajectories(dock.session.viewer)
+    trajectories = open_trajectories(dock.session.viewer).panel
     near = [trace for trace in trajectories.video.traces() if trace.kind == "near"]
     assert [trace.keypoints[0] for trace in near] == list(NAMES)
     values = near[1].values(dock.session.predictions, 0, 40)
@@ -464,7 +464,7 @@ def test_frames_that_are_tracked_by_looking_elsewhere_have_ticks_that_say_of_whi
 ) -> None:
     from napari_vitface.gui.actions import open_trajectories
 
-    trajectories = open_trajectories(dock.session.viewer)
+    trajectories = open_trajectories(dock.session.viewer).panel
     ticks = trajectories.plot.lanes.ticks["elsewhere"]
     assert ticks.frames.tolist() == []
     section.frames.button.click()

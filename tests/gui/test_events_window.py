@@ -20,7 +20,7 @@ from napari_vitface.video import open_video
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.events.annotating import Annotating
-    from napari_vitface.gui.events.dock import EventsDock
+    from napari_vitface.gui.events.dock import EventsPanel
 
 pytestmark = pytest.mark.window
 
@@ -30,8 +30,8 @@ PLAIN, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModi
 
 
 @pytest.fixture
-def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[EventsDock]:
-    """The dock in a window of its own, on the session of a viewer without one."""
+def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[EventsPanel]:
+    """The panel of the dock in a window of its own, on the session of a viewer without one."""
     from napari_vitface.gui.events.dock import EventsDock
     from napari_vitface.gui.main_thread import MainThread
     from napari_vitface.gui.workbench import session_of
@@ -42,14 +42,15 @@ def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[EventsDock]:
     made.resize(1300, 220)
     with qtbot.waitExposed(made):
         made.show()
-    yield made
+    assert made.panel is not None
+    yield made.panel
     made.close_links()
     session.close()
     made.deleteLater()
 
 
 @pytest.fixture
-def events(plain: EventsDock, video_path: Path, qtbot: Any) -> EventsDock:
+def events(plain: EventsPanel, video_path: Path, qtbot: Any) -> EventsPanel:
     """The same with a video of 40 frames and two labels, of which "rest" is chosen."""
     session = plain.session
     assert session is not None
@@ -61,16 +62,16 @@ def events(plain: EventsDock, video_path: Path, qtbot: Any) -> EventsDock:
     return plain
 
 
-def annotating_of(dock: EventsDock) -> Annotating:
+def annotating_of(dock: EventsPanel) -> Annotating:
     assert dock.session is not None
     return dock.session.annotating
 
 
-def spans(dock: EventsDock) -> list[tuple[int, int, str]]:
+def spans(dock: EventsPanel) -> list[tuple[int, int, str]]:
     return [(each.onset, each.offset, each.label) for each in annotating_of(dock).events]
 
 
-def settle(dock: EventsDock) -> None:
+def settle(dock: EventsPanel) -> None:
     """Let the window draw all that is waiting to be drawn."""
     for _ in range(5):
         QApplication.processEvents()
@@ -80,7 +81,7 @@ def settle(dock: EventsDock) -> None:
 class Mouse:
     """Presses, moves and releases at a frame, in the lane of a label (by its number)."""
 
-    def __init__(self, dock: EventsDock) -> None:
+    def __init__(self, dock: EventsPanel) -> None:
         self._view, self._viewport = dock.timeline.view, dock.timeline.viewport()
 
     def _send(self, kind: QEvent.Type, x: float, lane: float, button: Any, buttons: Any) -> None:
@@ -120,7 +121,7 @@ class Mouse:
         self.release(stop, lane)
 
 
-def press_key(dock: EventsDock, key: Qt.Key, held: Any = PLAIN) -> None:
+def press_key(dock: EventsPanel, key: Qt.Key, held: Any = PLAIN) -> None:
     QApplication.sendEvent(dock.timeline, QKeyEvent(QEvent.Type.KeyPress, key, held))
     QApplication.processEvents()
 
@@ -135,7 +136,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     assert isinstance(holder, QDockWidget)
     area = viewer.window._qt_window.dockWidgetArea(holder)
     assert area == Qt.DockWidgetArea.BottomDockWidgetArea
-    assert "Waits for a video" in dock.waiting.text()
+    assert "Waits for a video" in dock.panel.waiting.text()
     session = dock.session
     viewer.window.dock_widgets["ViT Face (napari-vitface)"].close_links()
     assert dock.session is None
@@ -143,7 +144,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     assert session.closed
 
 
-def test_events_are_drawn_with_the_mouse(events: EventsDock) -> None:
+def test_events_are_drawn_with_the_mouse(events: EventsPanel) -> None:
     mouse = Mouse(events)
     mouse.drag(5, 11, lane=0)
     assert spans(events) == [(5, 12, "groom")]
@@ -157,7 +158,7 @@ def test_events_are_drawn_with_the_mouse(events: EventsDock) -> None:
     assert spans(events)[-1] == (35, 40, "groom")
 
 
-def test_a_drag_shows_what_it_would_make(events: EventsDock) -> None:
+def test_a_drag_shows_what_it_would_make(events: EventsPanel) -> None:
     mouse = Mouse(events)
     mouse.press(5, 0)
     mouse.move(8, 0)
@@ -168,7 +169,7 @@ def test_a_drag_shows_what_it_would_make(events: EventsDock) -> None:
     assert events.timeline.lanes._ghost is None
 
 
-def test_edges_and_whole_events_are_dragged(events: EventsDock) -> None:
+def test_edges_and_whole_events_are_dragged(events: EventsPanel) -> None:
     mouse = Mouse(events)
     mouse.drag(10, 19, lane=0)
     assert mouse.hover(9.5, 0) == Qt.CursorShape.SplitHCursor
@@ -187,7 +188,7 @@ def test_edges_and_whole_events_are_dragged(events: EventsDock) -> None:
     assert spans(events) == [(20, 40, "groom")]
 
 
-def test_a_click_selects_and_shows_the_frame(events: EventsDock, qtbot: Any) -> None:
+def test_a_click_selects_and_shows_the_frame(events: EventsPanel, qtbot: Any) -> None:
     session = events.session
     assert session is not None
     mouse = Mouse(events)
@@ -203,7 +204,7 @@ def test_a_click_selects_and_shows_the_frame(events: EventsDock, qtbot: Any) -> 
     assert events.timeline.cursor_line.value() == 15
 
 
-def test_the_slider_moves_the_line_and_the_line_the_slider(events: EventsDock, qtbot: Any) -> None:
+def test_the_slider_moves_the_line_and_the_line_the_slider(events: EventsPanel, qtbot: Any) -> None:
     session = events.session
     assert session is not None
     session.go_to(12)
@@ -213,7 +214,7 @@ def test_the_slider_moves_the_line_and_the_line_the_slider(events: EventsDock, q
     assert spans(events) == []
 
 
-def test_keys_after_a_click_are_for_events(events: EventsDock) -> None:
+def test_keys_after_a_click_are_for_events(events: EventsPanel) -> None:
     mouse = Mouse(events)
     mouse.drag(10, 19, lane=0)
     mouse.click(15, 0)
@@ -230,7 +231,7 @@ def test_keys_after_a_click_are_for_events(events: EventsDock) -> None:
     assert not event.isAccepted()
 
 
-def test_the_buttons(events: EventsDock, monkeypatch: pytest.MonkeyPatch, qtbot: Any) -> None:
+def test_the_buttons(events: EventsPanel, monkeypatch: pytest.MonkeyPatch, qtbot: Any) -> None:
     session, bar = events.session, events.toolbar
     assert session is not None
     monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("sniff", True))
@@ -271,7 +272,7 @@ def test_the_buttons(events: EventsDock, monkeypatch: pytest.MonkeyPatch, qtbot:
 
 
 def test_files_are_asked_for(
-    events: EventsDock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    events: EventsPanel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     table = tmp_path / "t.csv"
     table.write_text("onset,offset,label\n10,20,groom\n")
@@ -299,7 +300,7 @@ def test_files_are_asked_for(
     assert written == ["out.boris.csv", "out.csv", "out.tsv", "out_events.tsv"]
 
 
-def test_a_conflict_is_asked_about(events: EventsDock, video_path: Path) -> None:
+def test_a_conflict_is_asked_about(events: EventsPanel, video_path: Path) -> None:
     annotating = annotating_of(events)
     annotating.draw("groom", 5, 12)
     annotating.save()
@@ -321,7 +322,7 @@ def test_time_is_shared_with_the_trajectories(dock: ViTFaceDock, long_video: Pat
     from napari_vitface.pose.table import PoseTable
 
     viewer = dock.session.viewer
-    events, plotted = open_events(viewer), open_trajectories(viewer)
+    events, plotted = open_events(viewer).panel, open_trajectories(viewer).panel
     opened = dock.session.add_video(open_video(long_video))
     table = PoseTable.empty(KeypointSet(("nose",)), 600)
     dock.session.set_poses(opened, table, dock.session.model_name)
@@ -331,7 +332,7 @@ def test_time_is_shared_with_the_trajectories(dock: ViTFaceDock, long_video: Pat
     assert plotted.plot.time.viewRange()[0] == [20, 60]
 
 
-def test_ten_thousand_events_are_painted(events: EventsDock, long_video: Path, qtbot: Any) -> None:
+def test_ten_thousand_events_are_painted(events: EventsPanel, long_video: Path, qtbot: Any) -> None:
     session = events.session
     assert session is not None
     session.add_video(open_video(long_video))
@@ -352,6 +353,6 @@ def test_ten_thousand_events_are_painted(events: EventsDock, long_video: Path, q
     assert colours.count(third) > len(colours) // 2
 
 
-def test_the_theme_is_followed(plain: EventsDock, viewer_model: Any) -> None:
+def test_the_theme_is_followed(plain: EventsPanel, viewer_model: Any) -> None:
     viewer_model.theme = "light"
     assert plain.timeline.backgroundBrush().color().lightness() > 128

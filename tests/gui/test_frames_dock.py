@@ -16,7 +16,7 @@ from napari_vitface.video import open_video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
-    from napari_vitface.gui.states.dock import FramesDock
+    from napari_vitface.gui.states.dock import FramesPanel
 
 pytestmark = pytest.mark.window
 
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.window
 @pytest.fixture
 def frames(
     dock: ViTFaceDock, qtbot: Any, write_video: Callable[..., Path], tmp_path: Path
-) -> FramesDock:
+) -> FramesPanel:
     """The dock with a video whose frames are compared."""
     from napari_vitface.gui.actions import open_frames
 
     session = dock.session
-    made = open_frames(session.viewer)
+    made = open_frames(session.viewer).panel
     assert "Waits for a video" in made.waiting.text()
     assert not made.compare_button.isEnabled()
     session.add_video(open_video(write_video(tmp_path / "spot.mp4")))
@@ -43,7 +43,7 @@ def frames(
     return made
 
 
-def on_map(frames: FramesDock, point: Any) -> QPoint:
+def on_map(frames: FramesPanel, point: Any) -> QPoint:
     """The pixel of a place of the map."""
     view = frames.map.getPlotItem().vb
     scene = view.mapViewToScene(QPointF(*map(float, point)))
@@ -51,7 +51,7 @@ def on_map(frames: FramesDock, point: Any) -> QPoint:
 
 
 def test_a_click_in_the_map_shows_its_frame_and_the_slider_marks_its_point(
-    frames: FramesDock, qtbot: Any
+    frames: FramesPanel, qtbot: Any
 ) -> None:
     session = frames.session
     assert session is not None
@@ -75,7 +75,7 @@ def test_a_click_in_the_map_shows_its_frame_and_the_slider_marks_its_point(
 
 
 def test_a_click_in_the_matrix_shows_the_frame_of_its_row_in_any_order(
-    frames: FramesDock, qtbot: Any
+    frames: FramesPanel, qtbot: Any
 ) -> None:
     session = frames.session
     assert session is not None
@@ -95,7 +95,7 @@ def test_a_click_in_the_matrix_shows_the_frame_of_its_row_in_any_order(
         assert frames.matrix.marked == 12
 
 
-def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesDock, qtbot: Any) -> None:
+def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesPanel, qtbot: Any) -> None:
     session = frames.session
     assert session is not None
     result = session.frame_comparison.result
@@ -125,7 +125,7 @@ def test_a_lasso_selects_frames_and_shows_their_mean_face(frames: FramesDock, qt
     assert "selected; mean face of" in frames.about.text()
 
 
-def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesDock, qtbot: Any) -> None:
+def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesPanel, qtbot: Any) -> None:
     session = frames.session
     assert session is not None
     frames.label.setCurrentIndex(frames.label.findData("early"))
@@ -134,7 +134,7 @@ def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesDock, qtbot: A
     assert "mean face of early (10 averaged against 30 others)" in frames.about.text()
 
 
-def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesDock, qtbot: Any) -> None:
+def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesPanel, qtbot: Any) -> None:
     session = frames.session
     assert session is not None
     holder = frames.parent()
@@ -152,7 +152,7 @@ def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesDock, qtbot: Any
     assert [trace.colour for trace in opened.traces["likeness"]] == [label.colour]
 
 
-def test_frames_have_the_colours_that_labels_have_on_the_timeline(frames: FramesDock) -> None:
+def test_frames_have_the_colours_that_labels_have_on_the_timeline(frames: FramesPanel) -> None:
     session = frames.session
     assert session is not None
     session.annotating.recolour("early", "#123456")
@@ -162,7 +162,7 @@ def test_frames_have_the_colours_that_labels_have_on_the_timeline(frames: Frames
 
 
 def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(
-    frames: FramesDock, qtbot: Any
+    frames: FramesPanel, qtbot: Any
 ) -> None:
     session = frames.session
     assert session is not None

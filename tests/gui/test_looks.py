@@ -229,7 +229,7 @@ def test_no_text_is_cut_off_in_other_docks_and_in_dialogs(
         other.parent().close()
     session = dock.session
     trajectories = open_trajectories(viewer)
-    trajectories.show_around()
+    trajectories.panel.show_around()
     look("around onsets, nothing there", trajectories)
     timeline = open_events(viewer)
     qtbot.waitUntil(lambda: session.annotating.document is not None, timeout=WAIT)
@@ -240,7 +240,7 @@ def test_no_text_is_cut_off_in_other_docks_and_in_dialogs(
     look("timeline", timeline)
     frames = open_frames(viewer)
     look("frames, empty", frames)
-    frames.compare()
+    frames.panel.compare()
     qtbot.waitUntil(lambda: session.frame_comparison.result is not None, timeout=WAIT)
     look("frames", frames)
     trials = [AnnotatedVideo(video_path, tuple(session.annotating.events))]

@@ -137,7 +137,7 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     assert videos[1].with_name("two_features_hog.h5").exists()
     # And in the plot, though nothing is tracked.
     section.plot_button.click()
-    plotted = open_trajectories(dock.session.viewer)
+    plotted = open_trajectories(dock.session.viewer).panel
     for _ in range(5):
         QApplication.processEvents()
     assert plotted.plot.isVisible()
@@ -167,7 +167,7 @@ def test_from_events_on_the_timeline_to_what_each_frame_shows(
     (page,) = opened_pages
     assert "across" in Path(page).read_text(encoding="utf-8")
     # Another video has not been asked about.
-    session.show_video(videos[0], lambda: open_video(videos[0]))
+    session.show_video(videos[0])
     assert section.said.text() == ""
 
 
@@ -389,7 +389,7 @@ def test_responses_of_trials_and_of_events(
     assert states.runner.run is not None
     assert states.runner.run.status == "done", states.runner.run.message
     # The means, the numbers of each trial, and its frames in the plot over time.
-    plotted = open_trajectories(session.viewer)
+    plotted = open_trajectories(session.viewer).panel
     view = plotted.around
     assert view.isVisible()
     assert not plotted.plot.isVisible()

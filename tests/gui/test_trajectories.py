@@ -35,7 +35,7 @@ from napari_vitface.video import open_video
 if TYPE_CHECKING:
     from napari_vitface.gui.dock import ViTFaceDock
     from napari_vitface.gui.open_video import OpenVideo
-    from napari_vitface.gui.trajectories.dock import TrajectoriesDock
+    from napari_vitface.gui.trajectories.dock import TrajectoriesPanel
 
 pytestmark = pytest.mark.window
 
@@ -61,7 +61,7 @@ def table(seed: int = 0) -> PoseTable:
 class Mouse:
     """Presses, moves and releases on the plot, at places given in the plot's pixels."""
 
-    def __init__(self, dock: TrajectoriesDock) -> None:
+    def __init__(self, dock: TrajectoriesPanel) -> None:
         self._viewport = dock.plot.viewport()
         self._at = QPointF(0, 0)
 
@@ -121,8 +121,8 @@ class Mouse:
 
 
 @pytest.fixture
-def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[TrajectoriesDock]:
-    """The dock in a window of its own, on the session of a viewer without one."""
+def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[TrajectoriesPanel]:
+    """The panel of the dock in a window of its own, on the session of a viewer without one."""
     from napari_vitface.gui.main_thread import MainThread
     from napari_vitface.gui.trajectories.dock import TrajectoriesDock
     from napari_vitface.gui.workbench import session_of
@@ -133,14 +133,15 @@ def plain(engine: Any, viewer_model: Any, qtbot: Any) -> Iterator[TrajectoriesDo
     made.resize(1300, 330)
     with qtbot.waitExposed(made):
         made.show()
-    yield made
+    assert made.panel is not None
+    yield made.panel
     made.close_links()
     session.close()
     made.deleteLater()
 
 
 @pytest.fixture
-def trajectories(plain: TrajectoriesDock, long_video: Path, tmp_path: Path) -> TrajectoriesDock:
+def trajectories(plain: TrajectoriesPanel, long_video: Path, tmp_path: Path) -> TrajectoriesPanel:
     """The same with a video and predictions of it."""
     copy = tmp_path / "mouse.mp4"
     shutil.copy(long_video, copy)
@@ -148,7 +149,7 @@ def trajectories(plain: TrajectoriesDock, long_video: Path, tmp_path: Path) -> T
     return plain
 
 
-def show_video(dock: TrajectoriesDock, path: Path) -> None:
+def show_video(dock: TrajectoriesPanel, path: Path) -> None:
     session = dock.session
     assert session is not None
     opened = session.add_video(open_video(path))
@@ -156,14 +157,14 @@ def show_video(dock: TrajectoriesDock, path: Path) -> None:
     settle(dock)
 
 
-def settle(dock: TrajectoriesDock) -> None:
+def settle(dock: TrajectoriesPanel) -> None:
     """Let the window draw all that is waiting to be drawn."""
     for _ in range(5):
         QApplication.processEvents()
     assert dock.plot.isVisible()
 
 
-def at(dock: TrajectoriesDock, frame: float, key: str = "x", value: float | None = None) -> Any:
+def at(dock: TrajectoriesPanel, frame: float, key: str = "x", value: float | None = None) -> Any:
     """Pixel of the plot where a frame (and value) of a panel is."""
     view = dock.plot.lanes.view if key == "lanes" else dock.plot.panels[key].view
     if value is None:
@@ -172,14 +173,14 @@ def at(dock: TrajectoriesDock, frame: float, key: str = "x", value: float | None
     return place.x(), place.y()
 
 
-def opened_in(dock: TrajectoriesDock) -> OpenVideo:
+def opened_in(dock: TrajectoriesPanel) -> OpenVideo:
     assert dock.session is not None
     assert dock.session.current is not None
     return dock.session.current
 
 
 def label(
-    dock: TrajectoriesDock, tmp_path: Path, qtbot: Any, points: dict[tuple[int, int], Any]
+    dock: TrajectoriesPanel, tmp_path: Path, qtbot: Any, points: dict[tuple[int, int], Any]
 ) -> FrameLabels:
     """Make a project and label points (frame, keypoint)."""
     from napari_vitface.pose.edits import make_edit
@@ -225,7 +226,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     dock.close_links()
 
 
-def test_it_says_what_it_waits_for(plain: TrajectoriesDock, video_path: Path) -> None:
+def test_it_says_what_it_waits_for(plain: TrajectoriesPanel, video_path: Path) -> None:
     session = plain.session
     assert "Waits for a video" in plain.waiting.text()
     assert not plain.plot.isVisible()
@@ -239,7 +240,7 @@ def test_it_says_what_it_waits_for(plain: TrajectoriesDock, video_path: Path) ->
 
 
 def test_labels_alone_are_plotted_too(
-    plain: TrajectoriesDock, video_path: Path, tmp_path: Path, qtbot: Any
+    plain: TrajectoriesPanel, video_path: Path, tmp_path: Path, qtbot: Any
 ) -> None:
     plain.session.add_video(open_video(video_path))
     plain.toolbar.centred.setChecked(False)
@@ -250,7 +251,7 @@ def test_labels_alone_are_plotted_too(
 
 
 def test_labels_alone_are_centred_about_their_own_median(
-    plain: TrajectoriesDock, video_path: Path, tmp_path: Path, qtbot: Any
+    plain: TrajectoriesPanel, video_path: Path, tmp_path: Path, qtbot: Any
 ) -> None:
     plain.session.add_video(open_video(video_path))
     heights = {3: 20.0, 7: 26.0, 9: 22.0}
@@ -265,7 +266,7 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
 
     session, viewer = dock.session, dock.session.viewer
     made = open_trajectories(viewer)
-    show_video(made, long_video)
+    show_video(made.panel, long_video)
     signals = (
         session.video_changed,
         session.frame_changed,
@@ -280,7 +281,10 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
 
     def listeners() -> int:
         return sum(
-            any(owner in repr(slot) for owner in ("TrajectoriesDock", "VideoPlot"))
+            any(
+                owner in repr(slot)
+                for owner in ("TrajectoriesDock", "TrajectoriesPanel", "VideoPlot")
+            )
             for signal in signals
             for slot in _slots(signal)
         )
@@ -291,7 +295,7 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
     assert not session.closed
     # Opened anew it goes on; and when the ViT Face dock is closed, it offers to open that.
     made = open_trajectories(viewer)
-    settle(made)
+    settle(made.panel)
     viewer.window.remove_dock_widget(dock)
     assert listeners() == 1
     assert made.session is None
@@ -300,9 +304,9 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
     again = viewer.window.dock_widgets[DOCK].session
     assert made.session is again
     again.set_poses(again.current, table(), again.model_name)
-    settle(made)
+    settle(made.panel)
     again.go_to(50)
-    assert made.plot.frame == 50
+    assert made.panel.plot.frame == 50
     again.close()
     made.close_links()
 
@@ -319,7 +323,7 @@ def _slots(signal: Any) -> list[Any]:
 # --------------------------------------------------------------------- linked with the slider
 
 
-def line_column(dock: TrajectoriesDock) -> float:
+def line_column(dock: TrajectoriesPanel) -> float:
     """Where the line of the slider is on screen, in pixels, found by looking."""
     image = dock.plot.viewport().grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
     pixels = np.frombuffer(image.constBits(), np.uint8).reshape(
@@ -335,7 +339,7 @@ def test_the_line_follows_the_slider_and_nothing_else_is_drawn(
 ) -> None:
     from napari_vitface.gui.actions import open_trajectories
 
-    trajectories = open_trajectories(dock.session.viewer)
+    trajectories = open_trajectories(dock.session.viewer).panel
     show_video(trajectories, long_video)
     plot, session = trajectories.plot, trajectories.session
     session.go_to(10)
@@ -353,7 +357,7 @@ def test_the_line_follows_the_slider_and_nothing_else_is_drawn(
     trajectories.close_links()
 
 
-def test_a_click_moves_the_slider_to_the_frame(trajectories: TrajectoriesDock) -> None:
+def test_a_click_moves_the_slider_to_the_frame(trajectories: TrajectoriesPanel) -> None:
     mouse = Mouse(trajectories)
     for frame in (420, 33):
         mouse.click(*at(trajectories, frame, "y"))
@@ -365,7 +369,7 @@ def test_a_click_moves_the_slider_to_the_frame(trajectories: TrajectoriesDock) -
     assert trajectories.session.frame == 107
 
 
-def test_the_line_is_dragged(trajectories: TrajectoriesDock) -> None:
+def test_the_line_is_dragged(trajectories: TrajectoriesPanel) -> None:
     session, mouse = trajectories.session, Mouse(trajectories)
     session.go_to(200)
     settle(trajectories)
@@ -382,7 +386,7 @@ def test_the_line_is_dragged(trajectories: TrajectoriesDock) -> None:
 
 
 def test_a_drag_elsewhere_moves_in_time_and_the_wheel_zooms(
-    trajectories: TrajectoriesDock,
+    trajectories: TrajectoriesPanel,
 ) -> None:
     plot, mouse = trajectories.plot, Mouse(trajectories)
     trajectories.session.go_to(0)
@@ -408,7 +412,7 @@ def test_a_drag_elsewhere_moves_in_time_and_the_wheel_zooms(
     assert plot.frames == (0, LENGTH)
 
 
-def test_the_wheel_on_an_axis_changes_its_values_until_fit(trajectories: TrajectoriesDock) -> None:
+def test_the_wheel_on_an_axis_changes_its_values_until_fit(trajectories: TrajectoriesPanel) -> None:
     mouse, view = Mouse(trajectories), trajectories.plot.panels["y"].view
     before = np.diff(view.viewRange()[1])
     other = trajectories.plot.panels["x"].view.viewRange()[1]
@@ -425,7 +429,7 @@ def test_the_wheel_on_an_axis_changes_its_values_until_fit(trajectories: Traject
     assert trajectories.plot.panels["x"].view.viewRange()[1] == other
 
 
-def test_the_page_turns_when_the_slider_leaves_it(trajectories: TrajectoriesDock) -> None:
+def test_the_page_turns_when_the_slider_leaves_it(trajectories: TrajectoriesPanel) -> None:
     plot, session = trajectories.plot, trajectories.session
     plot.show_frames(100, 200)
     session.go_to(210)
@@ -443,7 +447,7 @@ def test_the_page_turns_when_the_slider_leaves_it(trajectories: TrajectoriesDock
 
 
 def test_the_traces_are_the_predictions_and_the_dots_the_labels(
-    trajectories: TrajectoriesDock, tmp_path: Path, qtbot: Any
+    trajectories: TrajectoriesPanel, tmp_path: Path, qtbot: Any
 ) -> None:
     trajectories.toolbar.centred.setChecked(False)
     settle(trajectories)
@@ -470,7 +474,7 @@ def test_the_traces_are_the_predictions_and_the_dots_the_labels(
     assert len(dots.getData()[0]) == 0
 
 
-def test_centred_traces_are_less_their_medians(trajectories: TrajectoriesDock) -> None:
+def test_centred_traces_are_less_their_medians(trajectories: TrajectoriesPanel) -> None:
     x = opened_in(trajectories).poses.xy[:, 0, 0]
     curve = trajectories.plot.panels["x"]._curves[Trace("x", ("eye top",))]
     np.testing.assert_allclose(curve.getData()[1], x - np.median(x), atol=1e-4)
@@ -479,7 +483,7 @@ def test_centred_traces_are_less_their_medians(trajectories: TrajectoriesDock) -
 
 
 def test_the_axis_has_frames_and_seconds_where_they_are_known(
-    trajectories: TrajectoriesDock, tmp_path: Path
+    trajectories: TrajectoriesPanel, tmp_path: Path
 ) -> None:
     axis = trajectories.plot.panels["confidence"].axis
     # 50 frames a second.
@@ -503,7 +507,7 @@ def test_the_axis_has_frames_and_seconds_where_they_are_known(
     np.testing.assert_allclose(speed[1:], steps[:29], rtol=1e-3)
 
 
-def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesDock) -> None:
+def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesPanel) -> None:
     names = trajectories.list
     assert names.keypoints == list(THREE.names)
     names.list.item(1).setCheckState(Qt.CheckState.Unchecked)
@@ -526,7 +530,7 @@ def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesDock
 
 
 def test_a_name_selects_the_keypoint_and_the_other_way_round(
-    trajectories: TrajectoriesDock,
+    trajectories: TrajectoriesPanel,
 ) -> None:
     names, labelling = trajectories.list.list, trajectories.session.labelling
     names.itemClicked.emit(names.item(2))
@@ -543,7 +547,7 @@ def test_a_name_selects_the_keypoint_and_the_other_way_round(
 
 
 def test_a_distance_is_added_and_removed(
-    trajectories: TrajectoriesDock, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not trajectories.toolbar.panel_button("distance").isVisible()
     monkeypatch.setattr(TraceDialog, "exec", lambda dialog: 1)
@@ -563,7 +567,7 @@ def test_a_distance_is_added_and_removed(
 
 
 def test_the_dialog_asks_for_as_many_keypoints_as_the_trace_has(
-    trajectories: TrajectoriesDock,
+    trajectories: TrajectoriesPanel,
 ) -> None:
     dialog = TraceDialog(THREE.names, trajectories)
     assert dialog.trace() == Trace("distance", ("eye top", "eye bottom"), "eye opening")
@@ -582,7 +586,7 @@ def test_the_dialog_asks_for_as_many_keypoints_as_the_trace_has(
 
 
 def test_ticks_show_the_marked_frames_and_are_gone_to(
-    trajectories: TrajectoriesDock, tmp_path: Path, qtbot: Any
+    trajectories: TrajectoriesPanel, tmp_path: Path, qtbot: Any
 ) -> None:
     session, ticks, mouse = trajectories.session, trajectories.plot.lanes.ticks, Mouse(trajectories)
     label(trajectories, tmp_path, qtbot, {(40, 2): labelled(1, 2), (300, 0): labelled(3, 4)})
@@ -613,7 +617,7 @@ def test_ticks_show_the_marked_frames_and_are_gone_to(
         assert seen.rgb() == ticks[key]._colour.rgb(), key
 
 
-def test_the_threshold_is_dragged_in_the_plot(trajectories: TrajectoriesDock) -> None:
+def test_the_threshold_is_dragged_in_the_plot(trajectories: TrajectoriesPanel) -> None:
     marks, mouse = trajectories.session.marks, Mouse(trajectories)
     start = at(trajectories, 300, "confidence", marks.threshold)
     seen: list[float] = []
@@ -631,7 +635,7 @@ def test_the_threshold_is_dragged_in_the_plot(trajectories: TrajectoriesDock) ->
 
 
 def test_poses_of_a_run_are_drawn_as_they_come(
-    trajectories: TrajectoriesDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = trajectories.session
     session.set_poses(opened_in(trajectories), None, session.model_name)
@@ -670,7 +674,7 @@ def test_poses_of_a_run_are_drawn_as_they_come(
     np.testing.assert_array_equal(curve.getData()[1], whole.xy[:, 0, 0])
 
 
-def test_a_hidden_dock_draws_nothing_and_catches_up(trajectories: TrajectoriesDock) -> None:
+def test_a_hidden_dock_draws_nothing_and_catches_up(trajectories: TrajectoriesPanel) -> None:
     trajectories.hide()
     session, plot = trajectories.session, trajectories.plot
     drawn = plot.pictures
@@ -696,7 +700,7 @@ def settle_hidden() -> None:
 
 
 def test_smoothing_from_the_form_is_undone_and_redone(
-    trajectories: TrajectoriesDock, tmp_path: Path, qtbot: Any
+    trajectories: TrajectoriesPanel, tmp_path: Path, qtbot: Any
 ) -> None:
     labels = label(trajectories, tmp_path, qtbot, {(40, 2): labelled(11.5, 22.5)})
     session, form = trajectories.session, trajectories.form
@@ -730,7 +734,7 @@ def test_smoothing_from_the_form_is_undone_and_redone(
     assert len(labels) == 0
 
 
-def test_a_filter_is_for_what_the_form_says(trajectories: TrajectoriesDock) -> None:
+def test_a_filter_is_for_what_the_form_says(trajectories: TrajectoriesPanel) -> None:
     form, session = trajectories.form, trajectories.session
     trajectories.list.show_only(["nose tip"])
     trajectories.plot.show_frames(100, 200)
@@ -754,7 +758,7 @@ def test_a_filter_is_for_what_the_form_says(trajectories: TrajectoriesDock) -> N
 
 
 def test_models_are_ticked_and_smoothed_with_a_band(
-    trajectories: TrajectoriesDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form, opened = trajectories.form, opened_in(trajectories)
     random = np.random.default_rng(0)
@@ -788,7 +792,7 @@ def test_models_are_ticked_and_smoothed_with_a_band(
     assert not len(trajectories.video.store.band(x, 0, len(table()), 200)[0])
 
 
-def test_numbers_of_the_form_make_sense(trajectories: TrajectoriesDock) -> None:
+def test_numbers_of_the_form_make_sense(trajectories: TrajectoriesPanel) -> None:
     form = trajectories.form
     form.method.setCurrentIndex(form.method.findData("median"))
     assert not form.order.isVisibleTo(form)
@@ -809,12 +813,12 @@ def choose(monkeypatch: pytest.MonkeyPatch, path: Path, kind: str = "") -> None:
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(path), kind))
 
 
-def menu_entry(dock: TrajectoriesDock, start: str) -> Any:
+def menu_entry(dock: TrajectoriesPanel, start: str) -> Any:
     return next(a for a in dock.toolbar.export_menu.actions() if a.text().startswith(start))
 
 
 def test_what_is_plotted_is_written_as_csv(
-    trajectories: TrajectoriesDock, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label(trajectories, tmp_path, qtbot, {(40, 2): labelled(11.5, 22.5)})
     trajectories.list.show_only(["nose tip"])
@@ -848,7 +852,7 @@ def test_what_is_plotted_is_written_as_csv(
 
 
 def test_the_plot_is_written_as_a_picture(
-    trajectories: TrajectoriesDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trajectories.list.show_only(["eye top"])
     settle(trajectories)
@@ -892,7 +896,7 @@ def _brightness(image: QImage) -> np.ndarray:
 
 
 def test_a_picture_that_cannot_be_written_is_said(
-    trajectories: TrajectoriesDock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, str]] = []
     trajectories.session.told.connect(lambda text, level: told.append((text, level)))
@@ -903,7 +907,7 @@ def test_a_picture_that_cannot_be_written_is_said(
 
 
 def test_the_filtered_table_stands_beside_the_video(
-    trajectories: TrajectoriesDock, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    trajectories: TrajectoriesPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, opened = trajectories.session, opened_in(trajectories)
     session.filters.do({"smooth": "median", "window": 5})
@@ -933,7 +937,7 @@ def test_the_filtered_table_stands_beside_the_video(
 # --------------------------------------------------------------------- how it looks
 
 
-def test_nothing_is_cut_off(trajectories: TrajectoriesDock) -> None:
+def test_nothing_is_cut_off(trajectories: TrajectoriesPanel) -> None:
     trajectories.toolbar.filter_button.click()
     trajectories.form.method.setCurrentIndex(1)
     trajectories.list.add(Trace("distance", ("eye top", "eye bottom"), "opening"))
@@ -950,7 +954,7 @@ def test_nothing_is_cut_off(trajectories: TrajectoriesDock) -> None:
     assert cut == []
 
 
-def test_it_takes_the_colours_of_the_theme(trajectories: TrajectoriesDock) -> None:
+def test_it_takes_the_colours_of_the_theme(trajectories: TrajectoriesPanel) -> None:
     viewer = trajectories.session.viewer
     dark = trajectories.plot.backgroundBrush().color().lightness()
     viewer.theme = "light"
@@ -968,8 +972,8 @@ def test_closing_the_window_closes_both_docks(
     viewer = make_napari_viewer(show=True)
     made = open_trajectories(viewer)
     session = made.session
-    show_video(made, long_video)
-    made.toolbar.filter_button.click()
+    show_video(made.panel, long_video)
+    made.panel.toolbar.filter_button.click()
     with qtbot.captureExceptions() as raised:
         viewer.close()
         qtbot.waitUntil(lambda: session.closed, timeout=WAIT)

@@ -19,10 +19,11 @@ from psygnal import Signal
 from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import one_line
 from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.error_sentences import note_failure
+from napari_vitface.gui.error_sentences import note_failure, sentence_of
 from napari_vitface.gui.open_video import OpenVideo
-from napari_vitface.gui.open_videos import Videos, video_layer
+from napari_vitface.gui.open_videos import Videos, open_for_window, opening, video_layer
 from napari_vitface.gui.shown_pose import ShownPose
+from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.events import Failed
 from napari_vitface.jobs.outputs import model_stem
@@ -134,13 +135,23 @@ class Session:
         assert self.current is not None
         return self.current
 
-    def show_video(self, path: Path, open_it: Callable[[], Video]) -> OpenVideo:
-        """Work on a video that may be open already; `open_it` opens it if not."""
+    def show_video(self, path: Path) -> OpenVideo | None:
+        """Work on a video that may be open already; None, and it is told why, if it cannot be."""
         opened = self.videos.find(path)
-        if opened is None:
-            return self.add_video(open_it())
-        self.videos.show(opened)
-        return opened
+        if opened is not None:
+            self.videos.show(opened)
+            return opened
+        try:
+            return self.add_video(run_waiting(lambda: open_for_window(path), opening(path)))
+        except Exception as error:
+            # Whatever a file does to a library: a sentence, and nothing else is lost.
+            self.tell(sentence_of("opening the video", error), "error")
+            return None
+
+    @property
+    def folder(self) -> str:
+        """That of the current video, where dialogs begin; empty without one."""
+        return str(self.current.path.parent) if self.current is not None else ""
 
     @property
     def model_keypoints(self) -> KeypointSet | None:

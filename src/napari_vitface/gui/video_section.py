@@ -104,7 +104,7 @@ class VideoSection(Section):
         path, _ = QFileDialog.getOpenFileName(
             self,
             "Open video",
-            self._start_folder(),
+            self._session.folder,
             f"Videos ({videos});;Image stacks and images ({images});;All files (*)",
         )
         if path:
@@ -112,7 +112,7 @@ class VideoSection(Section):
 
     def choose_folder(self) -> None:
         """Ask for a folder of images and open it."""
-        path = QFileDialog.getExistingDirectory(self, "Open images", self._start_folder())
+        path = QFileDialog.getExistingDirectory(self, "Open images", self._session.folder)
         if path:
             self.open(path)
 
@@ -136,10 +136,6 @@ class VideoSection(Section):
 
     def _on_list(self) -> None:
         self.list_state.setText(list_words(self._session.video_list))
-
-    def _start_folder(self) -> str:
-        opened = self._session.current
-        return str(opened.path.parent) if opened is not None else ""
 
     def _on_chosen(self, index: int) -> None:
         self._session.videos.show(self.others.itemData(index))

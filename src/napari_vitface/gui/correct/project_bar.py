@@ -24,10 +24,7 @@ from napari_vitface.errors import one_line
 from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
-from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
-from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
 
@@ -108,12 +105,10 @@ class ProjectBar(QWidget):
 
     def choose_project(self) -> bool:
         """Ask for a project, or a folder of labels, and open it."""
-        opened = self._session.current
-        start = str(opened.path.parent) if opened is not None else ""
         path, _ = QFileDialog.getOpenFileName(
             self,
             "Open a project: its config.yaml, or a CollectedData file",
-            start,
+            self._session.folder,
             "Projects and labels (config.yaml *.yaml CollectedData_*.csv CollectedData_*.h5)",
         )
         if path:
@@ -194,16 +189,9 @@ class ProjectBar(QWidget):
 
     def _on_video_chosen(self, index: int) -> None:
         path = self.videos.itemData(index)
-        if path is None:
-            return
-        session = self._session
-        try:
-            session.show_video(
-                Path(path), lambda: run_waiting(lambda: open_for_window(path), opening(path))
-            )
-        except Exception as error:
-            session.tell(sentence_of("opening the video", error), "error")
-        self.refresh()
+        if path is not None:
+            self._session.show_video(Path(path))
+            self.refresh()
 
     # ----------------------------------------------------------------- what is shown
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QColorDialog,
@@ -17,63 +16,39 @@ from qtpy.QtWidgets import (
     QMessageBox,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_vitface.events.columns import Unit
 from napari_vitface.events.format import EVENT_FORMATS, EventFormat, unit_of
-from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.correct.keys import (
     timeline_commands,
     words_with_key,
     words_with_timeline_key,
 )
-from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.events.timeline import Timeline
 from napari_vitface.gui.events.toolbar import EventsToolbar
-from napari_vitface.gui.plugin_docks import EVENTS, FACE, open_plugin_dock, placed_below
-from napari_vitface.gui.section import Note, WrappedLabel, row_of
-from napari_vitface.gui.style import plot_colours, style_sheet
-from napari_vitface.gui.trajectories.toolbar import STYLE
-from napari_vitface.gui.workbench import Workbench, open_session_of
+from napari_vitface.gui.plugin_docks import EVENTS
+from napari_vitface.gui.section import Note, row_of
+from napari_vitface.gui.session_dock import SessionDock, SessionPanel
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_vitface.events.merge import EventsConflict
 
-_HEIGHT = 210
 
+class EventsPanel(SessionPanel):
+    """The timeline of the video on screen, what is done with it, and what is said of it."""
 
-class EventsDock(DockedWidget):
-    """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
-
-    Attributes
-    ----------
-    session : Workbench or None
-        None once that dock was closed.
-    """
-
-    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.setObjectName("vitface-events")
-        self._viewer = weakref.ref(viewer)
-        self.session: Workbench | None = None
-        self._connections = connections = Connections()
-        self._closed = False
-        placed_below(EVENTS)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(session)
+        self.annotating = session.annotating
         self.toolbar = EventsToolbar()
         self.timeline = Timeline(self._press)
         self.note = Note()
         self.mine_button = QPushButton("Keep mine")
         self.theirs_button = QPushButton("Take those on disk")
         self.choice = row_of(self.mine_button, self.theirs_button)
-        self.waiting = WrappedLabel("", "hint")
-        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.open_button = QPushButton("Open the ViT Face dock")
-        self.open_button.clicked.connect(lambda: self.join_session())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 3, 4, 3)
         layout.setSpacing(3)
@@ -82,13 +57,20 @@ class EventsDock(DockedWidget):
         layout.addWidget(self.timeline, 1)
         layout.addStretch(0)
         layout.addWidget(self.waiting)
-        layout.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignHCenter)
         self._connect_own()
-        self._restyle()
-        viewer.events.theme.connect(self._restyle)
-        # When the window goes, nothing is to reach what is left of the widget.
-        self.destroyed.connect(lambda *_: connections.undo())
-        self.join_session()
+        annotating = self.annotating
+        for signal, slot in (
+            (session.video_changed, self._on_video),
+            (session.frame_changed, self._on_frame),
+            (session.time_in_view.changed, self.timeline.show_frames),
+            (annotating.changed, self._on_events),
+            (annotating.selection_changed, self._on_selection),
+            (annotating.state_changed, self._on_state),
+            (annotating.hinted, self._on_hint),
+            (annotating.conflict_found, self._on_conflict),
+        ):
+            self.connections.connect(signal, slot)
+        self._on_video()
 
     def _connect_own(self) -> None:
         bar, line = self.toolbar, self.timeline
@@ -124,75 +106,29 @@ class EventsDock(DockedWidget):
         line.moved.connect(self._to("change"))
         line.selected.connect(self._to("select"))
         line.label_chosen.connect(self._to("choose"))
-        line.sought.connect(self._seek)
-        line.range_changed.connect(self._show_time)
+        line.sought.connect(self.session.go_to)
+        line.range_changed.connect(self.session.time_in_view.show)
 
     def _to(self, command: str) -> Callable[..., None]:
-        """A slot that hands on what the user does to the events, while there are any."""
+        """A slot that hands on what the user does to the events."""
+        work = getattr(self.annotating, command)
 
         def slot(*values: Any) -> None:
-            if self.session is not None:
-                # Buttons tell whether they are pressed down.
-                given = () if values == (False,) and command != "resolve" else values
-                getattr(self.session.annotating, command)(*given)
+            # Buttons tell whether they are pressed down.
+            work(*(() if values == (False,) and command != "resolve" else values))
 
         return slot
 
-    # ----------------------------------------------------------------- the session
-
-    def join_session(self) -> None:
-        """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
-        viewer = self._viewer()
-        if viewer is None or self._closed:
-            return
-        self.leave_session()
-        session = open_session_of(viewer)
-        if session is None:
-            session = open_plugin_dock(viewer, FACE).session
-        self.session = session
-        annotating = session.annotating
-        for signal, slot in (
-            (session.video_changed, self._on_video),
-            (session.frame_changed, self._on_frame),
-            (session.ended, self._on_ended),
-            (session.time_in_view.changed, self.timeline.show_frames),
-            (annotating.changed, self._on_events),
-            (annotating.selection_changed, self._on_selection),
-            (annotating.state_changed, self._on_state),
-            (annotating.hinted, self._on_hint),
-            (annotating.conflict_found, self._on_conflict),
-        ):
-            self._connections.connect(signal, slot)
-        self._on_video()
-
-    def leave_session(self) -> None:
-        """Stop listening to the session."""
-        self._connections.undo()
-        self.session = None
-
-    def close_links(self) -> None:
-        """Let go of the session and the viewer; the dock is of no use afterwards."""
-        self.leave_session()
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.disconnect(self._restyle)
-        self._closed = True
-
-    def _on_ended(self) -> None:
-        self.leave_session()
-        self._show_waiting()
+    # ----------------------------------------------------------------- what is shown
 
     def _on_video(self) -> None:
-        opened = self.session.current if self.session is not None else None
-        video = opened.video if opened is not None else None
+        opened = self.session.current
         self.note.say("")
         self.choice.setVisible(False)
-        self.timeline.set_length(
-            len(video) if video is not None else 0,
-            video.times if video is not None and video.frame_rate > 0 else None,
-        )
-        if self.session is not None:
-            self.timeline.set_frame(self.session.frame)
+        if opened is not None:
+            video = opened.video
+            self.timeline.set_length(len(video), video.times if video.frame_rate > 0 else None)
+        self.timeline.set_frame(self.session.frame)
         self._on_events()
         self._on_selection()
         self._on_state()
@@ -203,28 +139,23 @@ class EventsDock(DockedWidget):
             self.timeline.bring_into_view(frame)
 
     def _on_events(self) -> None:
-        if self.session is not None:
-            annotating = self.session.annotating
-            labels = annotating.labels
-            self.timeline.set_events(annotating.events, labels)
-            self.timeline.say("" if labels else "Press New label… to begin: each has a lane here.")
-            self.toolbar.show_labels(labels, annotating.label)
-            self.timeline.set_selected(annotating.selected, annotating.label)
+        annotating = self.annotating
+        labels = annotating.labels
+        self.timeline.set_events(annotating.events, labels)
+        self.timeline.say("" if labels else "Press New label… to begin: each has a lane here.")
+        self.toolbar.show_labels(labels, annotating.label)
+        self.timeline.set_selected(annotating.selected, annotating.label)
         self._show_waiting()
 
     def _on_selection(self) -> None:
-        if self.session is None:
-            return
-        annotating = self.session.annotating
+        annotating = self.annotating
         self.timeline.set_selected(annotating.selected, annotating.label)
         self.toolbar.labels.setCurrentText(annotating.label)
         self.toolbar.delete_button.setEnabled(annotating.selected is not None)
         self.toolbar.mark_button.setText("Mark" if annotating.begun is None else "End here")
 
     def _on_state(self) -> None:
-        if self.session is None:
-            return
-        annotating, bar = self.session.annotating, self.toolbar
+        annotating, bar = self.annotating, self.toolbar
         document = annotating.document
         history = document.history if document is not None else None
         bar.line.setText(annotating.line)
@@ -250,48 +181,34 @@ class EventsDock(DockedWidget):
 
     def _show_waiting(self) -> None:
         text = ""
-        if self.session is None:
-            text = "The ViT Face dock of this window was closed."
-        elif self.session.current is None:
+        if self.session.current is None:
             text = "Waits for a video: open one in the ViT Face dock."
-        elif self.session.annotating.document is None:
-            documents = self.session.annotating.documents
-            text = documents.problem or "The events of this video are being opened …"
+        elif self.annotating.document is None:
+            text = (
+                self.annotating.documents.problem or "The events of this video are being opened …"
+            )
         self.waiting.setText(text)
-        self.open_button.setVisible(self.session is None)
         self.timeline.setVisible(not text)
         self.toolbar.set_usable(not text)
-
-    def _seek(self, frame: int) -> None:
-        if self.session is not None:
-            self.session.go_to(frame)
-
-    def _show_time(self, start: float, stop: float) -> None:
-        if self.session is not None:
-            self.session.time_in_view.show(start, stop)
 
     # ----------------------------------------------------------------- what is asked
 
     def ask_for_label(self) -> None:
         """Ask for the name of a new label."""
         name, given = QInputDialog.getText(self, "New label", "What is to be marked?")
-        if given and self.session is not None:
-            self.session.annotating.add_label(name)
+        if given:
+            self.annotating.add_label(name)
 
     def ask_for_name(self) -> None:
         """Ask for another name of the chosen label."""
-        if self.session is None:
-            return
-        old = self.session.annotating.label
+        old = self.annotating.label
         name, given = QInputDialog.getText(self, "Rename", f"{old} is to be called", text=old)
         if given and name != old:
-            self.session.annotating.rename_label(old, name)
+            self.annotating.rename_label(old, name)
 
     def ask_for_colour(self) -> None:
         """Ask for another colour of the chosen label."""
-        if self.session is None:
-            return
-        annotating = self.session.annotating
+        annotating = self.annotating
         now = next((each.colour for each in annotating.labels if each.name == annotating.label), "")
         colour = QColorDialog.getColor(QColor(now), self, f"Colour of {annotating.label}")
         if colour.isValid():
@@ -299,15 +216,13 @@ class EventsDock(DockedWidget):
 
     def remove_label(self) -> None:
         """Take the chosen label and its events away; Undo brings the events back."""
-        if self.session is not None:
-            self.session.annotating.remove_label(self.session.annotating.label)
+        self.annotating.remove_label(self.annotating.label)
 
     def ask_for_import(self) -> None:
         """Ask for a file of events, and for its unit if it does not say it."""
-        session = self.session
-        if session is None or session.current is None:
+        if (opened := self.session.current) is None:
             return
-        start = str(session.current.path.parent)
+        start = str(opened.path.parent)
         kinds = "Events (*.csv *.tsv *.txt);;All files (*)"
         name, _ = QFileDialog.getOpenFileName(self, "Import events", start, kinds)
         if not name:
@@ -318,7 +233,7 @@ class EventsDock(DockedWidget):
             unit = self._ask_for_unit(path)
             if unit is None:
                 return
-        session.annotating.import_file(path, unit)
+        self.annotating.import_file(path, unit)
 
     def _ask_for_unit(self, path: Path) -> Unit | None:
         question = QMessageBox(self)
@@ -333,18 +248,17 @@ class EventsDock(DockedWidget):
 
     def ask_for_export(self, kind: EventFormat) -> None:
         """Ask for a file and write the events to it."""
-        session = self.session
-        if session is None or session.current is None:
+        if (opened := self.session.current) is None:
             return
         ending = kind.endings[0]
         join = "_" if not ending.startswith(".") else ""
-        start = str(output_path(session.current.path, f"{join}{ending}"))
+        start = str(output_path(opened.path, f"{join}{ending}"))
         name, _ = QFileDialog.getSaveFileName(self, "Export events", start, f"*{ending}")
         if name:
             path = Path(name)
             if not path.suffix:
                 path = path.with_name(f"{path.name}{join}{ending}")
-            session.annotating.export_file(path, kind.name)
+            self.annotating.export_file(path, kind.name)
 
     # ----------------------------------------------------------------- the widget
 
@@ -361,16 +275,15 @@ class EventsDock(DockedWidget):
                 return True
         return False
 
-    def sizeHint(self) -> QSize:
-        return QSize(900, _HEIGHT)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(400, 120)
-
-    def _restyle(self, event: Any = None) -> None:
-        viewer = self._viewer()
-        if viewer is None:
-            return
-        text, back = plot_colours(viewer.theme)
-        self.setStyleSheet(style_sheet(viewer) + STYLE)
+    def set_colours(self, text: QColor, back: QColor) -> None:
+        """Take over colours of the theme."""
         self.timeline.set_colours(text, back, QColor(text))
+
+
+class EventsDock(SessionDock):
+    """The timeline of events of one viewer."""
+
+    name = EVENTS
+    shows = EventsPanel
+    size_wanted = (900, 210)
+    least_size = (400, 120)

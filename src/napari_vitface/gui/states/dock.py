@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -22,54 +21,30 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import FeatureFileError
 from napari_vitface.events.event_labels import PALETTE
-from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.docked import DockedWidget
-from napari_vitface.gui.plugin_docks import (
-    FACE,
-    FRAMES,
-    TRAJECTORIES,
-    open_plugin_dock,
-    placed_below,
-)
+from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.gui.session_dock import SessionDock, SessionPanel
 from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
-from napari_vitface.gui.style import plot_colours, style_sheet
-from napari_vitface.gui.trajectories.toolbar import STYLE
-from napari_vitface.gui.workbench import Workbench, open_session_of
+from napari_vitface.gui.workbench import Workbench
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
     from napari_vitface.jobs.results.states import CompareFramesResult
 
-_HEIGHT = 360
 _ORDERS = {"time": "in time", "label": "by label", "clusters": "by likeness"}
 _MAPS = {"pca": "PCA", "umap": "UMAP"}
 
 
-class FramesDock(DockedWidget):
-    """The dock of one viewer; it follows the session of that viewer's ViT Face dock.
+class FramesPanel(SessionPanel):
+    """How alike the frames of the video on screen are, and a map of them."""
 
-    Attributes
-    ----------
-    session : Workbench or None
-        None once that dock was closed.
-    """
-
-    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
-        self.setObjectName("vitface-frames")
-        self._viewer = weakref.ref(viewer)
-        self.session: Workbench | None = None
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(session)
+        self.comparison = session.frame_comparison
         self._colours: dict[str, str] = {}
-        self._connections = connections = Connections()
-        self._closed = False
-        placed_below(FRAMES)
         self.kind = QComboBox()
         self.kind.setToolTip("By what frames are compared")
         self.embedding = QComboBox()
@@ -111,9 +86,6 @@ class FramesDock(DockedWidget):
         self.progress = RunProgress("frame", "Stop; what is computed is kept")
         self.note = Note()
         self.about = WrappedLabel("", "hint")
-        self.waiting = WrappedLabel("", "hint")
-        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.open_button = QPushButton("Open the ViT Face dock")
         self.matrix, self.map = SimilarityPlot(), FrameMap()
         self.plots = QSplitter(Qt.Orientation.Horizontal)
         self.plots.addWidget(self.matrix)
@@ -123,11 +95,12 @@ class FramesDock(DockedWidget):
         self.plots.setStretchFactor(1, 3)
         self._lay_out()
         self._connect_own()
-        self._restyle()
-        viewer.events.theme.connect(self._restyle)
-        # When the window goes, nothing is to reach what is left of the widget.
-        self.destroyed.connect(lambda *_: connections.undo())
-        self.join_session()
+        for kind in self.comparison.kinds():
+            self.kind.addItem(kind.title, kind.name)
+            self.kind.setItemData(self.kind.count() - 1, kind.help, Qt.ItemDataRole.ToolTipRole)
+        self.hog.setChecked(session.face_layers.hog)
+        self._refresh()
+        self._show_result()
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
@@ -162,160 +135,94 @@ class FramesDock(DockedWidget):
         layout.addStretch(0)
         layout.addWidget(self.about)
         layout.addWidget(self.waiting)
-        layout.addWidget(self.open_button, 0, Qt.AlignmentFlag.AlignHCenter)
 
     def _connect_own(self) -> None:
-        self.open_button.clicked.connect(lambda: self.join_session())
+        session, comparison, connect = self.session, self.comparison, self.connections.connect
         self.compare_button.clicked.connect(lambda: self.compare())
         self.again_button.clicked.connect(lambda: self.compare(overwrite=True))
         self.order.activated.connect(lambda _: self._show_matrix())
         self.lasso_button.toggled.connect(lambda on: setattr(self.map, "lasso", on))
         self.label.activated.connect(lambda _: self._on_label())
         self.likeness_button.clicked.connect(lambda: self.plot_likeness())
-        self.hog.toggled.connect(self._on_hog)
-        self.matrix.clicked.connect(self._go_to)
-        self.map.clicked.connect(self._go_to)
-        self.map.lassoed.connect(self._on_lasso)
-        self.progress.cancel_button.clicked.connect(lambda: self._cancel())
-
-    # ----------------------------------------------------------------- the session
-
-    def join_session(self) -> None:
-        """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
-        viewer = self._viewer()
-        if viewer is None or self._closed:
-            return
-        self.leave_session()
-        session: Workbench = open_session_of(viewer) or open_plugin_dock(viewer, FACE).session
-        self.session = session
-        comparison, connect = session.frame_comparison, self._connections.connect
+        self.hog.toggled.connect(lambda on: setattr(session.face_layers, "hog", on))
+        self.matrix.clicked.connect(comparison.go_to)
+        self.map.clicked.connect(comparison.go_to)
+        self.map.lassoed.connect(comparison.select)
+        self.progress.cancel_button.clicked.connect(lambda: comparison.runner.cancel())
         connect(session.video_changed, self._refresh)
         connect(session.video_changed, self._mark)
         connect(session.frame_changed, self._mark)
         connect(session.annotating.changed, self._on_events)
-        connect(session.ended, self._on_ended)
         connect(comparison.changed, self._show_result)
         connect(comparison.selection_changed, self._show_selection)
         connect(comparison.face_changed, self._say)
         connect(comparison.runner.started, self._refresh)
         connect(comparison.runner.changed, self._refresh)
-        self.kind.clear()
-        for kind in comparison.kinds():
-            self.kind.addItem(kind.title, kind.name)
-            self.kind.setItemData(self.kind.count() - 1, kind.help, Qt.ItemDataRole.ToolTipRole)
-        self.hog.setChecked(session.face_layers.hog)
-        self._refresh()
-        self._show_result()
-
-    def leave_session(self) -> None:
-        """Stop listening to the session."""
-        self._connections.undo()
-        self.session = None
-
-    def close_links(self) -> None:
-        """Let go of the session and the viewer; the dock is of no use afterwards."""
-        self.leave_session()
-        viewer = self._viewer()
-        if viewer is not None:
-            viewer.events.theme.disconnect(self._restyle)
-        self._closed = True
-
-    def _on_ended(self) -> None:
-        self.leave_session()
-        self._refresh()
 
     # ----------------------------------------------------------------- what the user does
 
     def compare(self, *, overwrite: bool = False) -> None:
         """Compare the frames of the video on screen by the kind that is chosen."""
-        if self.session is not None:
-            self.session.frame_comparison.compare(
-                self.kind.currentData(),
-                self.embedding.currentData(),
-                overwrite=overwrite,
-                together=self.together.isChecked() and self.together.isVisible(),
-            )
+        self.comparison.compare(
+            self.kind.currentData(),
+            self.embedding.currentData(),
+            overwrite=overwrite,
+            together=self.together.isChecked() and self.together.isVisible(),
+        )
 
     def plot_likeness(self) -> None:
         """Plot how like the typical face of each label frames are, below the canvas."""
-        viewer = self._viewer()
-        if self.session is not None and viewer is not None:
-            self.session.frame_comparison.plot_likeness()
-            open_plugin_dock(viewer, TRAJECTORIES)
-
-    def _cancel(self) -> None:
-        if self.session is not None:
-            self.session.frame_comparison.runner.cancel()
-
-    def _go_to(self, position: int) -> None:
-        if self.session is not None:
-            self.session.frame_comparison.go_to(position)
-
-    def _on_lasso(self, chosen: NDArray[np.bool_]) -> None:
-        if self.session is not None:
-            self.session.frame_comparison.select(chosen)
+        self.comparison.plot_likeness()
+        viewer: Any = self.session.viewer
+        open_plugin_dock(viewer, TRAJECTORIES)
 
     def _on_label(self) -> None:
-        if self.session is not None and self.label.currentData():
-            self.session.frame_comparison.show_label(self.label.currentData())
-
-    def _on_hog(self, on: bool) -> None:
-        if self.session is not None:
-            self.session.face_layers.hog = on
+        if self.label.currentData():
+            self.comparison.show_label(self.label.currentData())
 
     # ----------------------------------------------------------------- what is shown
 
     def _refresh(self, *_: object) -> None:
         """Bring buttons and sentences up to date."""
-        session = self.session
-        opened = session.current if session is not None else None
-        run = session.frame_comparison.runner.run if session is not None else None
+        opened, comparison = self.session.current, self.comparison
+        run, result = comparison.runner.run, comparison.result
         mine = run is not None and run.opened is opened
-        failed = run is not None and mine and run.status == "failed"
-        self.open_button.setVisible(session is None)
+        active = run is not None and run.active
         waiting = ""
-        if session is None:
-            waiting = "The ViT Face dock of this window was closed."
-        elif opened is None:
+        if opened is None:
             waiting = "Waits for a video: open one in the ViT Face dock."
-        elif session.frame_comparison.result is None and not (run is not None and run.active):
+        elif result is None and not active:
             waiting = (
                 "Press Compare frames: a matrix of how alike frames are, and a map of them, in "
                 "which a click shows a frame."
             )
         self.waiting.setText(waiting)
-        active = run is not None and run.active
-        for widget in (self.kind, self.embedding, self.compare_button):
+        for widget in (self.kind, self.embedding, self.compare_button, self.together):
             widget.setEnabled(opened is not None and not active)
-        self.together.setEnabled(opened is not None and not active)
-        self.together.setVisible(session is not None and bool(session.frame_comparison.others))
+        self.together.setVisible(bool(self.comparison.others))
         self.hog.setEnabled(opened is not None)
         self.progress.show_run(run if mine else None)
-        notices = run.notices if run is not None and mine and not active else []
-        if failed and run is not None:
-            self.note.say(run.message, "error")
-        else:
-            self.note.say("\n".join(notices), "warning")
-        again = failed and run is not None and run.error == FeatureFileError.__name__
-        self.again_button.setVisible(again)
-        self._show_plots()
-
-    def _show_plots(self) -> None:
-        result = self.session.frame_comparison.result if self.session is not None else None
+        self.note.say("")
+        self.again_button.setVisible(False)
+        if run is not None and mine:
+            failed = run.status == "failed"
+            notices = [] if active else run.notices
+            self.note.say(
+                run.message if failed else "\n".join(notices), "error" if failed else "warning"
+            )
+            self.again_button.setVisible(failed and run.error == FeatureFileError.__name__)
         self.plots.setVisible(result is not None)
         for widget in (self.order, self.label, self.lasso_button):
             widget.setEnabled(result is not None)
 
     def _show_result(self) -> None:
-        comparison = self.session.frame_comparison if self.session is not None else None
-        result = comparison.result if comparison is not None else None
         self._refresh()
         self.label.clear()
         self.label.addItem("face of …", "")
-        if comparison is None or result is None:
-            self._say()
+        self._say()
+        if (result := self.comparison.result) is None:
             return
-        for name, colour in comparison.colours.items():
+        for name, colour in self.comparison.colours.items():
             patch = QPixmap(12, 12)
             patch.fill(QColor(colour))
             self.label.addItem(QIcon(patch), name, name)
@@ -330,12 +237,10 @@ class FramesDock(DockedWidget):
             titles = first, second
         self.map.show_points(result.points, self._frame_colours(result), titles)
         self._show_matrix()
-        self._say()
 
     def _frame_colours(self, result: CompareFramesResult) -> NDArray[np.uint8]:
         """(n, 4), as the timeline has them."""
-        assert self.session is not None
-        self._colours = self.session.frame_comparison.colours
+        self._colours = self.comparison.colours
         if not self._colours and len(result.videos) > 1:
             by_video = [PALETTE[k % len(PALETTE)] for k in range(len(result.videos))]
             return frame_colours(result.source, by_video)
@@ -343,35 +248,30 @@ class FramesDock(DockedWidget):
 
     def _on_events(self) -> None:
         """Take over the colours of labels, if others were given to them."""
-        session = self.session
-        if session is not None and session.frame_comparison.colours != self._colours:
+        if self.comparison.colours != self._colours:
             self._show_result()
 
     def _show_matrix(self) -> None:
-        result = self.session.frame_comparison.result if self.session is not None else None
-        if result is None:
-            return
-        order = result.order(self.order.currentData())
-        self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
-        self._mark()
+        if (result := self.comparison.result) is not None:
+            order = result.order(self.order.currentData())
+            self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
+            self._mark()
 
     def _mark(self, *_: object) -> None:
-        if self.session is not None and self.session.frame_comparison.result is not None:
-            position = self.session.frame_comparison.nearest(self.session.frame)
+        if self.comparison.result is not None:
+            position = self.comparison.nearest(self.session.frame)
             self.matrix.mark(position)
             self.map.mark(position)
 
     def _show_selection(self) -> None:
-        if self.session is not None:
-            self.map.show_chosen(self.session.frame_comparison.selected)
-            self._say()
+        self.map.show_chosen(self.comparison.selected)
+        self._say()
 
     def _say(self) -> None:
-        comparison = self.session.frame_comparison if self.session is not None else None
-        if comparison is None or comparison.result is None:
+        comparison = self.comparison
+        if (result := comparison.result) is None:
             self.about.setText("")
             return
-        result = comparison.result
         of = f" of {counted(len(result.videos), 'video')}" if len(result.videos) > 1 else ""
         words = [f"{counted(len(result.frames), 'frame')}{of} compared by {result.title}"]
         if comparison.selected.any():
@@ -382,19 +282,15 @@ class FramesDock(DockedWidget):
             words.append(f"mean face of {comparison.face_name} ({face.inside} averaged{against})")
         self.about.setText("; ".join(words) + ".")
 
-    # ----------------------------------------------------------------- the widget
-
-    def sizeHint(self) -> QSize:
-        return QSize(900, _HEIGHT)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(400, 150)
-
-    def _restyle(self, event: Any = None) -> None:
-        viewer = self._viewer()
-        if viewer is None:
-            return
-        text, back = plot_colours(viewer.theme)
-        self.setStyleSheet(style_sheet(viewer) + STYLE)
+    def set_colours(self, text: QColor, back: QColor) -> None:
+        """Take over colours of the theme."""
         self.matrix.set_colours(text, back)
         self.map.set_colours(text, back)
+
+
+class FramesDock(SessionDock):
+    """The dock of frames of one viewer."""
+
+    name = FRAMES
+    shows = FramesPanel
+    size_wanted = (900, 360)

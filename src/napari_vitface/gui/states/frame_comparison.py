@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.events.event_labels import colours_of
-from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
-from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import LIKENESS
@@ -215,11 +213,8 @@ class FrameComparison:
             return
         number = int(result.source[position])
         if number != self._own:
-            video = Path(result.videos[number])
-            try:
-                opened = self._session.show_video(video, lambda: open_for_window(video))
-            except Exception as error:
-                self._session.tell(sentence_of("opening the video", error), "error")
+            opened = self._session.show_video(Path(result.videos[number]))
+            if opened is None:
                 return
             opened.compared = result
             self._on_video()

@@ -149,10 +149,10 @@ class Responses:
         self.source = source
         self._refresh()
 
-    def go_to(self, path: Path, onset: int, open_it: Any) -> None:
+    def go_to(self, path: Path, onset: int) -> None:
         """Show the frame of an onset."""
-        self._session.show_video(path, open_it)
-        self._session.go_to(onset)
+        if self._session.show_video(path) is not None:
+            self._session.go_to(onset)
 
     def _on_video(self) -> None:
         self._plot_similarity()

@@ -17,8 +17,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
@@ -97,7 +95,7 @@ class StatesSection(Section):
         )
         self.all_button.clicked.connect(lambda: states.predict_all())
         self.all_told = ToldTable()
-        self.all_told.chosen.connect(lambda path: self._show_video(path))
+        self.all_told.chosen.connect(lambda path: session.show_video(path))
         self.all_told.written.connect(lambda path: session.tell(f"Wrote {path}.", "info"))
         self.plot_button = _button("Plot", "Open the trajectories below the canvas")
         self.plot_button.clicked.connect(lambda: self._open_dock(TRAJECTORIES))
@@ -145,10 +143,8 @@ class StatesSection(Section):
 
     def ask_for_table(self) -> None:
         """Ask for a table of trials."""
-        opened = self._session.current
-        start = str(opened.path.parent) if opened is not None else ""
         name, _ = QFileDialog.getOpenFileName(
-            self, "Trials", start, "Tables (*.csv *.tsv *.txt);;All files (*)"
+            self, "Trials", self._session.folder, "Tables (*.csv *.tsv *.txt);;All files (*)"
         )
         if name:
             self._states.open_table(Path(name))
@@ -227,18 +223,12 @@ class StatesSection(Section):
     def _show_responses(self) -> None:
         viewer: Any = self._session.viewer
         if viewer is not None:
-            open_plugin_dock(viewer, TRAJECTORIES).show_around()
+            open_plugin_dock(viewer, TRAJECTORIES).panel.show_around()
 
     def _show_trial(self, place: int) -> None:
         video = self.videos.itemData(place)
         if video is not None:
-            self._show_video(video)
-
-    def _show_video(self, video: Path) -> None:
-        try:
-            self._session.show_video(video, lambda: open_for_window(video))
-        except Exception as error:
-            self._session.tell(sentence_of("opening the video", error), "error")
+            self._session.show_video(video)
 
     # ----------------------------------------------------------------- what is shown
 

@@ -22,12 +22,6 @@ _ON_DEMAND = ("distance", "angle", "near", "spread", "tokens", "state", "likenes
 #: Panels of a table of traces that are shown at first, at most.
 _AT_ONCE = 3
 
-#: Looks of the buttons, beside those of `style.style_sheet`.
-STYLE = """
-    QPushButton[role="toggle"] { padding: 3px 9px; min-width: 12px; }
-    QPushButton[role="tool"] { padding: 3px 10px; }
-"""
-
 
 class TrajectoryToolbar(QWidget):
     """Which panels, the frame of the slider, and what can be done with the plot."""

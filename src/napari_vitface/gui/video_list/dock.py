@@ -21,8 +21,6 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow
@@ -32,7 +30,6 @@ from napari_vitface.gui.video_list.kinds import KINDS, Settings
 from napari_vitface.gui.video_list.sentences import crop_words, list_words, start_words
 from napari_vitface.gui.video_list.table_model import Column, VideoTable, dropped_paths
 from napari_vitface.gui.video_list.table_view import VideoTableView
-from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, video_suffixes
 
@@ -239,22 +236,12 @@ class VideoListDock(QWidget):
         """Show a video with its points."""
         if item.model:
             self._session.choose_model(item.model)
-        try:
-            self._session.show_video(
-                item.path,
-                lambda: run_waiting(lambda: open_for_window(item.path), opening(item.path)),
-            )
-        except Exception as error:
-            self._session.tell(sentence_of("opening the video", error), "error")
-            return
-        if isinstance(item.crop, tuple):
+        if self._session.show_video(item.path) is not None and isinstance(item.crop, tuple):
             self._session.set_crop(item.crop)
 
     def _start_folder(self) -> str:
-        items, opened = self._queue.items, self._session.current
-        if items:
-            return str(items[-1].path.parent)
-        return str(opened.path.parent) if opened is not None else ""
+        items = self._queue.items
+        return str(items[-1].path.parent) if items else self._session.folder
 
     def _on_menu(self, place: QPoint) -> None:
         menu = QMenu(self)

@@ -16,7 +16,6 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -184,16 +183,11 @@ class PoseWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
+    def __exit__(self, *error: object) -> None:
+        if any(error):
             self.abort()
+        else:
+            self.close()
 
     def _write_waiting(self) -> None:
         if not self._waiting:

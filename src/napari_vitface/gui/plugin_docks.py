@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
 
 #: Names of the docks in the manifest.
 FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
@@ -17,8 +14,8 @@ EVENTS, FRAMES = "ViT Face events", "ViT Face frames"
 _WIDE = 2400
 
 
-def open_plugin_dock(viewer: Viewer, name: str) -> Any:
-    """The widget of a dock of a viewer, opened and brought to the front."""
+def open_plugin_dock(viewer: Any, name: str) -> Any:
+    """The widget of a dock of a viewer with a window, opened and brought to the front."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     before = set(viewer.window.dock_widgets)
     holder, dock = viewer.window.add_plugin_dock_widget("napari-vitface", name)

@@ -58,15 +58,12 @@ def _painted(pictures: Pictures, hidden: NDArray[np.bool_]) -> Pictures:
         columns = np.arange(image.shape[1]) * hidden.shape[2] // image.shape[1]
         over = hidden[:, rows][:, :, columns]
         many = np.repeat(image[None], len(hidden), axis=0)
-        many[over] = image.reshape(-1, *image.shape[2:]).mean(axis=0).astype(np.uint8)
+        if image.size:
+            many[over] = image.reshape(-1, *image.shape[2:]).mean(axis=0).astype(np.uint8)
         return many
 
-    images, before = pictures.images, pictures.before
-    return Pictures(
-        np.repeat(pictures.frames, len(hidden)),
-        None if images is None else paint(images[0]),
-        None if before is None else paint(before[0]),
-    )
+    frames = np.repeat(pictures.frames, len(hidden))
+    return Pictures(frames, paint(pictures.images[0]), paint(pictures.before[0]))
 
 
 def grid_of(size: tuple[int, int]) -> tuple[int, int]:

@@ -72,8 +72,6 @@ class _Energies:
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         now, before = pictures.images, pictures.before
-        assert now is not None
-        assert before is not None
         changes = [
             mean_change(*(sums(images[:, rows, columns], self._bin) for images in (now, before)))
             for rows, columns in self._places
@@ -117,7 +115,6 @@ class BinnedPixels:
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         images = pictures.images
-        assert images is not None
         parts = [
             sums(images[:, rows, columns], self.bin).reshape(len(images), -1)
             for rows, columns in (within(self.window, each) for each in self.rectangles)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QIntValidator
@@ -158,8 +157,7 @@ class AttentionFramesForm(QWidget):
         write_in_background(self._session, lambda: measured.save(target), target)
 
     def _plot(self) -> None:
-        viewer: Any = self._session.viewer
-        open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(self._session.viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
         opened = self._session.current

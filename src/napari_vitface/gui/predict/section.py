@@ -149,8 +149,7 @@ class PredictSection(Section):
         self._session.choose_model(str(choice))
 
     def _plot(self) -> None:
-        viewer: Any = self._session.viewer
-        open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(self._session.viewer, TRAJECTORIES)
 
     def _list_models(self) -> None:
         choices = list(self._models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,8 +173,7 @@ class FramesPanel(SessionPanel):
     def plot_likeness(self) -> None:
         """Plot how like the typical face of each label frames are, below the canvas."""
         self.comparison.plot_likeness()
-        viewer: Any = self.session.viewer
-        open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(self.session.viewer, TRAJECTORIES)
 
     def _on_label(self) -> None:
         if self.label.currentData():

@@ -49,8 +49,8 @@ class FaceLayers:
 
     def layer(self, name: str) -> Image | None:
         """The layer of a name, if it is there."""
-        viewer, layer = self._session.viewer, self._layers.get(name)
-        return layer if viewer is not None and layer in viewer.layers else None
+        layer = self._layers.get(name)
+        return layer if layer in self._session.viewer.layers else None
 
     @property
     def hog(self) -> bool:
@@ -110,7 +110,7 @@ class FaceLayers:
         self, name: str, picture: NDArray[np.float32], corner: tuple[int, int], **looks: Any
     ) -> None:
         viewer, opened = self._session.viewer, self._session.current
-        if viewer is None or opened is None:
+        if opened is None:
             return
         place = placed_on(opened.layer, translate=(corner[1], corner[0]))
         layer = self.layer(name)
@@ -128,6 +128,6 @@ class FaceLayers:
 
     def _remove(self, name: str) -> None:
         viewer, layer = self._session.viewer, self.layer(name)
-        if viewer is not None and layer is not None:
+        if layer is not None:
             keep_visual(viewer, layer)
             viewer.layers.remove(layer)

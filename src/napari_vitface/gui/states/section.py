@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
@@ -216,14 +216,10 @@ class StatesSection(Section):
         self.refresh()
 
     def _open_dock(self, name: str) -> None:
-        viewer: Any = self._session.viewer
-        if viewer is not None:
-            open_plugin_dock(viewer, name)
+        open_plugin_dock(self._session.viewer, name)
 
     def _show_responses(self) -> None:
-        viewer: Any = self._session.viewer
-        if viewer is not None:
-            open_plugin_dock(viewer, TRAJECTORIES).panel.show_around()
+        open_plugin_dock(self._session.viewer, TRAJECTORIES).panel.show_around()
 
     def _show_trial(self, place: int) -> None:
         video = self.videos.itemData(place)
@@ -248,29 +244,28 @@ class StatesSection(Section):
         """Bring everything up to date with the session."""
         session, states = self._session, self._states
         trials, run, opened = states.trials, states.runner.run, session.current
-        active = states.runner.active
-        self.set_waiting(trials is None and states.model is None)
-        self.hint.setText(_BEGIN if trials is None else "")
+        active, model = states.runner.active, states.model
+        there, trained, idle = trials is not None, model is not None, not active
+        self.set_waiting(not there and not trained)
+        self.hint.setText("" if there else _BEGIN)
         self.about.setText(self._trials_words())
-        self.videos.setVisible(trials is not None)
-        self.form.setVisible(trials is not None)
-        problem = self.form.problem() if trials is not None else ""
+        problem = self.form.problem() if there else ""
         self.refused.say(self._typo or problem, "error" if self._typo else "info")
         self.picture.setText(self._picture_words())
-        self.picture.setVisible(trials is not None)
-        self.train_button.setEnabled(trials is not None and not active and not problem)
-        self.responses_button.setEnabled(trials is not None and not active and not problem)
-        self.features_button.setEnabled(opened is not None and not active)
-        model = states.model
+        for widget in (self.videos, self.form, self.picture):
+            widget.setVisible(there)
+        for button in (self.train_button, self.responses_button):
+            button.setEnabled(there and idle and not problem)
+        self.features_button.setEnabled(opened is not None and idle)
         self.model.setText(f"Classifier: {model.name}" if model is not None else "")
-        self.predict_button.setEnabled(model is not None and opened is not None and not active)
-        self.all_button.setEnabled(model is not None and bool(states.all_videos) and not active)
+        self.predict_button.setEnabled(trained and opened is not None and idle)
+        self.all_button.setEnabled(trained and bool(states.all_videos) and idle)
         self.all_told.show_result(states.told_of_all, 0 if active else states.asked_of)
-        self.report_button.setEnabled(model is not None and not active)
+        self.report_button.setEnabled(trained and idle)
         self.progress.show_run(run, stopping="Stopping after what is in progress …")
-        failed = run is not None and run.status == "failed"
-        self.error.say(run.message if failed and run is not None else states.problem, "error")
-        notices = run.notices if run is not None and not active and not failed else []
+        failure = states.runner.failure
+        self.error.say(failure or states.problem, "error")
+        notices = run.notices if run is not None and idle and not failure else []
         more = [f"… and {len(notices) - _MOST} more."] if len(notices) > _MOST else []
         self.notices.say("\n".join([*notices[:_MOST], *more]), "warning")
         self.judgement.show_result(states.trained)

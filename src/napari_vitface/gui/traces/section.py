@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -164,9 +162,7 @@ class TracesSection(Section):
 
     def plot(self) -> None:
         """Open the trajectories below the canvas."""
-        viewer: Any = self._session.viewer
-        if viewer is not None:
-            open_plugin_dock(viewer, TRAJECTORIES)
+        open_plugin_dock(self._session.viewer, TRAJECTORIES)
 
     # ----------------------------------------------------------------- what is shown
 

@@ -78,24 +78,20 @@ def train(
     options = TrainingSettings(**settings)
     files_of = _Names(labels, output_dir)
     going_on = bool(resume) or finish
-    data: Labelled | None = None
-    if going_on and name is None:
-        raise VitFaceError("Name the run that is to go on.")
-    if not going_on or name is None:
-        data = _read(labels)
-    if name is None:
-        assert data is not None
+    data = None if going_on else _read(labels)
+    if name is not None:
+        files = files_of.named(name)
+    elif data is not None:
         files = files_of.free(options, data, resume=resume is not False and not overwrite)
     else:
-        files = files_of.named(name)
+        raise VitFaceError("Name the run that is to go on.")
     files.make()
     with contextlib.ExitStack() as stack:
         stack.enter_context(files.locked())
         files.remove_leftovers()
-        if not going_on and not overwrite:
-            assert data is not None
-            going_on = _goes_on(files, options, data, resume)
-        yield from _run(files, options, data, device, track, going_on=going_on, finish=finish)
+        if data is not None and not overwrite and _goes_on(files, options, data, resume):
+            data = None
+        yield from _run(files, options, data, device, track, finish=finish)
 
 
 def _run(
@@ -105,16 +101,16 @@ def _run(
     device: str,
     track: Sequence[str],
     *,
-    going_on: bool,
     finish: bool,
 ) -> Iterator[Event]:
+    """Train on what was read; without it the run goes on with what it was begun with."""
     from napari_vitface.jobs.training.setup import Setup
     from napari_vitface.jobs.training.trackers import open_trackers
     from napari_vitface.jobs.training.training_loop import Training
 
     # Before anything slow: what is asked for may not be installed.
     with open_trackers(track, files.folder) as trackers:
-        if going_on:
+        if data is None:
             if not files.unfinished:
                 raise VitFaceError(
                     f"There is no unfinished training {files.name} in {files.folder.parent} to go "
@@ -122,7 +118,6 @@ def _run(
                 )
             setup = Setup.stored(files, device)
         else:
-            assert data is not None
             for problem in data.labels.problems:
                 yield Notice(problem)
             files.clear()

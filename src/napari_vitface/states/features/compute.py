@@ -207,11 +207,14 @@ def _batch(
     before: bool = False,
 ) -> _Batch:
     if pairs is None:
-        return _Batch(Pictures(numbers), np.ones(len(numbers), np.bool_))
+        none = np.empty((len(numbers), 0, 0), np.uint8)
+        return _Batch(Pictures(numbers, none, none), np.ones(len(numbers), np.bool_))
     there = np.array([pair is not None for pair in pairs])
     whole = [pair for pair in pairs if pair is not None]
     if not whole:
         return _Batch(None, there)
     images = np.stack([now[picture] for now, _ in whole if now is not None])
-    earlier = [other[picture] for _, other in whole if other is not None] if before else []
-    return _Batch(Pictures(numbers[there], images, np.stack(earlier) if before else None), there)
+    earlier = images
+    if before:
+        earlier = np.stack([other[picture] for _, other in whole if other is not None])
+    return _Batch(Pictures(numbers[there], images, earlier), there)

@@ -47,16 +47,16 @@ class Pictures:
     Attributes
     ----------
     frames : (B,) int64
-    images : (B, h, w) or (B, h, w, 3) uint8, or None
-        The crop at the extractor's scale; None if it asks for none.
-    before : as `images`, or None
-        The frames before these in the video; before the first one stands itself. None if the
-        extractor asks for none.
+    images : (B, h, w) or (B, h, w, 3) uint8
+        The crop at the extractor's scale; (B, 0, 0) if it asks for none.
+    before : as `images`
+        The frames before these in the video, if the extractor asks for them; before the first one
+        stands itself.
     """
 
     frames: NDArray[np.int64]
-    images: NDArray[np.uint8] | None = None
-    before: NDArray[np.uint8] | None = None
+    images: NDArray[np.uint8]
+    before: NDArray[np.uint8]
 
 
 class Extractor(Protocol):

@@ -93,7 +93,6 @@ class HogExtractor:
         )
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
-        assert pictures.images is not None
         return self.of(pictures.images)
 
     def of(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

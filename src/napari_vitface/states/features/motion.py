@@ -39,8 +39,6 @@ class MotionExtractor:
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         now, before = pictures.images, pictures.before
-        assert now is not None
-        assert before is not None
         return mean_change(now, before)[:, None]
 
 

@@ -76,7 +76,6 @@ class TokenExtractor:
         self.columns = tuple(f"{name} {channel}" for name in named for channel in channels)
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
-        assert pictures.images is not None
         canvas = self._view.pad(pictures.images)
         found = np.empty((len(canvas), len(self.columns)), np.float32)
         for part, tokens in self._model.in_batches(canvas, self._tokens):
@@ -113,7 +112,6 @@ class TokenExtractor:
         """Tokens (B, D), and all tokens (B, N, C) that enter the last blocks."""
         import torch
 
-        assert pictures.images is not None
         first = self._model.network.backbone.blocks[-blocks]
         caught: list[Tensor] = []
         hook = first.register_forward_pre_hook(lambda module, inputs: caught.append(inputs[0]))
@@ -146,7 +144,6 @@ class TokenExtractor:
         """Tokens (B, D) in single precision, with the graph of gradients behind them."""
         import torch
 
-        assert pictures.images is not None
         canvas = torch.from_numpy(self._view.pad(pictures.images)).to(self._model.device)
         images = self._model.to_images(canvas).float()
         return self._of(images.requires_grad_(True))

@@ -35,7 +35,6 @@ class BrightnessExtractor:
         self.about: Layout = {}
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
-        assert pictures.images is not None
         return pictures.images.mean(axis=(1, 2), dtype=np.float32)[:, None]
 
 

@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QPainter, QPolygonF
 
 from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import Events, Interval
+from napari_vitface.gui.trajectories.fills_view import FillsView
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Which part of an interval is at a place.
@@ -60,7 +61,7 @@ class _Lane:
         return slice(first, int(np.searchsorted(self.onsets, int(np.ceil(stop)), "right")))
 
 
-class IntervalLanes(pg.GraphicsObject):
+class IntervalLanes(FillsView, pg.GraphicsObject):
     """A lane for each label with its intervals; as quick for ten thousand as for ten.
 
     A frame is drawn from half before to half behind its number. An interval that would be thinner
@@ -135,14 +136,6 @@ class IntervalLanes(pg.GraphicsObject):
         return Hit(found, "offset" if abs(x - right) <= grab else "inside")
 
     # ----------------------------------------------------------------- painting
-
-    def boundingRect(self) -> QRectF:
-        view = self.getViewBox()
-        return QRectF(view.viewRect()) if view is not None else QRectF()
-
-    def viewRangeChanged(self) -> None:
-        self.prepareGeometryChange()
-        self.update()
 
     def paint(self, painter: QPainter, *_: Any) -> None:
         view = self.getViewBox()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QPolygonF
 
+from napari_vitface.gui.states.matrix import ClickView
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Pixels from a point within which a click means it.
@@ -131,22 +132,14 @@ class _Dots(pg.ScatterPlotItem):
         event.ignore()
 
 
-class _LassoView(pg.ViewBox):
+class _LassoView(ClickView):
     """What is dragged in is the map, or a lasso."""
 
     def __init__(self, owner: FrameMap) -> None:
-        super().__init__()
+        super().__init__(owner.click_at)
         self._owner = owner
         self._corners: list[QPointF] = []
         self.lasso = False
-
-    def mouseClickEvent(self, event: Any) -> None:
-        """A click goes to a frame, two show the whole map."""
-        event.accept()
-        if event.double():
-            self.autoRange()
-        else:
-            self._owner.click_at(self.mapToView(event.pos()))
 
     def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
         """Draw the lasso."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class SimilarityPlot(pg.PlotWidget):
     clicked = Signal(int)
 
     def __init__(self) -> None:
-        super().__init__(viewBox=_ClickView(self))
+        super().__init__(viewBox=ClickView(self.click_at))
         self._order = np.zeros(0, np.int64)
         self._place = np.zeros(0, np.int64)
         self._image = pg.ImageItem(axisOrder="row-major")
@@ -93,15 +94,16 @@ class SimilarityPlot(pg.PlotWidget):
             self.clicked.emit(int(self._order[row]))
 
 
-class _ClickView(pg.ViewBox):
-    def __init__(self, owner: SimilarityPlot) -> None:
+class ClickView(pg.ViewBox):
+    """Gives the place of a click; two show all of the plot."""
+
+    def __init__(self, on_click: Callable[[QPointF], None]) -> None:
         super().__init__()
-        self._owner = owner
+        self._on_click = on_click
 
     def mouseClickEvent(self, event: Any) -> None:
-        """A click goes to a frame, two show the whole matrix."""
         event.accept()
         if event.double():
             self.autoRange()
         else:
-            self._owner.click_at(self.mapToView(event.pos()))
+            self._on_click(self.mapToView(event.pos()))

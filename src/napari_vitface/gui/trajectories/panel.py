@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QPointF, QRectF, Qt, Signal
+from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QGraphicsSimpleTextItem
 
 from napari_vitface.gui.trajectories.axes import FrameAxis, ValueAxis
+from napari_vitface.gui.trajectories.fills_view import FillsView
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import CENTRED, PanelKind
 from napari_vitface.gui.trajectories.pg import pg
@@ -104,19 +105,12 @@ class TimeView(pg.ViewBox):
             self.sought.emit(self.mapSceneToView(event.scenePos()).x())
 
 
-class Curve(pg.PlotCurveItem):
+class Curve(FillsView, pg.PlotCurveItem):
     """A line that knows without looking at its samples where it is drawn: in all of the view."""
-
-    def boundingRect(self) -> QRectF:
-        view = self.getViewBox()
-        return QRectF(view.viewRect()) if view is not None else QRectF()
 
     def dataBounds(self, *_: Any, **__: Any) -> tuple[None, None]:
         """Nothing: the panel sets the ranges itself."""
         return None, None
-
-    def viewRangeChanged(self) -> None:
-        self.prepareGeometryChange()
 
 
 class Panel(pg.PlotItem):

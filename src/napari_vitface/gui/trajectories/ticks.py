@@ -13,6 +13,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter
 
 from napari_vitface.gui.trajectories.axes import LEFT
+from napari_vitface.gui.trajectories.fills_view import FillsView
 from napari_vitface.gui.trajectories.panel import TimeView
 from napari_vitface.gui.trajectories.pg import pg
 
@@ -55,7 +56,7 @@ LANES = (
 _HEIGHT = 13
 
 
-class Ticks(pg.GraphicsObject):
+class Ticks(FillsView, pg.GraphicsObject):
     """A tick at each of some frames, in one lane; as cheap for a million frames as for ten."""
 
     def __init__(self, row: int, colour: str) -> None:
@@ -67,14 +68,6 @@ class Ticks(pg.GraphicsObject):
     def set_frames(self, frames: NDArray[np.int64]) -> None:
         """Draw a tick at each of these frames, which are sorted."""
         self.frames = frames
-        self.update()
-
-    def boundingRect(self) -> QRectF:
-        view = self.getViewBox()
-        return QRectF(view.viewRect()) if view is not None else QRectF()
-
-    def viewRangeChanged(self) -> None:
-        self.prepareGeometryChange()
         self.update()
 
     def paint(self, painter: QPainter, *_: Any) -> None:

@@ -137,7 +137,7 @@ def test_the_face_of_a_label_is_shown_from_the_list(frames: FramesPanel, qtbot: 
 def test_likeness_is_plotted_on_top_of_the_frames(frames: FramesPanel, qtbot: Any) -> None:
     session = frames.session
     assert session is not None
-    holder = frames.parent()
+    holder = frames.parent().parent()
     width = frames.width()
     qtbot.mouseClick(frames.likeness_button, Qt.MouseButton.LeftButton)
     opened = session.current

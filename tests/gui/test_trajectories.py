@@ -214,7 +214,7 @@ def test_it_opens_below_the_canvas_from_the_menus(make_napari_viewer: Any, qtbot
     assert area == Qt.DockWidgetArea.BottomDockWidgetArea
     # It works on what the ViT Face dock works on, so that opens with it.
     assert viewer.window.dock_widgets[DOCK].session is dock.session
-    assert "Waits for a video" in dock.waiting.text()
+    assert "Waits for a video" in dock.panel.waiting.text()
     menu = get_app_model().menus.get_menu("napari/layers/visualize")
     commands = [item.command.id for item in menu if hasattr(item, "command")]
     assert "napari-vitface.show_trajectories" in commands

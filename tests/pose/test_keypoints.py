@@ -48,7 +48,7 @@ def test_pairs_join_keypoints_of_the_set(field: str) -> None:
 
 
 def test_there_is_one_colour_a_keypoint() -> None:
-    with pytest.raises(ValueError, match="2 keypoints but 1 colours"):
+    with pytest.raises(ValueError, match="2 keypoints but 1 colour"):
         KeypointSet(("a", "b"), colours=("#ff0000",))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QMenu, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QMenu, QPushButton, QSizePolicy
 
 from napari_vitface.gui.settings_widgets import sentence
 from napari_vitface.settings.kind import Kind
@@ -33,8 +33,8 @@ class KindsButton(QPushButton):
 
     changed = Signal()
 
-    def __init__(self, kinds: Sequence[Kind], chosen: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, kinds: Sequence[Kind], chosen: str) -> None:
+        super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip("What is computed of each frame; several kinds are put beside each other")
         # As the lists above and below it.

@@ -21,10 +21,8 @@ class RunProgress(QWidget):
         Tooltip of Cancel, whose click the owner connects.
     """
 
-    def __init__(
-        self, noun: str = "frame", cancel_help: str = "Stop", parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, noun: str = "frame", cancel_help: str = "Stop") -> None:
+        super().__init__()
         self._noun = noun
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)

@@ -23,8 +23,8 @@ class SteadyScrollArea(QScrollArea):
         Its widgets have their places already when it hears of its new height.
     """
 
-    def __init__(self, column: Column, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, column: Column) -> None:
+        super().__init__()
         #: Where the widgets were, top and bottom, when all was at rest.
         self._places: dict[QWidget, tuple[int, int]] = {}
         self._column = column

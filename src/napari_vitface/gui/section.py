@@ -78,8 +78,8 @@ def labelled_rows(*rows: tuple[str, Any]) -> tuple[QGridLayout, list[QLabel]]:
 class WrappedLabel(QLabel):
     """Text over as many lines as it needs, never cut off; hidden while it is empty."""
 
-    def __init__(self, text: str = "", role: str = "hint", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, text: str = "", role: str = "hint") -> None:
+        super().__init__()
         set_role(self, role)
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
@@ -107,8 +107,8 @@ class Note(QFrame):
     One that tells of an unexpected error has a button that copies a report of it.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         set_role(self, "note")
         self._words = _selectable("value")
         self.report_button = QPushButton("Report…")

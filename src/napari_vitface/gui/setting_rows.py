@@ -18,8 +18,8 @@ class SettingRows(QWidget):
 
     changed = Signal()
 
-    def __init__(self, settings: Mapping[str, Setting], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        super().__init__()
         self._settings = dict(settings)
         self._values: dict[str, Value] = {n: each.default for n, each in settings.items()}
         self._texts: dict[str, QLineEdit] = {}

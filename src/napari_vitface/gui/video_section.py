@@ -38,8 +38,8 @@ from napari_vitface.words import counted
 class VideoSection(Section):
     """Open a video, a folder of images or the sample; name, size, rate, problems, frame."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(1, "Video", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(1, "Video")
         self._session = session
         self.name = WrappedLabel("", "strong")
         self.others = QComboBox()
@@ -206,8 +206,8 @@ class VideoSection(Section):
 class WhiteRow(QWidget):
     """Which value is white in a recording of more than 8 bits, and where that is known from."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.value = QSpinBox()
         self.value.setRange(1, 65535)
@@ -248,8 +248,8 @@ class DroppingQuestion(QWidget):
 
     answered = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         words = WrappedLabel(
             "napari asks which reader to use for each video dropped on its canvas. Always use ViT "
             "Face for videos?",

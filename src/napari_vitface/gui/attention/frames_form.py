@@ -34,10 +34,8 @@ from napari_vitface.words import counted
 class AttentionFramesForm(QWidget):
     """Which frames, and what to do with them."""
 
-    def __init__(
-        self, session: Workbench, tools: AttentionTools, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench, tools: AttentionTools) -> None:
+        super().__init__()
         self._session = session
         self._frames: AttentionFrames = tools.frames
         self._export = tools.export
@@ -173,8 +171,8 @@ class AttentionFramesForm(QWidget):
 class NumberBox(QLineEdit):
     """A whole number in little room; napari's boxes with arrows are too wide for three in a row."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._low, self._high = 0, 0
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)

@@ -25,8 +25,8 @@ class AttentionForm(QWidget):
     the widgets that they are declared with.
     """
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self._follower = session.attention
         settings = settable()

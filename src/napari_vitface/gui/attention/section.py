@@ -49,8 +49,8 @@ _BEAT = 450
 class AttentionSection(Section):
     """On or off, of what, by which method; and exactly what is shown."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(3, "Attention", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(3, "Attention")
         self._session = session
         self._follower = session.attention
         self.tools = session.attention_tools

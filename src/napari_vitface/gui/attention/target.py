@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QSizePolicy, QWidget, QWidgetAction
+from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QSizePolicy, QWidgetAction
 
 from napari_vitface.gui.attention.attention_settings import Target, of
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
@@ -17,8 +17,8 @@ class TargetBox(QComboBox):
     #: The user chose another target.
     chosen = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setToolTip("Whose map is shown; clicking on a point of the video chooses it, too")
         self._names: tuple[str, ...] = ()

@@ -19,8 +19,8 @@ _KINDS = {
 class FrameButtons(QWidget):
     """For each kind of frame how many there are, and buttons to the one before and the next."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.counts: dict[str, QLabel] = {}
         self.buttons: dict[str, tuple[QPushButton, QPushButton]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy
 
 from napari_vitface.gui.correct.keys import lines
 from napari_vitface.gui.section import set_role
@@ -14,8 +14,8 @@ from napari_vitface.gui.section import set_role
 class KeyTable(QLabel):
     """Keys and what they do, by what they are for."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(key_table(), parent)
+    def __init__(self) -> None:
+        super().__init__(key_table())
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QSizePolicy,
     QTreeWidget,
     QTreeWidgetItem,
-    QWidget,
 )
 
 from napari_vitface.gui.correct import point_icon
@@ -35,8 +34,8 @@ _ROW = 20
 class KeypointList(QTreeWidget):
     """One row a keypoint; a click selects it on the canvas and lets the next click place it."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self._filling = False
         self.setAccessibleName("Keypoints")

@@ -34,8 +34,8 @@ _WHY = "Where should your corrections be kept?"
 class ProjectBar(QWidget):
     """Name of the project with its menu, the video to work on, and what is wrong with the files."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self._documents = session.labelling.documents
         self.dialog: ProjectDialog | None = None

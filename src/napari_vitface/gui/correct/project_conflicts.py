@@ -40,8 +40,8 @@ class ConflictPanel(QWidget):
     Two files of the same labels that disagree are a conflict too, between the files.
     """
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self._shown: SaveConflict | None = None
         self.groups: dict[tuple[int, int], QButtonGroup] = {}

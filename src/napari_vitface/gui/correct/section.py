@@ -39,8 +39,8 @@ _LEGEND_COLOUR = "#ff9a3d"
 class CorrectSection(Section):
     """Project, what is saved, tools, the keypoints of the frame, frames to go to, keys."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(4, "Correct", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(4, "Correct")
         self._session = session
         labelling = self._labelling = session.labelling
         self.project = ProjectBar(session)

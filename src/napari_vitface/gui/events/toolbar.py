@@ -18,8 +18,8 @@ class EventsToolbar(QWidget):
     label_chosen = Signal(str)
     add_label_pressed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.labels = QComboBox()
         self.labels.setToolTip("The label that is drawn; a click in its lane chooses it as well")
         self.labels.setMinimumWidth(130)

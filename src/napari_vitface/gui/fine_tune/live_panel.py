@@ -25,9 +25,9 @@ class LivePanel(Fold):
         Whose course is shown.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self) -> None:
         inside = QWidget()
-        super().__init__("Curve and held-out frames", inside, parent)
+        super().__init__("Curve and held-out frames", inside)
         self._theme = "dark"
         self.pictures = HeldOutPictures()
         self.legend = WrappedLabel("Held out; ring: your label, dot: the model")

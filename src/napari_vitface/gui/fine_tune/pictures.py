@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRect, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_vitface.gui.tile_view import GAP, Picture, TileView
 from napari_vitface.jobs.events import HeldOutShown
@@ -26,8 +26,8 @@ class HeldOutPictures(TileView):
 
     chosen = Signal(str, int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)

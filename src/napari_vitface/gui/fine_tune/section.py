@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QWidget,
 )
 
 from napari_vitface.gui.fine_tune.live_panel import LivePanel
@@ -42,8 +41,8 @@ class FineTuneSection(Section):
     #: The user wants to see what the new model finds.
     predict_wanted = Signal()
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(5, "Fine-tune", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(5, "Fine-tune")
         self._session = session
         self._fine_tune = fine_tune = session.fine_tune
         self._models: dict[str, None] = {}

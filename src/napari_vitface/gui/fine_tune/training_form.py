@@ -60,8 +60,8 @@ class FineTuneForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._models: list[str] = []
         self._videos: list[str] = []
         self._file = ""

@@ -12,8 +12,8 @@ from napari_vitface.gui.section import WrappedLabel, row_of, set_look
 class UnfinishedPanel(QWidget):
     """Offers the run that can go on, the one on screen before others; hidden without one."""
 
-    def __init__(self, fine_tune: FineTune, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, fine_tune: FineTune) -> None:
+        super().__init__()
         self._fine_tune = fine_tune
         self._offered: Unfinished | None = None
         self.question: QMessageBox | None = None

@@ -23,8 +23,8 @@ from napari_vitface.jobs.results.training import TrainResult
 class Verdict(QWidget):
     """Hidden until there is a result."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.line = Note()
         self.use = WrappedLabel("", "value")
         self.figures = Table()
@@ -59,8 +59,8 @@ class Verdict(QWidget):
 class Table(QWidget):
     """A few rows of text and numbers."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)

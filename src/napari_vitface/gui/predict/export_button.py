@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from napari_vitface.formats.conversion import write_predictions
 from napari_vitface.formats.format import Format, writers
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ExportButton(QPushButton):
     """Asks where to and in which format, and says what that cannot hold."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__("Export…", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__("Export…")
         self._session = session
         self.setToolTip("Write the points shown in another program's format")
         self.clicked.connect(lambda: self.ask())

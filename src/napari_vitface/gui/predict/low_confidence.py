@@ -19,8 +19,8 @@ class LowConfidence(QWidget):
     #: Frames to label are to be looked for.
     suggest_wanted = Signal()
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self.note = Note()
         self.find_button = QPushButton("Find face")
         self.find_button.setToolTip("Let the model look for a face of the size that it knows")

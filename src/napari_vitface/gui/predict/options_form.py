@@ -21,8 +21,8 @@ class PredictOptionsForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.first = SpinBox(min=0, max=0, value=0)
         self.last = SpinBox(min=0, max=0, value=0)

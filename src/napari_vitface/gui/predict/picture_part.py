@@ -13,8 +13,8 @@ from napari_vitface.gui.workbench import Workbench
 class PicturePart(QWidget):
     """A line that says which part, three buttons, and how the search for the face goes."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.part = WrappedLabel("", "value")
         self.find_button = QPushButton("Find face")

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QWidget,
 )
 from superqt import QFlowLayout
 
@@ -42,8 +41,8 @@ _PREDICTIONS = "Open predictions…"
 class PredictSection(Section):
     """Model, options, Predict, progress with time left, Cancel, and what came of it."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(2, "Predict", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(2, "Predict")
         self._session = session
         self._models: dict[str, ModelInfo] = {}
 

@@ -49,8 +49,8 @@ class StatesForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._trials: Trials | None = None
         self.label = _combo("The column of the table that says the state")
         self.classes_box = QWidget()

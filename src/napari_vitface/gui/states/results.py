@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Judgement(QWidget):
     """The figures of a classifier beside chance, what other splits would have given, and words."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.about = WrappedLabel("", "value")
         self.table = QLabel()
         self.table.setTextFormat(Qt.TextFormat.RichText)

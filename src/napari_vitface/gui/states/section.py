@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QPushButton,
     QSizePolicy,
-    QWidget,
 )
 
 from napari_vitface.errors import VitFaceError
@@ -51,8 +50,8 @@ _WORKING = {
 class StatesSection(Section):
     """Trials, what is chosen, the buttons, how it goes, and what came of it."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(6, "States", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(6, "States")
         self._session = session
         self._states = states = session.classifying
         self.table_button = _button("Open table…", "A CSV or TSV file with one trial a row")

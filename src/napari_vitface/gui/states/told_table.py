@@ -33,8 +33,8 @@ class ToldTable(QWidget):
     chosen = Signal(object)
     written = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._shown: PredictStatesResult | None = None
         self._asked = 0
         self._videos: list[Path] = []

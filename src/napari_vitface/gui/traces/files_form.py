@@ -18,10 +18,8 @@ _OWN = "Times of frames: those in the video's file."
 class TraceFilesForm(QWidget):
     """Form of the table, NWB, and the camera's triggers of the video on screen."""
 
-    def __init__(
-        self, session: Session, measuring: TraceMeasuring, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Session, measuring: TraceMeasuring) -> None:
+        super().__init__()
         self._session, self._measuring = session, measuring
         self.table = QComboBox()
         self.table.addItem("CSV", "csv")

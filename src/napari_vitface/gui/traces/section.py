@@ -35,8 +35,8 @@ _NAMES = (EYE, "whisker pad", "nose", "mouth", "paws")
 class TracesSection(Section):
     """Kinds, their settings, regions, the buttons, how it goes, and what came of it."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(7, "Traces", parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__(7, "Traces")
         self._session = session
         self._measuring = measuring = session.measuring
         self.kinds = KindsButton(list(TRACES.values()), DEFAULT)

@@ -32,8 +32,8 @@ class EnsembleList(QWidget):
     #: Other tables are ticked, or there are others.
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._session: Session | None = None
         self._opened: OpenVideo | None = None
         self.list = QListWidget()

@@ -54,8 +54,8 @@ class FilterForm(QScrollArea):
     redo_pressed = Signal()
     save_pressed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._rate, self._usable = 0.0, False
         self.method = QComboBox()
         for text, key, help_text in _METHODS:

@@ -47,8 +47,8 @@ class TraceList(QWidget):
     #: The user clicked on the name of a keypoint.
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         #: Colours of the keypoints that can be plotted, by name.
         self._colours: dict[str, str] = {}
         #: Keypoints that the user does not want; new ones are plotted.

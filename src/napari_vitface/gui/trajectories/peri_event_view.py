@@ -46,8 +46,8 @@ class PeriEventView(QWidget):
     sought = Signal(object, int)
     written = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._shown: PeriEvent | None = None
         self._colours: Mapping[str, str] = {}
         self._text = QColor("#ffffff")

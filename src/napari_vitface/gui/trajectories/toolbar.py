@@ -33,8 +33,8 @@ class TrajectoryToolbar(QWidget):
     #: Means around onsets are wanted in place of time.
     around_toggled = Signal(bool)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._panels: dict[str, QPushButton] = {}
         self._usable = True
         layout = QHBoxLayout(self)

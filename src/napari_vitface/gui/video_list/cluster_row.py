@@ -29,8 +29,8 @@ class ClusterChoice(QComboBox):
 
     chosen = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setToolTip(_HELP)
         self.addItem(_HERE, "")
         self._offer(f"local:{os.cpu_count() or 2}")
@@ -90,8 +90,8 @@ class ClusterChoice(QComboBox):
 class ClusterLine(QLabel):
     """Says in a line what the workers do, with a link to Dask's own page about them."""
 
-    def __init__(self, work: ClusterWork, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, work: ClusterWork) -> None:
+        super().__init__()
         self._work = work
         set_role(self, "hint")
         self.setTextFormat(Qt.TextFormat.RichText)
@@ -132,8 +132,8 @@ class ClusterRow(QWidget):
 
     chosen = Signal()
 
-    def __init__(self, queue: VideoQueue, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, queue: VideoQueue) -> None:
+        super().__init__()
         self._queue = queue
         self.choice = ClusterChoice()
         self.choice.chosen.connect(lambda: self._on_chosen())

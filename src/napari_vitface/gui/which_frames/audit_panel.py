@@ -25,8 +25,8 @@ _WHAT_IT_DOES = (
 class AuditPanel(QWidget):
     """For the Correct section."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.audits = audits = session.audits
         self._shown: list[LabelDoubted] = []

@@ -28,8 +28,8 @@ class FrameRow(QFrame):
 
     clicked = Signal()
 
-    def __init__(self, title: str, text: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
         set_role(self, "row")
         set_property(self, "current", "false")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -83,8 +83,8 @@ class FrameRow(QFrame):
 class FrameRows(QWidget):
     """Rows below each other, the first `SHOWN` of them until all are asked for."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.rows: list[FrameRow] = []
         self._all = False
         self._layout = QVBoxLayout(self)

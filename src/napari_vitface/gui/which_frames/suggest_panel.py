@@ -30,8 +30,8 @@ _WHAT_IT_DOES = (
 class SuggestPanel(QWidget):
     """For the Correct section."""
 
-    def __init__(self, session: Workbench, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Workbench) -> None:
+        super().__init__()
         self._session = session
         self.suggestions = suggestions = session.suggestions
         self._shown: tuple[Suggestion, ...] = ()

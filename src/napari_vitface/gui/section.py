@@ -47,6 +47,14 @@ def set_property(widget: QWidget, name: str, value: str) -> None:
         widget.style().polish(widget)
 
 
+def tipped_button(text: str, tip: str) -> QPushButton:
+    """A button with a tip, as wide as there is room."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return button
+
+
 def row_of(*widgets: QWidget) -> QWidget:
     """Widgets of equal width beside each other."""
     row = QWidget()

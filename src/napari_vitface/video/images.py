@@ -28,7 +28,7 @@ from napari_vitface.words import counted
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from napari_vitface.video.tiff import TiffPages
+    from napari_vitface.video.tiff_pages import TiffPages
 
 #: Headers read at opening to see that all images have one size; the others are checked when read.
 CHECKED = 5000
@@ -88,7 +88,7 @@ class ImageFolderSource:
         file, page = self._places[frame]
         if page is None:
             return read_image(file)
-        from napari_vitface.video.tiff import TiffPages
+        from napari_vitface.video.tiff_pages import TiffPages
 
         stack = self._stacks.pop(file, None) or TiffPages(file)
         self._stacks[file] = stack
@@ -219,7 +219,7 @@ def _left_out(folder: Path, found: _Recording) -> str:
 def _places(file: Path) -> Iterator[tuple[Path, int | None]]:
     """The frames of an image file: itself, or the pages of a TIFF stack."""
     if file.suffix.lower() in TIFF_SUFFIXES:
-        from napari_vitface.video.tiff import TiffPages, is_stack
+        from napari_vitface.video.tiff_pages import TiffPages, is_stack
 
         if is_stack(file):
             stack = TiffPages(file)

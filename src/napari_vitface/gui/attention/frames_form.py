@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -23,7 +22,7 @@ from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, WrappedLabel
+from napari_vitface.gui.section import Note, WrappedLabel, tipped_button
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
@@ -47,13 +46,13 @@ class AttentionFramesForm(QWidget):
         for text, box in (("Frames", self.first), ("to", self.last), ("every", self.step)):
             row.addWidget(QLabel(text))
             row.addWidget(box, 1)
-        self.mean_button = _button("Mean map", "Show the mean of these frames' maps")
-        self.measure_button = _button(
+        self.mean_button = tipped_button("Mean map", "Show the mean of these frames' maps")
+        self.measure_button = tipped_button(
             "Measure",
             "How spread the attention on each keypoint is, how much of it is near the keypoint, "
             "and which keypoints are tracked while the network looks elsewhere",
         )
-        self.video_button = _button("Video…", "Write these frames with the map over each")
+        self.video_button = tipped_button("Video…", "Write these frames with the map over each")
         buttons = QHBoxLayout()
         buttons.setSpacing(5)
         for button in (self.mean_button, self.measure_button, self.video_button):
@@ -62,8 +61,8 @@ class AttentionFramesForm(QWidget):
         self.problem = Note()
         self.measured = WrappedLabel("", "value")
         self.flagged = Note()
-        self.save_button = _button("Save table…", "Write the numbers as CSV")
-        self.plot_button = _button(
+        self.save_button = tipped_button("Save table…", "Write the numbers as CSV")
+        self.plot_button = tipped_button(
             "Plot",
             "Show them in the Trajectories dock, beside the predictions (press Predict first)",
         )
@@ -233,10 +232,3 @@ def flagged_words(keypoints: Sequence[KeypointAttention]) -> str:
         f"Tracked while looking elsewhere: {', '.join(parts)}. The model may have learnt the "
         "background; look at these maps."
     )
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return button

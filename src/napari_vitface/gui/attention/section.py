@@ -37,6 +37,7 @@ from napari_vitface.gui.section import (
     row_of,
     set_property,
     set_role,
+    tipped_button,
 )
 from napari_vitface.gui.settings_widgets import sentence
 from napari_vitface.gui.workbench import Workbench
@@ -73,19 +74,21 @@ class AttentionSection(Section):
         self.opacity.setRange(0.0, 1.0)
         self.opacity.setDecimals(2)
         self.opacity.setValue(overlays.attention_opacity)
-        self.play_button = _button("▶ Layers", "Play the layers one after the other")
-        self.grid_button = _button("Grid", "Many maps beside each other: keypoints, layers, models")
-        self.pick_button = _button(
+        self.play_button = tipped_button("▶ Layers", "Play the layers one after the other")
+        self.grid_button = tipped_button(
+            "Grid", "Many maps beside each other: keypoints, layers, models"
+        )
+        self.pick_button = tipped_button(
             "Pick a patch", "Click on a place in the video to see which keypoints look at it"
         )
         self.pick_button.setCheckable(True)
         set_role(self.pick_button, "toggle")
-        self.check_button = _button(
+        self.check_button = tipped_button(
             "Does it explain?",
             "Blank what the map points at, and see whether the keypoint moves more than when "
             "random patches are blanked",
         )
-        self.export_button = _button("Export", "Write the map on screen to a file")
+        self.export_button = tipped_button("Export", "Write the map on screen to a file")
         self.export_menu = QMenu(self.export_button)
         for text, work in (
             ("Picture of this frame (PNG)…", lambda: self.ask_to_export(".png")),
@@ -94,7 +97,9 @@ class AttentionSection(Section):
         ):
             self.export_menu.addAction(text).triggered.connect(lambda *_, work=work: work())
         self.export_button.setMenu(self.export_menu)
-        self.mean_button = _button("Back to the frame's own map", "The mean is kept no longer")
+        self.mean_button = tipped_button(
+            "Back to the frame's own map", "The mean is kept no longer"
+        )
         self.checking = RunProgress("", "Stop the check")
         self.checked = Note()
         self.title_line = WrappedLabel("", "strong")
@@ -391,10 +396,3 @@ class AttentionSection(Section):
         if any(name not in (*names, GLOBAL) for name in wanted):
             # A keypoint of another model.
             self._follower.configure(target=ALL_KEYPOINTS)
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return button

@@ -12,18 +12,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from psygnal import Signal
 
 from napari_vitface.errors import LabelError
-from napari_vitface.events.event_labels import EventLabel, colours_of
-from napari_vitface.events.text_table import read_text_table
 from napari_vitface.events.trials import AnnotatedVideo, Onset, Trials, read_trials, write_trials
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.states.event_trials import annotated_videos
-from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
-from napari_vitface.gui.trajectories.panel_kinds import STATE
+from napari_vitface.gui.states.state_traces import state_traces
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,
@@ -347,54 +343,3 @@ def free_file(table: Path, label: str) -> Path:
     base = f"{table.stem}_{plain}"
     names = (f"{base}{'' if number == 1 else f'-{number}'}{ENDING}" for number in count(1))
     return next(path for name in names if not (path := table.with_name(name)).exists())
-
-
-def state_traces(table: Path, count: int, labels: Sequence[EventLabel] = ()) -> list[MeasuredTrace]:
-    """The traces in a table that a classifier wrote: each state, and what is unlike all it knows.
-
-    Parameters
-    ----------
-    table : Path
-    count : int
-        Frames of the video.
-    labels : sequence of EventLabel
-        Whose colours states of their names have.
-
-    Raises
-    ------
-    LabelError
-        If it cannot be read.
-    """
-    read = read_text_table(table, "states")
-    frames = [int(cells[0]) for _, cells in read.rows]
-    traces = []
-    shown = _shown(read.columns)
-    colours = colours_of([name for _, name in shown if name != _UNLIKE], labels)
-    for column, name in shown:
-        samples = np.full(count, np.nan, np.float32)
-        for frame, (line, cells) in zip(frames, read.rows, strict=True):
-            value = read.number(line, column, cells[column])
-            if value is not None and frame < count:
-                samples[frame] = value
-        traces.append(
-            MeasuredTrace(
-                STATE,  # type: ignore[arg-type]
-                (f"state {name}",),
-                name,
-                samples=samples,
-                colour=colours.get(name, _UNLIKE_COLOUR),
-                dashed=name not in colours,
-            )
-        )
-    return traces
-
-
-_UNLIKE = "unlike anything seen"
-#: No label has it.
-_UNLIKE_COLOUR = "#d0104c"
-
-
-def _shown(columns: Sequence[str]) -> list[tuple[int, str]]:
-    """Positions and names of the columns that are plotted."""
-    shown = [(k, name) for k, name in enumerate(columns) if name not in ("frame", "distance")]
-    return [(k, _UNLIKE if name == "unlike" else name) for k, name in shown]

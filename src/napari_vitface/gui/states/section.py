@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look, tipped_button
 from napari_vitface.gui.states.event_trials import without_video
 from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
@@ -54,11 +54,13 @@ class StatesSection(Section):
         super().__init__(6, "States")
         self._session = session
         self._states = states = session.classifying
-        self.table_button = _button("Open table…", "A CSV or TSV file with one trial a row")
+        self.table_button = tipped_button("Open table…", "A CSV or TSV file with one trial a row")
         self.table_button.clicked.connect(lambda: self.ask_for_table())
-        self.events_button = _button("From events…", "Make a table in which each event is a trial")
+        self.events_button = tipped_button(
+            "From events…", "Make a table in which each event is a trial"
+        )
         self.events_button.clicked.connect(lambda: self.ask_for_events())
-        self.timeline_button = _button("Timeline of events", "Open it below the canvas")
+        self.timeline_button = tipped_button("Timeline of events", "Open it below the canvas")
         self.timeline_button.clicked.connect(lambda: self._open_dock(EVENTS))
         self.about = WrappedLabel("", "value")
         self.videos = QComboBox()
@@ -68,15 +70,19 @@ class StatesSection(Section):
         self.form = StatesForm()
         self.picture = WrappedLabel("", "hint")
         self.refused = Note()
-        self.features_button = _button("Compute features", "Of this video, into a file beside it")
+        self.features_button = tipped_button(
+            "Compute features", "Of this video, into a file beside it"
+        )
         self.features_button.clicked.connect(lambda: self.compute_features())
-        self.responses_button = _button(
+        self.responses_button = tipped_button(
             "Responses",
             "How each trial becomes like the typical face of each state, aligned to its onset: "
             "mean, interval, size and latency, below the canvas",
         )
         self.responses_button.clicked.connect(lambda: self.compute_responses())
-        self.train_button = _button("Train", "Train on the trials, and judge on what is left out")
+        self.train_button = tipped_button(
+            "Train", "Train on the trials, and judge on what is left out"
+        )
         self.train_button.clicked.connect(lambda: self.train())
         self.progress = RunProgress("", "Stop")
         self.progress.cancel_button.clicked.connect(lambda: states.cancel())
@@ -84,11 +90,13 @@ class StatesSection(Section):
         self.notices = Note()
         self.judgement = Judgement()
         self.model = WrappedLabel("", "value")
-        self.model_button = _button("Open classifier…", "Use one that was trained before")
+        self.model_button = tipped_button("Open classifier…", "Use one that was trained before")
         self.model_button.clicked.connect(lambda: self.ask_for_model())
-        self.predict_button = _button("Predict", "Say what state each frame of this video shows")
+        self.predict_button = tipped_button(
+            "Predict", "Say what state each frame of this video shows"
+        )
         self.predict_button.clicked.connect(lambda: states.predict())
-        self.all_button = _button(
+        self.all_button = tipped_button(
             "Predict all videos",
             "Of the table, else those that are open; a table of each frame lies beside each video",
         )
@@ -96,9 +104,9 @@ class StatesSection(Section):
         self.all_told = ToldTable()
         self.all_told.chosen.connect(lambda path: session.show_video(path))
         self.all_told.written.connect(lambda path: session.tell(f"Wrote {path}.", "info"))
-        self.plot_button = _button("Plot", "Open the trajectories below the canvas")
+        self.plot_button = tipped_button("Plot", "Open the trajectories below the canvas")
         self.plot_button.clicked.connect(lambda: self._open_dock(TRAJECTORIES))
-        self.report_button = _button("Report", "All figures, as a page")
+        self.report_button = tipped_button("Report", "All figures, as a page")
         self.report_button.clicked.connect(lambda: states.report())
         self.said = Note()
         for widget in (
@@ -341,10 +349,3 @@ class StatesSection(Section):
         if isinstance(result, ReportStatesResult) and result is not self._reported:
             self._reported = result
             QDesktopServices.openUrl(QUrl.fromLocalFile(result.report))
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return button

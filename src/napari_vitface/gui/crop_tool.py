@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_vitface.gui.crop_rectangle import SMALLEST, crop_of_rectangle, rectangle_of_crop
 from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.rectangle_tool import RectangleTool
 
@@ -35,11 +36,10 @@ class CropTool(RectangleTool):
         """Whether the layer to draw in is there."""
         return self._layer is not None
 
-    def draw(self) -> None:
+    @on_video
+    def draw(self, opened: OpenVideo) -> None:
         """Take the rectangle in hand: to move and resize it, or to draw one if there is none."""
-        viewer, opened = self._session.viewer, self._session.current
-        if opened is None:
-            return
+        viewer = self._session.viewer
         layer = self._layer or self._make_layer(opened)
         layer.visible = True
         if viewer.layers.selection.active is not layer:
@@ -77,10 +77,11 @@ class CropTool(RectangleTool):
         super().close()
         self._session.crop_changed.disconnect(self._follow)
 
-    def _follow(self) -> None:
+    @on_video
+    def _follow(self, opened: OpenVideo) -> None:
         """Show a crop that was chosen elsewhere."""
-        opened, layer = self._session.current, self._layer
-        if opened is None or opened.crop is None:
+        layer = self._layer
+        if opened.crop is None:
             return
         drawn = layer.data[0] if layer is not None and len(layer.data) else None
         if drawn is None or crop_of_rectangle(drawn, frame_size(opened.layer)) != opened.crop:

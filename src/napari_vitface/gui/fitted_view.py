@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QResizeEvent
 
 from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.open_video import OpenVideo, on_video
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -90,10 +91,8 @@ class FittedView(QObject):
         # napari 0.9 moved it.
         return getattr(viewer, "scene", viewer).camera
 
-    def _on_video(self) -> None:
-        opened = self._session.current
-        if opened is None:
-            return
+    @on_video
+    def _on_video(self, opened: OpenVideo) -> None:
         before, self._frame_size = self._frame_size, frame_size(opened.layer)
         if before != self._frame_size:
             # A view of frames of another size is no view of these.

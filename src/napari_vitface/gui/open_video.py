@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from napari.layers import Image
 
@@ -237,3 +239,29 @@ class OpenVideo:
         """The traces in a panel, for some keypoints, in their order."""
         traces = {trace.keypoints[0]: trace for trace in self.traces.get(panel, [])}
         return [traces[name] for name in keypoints if name in traces]
+
+
+class _OfSession(Protocol):
+    @property
+    def _session(self) -> Any: ...
+
+
+S = TypeVar("S", bound=_OfSession)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def on_video(
+    work: Callable[Concatenate[S, OpenVideo, P], T],
+) -> Callable[Concatenate[S, P], T | None]:
+    """A method that is given the video on screen; without one it is not called, and gives None."""
+
+    @wraps(work)
+    def method(self: S, *args: P.args, **kwargs: P.kwargs) -> T | None:
+        opened = self._session.current
+        return None if opened is None else work(self, opened, *args, **kwargs)
+
+    # Signals look at what a slot takes.
+    me, _, *others = (signature := inspect.signature(work)).parameters.values()
+    method.__signature__ = signature.replace(parameters=[me, *others])  # type: ignore[attr-defined]
+    return method

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.errors import escaped, one_line
 from napari_vitface.gui import file_drop as dropping
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.style import duration
@@ -189,10 +189,8 @@ class VideoSection(Section):
         self.dropped.blockSignals(False)
         self.dropped.setVisible(nothing_open and not asks)
 
-    def _on_frame(self, frame: int) -> None:
-        opened = self._session.current
-        if opened is None:
-            return
+    @on_video
+    def _on_frame(self, opened: OpenVideo, frame: int) -> None:
         last = len(opened.video) - 1
         if self._session.videos.beyond:
             self.frame.setText(f"No frame here: the video has frames 0–{last}.")

@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.project.project_search import video_name
 from napari_vitface.project.white import white_in, write_white
 from napari_vitface.user_folders import state_folder
@@ -44,10 +45,10 @@ class WhiteLevels:
         session.videos.switched.connect(self._on_video)
         documents.changed.connect(self._on_project)
 
-    def set(self, white: int | None) -> None:
+    @on_video
+    def set(self, opened: OpenVideo, white: int | None) -> None:
         """Set the white level of the current video; None: it comes from the data."""
-        opened = self._session.current
-        if opened is None or not is_deep(opened.video) or white == opened.white:
+        if not is_deep(opened.video) or white == opened.white:
             return
         self._apply(opened, white)
         project = self._project_of(opened) or next(_told(opened.path), None)
@@ -66,9 +67,9 @@ class WhiteLevels:
             self.changed.emit()
             self._session.view_changed.emit()
 
-    def _on_video(self) -> None:
-        opened = self._session.current
-        if opened is None or not is_deep(opened.video) or opened.video in self._seen:
+    @on_video
+    def _on_video(self, opened: OpenVideo) -> None:
+        if not is_deep(opened.video) or opened.video in self._seen:
             return
         self._seen.add(opened.video)
         opened.found_white = opened.video.white
@@ -76,9 +77,9 @@ class WhiteLevels:
         if white is not None:
             self._apply(opened, white)
 
-    def _on_project(self) -> None:
-        opened = self._session.current
-        if opened is None or not is_deep(opened.video):
+    @on_video
+    def _on_project(self, opened: OpenVideo) -> None:
+        if not is_deep(opened.video):
             return
         project = self._project_of(opened)
         if project is None or opened.white_of == project[0]:

@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.layers import GLOBAL, point_size
 from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.overlays import ATTENTION
 from napari_vitface.jobs.events import AttentionComputed
 
@@ -232,10 +233,8 @@ class AttentionCanvas:
             yield
         self._on_click(event.position, zoom)
 
-    def _on_click(self, position: Any, zoom: float) -> None:
-        opened = self._session.current
-        if opened is None:
-            return
+    @on_video
+    def _on_click(self, opened: OpenVideo, position: Any, zoom: float) -> None:
         y, x = opened.layer.world_to_data(position)[1:3]
         if not self.picking:
             # As far as a screen pixel reaches in the video.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_vitface.gui.attention.attention_settings import MapKey, map_key
 from napari_vitface.gui.attention.colours import attention_colormap
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.jobs.events import AttentionComputed, AttentionMeasured, Event, Finished
 from napari_vitface.jobs.results.attention import AttentionDataResult
@@ -182,9 +183,11 @@ class AttentionFrames(Runner[FramesRun]):
 
     # ----------------------------------------------------------------- what comes
 
-    def _run(self, what: str, frames: range, everything: bool = False) -> FramesRun | None:
-        opened = self._session.current
-        if opened is None or self.active or not len(frames):
+    @on_video
+    def _run(
+        self, opened: OpenVideo, what: str, frames: range, everything: bool = False
+    ) -> FramesRun | None:
+        if self.active or not len(frames):
             return None
         key = map_key(self._session, opened, self._follower.settings, everything=everything)
         return FramesRun(what=what, opened=opened, key=key, frames=frames)

@@ -16,6 +16,7 @@ from napari_vitface.gui.layers import (
     attention_picture,
     colour_limit,
 )
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.overlays import ATTENTION, Overlays
 from napari_vitface.jobs.events import AttentionComputed, Progress
 
@@ -228,10 +229,8 @@ class AttentionFollower:
             and _of_no_layers(self._shown_key) == _of_no_layers(key)
         )
 
-    def _show(self, key: MapKey, computed: AttentionComputed) -> None:
-        opened: OpenVideo | None = self._session.current
-        if opened is None:
-            return
+    @on_video
+    def _show(self, opened: OpenVideo, key: MapKey, computed: AttentionComputed) -> None:
         target = self._settings.target
         try:
             picture = attention_picture(computed, target)

@@ -32,6 +32,7 @@ from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.model_info import bundled_names
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.tile_view import Picture, TileView
@@ -288,11 +289,9 @@ class AttentionGridDock(DockedWidget):
 
     # ----------------------------------------------------------------- a file of it
 
-    def ask_to_save(self) -> None:
+    @on_video
+    def ask_to_save(self, opened: OpenVideo) -> None:
         """Ask where to write the pictures."""
-        opened = self._session.current
-        if opened is None:
-            return
         ending = f"_frame{self._session.frame}_attention_{self._grid.kind}.png"
         start = output_path(opened.path, ending)
         name, _ = QFileDialog.getSaveFileName(self, "Save picture", str(start), "PNG (*.png)")

@@ -19,6 +19,7 @@ from napari_vitface.gui.attention.map_captions import (
 )
 from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.jobs.explaining.map_video import Look, draw_overlay
 from napari_vitface.jobs.outputs import output_path
@@ -82,11 +83,10 @@ class AttentionExport:
         """Whether there is a map to write."""
         return self._follower.status == "shown" and self._follower.picture is not None
 
-    def suggested(self, suffix: str) -> Path | None:
+    @on_video
+    def suggested(self, opened: OpenVideo, suffix: str) -> Path | None:
         """Where a file of the map on screen would go: beside the video."""
-        opened, follower = self._session.current, self._follower
-        if opened is None:
-            return None
+        follower = self._follower
         target = follower.settings.target
         of = target if isinstance(target, str) else "-".join(target[:3])
         when = "mean" if follower.mean is not None else f"frame{self._session.frame}"

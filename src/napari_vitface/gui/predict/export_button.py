@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton
 from napari_vitface.formats.conversion import write_predictions
 from napari_vitface.formats.format import Format, writers
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.predict.shown_points import shown_points
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ class ExportButton(QPushButton):
         self.setToolTip("Write the points shown in another program's format")
         self.clicked.connect(lambda: self.ask())
 
-    def ask(self) -> None:
+    @on_video
+    def ask(self, opened: OpenVideo) -> None:
         """Ask for a file; the kind of file that is chosen is the format."""
-        opened = self._session.current
-        if opened is None or opened.predictions is None:
+        if opened.predictions is None:
             return
         kinds = {_kind(one): one for one in writers("predictions")}
         start = opened.path.with_name(f"{opened.path.stem}_{opened.model}")

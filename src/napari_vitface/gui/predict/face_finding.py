@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.prediction import FindFaceResult
@@ -31,11 +32,10 @@ class FaceFinding(VideoRunner[FindRun]):
         super().__init__(session)
         self._crop_tool = crop_tool
 
-    def start(self) -> None:
+    @on_video
+    def start(self, opened: OpenVideo) -> None:
         """Look for the face in the current video with the chosen model."""
-        session = self._session
-        opened = session.current
-        if opened is None or self.active:
+        if self.active:
             return
         run = FindRun(opened)
         # Between the steps of a training, which would keep it waiting for minutes.

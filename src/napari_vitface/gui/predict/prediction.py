@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.keypoints import KeypointSet
@@ -73,11 +74,11 @@ class Prediction(VideoRunner[Run]):
         run = self.of(opened)
         return run is not None and run.active and run.model == self._session.model
 
-    def start(self, options: PredictOptions) -> None:
+    @on_video
+    def start(self, opened: OpenVideo, options: PredictOptions) -> None:
         """Predict the current video with the chosen model."""
         session = self._session
-        opened = session.current
-        if opened is None or self.active:
+        if self.active:
             return
         if opened.source is not None:
             # The frames that the run has not done yet must not show what another program found.

@@ -18,6 +18,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.events.trials import AnnotatedVideo, Onset, Trials, read_trials, write_trials
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.states.state_traces import state_traces
 from napari_vitface.jobs.events import Event, Finished
@@ -137,11 +138,9 @@ class Classifying:
         """The videos of the project, or those that are open, that have events."""
         return annotated_videos(self._session, self.proposed_table())
 
-    def proposed_table(self) -> Path | None:
+    @on_video
+    def proposed_table(self, opened: OpenVideo) -> Path | None:
         """Where a table made of events goes."""
-        opened = self._session.current
-        if opened is None:
-            return None
         events = opened.events
         if events is not None and events.project is not None:
             return events.project / "vitface" / "trials.csv"
@@ -193,10 +192,11 @@ class Classifying:
         }
         self._begin("train", "train_states", arguments)
 
-    def predict(self) -> None:
+    @on_video
+    def predict(self, opened: OpenVideo) -> None:
         """Say what state each frame of the video on screen shows."""
-        session, opened = self._session, self._session.current
-        if opened is None or self.model is None:
+        session = self._session
+        if self.model is None:
             return
         arguments = {
             "model": self.model,

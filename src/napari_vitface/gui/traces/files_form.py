@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.section import WrappedLabel, row_of
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.traces.measuring import TraceMeasuring
@@ -53,11 +54,9 @@ class TraceFilesForm(QWidget):
         parts = [self.table.currentText(), "NWB" if self.nwb.isChecked() else ""]
         return ", ".join(filter(None, [*parts, triggers.name if triggers is not None else ""]))
 
-    def ask(self) -> None:
+    @on_video
+    def ask(self, opened: OpenVideo) -> None:
         """Let the user choose the file of triggers."""
-        opened = self._session.current
-        if opened is None:
-            return
         name, _ = QFileDialog.getOpenFileName(
             self,
             "Times of the camera's triggers",

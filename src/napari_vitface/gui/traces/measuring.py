@@ -17,6 +17,7 @@ from napari_vitface.events.event_labels import PALETTE
 from napari_vitface.formats.trace_table import ENDINGS, TraceTable, read_traces
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.traces.measured import Measured
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import COMPONENTS, PANEL_OF_UNIT
@@ -92,10 +93,10 @@ class TraceMeasuring:
         drawn = opened is not None and EYE in opened.regions
         return "poses" in needs or ("eye" in needs and not drawn)
 
-    def measure(self) -> None:
+    @on_video
+    def measure(self, opened: OpenVideo) -> None:
         """Measure the chosen kinds of the video on screen; what was there is replaced."""
-        opened = self._session.current
-        if opened is None or self.runner.active:
+        if self.runner.active:
             return
         arguments = {
             "video": opened.path,

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_vitface.gui.crop_rectangle import crop_of_rectangle, rectangle_of_crop
 from napari_vitface.gui.on_video import frame_size
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.rectangle_tool import RectangleTool
 
 if TYPE_CHECKING:
@@ -23,11 +24,9 @@ _SMALLEST = 6
 class RegionTool(RectangleTool):
     """Shows the regions of the video on screen, and takes what the user makes of them."""
 
-    def draw(self, name: str) -> None:
+    @on_video
+    def draw(self, opened: OpenVideo, name: str) -> None:
         """Let the user draw the region of a name; one that has it is replaced."""
-        opened = self._session.current
-        if opened is None:
-            return
         layer = self._layer or self._make_layer(opened)
         layer.visible = True
         layer.feature_defaults = {"name": name}

@@ -10,6 +10,7 @@ from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
 
 from napari_vitface.gui.on_video import frame_size, keep_in_place, keep_visual, placed_on, quietly
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.states.face_layers import DIFFERENCE
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.traces import ComponentPictureResult
@@ -118,9 +119,9 @@ class TraceLayers:
             ),
         )
 
-    def _draw_component(self, found: ComponentPictureResult) -> None:
-        opened = self._session.current
-        if opened is None or opened.layer not in self._session.viewer.layers:
+    @on_video
+    def _draw_component(self, opened: OpenVideo, found: ComponentPictureResult) -> None:
+        if opened.layer not in self._session.viewer.layers:
             return
         limit = max(float(np.percentile(np.abs(found.picture), 99.5)), 1e-9)
         middle = (found.bin - 1) / 2

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.session import Session
 from napari_vitface.jobs.events import Event, Finished, LabelDoubted
 from napari_vitface.pose.edits import LabelEdit, make_edit
@@ -52,11 +53,11 @@ class Audits(VideoRunner[AuditRun]):
         opened = self._session.current
         return list(opened.findings) if opened is not None else []
 
-    def start(self) -> None:
+    @on_video
+    def start(self, opened: OpenVideo) -> None:
         """Audit the labels of the current video."""
-        session, labels = self._session, self._session.labels
-        opened = session.current
-        if opened is None or labels is None or self.active:
+        labels = self._session.labels
+        if labels is None or self.active:
             return
         frames = self.labelled_frames
         arguments = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
-from napari_vitface.gui.open_video import Suggestion
+from napari_vitface.gui.open_video import OpenVideo, Suggestion, on_video
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.which_frames.marks import FrameMarks
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested
@@ -25,11 +25,11 @@ class Suggestions(VideoRunner[SuggestRun]):
         super().__init__(session)
         self._marks = marks
 
-    def start(self, count: int) -> None:
+    @on_video
+    def start(self, opened: OpenVideo, count: int) -> None:
         """Look for `count` frames of the current video that are worth labelling."""
         session = self._session
-        opened = session.current
-        if opened is None or self.active:
+        if self.active:
             return
         labels = session.labels
         arguments = {

@@ -339,7 +339,8 @@ def test_the_line_follows_the_slider_and_nothing_else_is_drawn(
 ) -> None:
     from napari_vitface.gui.actions import open_trajectories
 
-    trajectories = open_trajectories(dock.session.viewer).panel
+    made = open_trajectories(dock.session.viewer)
+    trajectories = made.panel
     show_video(trajectories, long_video)
     plot, session = trajectories.plot, trajectories.session
     session.go_to(10)
@@ -354,7 +355,7 @@ def test_the_line_follows_the_slider_and_nothing_else_is_drawn(
     # And the other way, in napari's own window.
     Mouse(trajectories).click(*at(trajectories, 420, "y"))
     assert abs(session.viewer.dims.point[0] - 420) <= 1
-    trajectories.close_links()
+    made.close_links()
 
 
 def test_a_click_moves_the_slider_to_the_frame(trajectories: TrajectoriesPanel) -> None:

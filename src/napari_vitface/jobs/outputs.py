@@ -152,9 +152,9 @@ def names_each(path: str | os.PathLike[str]) -> bool:
 def refuse_one_for_all(
     path: str | os.PathLike[str] | None, videos: Sequence[object], what: str = "file"
 ) -> None:
-    """Raise `VitFaceError` if a path that is given is of several videos and does not name each."""
+    """Raise `ChoiceError` if a path that is given is of several videos and does not name each."""
     if path is not None and len(videos) > 1 and not names_each(path):
-        raise VitFaceError(
+        raise ChoiceError(
             f"{path} is one {what} for {counted(len(videos), 'video')}: write {NAME} where the "
             "name of each shall stand."
         )

@@ -93,12 +93,12 @@ def stayed_rows(fused: Sequence[Tensor], rows: Tensor, discard: float = 0.0) -> 
     return result
 
 
-def stayed_step(rows: Tensor, fused: Tensor, discard: float = 0.0) -> Tensor:
+def stayed_step(rows: Tensor, fused: Tensor, discard: float) -> Tensor:
     """`rows` (B, R, N) as far as they stay where they are in one layer of the rollout."""
     return rows / (discard_lowest(fused, discard).sum(dim=-1) + 1).unsqueeze(1)
 
 
-def rollout_step(rows: Tensor, fused: Tensor, discard: float = 0.0) -> Tensor:
+def rollout_step(rows: Tensor, fused: Tensor, discard: float) -> Tensor:
     """`rows` (B, R, N) times one layer of the rollout, whose fused heads are (B, N, N)."""
     weights = discard_lowest(fused, discard)
     # The identity adds 1 to the sum of each row.

@@ -39,7 +39,7 @@ _QUIET = logging.CRITICAL
 
 
 @contextmanager
-def connected(where: str, *, device: str = "auto") -> Iterator[Any]:
+def connected(where: str, *, device: str) -> Iterator[Any]:
     """A `distributed.Client` of a cluster, which is closed at the end if it was made for this.
 
     Parameters

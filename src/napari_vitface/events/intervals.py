@@ -217,7 +217,7 @@ class EventHistory(History[EventEdit]):
         See `History`.
     """
 
-    def __init__(self, events: Events, record: Callable[[Line], None] = lambda line: None) -> None:
+    def __init__(self, events: Events, record: Callable[[Line], None]) -> None:
         super().__init__(record)
         self.events = events
 

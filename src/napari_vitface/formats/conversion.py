@@ -78,7 +78,7 @@ def source_format(
     return found[0]
 
 
-def target_format(path: Path, content: Content, name: str | None = None) -> Format:
+def target_format(path: Path, content: Content, name: str | None) -> Format:
     """Which format a file that is not there yet is to have.
 
     Raises

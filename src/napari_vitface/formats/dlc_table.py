@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable
-from napari_vitface.formats.predictions import ANY, Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -99,12 +99,12 @@ def is_frame_number(label: str) -> bool:
     return bool(_WHOLE_NUMBER.fullmatch(label))
 
 
-def read_dlc_table(path: Path, choice: Choice = ANY) -> DlcTable:
+def read_dlc_table(path: Path, choice: Choice) -> DlcTable:
     """Read a DeepLabCut table; `LabelError` with one sentence if it is none."""
     return as_dlc_table(read_header_table(path, choice), choice)
 
 
-def read_dlc_poses(path: Path, choice: Choice = ANY) -> Predictions:
+def read_dlc_poses(path: Path, choice: Choice) -> Predictions:
     """Read predictions of one animal, see `napari_vitface.formats.poses.read_poses`."""
     table = read_dlc_table(path, choice)
     frames = table.frame_numbers()
@@ -134,7 +134,7 @@ def pose_columns(heading: Heading) -> list[tuple[str, str, str]]:
     return [(scorer, name, coord) for name in heading.keypoints.names for coord in coords]
 
 
-def as_dlc_table(table: HeaderTable, choice: Choice = ANY) -> DlcTable:
+def as_dlc_table(table: HeaderTable, choice: Choice) -> DlcTable:
     """The points of one animal in a table; `LabelError` if there are none."""
     places = point_columns(table, choice)
     names = tuple(places)

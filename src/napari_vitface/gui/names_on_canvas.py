@@ -150,7 +150,7 @@ def choose_sides(
     points: NDArray[np.float64],
     sizes: NDArray[np.float64],
     distance: float,
-    before: NDArray[np.int_] | None = None,
+    before: NDArray[np.int_] | None,
 ) -> tuple[NDArray[np.int_], NDArray[np.float64]]:
     """A side of each point for its name, so that names cover neither each other nor points.
 

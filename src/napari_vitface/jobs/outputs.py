@@ -176,7 +176,7 @@ def model_stem(model: str) -> str:
     return Path(model).stem if model.endswith(".safetensors") else model
 
 
-def output_place(video: Path, folder: Path | None = None) -> tuple[str, str]:
+def output_place(video: Path, folder: Path | None) -> tuple[str, str]:
     """What two videos must not share if both are to keep their results: folder and stem.
 
     Parameters
@@ -189,7 +189,7 @@ def output_place(video: Path, folder: Path | None = None) -> tuple[str, str]:
     return os.path.normcase(place), os.path.normcase(output_stem(video))
 
 
-def refuse_same_outputs(videos: Sequence[Path], folder: Path | None = None) -> None:
+def refuse_same_outputs(videos: Sequence[Path], folder: Path | None) -> None:
     """Raise `VitFaceError` if the results of two videos would have the same names."""
     places = Counter(output_place(video, folder) for video in videos)
     place, count = places.most_common(1)[0]

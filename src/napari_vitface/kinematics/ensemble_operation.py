@@ -19,8 +19,8 @@ def smooth_with(
     others: Sequence[PoseTable],
     names: Sequence[str],
     wanted: NDArray[np.bool_],
-    sure: float = 0.0,
-    tell: Callable[[str], object] = lambda phrase: None,
+    sure: float,
+    tell: Callable[[str], object],
 ) -> tuple[PoseTable, NDArray[np.float32]]:
     """A table as one of an ensemble, smoothed by how far the models agree.
 

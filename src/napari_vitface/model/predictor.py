@@ -244,13 +244,13 @@ class KeypointModel:
 def made_ready(
     network: KeypointNetwork,
     preprocessing: Preprocessing,
-    metadata: Metadata | None = None,
+    metadata: Metadata | None,
     *,
-    name: str = "model",
-    device: str = "auto",
-    precision: str = "auto",
-    batch_size: int | str = "auto",
-    content: str = "",
+    name: str,
+    device: str,
+    precision: str,
+    batch_size: int | str,
+    content: str,
 ) -> Steps[KeypointModel]:
     """A `KeypointModel`, told in words; for `content` see `napari_vitface.model.choice.choose`."""
     with _room_for(name, device):

@@ -277,7 +277,7 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -
 
 
 def confidence_bins(
-    confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None = None, bins: int = 10
+    confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None, bins: int = 10
 ) -> tuple[ConfidenceBin, ...]:
     """Error against confidence, in equal intervals of confidence.
 

@@ -23,7 +23,7 @@ def missing_images(folder: Path, names: dict[int, str]) -> dict[int, str]:
 
 
 def write_images(
-    folder: Path, names: dict[int, str], read: FrameReader | None, source: Path | None = None
+    folder: Path, names: dict[int, str], read: FrameReader | None, source: Path | None
 ) -> tuple[list[Path], list[str]]:
     """Write frames as images; existing files are never touched.
 

@@ -118,7 +118,7 @@ def _mean(trials: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def interval_of_mean(
-    trials: NDArray[np.float32], groups: ArrayLike | None = None, seed: int = 0
+    trials: NDArray[np.float32], groups: ArrayLike | None, seed: int = 0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Interval (W,), (W,) of 95 % of the mean over trials (n, W): percentile bootstrap.
 

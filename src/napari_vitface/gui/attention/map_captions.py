@@ -20,7 +20,7 @@ def describe_map(
     target: Target,
     picture: AttentionPicture,
     limit: float,
-    depth: int | None = None,
+    depth: int | None,
 ) -> str:
     """How the map on screen was computed, from what the engine says that it did.
 
@@ -48,7 +48,7 @@ def describe_map(
 
 
 def describe_many(
-    settings: MapSettings, target: Target, unit: str, limit: float, depth: int | None = None
+    settings: MapSettings, target: Target, unit: str, limit: float, depth: int | None
 ) -> str:
     """What is true of the maps of all frames that are computed alike."""
     text = f"{heading(target)}. {how_computed(settings, target, depth)}."

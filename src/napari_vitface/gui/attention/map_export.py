@@ -43,7 +43,7 @@ def draw_map(
     target: Target,
     keypoints: KeypointSet | None,
     caption: str,
-    white: int | None = None,
+    white: int | None,
 ) -> NDArray[np.uint8]:
     """A frame at its full size with a map over it, its points, and what it is below it.
 

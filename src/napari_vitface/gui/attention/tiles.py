@@ -50,7 +50,7 @@ def ground(
     picture: AttentionPicture,
     width: int,
     *,
-    white: int | None = None,
+    white: int | None,
 ) -> Ground:
     """What tiles of so many pixels across are drawn on.
 
@@ -78,8 +78,8 @@ def draw_tile(
     limit: float,
     colours: str,
     opacity: float,
-    xy: NDArray[Any] | None = None,
-    keypoints: KeypointSet | None = None,
+    xy: NDArray[Any] | None,
+    keypoints: KeypointSet | None,
 ) -> NDArray[np.uint8]:
     """A map over the frame, in the colours of the canvas, with points.
 

@@ -37,7 +37,7 @@ class KeypointEditor(QDialog):
     changed = Signal(object, object)
 
     def __init__(
-        self, keypoints: KeypointSet, more: KeypointSet | None = None, parent: QWidget | None = None
+        self, keypoints: KeypointSet, more: KeypointSet | None, parent: QWidget | None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keypoints")

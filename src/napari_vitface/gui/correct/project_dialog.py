@@ -50,8 +50,8 @@ class ProjectDialog(QDialog):
         self,
         folder: Path,
         keypoints: KeypointSet | None,
-        why: str = "",
-        parent: QWidget | None = None,
+        why: str,
+        parent: QWidget | None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("New project")

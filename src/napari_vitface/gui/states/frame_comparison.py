@@ -88,7 +88,7 @@ class FrameComparison:
         self,
         session: Session,
         annotating: Annotating,
-        listed: Callable[[], Iterable[Path]] = tuple,
+        listed: Callable[[], Iterable[Path]],
     ) -> None:
         self._session = session
         self._annotating = annotating

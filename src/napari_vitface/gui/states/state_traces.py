@@ -17,7 +17,7 @@ _UNLIKE = "unlike anything seen"
 _UNLIKE_COLOUR = "#d0104c"
 
 
-def state_traces(table: Path, count: int, labels: Sequence[EventLabel] = ()) -> list[MeasuredTrace]:
+def state_traces(table: Path, count: int, labels: Sequence[EventLabel]) -> list[MeasuredTrace]:
     """The traces in a table that a classifier wrote: each state, and what is unlike all it knows.
 
     Parameters

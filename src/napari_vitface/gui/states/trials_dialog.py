@@ -32,7 +32,7 @@ class TrialsDialog(QDialog):
     """Videos with events; animal and session are typed."""
 
     def __init__(
-        self, videos: Sequence[AnnotatedVideo], path: Path, parent: QWidget | None = None
+        self, videos: Sequence[AnnotatedVideo], path: Path, parent: QWidget | None
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Trials from events")

@@ -239,7 +239,7 @@ def listed_keypoints(
 class TraceDialog(QDialog):
     """Asks for a distance, an angle or a direction: of which keypoints, and its name."""
 
-    def __init__(self, names: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(self, names: Sequence[str], parent: QWidget | None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Add a trace")
         self.kind = QComboBox()

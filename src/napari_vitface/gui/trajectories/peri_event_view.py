@@ -106,7 +106,7 @@ class PeriEventView(QWidget):
         self.source.blockSignals(False)
 
     def show_responses(
-        self, shown: PeriEvent | None, waiting: str = "", colours: Mapping[str, str] | None = None
+        self, shown: PeriEvent | None, waiting: str, colours: Mapping[str, str] | None
     ) -> None:
         """Show other responses, states in their colours; None: what is missing."""
         self._shown, self._colours = shown, colours or {}

@@ -31,7 +31,7 @@ _PAUSE = 250
 class FolderDialog(QDialog):
     """Asks for a folder and a pattern. `found` holds the videos once they are looked for."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, parent: QWidget | None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Add the videos of a folder")
         self._session = session

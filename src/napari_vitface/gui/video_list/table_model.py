@@ -53,7 +53,7 @@ class VideoTable(QAbstractTableModel):
     #: (Item, place) after a row was dragged.
     dragged = Signal(object, int)
 
-    def __init__(self, items: Items, parent: QObject | None = None) -> None:
+    def __init__(self, items: Items, parent: QObject | None) -> None:
         super().__init__(parent)
         self.items = items
         self._folders = folders(items)

@@ -119,7 +119,7 @@ def write_picture(
     image: NDArray[Any],
     *,
     source: str,
-    white: int | None = None,
+    white: int | None,
 ) -> None:
     """Write a frame with its maps as ``.png``; `image` is the frame as the video gives it."""
     from PIL import Image

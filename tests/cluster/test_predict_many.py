@@ -61,6 +61,10 @@ def same_tables(one: Path, other: Path) -> bool:
 def test_tables_are_those_of_one_machine_bit_for_bit(
     together, alone, write_video, tmp_path, options
 ):
+    from napari_vitface.model.processor import has_bf16_units
+
+    if options.get("precision") == "bf16" and not has_bf16_units():
+        pytest.skip("workers without units for bf16 are not fit for it")
     videos = [write_video(tmp_path / f"mouse {n}.mp4", n) for n in (60, 150)]
     events = together(*videos, **options)
     for video in videos:

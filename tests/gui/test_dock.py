@@ -663,6 +663,18 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
     assert found.frames.tolist() == [3, 4]
     assert found.xy.tolist() == [[[9, 9]] * 2] * 2
     assert found.confidence.tolist() == [[0.5] * 2] * 2
+    # The dialog asked about "out" alone, so what is there is not replaced.
+    written = out.with_suffix(".nc").stat().st_mtime_ns
+    section.export_button.click()
+    assert told[1:] == ["out.nc exists: choose it by its whole name to replace it."]
+    assert out.with_suffix(".nc").stat().st_mtime_ns == written
+    # Some systems do not tell which kind of file was chosen.
+    monkeypatch.setattr(
+        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+        lambda *_: (str(out.with_suffix(".parquet")), ""),
+    )
+    section.export_button.click()
+    qtbot.waitUntil(out.with_suffix(".parquet").exists, timeout=WAIT)
 
 
 def test_predictions_of_another_program_are_opened_in_the_list_of_models(

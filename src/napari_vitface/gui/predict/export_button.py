@@ -32,12 +32,17 @@ class ExportButton(QPushButton):
         if opened.predictions is None:
             return
         kinds = {_kind(one): one for one in writers("predictions")}
-        start = opened.path.with_name(f"{opened.path.stem}_{opened.model}")
+        # A table that was opened is mostly named after its video already.
+        stem, model = opened.path.stem, opened.model
+        start = opened.path.with_name(model if model.startswith(stem) else f"{stem}_{model}")
         path, kind = QFileDialog.getSaveFileName(
             self, "Export predictions", str(start), ";;".join(kinds)
         )
         if path:
-            self.export(Path(path), kinds[kind])
+            # Some systems' own dialogs do not tell which kind was chosen.
+            every = list(kinds.values())
+            ending = (one for one in every if path.lower().endswith(one.endings))
+            self.export(Path(path), kinds.get(kind) or next(ending, every[0]))
 
     def export(self, path: Path, to: Format) -> None:
         """Write the points that are shown, without those of labels."""
@@ -47,6 +52,10 @@ class ExportButton(QPushButton):
             return
         if not path.name.lower().endswith(to.endings):
             path = path.with_name(path.name + to.endings[0])
+            if path.exists():
+                # The dialog asked about the name without its ending.
+                session.tell(f"{path.name} exists: choose it by its whole name to replace it.")
+                return
 
         def tell(lost: list[str] | Exception) -> None:
             if isinstance(lost, Exception):

@@ -40,7 +40,7 @@ NAME = "ViT Face videos"
 
 _EMPTY = (
     "Drop videos or folders here, or add them above. They are gone through one after the other, "
-    "with what section 2 of the ViT Face dock is set to; one that fails does not stop the others."
+    "with what the ViT Face dock is set to; one that fails does not stop the others."
 )
 #: What all videos without a crop of their own are predicted from.
 _FACES = (("whole frame", None), ("face, found in each", "auto"))
@@ -111,7 +111,7 @@ class VideoListDock(QWidget):
         self.runs_on = ClusterRow(queue)
         self.runs_on.chosen.connect(lambda: self.refresh())
         self.renew_button = QPushButton("Use the present settings")
-        self.renew_button.setToolTip("Go on with what section 2 of the ViT Face dock is set to now")
+        self.renew_button.setToolTip("Go on with what the ViT Face dock is set to now")
         self.renew_button.clicked.connect(lambda: self.renew())
         self.note = Note()
         self._lay_out()

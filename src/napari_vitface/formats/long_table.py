@@ -222,9 +222,11 @@ def _states(rows: pd.DataFrame, path: Path) -> pd.Series[str]:
 def _frames(rows: pd.DataFrame, path: Path, least: int = 0) -> NDArray[np.int64]:
     """The frame of each row; `LabelError` for what is no number of one."""
     frames = rows["frame"].to_numpy(np.float64 if rows["frame"].dtype.kind == "f" else np.int64)
-    wrong = frames[~(frames >= least) | (frames != np.floor(frames))]
+    wrong = frames[~((frames >= least) & (frames < 1 << 53)) | (frames != np.floor(frames))]
     if len(wrong):
-        raise LabelError(f"{path} has a row of frame {wrong[0]:g}; frames count 0, 1, 2, …")
+        raise LabelError(
+            f"{path} has a row of frame {wrong[0]:g}; frames are whole numbers from 0 on."
+        )
     return frames.astype(np.int64)
 
 

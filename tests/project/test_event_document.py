@@ -256,6 +256,60 @@ def test_an_event_saved_in_a_crash_and_undone_stays_undone(
     again.close()
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_events_open_on_a_full_disk(
+    project: Project, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    document = project.events("mouse 1")
+    change(document, A)
+    crash(document)
+    # The file has the journal's events: the process died while saving. Or another program's too.
+    (project.folder / TABLE).parent.mkdir()
+    write_events(project.folder / TABLE, {A, C} if changed else {A})
+
+    def fail(*args: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        again = project.events("mouse 1")
+    assert list(again.events) == [A]
+    assert "No space left on device" in again.problems[0]
+    again.undo()
+    crash(again)
+    again = project.events("mouse 1")
+    again.save()
+    assert read_events(project.folder / TABLE) == ((C,) if changed else ())
+    again.close()
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_an_event_undone_stays_undone_though_the_journal_was_not_begun_anew(
+    project: Project, monkeypatch: pytest.MonkeyPatch, crashes: bool
+) -> None:
+    document = project.events("mouse 1")
+    change(document, A)
+
+    def fail(header: object) -> None:
+        raise LabelError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(document.journal, "restart", fail)
+        document.save()
+        change(document, B)
+        document.save()
+    assert read_events(project.folder / TABLE) == (A, B)
+    document.undo()
+    document.undo()
+    if crashes:
+        crash(document)
+        document = project.events("mouse 1")
+    assert (list(document.events), document.unsaved) == ([], True)
+    document.save()
+    assert read_events(project.folder / TABLE) == ()
+    document.close()
+
+
 @pytest.mark.parametrize("content", ["{}", "onset_frame\tlabel\nx\tgroom\n"])
 def test_a_damaged_table_is_said(project: Project, content: str) -> None:
     table = project.folder / TABLE

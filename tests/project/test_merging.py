@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +102,28 @@ def test_what_another_program_changed_can_be_undone(document: LabelDocument, fol
     assert document.labels.point(12, 0) == labelled(5, 6)
     document.save()
     assert on_disk(folder).loc[("labeled-data", "mouse 1", "img0012.png")].tolist()[:2] == [5, 6]
+
+
+def test_labels_that_another_program_changed_open_on_a_full_disk(
+    document: LabelDocument, project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(document, (3, 1, labelled(9, 9)))
+    crash(document)
+    change(folder, set_point("img0012.png", "nose tip", 50, 60))
+    change(folder, set_point("img0003.png", "nose tip", 70, 80))
+
+    def fail(*args: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", fail)
+        again = project.document("mouse 1", frame)
+    assert again.labels.point(3, 1) == labelled(9, 9)
+    assert again.labels.point(12, 0) == labelled(50, 60)
+    again.save()
+    assert on_disk(folder).loc[("labeled-data", "mouse 1", "img0003.png")].tolist()[:4] == [
+        70, 80, 9, 9
+    ]  # fmt: skip
 
 
 def test_a_point_that_another_program_deleted_is_gone(

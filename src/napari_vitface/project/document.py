@@ -98,7 +98,11 @@ class LabelDocument(Journalled[Edit]):
         outcome = merge(reading, self.labels, self._touched, settled=False)
         self.disagreement = find_disagreement(reading, outcome, self._given_up)
         if self.disagreement is None and outcome.adopted and not journal.refused:
-            self._adopt(outcome.adopted)
+            try:
+                self._adopt(outcome.adopted)
+            except LabelError as error:
+                # On a full disk the labels can be seen; the next save takes over what changed.
+                self._problems.append(str(error))
 
     # --- state ------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ three with what the file holds: it may hold that already, or what another progra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -64,17 +65,21 @@ class EventDocument(Journalled[EventEdit]):
         base = _from_json(journal, header.get("events")) if entries else there or ()
         #: What the file may hold without another program having changed it.
         self._base = Events(base)
-        # How the next entry of the journal changes that, besides its edit.
-        self._with_next: EventEdit | None = None
         self.events = Events(base)
-        self.history = EventHistory(self.events, self._record)
+        self.history = EventHistory(self.events, self._append)
         self._replay(entries)
+        # The base that the journal gives; the next entry notes what is another by then.
+        self._noted = Events(self._base)
         journal.begin(self._header())
         self.problems = journal.content.problems
         if journal.refused:
             self.problems += (journal.refused,)
-        else:
+            return
+        try:
             self._adopt(there)
+        except LabelError as error:
+            # On a full disk the events can be seen; the next save takes over what changed.
+            self.problems += (str(error),)
 
     @property
     def unsaved(self) -> bool:
@@ -125,8 +130,10 @@ class EventDocument(Journalled[EventEdit]):
         self._base = Events(self.events)
         try:
             self.journal.restart(self._header())
+            self._noted = Events(self._base)
         except LabelError as error:
-            # The file is complete; edits that the journal still holds are in it.
+            # The file is complete; edits that the journal still holds are in it, and the next entry
+            # says so: undone, they would come back from the file as another program's.
             self.problems += (str(error),)
         return adopted
 
@@ -157,9 +164,11 @@ class EventDocument(Journalled[EventEdit]):
         known = make_edit(self._base, ADOPTED, remove=before, add=theirs)
         edit = make_edit(self.events, ADOPTED, remove=ours, add=theirs)
         if keep == "theirs" and edit is not None:
-            self._do_knowing(edit, known)
-        else:
-            self._know(known, "The choice was not kept")
+            with self._knowing(known):
+                self.do(edit)
+        elif known is not None:
+            with self._knowing(known):
+                self._append({}, "The choice was not kept")
 
     def close(self) -> None:
         """Let other processes open the events. Unsaved edits stay in the journal."""
@@ -195,25 +204,26 @@ class EventDocument(Journalled[EventEdit]):
             ) from error
         write_events(self.path, self.events, format="tsv")
 
-    def _record(self, line: Line) -> None:
-        known = self._with_next
-        self.journal.append(line if known is None else {**line, "base": known.to_json()})
-
-    def _know(self, known: EventEdit | None, otherwise: str) -> None:
-        """Change the base alone; `LabelError` that begins with `otherwise` if that is not kept."""
+    def _append(self, line: Line, otherwise: str = "The edit was not made") -> None:
+        """Write an entry, with how the base changed since the last."""
+        base = set(self._base)
+        known = make_edit(self._noted, ADOPTED, remove={*self._noted} - base, add=base)
         if known is not None:
-            self.journal.append({"base": known.to_json()}, otherwise)
-            self._base.apply(known)
+            line = {**line, "base": known.to_json()}
+        self.journal.append(line, otherwise)
+        self._noted = Events(base)
 
-    def _do_knowing(self, edit: EventEdit, known: EventEdit | None) -> None:
-        """Carry out an edit and change the base, both in one entry or neither."""
-        self._with_next = known
+    @contextmanager
+    def _knowing(self, known: EventEdit | None) -> Iterator[None]:
+        """Change the base for an entry, and back if it cannot be written."""
+        before = Events(self._base)
+        if known is not None:
+            self._base.apply(known)
         try:
-            self.do(edit)
-        finally:
-            self._with_next = None
-        if known is not None:
-            self._base.apply(known)
+            yield
+        except BaseException:
+            self._base = before
+            raise
 
     def _adopt(self, there: tuple[Interval, ...] | None) -> int:
         """Take over what another program changed, as a step that can be undone."""
@@ -221,17 +231,21 @@ class EventDocument(Journalled[EventEdit]):
         edit = make_edit(self.events, ADOPTED, remove=outcome.gone, add=outcome.new)
         # After a crash while saving the file holds edits that the journal has too: undone, they
         # would come back from the file as another program's.
-        known = make_edit(
-            self._base,
-            ADOPTED,
-            remove=outcome.gone | outcome.both_gone,
-            add=outcome.new | outcome.both_new,
-        )
-        if edit is None:
-            self._know(known, "What the file holds was not noted")
-            return 0
-        self._do_knowing(edit, known)
-        return len(edit.removed) + len(edit.added)
+        both = make_edit(self._base, ADOPTED, remove=outcome.both_gone, add=outcome.both_new)
+        if both is not None:
+            self._base.apply(both)
+        if edit is not None:
+            known = make_edit(self._base, ADOPTED, remove=outcome.gone, add=outcome.new)
+            with self._knowing(known):
+                self.do(edit)
+            return len(edit.removed) + len(edit.added)
+        if both is not None:
+            try:
+                self._append({}, "What the file holds was not noted")
+            except LabelError as error:
+                # The next entry notes it.
+                self.problems += (str(error),)
+        return 0
 
     def _replay(self, entries: Iterable[Line]) -> None:
         steps = {

@@ -118,6 +118,26 @@ def test_two_videos_of_one_name_would_share_their_labels(project: Project, tmp_p
         project.add_video(small_video(tmp_path / "other" / "mouse 1.mp4"))
 
 
+def test_labels_that_deeplabcut_leaves_out_of_its_training_sets_are_told(
+    project: Project, tmp_path: Path
+) -> None:
+    def problems(video: str) -> tuple[str, ...]:
+        document = project.document(video)
+        document.close()
+        return document.problems
+
+    (project.folder / "labeled-data" / "mouse 2").mkdir()
+    # As long as config.yaml names no video, DeepLabCut takes all folders.
+    assert problems("mouse 1") == problems("mouse 2") == ()
+    path = small_video(tmp_path / "mouse 1.mp4")
+    project.add_video(path)
+    assert problems("mouse 1") == ()
+    assert "names no video mouse 2 under video_sets" in " ".join(problems("mouse 2"))
+    config = project.folder / "config.yaml"
+    config.write_text(config.read_text().replace(str(path), r"C:\data\mouse 2.avi"))
+    assert problems("mouse 2") == ()
+
+
 def test_a_moved_project_finds_its_videos_beside_it(project: Project, tmp_path: Path) -> None:
     path = small_video(tmp_path / "mouse 1.mp4")
     project.add_video(path)

@@ -273,6 +273,15 @@ class Project:
             journal.close()
             raise
         document.tell(_about_scorers(files, scorer))
+        named = project_config.videos_of(self._settings.config)
+        if named and all(entry.name not in project_config.names_of(path) for path in named):
+            document.tell(
+                [
+                    f"config.yaml names no video {entry.name} under video_sets, and DeepLabCut "
+                    "leaves the labels of such videos out of its training sets: name it there too, "
+                    "if DeepLabCut is to train on them."
+                ]
+            )
         self._documents.add(document)
         return document
 

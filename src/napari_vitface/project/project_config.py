@@ -197,6 +197,13 @@ def videos_of(data: Config) -> list[str]:
     return [str(path) for path in videos] if isinstance(videos, dict) else []
 
 
+def names_of(written: str) -> tuple[str, str]:
+    """What a path in ``video_sets`` may be called: the names of a folder, and of a video's file."""
+    # Projects move between systems: the path may be one of Windows.
+    last = re.split(r"[\\/]", written)[-1]
+    return last, Path(last).stem
+
+
 def add_video(data: Config, path: Path, name: str, crop: str) -> None:
     """Name a video in ``video_sets``, in place of one of its name that has gone."""
     videos = data.get("video_sets")
@@ -204,10 +211,9 @@ def add_video(data: Config, path: Path, name: str, crop: str) -> None:
         data["video_sets"] = videos = {}
     settings = {"crop": crop}
     for written in [str(written) for written in videos]:
-        last = re.split(r"[\\/]", written)[-1]
         # Of Path, `exists` raises where a name is too long.
         there = os.path.exists(written)  # noqa: PTH110
-        if Path(last).stem == name and not there:
+        if names_of(written)[1] == name and not there:
             settings = videos.pop(written)
     videos[str(path)] = settings
 

@@ -183,8 +183,7 @@ class Place:
         """The videos that the settings name, and those that have a folder of labels."""
         entries: dict[str, VideoEntry] = {}
         for written in paths:
-            # Projects move between systems: the path may be one of Windows.
-            last = re.split(r"[\\/]", written)[-1]
+            last, _ = project_config.names_of(written)
             here = [Path(written), self.root / "videos" / last]
             path = next((path for path in here if is_file(path) or _is_folder(path)), None)
             name = video_name(path or Path(last))

@@ -443,6 +443,27 @@ def test_of_labels_of_sleap_s_tracks_one_is_chosen(tmp_path: Path) -> None:
     assert data["annotations"][0]["keypoints"] == [1, 2, 2, 3, 4, 1]
 
 
+def test_a_video_of_sleap_is_chosen_by_the_name_of_its_file(tmp_path: Path) -> None:
+    sio = pytest.importorskip("sleap_io")
+    skeleton = sio.Skeleton(nodes=["nose"])
+    frames = []
+    for x, name in enumerate(("/lab/a/cam.mp4", "/lab/b/cam.mp4", "/lab/b.mp4")):
+        video = sio.Video(name, open_backend=False)
+        nose = sio.PredictedInstance.from_numpy(np.array([[x, 2.0]]), skeleton)
+        frames.append(sio.LabeledFrame(video=video, frame_idx=5, instances=[nose]))
+    path = tmp_path / "p.slp"
+    videos = [frame.video for frame in frames]
+    project = sio.Labels(frames, videos=videos, skeletons=[skeleton])
+    sio.save_slp(project, str(path), embed=False, verbose=False)
+    for x, name in ((2, "b.mp4"), (2, "/lab/b.mp4"), (1, "/lab/b/cam.mp4")):
+        out = tmp_path / f"{x}{len(name)}.csv"
+        converted(path, out, table=name, write_as="deeplabcut-csv")
+        assert read_poses(out).xy[-1, 0, 0] == x
+    for name in ("cam.mp4", "mp4", "a"):
+        with pytest.raises(LabelError, match=f"holds no table '{name}'; there is /lab/a/cam.mp4, "):
+            converted(path, tmp_path / "no.csv", table=name, write_as="deeplabcut-csv")
+
+
 def test_labels_of_lightning_pose_say_what_is_hidden(labels: Path, tmp_path: Path) -> None:
     path = tmp_path / "tidy.csv"
     converted(labels, path, write_as="tidy-csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,9 +135,14 @@ class Choice:
         return _one(self.animal, names, f"{path}", "animal")
 
     def of_tables(self, names: Sequence[str], path: object) -> str:
-        """The table that is meant; `LabelError` naming the option if that cannot be told."""
+        """The table that is meant; `LabelError` naming the option if that cannot be told.
+
+        A video that is named with its folders may be meant by the name of its file alone.
+        """
         self._asked.add("table")
-        return _one(self.table, names, f"{path}", "table")
+        meant = [name for name in names if re.split(r"[\\/]", name)[-1] == self.table]
+        wanted = meant[0] if len(meant) == 1 and self.table not in names else self.table
+        return _one(wanted, names, f"{path}", "table")
 
     def check_asked(self, path: object) -> None:
         """Raise `LabelError` if what is wanted of a file was not asked for while it was read."""

@@ -693,8 +693,9 @@ def test_predictions_of_another_program_are_opened_in_the_list_of_models(
     assert last == section.model.count() - 1
     section.model.activated.emit(last)
     qtbot.waitUntil(lambda: session.current.source == table, timeout=WAIT)
-    assert section.model.currentText() == "mouseDLC_resnet50.h5 (opened)"
+    assert section.model.currentText() == "Opened: mouseDLC_resnet50.h5"
     assert "Showing mouseDLC_resnet50.h5" in section.result.text()
+    assert "Predict" not in section.hint.text()
     assert KEYPOINTS in viewer_of(dock).layers
     # A model again: its points, of which there are none yet.
     section.model.activated.emit(0)

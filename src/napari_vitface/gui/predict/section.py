@@ -172,7 +172,8 @@ class PredictSection(Section):
         opened = self._session.current
         source = opened.source if opened is not None else None
         last = self.model.count() - 1
-        self.model.setItemText(last, f"{source.name} (opened)" if source else _PREDICTIONS)
+        # That it is opened comes first: the end of a long name is cut off.
+        self.model.setItemText(last, f"Opened: {source.name}" if source else _PREDICTIONS)
         self.model.setCurrentIndex(last if source else self.model.findData(self._session.model))
 
     def open_predictions(self) -> None:
@@ -303,11 +304,14 @@ class PredictSection(Section):
             self.predict_button.setToolTip(f"Replaces {opened.saved.name}")
             total = counted(len(opened.video), "frame")
             self.status = "done" if finished else f"{predicted} of {total}"
+        elif opened.source is not None:
+            self.hint.setText("Move the slider to look at the points.")
+            self.predict_button.setText(f"Predict {frames}")
+            self.predict_button.setToolTip(f"With {self._session.model_name}")
+            set_look(self.predict_button, "")
+            self.status = "opened"
         else:
-            with_model = f" with {self._session.model_name}" if opened.source else ""
-            self.hint.setText(
-                f"Press Predict{with_model}: points appear on the video as they are found."
-            )
+            self.hint.setText("Press Predict: points appear on the video as they are found.")
             self.predict_button.setText(f"Predict {frames}")
             self.status = "ready"
 

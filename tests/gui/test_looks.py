@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.section import Fold
+from napari_vitface.gui.section import Fold, WrappedLabel, row_of
 from napari_vitface.gui.style import contrast, readable_on, unparted
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
@@ -52,6 +52,23 @@ def test_a_name_that_is_longer_than_a_line_can_end_it() -> None:
     assert "".join(parts) == "a-short_name.csv 5285c561-80da-4563-8694-739da92e5dd0.left.rng=3.csv"
     assert parts[0] == "a-short_name.csv 5285c561-"
     assert max(map(len, parts[1:])) < 20
+
+
+@pytest.mark.window
+def test_a_text_without_a_place_is_no_window_and_is_seen_in_the_place_that_it_gets(
+    qtbot: Any,
+) -> None:
+    said, emptied = WrappedLabel("Waits for a video."), WrappedLabel("")
+    emptied.setText("Waits for a model.")
+    for label in (said, emptied):
+        assert not label.isVisible()
+    place = row_of(said, emptied)
+    qtbot.addWidget(place)
+    place.show()
+    for label in (said, emptied):
+        assert label.isVisible()
+        label.setText("")
+        assert not label.isVisible()
 
 
 def test_text_on_a_colour_is_black_or_white_whichever_is_read_better() -> None:

@@ -311,6 +311,21 @@ def test_closing_a_dock_disconnects_it(dock: ViTFaceDock, long_video: Path) -> N
     made.close_links()
 
 
+def test_a_dock_that_was_left_open_follows_the_dock_that_is_opened_again(dock: ViTFaceDock) -> None:
+    from napari_vitface.gui.actions import open_dock, open_trajectories
+
+    viewer = dock.session.viewer
+    made = open_trajectories(viewer)
+    viewer.window.remove_dock_widget(dock)
+    assert made.panel is None
+    again = open_dock(viewer).session
+    again.responses.found.emit()
+    assert made.session is again
+    assert made.panel.toolbar.around_button.isChecked()
+    again.close()
+    made.close_links()
+
+
 def _slots(signal: Any) -> list[Any]:
     # psygnal keeps wrappers, napari's emitters (reference, name) pairs; both name the owner.
     if hasattr(signal, "_slots"):

@@ -17,6 +17,8 @@ from napari_vitface.gui.background_writing import write_in_background, write_now
 from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.error_sentences import sentence_of, unexpected_in
 from napari_vitface.gui.fine_tune.fine_tuning import _save_other
+from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.jobs.events import Event, Finished, Result
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
 
@@ -67,6 +69,24 @@ def test_what_listens_to_a_signal_fails_with_its_own_sentence_and_the_whole_trac
     (failed,) = unexpected_in(f"mouse.mp4: {said}")
     assert "EmitLoopError" in failed.detail
     assert "sender.sent.emit()" in failed.detail
+
+
+def test_a_run_that_ended_is_shown_whatever_becomes_of_its_result() -> None:
+    class Engine:
+        def submit(self, job: str, arguments: Any, on_event: Callable[[Event], None]) -> None:
+            self.on_event = on_event
+
+    def stumble(event: Event) -> bool:
+        raise KeyError("result")
+
+    engine = Engine()
+    runner: Runner[JobRun] = Runner(engine)  # type: ignore[arg-type]
+    shown: list[bool] = []
+    runner.changed.connect(lambda: shown.append(runner.active))
+    runner.begin(JobRun(), "traces", {}, stumble)
+    with pytest.raises(KeyError):
+        engine.on_event(Finished("traces", Result()))
+    assert shown == [True, False]
 
 
 def test_labels_that_cannot_be_saved_before_a_training_are_told() -> None:

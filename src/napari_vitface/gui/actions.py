@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari.viewer import Viewer
 
 from napari_vitface.gui.plugin_docks import EVENTS, FACE, FRAMES, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.video_list.dock import open_video_list
 
 if TYPE_CHECKING:
@@ -62,17 +63,17 @@ def show_fine_tune(viewer: Viewer) -> None:
 
 def open_trajectories(viewer: Viewer) -> TrajectoriesDock:
     """Layers > Visualize: open the Trajectories dock of a viewer below the canvas."""
-    dock: TrajectoriesDock = open_plugin_dock(viewer, TRAJECTORIES)
+    dock: TrajectoriesDock = open_session_dock(viewer, TRAJECTORIES)
     return dock
 
 
 def open_events(viewer: Viewer) -> EventsDock:
     """Layers > Annotate: open the timeline of events of a viewer below the canvas."""
-    dock: EventsDock = open_plugin_dock(viewer, EVENTS)
+    dock: EventsDock = open_session_dock(viewer, EVENTS)
     return dock
 
 
 def open_frames(viewer: Viewer) -> FramesDock:
     """Layers > Visualize: open the dock that compares the frames of a video below the canvas."""
-    dock: FramesDock = open_plugin_dock(viewer, FRAMES)
+    dock: FramesDock = open_session_dock(viewer, FRAMES)
     return dock

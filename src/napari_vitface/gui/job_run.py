@@ -148,8 +148,14 @@ class Runner(Generic[R]):
             run.take(event)
             if isinstance(event, Failed):
                 self._fail(run, event.message)
-            elif not on_event(event):
-                self.changed.emit()
+                return
+            told = False
+            try:
+                told = on_event(event)
+            finally:
+                # The run took it, whatever becomes of what it brought.
+                if not told:
+                    self.changed.emit()
 
         try:
             options = {"urgent": True} if urgent else {}

@@ -106,7 +106,11 @@ class WrappedLabel(QLabel):
         if text != self._said:
             self._said = text
             super().setText(unparted(text))
-        self.setVisible(bool(text))
+        if text and self.parent() is None:
+            # On its own it would be a window; it is shown with the parent that it gets.
+            self.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
+        else:
+            self.setVisible(bool(text))
 
 
 class Note(QFrame):

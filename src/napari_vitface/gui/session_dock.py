@@ -139,6 +139,15 @@ class SessionDock(DockedWidget):
                 self.panel.set_colours(*plot_colours(viewer.theme))
 
 
+def open_session_dock(viewer: Viewer, name: str) -> Any:
+    """A dock below the canvas, opened and brought to the front, with the panel of a session."""
+    dock = open_plugin_dock(viewer, name)
+    if dock.panel is None:
+        # It was left open when the ViT Face dock was closed, and that may be open again.
+        dock.join_session()
+    return dock
+
+
 def waiting_label(text: str = "") -> WrappedLabel:
     """A line in the middle that says what is waited for."""
     label = WrappedLabel(text, "hint")

@@ -20,9 +20,10 @@ from qtpy.QtWidgets import (
 from napari_vitface.gui.attention.attention_frames import AttentionFrames
 from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.background_writing import write_in_background
-from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, tipped_button
+from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
@@ -154,7 +155,7 @@ class AttentionFramesForm(QWidget):
         write_in_background(self._session, lambda: measured.save(target), target)
 
     def _plot(self) -> None:
-        open_plugin_dock(self._session.viewer, TRAJECTORIES)
+        open_session_dock(self._session.viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
         opened = self._session.current

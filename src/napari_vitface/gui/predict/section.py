@@ -21,7 +21,7 @@ from superqt import QFlowLayout
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
-from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.predict.export_button import ExportButton
 from napari_vitface.gui.predict.low_confidence import LowConfidence
 from napari_vitface.gui.predict.options_form import PredictOptionsForm
@@ -29,6 +29,7 @@ from napari_vitface.gui.predict.picture_part import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
+from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.table import PointState
@@ -148,7 +149,7 @@ class PredictSection(Section):
         self._session.choose_model(str(choice))
 
     def _plot(self) -> None:
-        open_plugin_dock(self._session.viewer, TRAJECTORIES)
+        open_session_dock(self._session.viewer, TRAJECTORIES)
 
     def _list_models(self) -> None:
         choices = list(self._models)

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import FeatureFileError
 from napari_vitface.events.event_labels import PALETTE
-from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
-from napari_vitface.gui.session_dock import SessionDock, SessionPanel
+from napari_vitface.gui.session_dock import SessionDock, SessionPanel, open_session_dock
 from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
@@ -173,7 +173,7 @@ class FramesPanel(SessionPanel):
     def plot_likeness(self) -> None:
         """Plot how like the typical face of each label frames are, below the canvas."""
         self.comparison.plot_likeness()
-        open_plugin_dock(self.session.viewer, TRAJECTORIES)
+        open_session_dock(self.session.viewer, TRAJECTORIES)
 
     def _on_label(self) -> None:
         if self.label.currentData():

@@ -16,9 +16,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look, tipped_button
+from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.states.event_trials import without_video
 from napari_vitface.gui.states.form import StatesForm
 from napari_vitface.gui.states.results import Judgement, told_words
@@ -223,10 +224,10 @@ class StatesSection(Section):
         self.refresh()
 
     def _open_dock(self, name: str) -> None:
-        open_plugin_dock(self._session.viewer, name)
+        open_session_dock(self._session.viewer, name)
 
     def _show_responses(self) -> None:
-        open_plugin_dock(self._session.viewer, TRAJECTORIES).panel.show_around()
+        open_session_dock(self._session.viewer, TRAJECTORIES).panel.show_around()
 
     def _show_trial(self, place: int) -> None:
         video = self.videos.itemData(place)

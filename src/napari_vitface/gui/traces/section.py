@@ -14,9 +14,10 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.kinds_button import KindsButton
-from napari_vitface.gui.plugin_docks import TRAJECTORIES, open_plugin_dock
+from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.setting_rows import SettingRows
 from napari_vitface.gui.traces.files_form import TraceFilesForm
 from napari_vitface.gui.traces.measured import Measured
@@ -162,7 +163,7 @@ class TracesSection(Section):
 
     def plot(self) -> None:
         """Open the trajectories below the canvas."""
-        open_plugin_dock(self._session.viewer, TRAJECTORIES)
+        open_session_dock(self._session.viewer, TRAJECTORIES)
 
     # ----------------------------------------------------------------- what is shown
 

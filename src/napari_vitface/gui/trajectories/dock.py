@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout
@@ -18,9 +18,6 @@ from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.gui.trajectories.video_plot import DockParts, VideoPlot
 from napari_vitface.gui.workbench import Workbench
-
-if TYPE_CHECKING:
-    pass
 
 
 class TrajectoriesPanel(SessionPanel):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from napari_vitface import read_labels, read_poses, write_poses
 from napari_vitface.errors import LabelError, VitFaceError
-from napari_vitface.formats.format import FORMATS, read_with
+from napari_vitface.formats.format import FORMATS, Content, read_with
 from napari_vitface.formats.predictions import Choice, Predictions
 from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.events import Finished, Notice
@@ -413,6 +413,7 @@ TIDY = {".csv": "tidy-csv", ".parquet": "parquet"}
         ("inf,n,1,2,predicted\n", "a row of frame inf"),
         ("0,n,1,2,Labelled\n", "rows of the state 'Labelled'; there is absent, predicted"),
         ("0,n,1,2,labelled\n1,n,1", "ends within a row: it is cut off"),
+        ("img001,n,1,2,labelled\n", "something that is not a number .*img001"),
     ],
 )
 def test_what_a_tidy_table_means_is_not_guessed(tmp_path: Path, rows: str, sentence: str) -> None:
@@ -421,6 +422,56 @@ def test_what_a_tidy_table_means_is_not_guessed(tmp_path: Path, rows: str, sente
     with pytest.raises(LabelError, match=sentence):
         converted(path, tmp_path / "t.parquet")
     assert not (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "frame,keypoint,x,y\n0,nose,1,2\n  ",
+        'frame,x,y,keypoint\n0,1,2,"left\near"\n1,1,2,"left\near"',
+        'frame,x,y,keypoint\r0,1,2,"ear, left"\r1,1,2,"ear, left"',
+        "scorer,s,s,s\nbodyparts,n,n,n\ncoords,x,y,likelihood\n0,1,2,.5\n ",
+    ],
+)
+def test_a_table_that_ends_without_a_line_break_is_whole(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, newline="")
+    assert read_poses(path).xy[-1, 0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("animals", [[0], [1], [0, 2], [1.0, np.nan]])
+def test_animals_may_be_numbers(tmp_path: Path, animals: list[float]) -> None:
+    rows = [(k, 0, "n", float(k), 2.0, "labelled") for k in animals]
+    table = pd.DataFrame(rows, columns=["track", "frame", "keypoint", "x", "y", "state"])
+    table.to_parquet(tmp_path / "t.parquet")
+    contents: tuple[Content, ...] = ("labels", "predictions")
+    for content in contents:
+        if content == "predictions":
+            table.assign(state="predicted").to_parquet(tmp_path / "t.parquet")
+        if animals == [0, 2]:
+            with pytest.raises(LabelError, match=r"several animals \(0, 2\)"):
+                read_with(FORMATS["parquet"], content, tmp_path / "t.parquet")
+        name = f"{animals[-1] if animals == [0, 2] else animals[0]:g}"
+        found = read_with(FORMATS["parquet"], content, tmp_path / "t.parquet", Choice(animal=name))
+        points = found if content == "labels" else found.poses
+        assert points.xy.tolist() == [[[float(name), 2]]]
+
+
+def test_what_is_absent_yields_to_what_another_row_says_of_the_point(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    predictions = "0,n,,,absent\n0,m,5,6,predicted\n1,n,7,8,predicted\n1,m,,,absent\n"
+    labels = "0,n,1,2,labelled\n0,m,,,absent\n"
+    for rows in (predictions + labels, labels + predictions):
+        path.write_text(f"frame,keypoint,x,y,state\n{rows}")
+        read = read_with(FORMATS["tidy-csv"], "labels", path)
+        order = [read.keypoints.names.index(name) for name in "nm"]
+        assert read.frames.tolist() == [0]
+        np.testing.assert_array_equal(read.xy[:, order], [[[1, 2], [np.nan, np.nan]]])
+        found = read_with(FORMATS["tidy-csv"], "predictions", path).poses
+        order = [found.keypoints.names.index(name) for name in "nm"]
+        assert found.frames.tolist() == [0, 1]
+        nothing = [np.nan, np.nan]
+        np.testing.assert_array_equal(found.xy[:, order], [[nothing, [5, 6]], [[7, 8], nothing]])
 
 
 def test_of_labels_of_sleap_s_tracks_one_is_chosen(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from io import StringIO
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal
@@ -104,12 +105,27 @@ def _names_levels(labels: list[str]) -> bool:
 
 
 def check_whole(path: Path, cells: int) -> None:
-    """Raise `LabelError` if a table ends within a row: its last number may be part of one."""
+    """Raise `LabelError` if a table ends within a row: its last number may be part of one.
+
+    A last row without the end of its line and with fewer cells than the header counts as cut off,
+    although a program that leaves out empty cells at the end of a row may have written it so; the
+    sentence says what to do then. One that was cut within its last cell cannot be told.
+    """
     with path.open("rb") as file:
         file.seek(-min(_LAST_LINE, file.seek(0, os.SEEK_END)), os.SEEK_END)
-        last = file.read().splitlines(keepends=True)[-1:]
-    if last and not last[0].endswith((b"\n", b"\r")) and last[0].count(b",") < cells - 1:
-        raise LabelError(f"{path} ends within a row: it is cut off, so copy or write it again.")
+        lines = file.read().splitlines(keepends=True)
+    if not lines or lines[-1].endswith((b"\n", b"\r")) or not lines[-1].strip():
+        return
+    row = lines.pop()
+    while row.count(b'"') % 2 and lines:
+        # The end of a quoted cell of several lines.
+        row = lines.pop() + row
+    found = next(csv.reader(StringIO(row.decode("utf-8", "replace"), newline="")))
+    if len(found) < cells:
+        raise LabelError(
+            f"{path} ends within a row: it is cut off, so copy or write it again. If nothing is "
+            "missing, end its last line with a line break."
+        )
 
 
 def exactly() -> Literal["round_trip"] | None:

@@ -126,6 +126,7 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
         chosen &= rows.of("animal", choice.of_animals(animals, path))
     numbers = rows.numbers()[chosen]
     frames, places = np.unique(rows.frames()[chosen], return_inverse=True)
+    absent = rows.absent()[chosen]
     codes = rows.codes("keypoint")[chosen]
     kept = np.unique(codes)
     # In the order in which they first stand in the file.
@@ -134,10 +135,12 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
         raise LabelError(f"{path} holds no predictions.")
     _check(names, path)
     columns = np.searchsorted(kept, codes)
-    if len(np.unique(places * len(names) + columns)) < len(codes):
+    if len(np.unique((places * len(names) + columns)[~absent])) < np.count_nonzero(~absent):
         raise LabelError(f"{path} names a keypoint of one frame twice.")
     values = np.full((len(frames), len(names), len(NUMBERS)), np.nan, np.float32)
-    values[places, columns] = numbers
+    # A table of predictions and labels has a row of each for a point; what is there counts.
+    for some in (absent, ~absent):
+        values[places[some], columns[some]] = numbers[some]
     xy = values[..., :2]
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
     present = np.isfinite(xy).all(axis=-1)
@@ -159,18 +162,27 @@ def read_labels(
     """The labels in a table; rows that are predictions are left out."""
     table = pd.concat(list(pieces), ignore_index=True)
     table["state"] = _states(table, path)
+    predicted = (table["state"] == "predicted").any()
     table = table[table["state"].isin(_LABELLED)]
-    for name, default in (("video", path.stem), ("animal", ""), ("image", "")):
-        if name not in table:
-            table[name] = default
-    animals = [str(name) for name in table["animal"].dropna().unique() if name]
+    defaults = {"video": path.stem, "animal": "", "keypoint": "", "image": ""}
+    for name, default in defaults.items():
+        table[name] = _texts(table[name]) if name in table else default
+    animals = [name for name in table["animal"].unique() if name]
     if animals:
         table = table[table["animal"] == choice.of_animals(animals, path)]
     # An image whose name holds no number has -1.
     table["frame"] = _frames(table, path, least=-1)
-    names = tuple(dict.fromkeys(table["keypoint"].astype(str)))
+    image = ["video", "frame", "image"]
+    if predicted:
+        # The absent rows of predictions are no labelled images.
+        table = table[(table["state"] != "absent") | _beside_labels(table, image)]
+    names = tuple(dict.fromkeys(table["keypoint"]))
     _check(names, path)
-    keys = list(zip(table["video"], table["frame"], table["image"], strict=True))
+    point = [*image, "keypoint"]
+    table = table[
+        (table["state"] != "absent") | ~(_beside_labels(table, point) | table.duplicated(point))
+    ]
+    keys = list(zip(*(table[name] for name in image), strict=True))
     rows = {key: row for row, key in enumerate(dict.fromkeys(keys))}
     if not rows:
         raise LabelError(f"{path} holds no labels.")
@@ -219,9 +231,28 @@ def _states(rows: pd.DataFrame, path: Path) -> pd.Series[str]:
     return pd.Series(np.array(meant, dtype=object)[codes], index=rows.index, dtype=object)
 
 
+def _beside_labels(table: pd.DataFrame, columns: list[str]) -> NDArray[np.bool_]:
+    """Which rows have in some columns what a row of a label has there."""
+    labels = table.loc[table["state"] != "absent", columns]
+    return pd.MultiIndex.from_frame(table[columns]).isin(pd.MultiIndex.from_frame(labels))
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[str]:
+    """Names as text, also of animals that a table numbers; empty where there is none."""
+    codes, found = pd.factorize(column, use_na_sentinel=False)
+    texts = [
+        "" if pd.isna(one) else f"{one:.15g}" if isinstance(one, float | np.floating) else str(one)
+        for one in found
+    ]
+    return pd.Series(np.array(texts, dtype=object)[codes], index=column.index, dtype=object)
+
+
 def _frames(rows: pd.DataFrame, path: Path, least: int = 0) -> NDArray[np.int64]:
     """The frame of each row; `LabelError` for what is no number of one."""
-    frames = rows["frame"].to_numpy(np.float64 if rows["frame"].dtype.kind == "f" else np.int64)
+    try:
+        frames = rows["frame"].to_numpy(np.float64 if rows["frame"].dtype.kind == "f" else np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise LabelError(f"{path} holds something that is not a number ({error}).") from None
     wrong = frames[~((frames >= least) & (frames < 1 << 53)) | (frames != np.floor(frames))]
     if len(wrong):
         raise LabelError(
@@ -237,13 +268,14 @@ class _Rows:
         self._path = path
         self._frames: list[NDArray[np.int64]] = []
         self._numbers: list[NDArray[np.float32]] = []
+        self._absent: list[NDArray[np.bool_]] = []
         self._codes: dict[str, list[NDArray[np.int64]]] = {name: [] for name in NAMES[:3]}
         self._known: dict[str, dict[str, int]] = {name: {} for name in NAMES[:3]}
 
     def add(self, piece: pd.DataFrame) -> None:
         numbers = np.full((len(piece), len(NUMBERS)), np.nan, np.float32)
+        self._frames.append(_frames(piece, self._path))
         try:
-            self._frames.append(_frames(piece, self._path))
             for i, name in enumerate(NUMBERS):
                 if name in piece:
                     numbers[:, i] = piece[name].to_numpy(np.float64)
@@ -252,9 +284,10 @@ class _Rows:
                 f"{self._path} holds something that is not a number ({error})."
             ) from None
         self._numbers.append(numbers)
+        self._absent.append((_states(piece, self._path) == "absent").to_numpy(bool))
         for name, codes in self._codes.items():
             known = self._known[name]
-            column = piece[name].astype(str) if name in piece else pd.Series([""] * len(piece))
+            column = _texts(piece[name]) if name in piece else pd.Series([""] * len(piece))
             found, unique = pd.factorize(column)
             meant = [known.setdefault(str(one), len(known)) for one in unique]
             codes.append(np.array(meant, np.int64)[found] if meant else np.empty(0, np.int64))
@@ -264,6 +297,9 @@ class _Rows:
 
     def numbers(self) -> NDArray[np.float32]:
         return np.concatenate([*self._numbers, np.empty((0, len(NUMBERS)), np.float32)])
+
+    def absent(self) -> NDArray[np.bool_]:
+        return np.concatenate([*self._absent, np.empty(0, bool)])
 
     def codes(self, name: str) -> NDArray[np.int64]:
         return np.concatenate([*self._codes[name], np.empty(0, np.int64)])

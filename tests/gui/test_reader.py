@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from npe2 import PluginManifest
+from npe2 import PluginManager, PluginManifest
 
 from napari_vitface.formats.format import suffixes
 from napari_vitface.gui.file_kinds import kind_of
@@ -33,13 +33,43 @@ def told() -> Iterator[list[str]]:
     notification_manager.notification_ready.disconnect(note)
 
 
-def test_the_manifest_offers_every_kind_of_file_that_is_shown() -> None:
-    (reader,) = PluginManifest.from_file(MANIFEST).contributions.readers
-    assert reader.accepts_directories
-    offered = {pattern.removeprefix("*") for pattern in reader.filename_patterns}
-    # An array of numpy is an image for napari, and seldom what Facemap saves.
-    points = {*suffixes("predictions")} - {".npy"}
-    assert offered == {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *points, "config.yaml"}
+@pytest.fixture
+def reads() -> Callable[[str], bool]:
+    """Whether napari would ask our reader for a file of a name."""
+    manager = PluginManager()
+    manager.register(PluginManifest.from_file(MANIFEST))
+    return lambda name: any(manager.iter_compatible_readers([name]))
+
+
+@pytest.mark.parametrize("folder", ["", "/data/m/", "C:\\data\\m\\"])
+def test_the_manifest_offers_every_kind_of_file_that_is_shown(
+    reads: Callable[[str], bool], folder: str
+) -> None:
+    # Tables of others end as these do; an array of numpy is an image for napari.
+    shared = {".h5", ".hdf5", ".hdf", ".csv", ".npy"}
+    ours = {*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *suffixes("predictions")} - shared
+    names = [f"mouse 1{suffix}" for suffix in ours]
+    names += [
+        "mouse_vitface_mouse-face.h5",
+        "a.b_vitface_m_filtered.csv",
+        "mouseDLC_resnet50_openfieldAug20shuffle1_30000.h5",
+        "cam1DLC_HrnetW32_faceMay1shuffle2_snapshot_200_filtered.csv",
+        "labels.v001.000_mouse.analysis.h5",
+        "cam1_FacemapPose.h5",
+        "CollectedData_Ann.h5",
+        "CollectedData_Ann B.csv",
+        "config.yaml",
+    ]
+    assert [name for name in names if not reads(folder + name)] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["points.csv", "data.h5", "x.hdf5", "my_config.yaml", "pytorch_config.yaml", "a.npy"]
+)
+def test_napari_is_not_asked_for_a_choice_of_readers_for_what_is_others(
+    reads: Callable[[str], bool], tmp_path: Path, name: str
+) -> None:
+    assert not reads(str(tmp_path / name))
 
 
 @pytest.mark.parametrize(
@@ -51,6 +81,7 @@ def test_the_manifest_offers_every_kind_of_file_that_is_shown() -> None:
         ("p.H5", "predictions"),
         ("p.slp", "predictions"),
         ("config.yaml", "project"),
+        ("pytorch_config.yaml", "video"),
         ("CollectedData_Ann.h5", "project"),
         ("project", "project"),
     ],
@@ -61,6 +92,23 @@ def test_what_is_opened_is_a_video_a_project_or_predictions(
     (tmp_path / "folder").mkdir()
     (tmp_path / "project" / "labeled-data").mkdir(parents=True)
     assert kind_of(tmp_path / name) == kind
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ("camera: left\nexposure: 5\n", "video"),
+        (": [", "video"),
+        ("Task: t\nbodyparts:\n- nose\n", "project"),
+        ("multianimalbodyparts:\n- nose\n", "project"),
+        ("data:\n  csv_file: labels.csv\n  keypoint_names: [nose]\n", "project"),
+    ],
+)
+def test_settings_of_another_program_make_no_project_of_a_folder_of_images(
+    tmp_path: Path, config: str, kind: str
+) -> None:
+    (tmp_path / "config.yaml").write_text(config)
+    assert kind_of(tmp_path) == kind
 
 
 def test_every_command_of_the_manifest_can_be_called() -> None:

@@ -107,6 +107,7 @@ def test_the_plan_names_everything() -> None:
     [
         ({"quick": False}, {}, "Full (the whole network)"),
         ({"start": "scratch"}, {"kept": [], "seconds": None}, "All keypoints are new to it"),
+        ({}, {"kept": []}, "All keypoints are new to mouse-face, and learnt from nothing but its"),
         ({"start": "timm:vit_small"}, {}, "timm's vit_small"),
         ({"start": "timm:vit_small=/mine/a.safetensors"}, {}, "timm's vit_small of a.safetensors"),
         ({"val": "video:b"}, {}, "(all of b)"),

@@ -95,8 +95,12 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
             f"New to {start}, and learnt from nothing but the image features that serve all "
             f"keypoints: {listed(result.fresh)}."
         )
-    elif result.fresh:
+    elif result.fresh and options.from_random:
         lines.append("All keypoints are new to it and learnt from nothing.")
+    elif result.fresh:
+        lines.append(
+            f"All keypoints are new to {start}, and learnt from nothing but its image features."
+        )
     if result.left_out:
         lines.append(f"Labelled in no frame trained on, so left out: {listed(result.left_out)}.")
     if cropped:

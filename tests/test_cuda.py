@@ -154,10 +154,7 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(
     little_memory(1000)
     xy, _ = model.predict(images)
     assert 1 <= model.batch_size < 4096
-    assert (
-        "cuda ran out of memory with 4\N{NO-BREAK SPACE}096 frames at a time; going on with"
-        in model.notices[0]
-    )
+    assert "cuda ran out of memory with 4096 frames at a time; going on with" in model.notices[0]
     alone = load_model("mouse-face", device="cpu", precision="fp32").predict(images[: len(faces)])
     moved = np.linalg.norm(xy[: len(faces)] - alone[0], axis=-1)
     assert np.quantile(moved, 0.9) < 0.05

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import napari_vitface
+from napari_vitface.gui import numbers
 from napari_vitface.words import counted
 
 #: What is counted in sentences for users.
@@ -22,13 +23,23 @@ NOUNS = ("frame", "video", "point", "image", "trial", "keypoint", "edit", "recor
         (0, "0 frames"),
         (1, "1 frame"),
         (2, "2 frames"),
-        (12345, "12\N{NO-BREAK SPACE}345 frames"),
+        (12345, "12345 frames"),
         (1.0, "1 frame"),
         (1.234, "1.23 frames"),
+        (1234.56, "1235 frames"),
     ],
 )
 def test_a_noun_goes_with_its_number(number: float, said: str) -> None:
     assert counted(number, "frame") == said
+
+
+def test_thousands_stand_apart_in_the_window_alone() -> None:
+    assert counted(1234567, "frame").isascii()
+    gap = "\N{NO-BREAK SPACE}"
+    assert numbers.counted(1234567, "frame") == f"1{gap}234{gap}567 frames"
+    assert numbers.counted(1234.56, "frame") == f"1{gap}235 frames"
+    assert numbers.counted(1, "map is", "maps are") == "1 map is"
+    assert numbers.digits(999) == "999"
 
 
 def test_a_plural_that_has_no_s() -> None:

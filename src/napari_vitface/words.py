@@ -4,8 +4,7 @@ from __future__ import annotations
 
 
 def counted(number: float, noun: str, nouns: str = "") -> str:
-    """A number with its noun: 1 frame, 1 000 frames (no-break space between thousands); 3 digits
-    of a float.
+    """A number with its noun: 1 frame, 12345 frames; a float with 3 digits.
 
     Parameters
     ----------
@@ -13,6 +12,5 @@ def counted(number: float, noun: str, nouns: str = "") -> str:
     nouns : str, optional
         Its plural, if that is not the noun with an s.
     """
-    rounded = f"{number:.3g}" if isinstance(number, float) else f"{number:,}"
-    digits = rounded.replace(",", "\N{NO-BREAK SPACE}")
-    return f"{digits} {noun}" if digits == "1" else f"{digits} {nouns or noun + 's'}"
+    digits = f"{number:.3g}" if abs(number) < 100 else f"{number:.0f}"
+    return f"{digits} {noun if digits == '1' else nouns or noun + 's'}"

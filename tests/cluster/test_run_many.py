@@ -258,3 +258,12 @@ def test_a_call_that_no_job_takes_is_refused_before_any_worker_sees_it(videos, j
     with pytest.raises(VitFaceError, match=says) as raised:
         next(run_many(job, videos, client=nobody, **options))
     assert "\n" not in str(raised.value)
+
+
+def test_nothing_to_run_on_is_told_and_any_collection_of_paths_is_taken(videos):
+    nobody = SimpleNamespace(status="running")
+    with pytest.raises(VitFaceError, match="traces is given nothing to run on: name at least one"):
+        next(run_many(traces, [], client=nobody))
+    for several in (set(videos), dict.fromkeys(videos).keys()):
+        with pytest.raises(VitFaceError, match="'colour'"):
+            next(run_many(traces, several, client=nobody, colour="red"))

@@ -228,6 +228,9 @@ def test_frames_that_were_perhaps_trained_on_are_told(
     model = checkpoint({"held_out": {"video": "cam1", "frames": [30, 31]}})
     said = " ".join(notices(run(model, labels)))
     assert "38 of the 40 frames are of the recording cam1 that trained was trained on" in said
+    model = checkpoint({"held_out": {"video": "cam1", "frames": [*range(39)]}})
+    said = " ".join(notices(run(model, labels)))
+    assert "1 of the 40 frames is of the recording cam1" in said
     other = checkpoint({"held_out": {"video": "cam9", "frames": [30, 31]}})
     assert "was trained on" not in " ".join(notices(run(other, labels)))
 

@@ -202,6 +202,9 @@ def _given(
     if not inspect.isgeneratorfunction(inspect.unwrap(job)):
         raise ClusterError(f"{job!r} is no job: give a generator function of napari_vitface.jobs.")
     first = next(iter(inspect.signature(job).parameters))
+    each = list(each)
+    if not each:
+        raise ClusterError(f"{job.__name__} is given nothing to run on: name at least one {first}.")
     try:
         # Nothing of a generator runs before its first event is wanted.
         job(each[0], **arguments)

@@ -10,9 +10,9 @@ from typing import cast
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QDockWidget, QMessageBox, QWidget
 
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import why_not_kept
-from napari_vitface.words import counted
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class ClosingGuard(QObject):
     def _running(self) -> Iterator[Running]:
         tuned = self._session.fine_tune.run
         if tuned is not None and tuned.active:
-            reached = f" at step {tuned.step:,} of {tuned.steps:,}".replace(",", " ")
+            reached = f" at step {digits(tuned.step)} of {digits(tuned.steps)}"
             kept = (
                 "What it has reached is kept: open the video again, and Continue in section 5 "
                 "(Fine-tune) goes on from there."
@@ -147,6 +147,6 @@ class ClosingGuard(QObject):
             done = len({trial.video for trial in told.trials}) if told is not None else 0
             yield Running(
                 "States are being predicted",
-                f"States were told of {done} of {counted(classifying.asked_of, 'video')}.",
+                f"States were told of {digits(done)} of {counted(classifying.asked_of, 'video')}.",
                 "Closing stops here. The tables beside the videos that are done stay.",
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.words import counted
+from napari_vitface.gui.numbers import counted
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.results.models import ModelFile

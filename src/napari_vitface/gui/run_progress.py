@@ -5,9 +5,9 @@ from __future__ import annotations
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.gui.job_run import STARTING, JobRun
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.section import Note, WrappedLabel
 from napari_vitface.gui.style import duration
-from napari_vitface.words import counted
 
 
 class RunProgress(QWidget):
@@ -69,7 +69,7 @@ class RunProgress(QWidget):
     def _words(self, run: JobRun) -> str:
         parts = []
         if self._noun:
-            parts.append(f"{run.done:,} of {counted(run.total, self._noun)}".replace(",", " "))
+            parts.append(f"{digits(run.done)} of {counted(run.total, self._noun)}")
         if run.seconds_left is not None:
             parts.append(f"{duration(run.seconds_left)} left")
         first = "  ·  ".join(parts)

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.errors import escaped, one_line
 from napari_vitface.gui import file_drop as dropping
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.open_videos import open_for_window, opening
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look
@@ -32,7 +33,6 @@ from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.white import is_deep
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.video import IMAGE_SUFFIXES, Video, video_suffixes
-from napari_vitface.words import counted
 
 
 class VideoSection(Section):

@@ -340,8 +340,9 @@ def _perhaps_trained_on(labels: Labels, training: TrainingSummary, model: str) -
         seen = int((same & ~np.isin(labels.frames, part["frames"])).sum())
         if seen:
             yield Notice(
-                f"{seen} of the {counted(len(labels), 'frame')} are of the recording "
-                f"{part['video']} that {model} was trained on and were not kept apart then; judge "
+                f"{seen} of the {counted(len(labels), 'frame')} {'is' if seen == 1 else 'are'} of "
+                f"the recording {part['video']} that {model} was trained on, and not kept apart "
+                "then; judge "
                 "the frames kept apart (held out) for an error that holds for new frames."
             )
 

@@ -356,7 +356,7 @@ def _require_room(part: PartFile, record: np.dtype[np.void], frames: range) -> N
     free = shutil.disk_usage(part.path.parent).free
     if wanted > free:
         raise VitFaceError(
-            f"While {counted(len(frames), 'frame')} are read, {wanted / 1e9:.1f} GB are kept in "
-            f"{part.path.parent}, and {free / 1e9:.1f} GB are free there: make room, choose "
-            "another output folder, or take regions or larger bins (--region, --bin)."
+            f"While {counted(len(frames), 'frame is', 'frames are')} read, {wanted / 1e9:.1f} GB "
+            f"are kept in {part.path.parent}, and {free / 1e9:.1f} GB are free there: make room, "
+            "choose another output folder, or take regions or larger bins (--region, --bin)."
         )

@@ -230,11 +230,11 @@ def _problems(path: Path, index: FrameIndex, indexed: int, rate: float) -> tuple
             f"({counted(count, 'frame')}): it was cut off or is damaged. The frames that are "
             "there can be used.",
         )
-    if indexed > count:
+    if (lost := indexed - count) > 0:
         return (
-            f"{path.name} is cut off or damaged: {indexed - count} of its "
-            f"{counted(indexed, 'frame')}, at the ends, cannot be decoded and are left out; the "
-            f"other {count} can be used.",
+            f"{path.name} is cut off or damaged: {lost} of its {counted(indexed, 'frame')}, at the "
+            f"ends, cannot be decoded and {'is' if lost == 1 else 'are'} left out; the other "
+            f"{count} can be used.",
         )
     if index.damaged:
         return (f"{path.name} is damaged in places: some of its frames may not be readable.",)

@@ -197,6 +197,9 @@ def test_frames_that_cannot_be_decoded_are_named(video: Path) -> None:
     assert any("3 frames of mouse have no features" in text for text in notices)
     with FeatureFile(last.result.files[0].path) as file:  # type: ignore[attr-defined]
         assert np.flatnonzero(np.isnan(file.rows(0, FRAMES)[:, 0])).tolist() == [7, 8]
+    again = features(video, "brightness", frames="6:8", overwrite=True)
+    notices = [event.message for event in again if isinstance(event, Notice)]
+    assert any("1 frame of mouse has no features, for it or" in text for text in notices)
 
 
 def written(path: Path, count: int, **changed: Any) -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
+from napari_vitface.gui.numbers import counted
 from napari_vitface.settings.attention import DEFAULT, METHODS
 from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.option import Value, declared
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop

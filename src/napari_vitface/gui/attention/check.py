@@ -10,8 +10,8 @@ import numpy as np
 from napari_vitface.gui.attention.attention_settings import MapKey, Target, of
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
+from napari_vitface.gui.numbers import counted
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.attention.follower import AttentionFollower

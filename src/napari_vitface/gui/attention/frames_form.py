@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.gui.attention.attention_frames import AttentionFrames
 from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.background_writing import write_in_background
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, tipped_button
@@ -28,7 +29,6 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.results.attention import KeypointAttention
 from napari_vitface.settings.attention_method import AttentionMethod
-from napari_vitface.words import counted
 
 
 class AttentionFramesForm(QWidget):
@@ -211,11 +211,16 @@ def measured_words(keypoints: Sequence[KeypointAttention], how: AttentionMethod)
         return "No keypoint was found with confidence, so nothing can be said."
     near = [each for each in tracked if each.looks_near > each.tracked / 2]
     even = [each for each in tracked if each.looks_even > each.tracked / 2]
-    text = (
-        f"{len(near)} of {counted(len(tracked), 'keypoint')} are mostly looked at where they are."
+    is_where = (
+        "is mostly looked at where it is"
+        if len(near) == 1
+        else "are mostly looked at where they are"
     )
+    text = f"{digits(len(near))} of {counted(len(tracked), 'keypoint')} {is_where}."
     if even:
-        text += f" {counted(len(even), 'map')} so even that they point nowhere{how.if_even}."
+        points = "it points" if len(even) == 1 else "they point"
+        maps = counted(len(even), "map is", "maps are")
+        text += f" {maps} so even that {points} nowhere{how.if_even}."
     return text
 
 

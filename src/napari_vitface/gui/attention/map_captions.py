@@ -9,10 +9,10 @@ from napari_vitface.gui.layers import (
     AttentionPicture,
     attention_rows,
 )
+from napari_vitface.gui.numbers import counted
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.settings.attention import describe
 from napari_vitface.settings.attention_method import MapSettings
-from napari_vitface.words import counted
 
 
 def describe_map(

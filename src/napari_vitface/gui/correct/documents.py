@@ -17,9 +17,9 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import InProject
 from napari_vitface.video.scale import as_uint8
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

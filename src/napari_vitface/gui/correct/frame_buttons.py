@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.correct.keys import words_with_key
+from napari_vitface.gui.numbers import digits
 from napari_vitface.gui.section import set_role
 from napari_vitface.gui.workbench import Workbench
 
@@ -51,7 +52,7 @@ class FrameButtons(QWidget):
             "low_confidence": len(marks.low_confidence),
         }
         for kind, number in numbers.items():
-            self.counts[kind].setText(f"{number:,}".replace(",", " "))
+            self.counts[kind].setText(digits(number))
             for button in self.buttons[kind]:
                 button.setEnabled(number > 0)
 

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.pose.labels import Point

@@ -18,9 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, set_look
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.words import counted
 
 _ABOUT = (
     "Labels are kept in a project: a folder that DeepLabCut, napari-deeplabcut and Lightning Pose "

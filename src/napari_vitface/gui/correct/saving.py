@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.wait_dialog import run_waiting
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
@@ -132,8 +132,8 @@ class LabelSaving:
         words = list(report.problems)
         if report.adopted:
             words.append(
-                f"Another program had changed {counted(report.adopted, 'point')} on disk; they are "
-                "as it left them (Undo brings yours back)."
+                f"Another program had changed {counted(report.adopted, 'point')} on disk, and "
+                "what it left there stays (Undo brings yours back)."
             )
         if words:
             self._session.tell(" ".join(words), "warning")

@@ -17,7 +17,7 @@ from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import EventEdit, Events, Interval, checked_label, make_edit
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.events.event_editing import EventEditing, clock_of
-from napari_vitface.words import counted
+from napari_vitface.gui.numbers import counted
 
 
 class Annotating(EventEditing):

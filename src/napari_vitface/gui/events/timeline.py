@@ -18,10 +18,10 @@ from qtpy.QtWidgets import QGraphicsSimpleTextItem
 from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import Events, Interval
 from napari_vitface.gui.events.lanes import Hit, IntervalLanes
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
 from napari_vitface.gui.trajectories.panel import TimeView
 from napari_vitface.gui.trajectories.pg import pg
-from napari_vitface.words import counted
 
 #: Pixels beside the line of the slider in which a press grabs it.
 _GRAB = 5

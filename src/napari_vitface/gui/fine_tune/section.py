@@ -30,9 +30,9 @@ from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
 from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel, action_button
 from napari_vitface.gui.fine_tune.verdict_panel import Verdict
 from napari_vitface.gui.model_info import ModelInfo
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.words import counted
 
 
 class FineTuneSection(Section):

@@ -10,6 +10,7 @@ from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.planner import Plan
 from napari_vitface.gui.fine_tune.training_run import TRAINING, TrainingRun
 from napari_vitface.gui.job_run import STARTING
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.style import duration
 from napari_vitface.jobs.outputs import why_not_kept
 from napari_vitface.jobs.results.evaluation import Comparison, Confidence
@@ -17,7 +18,6 @@ from napari_vitface.jobs.results.training import TrainResult
 from napari_vitface.pose.bootstrap import Gain
 from napari_vitface.pose.metrics import Figures
 from napari_vitface.settings.training import SCRATCH, TIMM, timm_start
-from napari_vitface.words import counted
 
 #: Frames that are proposed to who has too few.
 _ADVISED = 20
@@ -80,7 +80,7 @@ def plan_words(plan: Plan, options: FineTuneOptions, model: str, *, cropped: boo
         )
     training, held = sum(result.training.values()), sum(result.held_out.values())
     lines = [
-        f"Trains on {training} of your {counted(len(labels), 'labelled frame')} "
+        f"Trains on {digits(training)} of your {counted(len(labels), 'labelled frame')} "
         f"({counted(result.points, 'point')}) {of}, starting from {start}.",
         f"{counted(held, 'frame').capitalize()} {'is' if held == 1 else 'are'} held out "
         f"({_how_held(options.val)}) and tell how much better it got.",
@@ -142,7 +142,7 @@ def stage_words(run: TrainingRun) -> str:
     if run.status == "cancelling":
         return "Stopping; what was reached is being written …"
     if run.doing == TRAINING:
-        text = f"Step {run.step} of {run.steps}"
+        text = f"Step {digits(run.step)} of {digits(run.steps)}"
         if run.seconds_left is not None:
             early = " at most" if run.settings is not None and run.settings.stops_early else ""
             text += f"  ·  {duration(run.seconds_left)} left{early}"
@@ -200,7 +200,11 @@ def stopped_words(run: TrainingRun) -> str:
         # Once it had begun there was a folder.
         lost = why_not_kept(run.folder) if run.settings else ""
         return f"Stopped. {lost}" if lost else "Stopped before there was anything to keep."
-    text = f"Stopped at step {run.step} of {run.steps}; it is kept." if run.steps else "Stopped."
+    text = (
+        f"Stopped at step {digits(run.step)} of {digits(run.steps)}; it is kept."
+        if run.steps
+        else "Stopped."
+    )
     return f"{text} {error_words(run)}".strip()
 
 
@@ -265,7 +269,7 @@ def verdict_words(result: TrainResult) -> str:
         )
     if shown.interval is None:
         lines.append("Label more frames, so that more can be held out.")
-    steps = f"{result.steps} of {counted(result.steps_planned, 'step')}"
+    steps = f"{digits(result.steps)} of {counted(result.steps_planned, 'step')}"
     if result.kept_step == 0 and result.steps:
         lines.append("No step made it better, so it has the weights that it started with.")
     if result.stopped == "no longer better":

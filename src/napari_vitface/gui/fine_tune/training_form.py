@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.sentences import start_name
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import (
     device_box,
@@ -23,7 +24,6 @@ from napari_vitface.gui.settings_widgets import (
 from napari_vitface.settings.computing import PRECISIONS
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import SCRATCH, TIMM, TrainingSettings
-from napari_vitface.words import counted
 
 _QUICK, _FULL = "quick", "full"
 _IN_USE, _FILE = "", "file"

@@ -9,11 +9,11 @@ from magicgui.widgets import CheckBox, FileEdit, SpinBox
 from psygnal import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.section import labelled_rows
 from napari_vitface.gui.settings_widgets import device_box, offer_devices, precision_box
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.words import counted
 
 
 class PredictOptionsForm(QWidget):

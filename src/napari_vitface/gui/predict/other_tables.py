@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
+from napari_vitface.gui.numbers import counted
 from napari_vitface.jobs.outputs import FILTERED, output_path
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.pose.table import PoseTable
-from napari_vitface.words import counted
 
 
 def read_predictions(

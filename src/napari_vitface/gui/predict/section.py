@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from superqt import QFlowLayout
 
 from napari_vitface.gui.model_info import ModelInfo
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
@@ -33,7 +34,6 @@ from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
 from napari_vitface.pose.table import PointState
-from napari_vitface.words import counted
 
 _ANOTHER_FILE = "Model file…"
 _PREDICTIONS = "Open predictions…"

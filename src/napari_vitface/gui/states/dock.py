@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import FeatureFileError
 from napari_vitface.events.event_labels import PALETTE
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
@@ -29,7 +30,6 @@ from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
 from napari_vitface.gui.states.matrix import SimilarityPlot
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.results.states import CompareFramesResult

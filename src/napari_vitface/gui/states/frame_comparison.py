@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from napari_vitface.events.event_labels import colours_of
 from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import LIKENESS
@@ -27,7 +28,6 @@ from napari_vitface.jobs.results.states import (
     MeanFaceResult,
 )
 from napari_vitface.settings.features import FEATURES, FeatureKind
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.events.annotating import Annotating

@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.cli.states.figures import scores_cells
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.states.classifying import Told

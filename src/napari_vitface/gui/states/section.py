@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, Section, WrappedLabel, row_of, set_look, tipped_button
@@ -28,7 +29,6 @@ from napari_vitface.gui.states.trials_dialog import TrialsDialog
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.jobs.results.classifying import ReportStatesResult
-from napari_vitface.words import counted
 
 _BEGIN = (
     "Open a table of trials (one video a row, with its animal and what was done), or draw events "

@@ -8,10 +8,10 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.numbers_table import NumbersTable
 from napari_vitface.gui.section import WrappedLabel, row_of
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
-from napari_vitface.words import counted
 
 #: Rows that are seen without scrolling, at most.
 _MOST = 8
@@ -77,7 +77,7 @@ class ToldTable(QWidget):
             words += f" {counted(len(failed), 'video')} failed: point at it to see why."
         if (left := asked - done - len(failed)) > 0:
             was = "was" if left == 1 else "were"
-            words += f" {left} of {counted(asked, 'video')} {was} not reached."
+            words += f" {digits(left)} of {counted(asked, 'video')} {was} not reached."
         self.about.setText(
             words + " unlike: share of the frames that are unlike anything seen in training."
         )

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.kinds_button import KindsButton
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
@@ -27,7 +28,6 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import find_predictions
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.traces import DEFAULT, EYE, TRACES
-from napari_vitface.words import counted
 
 _HINT = "Open a video to measure motion, the pupil and movements of the face over time."
 _NAMES = (EYE, "whisker pad", "nose", "mouth", "paws")

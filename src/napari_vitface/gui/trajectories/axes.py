@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.gui.numbers import digits
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Width of what stands to the left of the panels: what they show, and the numbers of the axis. The
@@ -41,7 +42,7 @@ class FrameAxis(pg.AxisItem):
         texts = []
         for value in values:
             frame = round(value)
-            text = f"{frame:,}".replace(",", " ")
+            text = digits(frame)
             if self._times is not None and 0 <= frame < len(self._times):
                 text += f"\n{clock(float(self._times[frame]), self._decimals(spacing))}"
             texts.append(text)

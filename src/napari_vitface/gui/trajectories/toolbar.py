@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAction, QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
+from napari_vitface.gui.numbers import digits
 from napari_vitface.gui.section import set_role
 from napari_vitface.gui.trajectories.axes import clock
 from napari_vitface.gui.trajectories.panel_kinds import PANELS
@@ -120,7 +121,7 @@ class TrajectoryToolbar(QWidget):
 
     def show_place(self, frame: int, times: NDArray[np.float64] | None) -> None:
         """Say which frame is on screen, and its time if frames have times."""
-        text = f"frame {frame:,}".replace(",", " ")
+        text = f"frame {digits(frame)}"
         if times is not None and frame < len(times):
             text += f"  ·  {clock(float(times[frame]), 3)}"
         self.place.setText(text)

@@ -8,11 +8,11 @@ import os
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QInputDialog, QLabel, QWidget
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import set_role
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.kinds import Settings, cluster_words
 from napari_vitface.gui.video_list.queue import VideoQueue
-from napari_vitface.words import counted
 
 _HERE = "this computer, one by one"
 _SCHEDULER = "a Dask scheduler…"

@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, row_of
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.video_search import videos_in
-from napari_vitface.words import counted
 
 #: Milliseconds after the last key before the folder is looked through.
 _PAUSE = 250

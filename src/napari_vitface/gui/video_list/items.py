@@ -12,7 +12,7 @@ from psygnal.containers import EventedList
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.crop_rectangle import Crop
-from napari_vitface.words import counted
+from napari_vitface.gui.numbers import counted, digits
 
 
 class State(StrEnum):
@@ -101,7 +101,7 @@ class Items(EventedList[Item]):
     def end_words(self, past: str) -> tuple[str, str] | None:
         """What is said when the list is through, and how gravely; None if nothing came of it."""
         done, failed = len(self.having(State.DONE)), len(self.having(State.FAILED))
-        text = f"The list is through: {done} of {counted(len(self), 'video')} {past}"
+        text = f"The list is through: {digits(done)} of {counted(len(self), 'video')} {past}"
         if failed:
             return f"{text}, {failed} failed; the list says why.", "warning"
         return (f"{text}.", "info") if done else None

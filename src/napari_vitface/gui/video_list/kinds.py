@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.white import remembered
 from napari_vitface.jobs.camera_triggers import naming_rule
@@ -15,7 +16,6 @@ from napari_vitface.jobs.outputs import NAME, Outputs, model_stem, output_place,
 from napari_vitface.settings.kind import settings_of
 from napari_vitface.settings.option import Value
 from napari_vitface.settings.traces import TRACES
-from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.style import duration
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.queue import VideoQueue
-from napari_vitface.words import counted
 
 _ENDED = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "cancelled"}
 
@@ -73,7 +73,7 @@ def list_words(queue: VideoQueue) -> str:
     if not items:
         return ""
     done, failed = len(items.having(State.DONE)), len(items.having(State.FAILED))
-    parts = [f"{done} of {counted(len(items), 'video')} done"]
+    parts = [f"{digits(done)} of {counted(len(items), 'video')} done"]
     if failed:
         parts.append(f"{failed} failed")
     if queue.running is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
@@ -14,7 +15,6 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.auditing.findings import PROBABLY
 from napari_vitface.jobs.auditing.judged_labels import FEWEST_FRAMES
 from napari_vitface.jobs.events import LabelDoubted
-from napari_vitface.words import counted
 
 _WHAT_IT_DOES = (
     "Trains small models on parts of the labels and compares every label with one that never saw "
@@ -97,7 +97,7 @@ class AuditPanel(QWidget):
 
     def _row(self, finding: LabelDoubted) -> FrameRow:
         why = finding.why[:1].upper() + finding.why[1:] + "."
-        row = FrameRow(f"Frame {finding.frame:,}".replace(",", " "), why)
+        row = FrameRow(f"Frame {digits(finding.frame)}", why)
         row.clicked.connect(lambda: self._go_to(finding))
         fix = None
         if finding.moves:

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import WrappedLabel, set_property, set_role
-from napari_vitface.words import counted
 
 #: Rows shown before the user asks for all.
 SHOWN = 8

@@ -14,12 +14,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
-from napari_vitface.words import counted
 
 _WHAT_IT_DOES = (
     "Finds frames where the model is unsure, jumps or contradicts itself, and that differ from "
@@ -93,7 +93,7 @@ class SuggestPanel(QWidget):
 
     def _row(self, suggestion: Suggestion) -> FrameRow:
         why = suggestion.why[:1].upper() + suggestion.why[1:] + "."
-        row = FrameRow(f"Frame {suggestion.frame:,}".replace(",", " "), why)
+        row = FrameRow(f"Frame {digits(suggestion.frame)}", why)
         row.clicked.connect(lambda: self._session.go_to(suggestion.frame))
         return row
 

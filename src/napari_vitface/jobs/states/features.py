@@ -155,9 +155,13 @@ def features(
         broken = tuple(run.broken_runs())
         if broken:
             count = sum(last - first + 1 for first, last in broken)
+            have = (
+                "has no features, for it or the one before it"
+                if count == 1
+                else "have no features, for they or those before them"
+            )
             yield Notice(
-                f"{counted(count, 'frame')} of {source.path.name} have no "
-                f"features, for they or those before them could not be decoded: "
+                f"{counted(count, 'frame')} of {source.path.name} {have} could not be decoded: "
                 f"{name_runs(broken)}."
             )
         for each in missing:

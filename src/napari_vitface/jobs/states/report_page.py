@@ -63,8 +63,9 @@ def _how(about: About) -> str:
         for unit, names in about.groups.items()
     )
     return (
-        f"Label {about.label}; trials: {trials}; {groups}. {counted(about.frames, 'frame')} were "
-        f"learned from, {counted(about.columns, 'feature')} each. All figures are of "
+        f"Label {about.label}; trials: {trials}; {groups}. "
+        f"{counted(about.frames, 'frame was', 'frames were')} learned from, "
+        f"{counted(about.columns, 'feature')} each. All figures are of "
         f"{about.evaluation.unit}s that were left out, with baseline and calibration chosen "
         f"without them; intervals are 95 % and draw whole {about.evaluation.trials.drawn}s."
     )

@@ -180,10 +180,11 @@ def suggest(
         seen = yield from look_closely(source, candidates.frames, view, network)
         candidates = candidates.take(seen.rows)
         if not len(candidates.frames):
+            be = "is" if len(known.frames) == 1 else "are"
             raise VitFaceError(
                 f"{source.path.name} has no frame to suggest: {len(known.frames)} of its "
-                f"{counted(len(source), 'frame')} are labelled, and the others were not predicted "
-                "or cannot be decoded."
+                f"{counted(len(source), 'frame')} {be} labelled, and the others were not "
+                "predicted or cannot be decoded."
             )
         others = yield from known.features(source, view.preprocessing, network)
         chosen = _choose(candidates, seen, others, diagonal, names, count, gap)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _REFERENCE = (
     "(0, 0) is the centre of the top left pixel of the video; x grows to the right, y downwards."
 )
+#: Bytes at most, seen with pynwb 3 and ndx-pose 0.4: of a file, with the descriptions of NWB and of
+#: its extensions in it; of a series, a keypoint or a labelled image; and of its point.
+_BYTES_A_FILE, _BYTES_A_GROUP, _BYTES_A_POINT = 1 << 18, 1 << 13, 64
 #: Times further than this from a whole frame are no frames of that rate.
 _OFF = 0.05
 
@@ -187,7 +190,8 @@ class _Sink:
         module = file.create_processing_module("behavior", "Keypoints of a video.")
         module.add(ndx_pose.Skeletons(skeletons=[skeleton]))
         module.add(estimate)
-        require_room(self._path, points.nbytes)
+        size = _BYTES_A_FILE + len(keypoints) * _BYTES_A_GROUP
+        require_room(self._path, size + points.nbytes)
         with pynwb.NWBHDF5IO(str(self._path), "w") as io:
             io.write(file)
 
@@ -201,7 +205,10 @@ def _write_labels(path: Path, labels: Labels) -> None:
     module = file.create_processing_module("behavior", "Keypoints that a person placed.")
     for each in training_of(labels, path.parent):
         module.add(each)
-    require_room(path, labels.xy.nbytes)
+    groups = len(labels) + len({*labels.videos.tolist()}) + len(labels.keypoints)
+    names = sum(len(str(image)) for image in labels.images)
+    size = _BYTES_A_FILE + groups * _BYTES_A_GROUP + labels.occluded.size * _BYTES_A_POINT
+    require_room(path, size + 4 * names)
     with pynwb.NWBHDF5IO(str(path), "w") as io:
         io.write(file)
 

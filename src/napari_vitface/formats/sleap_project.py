@@ -6,6 +6,7 @@ away from these, so that whole numbers are the centres of pixels in all of them.
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
 
 _UNTRACKED = "untracked"
-#: At most, in a project.
-_BYTES_A_POINT = 40
+#: Bytes at most, seen with sleap-io 0.9: of a project, of a keypoint or a video, beside names, of a
+#: frame and of a point.
+_BYTES_A_PROJECT, _BYTES_A_PART, _BYTES_A_FRAME, _BYTES_A_POINT = 1 << 16, 512, 256, 40
 #: SLEAP has no project without the name of a video.
 _NO_VIDEO = "unknown"
 
@@ -229,8 +231,7 @@ class _Sink:
             )
 
     def close(self) -> None:
-        points = len(self._frames) * len(self._heading.keypoints)
-        require_room(self._path, points * _BYTES_A_POINT)
+        require_room(self._path, _size(len(self._frames), self._heading.keypoints))
         _save(self._frames, [self._video], self._skeleton, self._path)
 
     def abort(self) -> None:
@@ -243,6 +244,30 @@ def _skeleton(keypoints: KeypointSet) -> Any:
         edges=keypoints.edges(),
         symmetries=[set(pair) for pair in keypoints.swaps],
     )
+
+
+def _size(frames: int, keypoints: KeypointSet) -> int:
+    """Bytes that a project takes at most, without images and their names."""
+    parts = len(keypoints) + len(keypoints.skeleton) + len(keypoints.swaps)
+    a_frame = _BYTES_A_FRAME + len(keypoints) * _BYTES_A_POINT
+    return _BYTES_A_PROJECT + parts * _BYTES_A_PART + frames * a_frame
+
+
+def _size_of_pictures(images: list[Path]) -> int:
+    """Bytes that the images of a video take at most: each as many as the largest, to which SLEAP
+    pads them. PNG and JPEG are copied, others become PNG."""
+    from PIL import Image
+
+    endings = {image.suffix.lower() for image in images}
+    if endings == {".png"} or endings <= {".jpg", ".jpeg"}:
+        return len(images) * max(image.stat().st_size for image in images)
+    largest = 0
+    for path in images:
+        with Image.open(path) as image:
+            # A PNG that nothing can be taken from is a little larger than its pixels.
+            pixels = image.width * image.height * 4
+        largest = max(largest, path.stat().st_size, pixels + pixels // 100 + _BYTES_A_PART)
+    return len(images) * largest
 
 
 def _save(
@@ -267,9 +292,13 @@ def _write_labels(path: Path, labels: Labels, *, embed: bool = False) -> None:
     # The images of a video as the frames of one, in their order.
     videos: dict[str, Any] = {}
     frames = []
+    size = _size(len(labels), labels.keypoints)
     for name in dict.fromkeys(labels.videos.tolist()):
         rows = np.flatnonzero(labels.videos == name).tolist()
         images = [str(labels.images[row]) for row in rows]
+        # Names are there twice, and as JSON.
+        size += _BYTES_A_PART + 4 * len(json.dumps(images))
+        size += _size_of_pictures([labels.images[row] for row in rows]) if embed else 0
         about = {"type": "ImageVideo", "filename": images[0], "filenames": images}
         videos[name] = sleap_io.Video(images, backend_metadata=about, open_backend=embed)
         for place, row in enumerate(rows):
@@ -280,8 +309,7 @@ def _write_labels(path: Path, labels: Labels, *, embed: bool = False) -> None:
             frames.append(
                 sleap_io.LabeledFrame(video=videos[name], frame_idx=place, instances=[instance])
             )
-    pictures = sum(image.stat().st_size for image in labels.images) if embed else 0
-    require_room(path, pictures + labels.xy.size * _BYTES_A_POINT)
+    require_room(path, size)
     _save(frames, list(videos.values()), skeleton, path, embed=embed)
 
 

@@ -55,6 +55,20 @@ def test_occlusion_finds_the_only_place_that_is_looked_at(folder_of, noise, mate
     assert wrong.found > faithful.random
 
 
+@pytest.mark.parametrize(("kind", "wants"), [("brightness", False), ("motion", True)])
+def test_frames_before_are_painted_for_what_looks_at_them_alone(
+    folder_of, noise, material_of, kind: str, wants: bool
+) -> None:
+    frame = frame_of(material_of(folder_of(noise)), kind, linear(1, np.ones((1, 1))), states=())
+    (pictures,) = frame.pictures
+    hidden = np.zeros((5, 4, 4), bool)
+    hidden[1:, 0, 0] = True
+    painted = explaining._painted(pictures, hidden)
+    assert len(painted.images) == 5
+    assert len(painted.before) == (5 if wants else 0)
+    assert frame.scores(hidden).shape == (5, 1)
+
+
 @pytest.fixture
 def tokens(folder_of, noise, tiny_model: Path) -> Material:
     video = open_video(folder_of(noise))

@@ -63,7 +63,8 @@ def _painted(pictures: Pictures, hidden: NDArray[np.bool_]) -> Pictures:
         return many
 
     frames = np.repeat(pictures.frames, len(hidden))
-    return Pictures(frames, paint(pictures.images[0]), paint(pictures.before[0]))
+    before = paint(pictures.before[0]) if len(pictures.before) else pictures.before
+    return Pictures(frames, paint(pictures.images[0]), before)
 
 
 def grid_of(size: tuple[int, int]) -> tuple[int, int]:

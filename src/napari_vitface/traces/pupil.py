@@ -162,7 +162,6 @@ class PupilExtractor:
         self._place = within(window, rectangle)
 
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
-        assert pictures.images is not None
         rows, columns = self._place
         eyes = pictures.images[:, rows, columns]
         found = self._find(eyes)

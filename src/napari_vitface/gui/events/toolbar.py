@@ -29,7 +29,9 @@ class EventsToolbar(QWidget):
         self.labels.textActivated.connect(self.label_chosen)
         self.add_button = self._button("New label…", "Another label, with a lane of its own")
         self.add_button.clicked.connect(lambda: self.add_label_pressed.emit())
-        self.label_menu = self._menu("Label", "Rename, colour or remove the chosen label")
+        self.label_menu = self._menu(
+            "Label", "Rename, colour or remove the chosen label, or give it to the selected event"
+        )
         self.mark_button = self._button("Mark", "")
         self.point_button = self._button("Point", "")
         self.delete_button = self._button("Delete", "")

@@ -118,7 +118,7 @@ def explain_states(
         file = Path(output) if output is not None else output_path(
             Path(video), f"_states_{frame}.png", model=Path(model).stem
         )  # fmt: skip
-        face = next(each.images for each in one.pictures if each.images is not None)[0]
+        face = one.pictures[0].images[0]
         label = about.states[number] if about.states else about.label
         _draw(file, face, heat, f"{method}: what speaks for {label} in frame {frame}")
         yield Finished(

@@ -208,13 +208,13 @@ def _batch(
 ) -> _Batch:
     if pairs is None:
         none = np.empty((len(numbers), 0, 0), np.uint8)
-        return _Batch(Pictures(numbers, none, none), np.ones(len(numbers), np.bool_))
+        return _Batch(Pictures(numbers, none, none[:0]), np.ones(len(numbers), np.bool_))
     there = np.array([pair is not None for pair in pairs])
     whole = [pair for pair in pairs if pair is not None]
     if not whole:
         return _Batch(None, there)
     images = np.stack([now[picture] for now, _ in whole if now is not None])
-    earlier = images
+    earlier = images[:0]
     if before:
         earlier = np.stack([other[picture] for _, other in whole if other is not None])
     return _Batch(Pictures(numbers[there], images, earlier), there)

@@ -50,8 +50,8 @@ class Pictures:
     images : (B, h, w) or (B, h, w, 3) uint8
         The crop at the extractor's scale; (B, 0, 0) if it asks for none.
     before : as `images`
-        The frames before these in the video, if the extractor asks for them; before the first one
-        stands itself.
+        The frames before these in the video; before the first one stands itself. None, (0, h, w),
+        if the extractor does not ask for them.
     """
 
     frames: NDArray[np.int64]

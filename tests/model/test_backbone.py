@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from napari_vitface.errors import BackboneError
 from napari_vitface.model.building import create_backbone, known_name, nearest_input_size
+from napari_vitface.model.weights_hub import in_reach
 
 SMALL: dict[str, Any] = {"depth": 2, "embed_dim": 48, "num_heads": 3}
 
@@ -253,21 +254,46 @@ def test_without_a_network_the_missing_weights_are_told_in_one_sentence() -> Non
     assert "\n" not in str(no.value)
 
 
-@pytest.mark.parametrize("silent", [False, True])
-def test_a_hub_that_does_not_answer_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch, silent: bool
-) -> None:
+def test_a_hub_that_nobody_is_behind_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
+    address = "http://127.0.0.1:1"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    start = time.monotonic()
+    with pytest.raises(BackboneError, match=rf"{address}.* connect to the internet once"):
+        create_backbone("vit_tiny_patch16_224", (64, 96), 1, pretrained=True)
+    # huggingface_hub alone tries for 46 s.
+    assert time.monotonic() - start < 15
+    assert constants.HF_HUB_OFFLINE is False
+
+
+def test_a_hub_that_is_slow_is_within_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        # One that nobody is behind, and one that takes the question and keeps silent.
-        address = f"http://127.0.0.1:{server.getsockname()[1] if silent else 1}"
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("napari_vitface.model.weights_hub._PATIENCE", 1.0)
-        start = time.monotonic()
-        with pytest.raises(BackboneError, match=rf"{address}.* connect to the internet once"):
-            create_backbone("vit_tiny_patch16_224", (64, 96), 1, pretrained=True)
-        # huggingface_hub alone tries for 46 s.
-        assert time.monotonic() - start < 15
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        with in_reach() as why:
+            # It takes the connection, and has said nothing yet.
+            assert (why, constants.HF_HUB_OFFLINE) == ("", False)
+    # A proxy counts in place of the hub.
+    monkeypatch.setenv("HTTP_PROXY", "127.0.0.1:1")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    with in_reach() as why:
+        assert "refused" in why
+
+
+def test_loads_that_overlap_leave_the_hub_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    one, other = in_reach(), in_reach()
+    assert one.__enter__()
+    assert other.__enter__()
+    one.__exit__(None, None, None)
+    assert constants.HF_HUB_OFFLINE is True
+    other.__exit__(None, None, None)
     assert constants.HF_HUB_OFFLINE is False

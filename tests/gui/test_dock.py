@@ -645,8 +645,10 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
     assert section.export_button.isVisible()
     out = video_path.with_name("out")
     kinds: list[str] = []
+    names: list[str] = []
 
     def choose(*asked: Any) -> tuple[str, str]:
+        names.append(Path(asked[2]).name)
         kinds.extend(asked[3].split(";;"))
         return str(out), next(kind for kind in kinds if "movement" in kind)
 
@@ -675,6 +677,17 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
     )
     section.export_button.click()
     qtbot.waitUntil(out.with_suffix(".parquet").exists, timeout=WAIT)
+    monkeypatch.setattr(
+        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+        lambda *asked: (names.append(Path(asked[2]).name), "")[1:] * 2,
+    )
+    # A table that is named after the video, and a model that is.
+    session.set_poses(session.current, poses, "mouseDLC_resnet50")
+    section.export_button.click()
+    monkeypatch.setattr(type(session), "model_name", "mouse_face")
+    session.set_poses(session.current, poses, "mouse_face")
+    section.export_button.click()
+    assert names == ["mouse_mine", "mouse_mine", "mouseDLC_resnet50", "mouse_mouse_face"]
 
 
 def test_predictions_of_another_program_are_opened_in_the_list_of_models(

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.section import Fold, WrappedLabel, row_of
+from napari_vitface.gui.section import Fold, Note, WrappedLabel, row_of
 from napari_vitface.gui.style import contrast, readable_on, unparted
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.table import PoseTable
@@ -52,6 +52,26 @@ def test_a_name_that_is_longer_than_a_line_can_end_it() -> None:
     assert "".join(parts) == "a-short_name.csv 5285c561-80da-4563-8694-739da92e5dd0.left.rng=3.csv"
     assert parts[0] == "a-short_name.csv 5285c561-"
     assert max(map(len, parts[1:])) < 20
+
+
+@pytest.mark.window
+def test_a_path_that_is_copied_from_a_note_names_its_file(qtbot: Any) -> None:
+    said = "/data/a-long_folder/2026-11-30_mouse-5/cam.left_vitface_m.h5 has 3 MB.\nLook there."
+    note = Note()
+    qtbot.addWidget(note)
+    note.say(said)
+    label = note._words
+    shown = QLabel.text(label)
+    assert shown != said
+    clipboard = QApplication.clipboard()
+    for copy in (
+        lambda: qtbot.keyClick(label, "c", Qt.KeyboardModifier.ControlModifier),
+        label.copy,
+    ):
+        clipboard.clear()
+        label.setSelection(0, len(shown))
+        copy()
+        assert clipboard.text() == said
 
 
 @pytest.mark.window

@@ -6,12 +6,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import (
+    QClipboard,
+    QContextMenuEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QResizeEvent,
+)
 from qtpy.QtWidgets import (
+    QApplication,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -21,7 +30,7 @@ from superqt import QElidingLabel
 
 from napari_vitface.errors import escaped
 from napari_vitface.gui.error_report import can_be_reported, copy_report
-from napari_vitface.gui.style import unparted
+from napari_vitface.gui.style import parted, unparted
 from napari_vitface.plugins import Registry
 
 if TYPE_CHECKING:
@@ -122,7 +131,7 @@ class Note(QFrame):
     def __init__(self) -> None:
         super().__init__()
         set_role(self, "note")
-        self._words = _selectable("value")
+        self._words = _SelectableLabel()
         self.report_button = QPushButton("Report…")
         self.report_button.setToolTip(
             "Copies a text for the developers to the clipboard: versions and where it went wrong. "
@@ -130,7 +139,7 @@ class Note(QFrame):
         )
         self.report_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.report_button.clicked.connect(lambda: self._report())
-        self.reported = _selectable("value")
+        self.reported = _SelectableLabel()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(9, 5, 6, 5)
         layout.setSpacing(5)
@@ -161,10 +170,34 @@ class Note(QFrame):
         self.reported.setText(copy_report(self.text()))
 
 
-def _selectable(role: str) -> WrappedLabel:
-    label = WrappedLabel("", role)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
+class _SelectableLabel(WrappedLabel):
+    """Text that is copied as it was said, for a path with other spaces names no file."""
+
+    def __init__(self) -> None:
+        super().__init__("", "value")
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def copy(self, mode: QClipboard.Mode = QClipboard.Mode.Clipboard) -> None:
+        """Put what is selected on the clipboard."""
+        if self.hasSelectedText():
+            QApplication.clipboard().setText(parted(self.selectedText()), mode)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copy()
+        else:
+            super().keyPressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        super().mouseReleaseEvent(event)
+        # On Linux what is selected can be pasted with the middle button.
+        if QApplication.clipboard().supportsSelection():
+            self.copy(QClipboard.Mode.Selection)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        menu.addAction("Copy", lambda: self.copy()).setEnabled(self.hasSelectedText())
+        menu.exec(event.globalPos())
 
 
 #: Pixels beside the words of a fold's line.

@@ -145,6 +145,12 @@ def unparted(text: str) -> str:
     return _QUANTITY.sub("\N{NO-BREAK SPACE}", text)
 
 
+def parted(text: str) -> str:
+    """What was a sentence before `unparted`, of what Qt gives for it where it is selected."""
+    text = text.replace("\N{ZERO WIDTH SPACE}", "").replace("\N{PARAGRAPH SEPARATOR}", "\n")
+    return text.replace("\N{LINE SEPARATOR}", "\n").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def duration(seconds: float) -> str:
     """A time as people say it: 8 s, 2 min 5 s, 1 h 3 min."""
     whole = max(0, round(seconds))

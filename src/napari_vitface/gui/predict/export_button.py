@@ -32,9 +32,11 @@ class ExportButton(QPushButton):
         if opened.predictions is None:
             return
         kinds = {_kind(one): one for one in writers("predictions")}
-        # A table that was opened is mostly named after its video already.
         stem, model = opened.path.stem, opened.model
-        start = opened.path.with_name(model if model.startswith(stem) else f"{stem}_{model}")
+        # A table that was opened is mostly named after its video already; a model may be, too, and
+        # be that of other videos.
+        whole = model.startswith(stem) and model != self._session.model_name
+        start = opened.path.with_name(model if whole else f"{stem}_{model}")
         path, kind = QFileDialog.getSaveFileName(
             self, "Export predictions", str(start), ";;".join(kinds)
         )

@@ -14,6 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_erro
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.record import plain_data
 from napari_vitface.sample import random_face
+from napari_vitface.sample.laboratory import (
+    before_another_background,
+    filmed,
+    random_face_elsewhere,
+)
 from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.fit import FitSettings, fit, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
@@ -52,6 +58,8 @@ MISTAKES = (68, 2997, 3575, 5379, 6677, 7197, 8629)
 JUDGING_SEED = 1_000_000
 
 SCRIPT = "scripts/train_bundled.py"
+#: Of the weights. 1 knew no laboratory but one, and the renderer's idea of it.
+VERSION = "2"
 PROVENANCE: TrainingSummary = {
     "licence": "BSD-3-Clause (weights); the training frames are MIT, (c) 2024 Anna Stuckert",
     "citations": [
@@ -80,20 +88,56 @@ def renderings(count: int, first_seed: int) -> Iterator[tuple[NDArray[Any], NDAr
         yield random_face(np.random.default_rng(seed), RENDERING_SIZE)
 
 
+def elsewhere(count: int, first_seed: int) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+    """Faces of as many mice in as many laboratories."""
+    for seed in range(first_seed, first_seed + count):
+        yield random_face_elsewhere(np.random.default_rng(seed), RENDERING_SIZE)
+
+
+def filmed_elsewhere(
+    images: list[tuple[NDArray[Any], NDArray[np.float32]]], times: int
+) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
+    """Real frames, each as several other cameras would have filmed it."""
+    for number, (image, xy) in enumerate(images):
+        for time_ in range(times):
+            rng = np.random.default_rng([number, time_])
+            yield filmed(before_another_background(image, rng), xy, rng)
+
+
 def new_network() -> KeypointNetwork:
     """The architecture, from random weights."""
     backbone = create_backbone("vit_tiny_patch16_224", FIRST_SIZE, channels=1, drop_path_rate=0.05)
     return KeypointNetwork(backbone, MOUSE_FACE)
 
 
-def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tuple[int, int]]]:
-    """Settings of each stage, the share of real frames in its batches, and its input size.
+@dataclass(frozen=True)
+class Stage:
+    """Some steps of the training.
+
+    Attributes
+    ----------
+    settings : FitSettings
+    size : (H, W)
+        Of its inputs.
+    shares : four floats
+        Of real frames, drawn faces, real frames as other cameras would have filmed them, and
+        faces drawn in other laboratories, in each batch.
+    """
+
+    settings: FitSettings
+    size: tuple[int, int]
+    shares: tuple[float, float, float, float]
+
+
+def stages(arguments: argparse.Namespace) -> list[Stage]:
+    """What is learnt, in order.
 
     First drawn faces alone, unless a checkpoint that has learnt from them is given; then
     everything, strongly varied, in small inputs, so that the model carries over to other cameras;
     then, for precision, mostly real frames in larger inputs with narrower targets, varied less;
-    last, faces of either side, nearer and farther, for cameras that stand elsewhere. Stages of no
-    steps are left out.
+    then faces of either side, nearer and farther, for cameras that stand elsewhere; then faces in
+    other laboratories; last, mostly real frames again, more slowly. Stages of no steps are left
+    out.
     """
     precision = "bf16" if arguments.bf16 else "fp32"
     drawn = FitSettings(steps=arguments.drawn_steps, seed=arguments.seed, precision=precision)
@@ -116,13 +160,31 @@ def stages(arguments: argparse.Namespace) -> list[tuple[FitSettings, float, tupl
         sigma=1.5,
         augmentation=Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5),
     )
+    elsewhere = FitSettings(
+        steps=arguments.elsewhere_steps,
+        seed=arguments.seed + 3,
+        precision=precision,
+        learning_rate=4e-4,
+        sigma=1.5,
+        augmentation=Augmentation(rotation=10, scale=0.2, translation=0.08, flip=0.5),
+    )
+    settle = FitSettings(
+        steps=arguments.settle_steps,
+        seed=arguments.seed + 4,
+        precision=precision,
+        learning_rate=2e-4,
+        sigma=1.5,
+        augmentation=Augmentation(rotation=10, scale=0.25, translation=0.08, flip=0.5),
+    )
     every = [
-        (drawn, 0.0, FIRST_SIZE),
-        (first, 0.65, FIRST_SIZE),
-        (refine, 0.75, FINAL_SIZE),
-        (widen, 0.75, FINAL_SIZE),
+        Stage(drawn, FIRST_SIZE, (0, 1, 0, 0)),
+        Stage(first, FIRST_SIZE, (0.65, 0.35, 0, 0)),
+        Stage(refine, FINAL_SIZE, (0.75, 0.25, 0, 0)),
+        Stage(widen, FINAL_SIZE, (0.75, 0.25, 0, 0)),
+        Stage(elsewhere, FINAL_SIZE, (0.35, 0.05, 0.2, 0.4)),
+        Stage(settle, FINAL_SIZE, (0.6, 0.03, 0.12, 0.25)),
     ]
-    return [stage for stage in every if stage[0].steps]
+    return [stage for stage in every if stage.settings.steps]
 
 
 def steps_before(checkpoint: Path | None) -> list[int]:
@@ -230,7 +292,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--refine-steps", type=int, default=600)
     parser.add_argument("--widen-steps", type=int, default=600)
-    parser.add_argument("--renderings", type=int, default=3000)
+    parser.add_argument("--elsewhere-steps", type=int, default=1400)
+    parser.add_argument("--settle-steps", type=int, default=500)
+    parser.add_argument("--renderings", type=int, default=2500, help="drawn faces of each kind")
+    parser.add_argument("--views", type=int, default=12, help="other cameras of a real frame")
     parser.add_argument(
         "--start-from",
         type=Path,
@@ -258,13 +323,33 @@ def main() -> None:
     started = time.perf_counter()
     settings = FitSettings()
     planned = [] if no_training else stages(arguments)
-    for settings, real_share, size in planned:
-        network = adapt(network, MOUSE_FACE, size, "unet")
+    for stage in planned:
+        settings = stage.settings
+        network = adapt(network, MOUSE_FACE, stage.size, "unet")
         preprocessing = preprocessing_of(network)
         real = TrainingFrames.from_images(images, preprocessing)
-        faces = TrainingFrames.from_images(renderings(arguments.renderings, 0), preprocessing)
-        print(f"{time.perf_counter() - started:.0f} s, {len(faces)} renderings", flush=True)
-        shares = [(real.subset(taught), real_share), (faces, 1 - real_share)]
+        count = arguments.renderings
+        sources = [
+            real.subset(taught),
+            *(
+                TrainingFrames.from_images(frames, preprocessing) if share else None
+                for frames, share in zip(
+                    (
+                        renderings(count, 0),
+                        filmed_elsewhere([images[k] for k in taught], arguments.views),
+                        elsewhere(count, 0),
+                    ),
+                    stage.shares[1:],
+                    strict=True,
+                )
+            ),
+        ]
+        shares = [
+            (frames, share)
+            for frames, share in zip(sources, stage.shares, strict=True)
+            if frames is not None and share
+        ]
+        print(f"{time.perf_counter() - started:.0f} s, {[len(f) for f, _ in shares]}", flush=True)
         # The held-out error is printed while it runs; nothing is chosen by it.
         for progress in fit(network, preprocessing, shares, real.subset(held), settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
@@ -305,15 +390,20 @@ def main() -> None:
         return
     height, width = imread(labels.images[0]).shape[:2]
     training = {
-        "summary": f"{len(taught)} frames of one recording and {arguments.renderings} renderings",
+        "summary": f"{len(taught)} frames of one recording and {2 * arguments.renderings} drawings",
+        "version": VERSION,
         "script": SCRIPT,
         "started_from": "random weights, drawn faces alone first",
-        "steps": [*steps_before(arguments.start_from), *(stage.steps for stage, _, _ in planned)],
+        "steps": [
+            *steps_before(arguments.start_from),
+            *(stage.settings.steps for stage in planned),
+        ],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,
         "trained_on": [
             f"{len(taught)} labelled frames of cam1_G7c1_1 of ViT_facemap",
-            f"{arguments.renderings} renderings of napari_vitface.sample",
+            f"{arguments.renderings} renderings of napari_vitface.sample, and as many of faces in "
+            "other laboratories",
         ],
         "held_out": {
             "video": str(labels.videos[0]),

@@ -265,6 +265,8 @@ class _Run:
         with ExitStack() as stack:
             settings = plain_data(self.settings())
             made = {**{key: settings[key] for key in _MADE_WITH}, "asked": self.asked}
+            if version := self.model.training.get("version"):
+                made["model_version"] = version
             heading = Heading(self.model.keypoints, self.scorer, self.video.path.name, about=made)
             recorder = Recorder(self.part, self.outputs, heading)
             stack.callback(recorder.stop)

@@ -36,6 +36,8 @@ class TrainingSummary(TypedDict, total=False):
     """How a model came to be, and how good it is."""
 
     summary: str
+    #: Of a bundled model, whose name stays when its weights are replaced.
+    version: str
     data: str
     licence: str
     citations: Sequence[str]

@@ -21,6 +21,7 @@ from napari_vitface.sample.eye import EyeLook, draw_eye
 from napari_vitface.sample.fur import Coat, coat
 from napari_vitface.sample.light import Background, Camera, Light, background, expose, shade
 from napari_vitface.sample.mouth import draw_gap, draw_tongue
+from napari_vitface.sample.objects import Pelt, Rod
 from napari_vitface.sample.whiskers import WhiskerLook, draw_whiskers
 
 
@@ -57,6 +58,7 @@ class FaceParameters:
     background: Background = field(default_factory=Background)
     camera: Camera = field(default_factory=Camera)
     ear: Ear | None = None
+    objects: tuple[Rod | Pelt, ...] = ()
 
 
 def face_keypoints(parameters: FaceParameters, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -104,6 +106,8 @@ def render(
     if parameters.ear is not None:
         image = draw_ear(image, parameters.ear, x, y)
     image = draw_whiskers(image, parameters.whiskers, shape, pose, placement, behind=False)
+    for thing in parameters.objects:
+        image = thing.draw(image, x, y)
     xy = placement.project(reference_keypoints(shape, pose)).astype(np.float32)
     return expose(parameters.camera, image, placement.scale, rng), xy
 

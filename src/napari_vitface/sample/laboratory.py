@@ -51,10 +51,16 @@ def random_face_elsewhere(rng: np.random.Generator, size: tuple[int, int]) -> tu
     # Far enough away that ears and neck are there when the camera comes to look from aside.
     shape = replace(face.shape, scale=float(rng.uniform(0.45, 1.0)))
     light = face.light
-    if rng.uniform() < 0.4:
+    if rng.uniform() < 0.4:  # no lamp before the nose, but light from everywhere
         dim = float(rng.uniform(0.05, 0.6))
-        light = replace(light, key=dim * light.key, spot=dim * light.spot, rim=dim * light.rim,
-                        edge=dim * light.edge, fill=light.fill * float(rng.uniform(2, 7)))  # fmt: skip
+        light = replace(
+            light,
+            key=dim * light.key,
+            spot=dim * light.spot,
+            rim=dim * light.rim,
+            edge=dim * light.edge,
+            fill=light.fill * float(rng.uniform(2, 7)),
+        )
     face = replace(
         face,
         shape=shape,

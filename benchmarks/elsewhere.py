@@ -37,7 +37,7 @@ from benchmarks._real_recording import DATA
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
 from napari_vitface.pose.keypoints import MOUSE_FACE
-from napari_vitface.pose.metrics import calibration_error, pixel_errors
+from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
 from napari_vitface.sample.light import Background
 from napari_vitface.sample.renderer import render
@@ -55,10 +55,15 @@ _FRONT, _BACK, _TIP = (MOUSE_FACE.index(name) for name in ("eye front", "eye bac
 
 
 class Picture(NamedTuple):
-    """A grey picture and its keypoints (12, 2) in pixels, NaN where nobody can tell."""
+    """A grey picture and its keypoints (12, 2) in pixels, NaN where nobody can tell.
+
+    `radius` is how near a point has to be, in pixels, for its confidence to have been right: 1 % of
+    the diagonal of the video's frames.
+    """
 
     image: NDArray[np.uint8]
     xy: Floats
+    radius: float
 
 
 def run(model_name: str = "mouse-face") -> list[Row]:
@@ -81,8 +86,8 @@ def judged(case: str, pictures: list[Picture], model: Any) -> Row:
     pixels = pixel_errors(xy, truth)
     known = np.isfinite(pixels)
     errors = (pixels / eye)[known]
-    constant = (pixel_errors(np.nanmean(truth, axis=0)[None], truth) / eye)[known]
-    right = pixels[known] <= default_radius(pictures[0].image.shape)
+    constant = (pixel_errors(mean_pose(truth)[None], truth) / eye)[known]
+    right = (pixels <= np.array([picture.radius for picture in pictures])[:, None])[known]
     each = ", ".join(
         f"{name} {np.nanmedian((pixels / eye)[:, k]):.2f}"
         for k, name in enumerate(MOUSE_FACE.names)
@@ -130,7 +135,8 @@ def _cut_out(image: Floats, xy: Floats, rng: np.random.Generator, *, mirrored: b
     if mirrored:
         grey = grey[:, ::-1]
         points[:, 0] = SIZE[1] - 1 - points[:, 0]
-    return Picture(np.clip(grey, 0, 255).round().astype(np.uint8), points)
+    radius = default_radius(image.shape) * SIZE[1] / width
+    return Picture(np.clip(grey, 0, 255).round().astype(np.uint8), points, radius)
 
 
 def drawn_otherwise() -> Iterator[Picture]:
@@ -149,7 +155,8 @@ def drawn_otherwise() -> Iterator[Picture]:
         else:
             bent = 1 / (1 + np.exp(-rng.uniform(3, 8) * (image - rng.uniform(0.2, 0.5))))
             image = exposure.rescale_intensity(bent, out_range=(0.0, 1.0))
-        yield Picture(_blocky((image * 255).astype(np.uint8), rng), xy)
+        grey = _blocky((image * 255).astype(np.uint8), rng)
+        yield Picture(grey, xy, default_radius(SIZE))
 
 
 def _before_photograph(

@@ -66,7 +66,7 @@ def random_face_elsewhere(rng: np.random.Generator, size: tuple[int, int]) -> tu
         shape=shape,
         light=light,
         background=random_background(rng),
-        ear=_ear(rng) if rng.uniform() < 0.7 else None,
+        ear=_ear(rng) if rng.uniform() < 0.85 else None,
         objects=_objects(rng),
     )
     return filmed(*render(fit_inside(face, size, [pose]), size, rng), rng)
@@ -129,12 +129,14 @@ def random_background(rng: np.random.Generator) -> Background:
 
 
 def _ear(rng: np.random.Generator) -> Ear:
+    # Thin and bare: under most lamps it is the brightest part of the head.
+    bright = rng.uniform() < 0.65
     return Ear(
         aside=float(rng.uniform(-0.2, 1)),
-        root=(float(rng.uniform(850, 1050)), float(rng.uniform(60, 260))),
-        length=float(rng.uniform(130, 320)),
-        width=float(rng.uniform(70, 160)),
-        light=float(rng.uniform(30, 255)),
+        root=(float(rng.uniform(790, 1030)), float(rng.uniform(50, 300))),
+        length=float(rng.uniform(130, 380)),
+        width=float(rng.uniform(70, 190)),
+        light=float(rng.uniform(150, 255) if bright else rng.uniform(30, 150)),
     )
 
 
@@ -207,7 +209,8 @@ def _viewpoint(size: tuple[int, ...], xy: Points, rng: np.random.Generator) -> P
     share = np.exp(rng.uniform(*np.log(_SPAN)))
     zoom = float(share / ((high - low) / (width, height)).max())
     free = np.array([width, height]) * 0.96 - (high - low) * zoom
-    corner = np.array([width, height]) * 0.02 + free * rng.beta(1.5, 1.5, 2)
+    # The ear and the neck are on the right, and in the picture more often than not.
+    corner = np.array([width, height]) * 0.02 + free * (rng.beta(1.1, 2.2), rng.beta(1.5, 1.5))
     framed = np.diag([zoom, zoom, 1.0])
     framed[:2, 2] = corner - low * zoom
     return ProjectiveTransform(matrix=framed @ tilted.params)

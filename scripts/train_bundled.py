@@ -55,7 +55,7 @@ RENDERING_SIZE = (288, 384)
 #: trained on; those held out are judged, and left out in a second figure.
 MISTAKES = (68, 2997, 3575, 5379, 6677, 7197, 8629)
 #: Views of each held-out real frame, and drawings, that confidence elsewhere is fitted on.
-CALIBRATION_VIEWS, CALIBRATION_DRAWINGS = 4, 240
+CALIBRATION_VIEWS, CALIBRATION_DRAWINGS = 4, 120
 #: Renderings that judge are drawn with seeds from here on, those that train below.
 JUDGING_SEED = 1_000_000
 
@@ -184,7 +184,7 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
         Stage(refine, FINAL_SIZE, (0.75, 0.25, 0, 0)),
         Stage(widen, FINAL_SIZE, (0.75, 0.25, 0, 0)),
         Stage(elsewhere, FINAL_SIZE, (0.4, 0.03, 0.17, 0.4)),
-        Stage(settle, FINAL_SIZE, (0.6, 0.03, 0.1, 0.27)),
+        Stage(settle, FINAL_SIZE, (0.72, 0.03, 0.07, 0.18)),
     ]
     return [stage for stage in every if stage.settings.steps]
 

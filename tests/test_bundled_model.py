@@ -12,6 +12,7 @@ from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
+from napari_vitface.model.calibrating import default_radius
 from napari_vitface.model.checkpoint import bundled_models, load_model
 from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
@@ -20,9 +21,11 @@ from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import random_face
+from napari_vitface.sample.laboratory import random_face_elsewhere
 from napari_vitface.video import VideoWriter, open_video
 
 NAME = "mouse-face"
+SIZE = (288, 384)
 #: Points and confidence of some images.
 Found = tuple[np.ndarray, np.ndarray]
 
@@ -123,6 +126,22 @@ def test_new_renderings(rendered: Any, size: tuple[int, int]) -> None:
     constant = pixel_errors(mean_pose(truth), truth)
     assert np.median(errors) <= allowed < np.median(constant)
     assert ((confidence >= 0) & (confidence <= 1)).all()
+
+
+def test_faces_in_laboratories_it_never_saw(model: KeypointModel) -> None:
+    # The script that trained and calibrated it drew its laboratories with other seeds.
+    faces = [random_face_elsewhere(np.random.default_rng(6_000_000 + i), SIZE) for i in range(40)]
+    truth = np.stack([xy for _, xy in faces])
+    eye = np.linalg.norm(truth[:, 1] - truth[:, 3], axis=-1)[:, None]
+
+    xy, confidence = model.predict_images([image for image, _ in faces])
+
+    errors = pixel_errors(xy, truth)
+    constant = pixel_errors(mean_pose(truth), truth)
+    assert np.median(errors / eye) <= 0.12 < 0.5 * np.median(constant / eye)
+    # Sure is what is right: there is no such drawing in which nothing can be seen.
+    right = errors <= default_radius(SIZE)
+    assert confidence.mean() == pytest.approx(right.mean(), abs=0.1)
 
 
 def test_it_is_less_sure_where_it_is_wrong(rendered: Any) -> None:

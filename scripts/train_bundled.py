@@ -55,7 +55,7 @@ RENDERING_SIZE = (288, 384)
 #: trained on; those held out are judged, and left out in a second figure.
 MISTAKES = (68, 2997, 3575, 5379, 6677, 7197, 8629)
 #: Views of each held-out real frame, and drawings, that confidence elsewhere is fitted on.
-CALIBRATION_VIEWS, CALIBRATION_DRAWINGS = 4, 120
+CALIBRATION_VIEWS, CALIBRATION_DRAWINGS = 4, 30
 #: Renderings that judge are drawn with seeds from here on, those that train below.
 JUDGING_SEED = 1_000_000
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from napari_vitface.words import counted
 
 #: Confidence from which on a keypoint counts as sure. The model that ships is as sure of at least
-#: eleven of its twelve keypoints in every held-out real and drawn frame, and of at most two in
-#: footage without a face in side view.
+#: ten of its twelve keypoints in every held-out real and drawn frame, and of at most three in
+#: footage without a face as it knows them.
 SURE = 0.5
 
 

@@ -96,6 +96,7 @@ class VideoRun:
         ]
         return {
             "model": self.model.name,
+            "model_version": self.model.training.get("version"),
             "device": self.computing.device,
             "precision": self.computing.precision,
             "batch_size": self.batch,

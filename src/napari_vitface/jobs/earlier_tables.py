@@ -31,6 +31,8 @@ class Made(TypedDict, total=False):
     """How a table was made, as JSON has it; those of other programs do not say it."""
 
     model: str
+    #: Of a bundled model's weights; others have none.
+    model_version: str | None
     device: str
     precision: str
     batch_size: int

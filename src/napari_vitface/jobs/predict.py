@@ -264,9 +264,11 @@ class _Run:
         pace = Pace()
         with ExitStack() as stack:
             settings = plain_data(self.settings())
-            made = {**{key: settings[key] for key in _MADE_WITH}, "asked": self.asked}
-            if version := self.model.training.get("version"):
-                made["model_version"] = version
+            made = {
+                **{key: settings[key] for key in _MADE_WITH},
+                "model_version": self.model.training.get("version"),
+                "asked": self.asked,
+            }
             heading = Heading(self.model.keypoints, self.scorer, self.video.path.name, about=made)
             recorder = Recorder(self.part, self.outputs, heading)
             stack.callback(recorder.stop)

@@ -478,8 +478,8 @@ def test_a_face_is_found_and_becomes_the_crop(
     from napari_vitface.video import VideoWriter
 
     movie = MouseFaceSample(3, frames=2, size=(120, 160))
-    noise = np.random.default_rng(0).integers(60, 120, (240, 320), dtype=np.uint8)
-    with VideoWriter(tmp_path / "small.mp4", (240, 320), 30.0) as writer:
+    noise = np.random.default_rng(0).integers(60, 120, (360, 480), dtype=np.uint8)
+    with VideoWriter(tmp_path / "small.mp4", (360, 480), 30.0) as writer:
         for i in range(2):
             frame = noise.copy()
             frame[20:140, 40:200] = movie[i]
@@ -723,13 +723,13 @@ def test_what_napari_is_asked_to_open_is_shown_on_the_video(
     session, viewer = dock.session, viewer_of(dock)
     told: list[str] = []
     session.told.connect(lambda text, level: told.append(text))
-    table = tmp_path / "theirs.csv"
+    table = tmp_path / "mouse_vitface_theirs.csv"
     poses = PoseTable(KeypointSet(("nose",)), np.full((40, 1, 2), 5.0))
     write_poses(poses, table, scorer="them")
     viewer.open(table, plugin="napari-vitface")
     assert told == [
-        "Open the video of theirs.csv first, and then the file again. Its points are shown on the "
-        "video."
+        "Open the video of mouse_vitface_theirs.csv first, and then the file again. Its points are "
+        "shown on the video."
     ]
     viewer.open(video_path, plugin="napari-vitface")
     viewer.open(table, plugin="napari-vitface")

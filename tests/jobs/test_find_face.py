@@ -31,9 +31,9 @@ def small_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("small") / "small.mp4"
     movie = MouseFaceSample(3, frames=3, size=(120, 160))
     rng = np.random.default_rng(0)
-    with VideoWriter(path, (240, 320), 30.0) as writer:
+    with VideoWriter(path, (360, 480), 30.0) as writer:
         for i in range(3):
-            frame = rng.integers(60, 120, (240, 320), dtype=np.uint8)
+            frame = rng.integers(60, 120, (360, 480), dtype=np.uint8)
             frame[20:140, 40:200] = movie[i]
             writer.write(frame)
     return path

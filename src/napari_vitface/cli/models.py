@@ -56,6 +56,8 @@ def _model(model: ModelFile) -> list[str]:
         ("keypoints", ", ".join(model.keypoints)),
         ("size", f"{model.megabytes:.1f} MB"),
     ]
+    if "version" in training:
+        rows.append(("version of weights", training["version"]))
     if "summary" in training:
         rows.append(("trained on", training["summary"]))
     for case, figures in (training.get("metrics") or {}).items():

@@ -6,6 +6,8 @@ number, and what else should be known (rates, wrong frames, why it was left out)
 times, because they carry over to other machines.
 """
 
+import argparse
+from collections.abc import Callable
 from typing import NamedTuple
 
 import napari_vitface.model  # noqa: F401, before torch is loaded: it says how threads wait
@@ -24,3 +26,11 @@ class Benchmark(NamedTuple):
 
 #: Other packages add theirs as entry points of this group, each a `Benchmark`.
 ADDED: Registry[Benchmark] = Registry(Benchmark, (), group="napari_vitface.benchmarks")
+
+
+def print_by_model(run: Callable[[str], list[Row]], about: str | None) -> None:
+    """Print the rows of a benchmark that judges one model: ``--model`` names another."""
+    parser = argparse.ArgumentParser(description=(about or "").split("\n")[0])
+    parser.add_argument("--model", default="mouse-face", help="name or file")
+    for _, case, ratio, note in run(parser.parse_args().model):
+        print(f"{case}: {note}" if ratio is None else f"{case}: {ratio:.2f} ({note})")

@@ -11,7 +11,6 @@ the frames that its own training kept apart.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from skimage.filters import gaussian
 from skimage.io import imread
 from skimage.transform import AffineTransform, warp
 
-from benchmarks import Row
+from benchmarks import Row, print_by_model
 from benchmarks._real_recording import DATA, FOLDER, held_out_labels
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
@@ -110,12 +109,5 @@ def inside(xy: Floats, size: tuple[int, ...]) -> NDArray[np.bool_]:
     return np.asarray(((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=-1), dtype=np.bool_)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="mouse-face", help="name or file")
-    for _, case, ratio, note in run(parser.parse_args().model):
-        print(f"{case}: {ratio or float('nan'):.2f} ({note})")
-
-
 if __name__ == "__main__":
-    main()
+    print_by_model(run, __doc__)

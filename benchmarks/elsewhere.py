@@ -17,7 +17,6 @@ another checkpoint.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections import defaultdict
 from collections.abc import Iterator
@@ -28,11 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.fft import dctn, idctn
 from skimage import data, exposure
 from skimage.draw import polygon2mask
 from skimage.transform import resize, warp
 
-from benchmarks import Row
+from benchmarks import Row, print_by_model
 from benchmarks._real_recording import DATA
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
@@ -221,8 +221,6 @@ def _through_lens(image: Floats, xy: Floats, rng: np.random.Generator) -> tuple[
 
 def _blocky(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """As a video of few bits stores it: blocks of 8, of which only coarse waves are kept."""
-    from scipy.fft import dctn, idctn
-
     height, width = image.shape
     blocks = image.reshape(height // 8, 8, width // 8, 8).astype(np.float64)
     waves = dctn(blocks, axes=(1, 3), norm="ortho")
@@ -232,12 +230,5 @@ def _blocky(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return np.clip(kept, 0, 255).round().astype(np.uint8).reshape(height, width)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="mouse-face", help="name or file")
-    for _, case, ratio, note in run(parser.parse_args().model):
-        print(f"{case}: {ratio or float('nan'):.2f} ({note})")
-
-
 if __name__ == "__main__":
-    main()
+    print_by_model(run, __doc__)

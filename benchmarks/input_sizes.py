@@ -9,7 +9,6 @@ the CPU time of a frame, in fp32 on one thread, over that at the model's own siz
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from skimage.io import imread
 
-from benchmarks import Row
+from benchmarks import Row, print_by_model
 from benchmarks._real_recording import DATA, FOLDER, held_out_labels
 from napari_vitface.model.checkpoint import find_model, load_network
 from napari_vitface.pose.metrics import summary
@@ -61,12 +60,5 @@ def run(model: str = "mouse-face") -> list[Row]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="mouse-face", help="name or file")
-    for _, case, ratio, note in run(parser.parse_args().model):
-        print(f"{case}: {ratio:.2f} ({note})" if ratio else f"{case}: {note}")
-
-
 if __name__ == "__main__":
-    main()
+    print_by_model(run, __doc__)

@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,50 +141,39 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
     other laboratories; last, mostly real frames again, more slowly. Stages of no steps are left
     out.
     """
-    precision = "bf16" if arguments.bf16 else "fp32"
-    drawn = FitSettings(steps=arguments.drawn_steps, seed=arguments.seed, precision=precision)
-    first = FitSettings(steps=arguments.steps, seed=arguments.seed, precision=precision)
-    refine = FitSettings(
-        steps=arguments.refine_steps,
-        seed=arguments.seed + 1,
-        precision=precision,
-        learning_rate=3e-4,
-        sigma=1.5,
-        augmentation=Augmentation(
-            rotation=8, scale=0.1, translation=0.05, contrast=0.3, gamma=0.3, erase=0.3
-        ),
+    plain = FitSettings(seed=arguments.seed, precision="bf16" if arguments.bf16 else "fp32")
+    refine = Augmentation(
+        rotation=8, scale=0.1, translation=0.05, contrast=0.3, gamma=0.3, erase=0.3
     )
-    widen = FitSettings(
-        steps=arguments.widen_steps,
-        seed=arguments.seed + 2,
-        precision=precision,
-        learning_rate=3e-4,
-        sigma=1.5,
-        augmentation=Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5),
-    )
-    elsewhere = FitSettings(
-        steps=arguments.elsewhere_steps,
-        seed=arguments.seed + 3,
-        precision=precision,
-        learning_rate=4e-4,
-        sigma=1.5,
-        augmentation=Augmentation(rotation=10, scale=0.2, translation=0.08, flip=0.5),
-    )
-    settle = FitSettings(
-        steps=arguments.settle_steps,
-        seed=arguments.seed + 4,
-        precision=precision,
-        learning_rate=2e-4,
-        sigma=1.5,
-        augmentation=Augmentation(rotation=10, scale=0.25, translation=0.08, flip=0.5),
-    )
+    widen = Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5)
+    away = Augmentation(rotation=10, scale=0.2, translation=0.08, flip=0.5)
+    settle = replace(away, scale=0.25)
     every = [
-        Stage(drawn, FIRST_SIZE, (0, 1, 0, 0)),
-        Stage(first, FIRST_SIZE, (0.65, 0.35, 0, 0)),
-        Stage(refine, FINAL_SIZE, (0.75, 0.25, 0, 0)),
-        Stage(widen, FINAL_SIZE, (0.75, 0.25, 0, 0)),
-        Stage(elsewhere, FINAL_SIZE, (0.4, 0.03, 0.17, 0.4)),
-        Stage(settle, FINAL_SIZE, (0.72, 0.03, 0.07, 0.18)),
+        Stage(replace(plain, steps=arguments.drawn_steps), FIRST_SIZE, (0, 1, 0, 0)),
+        Stage(replace(plain, steps=arguments.steps), FIRST_SIZE, (0.65, 0.35, 0, 0)),
+    ]
+    every += [
+        Stage(
+            replace(
+                plain,
+                steps=steps,
+                seed=arguments.seed + number,
+                learning_rate=learning_rate,
+                sigma=1.5,
+                augmentation=augmentation,
+            ),
+            FINAL_SIZE,
+            shares,
+        )
+        for number, (steps, learning_rate, augmentation, shares) in enumerate(
+            [
+                (arguments.refine_steps, 3e-4, refine, (0.75, 0.25, 0, 0)),
+                (arguments.widen_steps, 3e-4, widen, (0.75, 0.25, 0, 0)),
+                (arguments.elsewhere_steps, 4e-4, away, (0.4, 0.03, 0.17, 0.4)),
+                (arguments.settle_steps, 2e-4, settle, (0.72, 0.03, 0.07, 0.18)),
+            ],
+            start=1,
+        )
     ]
     return [stage for stage in every if stage.settings.steps]
 

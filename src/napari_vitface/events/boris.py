@@ -3,13 +3,16 @@
 Friard & Gamba 2016, doi:10.1111/2041-210X.12584. Both exports changed with the versions: tabular
 ones of version 7 and before have lines about the observation above the header and the change in a
 column ``Status``, later ones have it in ``Behavior type``. Times are seconds from the beginning of
-the observation, so an observation of several media files one after the other is refused. Modifiers
-and subjects are not read.
+the observation, which may play several media files one after the other. From version 8 on exports
+say how long each is, and an event is given to the files that it is in, in their own times; older
+ones do not, and such observations are refused. Image indices count from 1 and are rounded from the
+same times, so they are not read. Nor are modifiers and subjects, but for what belongs together.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +73,29 @@ class _Export:
 
     def media(self, cells: Sequence[str]) -> str:
         name = self.cell(cells, "media file name", "media file", "media file path")
-        return "" if name.lower() in MISSING else name
+        return "" if name.lower() in (*MISSING, "not found") else name
+
+    def played(self, cells: Sequence[str]) -> list[tuple[str, float]]:
+        """The first player's media files in their order, with their seconds; none if not said."""
+        # "player #1:a.mp4;b.mp4|player #2:c.mp4" and "60.000;61.000|121.000".
+        source = re.match(r"player #1:(.+?)(\|player #2:|$)", self.cell(cells, "source"))
+        names = source[1].split(";") if source else []
+        seconds = _first_player(self.cell(cells, "media duration (s)"))
+        return list(zip(names, seconds, strict=True)) if len(names) == len(seconds) else []
+
+    def rows_of(self, line: int, cells: Sequence[str], onset: float, offset: float) -> list[Row]:
+        """An event, in the times of each media file that it is in."""
+        label, played = self.cell(cells, "behavior"), self.played(cells)
+        if len(played) < 2:
+            return [Row(onset, offset, label, line, self.media(cells))]
+        rows, begin = [], 0.0
+        for number, (name, seconds) in enumerate(played):
+            end = begin + seconds if number < len(played) - 1 else math.inf
+            start, stop = max(onset, begin), min(offset, end)
+            if start < stop or begin <= onset == offset < end:
+                rows.append(Row(start - begin, stop - begin, label, line, name))
+            begin = end
+        return rows
 
     def aggregated(self) -> list[Row]:
         rows = []
@@ -83,29 +108,30 @@ class _Export:
                 offset = onset
             if offset < onset:
                 raise self._wrong(line, "ends before it begins")
-            rows.append(Row(onset, offset, self.cell(cells, "behavior"), line, self.media(cells)))
+            rows += self.rows_of(line, cells, onset, offset)
         return rows
 
     def paired(self) -> list[Row]:
         """Events of an export that has a row for each beginning and each end."""
-        rows = []
+        rows: list[Row] = []
         began: dict[tuple[str, ...], tuple[int, float]] = {}
+        what = [k for name, k in self.columns.items() if name.startswith("modifier")]
         for line, cells in self.table.rows:
             time = self.seconds(line, cells, "time")
             if time is None:
                 raise self._wrong(line, "has no time")
-            behavior, media = self.cell(cells, "behavior"), self.media(cells)
             change = self.cell(cells, "status", "behavior type").lower()
-            key = (self.cell(cells, "observation id"), media, self.cell(cells, "subject"), behavior)
+            names = ("observation id", "subject", "behavior")
+            key = (*(self.cell(cells, name) for name in names), *(cells[k] for k in what))
             if change == _POINT:
-                rows.append(Row(time, time, behavior, line, media))
+                rows += self.rows_of(line, cells, time, time)
             elif change == _START and key not in began:
                 began[key] = (line, time)
             elif change == _STOP and key in began:
                 start, onset = began.pop(key)
                 if time < onset:
                     raise self._wrong(line, f"ends before it begins in row {start}")
-                rows.append(Row(onset, time, behavior, start, media))
+                rows += self.rows_of(start, cells, onset, time)
             elif change == _START:
                 raise self._wrong(line, f"starts again before the one of row {began[key][0]} stops")
             elif change == _STOP:
@@ -117,28 +143,41 @@ class _Export:
         return rows
 
     def check_media(self) -> None:
-        """Refuse observations of several files: their times are not those of each file."""
+        """Refuse observations of several files, if their times cannot be told to each file."""
         first: dict[str, str] = {}
         for _, cells in self.table.rows:
             observation, media = self.cell(cells, "observation id"), self.media(cells)
-            if observation and media and first.setdefault(observation, media) != media:
+            if len(self.played(cells)) > 1 or not media:
+                continue
+            if first.setdefault(observation, media) != media:
                 raise LabelError(
-                    f"The observation {observation} in {self.table.path} is of several media files "
-                    f"({first[observation]}, {media}), so its times are not those of one video: "
-                    "observe and export each file by itself."
+                    f"{self.table.path} has an observation of several media files "
+                    f"({first[observation]}, {media}), and does not say how long each is: export "
+                    "it from BORIS 8 or later, or observe each file by itself."
                 )
 
     def rate(self) -> float | None:
         """Frames a second, where one number is said for all."""
-        rates = {self.cell(cells, "fps", "fps (frame/s)") for _, cells in self.table.rows}
-        try:
-            (rate,) = {float(rate) for rate in rates if rate.lower() not in MISSING}
-        except ValueError:
-            return None
-        return rate if math.isfinite(rate) and rate > 0 else None
+        said = {self.cell(cells, "fps", "fps (frame/s)") for _, cells in self.table.rows}
+        rates = {rate for each in said for rate in _first_player(each)}
+        return rates.pop() if len(rates) == 1 else None
 
     def _wrong(self, line: int, what: str) -> LabelError:
         return LabelError(f"The event in row {line} of {self.table.path} {what}.")
+
+
+def _first_player(text: str) -> list[float]:
+    """The numbers above 0 that are said of the media files of the first player."""
+    numbers = []
+    for each in text.partition("|")[0].split(";"):
+        try:
+            # Where spreadsheets write decimal commas.
+            number = float(each.strip().replace(",", "."))
+        except ValueError:
+            continue
+        if math.isfinite(number) and number > 0:
+            numbers.append(number)
+    return numbers
 
 
 _AGGREGATED = (

@@ -101,7 +101,7 @@ def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
     with h5py.File(last.result.h5) as file:
         made = json.loads(file.attrs["vitface"])
     version = read_metadata(bundled_models()[NAME])["training"]["version"]
-    assert (made["model"], made["model_version"]) == (NAME, version) == (NAME, "2")
+    assert (made["model"], made["model_version"]) == (NAME, version) == (NAME, "3")
     return table.xy
 
 

@@ -82,7 +82,25 @@ def test_a_small_drawn_face_is_found_and_its_points_with_it(model, drawn):
     assert abs(y + h / 2 - 100) < 30
     # Integer coordinates are pixel centres.
     whole, cropped = error(model, frames, face, (truth + 0.5) * 0.5 - 0.5 + [150, 40])
-    assert cropped < 0.02 * 160 < whole
+    assert cropped < 0.02 * 160
+    assert cropped < 0.8 * whole
+
+
+def test_a_face_that_is_sure_in_the_whole_picture_too_is_looked_at_as_large_as_in_training(
+    model, drawn
+):
+    images, truth = drawn
+    frames = pasted(images, 1, (140, 20), (360, 480))
+    face = search(frames, model)
+    assert face.found
+    assert face.usual > 0.8
+    x, y, w, h = face.crop
+    # The picture that was pasted is 320 x 240 pixels from (140, 20).
+    assert 270 < w < 380
+    assert abs(x + w / 2 - 300) < 30
+    assert abs(y + h / 2 - 140) < 30
+    _, cropped = error(model, frames, face, truth + np.array([140, 20]))
+    assert cropped < 0.01 * 320
 
 
 def test_a_face_as_large_as_in_training_is_left_alone(model, drawn):

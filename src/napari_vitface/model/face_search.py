@@ -37,6 +37,9 @@ _ROUNDS = 2
 _NARROWEST = 0.2
 #: Parts of the frame that share this much of both together are the same.
 _SAME = 0.75
+#: So much less sure may a model be where the face is as large as in training: it is right there by
+#: pixels that it does not see in a smaller face, of which it may be as sure.
+_ALIKE = 0.05
 #: Share of the confidence that calibration allows at most from which on, less what the pose
 #: deviates from that of training, it is a face. Confidence was 0.9 on faces of the right size, and
 #: below 0.3 in every window of footage without one.
@@ -132,7 +135,7 @@ def find_face(
         if _overlap(best.better, best.crop) >= _SAME:
             break
         nearer = yield from look(best.better, everything)
-        if nearer.score < best.score:
+        if nearer.score < min(best.score, max(eye.enough, best.score - _ALIKE)):
             break
         best = nearer
     if best.score < eye.enough:

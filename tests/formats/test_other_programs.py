@@ -18,6 +18,7 @@ from PIL import Image
 
 from napari_vitface import read_labels, read_poses, write_poses
 from napari_vitface.errors import LabelError, VitFaceError
+from napari_vitface.formats.conversion import write_predictions
 from napari_vitface.formats.format import FORMATS, Content, read_with
 from napari_vitface.formats.predictions import Choice, Predictions
 from napari_vitface.jobs.convert import convert
@@ -162,6 +163,33 @@ def test_anipose_s_points_in_space_are_refused(tmp_path: Path) -> None:
         read_poses(path)
     with pytest.raises(LabelError, match=r"three dimensions.*pose-2d"):
         converted(path, tmp_path / "p.nc")
+
+
+# --- confidence that is no probability --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        each.name
+        for each in FORMATS.values()
+        if each.read_poses and each.pose_sink and "confidence" in each.holds
+    ],
+)
+def test_confidence_beyond_0_and_1_is_told(name: str, tmp_path: Path) -> None:
+    one = FORMATS[name]
+    path = tmp_path / f"p{one.endings[0]}"
+    confidence = [[0.5, 1.7], [1.0000001, -0.25], [0.25, 1]]
+    poses = PoseTable(TWO, POSES.xy, confidence)
+    variance = np.ones((3, 2, 2), np.float32) if "variance" in one.needs else None
+    write_predictions(path, Predictions(poses, "me", "m.mp4", 30.0, variance), one)
+    found = read(name, path)
+    np.testing.assert_allclose(found.poses.confidence, [[0.5, 1], [1, 0], [0.25, 1]])
+    (sentence,) = found.problems
+    assert sentence.startswith("The confidence of 2 of 6 points is not between 0 and 1 (-0.25 to ")
+    result = converted(path, tmp_path / "again.csv", read_as=name, write_as="tidy-csv")
+    assert sentence in result.lost
+    assert not read("tidy-csv", tmp_path / "again.csv").problems
 
 
 # --- Facemap --------------------------------------------------------------------------------------

@@ -452,6 +452,22 @@ def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
     assert table.read_bytes() == before
 
 
+def test_what_is_not_shown_as_it_stands_in_the_file_is_told(
+    session: Workbench, pump: Pump, video_path: Path
+) -> None:
+    session.add_video(open_for_window(video_path))
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    table = lightning_pose_table(video_path.with_name("elsewhere.csv"))
+    table.write_text(table.read_text().replace("0.9", "1.25"))
+    session.saved_predictions.open(table)
+    pump.until(lambda: bool(told))
+    assert told == [
+        "elsewhere.csv: The confidence of 80 of 80 points is not between 0 and 1 (1.25): above 1 "
+        "it is read as 1, and below 0 as 0."
+    ]
+
+
 def test_a_format_of_another_package_is_opened_in_the_window(
     session: Workbench, pump: Pump, video_path: Path, install: Callable[..., None]
 ) -> None:

@@ -169,8 +169,7 @@ def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
     for part in found.parts():
         if part not in target.holds:
             yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
-    for what in found.left_behind:
-        yield f"Not read, so left behind: {what}."
+    yield from found.unread()
 
 
 def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.header_table import HeaderTable
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -116,14 +116,16 @@ def read_dlc_poses(path: Path, choice: Choice) -> Predictions:
     if (np.diff(frames[order]) == 0).any() or (frames < 0).any():
         raise LabelError(f"{path} names a frame twice or has a negative frame number.")
     confidence = None
+    problems: tuple[str, ...] = ()
     # A column that is empty all over says nothing, as none does.
     if table.likelihood is not None and np.isfinite(table.likelihood).any():
-        confidence = np.clip(np.nan_to_num(table.likelihood[order], nan=0.0), 0.0, 1.0)
+        confidence, problems = confidence_of(table.likelihood[order], table.xy[order])
     return Predictions(
         PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order]),
         table.scorer,
         variance=None if table.variance is None else table.variance[order].astype(np.float32),
         left_behind=tuple(f"the column {coord} of each keypoint" for coord in table.others),
+        problems=problems,
     )
 
 

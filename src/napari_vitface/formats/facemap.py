@@ -20,7 +20,7 @@ from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.dlc_table import POSE_COORDS
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_SUFFIXES
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -57,8 +57,8 @@ def _read(path: Path, choice: Choice) -> Predictions:
     values = np.stack(list(points.values()), axis=1)
     xy = values[..., :2]
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
-    confidence = np.where(np.isfinite(xy).all(axis=-1), np.nan_to_num(values[..., 2]), 0.0)
-    return Predictions(PoseTable(keypoints, xy, np.clip(confidence, 0.0, 1.0)))
+    confidence, problems = confidence_of(values[..., 2], xy)
+    return Predictions(PoseTable(keypoints, xy, confidence), problems=problems)
 
 
 def _read_points(group: h5py.Group) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.format import Content
 from napari_vitface.formats.labelled_images import Labels, named_from
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
 
@@ -147,12 +147,13 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
     confidence = values[..., 2]
     if np.isnan(confidence).all():
         confidence = np.where(present, 1.0, 0.0)
-    confidence = np.clip(np.where(present, np.nan_to_num(confidence), 0.0), 0.0, 1.0)
+    confidence, problems = confidence_of(confidence, xy)
     variance = values[..., 3:]
     return Predictions(
         PoseTable(KeypointSet(names), xy, confidence, frames=frames),
         video=video,
         variance=variance if np.isfinite(variance).any() else None,
+        problems=problems,
     )
 
 

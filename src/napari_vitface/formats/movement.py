@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import require_room
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -66,11 +66,11 @@ def _read_dataset(file: h5py.File, path: Path, choice: Choice) -> Predictions:
     names = names_in(file, "keypoints")
     xy = content(file, "position")[..., animal].transpose(0, 2, 1)
     confidence = None
+    problems: tuple[str, ...] = ()
     if "confidence" in file:
         # movement writes NaN where the source says nothing about confidence.
         sure = content(file, "confidence")[..., animal]
-        present = np.isfinite(xy).all(axis=-1)
-        confidence = np.clip(np.where(present, np.where(np.isnan(sure), 1.0, sure), 0.0), 0.0, 1.0)
+        confidence, problems = confidence_of(np.where(np.isnan(sure), 1.0, sure), xy)
     rate = _number(file.attrs.get("fps")) or choice.frame_rate
     time = content(file, "time").astype(np.float64)
     frames = _frames(time, text(file.attrs.get("time_unit", "")), rate, path)
@@ -87,6 +87,7 @@ def _read_dataset(file: h5py.File, path: Path, choice: Choice) -> Predictions:
         text(file.attrs.get("source_software", "")),
         frame_rate=rate,
         left_behind=tuple(f"the variable {name}" for name in others),
+        problems=problems,
     )
 
 

@@ -21,7 +21,7 @@ from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.nwb_labels import labels_in, skeleton_of, training_of
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -108,15 +108,16 @@ def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
         )
     xy = np.stack([points for points, _ in parts], axis=1)
     confidence = np.stack([sure for _, sure in parts], axis=1)
-    confidence = np.where(np.isfinite(xy).all(axis=-1), np.nan_to_num(confidence), 0.0)
+    confidence, problems = confidence_of(confidence, xy)
     videos = estimate.original_videos
     said = str(series[names[0]].reference_frame or "")
     return Predictions(
-        PoseTable(keypoints, xy, np.clip(confidence, 0.0, 1.0), frames=frames),
+        PoseTable(keypoints, xy, confidence, frames=frames),
         str(estimate.scorer or ""),
         str(videos[0]) if videos is not None and len(videos) else "",
         rate,
         left_behind=() if said in ("", _REFERENCE) else (f"where (0, 0) is ({said!r})",),
+        problems=problems,
     )
 
 

@@ -116,6 +116,8 @@ def _contents(path: Path) -> list[Content]:
 
 
 def _read_poses(path: Path, choice: Choice) -> Predictions:
+    from dataclasses import replace
+
     from napari_vitface.formats.long_table import read_predictions
 
     found = read_predictions(_pieces(path), path, choice)
@@ -123,7 +125,7 @@ def _read_poses(path: Path, choice: Choice) -> Predictions:
     poses = found.poses
     if keypoints is not None and keypoints.names == poses.keypoints.names:
         poses = PoseTable(keypoints, poses.xy, poses.confidence, poses.state, poses.frames)
-    return Predictions(poses, scorer, found.video, rate, found.variance)
+    return replace(found, poses=poses, scorer=scorer, frame_rate=rate)
 
 
 def _read_labels(path: Path, choice: Choice) -> Labels:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import LabelError
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.words import counted
 
 About = Mapping[str, Any]
 
@@ -28,6 +29,9 @@ PARTS = {
     "video": "the name of the video",
     "scorer": "who made the points",
 }
+
+#: By how much a confidence may be beyond 0 and 1 without a word.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Predictions:
         Of x and y, in squared pixels; NaN where unknown.
     left_behind : tuple of str
         What the file holds that is not read: "motion energy".
+    problems : tuple of str
+        Sentences about what was read otherwise than it stands in the file.
     """
 
     poses: PoseTable
@@ -85,11 +91,18 @@ class Predictions:
     frame_rate: float | None = None
     variance: NDArray[np.float32] | None = None
     left_behind: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = field(default=())
 
     def heading(self) -> Heading:
         """What is said once."""
         variance = self.variance is not None
         return Heading(self.poses.keypoints, self.scorer, self.video, self.frame_rate, variance)
+
+    def unread(self) -> Iterator[str]:
+        """A sentence for each thing that stands otherwise in the file, or is not read."""
+        yield from self.problems
+        for what in self.left_behind:
+            yield f"Not read, so left behind: {what}."
 
     def parts(self) -> Iterator[str]:
         """The `PARTS` that there are to lose."""
@@ -108,6 +121,32 @@ class Predictions:
             "scorer": bool(self.scorer),
         }
         return (part for part in PARTS if there[part])
+
+
+def confidence_of(
+    values: NDArray[np.floating[Any]], xy: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.floating[Any]], tuple[str, ...]]:
+    """Confidence as it counts here, and a sentence if that is not what stands in the file.
+
+    Parameters
+    ----------
+    values : (T, K) array
+        As in the file; NaN, or no point, counts as 0.
+    xy : (T, K, 2) array
+        The points; NaN where there is none.
+    """
+    present = np.isfinite(xy).all(axis=-1)
+    values = np.where(present, np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), 0.0)
+    outside = (values > 1 + _ROUNDING) | (values < -_ROUNDING)
+    if not outside.any():
+        return np.clip(values, 0.0, 1.0), ()
+    least, most = values[outside].min(), values[outside].max()
+    span = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+    count = int(outside.sum())
+    return np.clip(values, 0.0, 1.0), (
+        f"The confidence of {count} of {counted(int(present.sum()), 'point')} is not between 0 and "
+        f"1 ({span}): above 1 it is read as 1, and below 0 as 0.",
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from napari_vitface.atomic import require_room
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_SUFFIXES
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -210,15 +210,14 @@ def _read_arrays(file: h5py.File, path: Path, choice: Choice) -> Predictions:
     chosen = animals.index(choice.of_animals([animals[i] for i in there], path))
     xy = tracks[chosen]
     confidence = None
+    problems: tuple[str, ...] = ()
     if "point_scores" in file:
         scores = _in_order(file, "point_scores", ("track", "frame", "node"))[chosen]
         # Of points that a person placed SLEAP writes no score.
-        present = np.isfinite(xy).all(axis=-1)
-        scores = np.where(np.isnan(scores), present, scores)
-        confidence = np.clip(np.where(present, scores, 0.0), 0.0, 1.0)
+        confidence, problems = confidence_of(np.where(np.isnan(scores), 1.0, scores), xy)
     edges, video = read_skeleton_and_video(path)
     poses = PoseTable(KeypointSet(tuple(names), edges), xy, confidence)
-    return Predictions(poses, video=video)
+    return Predictions(poses, video=video, problems=problems)
 
 
 def _in_order(file: h5py.File, name: str, dims: tuple[str, ...]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from napari_vitface.atomic import require_room
 from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
-from napari_vitface.formats.predictions import Choice, Heading, Predictions
+from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -98,9 +98,9 @@ def _read_poses(path: Path, choice: Choice) -> Predictions:
             )
         for each in here:
             xy[row], confidence[row] = each.numpy(), each.points["score"]
-    present = np.isfinite(xy).all(axis=-1)
-    confidence = np.clip(np.where(present, np.nan_to_num(confidence), 0.0), 0.0, 1.0)
-    return Predictions(PoseTable(keypoints, xy, confidence, frames=numbers), video=video)
+    confidence, problems = confidence_of(confidence, xy)
+    poses = PoseTable(keypoints, xy, confidence, frames=numbers)
+    return Predictions(poses, video=video, problems=problems)
 
 
 def _animal(instance: Any) -> str:

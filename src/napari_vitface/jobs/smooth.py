@@ -78,7 +78,12 @@ def smooth(
         variance,
     )
     check_needs(result, writer, paths[0])
-    lost = write_predictions(target, result, writer)
+    problems = (
+        f"{path.name}: {sentence}"
+        for path, each in zip(paths, found, strict=True)
+        for sentence in each.problems
+    )
+    lost = [*problems, *write_predictions(target, result, writer)]
     yield Progress(len(poses), len(poses), 0.0)
     for sentence in lost:
         yield Notice(sentence)

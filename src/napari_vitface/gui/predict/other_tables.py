@@ -18,10 +18,11 @@ from napari_vitface.pose.table import PoseTable
 
 def read_predictions(
     path: Path, frames: int, known: Iterable[KeypointSet]
-) -> tuple[PoseTable, NDArray[np.float32] | None]:
+) -> tuple[PoseTable, NDArray[np.float32] | None, str]:
     """Predictions of ours or of another program, one row for each frame of a video.
 
-    Beside them stands the variance of each point (frames, K, 2), where the table has it.
+    Beside them stand the variance of each point (frames, K, 2), where the table has it, and
+    sentences about what is not as it stands in the file.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def read_predictions(
     if found.variance is not None:
         variance = np.full((frames, len(poses.keypoints), 2), np.nan, np.float32)
         variance[poses.frames] = found.variance
-    return poses.dense(frames), variance
+    return poses.dense(frames), variance, " ".join(found.unread())
 
 
 def read_other_model(path: Path, video: Path, frames: int) -> PoseTable:

@@ -46,12 +46,15 @@ class SavedPredictions:
         sets = [session.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
         known = [one for one in sets if one is not None]
 
-        def show(result: tuple[PoseTable, NDArray[np.float32] | None] | Exception) -> None:
+        def show(result: tuple[PoseTable, NDArray[np.float32] | None, str] | Exception) -> None:
             if isinstance(result, Exception):
                 session.tell(sentence_of(f"reading {path.name}", result), "warning")
             else:
+                poses, variance, unread = result
                 opened.source, opened.saved = path, None
-                session.set_poses(opened, result[0], path.stem, result[1])
+                session.set_poses(opened, poses, path.stem, variance)
+                if unread:
+                    session.tell(f"{path.name}: {unread}")
             session.model_changed.emit()
 
         session.in_background(lambda: read_predictions(path, len(opened.video), known), show)

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, one and many, and that nobody writes them otherwise."""
+"""Numbers with their nouns, which nobody writes otherwise, and words of the window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import napari_vitface
 from napari_vitface.gui import numbers
-from napari_vitface.words import counted
+from napari_vitface.words import counted, in_window
 
 #: What is counted in sentences for users.
 NOUNS = ("frame", "video", "point", "image", "trial", "keypoint", "edit", "recording")
@@ -56,6 +56,19 @@ def test_no_text_counts_by_itself_what_may_be_one() -> None:
                 place = path.relative_to(package)
                 found += [f"{place}: {words}" for words in _counts(text)]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Find it (Find face; --crop auto), or not.", "Find it (Find face), or not."),
+        ("Choose to overwrite (--overwrite), or go.", "Choose to overwrite, or go."),
+        ("Take larger ones (--region, --bin).", "Take larger ones."),
+        ("eye(back) is (0, 0); a - b (c; d).", "eye(back) is (0, 0); a - b (c; d)."),
+    ],
+)
+def test_the_window_names_no_options_of_the_command_line(said: str, shown: str) -> None:
+    assert in_window(said) == shown
 
 
 def _counts(text: ast.JoinedStr) -> Iterator[str]:

@@ -1,6 +1,20 @@
-"""Words that go with numbers."""
+"""Words that go with numbers, and words of the window."""
 
 from __future__ import annotations
+
+import re
+
+#: What in brackets tells options of the command line, behind what the window calls the same.
+_OPTIONS = re.compile(r"(?: \((?P<window>[^();]+); --[^()]*\)| \(--[^()]*\))")
+
+
+def in_window(sentence: str) -> str:
+    """A sentence without options of the command line.
+
+    "Find the face (Find face; --crop auto)" keeps what the window calls that, "(Find face)"; of
+    "(--overwrite)" nothing stays.
+    """
+    return _OPTIONS.sub(lambda found: f" ({found['window']})" if found["window"] else "", sentence)
 
 
 def counted(number: float, noun: str, nouns: str = "") -> str:

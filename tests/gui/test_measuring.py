@@ -47,6 +47,18 @@ def measured(session: Workbench, pump: Any, eye: Path) -> Workbench:
     return session
 
 
+def test_what_is_to_be_done_is_said_in_words_of_the_window(
+    session: Workbench, pump: Any, eye: Path
+) -> None:
+    session.add_video(open_video(eye))
+    session.measuring.choose(("pupil",), {})
+    session.measuring.measure()
+    pump.until(lambda: not session.measuring.runner.active)
+    failure = session.measuring.runner.failure
+    assert failure.endswith("Or say where the eye is (Draw region, with the name eye).")
+    assert "--" not in failure
+
+
 def test_traces_are_plotted_in_the_panels_of_their_units(measured: Workbench, eye: Path) -> None:
     opened = measured.current
     assert opened is not None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from psygnal import EmitLoopError
 
 from napari_vitface.jobs.failure import describe_failure
+from napari_vitface.words import in_window
 
 if TYPE_CHECKING:
     from napari_vitface.jobs.events import Failed
@@ -31,6 +32,7 @@ def sentence_of(act: str, error: BaseException) -> str:
         # A signal was sent, and something that listened failed.
         cause = cause.__cause__
     failed = describe_failure(act, cause)
+    failed = replace(failed, message=in_window(failed.message))
     if cause is not error:
         failed = replace(failed, detail=describe_failure(act, error).detail)
     note_failure(failed)

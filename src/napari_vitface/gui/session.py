@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,11 @@ from napari_vitface.gui.open_videos import Videos, open_for_window, opening, vid
 from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.weak_attribute import WeakAttribute
-from napari_vitface.jobs.events import Failed
+from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.outputs import model_stem
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
+from napari_vitface.words import in_window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -256,6 +258,8 @@ class Session:
             self._post(lambda: None if self._closed else take(event))
 
         def take(event: Event) -> None:
+            if isinstance(event, Failed | Notice):
+                event = replace(event, message=in_window(event.message))
             if isinstance(event, Failed):
                 note_failure(event)
             on_event(event)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.traces import EYE, TraceKind
+from napari_vitface.settings.traces import DRAW_EYE, EYE, TraceKind
 
 if TYPE_CHECKING:
     from napari_vitface.states.features.crop import FixedCrop
@@ -52,8 +52,7 @@ def traced_material(
         try:
             poses = poses_of(video, predictions, model)
         except VitFaceError as error:
-            where = f"--region {EYE}=X,Y,W,H"
-            raise VitFaceError(f"{error} Or say where the eye is ({where}).") from error
+            raise VitFaceError(f"{error} Or say where the eye is {DRAW_EYE}.") from error
     seconds = (video.times if times is None else times)[frames.start : frames.stop]
     found: dict[str, tuple[str, ...]] = {}
     if poses is not None:

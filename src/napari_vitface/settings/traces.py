@@ -263,6 +263,8 @@ TRACES: Registry[TraceKind] = Registry(
 )
 #: Name of the region in which the pupil is looked for.
 EYE = "eye"
+#: How to say where it is, in the window and on the command line.
+DRAW_EYE = f"(Draw region, with the name {EYE}; --region {EYE}=X,Y,W,H)"
 #: The kind unless another one is chosen.
 DEFAULT = Motion.name
 

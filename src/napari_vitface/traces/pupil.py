@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.kinematics.bouts import lasting
-from napari_vitface.settings.traces import EYE
+from napari_vitface.settings.traces import DRAW_EYE, EYE
 from napari_vitface.steps import Steps
 from napari_vitface.traces.ellipse import NONE, ROW, axes, distance, ellipse_of, placed
 from napari_vitface.traces.measure import (
@@ -96,7 +96,7 @@ class PupilTraces(MeasureOfFrames):
             self.notices = [
                 f"The eye in {name} is dark from lid to lid and from corner to corner: the pupil "
                 "cannot be told from it and is missing. Draw the region of the eye "
-                f"(--region {EYE}=X,Y,W,H) to measure it all the same."
+                f"{DRAW_EYE} to measure it all the same."
             ]
             rows[np.isfinite(rows[:, 5]), :6] = NONE
         elif no_iris and self._eye is None:
@@ -264,8 +264,8 @@ def _eye_of(
     if len(middles) < 3:
         raise VitFaceError(
             f"The pupil of {material.video.path.name} is looked for in the region of the eye, and "
-            "its predictions have fewer than three keypoints of that; say where it is (--region "
-            f"{EYE}=X,Y,W,H) or which these are (--role eye-front=NAME)."
+            "its predictions have fewer than three keypoints of that; say where it is "
+            f"{DRAW_EYE} or which these are (--role eye-front=NAME)."
         )
     return np.min(middles, axis=0), np.max(middles, axis=0)
 

@@ -11,6 +11,7 @@ from napari_vitface.gui.section import Note, row_of
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 from napari_vitface.pose.table import PointState
+from napari_vitface.words import in_window
 
 
 class LowConfidence(QWidget):
@@ -60,4 +61,5 @@ def _sentence(opened: OpenVideo) -> str:
     judged, unsure = int(known.sum()), int(is_unsure(poses.confidence[known]).sum())
     if not mostly_unsure(unsure, judged):
         return ""
-    return unsure_sentence(unsure, judged, opened.model, searched=opened.crop is not None)
+    sentence = unsure_sentence(unsure, judged, opened.model, searched=opened.crop is not None)
+    return in_window(sentence)

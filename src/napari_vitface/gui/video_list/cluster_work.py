@@ -17,6 +17,7 @@ from napari_vitface.cli.own_process import CommandRun, News
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT
+from napari_vitface.words import in_window
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
@@ -138,6 +139,8 @@ class ClusterWork:
             return
         alive, news = (False, []) if isinstance(found, Exception) else found
         for event in news:
+            if "message" in event:
+                event["message"] = in_window(str(event["message"]))
             self._take(event)
             if event.get("event") in ("Finished", "Cancelled", "Failed"):
                 self._end(event)

@@ -106,7 +106,7 @@ def explain_frames(
             if sum(each.maps.nbytes for each in kept[:1]) * len(kept) > _LARGEST:
                 raise VitFaceError(
                     "The maps of so many frames do not fit into one file; choose fewer frames "
-                    "(every tenth: --frames ::10) or one keypoint."
+                    "(every tenth; --frames ::10) or one keypoint."
                 )
         if not seen:
             raise walk.nothing_seen()

@@ -64,6 +64,7 @@ def test_no_text_counts_by_itself_what_may_be_one() -> None:
         ("Find it (Find face; --crop auto), or not.", "Find it (Find face), or not."),
         ("Choose to overwrite (--overwrite), or go.", "Choose to overwrite, or go."),
         ("Take larger ones (--region, --bin).", "Take larger ones."),
+        ("nwb needs it (give it with --frame-rate).", "nwb needs it."),
         ("eye(back) is (0, 0); a - b (c; d).", "eye(back) is (0, 0); a - b (c; d)."),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 #: What in brackets tells options of the command line, behind what the window calls the same.
-_OPTIONS = re.compile(r"(?: \((?P<window>[^();]+); --[^()]*\)| \(--[^()]*\))")
+_OPTIONS = re.compile(r" \((?:(?P<window>[^();]+); )?(?:[^();]* )?--[a-z][^()]*\)")
 
 
 def in_window(sentence: str) -> str:

@@ -690,6 +690,71 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
     assert names == ["mouse_mine", "mouse_mine", "mouseDLC_resnet50", "mouse_mouse_face"]
 
 
+def test_an_export_that_cannot_be_as_asked_is_told(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = dock.session
+    dock.video_section.open(video_path)
+    poses = PoseTable(KeypointSet(("ear", "paw")), np.full((40, 2, 2), 9.0))
+    session.set_poses(session.current, poses, "mine")
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+
+    def export(name: str, kind: str) -> str:
+        told.clear()
+        monkeypatch.setattr(
+            "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+            lambda *asked: (
+                str(video_path.with_name(name)),
+                next(one for one in asked[3].split(";;") if kind in one),
+            ),
+        )
+        dock.predict_section.export_button.click()
+        qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
+        return told[0]
+
+    # The ending that was typed counts, if it is one.
+    assert export("out.nc", "*.slp").startswith("Written to out.nc. movement cannot hold ")
+    assert read_poses(video_path.with_name("out.nc")).xy[0].tolist() == [[9, 9]] * 2
+    assert export("out.v2", "*.nc").startswith("Written to out.v2.nc.")
+    sentence = f"eks-csv needs the variance of points, which {video_path} does not say."
+    assert export("out.csv", "Kalman") == sentence
+    assert not video_path.with_name("out.csv").exists()
+    # What is corrected is in the project, and no prediction.
+    labelling = session.labelling
+    labelling.documents.create(video_path.with_name("project"), poses.keypoints, "me")
+    qtbot.waitUntil(lambda: labelling.document is not None, timeout=WAIT)
+    assert labelling.move({1: (3, 4)})
+    assert export("out.csv", "tidy").endswith(
+        "Labels of 1 frame are not in it: they are in the project."
+    )
+    assert read_poses(video_path.with_name("out.csv")).xy[0].tolist() == [[9, 9]] * 2
+    monkeypatch.setattr(session.current.video, "frame_rate", 0.0)
+    sentence = f"nwb needs the frame rate, which {video_path} does not say."
+    assert export("out.nwb", "*.nwb") == sentence
+
+
+def test_a_long_name_of_what_is_opened_shows_that_something_is_left_out(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path
+) -> None:
+    section, session = dock.predict_section, dock.session
+    dock.video_section.open(video_path)
+    table = video_path.with_name(f"{'a_long_name_' * 8}filtered.csv")
+    write_poses(PoseTable(KeypointSet(("ear",)), np.full((40, 1, 2), 9.0)), table, scorer="s")
+    session.saved_predictions.open(table)
+    qtbot.waitUntil(lambda: session.current.source == table, timeout=WAIT)
+    assert section.model.currentText() == f"Opened: {table.name}"
+    shown = section.model.shown_text()
+    assert shown.startswith("Opened: a_long")
+    assert "…" in shown
+    assert shown.endswith(".csv")
+    assert section.model.toolTip() == str(table)
+    # As it is drawn, and not only as it would be.
+    before = section.model.grab().toImage()
+    section.model.setItemText(section.model.currentIndex(), shown)
+    assert section.model.grab().toImage() == before
+
+
 def test_predictions_of_another_program_are_opened_in_the_list_of_models(
     dock: ViTFaceDock, qtbot: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_name_that_is_longer_than_a_line_can_end_it() -> None:
     assert "".join(parts) == "a-short_name.csv 5285c561-80da-4563-8694-739da92e5dd0.left.rng=3.csv"
     assert parts[0] == "a-short_name.csv 5285c561-"
     assert max(map(len, parts[1:])) < 20
+    assert max(map(len, unparted("a" * 240).split("\N{ZERO WIDTH SPACE}"))) == 20
 
 
 @pytest.mark.window

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def write_predictions(path: Path, found: Predictions, target: Format) -> list[st
     Returns
     -------
     list of str
-        A sentence for each thing that does not come along.
+        What does not come along, in sentences.
 
     Raises
     ------
@@ -160,20 +160,18 @@ def heading_for(found: Predictions, target: Format) -> Heading:
 def check_needs(found: Predictions, target: Format, source: Path) -> None:
     """Raise `LabelError` if a format cannot be written without what predictions do not say."""
     for part in sorted(target.needs.difference(found.parts())):
-        how = ": give it with --frame-rate" if part == "frame rate" else ""
+        how = " (give it with --frame-rate)" if part == "frame rate" else ""
         raise LabelError(f"{target.name} needs {PARTS[part]}, which {source} does not say{how}.")
 
 
 def lost_predictions(found: Predictions, target: Format) -> Iterator[str]:
-    """A sentence for each thing that does not come along."""
-    for part in found.parts():
-        if part not in target.holds:
-            yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
+    """What does not come along, in sentences."""
+    yield from _not_held((part for part in found.parts() if part not in target.holds), target)
     yield from found.unread()
 
 
 def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:
-    """A sentence for each thing that does not come along to a file."""
+    """What does not come along to a file, in sentences."""
     guessed = labels.occluded & np.isfinite(labels.guesses).all(axis=-1)
     nowhere = int((labels.occluded & ~guessed).sum())
     if nowhere and "hidden places" in target.holds and "occlusion" not in target.holds:
@@ -188,9 +186,8 @@ def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:
         "skeleton": bool(labels.keypoints.skeleton),
         "scorer": bool(labels.scorer),
     }
-    for part, is_there in there.items():
-        if is_there and part not in target.holds:
-            yield f"{target.name} cannot hold {PARTS[part]}, so that is left behind."
+    lost = (part for part, is_there in there.items() if is_there and part not in target.holds)
+    yield from _not_held(lost, target)
     images = target.images_at(path, labels) if target.images_at else labels.images
     missing = [image for image in images if not is_file(image)]
     if missing:
@@ -198,6 +195,14 @@ def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:
             f"{len(missing)} of {len(labels)} labelled images are no files, {missing[0]} the "
             "first: put them there before the labels are opened."
         )
+
+
+def _not_held(parts: Iterable[str], target: Format) -> Iterator[str]:
+    *most, last = ["", *(PARTS[part] for part in parts)]
+    if most[1:]:
+        yield f"{target.name} cannot hold {', '.join(most[1:])} and {last}: these are left behind."
+    elif last:
+        yield f"{target.name} cannot hold {last}, so that is left behind."
 
 
 def from_corners(poses: PoseTable) -> PoseTable:

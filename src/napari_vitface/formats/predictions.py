@@ -124,18 +124,18 @@ class Predictions:
 
 
 def confidence_of(
-    values: NDArray[np.floating[Any]], xy: NDArray[np.floating[Any]]
+    values: NDArray[np.floating[Any]], xy: NDArray[np.floating[Any]] | None = None
 ) -> tuple[NDArray[np.floating[Any]], tuple[str, ...]]:
     """Confidence as it counts here, and a sentence if that is not what stands in the file.
 
     Parameters
     ----------
     values : (T, K) array
-        As in the file; NaN, or no point, counts as 0.
-    xy : (T, K, 2) array
-        The points; NaN where there is none.
+        As in the file; NaN counts as 0.
+    xy : (T, K, 2) array, optional
+        The points: where one is NaN, its confidence counts as 0, too.
     """
-    present = np.isfinite(xy).all(axis=-1)
+    present = ~np.isnan(values) if xy is None else np.isfinite(xy).all(axis=-1)
     values = np.where(present, np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), 0.0)
     outside = (values > 1 + _ROUNDING) | (values < -_ROUNDING)
     if not outside.any():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Colour = tuple[int, int, int]
 
 #: What is longer than a line in the dock, and where it can end within it.
-_LONG_NAME, _JOINT = re.compile(r"\S{25,}"), re.compile(r"[-_/\\.=]+")
+_LONG_NAME, _JOINT = re.compile(r"\S{25,}"), re.compile(r"[-_/\\.=]+|[^-_/\\.=]{20}")
 #: A number, or a product of numbers, and the unit that is not to stand on the next line.
 _QUANTITY = re.compile(
     r"(?<=\d) (?=(?:[sh%]|min|ms|px|fps|bit|Hz|[KMG]i?B)(?!\w)|× \d)|(?<=×) (?=\d)"

@@ -9,7 +9,6 @@ from psygnal import Signal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QPushButton,
@@ -21,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import escaped, one_line
 from napari_vitface.gui import file_drop as dropping
+from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import OpenVideo, on_video
@@ -42,9 +42,8 @@ class VideoSection(Section):
         super().__init__(1, "Video")
         self._session = session
         self.name = WrappedLabel("", "strong")
-        self.others = QComboBox()
+        self.others = ElidingComboBox()
         self.others.setToolTip("The videos that are open; the one chosen is on screen")
-        self.others.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.others.activated.connect(self._on_chosen)
         self.facts = WrappedLabel("", "value")
         self.frame = WrappedLabel("", "hint")

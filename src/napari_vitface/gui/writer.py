@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.notifications import notify
-from napari_vitface.gui.predict.shown_points import shown_points
+from napari_vitface.gui.predict.shown_points import labels_left_out, shown_points
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,7 +39,7 @@ def write_keypoints(path: Path, data: Any, viewer: ViewerModel | None) -> list[s
     Returns
     -------
     list of str
-        A sentence for each thing that does not come along.
+        What does not come along, in sentences.
 
     Raises
     ------
@@ -63,4 +63,4 @@ def write_keypoints(path: Path, data: Any, viewer: ViewerModel | None) -> list[s
     if not formats:
         raise LabelError(f"No keypoints are written to files that end as {path.name} does.")
     check_needs(found, formats[0], opened.path)
-    return write_predictions(path, found, formats[0])
+    return [*write_predictions(path, found, formats[0]), *labels_left_out(opened)]

@@ -8,7 +8,6 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QMenu,
@@ -24,6 +23,7 @@ from napari_vitface.errors import one_line
 from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
+from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
@@ -58,9 +58,8 @@ class ProjectBar(QWidget):
         menu.addAction("Show the folder", self._show_folder)
         self.menu_button.setMenu(menu)
         self.menu_button.setMinimumWidth(84)
-        self.videos = QComboBox()
+        self.videos = ElidingComboBox()
         self.videos.setToolTip("The project's videos")
-        self.videos.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.videos.activated.connect(self._on_video_chosen)
         self.outside = WrappedLabel("", "value")
         self.add_button = QPushButton("Add this video to the project")

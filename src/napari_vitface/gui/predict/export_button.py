@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
-from napari_vitface.formats.conversion import write_predictions
+from napari_vitface.formats.conversion import check_needs, write_predictions
 from napari_vitface.formats.format import Format, writers
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.open_video import OpenVideo, on_video
-from napari_vitface.gui.predict.shown_points import shown_points
+from napari_vitface.gui.predict.shown_points import labels_left_out, shown_points
 
 if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
@@ -23,7 +24,7 @@ class ExportButton(QPushButton):
     def __init__(self, session: Workbench) -> None:
         super().__init__("Export…")
         self._session = session
-        self.setToolTip("Write the points shown in another program's format")
+        self.setToolTip("Write the predictions in another program's format")
         self.clicked.connect(lambda: self.ask())
 
     @on_video
@@ -41,17 +42,15 @@ class ExportButton(QPushButton):
             self, "Export predictions", str(start), ";;".join(kinds)
         )
         if path:
-            # Some systems' own dialogs do not tell which kind was chosen.
-            every = list(kinds.values())
-            ending = (one for one in every if path.lower().endswith(one.endings))
-            self.export(Path(path), kinds.get(kind) or next(ending, every[0]))
+            self.export(Path(path), _meant(path, kinds.get(kind), list(kinds.values())))
 
     def export(self, path: Path, to: Format) -> None:
-        """Write the points that are shown, without those of labels."""
+        """Write the points that are shown, without those of labels, which is told."""
         session, opened = self._session, self._session.current
         found = None if opened is None else shown_points(opened)
-        if found is None:
+        if opened is None or found is None:
             return
+        labels = labels_left_out(opened)
         if not path.name.lower().endswith(to.endings):
             path = path.with_name(path.name + to.endings[0])
             if path.exists():
@@ -59,13 +58,28 @@ class ExportButton(QPushButton):
                 session.tell(f"{path.name} exists: choose it by its whole name to replace it.")
                 return
 
+        def write() -> list[str]:
+            check_needs(found, to, opened.path)
+            return write_predictions(path, found, to)
+
         def tell(lost: list[str] | Exception) -> None:
             if isinstance(lost, Exception):
                 session.tell(sentence_of(f"writing {path.name}", lost), "warning")
             else:
-                session.tell(" ".join([f"Written to {path.name}.", *lost]))
+                session.tell(" ".join([f"Written to {path.name}.", *lost, *labels]))
 
-        session.in_background(lambda: write_predictions(path, found, to), tell)
+        session.in_background(write, tell)
+
+
+def _meant(path: str, chosen: Format | None, every: Sequence[Format]) -> Format:
+    """The format that was chosen, unless the name ends as files of other formats alone do.
+
+    Some systems' own dialogs do not tell which one was chosen.
+    """
+    of_name = [one for one in every if path.lower().endswith(one.endings)]
+    if chosen is not None and (chosen in of_name or not of_name):
+        return chosen
+    return of_name[0] if of_name else every[0]
 
 
 def _kind(one: Format) -> str:

@@ -9,15 +9,14 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
 )
 from superqt import QFlowLayout
 
+from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import OpenVideo
@@ -37,6 +36,7 @@ from napari_vitface.pose.table import PointState
 
 _ANOTHER_FILE = "Model file…"
 _PREDICTIONS = "Open predictions…"
+_MODEL_TIP = "The model that looks for the keypoints"
 
 
 class PredictSection(Section):
@@ -47,9 +47,8 @@ class PredictSection(Section):
         self._session = session
         self._models: dict[str, ModelInfo] = {}
 
-        self.model = QComboBox()
-        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.model.setToolTip("The model that looks for the keypoints")
+        self.model = ElidingComboBox()
+        self.model.setToolTip(_MODEL_TIP)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(QLabel("Model"))
@@ -173,8 +172,8 @@ class PredictSection(Section):
         opened = self._session.current
         source = opened.source if opened is not None else None
         last = self.model.count() - 1
-        # That it is opened comes first: the end of a long name is cut off.
         self.model.setItemText(last, f"Opened: {source.name}" if source else _PREDICTIONS)
+        self.model.setToolTip(str(source) if source else _MODEL_TIP)
         self.model.setCurrentIndex(last if source else self.model.findData(self._session.model))
 
     def open_predictions(self) -> None:

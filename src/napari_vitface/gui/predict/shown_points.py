@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vitface.formats.predictions import Predictions
+from napari_vitface.gui.numbers import counted
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
@@ -29,3 +30,11 @@ def shown_points(opened: OpenVideo) -> Predictions | None:
     rate = opened.video.frame_rate or None
     spread = None if variance is None else variance[rows]
     return Predictions(table, opened.model, str(opened.path), rate, spread)
+
+
+def labels_left_out(opened: OpenVideo) -> list[str]:
+    """A sentence about labels, if there are any: they are kept in a project."""
+    count = 0 if opened.labels is None else len(opened.labels)
+    if not count:
+        return []
+    return [f"Labels of {counted(count, 'frame')} are not in it: they are in the project."]

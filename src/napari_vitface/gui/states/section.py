@@ -9,13 +9,12 @@ from typing import TypeVar
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QPushButton,
-    QSizePolicy,
 )
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
@@ -64,9 +63,8 @@ class StatesSection(Section):
         self.timeline_button = tipped_button("Timeline of events", "Open it below the canvas")
         self.timeline_button.clicked.connect(lambda: self._open_dock(EVENTS))
         self.about = WrappedLabel("", "value")
-        self.videos = QComboBox()
+        self.videos = ElidingComboBox()
         self.videos.setToolTip("Show a video of the table")
-        self.videos.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.videos.activated.connect(lambda place: self._show_trial(place))
         self.form = StatesForm()
         self.picture = WrappedLabel("", "hint")

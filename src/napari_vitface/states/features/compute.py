@@ -213,8 +213,13 @@ def _batch(
     whole = [pair for pair in pairs if pair is not None]
     if not whole:
         return _Batch(None, there)
-    images = np.stack([now[picture] for now, _ in whole if now is not None])
-    earlier = images[:0]
-    if before:
-        earlier = np.stack([other[picture] for _, other in whole if other is not None])
-    return _Batch(Pictures(numbers[there], images, earlier), there)
+    now = [seen[picture] for seen, _ in whole if seen is not None]
+    if not before:
+        images = np.stack(now)
+        return _Batch(Pictures(numbers[there], images, images[:0]), there)
+    earlier = [seen[picture] for _, seen in whole if seen is not None]
+    if all(one is other for one, other in zip(now, earlier[1:], strict=False)):
+        # Frames in a row: the same pictures, one on.
+        run = np.stack([earlier[0], *now])
+        return _Batch(Pictures(numbers[there], run[1:], run[:-1]), there)
+    return _Batch(Pictures(numbers[there], np.stack(now), np.stack(earlier)), there)

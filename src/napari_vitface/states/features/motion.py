@@ -44,7 +44,13 @@ class MotionExtractor:
 
 def mean_change(now: NDArray[Any], before: NDArray[Any]) -> NDArray[np.float32]:
     """(B,) mean absolute difference of (B, h, w) images of whole numbers without sign."""
-    # The larger less the smaller stays within the bits that there are.
-    change = np.maximum(now, before) - np.minimum(now, before)
-    found: NDArray[np.float32] = change.mean(axis=(1, 2), dtype=np.float32)
+    found = np.empty(len(now), np.float32)
+    larger, smaller = np.empty((2, *now.shape[1:]), now.dtype)
+    # One at a time, in the same arrays, which stay in the processor's cache.
+    for number, (one, other) in enumerate(zip(now, before, strict=True)):
+        # The larger less the smaller stays within the bits that there are.
+        np.maximum(one, other, out=larger)
+        np.minimum(one, other, out=smaller)
+        np.subtract(larger, smaller, out=larger)
+        found[number] = larger.sum(axis=0, dtype=np.uint32).sum() / larger.size
     return found

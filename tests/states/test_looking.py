@@ -188,6 +188,27 @@ def test_a_prototype_is_the_mean_of_the_most_typical_frames() -> None:
     assert np.corrcoef(like, strength)[0, 1] > 0.95
 
 
+def test_a_prototype_of_the_frames_that_are_least_neutral() -> None:
+    rng = np.random.default_rng(2)
+    neutral, squint, other = rng.normal(size=(3, 30))
+    # Of two animals: it comes on slowly, and one frame is like the mean of the others no more.
+    strength = np.tile(np.concatenate([np.zeros(20), np.linspace(0, 1, 30)]), 2)
+    values = neutral + strength[:, None] * (squint - neutral) + 0.01 * rng.normal(size=(100, 30))
+    values[25] = other - neutral
+    labels = np.tile(np.array([""] * 20 + ["squint"] * 30), 2)
+    groups = np.repeat(["a", "b"], 50)
+    values = values.astype(np.float32)
+    found = prototypes(values, labels, groups=groups, rule="least-neutral")
+    # Ten of each, by their correlation with the mean of the animal's frames without a label alone.
+    assert found.rows[0].tolist() == [25, *range(41, 50), *range(90, 100)]
+    means = [values[found.rows[0][part]].mean(axis=0) for part in (slice(10), slice(10, None))]
+    np.testing.assert_allclose(found.values[0], np.mean(means, axis=0), rtol=1e-5)
+    typical = prototypes(values, labels, groups=groups, share=1 / 3)
+    assert 25 not in typical.rows[0]
+    with pytest.raises(VitFaceError, match="frames without a label, and there are none"):
+        prototypes(values[20:50], labels[20:50], rule="least-neutral")
+
+
 def test_animals_that_are_held_out_do_not_change_a_prototype() -> None:
     rng = np.random.default_rng(4)
     values = rng.normal(size=(40, 12)).astype(np.float32)

@@ -14,6 +14,8 @@ from napari_vitface.settings.option import Option, Value, declared
 
 #: What may be kept together in a split: no frames of one are on both sides.
 Unit = Literal["animal", "session", "trial"]
+#: Which frames a prototype is made of.
+PrototypeRule = Literal["typical", "least-neutral"]
 UNITS: tuple[Unit, ...] = ("animal", "session", "trial")
 
 

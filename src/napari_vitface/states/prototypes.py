@@ -2,8 +2,11 @@
 
 As in Dolensek et al. (2020, doi:10.1126/science.aaz9468) a prototype is the mean of the features of
 few frames in which an expression is plainest, made of the training animals' trials alone, and a
-frame is judged by its correlation with it. Which frames these are is said here in numbers: those
-that are most like the mean of their label and least like that of the frames without any.
+frame is judged by its correlation with it. A rule says which frames these are: "typical" takes
+those that are most like the mean of their label and least like that of the frames without any,
+"least-neutral" the ten that correlate least with the mean of the frames without any. The second is
+what two public programs do that came of the paper's code (doi:10.5281/zenodo.3618395), which itself
+was not read.
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.settings.states import PrototypeRule
 from napari_vitface.states.similarity import similarity
 
-#: Share of a label's frames that its prototype is the mean of.
+#: Share of a label's frames that its prototype is the mean of, by the rule "typical".
 SHARE = 0.1
+#: Frames of each animal that it is the mean of, by the rule "least-neutral".
+_LEAST_NEUTRAL = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def prototypes(
     groups: ArrayLike | None = None,
     none: str = "",
     share: float = SHARE,
+    rule: PrototypeRule = "typical",
 ) -> Prototypes:
     """The prototype of each label.
 
@@ -67,11 +74,14 @@ def prototypes(
         The label of frames that have none.
     share : float
         Of a label's frames, the most typical ones, in (0, 1]; at least one.
+    rule : "typical" or "least-neutral"
+        Which frames it is made of; see the module.
 
     Raises
     ------
     VitFaceError
-        No training frame has a label.
+        No training frame has a label; or, by the rule "least-neutral", some animal has no frame
+        without one.
     """
     if not 0 < share <= 1:
         raise VitFaceError(f"The share of typical frames is above 0 and up to 1, not {share}.")
@@ -89,6 +99,8 @@ def prototypes(
     for name in names:
         found = [
             _typical(values, usable & (of == group), told, name, none, share)
+            if rule == "typical"
+            else _least_neutral(values, usable & (of == group), told, name, none)
             for group in np.unique(of[usable & (told == name)])
         ]
         rows.append(np.sort(np.concatenate(found)))
@@ -114,3 +126,22 @@ def _typical(
     # Stable, so that equal ones are taken as they come.
     best = np.argsort(-np.nan_to_num(typical, nan=-np.inf), kind="stable")[:count]
     return np.sort(mine[best])
+
+
+def _least_neutral(
+    values: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    told: NDArray[np.str_],
+    name: str,
+    none: str,
+) -> NDArray[np.int64]:
+    """Rows of a label that are least like the mean of the frames without one."""
+    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == none)
+    if not neutral.any():
+        raise VitFaceError(
+            f"Frames of {name} that are least neutral are told by frames without a label, and "
+            "there are none."
+        )
+    like = similarity(values[mine], values[neutral].mean(axis=0, keepdims=True))[:, 0]
+    least = np.argsort(np.nan_to_num(like, nan=np.inf), kind="stable")[:_LEAST_NEUTRAL]
+    return np.sort(mine[least])

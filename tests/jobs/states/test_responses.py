@@ -13,6 +13,11 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
 from napari_vitface.jobs.states.responses import responses
+from napari_vitface.settings.features import choose
+from napari_vitface.states.features.compute import features_of
+from napari_vitface.states.features.crop import FixedCrop
+from napari_vitface.states.features.extractor import Material
+from napari_vitface.video import open_video
 
 
 def result_of(*arguments: object, **options: object) -> ResponsesResult:
@@ -64,6 +69,27 @@ def test_trials_become_like_the_prototype_of_their_state_in_another_animal(table
         # The bars come two frames after the window begins; images have no times.
         assert own.latency == 2
         assert own.responding == 1
+
+
+def test_prototypes_of_what_is_least_neutral_are_of_features_as_they_are(table: Path) -> None:
+    result = result_of(table, "state", window=(12, 24), rule="least-neutral")
+    for state in ("left", "down"):
+        assert summary(result, state, state).responding == 1
+    hog = {}
+    for folder in table.parent.glob("[AB]_*"):
+        with open_video(folder) as video:
+            _, hog[folder.name], _ = features_of(
+                choose("hog", {}), Material(video, FixedCrop.of(video))
+            )
+    of_b = [values for name, values in hog.items() if name.startswith("B")]
+    neutral = np.concatenate([values[:12] for values in of_b]).mean(axis=0)
+    left = np.concatenate([hog[f"B_left_{trial}"][12:] for trial in range(3)])
+    like = np.array([np.corrcoef(values, neutral)[0, 1] for values in left])
+    prototype = left[np.argsort(like)[:10]].mean(axis=0)
+    with Path(result.similarity).open() as file:
+        found = [row["left"] for row in csv.DictReader(file) if row["video"] == "A_left_0"]
+    expected = [np.corrcoef(values, prototype)[0, 1] for values in hog["A_left_0"]]
+    np.testing.assert_allclose(np.array(found, float), expected, atol=1e-4)
 
 
 def test_the_files_hold_every_trial_and_the_mean_curves(table: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from napari_vitface.cli.arguments import (
     Command,
@@ -21,7 +21,7 @@ from napari_vitface.cli.states.features import add_features, add_part, chosen_se
 from napari_vitface.cli.tables import aligned
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
-from napari_vitface.settings.states import StatesSettings
+from napari_vitface.settings.states import PrototypeRule, StatesSettings
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -48,6 +48,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a state's frames, the most typical ones, that its prototype is the mean of "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--rule",
+        choices=get_args(PrototypeRule),
+        default="typical",
+        help="which frames prototypes are made of: the most typical ones of the change since "
+        "before the window, or, as code that came of Dolensek et al. 2020 does, the ten of each "
+        "animal that are least like its mean face before the window, of features as they are "
+        "(default: %(default)s)",
+    )
     add_model(parser)
     add_computing(parser)
     add_batch_size(parser)
@@ -68,6 +77,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
         features=arguments.features,
         settings=chosen_settings(arguments),
         share=arguments.share,
+        rule=arguments.rule,
         crop=arguments.crop,
         follow=arguments.follow,
         model=arguments.model,

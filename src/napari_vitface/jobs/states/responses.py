@@ -28,7 +28,7 @@ from napari_vitface.jobs.states.material import Follow
 from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import DEFAULT, choose
 from napari_vitface.settings.option import takes
-from napari_vitface.settings.states import UNITS, Unit
+from napari_vitface.settings.states import UNITS, PrototypeRule, Unit
 
 if TYPE_CHECKING:
     from napari_vitface.states.aligned import Aligned
@@ -47,6 +47,7 @@ def responses(
     features: str | Sequence[str] = DEFAULT,
     settings: Mapping[str, Any] | None = None,
     share: float = 0.1,
+    rule: PrototypeRule = "typical",
     crop: tuple[int, int, int, int] | None = None,
     follow: Follow | None = None,
     model: str | os.PathLike[str] = "mouse-face",
@@ -58,8 +59,9 @@ def responses(
     """Compare the frames of each trial with prototypes, aligned to the onset.
 
     What is compared is how the face has changed since before the window: features less their median
-    there, in units of their standard deviation there. A prototype of each state is made of the
-    trials of the other animals (else sessions, else trials), which weigh the same in it.
+    there, in units of their standard deviation there; by the rule "least-neutral", as the paper
+    does, features as they are. A prototype of each state is made of the trials of the other animals
+    (else sessions, else trials), which weigh the same in it.
 
     Parameters
     ----------
@@ -73,7 +75,10 @@ def responses(
     features, settings, crop, follow, model, resources
         As in `napari_vitface.jobs.states.features.features`.
     share : float
-        Of a state's frames, those that its prototype is the mean of.
+        Of a state's frames, those that its prototype is the mean of, by the rule "typical".
+    rule : "typical" or "least-neutral"
+        Which frames prototypes are made of; see `napari_vitface.states.prototypes`. Frames before
+        the window are neutral.
     output_dir : path, optional
         Where ``<table>_<label>_responses.csv``, ``.png``, ``<table>_<label>_curves.csv`` and
         ``<table>_<label>_similarity.csv`` go; default beside the table.
@@ -114,7 +119,7 @@ def responses(
         shared = stack.enter_context(shared_or_own(resources))
         yield Started("responses", len(labelled.trials))
         seen, onsets, rate = yield from _features(labelled, look, window, shared)
-    likeness = _likeness(seen, labelled, groups, share, mixed=any(k.mixed for k in kinds))
+    likeness = _likeness(seen, labelled, groups, share, rule, mixed=any(k.mixed for k in kinds))
     curves = _aligned(likeness, labelled, groups, rate)
     made_folder(folder)
     _write_table(files[0], labelled, groups, unit, onsets, curves)
@@ -197,6 +202,7 @@ def _likeness(
     labelled: Labelled,
     groups: NDArray[np.str_],
     share: float,
+    rule: PrototypeRule,
     *,
     mixed: bool,
 ) -> NDArray[np.float32]:
@@ -207,23 +213,28 @@ def _likeness(
     length = len(seen[0]) // 2
     states = labelled.states
     values = comparable(np.concatenate(list(seen)), mixed=mixed)
-    # How the face has changed: how it is tells animals apart far more than states.
-    for of_trial in np.split(values, len(seen)):
-        of_trial -= np.nanmedian(of_trial[:length], axis=0)
+    typical = rule == "typical"
+    if typical:
+        # How the face has changed: how it is tells animals apart far more than states.
+        for of_trial in np.split(values, len(seen)):
+            of_trial -= np.nanmedian(of_trial[:length], axis=0)
     trial = np.repeat(np.arange(len(seen)), 2 * length)
     inside = np.tile(np.arange(2 * length) >= length, len(seen))
-    named = np.array(states)[labelled.labels[trial]]
+    named = np.where(inside, np.array(states)[labelled.labels[trial]], "")
     likeness = np.full((len(values), len(states)), np.nan, np.float32)
     for group in sorted(set(groups.tolist())):
         mine = (groups == group)[trial]
-        # In units of what each number does of itself: noise in the background is no expression.
-        spread = np.nanstd(values[~mine & ~inside], axis=0)
-        changes = values / np.maximum(spread + np.median(spread) / 2, 1e-6)
+        compared, training = values, ~mine
+        if typical:
+            # In units of what each number does of itself: noise in the background is no expression.
+            spread = np.nanstd(values[~mine & ~inside], axis=0)
+            compared = values / np.maximum(spread + np.median(spread) / 2, 1e-6)
+            training = ~mine & inside
         made = prototypes(
-            changes, named, training=~mine & inside, groups=groups[trial], share=share
+            compared, named, training=training, groups=groups[trial], share=share, rule=rule
         )
         for column, name in enumerate(made.labels):
-            likeness[mine, states.index(name)] = made.similarity(changes[mine])[:, column]
+            likeness[mine, states.index(name)] = made.similarity(compared[mine])[:, column]
     return likeness.reshape(len(seen), 2 * length, len(states))
 
 

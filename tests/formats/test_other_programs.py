@@ -253,12 +253,15 @@ def test_facemap_s_pupils_are_read_without_running_its_pickle(tmp_path: Path) ->
 def test_every_pickle_of_numpy_is_read(tmp_path: Path, protocol: int) -> None:
     saved = np.load(saved_by_facemap(tmp_path / "a_proc.npy"), allow_pickle=True)
     path = tmp_path / "b_proc.npy"
+    mark = tmp_path / "mark"
+    saved.item()["extra"] = [_Runs(mark)]
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "|O", "fortran_order": False, "shape": ()}
         )
         pickle.dump(saved, file, protocol=protocol)
     assert read("facemap-proc", path).poses.xy[1].tolist() == [[106, 13], [13, 33]]
+    assert not mark.exists()
 
 
 class _Runs:

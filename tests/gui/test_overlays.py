@@ -218,7 +218,8 @@ def test_rows_that_were_added_or_removed_are_made_good(
     layer.add([1, 1])
     draw(overlays, table, 0, video)
     np.testing.assert_array_equal(layer.data, table.xy[0, :, ::-1])
-    layer.remove([0, 3])
+    layer.selected_data = {0, 3}
+    layer.remove_selected()
     draw(overlays, table, 1, video)
     np.testing.assert_array_equal(layer.data, table.xy[1, :, ::-1])
     assert list(layer.features["name"]) == list(MOUSE_FACE.names)

@@ -24,6 +24,10 @@ class Unread:
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
+    def __call__(self, *_: Any, **__: Any) -> Unread:
+        # As what `getattr` of something would give.
+        return Unread()
+
     def __setstate__(self, state: Any) -> None:
         pass
 

@@ -46,7 +46,9 @@ def update_points(
         if len(layer.data) != len(keypoints) or layer.metadata.get(_KNOWN) != known:
             # Other keypoints, or rows were added, removed or pasted: rows are keypoints.
             layer.metadata[_KNOWN] = known
-            layer.selected_data = {k for k in layer.selected_data if k < len(keypoints)}
+            # In older versions of napari rows that were just removed are still selected.
+            there = min(len(keypoints), len(layer.data))
+            layer.selected_data = {k for k in layer.selected_data if k < there}
             layer.data = rows.positions
             layer.features = _features(keypoints, rows)
             layer.text = _text(keypoints, size, names_visible)

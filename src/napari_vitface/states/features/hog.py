@@ -120,11 +120,12 @@ class HogExtractor:
         found = np.empty((len(images), rows * columns * bins), np.float32)
         # One picture at a time, in the same arrays, which stay in the processor's cache. Whole
         # numbers of this size are exact in float32, of which it does most at once.
-        wide = np.empty(images.shape[1:], np.float32)
+        _, tall, broad = images.shape
+        wide = np.empty((tall, broad), np.float32)
         # Only a full picture has an edge, where skimage takes the gradient to be 0.
         dy, dx, size, other = (np.zeros((height, width), np.float32) for _ in range(4))
-        index, where = np.empty((2, height, width), np.intp)
-        lower, right = min(height, len(wide) - 1), min(width, wide.shape[1] - 1)
+        index, where = (np.empty((height, width), np.intp) for _ in range(2))
+        lower, right = min(height, tall - 1), min(width, broad - 1)
         for image, total in zip(images, found, strict=True):
             np.copyto(wide, image)
             np.subtract(wide[2 : lower + 1, :width], wide[: lower - 1, :width], out=dy[1:lower])

@@ -11,7 +11,7 @@ from napari_vitface.cli.attention import data_table
 from napari_vitface.cli.predict import handle as predict
 from napari_vitface.cli.report import Reporter
 from napari_vitface.errors import VideoError
-from napari_vitface.jobs.events import Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.events import Finished, Notice, Preparing, Progress, Settings, Started
 from napari_vitface.jobs.results.attention import KeypointAttention
 from napari_vitface.jobs.results.prediction import PredictResult
 
@@ -45,6 +45,23 @@ def test_a_keypoint_with_control_characters_keeps_the_columns(capsys):
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(SHOWN + "  ")
     assert len(first) == len(second)
+
+
+def test_a_stage_that_counts_something_else_has_another_unit_and_a_phrase_is_said_once(capsys):
+    judging = [Progress(done, 465, message="Judging") for done in (0, 464, 465)]
+    told = [Preparing(f"Told by, {k} of 2") for k in (1, 1, 1, 2, 2)]
+    events = [
+        Started("train_states", 200, settings=Settings(unit="trials")),
+        *(Progress(done, 200, message="Computing") for done in (0, 200)),
+        *judging, *told, Finished("train_states"),
+    ]  # fmt: skip
+    Reporter().run((event for event in events), title="trials.csv")
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert any(line.startswith("Computing") and "trials/s" in line for line in lines)
+    judged = [line for line in lines if line.startswith("Judging")]
+    assert "465/465" in judged[-1]
+    assert not any("trials" in line for line in judged)
+    assert [line for line in lines if "Told" in line] == ["Told by, 1 of 2 …", "Told by, 2 of 2 …"]
 
 
 @pytest.mark.parametrize("debug", [False, True])

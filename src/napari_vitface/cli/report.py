@@ -54,6 +54,7 @@ class Reporter:
         self._bar: Any = None
         self._preparing: Any = None
         self._stage = ""
+        self._prepared = ""
         self._interrupted = False
         self._kept_in = ""
 
@@ -182,7 +183,10 @@ class Reporter:
         """A line with the time since it began: on a terminal in one place, in a log file each."""
         message = one_line(message)
         if not sys.stderr.isatty() or self._bar is not None:
-            self.say(f"{message} …")
+            # A phrase that many steps have is said once.
+            if message != self._prepared:
+                self.say(f"{message} …")
+            self._prepared = message
             return
         from tqdm import tqdm
 
@@ -199,6 +203,7 @@ class Reporter:
     def _start(self, event: Started, title: str) -> None:
         # There may be one of what came before.
         self._close_bar()
+        self._prepared = ""
         settings = event.settings
         if settings.why is not None:
             self.say(f"{settings.model}: {settings.why}")
@@ -238,6 +243,9 @@ class Reporter:
             # A new stage (the labelled video) counts from the start again.
             self._stage = event.message
             self._bar.set_description(one_line(event.message), refresh=False)
+            if event.total != self._bar.total:
+                # It counts something else.
+                self._bar.unit = ""
             self._bar.reset(event.total)
         # There may turn out to be less to do.
         self._bar.total = event.total

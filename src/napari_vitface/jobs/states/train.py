@@ -31,7 +31,7 @@ from napari_vitface.jobs.states.collecting import Collected, collect
 from napari_vitface.jobs.states.frame_features import Look
 from napari_vitface.jobs.states.labelled_trials import Labelled
 from napari_vitface.settings.computing import Computing
-from napari_vitface.settings.features import FeatureKind, choose
+from napari_vitface.settings.features import FeatureKind, Position, choose
 from napari_vitface.settings.option import parted, takes
 from napari_vitface.settings.states import StatesSettings, find_classifier
 from napari_vitface.steps import Steps, told_as
@@ -142,10 +142,13 @@ def train_states(
             start = yield from on_class_token.start_of(look, chosen.blocks, shared)
             start.check(samples.values[:2])
         beside = {name: each for name, each in collected.beside.items() if _varies(each)}
-        if constant := collected.beside.keys() - beside.keys():
-            yield Notice(
-                f"{', '.join(sorted(constant))}: the same in all frames, which tells nothing."
-            )
+        constant = collected.beside.keys() - beside.keys()
+        if chosen.follow is None:
+            # A crop that stays where it is, is meant to.
+            constant -= {Position.title.lower()}
+        if constant:
+            names = ", ".join(sorted(constant)).capitalize()
+            yield Notice(f"{names}: the same in all frames, so not judged beside the classifier.")
         learner = Learner(
             classifier,
             samples.baselines(chosen.baseline),
@@ -229,6 +232,7 @@ def _counted(steps: Steps[T], total: int) -> Generator[Event, None, T]:
         try:
             next(steps)
         except StopIteration as end:
+            yield Progress(total, total, None, "Leaving out and judging")
             return end.value
         left = pace.seconds_left(max(0, total - done))
         yield Progress(min(done, total), total, left, "Leaving out and judging")

@@ -175,3 +175,25 @@ def test_a_file_that_was_made_otherwise_is_computed_again_on_a_press(
     qtbot.mouseClick(frames.again_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: session.frame_comparison.result is not before)
     assert not frames.again_button.isVisible()
+
+
+def test_what_was_chosen_is_kept_until_the_dock_is_opened_again(dock: ViTFaceDock) -> None:
+    from napari_vitface.gui.actions import open_dock, open_frames
+
+    viewer = dock.session.viewer
+    made = open_frames(viewer)
+    for box, data in ((made.panel.embedding, "umap"), (made.panel.order, "label")):
+        box.setCurrentIndex(box.findData(data))
+    made.panel.hog.setChecked(True)
+    dock.session.attention.configure(target="nose tip", layers=(0, 2))
+    viewer.window.remove_dock_widget(dock)
+    again = open_dock(viewer).session
+    after = open_frames(viewer).panel
+    assert after.session is again
+    assert after.embedding.currentData() == "umap"
+    assert after.order.currentData() == "label"
+    assert again.face_layers.hog
+    assert again.attention.settings.target == "nose tip"
+    assert again.attention.settings.layers == (0, 2)
+    again.close()
+    made.close_links()

@@ -326,6 +326,46 @@ def test_a_dock_that_was_left_open_follows_the_dock_that_is_opened_again(dock: V
     made.close_links()
 
 
+def test_what_was_chosen_is_kept_until_the_dock_is_opened_again(
+    dock: ViTFaceDock, long_video: Path
+) -> None:
+    from napari_vitface.gui.actions import open_dock, open_trajectories
+
+    viewer, session = dock.session.viewer, dock.session
+    made = open_trajectories(viewer)
+    opened = session.add_video(open_video(long_video))
+    session.set_poses(opened, table(), "test")
+    before = made.panel
+    distance = Trace("distance", ("eye top", "nose tip"))
+    before.list.add(distance)
+    before.list.show_only(["nose tip"])
+    before.toolbar.panel_button("y").setChecked(False)
+    before.toolbar.panel_button("distance").setChecked(False)
+    before.toolbar.centred.setChecked(False)
+    before.toolbar.filter_button.setChecked(True)
+    before.form.method.setCurrentIndex(before.form.method.findData("savgol"))
+    before.form.window_size.setValue(11)
+    before.form.confidence.setValue(0.25)
+    session.marks.threshold = 0.3
+    wanted = before.form.operation()
+
+    viewer.window.remove_dock_widget(dock)
+    again = open_dock(viewer).session
+    again.set_poses(again.current, table(), "test")
+    after = open_trajectories(viewer).panel
+    assert after.session is again
+    assert after.list.keypoints == ["nose tip"]
+    assert after.list.derived == [distance]
+    assert after.toolbar.panels == ["x", "confidence"]
+    assert not after.toolbar.panel_button("distance").isHidden()
+    assert not after.toolbar.centred.isChecked()
+    assert not after.form.isHidden()
+    assert after.form.operation() == wanted
+    assert after.plot.threshold.value() == 0.3
+    again.close()
+    made.close_links()
+
+
 def _slots(signal: Any) -> list[Any]:
     # psygnal keeps wrappers, napari's emitters (reference, name) pairs; both name the owner.
     if hasattr(signal, "_slots"):

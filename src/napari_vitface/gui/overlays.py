@@ -20,6 +20,7 @@ from psygnal import Signal
 
 from napari_vitface.gui.attention.colours import ATTENTION_COLOURS, attention_colormap
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.kept_choices import choices_of
 from napari_vitface.gui.layers import (
     AttentionPicture,
     PointRows,
@@ -70,8 +71,7 @@ class Overlays:
         self._layers: dict[str, Layer] = {}
         self._wanted = {KEYPOINTS: True, SKELETON: True, ATTENTION: True}
         self._names_visible = True
-        self._colours = ATTENTION_COLOURS[0]
-        self._opacity = 0.7
+        self._kept = choices_of(viewer)
         self._last_pose: tuple[ShownPose | None, Image | None] = (None, None)
         #: Whether what happens to the Points layer is our doing and not the user's.
         self.drawing = False
@@ -111,11 +111,11 @@ class Overlays:
     @property
     def attention_colours(self) -> str:
         """Name of the attention colour map, one of `ATTENTION_COLOURS`."""
-        return self._colours
+        return self._kept.of("attention.colours", ATTENTION_COLOURS[0])
 
     @attention_colours.setter
     def attention_colours(self, name: str) -> None:
-        self._colours = name
+        self._kept.note("attention.colours", name)
         layer = self.layer(ATTENTION)
         if isinstance(layer, Image):
             layer.colormap = attention_colormap(name)
@@ -123,11 +123,11 @@ class Overlays:
     @property
     def attention_opacity(self) -> float:
         """Opacity of the attention layer, 0 to 1."""
-        return self._opacity
+        return self._kept.of("attention.opacity", 0.7)
 
     @attention_opacity.setter
     def attention_opacity(self, opacity: float) -> None:
-        self._opacity = opacity
+        self._kept.note("attention.opacity", opacity)
         layer = self.layer(ATTENTION)
         if layer is not None:
             layer.opacity = opacity
@@ -183,9 +183,9 @@ class Overlays:
         layer = Image(
             picture.data,
             name=ATTENTION,
-            colormap=attention_colormap(self._colours),
+            colormap=attention_colormap(self.attention_colours),
             contrast_limits=(0.0, limit),
-            opacity=self._opacity,
+            opacity=self.attention_opacity,
             blending="translucent_no_depth",
             interpolation2d="linear",
             **place,

@@ -21,6 +21,7 @@ from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import one_line
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import note_failure, sentence_of
+from napari_vitface.gui.kept_choices import choices_of
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.open_videos import Videos, open_for_window, opening, video_layer
 from napari_vitface.gui.shown_pose import ShownPose
@@ -90,6 +91,8 @@ class Session:
 
     def __init__(self, viewer: ViewerModel, post: Post) -> None:
         self.viewer = viewer
+        #: What was chosen in this window, perhaps in an earlier session.
+        self.kept = choices_of(viewer)
         self._connections = Connections()
         self._post = post
         self._closed = False

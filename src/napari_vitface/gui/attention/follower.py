@@ -41,7 +41,6 @@ class AttentionFollower:
     def __init__(self, session: Session, overlays: Overlays) -> None:
         self._session = session
         self._overlays = overlays
-        self._settings = AttentionSettings()
         self._enabled = False
         self._everything = False
         self._limits: dict[tuple[Any, ...], float] = {}
@@ -76,13 +75,13 @@ class AttentionFollower:
 
     @property
     def settings(self) -> AttentionSettings:
-        return self._settings
+        return self._session.kept.of("attention", AttentionSettings())
 
     def configure(self, **changes: Any) -> None:
         """Change some of the settings: `AttentionSettings`, or those of methods by name."""
-        settings = self._settings.changed(**changes)
-        if settings != self._settings:
-            self._settings = settings
+        settings = self.settings.changed(**changes)
+        if settings != self.settings:
+            self._session.kept.note("attention", settings)
             self.update()
 
     @property
@@ -103,7 +102,7 @@ class AttentionFollower:
         opened = self._session.current
         if not self._enabled or opened is None or self._session.videos.beyond:
             return None
-        return map_key(self._session, opened, self._settings, everything=self._everything)
+        return map_key(self._session, opened, self.settings, everything=self._everything)
 
     # ----------------------------------------------------------------- what there is
 
@@ -120,14 +119,14 @@ class AttentionFollower:
     @property
     def layers(self) -> tuple[int, int] | None:
         """The layers that are looked at, ``(start, stop)``; None while that is not known."""
-        if self._settings.layers is not None:
-            return self._settings.layers
+        if self.settings.layers is not None:
+            return self.settings.layers
         return self.usual_layers
 
     @property
     def usual_layers(self) -> tuple[int, int] | None:
         """Those that the method looks at unless it is told which; None while that is not known."""
-        usual = self._settings.how.usual_layers(self.depth or 0)
+        usual = self.settings.how.usual_layers(self.depth or 0)
         return (usual.start, usual.stop) if usual else None
 
     @property
@@ -231,7 +230,7 @@ class AttentionFollower:
 
     @on_video
     def _show(self, opened: OpenVideo, key: MapKey, computed: AttentionComputed) -> None:
-        target = self._settings.target
+        target = self.settings.target
         try:
             picture = attention_picture(computed, target)
         except KeyError:

@@ -124,6 +124,7 @@ class AttentionGridDock(DockedWidget):
         session.model_changed.connect(self._list_models)
         # The window may take the dock along without closing it first.
         self.destroyed.connect(lambda *_: self.close_links())
+        session.kept.follow(self, "same", "size_slider")
         self._list_models()
         self.show_kind(grid.kind)
 

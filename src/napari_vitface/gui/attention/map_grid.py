@@ -78,8 +78,6 @@ class AttentionGrid:
         self._follower = follower
         self._selection = selection
         self._slots: list[Slot] = []
-        self._kind = "keypoints"
-        self._second: str | None = None
         self._open = False
         self._follower.changed.connect(self.update)
         session.frame_changed.connect(self.update)
@@ -103,24 +101,24 @@ class AttentionGrid:
     @property
     def kind(self) -> str:
         """A key of `KINDS`."""
-        return self._kind
+        return self._session.kept.of("attention.grid", "keypoints")
 
     @kind.setter
     def kind(self, kind: str) -> None:
-        if kind != self._kind:
-            self._kind = kind
+        if kind != self.kind:
+            self._session.kept.note("attention.grid", kind)
             self.update()
             self.changed.emit()
 
     @property
     def second_model(self) -> str | None:
         """The model beside the chosen one: a bundled one's name or a checkpoint's path."""
-        return self._second
+        return self._session.kept.of("attention.second model", None)
 
     @second_model.setter
     def second_model(self, model: str | None) -> None:
-        if model != self._second:
-            self._second = model
+        if model != self.second_model:
+            self._session.kept.note("attention.second model", model)
             self.update()
             self.changed.emit()
 
@@ -143,10 +141,10 @@ class AttentionGrid:
         opened, settings = self._session.current, self._follower.settings
         if opened is None or not self._follower.enabled:
             return []
-        if self._kind == "keypoints":
+        if self.kind == "keypoints":
             return [map_key(self._session, opened, settings, everything=True)]
-        if self._kind == "models":
-            models = [self._session.model, *([self._second] if self._second else [])]
+        if self.kind == "models":
+            models = [self._session.model, *([self.second_model] if self.second_model else [])]
             return [map_key(self._session, opened, settings, model=model) for model in models]
         if not isinstance(settings.how, LayeredMethod) or self._follower.depth is None:
             return []
@@ -160,9 +158,9 @@ class AttentionGrid:
         if not self._follower.enabled:
             return "Attention is off: tick it in the ViT Face dock."
         how = self._follower.settings.how
-        if self._kind == "layers" and not isinstance(how, LayeredMethod):
+        if self.kind == "layers" and not isinstance(how, LayeredMethod):
             return "This method does not look at layers; choose another one for this grid."
-        if self._kind == "models" and not self._second:
+        if self.kind == "models" and not self.second_model:
             return "Choose the model to compare with."
         return ""
 
@@ -170,11 +168,11 @@ class AttentionGrid:
 
     def tiles(self) -> list[Tile]:
         """What is to be drawn, in order."""
-        if not self._open or (self.hint and self._kind != "models"):
+        if not self._open or (self.hint and self.kind != "models"):
             return []
         settings = self._follower.settings
         slots = [slot for slot in self._slots if slot.key is not None]
-        if self._kind == "keypoints":
+        if self.kind == "keypoints":
             slot = slots[0] if slots else None
             if slot is None or slot.key is None:
                 return []
@@ -184,7 +182,7 @@ class AttentionGrid:
                 self._tile(slot, name, name, name == settings.target)
                 for name in slot.computed.names
             ]
-        if self._kind == "models":
+        if self.kind == "models":
             return [
                 self._tile(slot, Path(slot.key.model).stem if slot.key else "", settings.target)
                 for slot in slots
@@ -240,10 +238,10 @@ class AttentionGrid:
 
     def choose(self, tile: Tile) -> None:
         """Show a tile's map on the canvas."""
-        if self._kind == "keypoints":
+        if self.kind == "keypoints":
             self._follower.configure(target=tile.target)
             keypoints = self._session.keypoints
             if keypoints is not None and tile.target in keypoints.names:
                 self._selection.select([keypoints.index(str(tile.target))])
-        elif self._kind == "layers":
+        elif self.kind == "layers":
             self._follower.configure(layers=tile.key.layers)

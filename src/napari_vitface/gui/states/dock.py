@@ -98,7 +98,7 @@ class FramesPanel(SessionPanel):
         for kind in self.comparison.kinds():
             self.kind.addItem(kind.title, kind.name)
             self.kind.setItemData(self.kind.count() - 1, kind.help, Qt.ItemDataRole.ToolTipRole)
-        self.hog.setChecked(session.face_layers.hog)
+        session.kept.follow(self, "kind", "embedding", "together", "order", "hog")
         self._refresh()
         self._show_result()
 

@@ -12,7 +12,7 @@ from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.session_dock import SessionDock, SessionPanel
 from napari_vitface.gui.trajectories.filter_form import FilterForm
-from napari_vitface.gui.trajectories.list import TraceList
+from napari_vitface.gui.trajectories.list import TraceChoice, TraceList
 from napari_vitface.gui.trajectories.peri_event_view import PeriEventView
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
@@ -34,14 +34,14 @@ class TrajectoriesPanel(SessionPanel):
         self.video: VideoPlot | None = None
         self._of_video = of_video = Connections()
         self._missing = ""
-        self.list = TraceList()
+        self.list = TraceList(session.kept.of("trajectories.traces", TraceChoice()))
         self.list.setFixedWidth(172)
         self.plot = TrajectoryPlot()
-        self.form = FilterForm()
+        self.form = FilterForm(session.kept)
         self.form.setVisible(False)
         self.around = PeriEventView()
         self.around.setVisible(False)
-        self.toolbar = TrajectoryToolbar()
+        self.toolbar = TrajectoryToolbar(session.kept)
         self._parts = DockParts(self.toolbar, self.list, self.plot, self.form)
         middle = QVBoxLayout()
         middle.setSpacing(3)
@@ -89,6 +89,7 @@ class TrajectoriesPanel(SessionPanel):
         self.form.undo_pressed.connect(self._to_video(VideoPlot.undo))
         self.form.redo_pressed.connect(self._to_video(VideoPlot.redo))
         self.form.save_pressed.connect(self._to_video(VideoPlot.save_filtered))
+        self.session.kept.follow(self.toolbar, "filter_button")
 
     def _to_video(self, work: Callable[..., None]) -> Callable[..., None]:
         """A slot that hands on what the user does to the plot of a video, while there is one."""

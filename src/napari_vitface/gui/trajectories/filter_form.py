@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.kept_choices import KeptChoices
 from napari_vitface.gui.section import WrappedLabel, labelled_rows, set_look
 from napari_vitface.gui.trajectories.ensemble_list import EnsembleList
 from napari_vitface.kinematics import describe_operation
@@ -54,7 +55,7 @@ class FilterForm(QScrollArea):
     redo_pressed = Signal()
     save_pressed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptChoices) -> None:
         super().__init__()
         self._rate, self._usable = 0.0, False
         self.method = QComboBox()
@@ -137,6 +138,8 @@ class FilterForm(QScrollArea):
         self.window_size.valueChanged.connect(lambda *_: self._refresh())
         self.longest.valueChanged.connect(lambda *_: self._refresh())
         self.models.changed.connect(self._refresh)
+        kept.follow(self, "method", "window_size", "order", "longest")
+        kept.follow(self, "confidence", "keypoints", "frames")
         self._refresh()
 
     def operation(self) -> Operation:

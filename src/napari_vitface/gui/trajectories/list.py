@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
@@ -39,6 +40,25 @@ _ADDED: tuple[tuple[str, Kind], ...] = (
 )
 
 
+@dataclass
+class TraceChoice:
+    """What the user wants plotted.
+
+    Attributes
+    ----------
+    hidden : set of str
+        Keypoints that are not wanted; new ones are plotted.
+    derived : list of Trace
+        Traces made of several keypoints.
+    hidden_derived : set of Trace
+        Those of them that are not ticked.
+    """
+
+    hidden: set[str] = field(default_factory=set)
+    derived: list[Trace] = field(default_factory=list)
+    hidden_derived: set[Trace] = field(default_factory=set)
+
+
 class TraceList(QWidget):
     """Names with boxes to tick; below them buttons to add and remove derived traces."""
 
@@ -47,14 +67,11 @@ class TraceList(QWidget):
     #: The user clicked on the name of a keypoint.
     chosen = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, choice: TraceChoice) -> None:
         super().__init__()
         #: Colours of the keypoints that can be plotted, by name.
         self._colours: dict[str, str] = {}
-        #: Keypoints that the user does not want; new ones are plotted.
-        self._hidden: set[str] = set()
-        self._derived: list[Trace] = []
-        self._hidden_derived: set[Trace] = set()
+        self._choice = choice
         self.list = QListWidget()
         self.list.setIconSize(QSize(10, 10))
         self.list.setUniformItemSizes(True)
@@ -103,22 +120,22 @@ class TraceList(QWidget):
     @property
     def keypoints(self) -> list[str]:
         """Names of the keypoints that are ticked."""
-        return [name for name in self._colours if name not in self._hidden]
+        return [name for name in self._colours if name not in self._choice.hidden]
 
     @property
     def derived(self) -> list[Trace]:
         """Traces made of several keypoints that are ticked."""
-        return [trace for trace in self._derived if trace not in self._hidden_derived]
+        return [trace for trace in self._choice.derived if trace not in self._choice.hidden_derived]
 
     @property
     def all_derived(self) -> list[Trace]:
         """Traces made of several keypoints, ticked or not."""
-        return list(self._derived)
+        return list(self._choice.derived)
 
     def colour(self, trace: Trace) -> QColor:
         """What a trace is drawn in."""
         if trace.derived:
-            place = self._derived.index(trace) if trace in self._derived else 0
+            place = self._choice.derived.index(trace) if trace in self._choice.derived else 0
             return QColor(DERIVED_COLOURS[place % len(DERIVED_COLOURS)])
         return QColor(self._colours[trace.keypoints[0]])
 
@@ -132,7 +149,7 @@ class TraceList(QWidget):
 
     def show_only(self, names: Sequence[str]) -> None:
         """Tick these keypoints and no others."""
-        self._hidden = set(self._colours) - set(names)
+        self._choice.hidden = set(self._colours) - set(names)
         self._fill()
         self.changed.emit()
 
@@ -149,9 +166,9 @@ class TraceList(QWidget):
 
     def add(self, trace: Trace) -> None:
         """Plot a trace made of several keypoints."""
-        if trace not in self._derived:
-            self._derived.append(trace)
-        self._hidden_derived.discard(trace)
+        if trace not in self._choice.derived:
+            self._choice.derived.append(trace)
+        self._choice.hidden_derived.discard(trace)
         self._fill()
         self.changed.emit()
 
@@ -160,8 +177,8 @@ class TraceList(QWidget):
         item = self.list.currentItem()
         trace = item.data(_TRACE) if item is not None else None
         if trace is not None:
-            self._derived.remove(trace)
-            self._hidden_derived.discard(trace)
+            self._choice.derived.remove(trace)
+            self._choice.hidden_derived.discard(trace)
             self._fill()
             self.changed.emit()
 
@@ -177,10 +194,11 @@ class TraceList(QWidget):
         self.list.blockSignals(True)
         self.list.clear()
         for name, colour in self._colours.items():
-            item = self._item(name, QColor(colour), name not in self._hidden)
+            item = self._item(name, QColor(colour), name not in self._choice.hidden)
             item.setData(_KEYPOINT, name)
-        for trace in self._derived if self._colours else ():
-            item = self._item(trace.label, self.colour(trace), trace not in self._hidden_derived)
+        for trace in self._choice.derived if self._colours else ():
+            ticked = trace not in self._choice.hidden_derived
+            item = self._item(trace.label, self.colour(trace), ticked)
             item.setData(_TRACE, trace)
             item.setToolTip(f"{trace.label}: {MEANING[trace.kind]}")
         self.list.blockSignals(False)
@@ -197,11 +215,11 @@ class TraceList(QWidget):
 
     def _on_ticked(self, item: QListWidgetItem) -> None:
         ticked = item.checkState() == Qt.CheckState.Checked
-        trace, name = item.data(_TRACE), item.data(_KEYPOINT)
+        trace, name, choice = item.data(_TRACE), item.data(_KEYPOINT), self._choice
         if trace is not None:
-            (self._hidden_derived.discard if ticked else self._hidden_derived.add)(trace)
+            (choice.hidden_derived.discard if ticked else choice.hidden_derived.add)(trace)
         else:
-            (self._hidden.discard if ticked else self._hidden.add)(name)
+            (choice.hidden.discard if ticked else choice.hidden.add)(name)
         self.changed.emit()
 
     def _on_clicked(self, item: QListWidgetItem) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAction, QCheckBox, QHBoxLayout, QLabel, QMenu, QPushButton, QWidget
 
+from napari_vitface.gui.kept_choices import KeptChoices
 from napari_vitface.gui.numbers import digits
 from napari_vitface.gui.section import set_role
 from napari_vitface.gui.trajectories.axes import clock
@@ -34,9 +36,11 @@ class TrajectoryToolbar(QWidget):
     #: Means around onsets are wanted in place of time.
     around_toggled = Signal(bool)
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptChoices) -> None:
         super().__init__()
         self._panels: dict[str, QPushButton] = {}
+        #: Panels that were offered, and whether they are ticked.
+        self._ticked = kept.of("trajectories.panels", dict.fromkeys(_AT_FIRST, True))
         self._usable = True
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -55,15 +59,15 @@ class TrajectoryToolbar(QWidget):
                 action.setToolTip(kind.help)
                 action.setCheckable(True)
                 action.setVisible(False)
-                action.toggled.connect(lambda *_: self.changed.emit())
+                action.toggled.connect(partial(self._on_ticked, kind.key))
                 continue
             button = QPushButton(kind.title)
             button.setCheckable(True)
-            button.setChecked(kind.key in _AT_FIRST)
+            button.setChecked(self._ticked.get(kind.key, False))
             button.setToolTip(f"Show or hide: {kind.help}")
             button.setHidden(kind.key in _ON_DEMAND)
             set_role(button, "toggle")
-            button.toggled.connect(lambda *_: self.changed.emit())
+            button.toggled.connect(partial(self._on_ticked, kind.key))
             self._panels[kind.key] = button
             layout.addWidget(button)
         layout.addWidget(self.traces_button)
@@ -107,17 +111,12 @@ class TrajectoryToolbar(QWidget):
         for button in (self.fit_button, self.filter_button, self.export_button):
             set_role(button, "tool")
             layout.addWidget(button)
+        kept.follow(self, "centred", "follow")
 
     @property
     def panels(self) -> list[str]:
         """Keys of the panels that are wanted, from top to bottom."""
-        wanted = [
-            key
-            for key, button in self._panels.items()
-            if button.isChecked() and not button.isHidden()
-        ]
-        of_table = self._of_table.items()
-        return wanted + [key for key, each in of_table if each.isChecked() and each.isVisible()]
+        return [key for key in (*self._panels, *self._of_table) if self._ticked.get(key)]
 
     def show_place(self, frame: int, times: NDArray[np.float64] | None) -> None:
         """Say which frame is on screen, and its time if frames have times."""
@@ -134,22 +133,27 @@ class TrajectoryToolbar(QWidget):
         """Offer the panels for traces of these kinds that there are, and show new ones."""
         for panel in PANELS:
             if panel.key in _ON_DEMAND:
-                button = self._panels[panel.key]
                 there = bool(kinds & {panel.key, *panel.kinds})
-                if there and button.isHidden():
-                    button.blockSignals(True)
-                    button.setChecked(True)
-                    button.blockSignals(False)
-                button.setHidden(not there)
+                self._offer(panel.key, self._panels[panel.key], there, True)
         for key, action in self._of_table.items():
-            there = key in kinds
-            if there and not action.isVisible():
-                shown = [each for each in self._of_table.values() if each.isChecked()]
-                action.blockSignals(True)
-                action.setChecked(len(shown) < _AT_ONCE)
-                action.blockSignals(False)
-            action.setVisible(there)
+            shown = [each for each in self._of_table if self._ticked.get(each)]
+            self._offer(key, action, key in kinds, len(shown) < _AT_ONCE)
         self.traces_button.setHidden(not kinds & set(self._of_table))
+
+    def _offer(self, key: str, box: QPushButton | QAction, there: bool, at_first: bool) -> None:
+        """Show the box of a panel, which is ticked `at_first`, or hide it."""
+        if there:
+            self._ticked.setdefault(key, at_first)
+        else:
+            self._ticked.pop(key, None)
+        box.blockSignals(True)
+        box.setChecked(self._ticked.get(key, False))
+        box.blockSignals(False)
+        box.setVisible(there)
+
+    def _on_ticked(self, key: str, ticked: bool) -> None:
+        self._ticked[key] = ticked
+        self.changed.emit()
 
     def add_export(self, text: str, work: Callable[[], None]) -> None:
         """Add an entry to the menu of Export."""

@@ -130,7 +130,9 @@ class VideoListDock(QWidget):
             self._connections.connect(signal, slot)
         self.destroyed.connect(lambda *_: self.close_links())
         self._restyle()
-        self._show_settings_kept()
+        session.kept.follow(self, "faces")
+        if queue.settings:
+            self._show_settings_kept()
         self.refresh()
 
     def _lay_out(self) -> None:

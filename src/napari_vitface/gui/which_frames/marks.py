@@ -40,7 +40,6 @@ class FrameMarks:
     def __init__(self, session: Session, prediction: Prediction) -> None:
         self._session = session
         self._prediction = prediction
-        self._threshold = THRESHOLD
         #: Lowest confidence in each frame of `_table`, 1 where nothing was predicted.
         self._lowest: NDArray[np.float32] = np.empty(0, dtype=np.float32)
         self._table: PoseTable | None = None
@@ -79,13 +78,13 @@ class FrameMarks:
     @property
     def threshold(self) -> float:
         """Confidence below which a point makes its frame doubtful."""
-        return self._threshold
+        return self._session.kept.of("marks.threshold", THRESHOLD)
 
     @threshold.setter
     def threshold(self, value: float) -> None:
         value = float(value)
-        if value != self._threshold:
-            self._threshold = value
+        if value != self.threshold:
+            self._session.kept.note("marks.threshold", value)
             self._low = None
             self.changed.emit()
 
@@ -104,7 +103,7 @@ class FrameMarks:
             return np.empty(0, dtype=np.int64)
         if table is not self._table:
             self._table, self._lowest = table, _lowest(table)
-        low = self._lowest < self._threshold
+        low = self._lowest < self.threshold
         labels = self._session.labels
         if labels is not None:
             for frame in labels.frames().tolist():
@@ -119,7 +118,7 @@ class FrameMarks:
         spoken = {name for name, state in zip(names, said, strict=True) if state}
         return any(
             table.state[frame, k] == PointState.PREDICTED
-            and table.confidence[frame, k] < self._threshold
+            and table.confidence[frame, k] < self.threshold
             for k, name in enumerate(table.keypoints.names)
             if name not in spoken
         )

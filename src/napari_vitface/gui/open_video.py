@@ -14,7 +14,9 @@ from napari.layers import Image
 
 from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.kinematics.operations import operations_for
-from napari_vitface.pose.edits import Operation
+from napari_vitface.pose.edits import EditHistory, Operation
+from napari_vitface.pose.keypoints import MOUSE_FACE
+from napari_vitface.pose.labels import FrameLabels
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
@@ -28,9 +30,8 @@ if TYPE_CHECKING:
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.jobs.results.states import CompareFramesResult
     from napari_vitface.kinematics.operations import Filtered
-    from napari_vitface.pose.edits import Edit, EditHistory
+    from napari_vitface.pose.edits import Edit
     from napari_vitface.pose.keypoints import KeypointSet
-    from napari_vitface.pose.labels import FrameLabels
     from napari_vitface.pose.table import PoseTable
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
@@ -87,9 +88,9 @@ class InProject:
         self._saved = tuple(self.document.history.done)
 
 
-@dataclass(eq=False)
-class OpenVideo:
-    """A video with its layer and all that is known and made of it.
+@dataclass(eq=False, kw_only=True)
+class Made:
+    """What is known and made of a video; all empty at first, and while there is no video.
 
     Attributes
     ----------
@@ -110,13 +111,9 @@ class OpenVideo:
         The white level that the user set; None: that of the data, `found_white`.
     white_of : Path or None
         Folder of the project that its white level agrees with.
-    label : str
-        A short name that no other open video has.
-    frame : int
-        The frame that was on screen when the video was left.
     in_project : InProject or None
         Its labels; None while it is in no project, or is being opened.
-    own : EditHistory or None
+    own : EditHistory
         Operations on its predictions, and their undo, as long as it is in no project.
     events : VideoEvents or None
         Its events; None while they are being opened.
@@ -141,8 +138,6 @@ class OpenVideo:
         Its frames beside each other, if somebody looked.
     """
 
-    video: Video
-    layer: Image
     poses: PoseTable | None = None
     model: str = ""
     variance: NDArray[np.float32] | None = None
@@ -152,10 +147,8 @@ class OpenVideo:
     white: int | None = None
     found_white: int = 255
     white_of: Path | None = None
-    label: str = ""
-    frame: int = 0
     in_project: InProject | None = None
-    own: EditHistory | None = None
+    own: EditHistory = field(default_factory=lambda: EditHistory(FrameLabels(MOUSE_FACE)))
     events: VideoEvents | None = None
     filtered: ShownPredictions | None = None
     suggestions: tuple[Suggestion, ...] = ()
@@ -168,13 +161,14 @@ class OpenVideo:
     compared: CompareFramesResult | None = None
 
     @property
-    def path(self) -> Path:
-        return Path(self.video.path)
-
-    @property
     def document(self) -> LabelDocument | None:
         """Its labels as a document; None while it is in no project."""
         return self.in_project.document if self.in_project is not None else None
+
+    @property
+    def project(self) -> Project | None:
+        """The project that it is in, if any."""
+        return self.in_project.project if self.in_project is not None else None
 
     @property
     def labels(self) -> FrameLabels | None:
@@ -182,18 +176,14 @@ class OpenVideo:
         return self.document.labels if self.document is not None else None
 
     @property
-    def history(self) -> EditHistory | None:
+    def history(self) -> EditHistory:
         """What can be undone: the document's edits, else its own."""
         return self.document.history if self.document is not None else self.own
 
     @property
     def operations(self) -> Operations:
         """Operations that are done to the predictions, in order."""
-        if self.document is not None:
-            done = self.document.operations
-        else:
-            done = self.own.operations if self.own is not None else []
-        return [each.copy() for each in operations_for(done, self.model)]
+        return [each.copy() for each in operations_for(self.history.operations, self.model)]
 
     @property
     def predictions(self) -> PoseTable | None:
@@ -239,6 +229,28 @@ class OpenVideo:
         """The traces in a panel, for some keypoints, in their order."""
         traces = {trace.keypoints[0]: trace for trace in self.traces.get(panel, [])}
         return [traces[name] for name in keypoints if name in traces]
+
+
+@dataclass(eq=False)
+class OpenVideo(Made):
+    """A video with its layer and all that is known and made of it.
+
+    Attributes
+    ----------
+    label : str
+        A short name that no other open video has.
+    frame : int
+        The frame that was on screen when the video was left.
+    """
+
+    video: Video
+    layer: Image
+    label: str = ""
+    frame: int = 0
+
+    @property
+    def path(self) -> Path:
+        return Path(self.video.path)
 
 
 class _OfSession(Protocol):

@@ -22,7 +22,7 @@ from napari_vitface.errors import one_line
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import note_failure, sentence_of
 from napari_vitface.gui.kept_choices import choices_of
-from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.open_video import Made, OpenVideo
 from napari_vitface.gui.open_videos import Videos, open_for_window, opening, video_layer
 from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.gui.wait_dialog import run_waiting
@@ -125,6 +125,11 @@ class Session:
         return self.videos.current
 
     @property
+    def made(self) -> Made:
+        """What is known and made of the current video; empty, and not kept, without one."""
+        return self.current or Made()
+
+    @property
     def frame(self) -> int:
         """Index of the frame on screen in the current video; 0 without one."""
         return self.videos.frame
@@ -180,8 +185,7 @@ class Session:
         The poses shown are always those of the chosen model: its predictions of this video are
         read from disk if there are any.
         """
-        of_other = self.current is not None and self.current.source is not None
-        if model == self.model and not of_other:
+        if model == self.model and self.made.source is None:
             return
         self.model = model
         if self.current is not None:
@@ -218,12 +222,12 @@ class Session:
     @property
     def labels(self) -> FrameLabels | None:
         """Labels of the current video; None while it is in no project."""
-        return self.current.labels if self.current is not None else None
+        return self.made.labels
 
     @property
     def keypoints(self) -> KeypointSet | None:
         """What is shown: the project's keypoints, else the model's, else None."""
-        return self.current.keypoints if self.current is not None else None
+        return self.made.keypoints
 
     def put_traces(
         self, opened: OpenVideo, traces: Iterable[MeasuredTrace], elsewhere: Mapping[int, str]
@@ -235,12 +239,11 @@ class Session:
     @property
     def predictions(self) -> PoseTable | None:
         """Predictions of the current video as they are shown: with operations on them done."""
-        opened = self.current
-        return opened.predictions if opened is not None else None
+        return self.made.predictions
 
     def shown_pose(self, frame: int) -> ShownPose | None:
         """A frame of the current video as it is shown: labels win over predictions."""
-        return self.current.shown_pose(frame) if self.current is not None else None
+        return self.made.shown_pose(frame)
 
     def draw_pose(self) -> None:
         """Have the points of the frame on screen drawn again."""

@@ -387,8 +387,8 @@ class AttentionSection(Section):
             names = self._follower.store.keypoints[session.model].names
         elif shown is not None and len(shown.names) > 1:
             names = tuple(name for name in shown.names if name != GLOBAL)
-        elif session.current is not None and session.current.poses is not None:
-            names = session.current.poses.keypoints.names
+        elif (poses := session.made.poses) is not None:
+            names = poses.keypoints.names
         else:
             return
         self.target.set_names(names)

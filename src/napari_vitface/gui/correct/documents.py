@@ -56,8 +56,7 @@ class Documents:
     @property
     def document(self) -> LabelDocument | None:
         """Labels of the current video; None while it is in no project, or is being opened."""
-        opened = self._session.current
-        return opened.document if opened is not None else None
+        return self._session.made.document
 
     def of_project(self, project: Project) -> list[LabelDocument]:
         """The open documents of a project's videos."""
@@ -135,8 +134,7 @@ class Documents:
 
     @property
     def _current(self) -> InProject | None:
-        opened = self._session.current
-        return opened.in_project if opened is not None else None
+        return self._session.made.in_project
 
     def _all(self) -> list[InProject]:
         videos = self._session.videos
@@ -177,7 +175,7 @@ class Documents:
             # Its labels may be those that are asked for, and cannot be opened twice.
             self._waiting[_key(opened)] = work, add
             return
-        known = opened.in_project if opened is not None else None
+        known = self._current
 
         def open_it() -> _Found:
             project = work()

@@ -277,8 +277,7 @@ class LabelEditing:
 
     def _step_own(self, step: Callable[[EditHistory], Edit | None]) -> bool:
         """Undo or redo operations on a video without a document; False if there are none."""
-        opened = self._session.current
-        if opened is None or opened.own is None or step(opened.own) is None:
+        if step(self._session.made.own) is None:
             return False
         self.operations_changed.emit()
         return True

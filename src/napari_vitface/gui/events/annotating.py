@@ -72,10 +72,9 @@ class Annotating(EventEditing):
 
     def _rename_elsewhere(self, old: str, new: str) -> None:
         """Rename in the other videos of the project, which share its labels; saved at once."""
-        current = self._session.current
-        if current is None or current.in_project is None:
+        project = self._session.made.project
+        if project is None:
             return
-        project = current.in_project.project
         shown = {each.document.name for each in self.documents.all()}
         for events in self.documents.all():
             edit = renaming(events.document.events, old, new)

@@ -49,8 +49,7 @@ class EventDocuments:
     @property
     def current(self) -> VideoEvents | None:
         """The events of the video on screen; None without one, or while they are opened."""
-        opened = self._session.current
-        return opened.events if opened is not None else None
+        return self._session.made.events
 
     def all(self) -> list[VideoEvents]:
         """The events of all open videos."""
@@ -81,7 +80,7 @@ class EventDocuments:
         opened = self._session.current
         self.problem = ""
         if opened is not None and not self._documents.opening and opened.path not in self._opening:
-            project = opened.in_project.project if opened.in_project is not None else None
+            project = opened.project
             folder = project.folder if project is not None else None
             if opened.events is None or opened.events.project != folder:
                 self._open(opened, project)

@@ -106,14 +106,13 @@ class FineTune(Runner[TrainingRun]):
             return self._refuse(problem)
         source = label_source(project)
         name = self.options.name.strip() or free_name(source)
-        opened = session.current
         return self._train(
             TrainingRun(name, home_of(source) / "runs" / name, session.model),
             {
                 **arguments,
                 "labels": source,
                 "name": name,
-                "crop": opened.crop if opened is not None else None,
+                "crop": session.made.crop,
                 "resume": False,
             },
         )

@@ -209,11 +209,11 @@ class FineTuneSection(Section):
 
     def _refresh_plan(self, run: TrainingRun) -> None:
         fine_tune, session = self._fine_tune, self._session
-        plan, opened = fine_tune.plan, session.current
+        plan = fine_tune.plan
         ready = plan.can_start and not run.active
         words = ""
         if ready:
-            cropped = opened is not None and opened.crop is not None
+            cropped = session.made.crop is not None
             words = plan_words(plan, fine_tune.options, session.model, cropped=cropped)
         self.plan.setText(words)
         offer = not run.active and plan.status not in ("no video", "no project", "counting")

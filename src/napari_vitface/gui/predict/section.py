@@ -169,8 +169,7 @@ class PredictSection(Section):
 
     def _show_choice(self) -> None:
         """Show in the list what the points on screen come from."""
-        opened = self._session.current
-        source = opened.source if opened is not None else None
+        source = self._session.made.source
         last = self.model.count() - 1
         self.model.setItemText(last, f"Opened: {source.name}" if source else _PREDICTIONS)
         self.model.setToolTip(str(source) if source else _MODEL_TIP)
@@ -204,14 +203,13 @@ class PredictSection(Section):
 
     def predict(self) -> None:
         """Start a run with what is set."""
-        opened = self._session.current
-        overwrite = opened is not None and opened.saved is not None
+        overwrite = self._session.made.saved is not None
         self._session.prediction.start(self.form.options(overwrite=overwrite))
 
     def _show_in_folder(self) -> None:
-        opened = self._session.current
-        if opened is not None and opened.saved is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(opened.saved.parent)))
+        saved = self._session.made.saved
+        if saved is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(saved.parent)))
 
     def _on_wanted(self, what: str, wanted: bool) -> None:
         box = {KEYPOINTS: self.points, SKELETON: self.skeleton}.get(what)

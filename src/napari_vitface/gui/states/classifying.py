@@ -106,8 +106,7 @@ class Classifying:
     def crop(self) -> Crop | None:
         """What features are computed of in all videos: the crop of the one on screen, else the one
         that was drawn last."""
-        opened = self._session.current
-        return opened.crop if opened is not None and opened.crop is not None else self._drawn
+        return self._session.made.crop or self._drawn
 
     def _on_crop(self) -> None:
         opened = self._session.current

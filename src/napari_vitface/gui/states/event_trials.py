@@ -27,9 +27,8 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
         if opened.events is not None:
             found[opened.path.resolve()] = tuple(opened.events.document.events)
     current = session.current
-    in_project = current.in_project if current is not None else None
-    if in_project is not None:
-        project = in_project.project
+    project = session.made.project
+    if project is not None:
         tables = {
             entry.path.resolve(): project.events_path(entry)
             for entry in project.videos
@@ -55,10 +54,9 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
 
 def without_video(session: Session) -> list[str]:
     """Names of videos of the current project that are not there, though their events are."""
-    current = session.current
-    if current is None or current.in_project is None:
+    project = session.made.project
+    if project is None:
         return []
-    project = current.in_project.project
     return [
         entry.name
         for entry in project.videos

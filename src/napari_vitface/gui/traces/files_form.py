@@ -85,8 +85,7 @@ class TraceFilesForm(QWidget):
 
     @property
     def _triggers(self) -> Path | None:
-        opened = self._session.current
-        return opened.triggers if opened is not None else None
+        return self._session.made.triggers
 
     def _write_as(self) -> None:
         self._measuring.write_as(self.table.currentData(), nwb=self.nwb.isChecked())

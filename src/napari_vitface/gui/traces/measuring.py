@@ -68,8 +68,7 @@ class TraceMeasuring:
     @property
     def measured(self) -> Measured | None:
         """What is shown of the video on screen."""
-        opened = self._session.current
-        return opened.measured if opened is not None else None
+        return self._session.made.measured
 
     def choose(self, kinds: tuple[str, ...], settings: Mapping[str, Any]) -> None:
         """Measure these kinds the next time."""
@@ -87,10 +86,11 @@ class TraceMeasuring:
             self._session.current.triggers = triggers
             self.chosen.emit()
 
-    def needs_poses(self, opened: OpenVideo | None) -> bool:
-        """Whether keypoints of a video are to be predicted before."""
+    @property
+    def needs_poses(self) -> bool:
+        """Whether keypoints of the video on screen are to be predicted before."""
         needs = {need for name in self.kinds for need in TRACES[name].needs}
-        drawn = opened is not None and EYE in opened.regions
+        drawn = EYE in self._session.made.regions
         return "poses" in needs or ("eye" in needs and not drawn)
 
     @on_video

@@ -35,10 +35,9 @@ class RegionTool(RectangleTool):
 
     def clear(self) -> None:
         """Measure the whole frame again."""
-        opened = self._session.current
         self._take_layer_away()
-        if opened is not None and opened.regions:
-            opened.regions = {}
+        if self._session.made.regions:
+            self._session.made.regions = {}
             self.changed.emit()
 
     def _show_kept(self, opened: OpenVideo) -> None:

@@ -179,7 +179,7 @@ class TracesSection(Section):
         """Look on the disk for keypoints that are needed."""
         opened, session = self._session.current, self._session
         self._without_poses = False
-        if opened is not None and self._measuring.needs_poses(opened):
+        if opened is not None and self._measuring.needs_poses:
             table = opened.source or opened.saved
             model = str(session.model)
             self._without_poses = table is None and find_predictions(opened.path, model) is None
@@ -198,7 +198,7 @@ class TracesSection(Section):
         problem = self._typo or session.region_tool.problem
         self.refused.say(problem, "error")
         self.draw_button.setEnabled(opened is not None)
-        self.clear_button.setEnabled(opened is not None and bool(opened.regions))
+        self.clear_button.setEnabled(bool(session.made.regions))
         self.measure_button.setEnabled(
             opened is not None and not active and not self._typo and not self._without_poses
         )

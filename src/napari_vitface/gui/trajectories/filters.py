@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_video import ShownPredictions
+from napari_vitface.gui.open_video import Made, ShownPredictions
 from napari_vitface.gui.predict.other_tables import read_other_model
 from napari_vitface.jobs.outputs import results_folder
 from napari_vitface.kinematics.operations import (
@@ -23,8 +23,7 @@ from napari_vitface.kinematics.operations import (
     describe_operation,
     filter_poses,
 )
-from napari_vitface.pose.edits import EditHistory, Operation, PredictionEdit
-from napari_vitface.pose.labels import FrameLabels
+from napari_vitface.pose.edits import Operation, PredictionEdit
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.labelling import Labelling
@@ -70,8 +69,7 @@ class Filters:
     @property
     def operations(self) -> Operations:
         """Operations that are done to the predictions on screen, in order."""
-        opened = self._session.current
-        return opened.operations if opened is not None else []
+        return self._session.made.operations
 
     def do(self, operation: Operation) -> bool:
         """Smooth or fill the predictions on screen; False, and a sentence, if that fails.
@@ -107,9 +105,6 @@ class Filters:
         edit = PredictionEdit(describe_operation(operation), operation)
         if self._labelling.document is not None:
             return self._labelling.do(edit)
-        if opened.own is None:
-            assert opened.poses is not None
-            opened.own = EditHistory(FrameLabels(opened.poses.keypoints))
         opened.own.do(edit)
         self.refresh()
         return True
@@ -117,18 +112,12 @@ class Filters:
     @property
     def undo_text(self) -> str:
         """What `Labelling.undo` takes back, perhaps a correction of a point; empty if nothing."""
-        history = self._current_history()
-        return history.undo_text if history is not None else ""
+        return self._session.made.history.undo_text
 
     @property
     def redo_text(self) -> str:
         """What `Labelling.redo` does again; empty if there is nothing."""
-        history = self._current_history()
-        return history.redo_text if history is not None else ""
-
-    def _current_history(self) -> EditHistory | None:
-        opened = self._session.current
-        return opened.history if opened is not None else None
+        return self._session.made.history.redo_text
 
     def _on_poses(self, opened: OpenVideo) -> None:
         if opened is self._session.current:
@@ -137,9 +126,9 @@ class Filters:
     def _on_document(self) -> None:
         """Let a document that has come take over what was done without one."""
         opened = self._session.current
-        if opened is not None and self._labelling.document is not None:
-            history, opened.own = opened.own, None
-            for edit in history.done if history is not None else ():
+        if opened is not None and opened.document is not None:
+            history, opened.own = opened.own, Made().own
+            for edit in history.done:
                 if not self._labelling.do(edit):
                     break
         self.refresh()

@@ -258,7 +258,7 @@ class VideoListDock(QWidget):
         menu.exec(self.view.viewport().mapToGlobal(place))
 
     def _add_crops(self, menu: QMenu, chosen: list[Item]) -> None:
-        drawn = self._session.current.crop if self._session.current is not None else None
+        drawn = self._session.made.crop
         for text, crop in (
             ("as the other videos", None),
             (crop_words("whole"), "whole"),

@@ -234,8 +234,6 @@ def _traces_command(items: Sequence[Item], arguments: Mapping[str, Any], cluster
 def _traces_offered(
     session: Session, options: PredictOptions, measuring: TraceMeasuring
 ) -> Settings:
-    opened = session.current
-    regions = opened.regions if opened is not None else {}
     return {
         "model": session.model,
         "output_dir": None if options.output_dir is None else str(options.output_dir),
@@ -243,9 +241,9 @@ def _traces_offered(
         "settings": dict(measuring.settings),
         "table": measuring.table,
         "nwb": measuring.nwb,
-        "triggers": _triggers_rule(opened),
+        "triggers": _triggers_rule(session.current),
         # Those of the video on screen hold for all, as of one camera.
-        "regions": {name: list(region) for name, region in regions.items()},
+        "regions": {name: list(region) for name, region in session.made.regions.items()},
     }
 
 

@@ -50,8 +50,7 @@ class Audits(VideoRunner[AuditRun]):
     @property
     def findings(self) -> list[LabelDoubted]:
         """What the last audit of the current video found, less what was kept as it is."""
-        opened = self._session.current
-        return list(opened.findings) if opened is not None else []
+        return list(self._session.made.findings)
 
     @on_video
     def start(self, opened: OpenVideo) -> None:

@@ -54,8 +54,7 @@ class FrameMarks:
     @property
     def suggestions(self) -> tuple[Suggestion, ...]:
         """What was suggested for the current video, the best first, labelled meanwhile or not."""
-        current = self._session.current
-        return current.suggestions if current is not None else ()
+        return self._session.made.suggestions
 
     @property
     def suggested(self) -> dict[int, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from napari_vitface.settings.option import Setting, Value, declared
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
+    from napari_vitface.jobs.events import Event
 
 _COMPUTING = declared(Looking)
 
@@ -241,6 +243,17 @@ def chosen(arguments: argparse.Namespace, *owners: type) -> dict[str, Any]:
     """What was typed of the settings of dataclasses, those that the command has."""
     names = {name for owner in owners for name in declared(owner)}
     return {name: value for name, value in vars(arguments).items() if name in names}
+
+
+def given(
+    arguments: argparse.Namespace, job: Callable[..., Iterator[Event]], **own: Any
+) -> dict[str, Any]:
+    """What a job takes of what was typed, for what is typed is called as its parameters are.
+
+    `own`: what else it takes, or takes in place of what was typed.
+    """
+    names = inspect.signature(job).parameters
+    return {name: value for name, value in vars(arguments).items() if name in names} | own
 
 
 def rectangle(text: str) -> Rectangle:

@@ -11,11 +11,10 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_labels,
     add_white,
-    chosen,
     count,
+    given,
 )
 from napari_vitface.cli.tables import aligned
-from napari_vitface.settings.computing import Reading
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -49,12 +48,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.auditing.audit import audit as job
     from napari_vitface.jobs.results.labelling import AuditResult
 
-    events = job(
-        arguments.labels,
-        arguments.model,
-        folds=arguments.folds,
-        **chosen(arguments, Reading),
-    )
+    events = job(**given(arguments, job))
     result = reporter.run(events, AuditResult, title="audit")
     reporter.result(*audit_table(result))
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_overwrite
+from napari_vitface.cli.arguments import Command, add_overwrite, given
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -59,18 +59,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.convert import convert as job
     from napari_vitface.jobs.results.convert import ConvertResult
 
-    events = job(
-        arguments.source,
-        arguments.output,
-        read_as=arguments.read_as,
-        write_as=arguments.write_as,
-        content=arguments.content,
-        animal=arguments.animal,
-        table=arguments.table,
-        frame_rate=arguments.frame_rate,
-        corners=arguments.corners,
-        overwrite=arguments.overwrite,
-    )
+    events = job(**given(arguments, job))
     result = reporter.run(events, ConvertResult, title=arguments.source.name)
     frame = {"predictions": "frame", "labels": "labelled image"}[result.content]
     reporter.result(

@@ -14,10 +14,9 @@ from napari_vitface.cli.arguments import (
     add_file_of_model,
     add_labels,
     add_white,
-    chosen,
+    given,
 )
 from napari_vitface.cli.tables import aligned
-from napari_vitface.settings.computing import Reading
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -51,16 +50,11 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.evaluate import evaluate as job
     from napari_vitface.jobs.results.evaluation import EvaluateResult
 
-    options = {
-        "labels": arguments.labels,
-        "held_out": arguments.held_out,
-        "report": arguments.report,
-        **chosen(arguments, Reading),
-    }
+    options = given(arguments, job)
     if arguments.cluster is not None:
-        models = [arguments.model]
+        models = [options.pop("model")]
         return run_many_on_cluster(arguments, reporter, job, models, evaluation_table, **options)
-    events = job(arguments.model, **options)
+    events = job(**options)
     result = reporter.run(events, EvaluateResult, title=arguments.model)
     reporter.result(*evaluation_table(result))
     return 0

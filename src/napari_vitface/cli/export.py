@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_file_of_model, add_overwrite
+from napari_vitface.cli.arguments import Command, add_file_of_model, add_overwrite, given
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -29,7 +29,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.export import export as job
     from napari_vitface.jobs.results.models import ExportResult
 
-    events = job(arguments.model, output=arguments.output, overwrite=arguments.overwrite)
+    events = job(**given(arguments, job))
     result = reporter.run(events, ExportResult, title=arguments.model)
     moved = result.moved
     tried = "" if moved is None else f"; points within {moved:.2g} input pixels of PyTorch's"

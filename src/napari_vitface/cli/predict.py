@@ -17,9 +17,8 @@ from napari_vitface.cli.arguments import (
     add_output_dir,
     add_videos,
     add_white,
-    chosen,
+    given,
 )
-from napari_vitface.settings.computing import Looking
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -65,16 +64,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.prediction import PredictResult
 
     def run(video: Path, resources: Resources) -> PredictResult:
-        events = job(
-            video,
-            arguments.model,
-            output_dir=arguments.output_dir,
-            frames=arguments.frames,
-            overlay=arguments.overlay,
-            overwrite=arguments.overwrite,
-            resources=resources,
-            **chosen(arguments, Looking),
-        )
+        events = job(video, **given(arguments, job, resources=resources))
         result = reporter.run(events, PredictResult, title=video.name)
         reporter.result(*_predicted(result))
         return result
@@ -89,17 +79,8 @@ def _on_cluster(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.cluster.predict_many import predict_many
 
     def job(client: Any) -> Iterator[Event]:
-        return predict_many(
-            arguments.videos,
-            arguments.model,
-            client=client,
-            output_dir=arguments.output_dir,
-            frames=arguments.frames,
-            overlay=arguments.overlay,
-            overwrite=arguments.overwrite,
-            path_map=arguments.map_path,
-            **chosen(arguments, Looking),
-        )
+        options = given(arguments, predict_many, path_map=arguments.map_path)
+        return predict_many(client=client, **options)
 
     return run_on_cluster(arguments, reporter, job, _predicted)
 

@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_file_of_model, add_white, chosen
-from napari_vitface.settings.computing import WhiteLevel
+from napari_vitface.cli.arguments import Command, add_file_of_model, add_white, given
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.models import QuantiseResult
 
     result = reporter.run(
-        job(arguments.model, sources=arguments.sources, **chosen(arguments, WhiteLevel)),
+        job(**given(arguments, job)),
         QuantiseResult,
         title=arguments.model,
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_overwrite
+from napari_vitface.cli.arguments import Command, add_overwrite, given
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -55,13 +55,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.smooth import SmoothResult
     from napari_vitface.jobs.smooth import smooth as job
 
-    events = job(
-        arguments.tables,
-        arguments.output,
-        write_as=arguments.write_as,
-        sure=arguments.sure,
-        overwrite=arguments.overwrite,
-    )
+    events = job(**given(arguments, job))
     result = reporter.run(events, SmoothResult, title=arguments.output.name)
     reporter.result(
         f"{result.file} ({counted(result.points, 'point')} in "

@@ -14,11 +14,10 @@ from napari_vitface.cli.arguments import (
     add_model,
     add_videos,
     add_white,
-    chosen,
     count,
+    given,
 )
 from napari_vitface.cli.tables import aligned
-from napari_vitface.settings.computing import Looking
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -76,14 +75,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.suggesting.suggest import suggest as job
 
     videos: list[Path] = arguments.videos
-    options = {
-        "model": arguments.model,
-        "count": arguments.count,
-        "labels": arguments.labels,
-        "predictions": arguments.predictions,
-        "motion": arguments.motion,
-        **chosen(arguments, Looking),
-    }
+    options = given(arguments, job)
 
     def told(result: SuggestResult) -> list[str]:
         head = [result.video] if len(videos) > 1 else []

@@ -17,11 +17,12 @@ from napari_vitface.cli.arguments import (
     add_white,
     chosen,
     frames,
+    given,
     rectangle,
 )
 from napari_vitface.errors import VitFaceError
 from napari_vitface.pose.roles import ROLES
-from napari_vitface.settings.computing import Rectangle, WhiteLevel
+from napari_vitface.settings.computing import Rectangle
 from napari_vitface.settings.traces import DEFAULT, TRACES
 from napari_vitface.words import counted
 
@@ -119,41 +120,35 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.traces import traces as job
 
     videos: list[Path] = arguments.videos
-    options = {
-        "kinds": arguments.kinds,
-        "settings": chosen(arguments, *map(type, TRACES.values())),
-        "regions": dict(arguments.region or ()),
-        "roles": dict(arguments.role or ()),
-        "predictions": arguments.predictions,
-        "model": arguments.model,
-        "frames": arguments.frames,
-        "table": arguments.table,
-        "nwb": arguments.nwb,
-        "output_dir": arguments.output_dir,
-        "overwrite": arguments.overwrite,
-        **chosen(arguments, WhiteLevel),
-    }
+    options = given(
+        arguments,
+        job,
+        settings=chosen(arguments, *map(type, TRACES.values())),
+        regions=dict(arguments.region or ()),
+        roles=dict(arguments.role or ()),
+    )
+    del options["triggers"]  # One of several videos has its own.
     refuse_one_for_all(arguments.predictions, videos, "table")
-    given: list[Path] = arguments.triggers or []
+    triggers: list[Path] = arguments.triggers or []
     rule = f"write {NAME} where the name of each shall stand, or give a folder"
-    if len(given) == 1 and serves_all(given[0]):
-        given *= len(videos)
-    elif given and len(given) != len(videos):
+    if len(triggers) == 1 and serves_all(triggers[0]):
+        triggers *= len(videos)
+    elif triggers and len(triggers) != len(videos):
         if len(videos) == 1:
             raise VitFaceError(f"{videos[0].name} has triggers of its own: give --triggers once.")
         raise VitFaceError(
             f"Each of {counted(len(videos), 'video')} has triggers of its own: {rule}, or give "
             "--triggers for each, in their order."
         )
-    triggers = dict(zip(videos, given, strict=False))
+    of_video = dict(zip(videos, triggers, strict=False))
     if arguments.cluster is not None:
-        if len(set(given)) > 1:
+        if len(set(triggers)) > 1:
             raise VitFaceError(f"On a cluster --triggers is the same for all videos: {rule}.")
-        once = {"triggers": given[0]} if given else {}
+        once = {"triggers": triggers[0]} if triggers else {}
         return run_many_on_cluster(arguments, reporter, job, videos, _told, **once, **options)
 
     def run(video: Path, _: Resources) -> TracesResult:
-        events = job(video, triggers=triggers.get(video), **options)
+        events = job(video, triggers=of_video.get(video), **options)
         result = reporter.run(events, TracesResult, title=video.name)
         reporter.result(*_told(result))
         return result

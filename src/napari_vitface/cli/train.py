@@ -12,9 +12,8 @@ from napari_vitface.cli.arguments import (
     add_labels,
     add_output_dir,
     add_settings,
-    chosen,
+    given,
 )
-from napari_vitface.settings.computing import Numerics
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.training import TrainingSettings
 
@@ -109,16 +108,12 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
     drop_path = arguments.drop_path
     events = job(
-        arguments.labels,
-        name=arguments.name,
-        output_dir=arguments.output_dir,
-        resume=arguments.resume,
-        finish=arguments.finish,
-        overwrite=arguments.overwrite,
-        track=arguments.track,
-        augmentation=dict(arguments.augment),
-        timm_args={} if drop_path is None else {"drop_path_rate": drop_path},
-        **chosen(arguments, Numerics, TrainingSettings),
+        **given(
+            arguments,
+            job,
+            augmentation=dict(arguments.augment),
+            timm_args={} if drop_path is None else {"drop_path_rate": drop_path},
+        )
     )
     result = reporter.run(events, TrainResult, title="training")
     verdicts = [result.verdict, result.against_mean_pose]

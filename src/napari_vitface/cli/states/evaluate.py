@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, chosen
+from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, given
 from napari_vitface.cli.states.predict import add_classifier
-from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -32,11 +31,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.classifying import EvaluateStatesResult
     from napari_vitface.jobs.states.evaluate import evaluate_states as job
 
-    events = job(
-        arguments.model,
-        arguments.trials,
-        **chosen(arguments, Computing),
-    )
+    events = job(**given(arguments, job))
     result = reporter.run(events, EvaluateStatesResult, title=arguments.model.name)
     reporter.result(*judged_lines(result))
     return 0

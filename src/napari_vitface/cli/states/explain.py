@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, chosen
+from napari_vitface.cli.arguments import Command, add_batch_size, add_computing, given
 from napari_vitface.cli.states.predict import add_classifier
 from napari_vitface.settings.attention import DEFAULT_OF_STATES, methods_of_states
-from napari_vitface.settings.computing import Computing
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
@@ -46,15 +45,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.classifying import ExplainStatesResult
     from napari_vitface.jobs.states.explain import explain_states as job
 
-    events = job(
-        arguments.model,
-        arguments.video,
-        arguments.frame,
-        state=arguments.state,
-        method=arguments.method,
-        output=arguments.output,
-        **chosen(arguments, Computing),
-    )
+    events = job(**given(arguments, job))
     result = reporter.run(events, ExplainStatesResult, title=arguments.video.name)
     reporter.result(
         f"{result.state}: {result.value:.3g}; painted over in the map's order {result.left:.3g} of "

@@ -18,9 +18,9 @@ from napari_vitface.cli.arguments import (
     add_videos,
     add_white,
     chosen,
+    given,
     rectangle,
 )
-from napari_vitface.settings.computing import Reading
 from napari_vitface.settings.features import DEFAULT, FEATURES
 from napari_vitface.words import counted
 
@@ -91,18 +91,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.states.features import features as job
 
     videos: list[Path] = arguments.videos
-    options = {
-        "features": arguments.features,
-        "settings": chosen_settings(arguments),
-        "crop": arguments.crop,
-        "follow": arguments.follow,
-        "predictions": arguments.predictions,
-        "model": arguments.model,
-        **chosen(arguments, Reading),
-        "frames": arguments.frames,
-        "output_dir": arguments.output_dir,
-        "overwrite": arguments.overwrite,
-    }
+    options = given(arguments, job, settings=chosen_settings(arguments))
     if arguments.cluster is not None:
         return run_many_on_cluster(arguments, reporter, job, videos, _told, **options)
 

@@ -13,10 +13,9 @@ from napari_vitface.cli.arguments import (
     add_computing,
     add_output_dir,
     add_setting,
-    chosen,
+    given,
 )
 from napari_vitface.cli.tables import aligned
-from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import StatesSettings
 
@@ -66,15 +65,8 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.states.predict import predict_states as job
 
     trials = arguments.trials
-    events = job(
-        arguments.model,
-        arguments.videos,
-        window=arguments.window,
-        onsets=read_trials_or_events(trials).onsets() if trials is not None else None,
-        output_dir=arguments.output_dir,
-        tables=arguments.tables,
-        **chosen(arguments, Computing),
-    )
+    onsets = read_trials_or_events(trials).onsets() if trials is not None else None
+    events = job(**given(arguments, job, onsets=onsets))
     result = reporter.run(events, PredictStatesResult, title=arguments.model.name)
     reporter.result(*_lines(result))
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command
+from napari_vitface.cli.arguments import Command, given
 from napari_vitface.cli.states.predict import add_classifier
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.classifying import ReportStatesResult
     from napari_vitface.jobs.states.report import report_states as job
 
-    events = job(arguments.model, output=arguments.output)
+    events = job(**given(arguments, job))
     reporter.result(reporter.run(events, ReportStatesResult, title=arguments.model.name).report)
     return 0
 

@@ -15,11 +15,10 @@ from napari_vitface.cli.arguments import (
     add_output_dir,
     add_overwrite,
     add_settings,
-    chosen,
+    given,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
 from napari_vitface.cli.tables import aligned
-from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import PrototypeRule, StatesSettings
 
@@ -69,22 +68,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.responses import ResponsesResult
     from napari_vitface.jobs.states.responses import responses as job
 
-    events = job(
-        arguments.trials,
-        arguments.label,
-        classes=arguments.classes,
-        window=arguments.window,
-        features=arguments.features,
-        settings=chosen_settings(arguments),
-        share=arguments.share,
-        rule=arguments.rule,
-        crop=arguments.crop,
-        follow=arguments.follow,
-        model=arguments.model,
-        **chosen(arguments, Computing),
-        output_dir=arguments.output_dir,
-        overwrite=arguments.overwrite,
-    )
+    events = job(**given(arguments, job, settings=chosen_settings(arguments)))
     result = reporter.run(events, ResponsesResult, title=arguments.trials.name)
     reporter.result(*_told(result), result.table, result.curves, result.picture, result.similarity)
     return 0

@@ -13,10 +13,9 @@ from napari_vitface.cli.arguments import (
     add_model,
     add_overwrite,
     add_settings,
-    chosen,
+    given,
 )
 from napari_vitface.cli.states.features import add_features, add_part, chosen_settings
-from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.option import declared
 from napari_vitface.settings.states import StatesSettings
 
@@ -68,18 +67,7 @@ def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.classifying import TrainStatesResult
     from napari_vitface.jobs.states.train import train_states as job
 
-    events = job(
-        arguments.trials,
-        output=arguments.output,
-        overwrite=arguments.overwrite,
-        licence=arguments.licence,
-        **chosen(arguments, Computing, StatesSettings),
-        crop=arguments.crop,
-        follow=arguments.follow,
-        model=arguments.model,
-        features=arguments.features,
-        feature_settings=chosen_settings(arguments),
-    )
+    events = job(**given(arguments, job, feature_settings=chosen_settings(arguments)))
     result = reporter.run(events, TrainStatesResult, title=arguments.trials.name)
     reporter.result(*evaluation_lines(result.evaluation), result.model)
     return 0

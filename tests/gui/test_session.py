@@ -441,7 +441,7 @@ def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
     expected = [[8.25, 7.25], [10.25, 9.25]]
     np.testing.assert_array_equal(viewer_model.layers[KEYPOINTS].data, expected)
     assert opened.saved is None
-    assert session.labelling.labels is None
+    assert session.labelling.document is None
     # Coming back to the video keeps them; choosing the model shows the model's again.
     session._on_video()
     assert opened.source == table

@@ -42,7 +42,6 @@ def label(session: Workbench, opened: OpenVideo, tmp_path: Path, pump: Pump) -> 
     pump.until(lambda: session.labelling.document is not None)
 
     def do(points: dict[tuple[int, int], Point]) -> None:
-        assert session.labelling.labels is not None
         edit = make_edit(session.labelling.labels, "place points", points)
         assert isinstance(edit, LabelEdit)
         assert session.labelling.do(edit)

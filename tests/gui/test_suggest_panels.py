@@ -31,7 +31,6 @@ def places(frame: int) -> np.ndarray:
 def label_some(session: Workbench, count: int = 14) -> None:
     """Label every second frame, all three points."""
     labels = session.labelling.labels
-    assert labels is not None
     points = {
         (frame, k): labelled(*places(frame)[k])
         for frame in range(0, 2 * count, 2)
@@ -66,7 +65,7 @@ def labels(session: Workbench, opened: OpenVideo, tmp_path: Path, pump: Pump) ->
     session.labelling.documents.create(tmp_path / "project", KEYPOINTS, "me")
     pump.until(lambda: session.labelling.document is not None)
     label_some(session)
-    assert session.labelling.labels is not None
+    assert session.labelling.document is not None
     return session.labelling.labels
 
 

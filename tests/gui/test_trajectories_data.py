@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
 
 THREE = KeypointSet(("eye", "nose tip", "mouth"))
+NO_ROWS = LabelRows(FrameLabels(THREE))
 MEDIAN = {"smooth": "median", "window": 5}
 
 
@@ -275,7 +276,7 @@ def test_the_filtered_table_is_named_as_deeplabcut_would(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     path = tmp_path / "gone" / "x_filtered.csv"
     with pytest.raises(LabelError, match="could not be written"):
-        write_filtered([path], noisy(5), LabelRows(), "m")
+        write_filtered([path], noisy(5), NO_ROWS, "m")
 
 
 @pytest.mark.parametrize(
@@ -387,7 +388,7 @@ def models(opened: OpenVideo, session: Workbench) -> list[Path]:
         h5, _ = table_paths(opened.path, model)
         write_poses(table, h5, scorer=model)
         found.append(h5)
-    write_filtered(filtered_paths(opened.path, None, "b"), noisy(40), LabelRows(), "b")
+    write_filtered(filtered_paths(opened.path, None, "b"), noisy(40), NO_ROWS, "b")
     opened.saved = found[0]
     session.set_poses(opened, read_poses(found[0]), session.model_name)
     return found

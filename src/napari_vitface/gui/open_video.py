@@ -171,9 +171,9 @@ class Made:
         return self.in_project.project if self.in_project is not None else None
 
     @property
-    def labels(self) -> FrameLabels | None:
-        """Its labels; None while it is in no project."""
-        return self.document.labels if self.document is not None else None
+    def labels(self) -> FrameLabels:
+        """Its labels; none, of whichever keypoints, while it is in no project."""
+        return self.history.labels
 
     @property
     def history(self) -> EditHistory:
@@ -205,8 +205,8 @@ class Made:
     @property
     def keypoints(self) -> KeypointSet | None:
         """What is shown: the project's keypoints, else the model's, else None."""
-        if self.labels is not None:
-            return self.labels.keypoints
+        if self.document is not None:
+            return self.document.keypoints
         predictions = self.predictions
         return predictions.keypoints if predictions is not None else None
 

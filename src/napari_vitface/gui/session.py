@@ -220,8 +220,8 @@ class Session:
         self.poses_given.emit(opened)
 
     @property
-    def labels(self) -> FrameLabels | None:
-        """Labels of the current video; None while it is in no project."""
+    def labels(self) -> FrameLabels:
+        """Labels of the current video; none while it is in no project."""
         return self.made.labels
 
     @property

@@ -94,8 +94,8 @@ class LabelEditing:
         return self.documents.project
 
     @property
-    def labels(self) -> FrameLabels | None:
-        """Labels of the current video, None while it is in no project."""
+    def labels(self) -> FrameLabels:
+        """Labels of the current video; none while it is in no project."""
         return self._session.labels
 
     @property
@@ -188,8 +188,8 @@ class LabelEditing:
     def copy_previous(self, frame: EditedFrame) -> bool:
         """Say what the labelled frame before says, of keypoints of which this one says nothing."""
         labels = frame.opened.labels
-        before = labels.preceding(frame.index) if labels is not None else None
-        if labels is None or before is None:
+        before = labels.preceding(frame.index)
+        if before is None:
             self.hint("There is no labelled frame before this one.")
             return False
         there = {k: labels.point(before, k) for k in range(len(frame.pose.keypoints))}
@@ -315,8 +315,7 @@ class LabelEditing:
         """Say something about points of a frame."""
         if not points:
             return False
-        labels = frame.opened.labels
-        if labels is None:
+        if frame.opened.document is None:
             names = frame.pose.keypoints.names
             named = {names[k]: point for k, point in points.items()}
             self._waiting = (frame.opened, frame.index, what, named)
@@ -325,6 +324,7 @@ class LabelEditing:
             else:
                 self.home_wanted.emit()
             return False
+        labels = frame.opened.labels
         edit = make_edit(labels, what, {(frame.index, k): point for k, point in points.items()})
         if edit is None:
             self._session.draw_pose()
@@ -340,7 +340,7 @@ class LabelEditing:
 
     def keep_waiting(self) -> None:
         """Do the edit that waited, now that its video has a document."""
-        if self._waiting is None or self.labels is None:
+        if self._waiting is None or self.document is None:
             self._waiting = None
             return
         (opened, index, what, named), self._waiting = self._waiting, None

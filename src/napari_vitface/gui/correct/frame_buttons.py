@@ -47,7 +47,7 @@ class FrameButtons(QWidget):
         """Count again."""
         labels, marks = self._session.labelling.labels, self._session.marks
         numbers = {
-            "labelled": len(labels) if labels is not None else 0,
+            "labelled": len(labels),
             "suggested": len(marks.suggested),
             "low_confidence": len(marks.low_confidence),
         }

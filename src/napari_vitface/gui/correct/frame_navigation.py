@@ -29,12 +29,12 @@ class FrameNavigation:
     def next_labelled(self) -> None:
         """Go to the next frame in which a person said anything."""
         labels, frame = self._session.labels, self._session.frame
-        self._go(labels.following(frame) if labels is not None else None, "labelled frame after")
+        self._go(labels.following(frame), "labelled frame after")
 
     def previous_labelled(self) -> None:
         """Go to the frame before in which a person said anything."""
         labels, frame = self._session.labels, self._session.frame
-        self._go(labels.preceding(frame) if labels is not None else None, "labelled frame before")
+        self._go(labels.preceding(frame), "labelled frame before")
 
     def next_suggested(self) -> None:
         """Go to the next frame that was suggested for labelling."""

@@ -27,11 +27,19 @@ from napari_vitface.gui.fine_tune.sentences import (
 )
 from napari_vitface.gui.fine_tune.training_form import FineTuneForm
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
-from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel, action_button
+from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_vitface.gui.fine_tune.verdict_panel import Verdict
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.section import (
+    Fold,
+    Note,
+    Section,
+    WrappedLabel,
+    row_of,
+    set_look,
+    tipped_button,
+)
 from napari_vitface.gui.workbench import Workbench
 
 
@@ -52,7 +60,7 @@ class FineTuneSection(Section):
         self.plan = WrappedLabel("", "value")
         self.form = FineTuneForm()
         self.options = Fold("Options", self.form)
-        self.start_button = action_button(
+        self.start_button = tipped_button(
             "Fine-tune", "Save the labels and train a new model on them"
         )
         self.start_button.clicked.connect(lambda: self.start())
@@ -71,13 +79,13 @@ class FineTuneSection(Section):
         self.ended = Note()
         self.verdict = Verdict()
 
-        self.predict_button = action_button(
+        self.predict_button = tipped_button(
             "Predict with it", "Find the keypoints in this video anew"
         )
         self.predict_button.clicked.connect(lambda: self.predict_wanted.emit())
-        self.use_button = action_button("Use the old model", "")
+        self.use_button = tipped_button("Use the old model", "")
         self.use_button.clicked.connect(lambda: self._switch_model())
-        self.report_button = action_button("Open report", "All figures, plots and the worst frames")
+        self.report_button = tipped_button("Open report", "All figures, plots and the worst frames")
         self.report_button.clicked.connect(lambda: self.open_report())
 
         self.live = LivePanel()

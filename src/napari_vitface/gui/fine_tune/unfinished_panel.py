@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QMessageBox, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMessageBox, QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, Unfinished
-from napari_vitface.gui.section import WrappedLabel, row_of, set_look
+from napari_vitface.gui.section import WrappedLabel, row_of, set_look, tipped_button
 
 
 class UnfinishedPanel(QWidget):
@@ -18,11 +18,11 @@ class UnfinishedPanel(QWidget):
         self._offered: Unfinished | None = None
         self.question: QMessageBox | None = None
         self.line = WrappedLabel("", "value")
-        self.continue_button = action_button("Continue", "Go on training from where it was stopped")
+        self.continue_button = tipped_button("Continue", "Go on training from where it was stopped")
         self.continue_button.clicked.connect(lambda: self._resume())
-        self.end_button = action_button("End here", "Judge what was reached, and use it as it is")
+        self.end_button = tipped_button("End here", "Judge what was reached, and use it as it is")
         self.end_button.clicked.connect(lambda: self._resume(finish=True))
-        self.discard_button = action_button("Discard", "Give up what was reached")
+        self.discard_button = tipped_button("Discard", "Give up what was reached")
         self.discard_button.clicked.connect(lambda: self.ask_to_discard())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -76,11 +76,3 @@ class UnfinishedPanel(QWidget):
 
         question.finished.connect(answered)
         question.open()
-
-
-def action_button(text: str, words: str) -> QPushButton:
-    """A button that gives way to those beside it."""
-    button = QPushButton(text)
-    button.setToolTip(words)
-    button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    return button

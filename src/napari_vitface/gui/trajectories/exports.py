@@ -102,10 +102,8 @@ def write_filtered(paths: Sequence[Path], table: PoseTable, labels: LabelRows, m
         If a file cannot be written; then none is.
     """
     names = table.keypoints.names
-    pairs = []
-    if labels.keypoints is not None:
-        known = labels.keypoints.names
-        pairs = [(k, known.index(name)) for k, name in enumerate(names) if name in known]
+    known = labels.keypoints.names
+    pairs = [(k, known.index(name)) for k, name in enumerate(names) if name in known]
     scorer = f"vitface_{model}{FILTERED}"
     with PoseWriter(*paths, heading=Heading(table.keypoints, scorer)) as writer:
         for begin in range(0, len(table), _BLOCK):

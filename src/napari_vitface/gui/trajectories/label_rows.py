@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.kinematics import Trace
-from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import FrameLabels
 from napari_vitface.pose.table import PointState
 
@@ -16,8 +17,7 @@ class LabelRows:
 
     Attributes
     ----------
-    keypoints : KeypointSet or None
-        None: there are no labels.
+    keypoints : KeypointSet
     frames : (L,) int64
         Sorted.
     xy : (L, K, 2) float64
@@ -25,18 +25,14 @@ class LabelRows:
         `PointState`.
     """
 
-    def __init__(self, labels: FrameLabels | None = None) -> None:
-        self.keypoints: KeypointSet | None = None
-        self.frames: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self.xy: NDArray[np.float64] = np.empty((0, 0, 2))
-        self.states: NDArray[np.uint8] = np.empty((0, 0), dtype=np.uint8)
-        if labels is not None:
-            self.keypoints = labels.keypoints
-            self.frames = labels.frames().copy()
-            size = len(labels.keypoints)
-            rows = [(labels.xy(int(f)), labels.states(int(f))) for f in self.frames]
-            self.xy = np.array([xy for xy, _ in rows]).reshape(-1, size, 2)
-            self.states = np.array([s for _, s in rows], dtype=np.uint8).reshape(-1, size)
+    def __init__(self, labels: FrameLabels) -> None:
+        self.keypoints = labels.keypoints
+        self.frames: NDArray[np.int64] = labels.frames().copy()
+        size = len(labels.keypoints)
+        rows = [(labels.xy(int(f)), labels.states(int(f))) for f in self.frames]
+        self.xy: NDArray[np.float64] = np.array([xy for xy, _ in rows]).reshape(-1, size, 2)
+        states = np.array([s for _, s in rows], dtype=np.uint8)
+        self.states: NDArray[np.uint8] = states.reshape(-1, size)
 
     def update(self, labels: FrameLabels, frame: int) -> None:
         """Take in the labels of one frame."""
@@ -57,9 +53,8 @@ class LabelRows:
 
     def copy(self) -> LabelRows:
         """The same, not to be changed by later updates."""
-        other = LabelRows()
-        other.keypoints = self.keypoints
-        other.frames, other.xy, other.states = self.frames, self.xy.copy(), self.states.copy()
+        other = copy.copy(self)
+        other.xy, other.states = self.xy.copy(), self.states.copy()
         return other
 
     def between(self, start: int, stop: int) -> slice:
@@ -89,7 +84,7 @@ class LabelRows:
         """
         nothing = np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, bool)
         keypoints = self.keypoints
-        if keypoints is None or trace.kind in ("speed", "confidence"):
+        if trace.kind in ("speed", "confidence"):
             return nothing
         if not set(trace.keypoints) <= set(keypoints.names):
             return nothing

@@ -85,7 +85,7 @@ class VideoPlot:
         self._plot, self._form = parts.plot, parts.form
         self._connections = connections
         self._wait_for = wait_for
-        self._rows = LabelRows()
+        self._rows = LabelRows(opened.labels)
         self._centred = self._toolbar.centred.isChecked()
         self.store = TraceStore(session, self.redraw_soon)
         self._untracked: PoseTable | None = None
@@ -190,7 +190,7 @@ class VideoPlot:
 
     def _on_labels_of(self, frame: int) -> None:
         labels = self._opened.labels
-        if labels is None or self._rows.keypoints != labels.keypoints:
+        if self._rows.keypoints != labels.keypoints:
             self._on_labels()
             return
         before = len(self._rows.frames)
@@ -208,7 +208,7 @@ class VideoPlot:
         predictions, labels = self._opened.predictions, self._opened.labels
         predicted = predictions.keypoints if predictions is not None else None
         self._list.set_keypoints(listed_keypoints(self._opened.keypoints, predicted))
-        if labels is not None and self._rows.keypoints not in (None, labels.keypoints):
+        if self._rows.keypoints != labels.keypoints:
             self._on_labels()
         self.show_traces()
         self._show_waiting()

@@ -73,7 +73,7 @@ class AuditPanel(QWidget):
 
     def _refresh_button(self) -> None:
         opened, labels = self._session.current, self._session.labelling.labels
-        frames = len(labels) if labels is not None else 0
+        frames = len(labels)
         enough = frames >= FEWEST_FRAMES
         self.button.setEnabled(enough)
         self.button.setText(
@@ -81,7 +81,7 @@ class AuditPanel(QWidget):
         )
         if opened is None:
             self.hint.setText("Waits for a video.")
-        elif labels is None or not enough:
+        elif not enough:
             self.hint.setText(
                 f"Waits for {FEWEST_FRAMES} labelled frames, to compare them with each other; "
                 f"there {'is' if frames == 1 else 'are'} {frames}."
@@ -110,12 +110,10 @@ class AuditPanel(QWidget):
         return row
 
     def _go_to(self, finding: LabelDoubted) -> None:
-        labels = self._session.labelling.labels
+        names = self._session.labels.keypoints.names
         self._session.go_to(finding.frame)
-        if labels is not None:
-            names = labels.keypoints.names
-            known = [names.index(name) for name in finding.keypoints if name in names]
-            self._session.labelling.selection.select(known)
+        known = [names.index(name) for name in finding.keypoints if name in names]
+        self._session.labelling.selection.select(known)
 
     def _fix(self, finding: LabelDoubted) -> None:
         self._go_to(finding)

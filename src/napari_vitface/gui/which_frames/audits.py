@@ -42,8 +42,6 @@ class Audits(VideoRunner[AuditRun]):
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames of the current video with a placed point."""
         labels = self._session.labels
-        if labels is None:
-            return np.empty(0, dtype=np.int64)
         frames = [f for f in labels.frames().tolist() if np.isfinite(_placed(labels, f)).any()]
         return np.array(frames, dtype=np.int64)
 
@@ -55,10 +53,9 @@ class Audits(VideoRunner[AuditRun]):
     @on_video
     def start(self, opened: OpenVideo) -> None:
         """Audit the labels of the current video."""
-        labels = self._session.labels
-        if labels is None or self.active:
+        labels, frames = self._session.labels, self.labelled_frames
+        if not len(frames) or self.active:
             return
-        frames = self.labelled_frames
         arguments = {
             **self.common(opened),
             "keypoints": labels.keypoints,
@@ -88,8 +85,6 @@ class Audits(VideoRunner[AuditRun]):
         """Whether the labels of a finding are as they were audited, as its fix makes them, or
         neither."""
         labels = self._session.labels
-        if labels is None:
-            return CHANGED
         edit = self.fix_of(finding)
         if edit is not None:
             return OPEN
@@ -114,7 +109,7 @@ class Audits(VideoRunner[AuditRun]):
     def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
         """The edit that fixes a finding; None if there is none, or the labels are others now."""
         labels = self._session.labels
-        if labels is None or not finding.moves:
+        if not finding.moves:
             return None
         names = labels.keypoints.names
         if any(name not in names for name in finding.keypoints):

@@ -63,7 +63,7 @@ class FrameMarks:
         return {
             suggestion.frame: suggestion.why
             for suggestion in self.suggestions
-            if labels is None or suggestion.frame not in labels
+            if suggestion.frame not in labels
         }
 
     def suggest(self, opened: OpenVideo, suggestions: Iterable[Suggestion]) -> None:
@@ -104,10 +104,9 @@ class FrameMarks:
             self._table, self._lowest = table, _lowest(table)
         low = self._lowest < self.threshold
         labels = self._session.labels
-        if labels is not None:
-            for frame in labels.frames().tolist():
-                if frame < len(low) and low[frame]:
-                    low[frame] = self._is_low(table, labels, frame)
+        for frame in labels.frames().tolist():
+            if frame < len(low) and low[frame]:
+                low[frame] = self._is_low(table, labels, frame)
         return np.flatnonzero(low)
 
     def _is_low(self, table: PoseTable, labels: FrameLabels, frame: int) -> bool:
@@ -132,7 +131,7 @@ class FrameMarks:
     def note_label(self, frame: int) -> None:
         """The labels of a frame are others."""
         table, labels = self._table, self._session.labels
-        if table is not None and labels is not None and self._low is not None:
+        if table is not None and self._low is not None:
             was = bool(_position(self._low, frame)[1])
             now = frame < len(table) and self._is_low(table, labels, frame)
             if was != now:

@@ -99,10 +99,9 @@ class SuggestPanel(QWidget):
 
     def _mark_rows(self, *_: Any) -> None:
         session = self._session
-        labels = session.labelling.labels
         done = 0
         for suggestion, row in zip(self._shown, self.rows.rows, strict=True):
-            labelled = labels is not None and suggestion.frame in labels
+            labelled = suggestion.frame in session.labels
             done += labelled
             row.note.setText("✓ labelled" if labelled else "")
             row.set_current(session.current is not None and suggestion.frame == session.frame)

@@ -31,11 +31,10 @@ class Suggestions(VideoRunner[SuggestRun]):
         session = self._session
         if self.active:
             return
-        labels = session.labels
         arguments = {
             **self.common(opened),
             "count": count,
-            "labelled": [] if labels is None else labels.frames().tolist(),
+            "labelled": session.labels.frames().tolist(),
             "predictions": opened.saved if opened.model == session.model_name else None,
             "crop": opened.crop,
         }

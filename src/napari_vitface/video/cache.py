@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 Frame = TypeVar("Frame")
 
@@ -30,6 +31,14 @@ class FrameCache(Generic[Frame]):
         """A frame that is in the cache, which becomes the most recently used one."""
         self._frames.move_to_end(number)
         return self._frames[number][0]
+
+    def image(self, number: int, read: Callable[[int], Frame | None]) -> Frame | None:
+        """A copy of an image that is in the cache, or comes into it by `read`."""
+        if number not in self._frames:
+            made: Any = read(number)
+            self.put(number, made, 0 if made is None else made.nbytes)
+        found: Any = self.get(number)
+        return None if found is None else found.copy()
 
     def put(self, number: int, frame: Frame | None, size: int) -> None:
         """Keep a frame of `size` bytes."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
-from napari_vitface.video.scale import ImageScaler, Scale, as_uint8
+from napari_vitface.video.scale import Scale, as_uint8, scaled_images
 from napari_vitface.video.sources import IMAGE_SUFFIXES, TIFF_SUFFIXES
 from napari_vitface.video.white import spread, white_level
 from napari_vitface.words import counted
@@ -110,25 +110,16 @@ class ImageFolderSource:
 
     def read(self, frame: int) -> NDArray[Any] | None:
         """One image; None if its file is broken or of another size."""
-        if frame not in self._cache:
-            image = self._image(frame)
-            self._cache.put(frame, image, 0 if image is None else image.nbytes)
-        image = self._cache.get(frame)
-        return None if image is None else image.copy()
+        return self._cache.image(frame, self._image)
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
     ) -> Iterator[tuple[int, NDArray[Any] | None]]:
         """Frames in the given order by a reader of their own; for use in another thread."""
-        scaler = None if scale is None else ImageScaler(scale)
         reader = copy.copy(self)
         reader._stacks = OrderedDict()
         try:
-            for frame in frames:
-                image = reader._image(frame)
-                if image is not None and scaler is not None:
-                    image = scaler(image, white=self.white)
-                yield frame, image
+            yield from scaled_images(reader._image, frames, scale, self.white)
         finally:
             reader._close_stacks()
 

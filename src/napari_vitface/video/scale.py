@@ -9,7 +9,9 @@ gives other pixels (it drops half of the colour samples).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +85,19 @@ def scale_image(
         If the image is not a frame of the kinds above, or the crop is not inside it.
     """
     return ImageScaler(scale)(image, white=white)
+
+
+def scaled_images(
+    read: Callable[[int], NDArray[Any] | None],
+    frames: Iterable[int],
+    scale: Scale | None,
+    white: int,
+) -> Iterator[tuple[int, NDArray[Any] | None]]:
+    """Frames with their images, scaled if that is asked for; None where there is no image."""
+    scaler = partial(ImageScaler(scale), white=white) if scale is not None else np.asarray
+    for frame in frames:
+        image = read(frame)
+        yield frame, image if image is None else scaler(image)
 
 
 class ImageScaler:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
 from napari_vitface.video.cache import FrameCache
-from napari_vitface.video.scale import ImageScaler, Scale
+from napari_vitface.video.scale import Scale, scaled_images
 from napari_vitface.video.tiff_pages import TiffPages
 from napari_vitface.video.white import spread, white_level
 from napari_vitface.words import counted
@@ -51,23 +51,14 @@ class TiffSource:
 
     def read(self, frame: int) -> NDArray[Any] | None:
         """One page; None if it is broken."""
-        if frame not in self._cache:
-            image = self._pages.read(frame)
-            self._cache.put(frame, image, 0 if image is None else image.nbytes)
-        image = self._cache.get(frame)
-        return None if image is None else image.copy()
+        return self._cache.image(frame, self._pages.read)
 
     def stream(
         self, frames: Iterable[int], scale: Scale | None
     ) -> Iterator[tuple[int, NDArray[Any] | None]]:
-        scaler = None if scale is None else ImageScaler(scale)
         pages = TiffPages(self.path)
         try:
-            for frame in frames:
-                image = pages.read(frame)
-                if image is not None and scaler is not None:
-                    image = scaler(image, white=self.white)
-                yield frame, image
+            yield from scaled_images(pages.read, frames, scale, self.white)
         finally:
             pages.close()
 

@@ -14,6 +14,7 @@ import pytest
 
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
+from napari_vitface.gui.fine_tune.training_run import NO_RUN
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.project.label_reading import read_labels
@@ -182,7 +183,7 @@ def test_labels_are_saved_and_a_better_model_is_in_use(
     viewer = Model()
     again = session_of(viewer, pump.post)
     later = reopened(again, pump, video_path)
-    pump.until(lambda: later.run is not None)
+    pump.until(lambda: later.run is not NO_RUN)
     assert later.run.status == "done"
     assert later.run.result == run.result
     # The file of curves holds them in fewer digits.
@@ -296,7 +297,7 @@ def test_a_conflict_is_shown_and_nothing_is_trained(
     table.unlink()
     assert session.labelling.move({0: (50.0, 50.0)}, 0)
     assert not ready.start()
-    assert ready.run is None
+    assert ready.run is NO_RUN
     assert "section 4" in ready.refused
     assert session.labelling.saving.conflict is not None
     assert not (home / "vitface" / "runs").exists()

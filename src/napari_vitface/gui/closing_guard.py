@@ -120,7 +120,7 @@ class ClosingGuard(QObject):
 
     def _running(self) -> Iterator[Running]:
         tuned = self._session.fine_tune.run
-        if tuned is not None and tuned.active:
+        if tuned.active:
             reached = f" at step {digits(tuned.step)} of {digits(tuned.steps)}"
             kept = (
                 "What it has reached is kept: open the video again, and Continue in section 5 "

@@ -19,6 +19,7 @@ from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.labelled_frames import label_source
 from napari_vitface.gui.fine_tune.planner import Plan, Planner
 from napari_vitface.gui.fine_tune.training_run import (
+    NO_RUN,
     Curve,
     TrainingRun,
     Unfinished,
@@ -56,6 +57,7 @@ class FineTune(Runner[TrainingRun]):
 
     def __init__(self, session: Session, labelling: Labelling) -> None:
         super().__init__(session)
+        self.run: TrainingRun = NO_RUN
         self._labelling = labelling
         self._project: Project | None = None
         #: Runs of the project that can go on, the last one first.
@@ -169,8 +171,8 @@ class FineTune(Runner[TrainingRun]):
                 files.clear()
         except Exception as error:
             return self._refuse(sentence_of("discarding the run", error))
-        if self.run is not None and self.run.folder == folder:
-            self.run = None
+        if self.run.folder == folder:
+            self.run = NO_RUN
         self._find_runs()
         self.changed.emit()
         return True
@@ -271,8 +273,8 @@ class FineTune(Runner[TrainingRun]):
         self._project = project
         self.unfinished = []
         self.refused = ""
-        if self.run is not None and not self.run.active:
-            self.run = None
+        if not self.run.active:
+            self.run = NO_RUN
         self._find_runs()
         self._list_models()
         self.changed.emit()
@@ -283,20 +285,20 @@ class FineTune(Runner[TrainingRun]):
         if project is None:
             return
 
-        def look() -> tuple[list[Unfinished], TrainingRun | None]:
+        def look() -> tuple[list[Unfinished], TrainingRun]:
             source = label_source(project)
             return unfinished_runs(source), last_finished(source)
 
-        def found(result: tuple[list[Unfinished], TrainingRun | None] | Exception) -> None:
+        def found(result: tuple[list[Unfinished], TrainingRun] | Exception) -> None:
             if isinstance(result, Exception):
                 self._session.tell(sentence_of("looking for earlier fine-tunes", result), "warning")
                 return
             if project is not self._labelling.project:
                 return
             unfinished, last = result
-            active = self.run.folder if self.run is not None and self.run.active else None
+            active = self.run.folder if self.run.active else None
             self.unfinished = [one for one in unfinished if one.folder != active]
-            if self.run is None:
+            if self.run is NO_RUN:
                 self.run = last
             self.changed.emit()
 

@@ -26,7 +26,7 @@ from napari_vitface.gui.fine_tune.sentences import (
     waiting_words,
 )
 from napari_vitface.gui.fine_tune.training_form import FineTuneForm
-from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
+from napari_vitface.gui.fine_tune.training_run import TrainingRun
 from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_vitface.gui.fine_tune.verdict_panel import Verdict
 from napari_vitface.gui.model_info import ModelInfo
@@ -153,12 +153,12 @@ class FineTuneSection(Section):
 
     def open_report(self) -> None:
         """Show the report in the browser."""
-        report = self._run.report
+        report = self._fine_tune.run.report
         if report is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))
 
     def _switch_model(self) -> None:
-        run = self._run
+        run = self._fine_tune.run
         new = self._session.model == run.model
         self._fine_tune.use(run.old_model if new else run.model)
 
@@ -176,13 +176,9 @@ class FineTuneSection(Section):
 
     # ----------------------------------------------------------------- what is shown
 
-    @property
-    def _run(self) -> TrainingRun:
-        return self._fine_tune.run or NO_RUN
-
     def refresh(self, *_: Any) -> None:
         """Bring every line up to date with the session."""
-        fine_tune, run = self._fine_tune, self._run
+        fine_tune, run = self._fine_tune, self._fine_tune.run
         plan = fine_tune.plan
         waits = waiting_words(plan)
         self.set_waiting(not run.active and bool(waits))
@@ -292,7 +288,7 @@ class FineTuneSection(Section):
         set_look(self.predict_button, "" if there else "primary")
 
     def _refresh_live(self) -> None:
-        run = self._run
+        run = self._fine_tune.run
         self.live.show_run(run)
         if run.active:
             self.error.setText(error_words(run))

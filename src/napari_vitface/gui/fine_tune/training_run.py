@@ -203,8 +203,8 @@ def unfinished_runs(source: Path) -> list[Unfinished]:
     return [one for _, one in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
-def last_finished(source: Path) -> TrainingRun | None:
-    """The run of a project that ended last, as far as its model is still there.
+def last_finished(source: Path) -> TrainingRun:
+    """The run of a project that ended last and whose model is still there, else `NO_RUN`.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def last_finished(source: Path) -> TrainingRun | None:
         except (VitFaceError, OSError, *_NOT_OURS):
             # Not ours, or of another version: there is nothing to show of it.
             continue
-    return None
+    return NO_RUN
 
 
 def _finished(files: RunFiles, result: TrainResult) -> TrainingRun:

@@ -38,7 +38,7 @@ class UnfinishedPanel(QWidget):
     def refresh(self) -> None:
         """Look what can go on now."""
         fine_tune = self._fine_tune
-        run = fine_tune.run or NO_RUN
+        run = fine_tune.run
         others = [] if fine_tune.active else fine_tune.unfinished
         mine = [one for one in others if one.folder == run.folder]
         offered = self._offered = next(iter(mine or others), None)

@@ -48,12 +48,8 @@ class PredictTask:
 
     def outputs(self, video: str) -> Outputs:
         """The files of a video."""
-        return Outputs.beside(
-            Path(video),
-            Path(self.needs.model).stem,
-            folder=None if self.output_dir is None else Path(self.output_dir),
-            overlay=self.overlay,
-        )
+        name = Path(self.needs.model).stem
+        return Outputs.beside(Path(video), name, folder=self.output_dir, overlay=self.overlay)
 
 
 @dataclass(frozen=True)

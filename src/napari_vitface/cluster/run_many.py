@@ -214,8 +214,7 @@ def _given(
     output = arguments.get("output")
     refuse_one_for_all(output, paths)
     if first in _VIDEO:
-        folder = arguments.get("output_dir")
-        refuse_same_outputs(paths, None if folder is None else Path(folder))
+        refuse_same_outputs(paths, arguments.get("output_dir"))
     for one, path in zip(each, paths, strict=True):
         named = {} if output is None else {"output": named_after(output, path)}
         yield str(one), {**arguments, **named, first: one}

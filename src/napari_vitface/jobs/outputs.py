@@ -42,7 +42,12 @@ class Outputs:
 
     @classmethod
     def beside(
-        cls, video: Path, model: str, *, folder: Path | None = None, overlay: bool = False
+        cls,
+        video: Path,
+        model: str,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        overlay: bool = False,
     ) -> Outputs:
         """``<video>_vitface_<model>.*`` in `folder`, by default the folder that the video is in.
 
@@ -51,8 +56,7 @@ class Outputs:
         VitFaceError
             If the folder is not there and cannot be made.
         """
-        folder = results_folder(video) if folder is None else folder
-        made_folder(folder)
+        folder = made_folder(results_folder(video, folder))
         h5, csv = table_paths(video, model, folder=folder)
         drawn = (
             output_path(video, f"{_OVERLAY}.mp4", model=model, folder=folder) if overlay else None
@@ -136,7 +140,7 @@ def output_path(
         By default the folder that the video is in.
     """
     by = "" if model is None else f"{_BY}{model_stem(model)}"
-    return (folder or results_folder(video)) / f"{output_stem(video)}{by}{ending}"
+    return results_folder(video, folder) / f"{output_stem(video)}{by}{ending}"
 
 
 def named_after(output: str | os.PathLike[str], video: Path) -> Path:
@@ -185,7 +189,7 @@ def output_place(video: Path, folder: Path | None) -> tuple[str, str]:
         Where the results go; by default where the video is.
     """
     # The folder as it is on the disk, whichever link leads to it; the stem as it is called here.
-    place = (folder or results_folder(video)).resolve()
+    place = results_folder(video, folder).resolve()
     return os.path.normcase(place), os.path.normcase(output_stem(video))
 
 
@@ -216,8 +220,10 @@ def output_stem(video: Path) -> str:
     return _absolute(video).name if video.is_dir() else video.stem
 
 
-def results_folder(video: Path) -> Path:
-    """The folder that a video, or a folder of images, lies in."""
+def results_folder(video: Path, chosen: str | os.PathLike[str] | None = None) -> Path:
+    """Where results of a video go: the folder that was chosen, else the one that it lies in."""
+    if chosen is not None:
+        return Path(chosen)
     return _absolute(video).parent if video.is_dir() else video.parent
 
 

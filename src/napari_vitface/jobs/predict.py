@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,12 +118,7 @@ def predict(
         stamp = VideoStamp.of(source.path)
         chosen = frame_range(frames, len(source), source.path.name)
         file = find_model(model)
-        outputs = Outputs.beside(
-            source.path,
-            file.stem,
-            folder=None if output_dir is None else Path(output_dir),
-            overlay=overlay,
-        )
+        outputs = Outputs.beside(source.path, file.stem, folder=output_dir, overlay=overlay)
         # Before anything slow, and before a part file is made. A part file may be what a run left
         # that wrote its tables but not its overlay; whether it is, is seen below.
         digest = file_digest(file)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -140,9 +139,7 @@ def traces(
             predictions = named_after(predictions, source.path)
         material = traced_material(source, span, times, regions, roles, chosen, predictions, model)
         measures = [kind.load()(kind, material) for kind in chosen]
-        folder = made_folder(
-            results_folder(source.path) if output_dir is None else Path(output_dir)
-        )
+        folder = made_folder(results_folder(source.path, output_dir))
         files = TraceFiles.of(source.path, folder, table, nwb=nwb)
         about = about_of(material, stamp, chosen, measures)
         poses = None if material.poses is None else poses_file(source, predictions, model)

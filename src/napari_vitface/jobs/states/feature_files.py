@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.jobs.outputs import output_path, results_folder
+from napari_vitface.jobs.outputs import output_path
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.settings.features import FeatureKind
 
@@ -26,7 +26,7 @@ def file_of(
 
     name = find_model(model).stem if "model" in kind.needs else None
     ending = ENDING.format(kind=kind.name)
-    return output_path(video, ending, model=name, folder=folder or results_folder(video))
+    return output_path(video, ending, model=name, folder=folder)
 
 
 def described(

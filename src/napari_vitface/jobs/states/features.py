@@ -124,9 +124,7 @@ def features(
             computing=reading.computing,
         )
         extractors = make_extractors(kinds, material)
-        folder = made_folder(
-            results_folder(source.path) if output_dir is None else Path(output_dir)
-        )
+        folder = made_folder(results_folder(source.path, output_dir))
         files = [
             _Output.of(kind, extractor, material, stamp, chosen, model, folder)
             for kind, extractor in zip(kinds, extractors, strict=True)

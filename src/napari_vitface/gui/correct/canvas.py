@@ -31,8 +31,9 @@ _MODES = {tool: mode for mode, tool in _TOOLS.items()}
 
 @dataclass
 class _Drag:
-    """A drag in progress: the frame that it began on and where the points were."""
+    """A drag in progress: of which layer, the frame that it began on and where the points were."""
 
+    layer: Points
     frame: int
     before: NDArray[np.float64]
 
@@ -126,7 +127,7 @@ class LabelCanvas:
     def end_drag(self) -> None:
         """Let a drag in progress count up to here; what is left of it moves nothing."""
         drag, self._drag = self._drag, None
-        if drag is None or self._layer is None:
+        if drag is None:
             return
         self._interrupted = True
         places = self._places(drag)
@@ -135,8 +136,8 @@ class LabelCanvas:
 
     def _places(self, drag: _Drag) -> dict[int, tuple[float, float]]:
         """Where the points that moved are now, x before y."""
-        layer = self._layer
-        if layer is None or layer.data.shape != drag.before.shape:
+        layer = drag.layer
+        if layer.data.shape != drag.before.shape:
             return {}
         moved = (layer.data != drag.before).any(axis=1) & layer.shown
         return {
@@ -156,12 +157,13 @@ class LabelCanvas:
         self.show_selection()
 
     def _on_data(self, event: Any) -> None:
-        if self._overlays.drawing or self._layer is None:
+        if self._overlays.drawing:
             return
+        layer: Points = event.source
         match str(getattr(event.action, "value", event.action)):
             case "changing":
                 # The array is the layer's own and changes while the mouse moves.
-                self._drag = _Drag(self._session.frame, np.array(self._layer.data))
+                self._drag = _Drag(layer, self._session.frame, np.array(layer.data))
             case "changed":
                 drag, self._drag = self._drag, None
                 places = self._places(drag) if drag is not None else {}
@@ -169,7 +171,7 @@ class LabelCanvas:
                     self._redraw()
             case "added":
                 count = len(self._labelling.keypoints or ())
-                added = np.array(self._layer.data[count:])
+                added = np.array(layer.data[count:])
                 self._redraw()
                 for y, x in added:
                     self._labelling.place(float(x), float(y))

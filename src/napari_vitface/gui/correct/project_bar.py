@@ -208,18 +208,14 @@ class ProjectBar(QWidget):
             self.name.setText(project.folder.name)
             self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
         self._list_videos()
-        outside = opened is not None and project is not None and document is None
-        waiting = outside and not files.opening
-        self.add_button.setVisible(waiting and not files.problem)
-        text = ""
-        if files.opening:
-            text = "Opening the labels of this video …"
-        elif waiting and opened is not None and project is not None and not files.problem:
-            text = f"{opened.path.name} is not in this project yet."
-        self.outside.setText(text)
+        busy = nothing or document is not None or files.opening or bool(files.problem)
+        outside = "" if opened is None or busy else opened.path.name
+        self.add_button.setVisible(bool(outside))
+        text = "Opening the labels of this video …" if files.opening else ""
+        self.outside.setText(f"{outside} is not in this project yet." if outside else text)
         problems = [files.problem] if files.problem else []
         if document is not None:
-            told = document.disagreement.text if document.disagreement is not None else ""
+            told = document.disagreement.text if document.disagreement else ""
             problems += [text for text in document.problems if text != told]
             if document.read_only and document.read_only not in problems:
                 problems.append(document.read_only)

@@ -23,7 +23,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.cluster.spans import Span
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.fingerprint import Asked
-from napari_vitface.jobs.outputs import Outputs
+from napari_vitface.jobs.outputs import Outputs, unwritable
 
 _RUN = "run.json"
 _NAME = re.compile(r"(\d{10})-(\d{10})\.npz")
@@ -81,10 +81,7 @@ class SpanFolder:
             with atomic_write(self.path / _RUN) as temporary:
                 temporary.write_text(json.dumps(run, indent=1), encoding="utf-8")
         except OSError as error:
-            raise VitFaceError(
-                f"Nothing can be written to the folder {self.path.parent} ({error.strerror}); "
-                "choose another output folder."
-            ) from error
+            raise unwritable(self.path.parent, error) from error
 
     def done(self) -> list[Span]:
         """Spans that are complete, in their order; none of them overlap."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError, VitFaceError, reason
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.conversion import (
     check_needs,
     from_corners,
@@ -24,7 +24,7 @@ from napari_vitface.formats.label_tables import top_of
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import Choice
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
-from napari_vitface.jobs.outputs import made_folder
+from napari_vitface.jobs.outputs import made_folder, refuse_existing
 from napari_vitface.jobs.results.convert import ConvertResult
 from napari_vitface.project.embedded_images import IMAGES, with_images
 from napari_vitface.words import counted
@@ -78,10 +78,7 @@ def convert(
     source, target = Path(source), Path(output)
     reader, held = source_format(source, read_as, content)
     writer = target_format(target, held, write_as)
-    if os.path.lexists(target) and not overwrite:
-        raise VitFaceError(
-            f"{target} exists; choose another name, or say that it may be overwritten."
-        )
+    refuse_existing(target, overwrite)
     found = read_with(reader, held, source, Choice(animal, table, frame_rate))
     made_folder(target.parent)
     lost: list[str]

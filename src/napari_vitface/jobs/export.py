@@ -15,7 +15,7 @@ from napari_vitface import __version__
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
-from napari_vitface.jobs.outputs import made_folder
+from napari_vitface.jobs.outputs import made_folder, refuse_existing
 from napari_vitface.jobs.results.models import ExportResult
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def export(
     target = Path(output)
     if target.suffix.lower() != ".onnx":
         raise VitFaceError(f"{target} does not end in .onnx; give a name that does.")
-    if target.exists() and not overwrite:
-        raise VitFaceError(
-            f"{target} exists; choose another name, or say that it may be overwritten."
-        )
+    refuse_existing(target, overwrite)
     file = find_model(model)
     yield Started("export", 3, settings=Settings(model=file.stem, unit="steps"))
     network, preprocessing, metadata = load_network(file)

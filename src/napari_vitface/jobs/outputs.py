@@ -109,6 +109,22 @@ def made_folder(folder: Path) -> Path:
     return folder
 
 
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise `VitFaceError` if something has that name already and is not to be replaced."""
+    if os.path.lexists(path) and not overwrite:
+        raise VitFaceError(
+            f"{path} exists; choose another name, or say that it may be overwritten."
+        )
+
+
+def unwritable(folder: Path, error: OSError) -> VitFaceError:
+    """What to raise if a folder of results does not take them."""
+    return VitFaceError(
+        f"Nothing can be written to the folder {folder} ({error.strerror}); choose another "
+        "output folder."
+    )
+
+
 def why_not_kept(kept_in: Path) -> str:
     """A sentence if what a run was to leave is not there now that it has ended; empty if it is.
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.outputs import unwritable
 from napari_vitface.lock import lock_open_file
 
 _MAGIC = b"napari-vitface part 2\n"
@@ -217,10 +218,7 @@ def _opened_alone(path: Path) -> BinaryIO:
             # Unbuffered: a record is with the system as soon as it is appended.
             file: Any = path.open("a+b", buffering=0)
         except OSError as error:
-            raise VitFaceError(
-                f"Nothing can be written to the folder {path.parent} ({error.strerror}); choose "
-                "another output folder."
-            ) from error
+            raise unwritable(path.parent, error) from error
         if not lock_open_file(file.fileno()):
             file.close()
             raise VitFaceError(f"Another run is writing {path}; wait for it or cancel it.")

@@ -13,6 +13,7 @@ from napari_vitface.formats.conversion import check_needs, target_format, write_
 from napari_vitface.formats.format import Format, parted_by_ending, read_as, writers
 from napari_vitface.formats.predictions import Predictions
 from napari_vitface.jobs.events import Event, Finished, Notice, Preparing, Progress, Started
+from napari_vitface.jobs.outputs import refuse_existing
 from napari_vitface.jobs.results.smooth import SmoothResult
 from napari_vitface.steps import told_as
 
@@ -61,10 +62,7 @@ def smooth(
     paths, target = [Path(table) for table in tables], Path(output)
     if len(paths) < 2:
         raise VitFaceError("An ensemble is of two models or more: give a table of each.")
-    if os.path.lexists(target) and not overwrite:
-        raise VitFaceError(
-            f"{target} exists; choose another name, or say that it may be overwritten."
-        )
+    refuse_existing(target, overwrite)
     writer = _target(target, write_as)
     found: list[Predictions] = [read_as("predictions", path) for path in paths]
     ensemble = beside([each.poses for each in found], [path.name for path in paths])

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from napari_vitface.atomic import atomic_write, leftovers
 from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.outputs import unwritable
 from napari_vitface.lock import FileLock, Taken
 from napari_vitface.model.metadata import NetworkDescription, PreprocessingDescription
 
@@ -179,10 +180,7 @@ class RunFiles:
                 "choose another name."
             ) from None
         except OSError as error:
-            raise VitFaceError(
-                f"Nothing can be written to the folder {self.folder} ({error.strerror}); choose "
-                "another output folder."
-            ) from error
+            raise unwritable(self.folder, error) from error
         with lock:
             yield
 

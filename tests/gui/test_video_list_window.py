@@ -218,3 +218,27 @@ def test_a_folder_is_searched_by_pattern(
     qtbot.waitUntil(lambda: "No video" in dialog.outcome.text(), timeout=WAIT)
     assert not dialog.add_button.isEnabled()
     dialog.deleteLater()
+
+
+def test_a_window_whose_dock_is_opened_again_has_a_list_and_a_grid_that_work(
+    listed: VideoListDock, dock: ViTFaceDock
+) -> None:
+    from napari_vitface.gui.actions import open_dock
+
+    viewer = dock.session.viewer
+    listed.faces.setCurrentIndex(1)
+    dock.attention_section.open_grid()
+    grid = dock.attention_section.grid_dock
+    grid.same.setChecked(False)
+    viewer.window.remove_dock_widget(dock)
+    again = open_dock(viewer)
+    made = open_video_list(again.session)
+    assert made.session is again.session
+    assert made.faces.currentData() == "auto"
+    again.attention_section.open_grid()
+    assert again.attention_section.grid_dock is not grid
+    assert not again.attention_section.grid_dock.same.isChecked()
+    docks = viewer.window.dock_widgets
+    assert docks["ViT Face videos"] is made
+    assert docks["ViT Face attention grid"] is again.attention_section.grid_dock
+    again.session.close()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.session import Session
+
+D = TypeVar("D", bound=QWidget)
 
 #: Names of the docks in the manifest.
 FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
@@ -25,6 +31,35 @@ def open_plugin_dock(viewer: Any, name: str) -> Any:
     holder.show()
     holder.raise_()
     return dock
+
+
+def open_below(session: Session, name: str, make: Callable[[Any], D]) -> D | None:
+    """A dock of a session below the canvas, opened and brought to the front; None without a window.
+
+    One that was left of an earlier session of this window is replaced.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the dock for a viewer; it has the session as `session`.
+    """
+    viewer: Any = session.viewer
+    if not hasattr(viewer, "window"):
+        return None
+    dock = viewer.window.dock_widgets.get(name)
+    if dock is not None and dock.session is not session:
+        viewer.window.remove_dock_widget(dock)
+        dock = None
+    if dock is None:
+        dock = make(viewer)
+        # On top of the trajectories: beside them there is room for neither.
+        viewer.window.add_dock_widget(dock, name=name, area="bottom", tabify=True)
+    holder = dock.parent()
+    if isinstance(holder, QWidget):
+        holder.show()
+        holder.raise_()
+    made: D = dock
+    return made
 
 
 def _tabify(window: QMainWindow, holder: QDockWidget, name: str) -> None:

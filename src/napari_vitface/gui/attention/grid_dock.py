@@ -54,7 +54,7 @@ class AttentionGridDock(DockedWidget):
     def __init__(self, session: Workbench, grid: AttentionGrid, viewer: Viewer) -> None:
         super().__init__()
         self.setObjectName("vitface-attention-grid")
-        self._session = session
+        self.session = self._session = session
         self._grid = grid
         self._closed = False
         # A child, so that it goes when the window does.

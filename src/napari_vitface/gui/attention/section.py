@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
@@ -27,6 +26,7 @@ from napari_vitface.gui.attention.method_form import AttentionForm, combo, set_c
 from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
 from napari_vitface.gui.attention.target import TargetBox
 from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
+from napari_vitface.gui.plugin_docks import open_below
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import (
     Fold,
@@ -194,22 +194,12 @@ class AttentionSection(Section):
 
     def open_grid(self, kind: str | None = None) -> None:
         """Show the grid below the canvas."""
-        viewer: Any = self._session.viewer
-        if not hasattr(viewer, "window"):
-            return
-        docks = viewer.window.dock_widgets
-        if self.grid_dock is None or GRID_NAME not in docks:
-            self.grid_dock = AttentionGridDock(self._session, self.tools.grid, viewer)
-            # On top of the trajectories: beside them there is room for neither.
-            viewer.window.add_dock_widget(
-                self.grid_dock, name=GRID_NAME, area="bottom", tabify=True
-            )
-        if kind is not None:
-            self.grid_dock.show_kind(kind)
-        dock = self.grid_dock.parent()
-        if isinstance(dock, QWidget):
-            dock.show()
-            dock.raise_()
+        session, grid = self._session, self.tools.grid
+        dock = self.grid_dock = open_below(
+            session, GRID_NAME, lambda viewer: AttentionGridDock(session, grid, viewer)
+        )
+        if dock is not None and kind is not None:
+            dock.show_kind(kind)
 
     def ask_to_export(self, suffix: str) -> None:
         """Ask where to write the picture (.png) or the numbers (.npz) of the map on screen."""

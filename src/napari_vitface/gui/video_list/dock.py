@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.plugin_docks import open_below
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow
@@ -52,7 +53,7 @@ class VideoListDock(QWidget):
     def __init__(self, session: Workbench, viewer: Viewer) -> None:
         super().__init__()
         self.setObjectName("vitface-videos")
-        self._session = session
+        self.session = session
         self._viewer = viewer
         self._queue = queue = session.video_list
         self._closed = False
@@ -197,7 +198,7 @@ class VideoListDock(QWidget):
 
     def choose_folder(self) -> None:
         """Ask for a folder and which videos in it, and add them."""
-        dialog = FolderDialog(self._session, self)
+        dialog = FolderDialog(self.session, self)
         if dialog.choose_folder(self._start_folder()) and dialog.exec():
             self._queue.add(dialog.found)
 
@@ -237,13 +238,13 @@ class VideoListDock(QWidget):
     def open(self, item: Item) -> None:
         """Show a video with its points."""
         if item.model:
-            self._session.choose_model(item.model)
-        if self._session.show_video(item.path) is not None and isinstance(item.crop, tuple):
-            self._session.set_crop(item.crop)
+            self.session.choose_model(item.model)
+        if self.session.show_video(item.path) is not None and isinstance(item.crop, tuple):
+            self.session.set_crop(item.crop)
 
     def _start_folder(self) -> str:
         items = self._queue.items
-        return str(items[-1].path.parent) if items else self._session.folder
+        return str(items[-1].path.parent) if items else self.session.folder
 
     def _on_menu(self, place: QPoint) -> None:
         menu = QMenu(self)
@@ -258,7 +259,7 @@ class VideoListDock(QWidget):
         menu.exec(self.view.viewport().mapToGlobal(place))
 
     def _add_crops(self, menu: QMenu, chosen: list[Item]) -> None:
-        drawn = self._session.made.crop
+        drawn = self.session.made.crop
         for text, crop in (
             ("as the other videos", None),
             (crop_words("whole"), "whole"),
@@ -329,7 +330,7 @@ class VideoListDock(QWidget):
             self.note.say("" if queue.items else queue.problem, "warning")
 
     def _present_settings(self) -> Settings:
-        session, kind = self._session, self._queue.kind
+        session, kind = self.session, self._queue.kind
         settings = kind.offered(session, session.prediction.options, session.measuring)
         if kind.looks:
             settings["crop"] = self.faces.currentData()
@@ -365,16 +366,4 @@ class VideoListDock(QWidget):
 
 def open_video_list(session: Workbench) -> VideoListDock | None:
     """The list of a session's window below the canvas, opened and brought to the front."""
-    viewer: Any = session.viewer
-    if not hasattr(viewer, "window"):
-        return None
-    dock = viewer.window.dock_widgets.get(NAME)
-    if dock is None:
-        dock = VideoListDock(session, viewer)
-        # On top of the trajectories: beside them there is room for neither.
-        viewer.window.add_dock_widget(dock, name=NAME, area="bottom", tabify=True)
-    holder = dock.parent()
-    if isinstance(holder, QWidget):
-        holder.show()
-        holder.raise_()
-    return dock
+    return open_below(session, NAME, lambda viewer: VideoListDock(session, viewer))

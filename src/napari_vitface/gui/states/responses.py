@@ -52,9 +52,7 @@ class Responses:
     of_table : PeriEvent or None
         Of the trials of the last table that was asked for.
     source : {"table", "video"}
-    shown : PeriEvent or None
-    waiting : str
-        What is missing for something to be shown.
+    shown : PeriEvent
     """
 
     #: Something else is shown, or missing.
@@ -70,8 +68,7 @@ class Responses:
         self._similarity: dict[Path, list[MeasuredTrace]] = {}
         self.of_table: PeriEvent | None = None
         self.source: Source = "video"
-        self.shown: PeriEvent | None = None
-        self.waiting = ""
+        self.shown = PeriEvent("")
         session.video_changed.connect(self._on_video)
         session.traces_changed.connect(self._refresh)
         annotating.changed.connect(self._refresh)
@@ -136,8 +133,7 @@ class Responses:
     @property
     def colours(self) -> dict[str, str]:
         """Of the states that are shown: those that labels of their names have on the timeline."""
-        states = self.shown.states if self.shown is not None else []
-        return colours_of(states, self._annotating.labels)
+        return colours_of(self.shown.states, self._annotating.labels)
 
     def watch(self, watched: bool) -> None:
         """Keep what is shown up to date, as long as somebody looks."""
@@ -162,16 +158,16 @@ class Responses:
         if not self._watched:
             return
         if self.source == "table" and self.of_table is not None:
-            self._show(self.of_table, "")
+            self._show(self.of_table)
             return
         self.source = "video"
         opened, events = self._session.current, list(self._annotating.events)
         if opened is None:
-            self._show(None, "Waits for a video: open one in the ViT Face dock.")
+            self._show(PeriEvent("Waits for a video: open one in the ViT Face dock."))
             return
         traces = [t for kind in (STATE, LIKENESS) for t in opened.traces.get(kind, [])]
         if not traces or not events:
-            self._show(None, _NO_EVENTS if traces else _NO_TRACES)
+            self._show(PeriEvent(_NO_EVENTS if traces else _NO_TRACES))
             return
         self._align(opened, traces, events)
 
@@ -193,14 +189,14 @@ class Responses:
                 return
             match event:
                 case Finished(result=AlignTracesResult() as result):
-                    self._show(_of_video(opened, events, result), "")
+                    self._show(_of_video(opened, events, result))
                 case Failed():
-                    self._show(None, event.message)
+                    self._show(PeriEvent(event.message))
 
         self._session.submit("align_traces", arguments, on_event, urgent=True, replaces="align")
 
-    def _show(self, shown: PeriEvent | None, waiting: str) -> None:
-        self.shown, self.waiting = shown, waiting
+    def _show(self, shown: PeriEvent) -> None:
+        self.shown = shown
         self.changed.emit()
 
 

@@ -141,7 +141,7 @@ class TrajectoriesPanel(SessionPanel):
             sources = responses.sources
             place = list(sources).index(responses.source)
             self.around.set_sources(list(sources.values()), place)
-            self.around.show_responses(responses.shown, responses.waiting, responses.colours)
+            self.around.show_responses(responses.shown, responses.colours)
 
     def _choose_source(self, place: int) -> None:
         responses = self.session.responses

@@ -40,12 +40,12 @@ class TrialNumbers:
 
 @dataclass(frozen=True)
 class PeriEvent:
-    """Traces around onsets.
+    """Traces around onsets; of none it says what is missing.
 
     Attributes
     ----------
     about : str
-        One sentence: of what they are.
+        One sentence: of what they are, or what is missing.
     file : Path
         Where a table of the numbers would go.
     timed : bool
@@ -61,13 +61,13 @@ class PeriEvent:
     """
 
     about: str
-    file: Path
-    timed: bool
-    quantity: str
-    unit: str
-    curves: tuple[Curve, ...]
-    summaries: tuple[ResponseSummary, ...]
-    trials: tuple[TrialNumbers, ...]
+    file: Path = Path()
+    timed: bool = False
+    quantity: str = ""
+    unit: str = "trial"
+    curves: tuple[Curve, ...] = ()
+    summaries: tuple[ResponseSummary, ...] = ()
+    trials: tuple[TrialNumbers, ...] = ()
 
     @property
     def traces(self) -> list[str]:

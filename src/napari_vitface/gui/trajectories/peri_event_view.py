@@ -48,7 +48,7 @@ class PeriEventView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: PeriEvent | None = None
+        self._shown = PeriEvent("")
         self._colours: Mapping[str, str] = {}
         self._text = QColor("#ffffff")
         self.source = _box("Whose responses are shown")
@@ -105,33 +105,28 @@ class PeriEventView(QWidget):
         self.source.setCurrentIndex(chosen)
         self.source.blockSignals(False)
 
-    def show_responses(
-        self, shown: PeriEvent | None, waiting: str, colours: Mapping[str, str] | None
-    ) -> None:
-        """Show other responses, states in their colours; None: what is missing."""
-        self._shown, self._colours = shown, colours or {}
-        self.split.setVisible(shown is not None)
+    def show_responses(self, shown: PeriEvent, colours: Mapping[str, str]) -> None:
+        """Show other responses, states in their colours."""
+        self._shown, self._colours = shown, colours
+        self.split.setVisible(bool(shown.curves))
         for widget in (self.trace, self.rows, self.copy_button, self.save_button):
-            widget.setEnabled(shown is not None)
-        self.about.setText(shown.about if shown is not None else waiting)
+            widget.setEnabled(bool(shown.curves))
+        self.about.setText(shown.about)
         before = self.trace.currentText()
         self.trace.blockSignals(True)
         self.trace.clear()
-        if shown is not None:
-            self.trace.addItems(shown.traces)
-            self.trace.setCurrentIndex(max(self.trace.findText(before), 0))
-            if before not in shown.traces:
-                self.trace.setCurrentIndex(len(shown.traces) - 1)
+        self.trace.addItems(shown.traces)
+        last = len(shown.traces) - 1
+        self.trace.setCurrentIndex(self.trace.findText(before) if before in shown.traces else last)
         self.trace.blockSignals(False)
         self._draw()
         self._fill()
 
     def save(self) -> None:
         """Ask for a file, and write the table."""
-        if self._shown is not None:
-            path = self.table.ask_to_save(self._shown.file)
-            if path is not None:
-                self.written.emit(path)
+        path = self.table.ask_to_save(self._shown.file)
+        if path is not None:
+            self.written.emit(path)
 
     def set_colours(self, text: QColor, back: Any) -> None:
         """Draw in the colours of a theme."""
@@ -150,7 +145,7 @@ class PeriEventView(QWidget):
         self.plot.clear()
         self._legend.clear()
         shown = self._shown
-        if shown is None:
+        if not shown.curves:
             return
         faint = QColor(self._text)
         faint.setAlpha(110)
@@ -179,9 +174,6 @@ class PeriEventView(QWidget):
 
     def _fill(self) -> None:
         shown = self._shown
-        if shown is None:
-            self.table.show_rows([], [])
-            return
         late = "latency (s)" if shown.timed else "latency (frames)"
         if self.rows.currentText() == _MEANS:
             self.table.show_rows(
@@ -220,7 +212,7 @@ class PeriEventView(QWidget):
 
     def _on_row(self, row: int) -> None:
         shown = self._shown
-        if shown is not None and self.rows.currentText() == _TRIALS and row < len(shown.trials):
+        if self.rows.currentText() == _TRIALS and row < len(shown.trials):
             self.sought.emit(Path(shown.trials[row].video), shown.trials[row].onset)
 
 

@@ -207,8 +207,12 @@ class Made:
         """What is shown: the project's keypoints, else the model's, else None."""
         if self.document is not None:
             return self.document.keypoints
-        predictions = self.predictions
-        return predictions.keypoints if predictions is not None else None
+        return self.predicted_keypoints
+
+    @property
+    def predicted_keypoints(self) -> KeypointSet | None:
+        """Those of the predictions, if there are any."""
+        return self.poses.keypoints if self.poses is not None else None
 
     def shown_pose(self, frame: int) -> ShownPose | None:
         """A frame as it is shown: labels win over predictions."""

@@ -119,8 +119,7 @@ class ProjectBar(QWidget):
         project = self._documents.project
         if project is None:
             return None
-        predictions = self._session.predictions
-        more = predictions.keypoints if predictions is not None else None
+        more = self._session.made.predicted_keypoints
         editor = self.editor = KeypointEditor(project.keypoints, more, self)
         editor.changed.connect(self._documents.change_keypoints)
         editor.finished.connect(lambda _: editor.deleteLater())
@@ -174,10 +173,7 @@ class ProjectBar(QWidget):
             labelling.drop_waiting()
 
     def _first_keypoints(self) -> KeypointSet | None:
-        session = self._session
-        if session.predictions is not None:
-            return session.predictions.keypoints
-        return session.model_keypoints
+        return self._session.made.predicted_keypoints or self._session.model_keypoints
 
     def _show_folder(self) -> None:
         project = self._documents.project

@@ -115,7 +115,7 @@ class TrajectoriesPanel(SessionPanel):
                 self.session, opened, self._parts, self._of_video, self._wait_for
             )
             return
-        self.list.set_keypoints(None)
+        self.list.set_keypoints()
         self.form.set_state([], None, "", "", usable=False)
         self.toolbar.place.setText("")
         self._wait_for("Waits for a video: open one in the ViT Face dock.")

@@ -139,10 +139,12 @@ class TraceList(QWidget):
             return QColor(DERIVED_COLOURS[place % len(DERIVED_COLOURS)])
         return QColor(self._colours[trace.keypoints[0]])
 
-    def set_keypoints(self, keypoints: KeypointSet | None) -> None:
-        """List these keypoints; what was unticked stays so, by name."""
-        pairs = zip(keypoints.names, keypoints.colours, strict=True) if keypoints else ()
-        colours = dict(pairs)
+    def set_keypoints(self, *sets: KeypointSet | None) -> None:
+        """List keypoints, those of the first set first; what was unticked stays so, by name."""
+        colours: dict[str, str] = {}
+        for each in filter(None, sets):
+            for name, colour in zip(each.names, each.colours, strict=True):
+                colours.setdefault(name, colour)
         if list(colours.items()) != list(self._colours.items()):
             self._colours = colours
             self._fill()
@@ -239,19 +241,6 @@ class TraceList(QWidget):
         self.add_button.setEnabled(len(self._colours) > 1)
         for button in (self.all_button, self.none_button):
             button.setEnabled(bool(self._colours))
-
-
-def listed_keypoints(
-    shown: KeypointSet | None, predicted: KeypointSet | None
-) -> KeypointSet | None:
-    """What can be plotted: the keypoints on the video, then those that only the model has."""
-    if shown is None or predicted is None:
-        return predicted if shown is None else shown
-    more = [name for name in predicted.names if name not in shown.names]
-    if not more:
-        return shown
-    colours = [predicted.colours[predicted.index(name)] for name in more]
-    return KeypointSet((*shown.names, *more), colours=(*shown.colours, *colours))
 
 
 class TraceDialog(QDialog):

@@ -13,7 +13,7 @@ from qtpy.QtGui import QColor
 from napari_vitface.gui.trajectories.exports import filtered_paths
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
-from napari_vitface.gui.trajectories.list import TraceList, listed_keypoints
+from napari_vitface.gui.trajectories.list import TraceList
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import PANELS
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
@@ -205,10 +205,9 @@ class VideoPlot:
         self.show_traces()  # Without predictions, there are panels once there are labels.
 
     def _on_keypoints(self) -> None:
-        predictions, labels = self._opened.predictions, self._opened.labels
-        predicted = predictions.keypoints if predictions is not None else None
-        self._list.set_keypoints(listed_keypoints(self._opened.keypoints, predicted))
-        if self._rows.keypoints != labels.keypoints:
+        opened = self._opened
+        self._list.set_keypoints(opened.keypoints, opened.predicted_keypoints)
+        if self._rows.keypoints != opened.labels.keypoints:
             self._on_labels()
         self.show_traces()
         self._show_waiting()

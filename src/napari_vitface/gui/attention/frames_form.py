@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.attention.attention_frames import AttentionFrames
+from napari_vitface.gui.attention.attention_frames import AttentionFrames, Measured
 from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.background_writing import write_in_background
 from napari_vitface.gui.numbers import counted, digits
@@ -106,27 +106,17 @@ class AttentionFramesForm(QWidget):
             button.setEnabled(there and not active)
         self.progress.show_run(run)
         self.problem.say(self._frames.failure, "error")
-        measured = self._frames.measured
-        mine = measured is not None and measured.opened is self._session.current and not active
-        self.results.setVisible(mine)
         self.plot_button.setEnabled(self._session.predictions is not None)
-        if not mine or measured is None:
+        measured = self._frames.measured
+        if measured is None or measured.opened is not self._session.current or active:
+            self.results.setVisible(False)
             self.measured.setText("")
             self.flagged.say("")
             return
-        self.measured.setText(self._about_measured())
+        self.results.setVisible(True)
+        self.measured.setText(_about(measured))
         result = measured.result
         self.flagged.say("" if result is None else flagged_words(result.keypoints), "warning")
-
-    def _about_measured(self) -> str:
-        measured = self._frames.measured
-        assert measured is not None
-        text = f"Measured {counted(measured.count, 'frame')}"
-        if measured.result is None:
-            return f"{text}; cancelled before the end."
-        near = f"near: within {measured.result.radius:.0f} px"
-        words = measured_words(measured.result.keypoints, measured.key.how)
-        return f"{text} ({near}). {words}"
 
     def ask_for_video(self) -> None:
         """Ask where to write the video, and write it."""
@@ -194,6 +184,16 @@ class NumberBox(QLineEdit):
     def set_value(self, value: int) -> None:
         """Show a number."""
         self.setText(str(value))
+
+
+def _about(measured: Measured) -> str:
+    """What was measured, in words."""
+    text = f"Measured {counted(measured.count, 'frame')}"
+    if measured.result is None:
+        return f"{text}; cancelled before the end."
+    near = f"near: within {measured.result.radius:.0f} px"
+    words = measured_words(measured.result.keypoints, measured.key.how)
+    return f"{text} ({near}). {words}"
 
 
 def measured_words(keypoints: Sequence[KeypointAttention], how: AttentionMethod) -> str:

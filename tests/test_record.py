@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,25 @@ class Found(Record):
     batch: int | str = "auto"
     chosen: Mapping[str, object] = spread()
     seen: list[int] = field(default_factory=list)
+
+
+class Kind(StrEnum):
+    EYE = "eye"
+
+
+@dataclass
+class Kept:
+    path: Path
+    kind: Kind = Kind.EYE
+    crop: tuple[int, int] | str | None = None
+
+
+@pytest.mark.parametrize("crop", [(1, 2), "auto", None])
+def test_paths_enumerations_and_one_of_several_types_come_back(crop: object) -> None:
+    kept = Kept(Path("a/b.mp4"), Kind.EYE, crop)
+    back = from_plain(Kept, json.loads(json.dumps(plain_data(kept))))
+    assert back == kept
+    assert isinstance(back.kind, Kind)
 
 
 FOUND = Found(

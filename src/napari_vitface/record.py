@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -42,6 +44,8 @@ def spread() -> Any:
 def plain_data(value: Any) -> Any:
     """What JSON can hold of a value: the fields of a record by name, lists in place of arrays.
 
+    Of a path and of one of an enumeration that is their text.
+
     NaN and infinity, which JSON does not have, become None.
     """
     if is_dataclass(value) and not isinstance(value, type):
@@ -61,7 +65,7 @@ def plain_data(value: Any) -> Any:
         return plain_data(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value
+    return str(value) if isinstance(value, Path | Enum) else value
 
 
 T = TypeVar("T")
@@ -80,6 +84,8 @@ def from_plain(kind: type[T], data: Any) -> T:
     if origin in (Union, UnionType):
         if data is not None:
             kinds = [each for each in inner if each is not NoneType]
+            if isinstance(data, list):
+                kinds = [each for each in kinds if get_origin(each) is tuple] or kinds
             result = from_plain(kinds[0], data) if len(kinds) == 1 else data
     elif origin is tuple and inner[1:] == (...,):
         result = tuple(from_plain(inner[0], item) for item in data)
@@ -87,6 +93,8 @@ def from_plain(kind: type[T], data: Any) -> T:
         result = tuple(from_plain(*pair) for pair in zip(inner, data, strict=True))
     elif isinstance(origin, type) and issubclass(origin, Mapping):
         result = {key: from_plain(inner[1], item) for key, item in data.items()}
+    elif isinstance(kind, type) and issubclass(kind, Path | Enum):
+        result = kind(data)
     elif is_dataclass(kind):
         hints = get_type_hints(kind)
         names = [each.name for each in fields(kind) if each.name in data]

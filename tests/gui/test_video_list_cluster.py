@@ -18,9 +18,10 @@ from napari_vitface.formats.poses import read_poses
 from napari_vitface.gui.video_list import cluster_work
 from napari_vitface.gui.video_list.items import Item, State
 from napari_vitface.gui.video_list.kinds import PREDICT, TRACES_OF_VIDEOS, Settings
-from napari_vitface.gui.video_list.list_store import Store, entry_of
+from napari_vitface.gui.video_list.list_store import Store
 from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.lock import lock_open_file
+from napari_vitface.record import plain_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ def test_a_run_that_went_on_without_napari_is_found_again(
     session.close()
     items = [listed(tmp_path / f"{name}.mp4", state=State.RUNNING) for name in "abc"]
     store = Store(kept_list)
-    store.save("predict", {"model": "m", "cluster": "local:2"}, [entry_of(item) for item in items])
+    store.save("predict", {"model": "m", "cluster": "local:2"}, plain_data(items))
     store.close()
     folder = kept_list.with_name("cluster-run")
     folder.mkdir()

@@ -18,6 +18,7 @@ from napari_vitface.jobs.earlier_tables import Made
 from napari_vitface.jobs.find_face import found_view
 from napari_vitface.jobs.frame_range import frame_range
 from napari_vitface.jobs.video_stamp import VideoStamp
+from napari_vitface.record import from_plain
 from napari_vitface.settings.computing import Computing, Looking
 
 if TYPE_CHECKING:
@@ -140,7 +141,4 @@ def check_stamp(told: Run, video: str | os.PathLike[str]) -> None:
 def _face(found: Mapping[str, Any] | None) -> Face | None:
     from napari_vitface.model.face_search import Face
 
-    if found is None:
-        return None
-    crop = found["crop"]
-    return Face(**{**found, "crop": None if crop is None else tuple(crop)})
+    return None if found is None else from_plain(Face, found)

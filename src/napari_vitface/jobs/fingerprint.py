@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from napari_vitface.jobs.frame_range import limits_of
 from napari_vitface.jobs.part_file import read_fingerprint
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.record import plain_data
+from napari_vitface.record import from_plain, plain_data
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -42,8 +42,7 @@ def face_of(part: Path, fingerprint: Mapping[str, object]) -> Face | None:
     found = earlier.pop("crop", None)
     if earlier != fingerprint or not isinstance(found, dict):
         return None
-    crop = found["crop"]
-    return Face(**{**found, "crop": None if crop is None else tuple(crop)})
+    return from_plain(Face, found)
 
 
 def fingerprint_of(

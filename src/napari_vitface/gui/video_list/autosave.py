@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.video_list.kinds import Settings
-from napari_vitface.gui.video_list.list_store import Entry, Store
+from napari_vitface.gui.video_list.list_store import Store
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
 
 #: Job, settings and items, as `Store.save` takes them.
-Content = tuple[str, Settings, list[Entry]]
+Content = tuple[str, Settings, Any]
 
 
 class Autosave:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, cast
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
-from napari_vitface.gui.video_list.items import Item, State
+from napari_vitface.gui.video_list.items import Item
 from napari_vitface.gui.video_list.kinds import Settings
 from napari_vitface.lock import FileLock, Taken
+from napari_vitface.record import from_plain
 from napari_vitface.user_folders import state_folder
 
 FORMAT = 1
@@ -24,23 +25,6 @@ FORMAT = 1
 def default_file() -> Path:
     """Where the list of this user is kept."""
     return state_folder() / "videos.json"
-
-
-class Entry(TypedDict):
-    """An `Item` as JSON holds it."""
-
-    path: str
-    real: str
-    crop: list[int] | str | None
-    state: str
-    message: str
-    done: int
-    total: int
-    length: int | None
-    speed: float | None
-    again: bool
-    result: str | None
-    model: str
 
 
 class Kept(NamedTuple):
@@ -79,7 +63,9 @@ class Store:
             if content["format"] != FORMAT:
                 raise ValueError(f"format {content['format']}")
             settings = cast(Settings, dict(content["settings"]))
-            return Kept(str(content["job"]), settings, list(map(_item, content["items"])))
+            return Kept(
+                str(content["job"]), settings, [from_plain(Item, each) for each in content["items"]]
+            )
         except (
             OSError,
             ValueError,
@@ -95,8 +81,13 @@ class Store:
                 f"{aside}, and a new list begins."
             ) from error
 
-    def save(self, job: str, settings: Settings, items: list[Entry]) -> bool:
+    def save(self, job: str, settings: Settings, items: Any) -> bool:
         """Keep the list; False if another napari keeps its own.
+
+        Parameters
+        ----------
+        items : list of dict
+            Each an `Item` as `plain_data` gives it.
 
         Raises
         ------
@@ -124,37 +115,3 @@ class Store:
             except Taken:
                 return False
         return True
-
-
-def entry_of(item: Item) -> Entry:
-    """An item as JSON holds it."""
-    return {
-        "path": str(item.path),
-        "real": str(item.real),
-        "crop": list(item.crop) if isinstance(item.crop, tuple) else item.crop,
-        "state": str(item.state),
-        "message": item.message,
-        "done": item.done,
-        "total": item.total,
-        "length": item.length,
-        "speed": item.speed,
-        "again": item.again,
-        "result": None if item.result is None else str(item.result),
-        "model": item.model,
-    }
-
-
-def _item(entry: Entry) -> Item:
-    crop, result = entry["crop"], entry["result"]
-    values: Any = {
-        **entry,
-        "path": Path(entry["path"]),
-        "real": Path(entry["real"]),
-        "crop": crop,
-        "state": State(entry["state"]),
-        "result": None if result is None else Path(result),
-    }
-    if isinstance(crop, list):
-        x, y, width, height = map(int, crop)
-        values["crop"] = (x, y, width, height)
-    return Item(**values)

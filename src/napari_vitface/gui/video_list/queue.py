@@ -14,7 +14,7 @@ from napari_vitface.gui.video_list.autosave import Autosave, Content
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.items import Item, Items, State, same_results
 from napari_vitface.gui.video_list.kinds import KINDS, PREDICT, JobKind, Settings
-from napari_vitface.gui.video_list.list_store import Store, entry_of
+from napari_vitface.gui.video_list.list_store import Store
 from napari_vitface.gui.video_list.poses_on_screen import ItemRun, PosesOnScreen
 from napari_vitface.gui.video_list.video_search import measure, videos_of
 from napari_vitface.jobs.events import (
@@ -26,6 +26,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
+from napari_vitface.record import plain_data
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
@@ -394,5 +395,4 @@ class VideoQueue(Runner[ItemRun]):
             self._keeping.keep()
 
     def _content(self) -> Content:
-        entries = [entry_of(item) for item in self.items]
-        return self.kind.job, self.settings.copy(), entries
+        return self.kind.job, self.settings.copy(), plain_data(list(self.items))

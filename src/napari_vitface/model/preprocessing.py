@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.model.metadata import PreprocessingDescription
+from napari_vitface.record import from_plain, plain_data
 
 if TYPE_CHECKING:
     import torch
@@ -78,28 +79,13 @@ class Preprocessing:
 
     def to_dict(self) -> PreprocessingDescription:
         """As plain lists and numbers, for JSON."""
-        return {
-            "input_size": list(self.input_size),
-            "channels": self.channels,
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "crop": None if self.crop is None else list(self.crop),
-            "pad_value": self.pad_value,
-        }
+        described: PreprocessingDescription = plain_data(self)
+        return described
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocessing:
         """Inverse of `to_dict`."""
-        height, width = data["input_size"]
-        crop = data.get("crop")
-        return cls(
-            input_size=(height, width),
-            channels=int(data["channels"]),
-            mean=tuple(data["mean"]),
-            std=tuple(data["std"]),
-            crop=None if crop is None else (crop[0], crop[1], crop[2], crop[3]),
-            pad_value=data.get("pad_value", 0),
-        )
+        return from_plain(cls, data)
 
     def view(self, frame_size: tuple[int, int]) -> View:
         """The geometry for frames of `frame_size` (H, W).

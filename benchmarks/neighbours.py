@@ -319,12 +319,17 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
         return kind(MOUSE_FACE, SIZE)
 
     most, some = recording.training, recording.few(few)
+    right = most[~recording.mistaken[most]]
     tuned = {"layer_decay": 0.75, "frozen_steps": steps // 10}
     quick = {"steps": 100, "batch_size": 16, "learning_rate": 2e-3}
     return {
         "ours, from drawn faces": Way(ours, most, tuned),
+        "ours, from drawn faces, no mistaken labels": Way(ours, right, tuned),
         f"ours, from drawn faces, {few} frames": Way(ours, some, tuned),
         "ours, from drawn faces, head alone": Way(ours, most, quick, head_alone=True),
+        "ours, from drawn faces, head alone, no mistaken labels": Way(
+            ours, right, quick, head_alone=True
+        ),
         f"ours, from drawn faces, {few} frames, head alone": Way(
             ours, some, quick, head_alone=True
         ),

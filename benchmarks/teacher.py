@@ -160,7 +160,7 @@ def main() -> None:
             training = Fit(network, network, batches, None, settings)
         while not training.over:
             loss = training.advance()
-            if training.step % 50 == 0:
+            if training.step % 25 == 0:
                 print(f"{name}: step {training.step}, loss {loss:.3f}", flush=True)
         training.finish()
         spent = time.process_time() - began

@@ -11,6 +11,7 @@ with ``--calibrate`` it also gets a new calibration; its weights stay.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Iterator
@@ -125,11 +126,14 @@ class Stage:
     shares : four floats
         Of real frames, drawn faces, real frames as other cameras would have filmed them, and
         faces drawn in other laboratories, in each batch.
+    averaged : bool
+        Whether its outcome is the mean of the weights before and after it.
     """
 
     settings: FitSettings
     size: tuple[int, int]
     shares: tuple[float, float, float, float]
+    averaged: bool = False
 
 
 def stages(arguments: argparse.Namespace) -> list[Stage]:
@@ -140,7 +144,8 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
     then, for precision, mostly real frames in larger inputs with narrower targets, varied less;
     then faces of either side, nearer and farther, for cameras that stand elsewhere; then faces in
     other laboratories; then mostly real frames again, more slowly; last, the same varied as much
-    as for cameras that stand elsewhere. Stages of no steps are left out.
+    as for cameras that stand elsewhere, and averaged with what was before. Stages of no steps are
+    left out.
     """
     plain = FitSettings(seed=arguments.seed, precision="bf16" if arguments.bf16 else "fp32")
     refine = Augmentation(
@@ -165,14 +170,15 @@ def stages(arguments: argparse.Namespace) -> list[Stage]:
             ),
             FINAL_SIZE,
             shares,
+            averaged,
         )
-        for number, (steps, learning_rate, augmentation, shares) in enumerate(
+        for number, (steps, learning_rate, augmentation, shares, averaged) in enumerate(
             [
-                (arguments.refine_steps, 3e-4, refine, (0.75, 0.25, 0, 0)),
-                (arguments.widen_steps, 3e-4, widen, (0.75, 0.25, 0, 0)),
-                (arguments.elsewhere_steps, 4e-4, away, (0.4, 0.03, 0.17, 0.4)),
-                (arguments.settle_steps, 2e-4, settle, (0.72, 0.03, 0.07, 0.18)),
-                (arguments.wide_steps, 2e-4, widen, (0.64, 0.04, 0.1, 0.22)),
+                (arguments.refine_steps, 3e-4, refine, (0.75, 0.25, 0, 0), False),
+                (arguments.widen_steps, 3e-4, widen, (0.75, 0.25, 0, 0), False),
+                (arguments.elsewhere_steps, 4e-4, away, (0.4, 0.03, 0.17, 0.4), False),
+                (arguments.settle_steps, 2e-4, settle, (0.72, 0.03, 0.07, 0.18), False),
+                (arguments.wide_steps, 2e-4, widen, (0.64, 0.04, 0.1, 0.22), True),
             ],
             start=1,
         )
@@ -186,16 +192,16 @@ def steps_before(checkpoint: Path | None) -> list[int]:
     return [steps] if isinstance(steps, int) else list(steps)
 
 
-def average(network: KeypointNetwork, other: KeypointNetwork) -> None:
-    """Give a network the mean of its weights and another's that it was trained from.
+def average(network: KeypointNetwork, before: KeypointNetwork) -> None:
+    """Give a network the mean of its weights and those that it was trained from.
 
-    What the one has forgotten in its last steps and the other had not yet learnt, the mean knows
-    (Wortsman et al. 2022, arXiv:2109.01903).
+    The mean knows what was forgotten on the way as well as what was learnt (Wortsman et al. 2022,
+    arXiv:2109.01903).
     """
-    others = other.state_dict()
+    earlier = before.state_dict()
     for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
-            tensor.lerp_(others[name], 0.5)
+            tensor.lerp_(earlier[name], 0.5)
 
 
 def preprocessing_of(network: KeypointNetwork) -> Preprocessing:
@@ -322,11 +328,6 @@ def main() -> None:
         type=Path,
         help="checkpoint that the first stages made; give those no steps",
     )
-    parser.add_argument(
-        "--average-with",
-        type=Path,
-        help="checkpoint whose weights and those of the last stage the model is the mean of",
-    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="train under bf16 autocast")
     parser.add_argument("--judge", action="store_true", help="judge --output, train nothing")
@@ -353,6 +354,7 @@ def main() -> None:
     for stage in planned:
         settings = stage.settings
         network = adapt(network, MOUSE_FACE, stage.size, "unet")
+        before = copy.deepcopy(network)
         preprocessing = preprocessing_of(network)
         real = TrainingFrames.from_images(images, preprocessing)
         if stage.size not in drawn:
@@ -372,14 +374,14 @@ def main() -> None:
         # The held-out error is printed while it runs; nothing is chosen by it.
         for progress in fit(network, preprocessing, shares, real.subset(held), settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
+        if stage.averaged:
+            average(network, before)
         unjudged: TrainingSummary = {
             "summary": "not judged yet",
             "script": SCRIPT,
         }
         save_checkpoint(arguments.output, network, preprocessing, training=unjudged)
 
-    if arguments.average_with:
-        average(network, load_network(arguments.average_with)[0])
     preprocessing = preprocessing_of(network)
     real = TrainingFrames.from_images(images, preprocessing)
     new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)

@@ -1,4 +1,4 @@
-"""Find the part of a video in which a model is surest of a face."""
+"""Find the part of a video with the face, as large as a model knows it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_face(
     resources: Resources | None = None,
     **settings: Any,
 ) -> Iterator[Event]:
-    """Propose the crop in which a model is surest of a face, over frames spread over a video.
+    """Propose the crop in which a model sees a face as large as it knows it.
 
     Nothing is written. The crop depends on the video and the model alone.
 

@@ -1,4 +1,4 @@
-"""Where in a picture the face is: the part of the frame in which a model is surest over time.
+"""Where in a picture the face is: where a model is sure, over time, of one as large as it knows.
 
 A model that learned faces of one size finds those that are half or one and a half times as large
 too, and is less sure of them. So it looks at windows on a few scales, and then again at the part of
@@ -31,7 +31,7 @@ _LEVELS = ((0.6, 2), (0.36, 2), (0.22, 1))
 _STRIDE = 0.45
 #: Windows that are looked at again, nearer and in all frames.
 _STARTS = 2
-#: Looks at the surest part until it stays where it is.
+#: Looks at the likeliest part until it stays where it is.
 _ROUNDS = 2
 #: Parts narrower than this share of the model's input hold too little to see.
 _NARROWEST = 0.2
@@ -42,7 +42,7 @@ _SAME = 0.75
 _ALIKE = 0.05
 #: Share of the confidence that calibration allows at most from which on, less what the pose
 #: deviates from that of training, it is a face. Confidence was 0.9 on faces of the right size, and
-#: below 0.3 in every window of footage without one.
+#: at most 0.31 in every window of footage without one.
 _FACE = 0.5
 #: Where the model's file does not say where the points of its training lay, they are taken to fill
 #: this part of the input's height and width.
@@ -57,7 +57,7 @@ class Face:
     ----------
     crop : (x, y, w, h) or None
         The part of the frame to look at, in video pixels. None: what the model looks at without
-        being told, because no part is better or there is no face.
+        being told, because the face is as large as in training there, or there is none.
     found : bool
         Whether the model is sure enough that this is a face.
     confidence : float
@@ -93,7 +93,7 @@ class _Look:
 def find_face(
     frames: Sequence[NDArray[Any]], model: KeypointModel, *, white: int | None = None
 ) -> Generator[tuple[int, int], None, Face]:
-    """Find the part of the frame in which a model is surest of a face.
+    """Find the part of the frame in which a model is sure of a face as large as in training.
 
     Yields the number of images that it has seen and the most that there can be, at first and after
     each pass.

@@ -19,7 +19,7 @@ class PicturePart(QWidget):
         self.part = WrappedLabel("", "value")
         self.find_button = QPushButton("Find face")
         self.find_button.setToolTip(
-            "The model looks at several places of some frames and proposes where it is surest"
+            "The model looks at several places of some frames and proposes the part with the face"
         )
         self.find_button.clicked.connect(lambda: session.face_finding.start())
         self.draw_button = QPushButton("Draw")

@@ -3,8 +3,8 @@
     python scripts/train_pupil.py
 
 The eyes are those of `napari_vitface.sample.close_up`. No picture of a real eye is learned from:
-tuning on the masks of some animals made the network worse on those of others, of which there are
-too few. ``python -m benchmarks pupil`` judges it on all of them. Three CPU minutes.
+tuning on the masks of six animals made the network worse on the seventh (docs/benchmarks.md).
+``python -m benchmarks pupil`` judges it on all of them. Three CPU minutes.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
@@ -10,11 +11,21 @@ from pathlib import Path
 import pytest
 
 import napari_vitface
+from napari_vitface.cli.parser import build_parser
 from napari_vitface.gui import numbers
-from napari_vitface.words import counted, in_window
+from napari_vitface.words import OPTIONS, counted, in_window
 
 #: What is counted in sentences for users.
 NOUNS = ("frame", "video", "point", "image", "trial", "keypoint", "edit", "recording")
+
+#: Of texts that name an option outside brackets: help, whole commands, and what is said of options
+#: that the window never gives.
+NOT_SHOWN = (
+    "timm's name of a ViT, with --init scratch",
+    "make a table with napari-vitface traces --kinds motion",
+    "napari-vitface convert --x NAME",
+    "leave --x x out",
+)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +76,62 @@ def test_no_text_counts_by_itself_what_may_be_one() -> None:
         ("Choose to overwrite (--overwrite), or go.", "Choose to overwrite, or go."),
         ("Take larger ones (--region, --bin).", "Take larger ones."),
         ("nwb needs it (give it with --frame-rate).", "nwb needs it."),
+        (
+            "It is not there (it cannot compute (--device cpu)).",
+            "It is not there (it cannot compute).",
+        ),
+        ("mouse (left --raw) is no video.", "mouse (left --raw) is no video."),
+        ("mouse (--crop).mp4 is no video.", "mouse (--crop).mp4 is no video."),
         ("eye(back) is (0, 0); a - b (c; d).", "eye(back) is (0, 0); a - b (c; d)."),
     ],
 )
 def test_the_window_names_no_options_of_the_command_line(said: str, shown: str) -> None:
     assert in_window(said) == shown
+
+
+def test_the_options_that_sentences_name_are_there() -> None:
+    assert {f"--{option}" for option in OPTIONS} <= set(_options(build_parser()))
+
+
+def test_no_sentence_brings_an_option_into_the_window() -> None:
+    found = []
+    package = Path(napari_vitface.__file__).parent
+    for path in package.rglob("*.py"):
+        if "cli" in path.relative_to(package).parts:
+            continue
+        for text in _texts(ast.parse(path.read_text(encoding="utf-8"))):
+            # What begins with an option is an argument of a command.
+            if "--" in text[2:] and re.search("--[a-z]", in_window(f"so {text}")):
+                found.append((str(path.relative_to(package)), text))
+    unexpected = [each for each in found if not any(known in each[1] for known in NOT_SHOWN)]
+    assert unexpected == []
+    assert len(found) == len(NOT_SHOWN), "take what is gone out of the list"
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """All options of a parser and of its commands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _options(command)
+
+
+def _texts(module: ast.Module) -> Iterator[str]:
+    """The texts in a module but for docstrings, with an x for each value that is filled in."""
+    left_out: set[ast.AST] = set()
+    for node in ast.walk(module):
+        if node in left_out:
+            continue
+        if isinstance(node, ast.Expr):
+            left_out.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            left_out.update(each for each in node.values if isinstance(each, ast.Constant))
+            yield "".join(
+                str(each.value) if isinstance(each, ast.Constant) else "x" for each in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _counts(text: ast.JoinedStr) -> Iterator[str]:

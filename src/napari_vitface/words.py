@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 
-#: What in brackets tells options of the command line, behind what the window calls the same.
-_OPTIONS = re.compile(r" \((?:(?P<window>[^();]+); )?(?:[^();]* )?--[a-z][^()]*\)")
+#: The options that sentences name; what else looks like one is a part of somebody's name.
+OPTIONS = frozenset({
+    "band-high", "band-low", "bin", "blocks", "content", "crop", "device", "features", "frame-rate",
+    "frames", "frames-per-trial", "from", "graded", "image-size", "map-path", "overwrite",
+    "precision", "predictions", "region", "role", "to", "token", "triggers", "window",
+})  # fmt: skip
+#: What in brackets tells options of the command line, behind what the window calls the same. In
+#: names of files, brackets stand before an ending.
+_OPTIONS = re.compile(
+    r" \((?:(?P<window>[^();]+); )?(?:[^();]* )?"
+    rf"--(?:{'|'.join(sorted(OPTIONS))})(?![\w-])[^()]*\)(?=[),.;:]*(?:\s|$))"
+)
 
 
 def in_window(sentence: str) -> str:

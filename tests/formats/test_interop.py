@@ -195,7 +195,7 @@ def test_files_of_the_programs_themselves_are_read(
 def test_labels_in_sleap_s_projects_are_labels(
     theirs: Path, elsewhere: ModuleType, file: str
 ) -> None:
-    with pytest.raises(LabelError, match="predictions and labels: say which with --content"):
+    with pytest.raises(LabelError, match=r"predictions and labels: say which \(--content"):
         source_format(theirs / file)
     labels = read_with(FORMATS["sleap"], "labels", theirs / file)
     assert labels.frames.tolist() == [3]

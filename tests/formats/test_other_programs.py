@@ -596,7 +596,7 @@ def test_of_predictions_and_labels_in_one_file_one_is_chosen(tmp_path: Path) -> 
     path.write_text(
         "frame,keypoint,x,y,state\n0,nose,1,2,predicted\n1,nose,3,4,labelled\n2,nose,,,occluded\n"
     )
-    with pytest.raises(LabelError, match="predictions and labels: say which with --content"):
+    with pytest.raises(LabelError, match=r"predictions and labels: say which \(--content"):
         converted(path, out, write_as="tidy-csv")
     assert converted(path, out, write_as="tidy-csv", content="predictions").points == 1
     assert read_poses(out).frames.tolist() == [0]
@@ -619,9 +619,7 @@ def test_half_a_pixel_is_half_a_pixel(tmp_path: Path) -> None:
 
 def test_an_ending_of_several_formats_is_asked_about(tmp_path: Path) -> None:
     write_poses(POSES, tmp_path / "p.csv", scorer="s")
-    with pytest.raises(
-        LabelError, match=r"deeplabcut-csv, eks-csv or tidy-csv: say which with --t"
-    ):
+    with pytest.raises(LabelError, match=r"deeplabcut-csv, eks-csv or tidy-csv: say which \(--to"):
         converted(tmp_path / "p.csv", tmp_path / "q.csv")
     with pytest.raises(LabelError, match=r"as no format 'dlc'; there is deeplabcut-hdf5"):
         converted(tmp_path / "p.csv", tmp_path / "q.csv", write_as="dlc")

@@ -44,7 +44,7 @@ def compared(
     if computing.device == "auto" and len(devices) > 1:
         raise ClusterError(
             "Some workers have a GPU and others have none, so they cannot all compute alike: "
-            "choose --device cpu, or start workers of one kind."
+            "choose the CPU (--device cpu), or start workers of one kind."
         )
     with_units = {found.bf16 for found in told.values()}
     on_cpu = computing.device == "cpu" or devices == {("cpu",)}

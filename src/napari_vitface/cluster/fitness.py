@@ -134,8 +134,8 @@ def compare_workers(client: Any, needs: Needs, folders: list[str]) -> dict[str, 
 def not_seen(path: str) -> str:
     """Words about a worker that does not see a path."""
     return (
-        f"does not see {path}: mount it there, or say with --map-path HERE=THERE what it is "
-        "called there"
+        f"does not see {path}: mount it there (or say what it is called there with --map-path "
+        "HERE=THERE)"
     )
 
 
@@ -204,7 +204,7 @@ def _cannot_compute(device: str, precision: str) -> str:
         return f"cannot compute on {device} ({str(error).rstrip('.')})"
     if precision == "bf16" and found.type == "cpu" and not computes_bf16(found):
         return (
-            "has a processor without units for bf16, in which the run computes: choose "
-            "--precision fp32"
+            "has a processor without units for bf16, in which the run computes: choose fp32 "
+            "(--precision fp32)"
         )
     return ""

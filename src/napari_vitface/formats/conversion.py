@@ -72,9 +72,9 @@ def source_format(
         raise LabelError(f"{path} holds no {content or 'predictions and no labels'}.")
     if len({one.name for one, _ in found}) > 1:
         names = in_words(list(dict.fromkeys(one.name for one, _ in found)))
-        raise LabelError(f"{path} can be read as {names}: say which with --from.")
+        raise LabelError(f"{path} can be read as {names}: say which (--from).")
     if len(found) > 1:
-        raise LabelError(f"{path} holds predictions and labels: say which with --content.")
+        raise LabelError(f"{path} holds predictions and labels: say which (--content).")
     return found[0]
 
 
@@ -101,7 +101,7 @@ def target_format(path: Path, content: Content, name: str | None) -> Format:
         return likely[0]
     if likely:
         names = in_words([one.name for one in likely])
-        raise LabelError(f"{path.name} can be written as {names}: say which with --to.")
+        raise LabelError(f"{path.name} can be written as {names}: say which (--to).")
     endings = in_words(list(dict.fromkeys(one.endings[0] for one in known)))
     raise LabelError(
         f"{content.capitalize()} are written to files that end in {endings}, not to {path.name}."

@@ -106,7 +106,7 @@ def _frames(
     if unit == "seconds":
         if rate is None:
             raise LabelError(
-                f"{path} gives times in seconds and no frame rate: give it with --frame-rate."
+                f"{path} gives times in seconds and no frame rate (give it with --frame-rate)."
             )
         time = time * rate
     frames = np.rint(time)

@@ -103,8 +103,8 @@ def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
     frames = np.rint(times * rate).astype(np.int64)
     if (np.abs(times * rate - frames) > _OFF).any() or (np.diff(frames) <= 0).any():
         raise LabelError(
-            f"The times in {path} are not those of frames at {rate:g} a second: give the frame "
-            "rate of the video with --frame-rate."
+            f"The times in {path} are not those of frames at {rate:g} a second (give the frame "
+            "rate of the video with --frame-rate)."
         )
     xy = np.stack([points for points, _ in parts], axis=1)
     confidence = np.stack([sure for _, sure in parts], axis=1)

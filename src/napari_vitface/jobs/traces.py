@@ -343,7 +343,9 @@ class _Run:
 
 def _in_a_row(frames: range) -> range:
     if frames.step != 1:
-        raise VitFaceError("Traces are of frames in a row: give --frames as START:STOP.")
+        raise VitFaceError(
+            "Traces are of frames in a row: give the first one and the end (--frames START:STOP)."
+        )
     return frames
 
 

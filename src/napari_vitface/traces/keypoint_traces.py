@@ -150,8 +150,8 @@ class _Points:
             known = ", ".join(self.table.keypoints.names)
             raise VitFaceError(
                 f"{title} needs {'a keypoint' if least == 1 else counted(least, 'keypoint')} of "
-                f"the role {role}, and the predictions of {self.material.video.path.name} name "
-                f"none; say which of these it is (--role {role}=NAME): {known}."
+                f"the role {role} (say which with --role {role}=NAME), and the predictions of "
+                f"{self.material.video.path.name} name none; there is {known}."
             )
         return names
 

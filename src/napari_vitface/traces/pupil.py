@@ -95,7 +95,7 @@ class PupilTraces(MeasureOfFrames):
         if black:
             self.notices = [
                 f"The eye in {name} is dark from lid to lid and from corner to corner: the pupil "
-                "cannot be told from it and is missing. Draw the region of the eye "
+                "cannot be told from it and is missing. Say where the eye is "
                 f"{DRAW_EYE} to measure it all the same."
             ]
             rows[np.isfinite(rows[:, 5]), :6] = NONE
@@ -264,8 +264,8 @@ def _eye_of(
     if len(middles) < 3:
         raise VitFaceError(
             f"The pupil of {material.video.path.name} is looked for in the region of the eye, and "
-            "its predictions have fewer than three keypoints of that; say where it is "
-            f"{DRAW_EYE} or which these are (--role eye-front=NAME)."
+            "its predictions have fewer than three keypoints of that (say which they are with "
+            f"--role eye-front=NAME); say where the eye is {DRAW_EYE}."
         )
     return np.min(middles, axis=0), np.max(middles, axis=0)
 

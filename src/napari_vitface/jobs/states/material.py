@@ -77,6 +77,6 @@ def poses_file(
     if path is None:
         raise VitFaceError(
             f"There are no predictions by the model {model_stem(os.fspath(model))} beside "
-            f"{video.path.name}; predict it first, or name the file (--predictions)."
+            f"{video.path.name}; predict it first (or name the file with --predictions)."
         )
     return path

@@ -34,7 +34,7 @@ def extractor(kind: Geometry, material: Material) -> GeometryExtractor:
     if material.poses is None:
         raise VitFaceError(
             f"Geometry is of keypoints, and there are no predictions of {material.video.path.name}:"
-            " predict it first, or name the file (--predictions)."
+            " predict it first (or name the file with --predictions)."
         )
     points = points_of(material.poses, kind.sure)
     times = material.video.times

@@ -16,6 +16,8 @@ from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.open_videos import distinct_names, open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.workbench import Workbench, session_of
+from napari_vitface.jobs.events import Failed, Notice
+from napari_vitface.jobs.video_events import VideoFailed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Pump
+
+    from napari_vitface.jobs.events import Event
 
 EAR = KeypointSet(("ear", "paw"))
 
@@ -466,6 +470,25 @@ def test_what_is_not_shown_as_it_stands_in_the_file_is_told(
         "elsewhere.csv: The confidence of 80 of 80 points is not between 0 and 1 (1.25): above 1 "
         "it is read as 1, and below 0 as 0."
     ]
+
+
+def test_what_a_job_says_names_no_options(
+    session: Workbench, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "There is none; predict it first (or name the file with --predictions)."
+    failed = Failed("predict_states", said)
+
+    def submit(job: str, arguments: object, on_event: Callable[[Event], None]) -> None:
+        for event in (Notice(said), VideoFailed("a.mp4", failed), failed):
+            on_event(event)
+
+    monkeypatch.setattr(session.engine, "submit", submit)
+    heard: list[Event] = []
+    session.submit("predict_states", {}, heard.append)
+    pump.until(lambda: len(heard) == 3)
+    shown = "There is none; predict it first."
+    failed = Failed("predict_states", shown)
+    assert heard == [Notice(shown), VideoFailed("a.mp4", failed), failed]
 
 
 def test_a_format_of_another_package_is_opened_in_the_window(

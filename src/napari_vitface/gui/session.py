@@ -29,6 +29,7 @@ from napari_vitface.gui.wait_dialog import run_waiting
 from napari_vitface.gui.weak_attribute import WeakAttribute
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.outputs import model_stem
+from napari_vitface.jobs.video_events import VideoFailed
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.video import Video
 from napari_vitface.words import in_window
@@ -264,8 +265,12 @@ class Session:
             self._post(lambda: None if self._closed else take(event))
 
         def take(event: Event) -> None:
-            if isinstance(event, Failed | Notice):
-                event = replace(event, message=in_window(event.message))
+            match event:
+                case Failed() | Notice():
+                    event = replace(event, message=in_window(event.message))
+                case VideoFailed(failed=failed):
+                    sentence = in_window(failed.message)
+                    event = replace(event, failed=replace(failed, message=sentence))
             if isinstance(event, Failed):
                 note_failure(event)
             on_event(event)

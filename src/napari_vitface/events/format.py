@@ -53,11 +53,15 @@ class EventRows:
         None: the file does not say it.
     rate : float or None
         Frames a second, if the file says it.
+    videos : sequence of str
+        Names or paths of the videos that were looked at, those without an event too, if the file
+        says them.
     """
 
     rows: Sequence[Row]
     unit: Unit | None
     rate: float | None = None
+    videos: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def read_events(
     if counts == "seconds" and clock is None:
         raise LabelError(f"{path} counts seconds: say how many frames a second the video has.")
     intervals = set()
-    for row in _of_video(path, found.rows, video):
+    for row in _of_video(path, found, video):
         try:
             intervals.add(_interval(row, clock if counts == "seconds" else None))
         except ValueError as error:
@@ -161,7 +165,7 @@ def rows_of_events(path: str | os.PathLike[str], *, video: str = "") -> EventRow
     """
     path = Path(path)
     found = _format_of(path).read(path)
-    return replace(found, rows=_of_video(path, found.rows, video)) if video else found
+    return replace(found, rows=_of_video(path, found, video)) if video else found
 
 
 def write_events(
@@ -220,6 +224,12 @@ def unit_of(path: str | os.PathLike[str]) -> Unit | None:
         return "frames"
 
 
+def stem_of_video(video: str) -> str:
+    """Name of a video without folder and suffix, of whichever system the path is."""
+    last = re.split(r"[\\/]", video)[-1]
+    return last.rpartition(".")[0] or last
+
+
 def _format_of(path: Path) -> EventFormat:
     if not path.is_file():
         raise LabelError(f"There is no file {path}.")
@@ -238,23 +248,18 @@ def _format_of(path: Path) -> EventFormat:
     raise LabelError(f"{path} holds no events: open {', '.join(titles[:-1])} or {titles[-1]}.")
 
 
-def _of_video(path: Path, rows: Sequence[Row], video: str) -> list[Row]:
-    videos = list(dict.fromkeys(_stem(row.video) for row in rows if row.video))
+def _of_video(path: Path, found: EventRows, video: str) -> list[Row]:
+    names = [*found.videos, *(row.video for row in found.rows)]
+    videos = list(dict.fromkeys(stem_of_video(name) for name in names if name))
     if len(videos) < 2:
-        return list(rows)
-    if _stem(video) not in videos:
+        return list(found.rows)
+    if stem_of_video(video) not in videos:
         more = f" and {len(videos) - 5} more" if len(videos) > 5 else ""
         raise LabelError(
             f"{path} holds events of several videos ({', '.join(videos[:5])}{more}) and none of "
             f"{video or 'them was named'}."
         )
-    return [row for row in rows if _stem(row.video) == _stem(video)]
-
-
-def _stem(video: str) -> str:
-    """Name of a video without folder and suffix, of whichever system the path is."""
-    last = re.split(r"[\\/]", video)[-1]
-    return last.rpartition(".")[0] or last
+    return [row for row in found.rows if stem_of_video(row.video) == stem_of_video(video)]
 
 
 def _interval(row: Row, clock: Clock | None) -> Interval:

@@ -30,12 +30,15 @@ class TextTable:
         The number of each row's line in the file, the first being 1, and its cells, one for each
         column, without spaces around.
     delimiter : str
+    above : tuple of tuple of str
+        The cells of the lines before the header.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     delimiter: str
+    above: tuple[tuple[str, ...], ...] = ()
 
     def place(self, line: int, column: int) -> str:
         """A cell in words."""
@@ -120,7 +123,8 @@ def read_text_table(
         ) from None
     if not columns:
         raise LabelError(f"{path} is empty: a table of {what} has a header and rows.")
-    return TextTable(path, columns, tuple(rows), delimiter)
+    above = tuple(tuple(cell.strip() for cell in _cells(line)) for line in lines[:start])
+    return TextTable(path, columns, tuple(rows), delimiter, above)
 
 
 def text_of(header: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str) -> str:

@@ -207,6 +207,8 @@ def test_a_prototype_of_the_frames_that_are_least_neutral() -> None:
     assert 25 not in typical.rows[0]
     with pytest.raises(VitFaceError, match="frames without a label, and there are none"):
         prototypes(values[20:50], labels[20:50], rule="least-neutral")
+    with pytest.raises(VitFaceError, match="the rule typical or least-neutral, not 'Typical'"):
+        prototypes(values, labels, rule="Typical")  # type: ignore[arg-type]
 
 
 def test_animals_that_are_held_out_do_not_change_a_prototype() -> None:

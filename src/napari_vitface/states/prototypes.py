@@ -12,6 +12,7 @@ was not read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,15 @@ class Prototypes:
         return similarity(values, self.values)
 
 
+def check_prototypes(share: float, rule: str) -> None:
+    """Refuse what `prototypes` cannot be made by: `VitFaceError`."""
+    if not 0 < share <= 1:
+        raise VitFaceError(f"The share of typical frames is above 0 and up to 1, not {share}.")
+    if rule not in get_args(PrototypeRule):
+        rules = " or ".join(get_args(PrototypeRule))
+        raise VitFaceError(f"Prototypes are made by the rule {rules}, not {rule!r}.")
+
+
 def prototypes(
     values: NDArray[np.float32],
     labels: ArrayLike,
@@ -73,18 +83,17 @@ def prototypes(
     none : str
         The label of frames that have none.
     share : float
-        Of a label's frames, the most typical ones, in (0, 1]; at least one.
+        Of a label's frames, the most typical ones, in (0, 1]; at least one. By the rule "typical".
     rule : "typical" or "least-neutral"
         Which frames it is made of; see the module.
 
     Raises
     ------
     VitFaceError
-        No training frame has a label; or, by the rule "least-neutral", some animal has no frame
-        without one.
+        There is no such share or rule; no training frame has a label; or, by the rule
+        "least-neutral", some animal has no frame without one.
     """
-    if not 0 < share <= 1:
-        raise VitFaceError(f"The share of typical frames is above 0 and up to 1, not {share}.")
+    check_prototypes(share, rule)
     told = np.asarray(labels)
     usable = np.isfinite(values).all(axis=1)
     if training is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
@@ -73,6 +74,10 @@ def test_trials_become_like_the_prototype_of_their_state_in_another_animal(table
 
 def test_prototypes_of_what_is_least_neutral_are_of_features_as_they_are(table: Path) -> None:
     result = result_of(table, "state", window=(12, 24), rule="least-neutral")
+    assert result.rule == "least-neutral"
+    for written in (result.table, result.curves):
+        with Path(written).open() as file:
+            assert {row["rule"] for row in csv.DictReader(file)} == {"least-neutral"}
     for state in ("left", "down"):
         assert summary(result, state, state).responding == 1
     hog = {}
@@ -112,6 +117,20 @@ def test_the_files_hold_every_trial_and_the_mean_curves(table: Path) -> None:
         assert picture.width > picture.height
     with pytest.raises(VitFaceError, match=r"trials_state_responses\.csv is in"):
         result_of(table, "state", window=(12, 24))
+
+
+def test_there_is_no_such_rule_or_share(table: Path) -> None:
+    # Before anything is computed.
+    with pytest.raises(VitFaceError, match="the rule typical or least-neutral, not 'Typical'"):
+        next(responses(table, "state", window=(12, 24), rule="Typical"))  # type: ignore[arg-type]
+    with pytest.raises(VitFaceError, match=r"above 0 and up to 1, not 0\.0"):
+        next(responses(table, "state", window=(12, 24), share=0.0))
+
+
+def test_the_command_says_the_rule(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["states", "responses", str(table), "--label", "state", "--window", "12:24"]
+    assert main([*command, "--rule", "least-neutral"]) == 0
+    assert "of the others of 2 animals alone, by the rule least-neutral." in capsys.readouterr().out
 
 
 def test_what_cannot_be_aligned_is_refused(table: Path) -> None:

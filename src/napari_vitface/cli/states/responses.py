@@ -44,8 +44,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.1,
         metavar="SHARE",
-        help="of a state's frames, the most typical ones, that its prototype is the mean of "
-        "(default: %(default)s)",
+        help="of a state's frames, the most typical ones, that its prototype is the mean of; by "
+        "the rule typical alone (default: %(default)s)",
     )
     parser.add_argument(
         "--rule",
@@ -92,7 +92,8 @@ def _told(result: ResponsesResult) -> list[str]:
     lines = aligned(rows, left=(1,))
     lines.insert(1, "-" * len(lines[0]))
     lines.append(
-        f"Prototypes are of the trials of the others of {result.groups} {result.unit}s alone."
+        f"Prototypes are of the trials of the others of {result.groups} {result.unit}s alone, by "
+        f"the rule {result.rule}."
     )
     return lines
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.jobs.events import Result
 from napari_vitface.record import Record
+from napari_vitface.settings.states import PrototypeRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class ResponsesResult(Result):
     unit : str
         What groups are: "animal", "session" or "trial".
     groups : int
+    rule : "typical" or "least-neutral"
+        Which frames prototypes are made of.
     timed : bool
         Whether times are seconds rather than frames.
     states : tuple of str
@@ -61,6 +64,7 @@ class ResponsesResult(Result):
     similarity: str
     unit: str
     groups: int
+    rule: PrototypeRule
     timed: bool
     states: tuple[str, ...]
     summaries: tuple[ResponseSummary, ...]

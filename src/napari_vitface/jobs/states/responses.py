@@ -59,9 +59,9 @@ def responses(
     """Compare the frames of each trial with prototypes, aligned to the onset.
 
     What is compared is how the face has changed since before the window: features less their median
-    there, in units of their standard deviation there; by the rule "least-neutral", as the paper
-    does, features as they are. A prototype of each state is made of the trials of the other animals
-    (else sessions, else trials), which weigh the same in it.
+    there, in units of their standard deviation there; by the rule "least-neutral", as two programs
+    do that came of the paper's code, features as they are. A prototype of each state is made of the
+    trials of the other animals (else sessions, else trials), which weigh the same in it.
 
     Parameters
     ----------
@@ -94,13 +94,16 @@ def responses(
     Raises
     ------
     VitFaceError
-        One sentence: the table, a video or the window cannot be used, there is one group alone, or
-        the files are there already.
+        One sentence: the table, a video or the window cannot be used, there is no such share or
+        rule, there is one group alone, or the files are there already.
     """
+    from napari_vitface.states.prototypes import check_prototypes
+
     if window is None:
         raise VitFaceError(
             "Responses are aligned to the first frame of a window; give one (--window 40:100)."
         )
+    check_prototypes(share, rule)
     kinds = choose(features, settings or {})
     table = read_trials_or_events(trials)
     labelled = Labelled.of(table, label, classes, graded=False)
@@ -122,9 +125,9 @@ def responses(
     likeness = _likeness(seen, labelled, groups, share, rule, mixed=any(k.mixed for k in kinds))
     curves = _aligned(likeness, labelled, groups, rate)
     made_folder(folder)
-    _write_table(files[0], labelled, groups, unit, onsets, curves)
-    _write_curves(files[1], curves)
-    _draw(files[2], curves, label, bool(rate))
+    _write_table(files[0], labelled, groups, unit, onsets, curves, rule)
+    _write_curves(files[1], curves, rule)
+    _draw(files[2], curves, label, bool(rate), rule)
     _write_similarity(files[3], labelled, onsets, likeness)
     yield Finished(
         "responses",
@@ -135,6 +138,7 @@ def responses(
             similarity=str(files[3]),
             unit=unit,
             groups=len(set(groups.tolist())),
+            rule=rule,
             timed=bool(rate),
             states=labelled.states,
             summaries=tuple(
@@ -291,27 +295,28 @@ def _write_table(
     unit: Unit,
     onsets: Sequence[int],
     curves: Curves,
+    rule: PrototypeRule,
 ) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         head = ["row", "video", unit, "onset_frame", "state", "prototype", "size", "peak"]
-        writer.writerow([*head, "latency"])
+        writer.writerow([*head, "latency", "rule"])
         for (state, prototype), (rows, found) in curves.items():
             for row, each in zip(rows.tolist(), found.responses, strict=True):
                 trial = labelled.trials[row]
                 whose = [trial.row, trial.video.name, groups[row], onsets[row], state, prototype]
                 numbers = [f"{value:.5g}" for value in (each.size, each.peak, each.latency)]
-                writer.writerow([*whose, *numbers])
+                writer.writerow([*whose, *numbers, rule])
 
 
-def _write_curves(path: Path, curves: Curves) -> None:
+def _write_curves(path: Path, curves: Curves, rule: PrototypeRule) -> None:
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["state", "prototype", "time", "mean", "low", "high"])
+        writer.writerow(["state", "prototype", "time", "mean", "low", "high", "rule"])
         for (state, prototype), (_, found) in curves.items():
             lines = zip(found.times, found.mean, found.low, found.high, strict=True)
             for line in lines:
-                writer.writerow([state, prototype, *(f"{value:.5g}" for value in line)])
+                writer.writerow([state, prototype, *(f"{value:.5g}" for value in line), rule])
 
 
 def _write_similarity(
@@ -329,7 +334,7 @@ def _write_similarity(
                     writer.writerow([trial.row, trial.video.name, frame, *told])
 
 
-def _draw(path: Path, curves: Curves, label: str, timed: bool) -> None:
+def _draw(path: Path, curves: Curves, label: str, timed: bool, rule: PrototypeRule) -> None:
     """A panel a prototype, a line a state with the interval of its mean."""
     from matplotlib.figure import Figure
 
@@ -352,7 +357,7 @@ def _draw(path: Path, curves: Curves, label: str, timed: bool) -> None:
         axis.axvline(0, color="0.5", linewidth=0.8)
         axis.set_title(as_written(f"prototype of {label} {prototype}"), fontsize=10)
         axis.set_xlabel("seconds from the onset" if timed else "frames from the onset")
-    axes[0].set_ylabel("similarity (correlation)")
+    axes[0].set_ylabel(f"similarity (correlation), rule {rule}")
     axes[-1].legend(frameon=False, fontsize=8, title=label)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=150)

@@ -100,7 +100,7 @@ def test_predictions_of_another_package_are_read_and_written(
     assert again.frames.tolist() == [0, 1, 4]
     np.testing.assert_array_equal(again.xy, POSES.xy)
     # What the window opens, and what its dialog offers.
-    shown, _ = read_predictions(tmp_path / "a.toy", 10, [])
+    shown, _, _ = read_predictions(tmp_path / "a.toy", 10, 0.0, [])
     np.testing.assert_array_equal(shown.xy[4], POSES.xy[2])
     assert suffixes("predictions")[-1] == ".toy"
 

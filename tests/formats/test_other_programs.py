@@ -304,12 +304,43 @@ def test_times_without_a_rate_are_asked_for(tmp_path: Path) -> None:
         assert file["position"].shape == (3, 2, 2, 1)
     with h5py.File(path, "r+") as file:
         del file.attrs["fps"]
-    with pytest.raises(LabelError, match="give it with --frame-rate"):
+    with pytest.raises(LabelError, match=r"\(give it with --frame-rate\)"):
         converted(path, tmp_path / "q.csv", write_as="tidy-csv")
     converted(path, tmp_path / "q.csv", write_as="tidy-csv", frame_rate=50)
     assert read_poses(tmp_path / "q.csv").frames.tolist() == [0, 1, 4]
     with pytest.raises(LabelError, match="not those of frames at 30 a second"):
         converted(path, tmp_path / "r.csv", write_as="tidy-csv", frame_rate=30)
+
+
+def test_the_rate_of_the_video_counts_where_times_of_nwb_have_none(tmp_path: Path) -> None:
+    pytest.importorskip("ndx_pose")
+    xy = np.arange(400, dtype=np.float32).reshape(200, 1, 2)
+    write_poses(PoseTable(KeypointSet(("nose",)), xy), tmp_path / "p.csv", scorer="s")
+    path = tmp_path / "p.nwb"
+    converted(tmp_path / "p.csv", path, frame_rate=30)
+
+    def at(times: Any) -> None:
+        """Give each row its time."""
+        with h5py.File(path, "r+") as file:
+            series = file["processing/behavior/PoseEstimation/nose"]
+            for name in {"starting_time", "timestamps"} & {*series}:
+                del series[name]
+            series["timestamps"] = np.asarray(times)
+            series["timestamps"].attrs.update(interval=np.int32(1), unit="seconds")
+
+    # In whole milliseconds, most steps are of 33: 30.3 frames a second.
+    at(np.round(np.arange(200) / 30, 3))
+    with pytest.raises(LabelError, match=r"not those of frames at 30\.303 a second \(give the"):
+        read("nwb", path)
+    for choice in (Choice(video_rate=30.0), Choice(frame_rate=30.0)):
+        assert read("nwb", path, choice).poses.frames.tolist() == list(range(200))
+    # A rate that is found stays, unless another one is given: videos may be shown slower.
+    at(np.arange(200) / 15)
+    found = read("nwb", path, Choice(video_rate=30.0))
+    assert found.frame_rate == pytest.approx(15)
+    assert found.poses.frames.tolist() == list(range(200))
+    given = read("nwb", path, Choice(frame_rate=30.0))
+    assert given.poses.frames.tolist() == list(range(0, 400, 2))
 
 
 # --- labels ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +16,9 @@ from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.open_videos import distinct_names, open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
+from napari_vitface.gui.predict.other_tables import read_other_model
 from napari_vitface.gui.workbench import Workbench, session_of
+from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.events import Failed, Notice
 from napari_vitface.jobs.video_events import VideoFailed
 from napari_vitface.pose.keypoints import KeypointSet
@@ -470,6 +473,22 @@ def test_what_is_not_shown_as_it_stands_in_the_file_is_told(
         "elsewhere.csv: The confidence of 80 of 80 points is not between 0 and 1 (1.25): above 1 "
         "it is read as 1, and below 0 as 0."
     ]
+
+
+def test_times_without_a_rate_are_those_of_the_video(
+    session: Workbench, pump: Pump, video_path: Path
+) -> None:
+    opened = session.add_video(open_for_window(video_path))
+    poses, path = some_poses(40), video_path.with_name("elsewhere.nc")
+    write_poses(poses, path.with_suffix(".csv"), scorer="s")
+    list(convert(path.with_suffix(".csv"), path, frame_rate=opened.video.frame_rate))
+    with h5py.File(path, "r+") as file:
+        del file.attrs["fps"]
+    session.saved_predictions.open(path)
+    pump.until(lambda: opened.source == path)
+    np.testing.assert_array_equal(opened.predictions.xy, poses.xy)
+    other = read_other_model(path, video_path, 40, opened.video.frame_rate)
+    np.testing.assert_array_equal(other.xy, poses.xy)
 
 
 def test_what_a_job_says_names_no_options(

@@ -71,7 +71,7 @@ def _read_dataset(file: h5py.File, path: Path, choice: Choice) -> Predictions:
         # movement writes NaN where the source says nothing about confidence.
         sure = content(file, "confidence")[..., animal]
         confidence, problems = confidence_of(np.where(np.isnan(sure), 1.0, sure), xy)
-    rate = _number(file.attrs.get("fps")) or choice.frame_rate
+    rate = _number(file.attrs.get("fps")) or choice.frame_rate or choice.video_rate
     time = content(file, "time").astype(np.float64)
     frames = _frames(time, text(file.attrs.get("time_unit", "")), rate, path)
     order = np.argsort(frames, kind="stable")

@@ -91,21 +91,22 @@ def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
     if names is nodes and skeleton.edges is not None:
         pairs = np.reshape(skeleton.edges[:], (-1, 2)).tolist()
     keypoints = KeypointSet(tuple(names), tuple((names[a], names[b]) for a, b in pairs))
-    rate, times = _times(series[names[0]], choice)
+    times, rates = _times(series[names[0]], choice)
     parts = []
     for name in names:
         points = np.asarray(series[name].data[:], np.float32)
         if points.ndim != 2 or points.shape[1] != 2:
             raise LabelError(f"{path} holds points in three dimensions; a video has x and y.")
-        if len(points) != len(times) or not np.array_equal(_times(series[name], choice)[1], times):
+        if len(points) != len(times) or not np.array_equal(_times(series[name], choice)[0], times):
             raise LabelError(f"The keypoints of {path} have times of their own.")
         parts.append((points, np.asarray(series[name].confidence[:], np.float32)))
-    frames = np.rint(times * rate).astype(np.int64)
-    if (np.abs(times * rate - frames) > _OFF).any() or (np.diff(frames) <= 0).any():
+    rate = next((rate for rate in rates if _are_frames(times * rate)), None)
+    if rate is None:
         raise LabelError(
-            f"The times in {path} are not those of frames at {rate:g} a second (give the frame "
+            f"The times in {path} are not those of frames at {rates[0]:g} a second (give the frame "
             "rate of the video with --frame-rate)."
         )
+    frames = np.rint(times * rate).astype(np.int64)
     xy = np.stack([points for points, _ in parts], axis=1)
     confidence = np.stack([sure for _, sure in parts], axis=1)
     confidence, problems = confidence_of(confidence, xy)
@@ -121,14 +122,24 @@ def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:
     )
 
 
-def _times(series: Any, choice: Choice) -> tuple[float, NDArray[np.float64]]:
-    """Frames a second and the time of each, from the series or from the distances of its times."""
+def _times(series: Any, choice: Choice) -> tuple[NDArray[np.float64], list[float]]:
+    """The time of each row, and how many frames a second these may be of, the likeliest first."""
     if series.timestamps is None:
         rate = float(series.rate)
-        return rate, np.arange(len(series.data)) / rate + float(series.starting_time or 0.0)
+        times = np.arange(len(series.data)) / rate + float(series.starting_time or 0.0)
+        return times, [rate]
     times = np.asarray(series.timestamps[:], np.float64)
+    if choice.frame_rate:
+        return times, [choice.frame_rate]
     steps = np.diff(times)
-    return choice.frame_rate or (1 / float(np.median(steps)) if len(steps) else 1.0), times
+    rates = [1 / float(np.median(steps)) if len(steps) else None, choice.video_rate]
+    return times, [rate for rate in rates if rate] or [1.0]
+
+
+def _are_frames(places: NDArray[np.float64]) -> bool:
+    """Whether times in units of frames are those of frames, one after the other."""
+    frames = np.rint(places)
+    return bool((np.abs(places - frames) <= _OFF).all() and (np.diff(frames) > 0).all())
 
 
 def new_file(what: str) -> Any:

@@ -161,11 +161,14 @@ class Choice:
         Name of the table or video, where there are several.
     frame_rate : float or None
         Frames a second, where the file counts time and does not say.
+    video_rate : float or None
+        Frames a second of the video, where no rate is found in the times of the file either.
     """
 
     animal: str | None = None
     table: str | None = None
     frame_rate: float | None = None
+    video_rate: float | None = None
     _asked: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def of_animals(self, names: Sequence[str], path: object) -> str:

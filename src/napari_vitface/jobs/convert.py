@@ -100,7 +100,7 @@ def convert(
     else:
         yield Started("convert", len(found.poses))
         poses = from_corners(found.poses) if corners else found.poses
-        rate = found.frame_rate if frame_rate is None else frame_rate
+        rate = found.frame_rate if frame_rate is None else float(frame_rate)
         found = replace(found, poses=poses, frame_rate=rate)
         check_needs(found, writer, source)
         points = int(np.isfinite(poses.xy).all(axis=-1).sum())

@@ -17,7 +17,7 @@ from napari_vitface.pose.table import PoseTable
 
 
 def read_predictions(
-    path: Path, frames: int, known: Iterable[KeypointSet]
+    path: Path, frames: int, rate: float, known: Iterable[KeypointSet]
 ) -> tuple[PoseTable, NDArray[np.float32] | None, str]:
     """Predictions of ours or of another program, one row for each frame of a video.
 
@@ -30,6 +30,8 @@ def read_predictions(
         What `read_poses` takes.
     frames : int
         Length of the video.
+    rate : float
+        Its frames a second, for tables of times that do not say it; 0 where unknown.
     known : iterable of KeypointSet
         Sets that are worked with: the table's names are taken for those of the first that has all.
 
@@ -39,8 +41,9 @@ def read_predictions(
         If the table cannot be read or goes beyond the video's end.
     """
     from napari_vitface.formats.format import read_as
+    from napari_vitface.formats.predictions import Choice
 
-    found = read_as("predictions", path)
+    found = read_as("predictions", path, Choice(video_rate=rate or None))
     poses, variance = found.poses, None
     _require_length(poses, path, frames)
     poses.keypoints = _known_keypoints(poses.keypoints, known)
@@ -50,7 +53,7 @@ def read_predictions(
     return poses.dense(frames), variance, " ".join(found.unread())
 
 
-def read_other_model(path: Path, video: Path, frames: int) -> PoseTable:
+def read_other_model(path: Path, video: Path, frames: int, rate: float) -> PoseTable:
     """Predictions of the same video by another model.
 
     Parameters
@@ -58,8 +61,8 @@ def read_other_model(path: Path, video: Path, frames: int) -> PoseTable:
     path : Path
         What `read_poses` takes.
     video : Path
-    frames : int
-        Length of the video.
+    frames, rate
+        As in `read_predictions`.
 
     Raises
     ------
@@ -67,8 +70,9 @@ def read_other_model(path: Path, video: Path, frames: int) -> PoseTable:
         If the table cannot be read, or is of another video.
     """
     from napari_vitface.formats.format import read_as
+    from napari_vitface.formats.predictions import Choice
 
-    found = read_as("predictions", path)
+    found = read_as("predictions", path, Choice(video_rate=rate or None))
     if found.video and Path(found.video).name != video.name:
         raise LabelError(f"{path.name} is of {Path(found.video).name}, not of {video.name}.")
     _require_length(found.poses, path, frames)

@@ -57,7 +57,8 @@ class SavedPredictions:
                     session.tell(f"{path.name}: {unread}")
             session.model_changed.emit()
 
-        session.in_background(lambda: read_predictions(path, len(opened.video), known), show)
+        frames, rate = len(opened.video), opened.video.frame_rate
+        session.in_background(lambda: read_predictions(path, frames, rate, known), show)
 
     def read(self, opened: OpenVideo) -> None:
         """Show the chosen model's predictions that stand beside the video, if there are any."""

@@ -222,7 +222,8 @@ class Filters:
 
         def read(name: str) -> PoseTable:
             path = results_folder(opened.path) / name
-            return read_other_model(path, opened.path, len(opened.video))
+            video = opened.video
+            return read_other_model(path, opened.path, len(video), video.frame_rate)
 
         if len(poses) <= _AT_ONCE and not any("tables" in each for each in rest):
             try:

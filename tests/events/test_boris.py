@@ -243,6 +243,12 @@ def test_several_files_of_unknown_length(write: Write, source: str, seconds: str
         read_events(path, video="b.mp4")
 
 
+def test_several_files_above_the_header(write: Write) -> None:
+    path = write(TABULAR_7.replace("Player #1,m1.mp4", "Player #1,m0.mp4\nPlayer #1,m1.mp4"))
+    with pytest.raises(LabelError, match=r"\(m0\.mp4, m1\.mp4\), and does not say"):
+        read_events(path)
+
+
 def test_a_name_with_a_semicolon(write: Write) -> None:
     path = write(plays("lick,POINT,1,1,a;1.mp4", source="player #1:a;1.mp4", seconds="10.000"))
     assert read_events(path, video="a;1.mp4") == (Interval(20, 20, "lick"),)

@@ -91,8 +91,15 @@ class _Export:
         name = self.cell(cells, "media file name", "media file", "media file path")
         return "" if name.lower() in (*MISSING, "not found") else name
 
+    def above(self, name: str) -> list[str]:
+        """What stands beside a name in the lines before the header."""
+        lines = (line for line in self.table.above if len(line) > 1)
+        return [line[1] for line in lines if line[0].lower() == name]
+
     def names(self, cells: Sequence[str]) -> list[str]:
         """The first player's media files in their order; none if they are not said."""
+        if "source" not in self.columns:
+            return self.above("player #1")
         # "player #1:a.mp4;b.mp4|player #2:c.mp4"; a name may have a semicolon, too.
         source = re.match(r"(player #1: ?)?(.+?)([| ]player #2:|$)", self.cell(cells, "source"))
         if source is None or source[2].lower() in MISSING:
@@ -127,8 +134,7 @@ class _Export:
         """The time offset of an observation, in seconds."""
         if _OFFSET in self.columns:
             return self.seconds(line, cells, _OFFSET) or 0.0
-        above = {each[0].lower(): each[1] for each in self.table.above if len(each) > 1}
-        said = above.get(_OFFSET, "")
+        said = next(iter(self.above(_OFFSET)), "")
         number = 0.0 if said.lower() in MISSING else _number(said)
         if number is None:
             raise LabelError(

@@ -20,7 +20,7 @@ from napari_vitface import read_labels, read_poses, write_poses
 from napari_vitface.errors import LabelError, VitFaceError
 from napari_vitface.formats.conversion import write_predictions
 from napari_vitface.formats.format import FORMATS, Content, read_with
-from napari_vitface.formats.predictions import Choice, Predictions
+from napari_vitface.formats.predictions import Choice, Predictions, confidence_of
 from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.events import Finished, Notice
 from napari_vitface.jobs.results.convert import ConvertResult
@@ -179,17 +179,36 @@ def test_anipose_s_points_in_space_are_refused(tmp_path: Path) -> None:
 def test_confidence_beyond_0_and_1_is_told(name: str, tmp_path: Path) -> None:
     one = FORMATS[name]
     path = tmp_path / f"p{one.endings[0]}"
-    confidence = [[0.5, 1.7], [1.0000001, -0.25], [0.25, 1]]
-    poses = PoseTable(TWO, POSES.xy, confidence)
+    confidence = [[3, 1.7], [1.0005, -0.25], [0.25, 1]]
+    poses = PoseTable(TWO, POSES.xy.copy(), confidence)
+    # What is said of no point does not count.
+    poses.xy[0, 0] = np.nan
     variance = np.ones((3, 2, 2), np.float32) if "variance" in one.needs else None
     write_predictions(path, Predictions(poses, "me", "m.mp4", 30.0, variance), one)
     found = read(name, path)
-    np.testing.assert_allclose(found.poses.confidence, [[0.5, 1], [1, 0], [0.25, 1]])
+    np.testing.assert_allclose(found.poses.confidence[1:], [[1, 0], [0.25, 1]])
     (sentence,) = found.problems
-    assert sentence.startswith("The confidence of 2 of 6 points is not between 0 and 1 (-0.25 to ")
+    assert sentence.startswith(
+        "The confidence of 2 of 5 points is not between 0 and 1 (-0.25 to 1.7): above 1 it is read"
+    )
     result = converted(path, tmp_path / "again.csv", read_as=name, write_as="tidy-csv")
     assert sentence in result.lost
     assert not read("tidy-csv", tmp_path / "again.csv").problems
+
+
+def test_a_confidence_that_is_told_is_not_told_as_1() -> None:
+    sure = np.array([[1.002], [1.0021], [1.0009]])
+    kept, (sentence,) = confidence_of(sure, np.zeros((3, 1, 2)))
+    assert kept.tolist() == [[1], [1], [1]]
+    assert "of 2 of 3 points is not between 0 and 1 (1.002): above" in sentence
+
+
+def test_an_absent_point_keeps_its_confidence_where_that_is_asked_for() -> None:
+    sure, nowhere = np.array([[0.5, np.nan, 2.0]]), np.full((1, 3, 2), np.nan)
+    assert confidence_of(sure, nowhere)[0].tolist() == [[0, 0, 0]]
+    kept, problems = confidence_of(sure, nowhere, keep_absent=True)
+    assert kept.tolist() == [[0.5, 0, 1]]
+    assert problems == ()
 
 
 # --- Facemap --------------------------------------------------------------------------------------

@@ -119,7 +119,9 @@ def read_dlc_poses(path: Path, choice: Choice) -> Predictions:
     problems: tuple[str, ...] = ()
     # A column that is empty all over says nothing, as none does.
     if table.likelihood is not None and np.isfinite(table.likelihood).any():
-        confidence, problems = confidence_of(table.likelihood[order])
+        confidence, problems = confidence_of(
+            table.likelihood[order], table.xy[order], keep_absent=True
+        )
     return Predictions(
         PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order]),
         table.scorer,

@@ -143,10 +143,9 @@ def read_predictions(pieces: Iterable[pd.DataFrame], path: Path, choice: Choice)
         values[places[some], columns[some]] = numbers[some]
     xy = values[..., :2]
     xy[~np.isfinite(xy).all(axis=-1)] = np.nan
-    present = np.isfinite(xy).all(axis=-1)
     confidence = values[..., 2]
     if np.isnan(confidence).all():
-        confidence = np.where(present, 1.0, 0.0)
+        confidence = np.ones_like(confidence)
     confidence, problems = confidence_of(confidence, xy)
     variance = values[..., 3:]
     return Predictions(

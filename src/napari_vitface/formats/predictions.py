@@ -31,7 +31,7 @@ PARTS = {
 }
 
 #: By how much a confidence may be beyond 0 and 1 without a word.
-_ROUNDING = 1e-6
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Predictions:
 
 
 def confidence_of(
-    values: NDArray[np.floating[Any]], xy: NDArray[np.floating[Any]] | None = None
+    values: NDArray[np.floating[Any]], xy: NDArray[np.floating[Any]], *, keep_absent: bool = False
 ) -> tuple[NDArray[np.floating[Any]], tuple[str, ...]]:
     """Confidence as it counts here, and a sentence if that is not what stands in the file.
 
@@ -132,18 +132,22 @@ def confidence_of(
     ----------
     values : (T, K) array
         As in the file; NaN counts as 0.
-    xy : (T, K, 2) array, optional
-        The points: where one is NaN, its confidence counts as 0, too.
+    xy : (T, K, 2) array
+        The points; NaN where there is none.
+    keep_absent : bool
+        Keep the confidence where there is no point; else it counts as 0.
     """
-    present = ~np.isnan(values) if xy is None else np.isfinite(xy).all(axis=-1)
-    values = np.where(present, np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf), 0.0)
-    outside = (values > 1 + _ROUNDING) | (values < -_ROUNDING)
+    present = np.isfinite(xy).all(axis=-1)
+    values = np.where(np.isnan(values) | ~(present | keep_absent), 0.0, values)
+    outside = present & ((values > 1 + _ROUNDING) | (values < -_ROUNDING))
+    kept = np.clip(values, 0.0, 1.0)
     if not outside.any():
-        return np.clip(values, 0.0, 1.0), ()
-    least, most = values[outside].min(), values[outside].max()
-    span = f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+        return kept, ()
+    # One digit more than the limit, so that none of them is said to be 1.
+    least, most = (f"{end:.4g}" for end in (values[outside].min(), values[outside].max()))
+    span = least if least == most else f"{least} to {most}"
     count = int(outside.sum())
-    return np.clip(values, 0.0, 1.0), (
+    return kept, (
         f"The confidence of {count} of {counted(int(present.sum()), 'point')} is not between 0 and "
         f"1 ({span}): above 1 it is read as 1, and below 0 as 0.",
     )

@@ -336,6 +336,8 @@ def test_the_rate_of_the_video_counts_where_times_of_nwb_have_none(tmp_path: Pat
     xy = np.arange(400, dtype=np.float32).reshape(200, 1, 2)
     write_poses(PoseTable(KeypointSet(("nose",)), xy), tmp_path / "p.csv", scorer="s")
     path = tmp_path / "p.nwb"
+    with pytest.raises(LabelError, match=r"does not say \(give it with --frame-rate\)\.$"):
+        converted(tmp_path / "p.csv", path)
     converted(tmp_path / "p.csv", path, frame_rate=30)
 
     def at(times: Any) -> None:

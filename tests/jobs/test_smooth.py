@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from napari_vitface.cli import main
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.format import read_as
 from napari_vitface.formats.poses import write_poses
+from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.smooth import smooth
 from napari_vitface.pose.keypoints import KeypointSet
@@ -81,3 +83,27 @@ def test_what_is_no_ensemble_is_refused(tables: list[Path]) -> None:
     out.touch()
     with pytest.raises(VitFaceError, match="exists"):
         list(smooth(tables, out))
+
+
+def test_what_the_format_needs_is_asked_for_before_anything_is_smoothed(
+    tables: list[Path],
+) -> None:
+    pytest.importorskip("ndx_pose")
+    out = tables[0].with_name("out.nwb")
+    events = smooth(tables[:2], out)
+    with pytest.raises(VitFaceError, match=r"nwb needs the frame rate, .* does not say\.$"):
+        next(events)
+    list(convert(tables[1], tables[1].with_suffix(".nc"), frame_rate=50.0))
+    *_, end = smooth([tables[0], tables[1].with_suffix(".nc")], out)
+    assert isinstance(end, Finished)
+    assert read_as("predictions", out).frame_rate == 50
+
+
+def test_what_is_not_read_of_a_table_is_told(tables: list[Path]) -> None:
+    path = tables[1].with_suffix(".nc")
+    list(convert(tables[1], path, frame_rate=50.0))
+    with h5py.File(path, "r+") as file:
+        file["speed"] = np.zeros(60)
+    *_, end = smooth([tables[0], path], tables[0].with_name("out.csv"))
+    assert isinstance(end, Finished)
+    assert f"{path.name}: Not read, so left behind: the variable speed." in end.result.lost

@@ -157,10 +157,13 @@ def heading_for(found: Predictions, target: Format) -> Heading:
     )
 
 
-def check_needs(found: Predictions, target: Format, source: Path) -> None:
-    """Raise `LabelError` if a format cannot be written without what predictions do not say."""
+def check_needs(found: Predictions, target: Format, source: Path, *, rate_option: str = "") -> None:
+    """Raise `LabelError` if a format cannot be written without what predictions do not say.
+
+    `rate_option` is that of the command line which gives a frame rate, if there is one.
+    """
     for part in sorted(target.needs.difference(found.parts())):
-        how = " (give it with --frame-rate)" if part == "frame rate" else ""
+        how = f" (give it with {rate_option})" if rate_option and part == "frame rate" else ""
         raise LabelError(f"{target.name} needs {PARTS[part]}, which {source} does not say{how}.")
 
 

@@ -45,8 +45,7 @@ def convert(
 ) -> Iterator[Event]:
     """Write what a file holds in another format.
 
-    Predictions stay predictions and labels stay labels. What the other format cannot hold is told
-    in a sentence each.
+    Predictions stay predictions and labels stay labels. What the other format cannot hold is told.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def convert(
         poses = from_corners(found.poses) if corners else found.poses
         rate = found.frame_rate if frame_rate is None else float(frame_rate)
         found = replace(found, poses=poses, frame_rate=rate)
-        check_needs(found, writer, source)
+        check_needs(found, writer, source, rate_option="--frame-rate")
         points = int(np.isfinite(poses.xy).all(axis=-1).sum())
         lost = write_predictions(target, found, writer)
         yield Progress(len(poses), len(poses), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,22 +67,22 @@ def smooth(
     writer = _target(target, write_as)
     found: list[Predictions] = [read_as("predictions", path) for path in paths]
     ensemble = beside([each.poses for each in found], [path.name for path in paths])
-    yield Started("smooth", len(ensemble.frames))
-    poses, variance = yield from told_as(smooth_to_one(ensemble, sure), Preparing)
+    # All but the points is known before they are smoothed.
+    rates = (each.frame_rate for each in found if each.frame_rate is not None)
+    first = found[0].poses
     result = Predictions(
-        poses,
-        SCORER,
-        _video(found, paths),
-        next((each.frame_rate for each in found if each.frame_rate is not None), None),
-        variance,
+        first, SCORER, _video(found, paths), next(rates, None), np.zeros_like(first.xy)
     )
     check_needs(result, writer, paths[0])
-    problems = (
+    yield Started("smooth", len(ensemble.frames))
+    poses, variance = yield from told_as(smooth_to_one(ensemble, sure), Preparing)
+    result = replace(result, poses=poses, variance=variance)
+    unread = (
         f"{path.name}: {sentence}"
         for path, each in zip(paths, found, strict=True)
-        for sentence in each.problems
+        for sentence in each.unread()
     )
-    lost = [*problems, *write_predictions(target, result, writer)]
+    lost = [*unread, *write_predictions(target, result, writer)]
     yield Progress(len(poses), len(poses), 0.0)
     for sentence in lost:
         yield Notice(sentence)

@@ -22,7 +22,7 @@ class ConvertResult(Result):
     frames, points : int
         Of predictions the frames of the table; of labels the labelled images.
     lost : tuple of str
-        A sentence for each thing that the file cannot hold, or that was not read.
+        What does not come along, in sentences.
     """
 
     file: str

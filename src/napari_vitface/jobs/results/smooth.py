@@ -22,7 +22,7 @@ class SmoothResult(Result):
     frames, points : int
         Rows of the table, and points in them.
     lost : tuple of str
-        A sentence for each thing that the file cannot hold, or that was not read.
+        What does not come along, in sentences.
     """
 
     file: str

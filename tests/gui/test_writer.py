@@ -17,6 +17,8 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
+    from conftest import Pump
+
     from napari_vitface.gui.workbench import Workbench
 
 MANIFEST = Path(__file__).parents[2] / "src" / "napari_vitface" / "napari.yaml"
@@ -30,7 +32,7 @@ def test_napari_s_dialog_offers_the_endings_of_all_formats() -> None:
 
 
 def test_what_is_shown_of_a_video_is_written(
-    session: Workbench, viewer_model: ViewerModel, video_path: Path, tmp_path: Path
+    session: Workbench, pump: Pump, viewer_model: ViewerModel, video_path: Path, tmp_path: Path
 ) -> None:
     (layer,) = viewer_model.open(video_path, plugin="napari-vitface")
     with pytest.raises(LabelError, match=r"no keypoints to write to p\.csv"):
@@ -44,5 +46,11 @@ def test_what_is_shown_of_a_video_is_written(
     assert found.poses.frames.tolist() == list(range(30))
     assert (found.poses.xy == 5.5).all()
     assert any("variance" in sentence for sentence in lost)
+    assert not any("Labels" in sentence for sentence in lost)
+    session.labelling.documents.create(tmp_path / "project", poses.keypoints, "Ann")
+    pump.until(lambda: session.labelling.document is not None)
+    assert session.labelling.move({0: (3, 4)})
+    lost = write_keypoints(tmp_path / "p.csv", layer.data, viewer_model)
+    assert lost[-1] == "Labels of 1 frame are not in it: they are in the project."
     with pytest.raises(LabelError, match=r"end as p\.tif"):
         write_keypoints(tmp_path / "p.tif", layer.data, viewer_model)

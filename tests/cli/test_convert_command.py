@@ -52,7 +52,7 @@ def test_what_cannot_be_told_ends_with_one_sentence(vitface: Run, table: Path) -
     assert run.stdout == ""
     assert run.stderr == (
         "napari-vitface: out.csv can be written as deeplabcut-csv, eks-csv or tidy-csv: say which "
-        "with --to.\n"
+        "(--to).\n"
     )
     assert vitface("convert", table, "out.nc", "--frame-rate", "fast").returncode == 2
     assert vitface("convert", table, table, "--to", "tidy-csv").returncode == 1

@@ -20,6 +20,7 @@ from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
 
 if TYPE_CHECKING:
@@ -652,9 +653,7 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
         kinds.extend(asked[3].split(";;"))
         return str(out), next(kind for kind in kinds if "movement" in kind)
 
-    monkeypatch.setattr(
-        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName", choose
-    )
+    monkeypatch.setattr("napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName", choose)
     told: list[str] = []
     session.told.connect(lambda text, level: told.append(text))
     section.export_button.click()
@@ -672,13 +671,13 @@ def test_predictions_are_exported_in_the_kind_of_file_that_is_chosen(
     assert out.with_suffix(".nc").stat().st_mtime_ns == written
     # Some systems do not tell which kind of file was chosen.
     monkeypatch.setattr(
-        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+        "napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName",
         lambda *_: (str(out.with_suffix(".parquet")), ""),
     )
     section.export_button.click()
     qtbot.waitUntil(out.with_suffix(".parquet").exists, timeout=WAIT)
     monkeypatch.setattr(
-        "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+        "napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName",
         lambda *asked: (names.append(Path(asked[2]).name), "")[1:] * 2,
     )
     # A table that is named after the video, and a model that is.
@@ -703,7 +702,7 @@ def test_an_export_that_cannot_be_as_asked_is_told(
     def export(name: str, kind: str) -> str:
         told.clear()
         monkeypatch.setattr(
-            "napari_vitface.gui.predict.export_button.QFileDialog.getSaveFileName",
+            "napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName",
             lambda *asked: (
                 str(video_path.with_name(name)),
                 next(one for one in asked[3].split(";;") if kind in one),
@@ -726,12 +725,46 @@ def test_an_export_that_cannot_be_as_asked_is_told(
     qtbot.waitUntil(lambda: labelling.document is not None, timeout=WAIT)
     assert labelling.move({1: (3, 4)})
     assert export("out.csv", "tidy").endswith(
-        "Labels of 1 frame are not in it: they are in the project."
+        "Labels of 1 frame are not in it: export them by the Project menu."
     )
     assert read_poses(video_path.with_name("out.csv")).xy[0].tolist() == [[9, 9]] * 2
     monkeypatch.setattr(session.current.video, "frame_rate", 0.0)
     sentence = f"nwb needs the frame rate, which {video_path} does not say."
     assert export("out.nwb", "*.nwb") == sentence
+
+
+def test_all_labels_of_a_project_are_exported_with_those_that_were_not_saved_yet(
+    dock: ViTFaceDock, qtbot: Any, video_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, bar = dock.session, dock.correct_section.project
+    dock.video_section.open(video_path)
+    labelling = session.labelling
+    labelling.documents.create(
+        video_path.with_name("project"), KeypointSet(("ear", "paw")), "somebody"
+    )
+    qtbot.waitUntil(lambda: labelling.document is not None, timeout=WAIT)
+    assert labelling.move({0: (12, 7), 1: (3, 4)})
+    assert labelling.document.unsaved
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    (action,) = [one for one in bar.menu_button.menu().actions() if one.text() == "Export labels…"]
+    for name, kind in (("all.json", "COCO"), ("all.slp", "*.slp"), ("all", "tidy")):
+        told.clear()
+        monkeypatch.setattr(
+            "napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName",
+            lambda *asked, name=name, kind=kind: (
+                str(video_path.with_name(name)),
+                next(one for one in asked[3].split(";;") if kind in one),
+            ),
+        )
+        action.trigger()
+        qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
+        file = video_path.with_name("all.csv" if name == "all" else name)
+        assert told[0].startswith(f"Written to {file.name}.")
+        labels = read_labels(file)
+        assert labels.frames.tolist() == [0]
+        np.testing.assert_allclose(labels.xy[0], [[12, 7], [3, 4]], atol=1e-4)
+    assert not labelling.document.unsaved
 
 
 def test_a_long_name_of_what_is_opened_shows_that_something_is_left_out(

@@ -14,9 +14,9 @@ from psygnal import EmitLoopError, Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.gui import reader
 from napari_vitface.gui.background_writing import write_in_background, write_now
+from napari_vitface.gui.correct.saving import _save_other
 from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.error_sentences import sentence_of, unexpected_in
-from napari_vitface.gui.fine_tune.fine_tuning import _save_other
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.jobs.events import Event, Finished, Result
 from napari_vitface.pose.keypoints import MOUSE_FACE

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_vitface.errors import LabelError
+from napari_vitface.atomic import atomic_write
+from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.format import (
     FORMATS,
     Content,
@@ -139,6 +140,29 @@ def write_predictions(path: Path, found: Predictions, target: Format) -> list[st
                 variance = found.variance[rows]
             file.append(poses.frames[rows], poses.xy[rows], confidence, variance)
     return list(lost_predictions(found, target))
+
+
+def write_labels(path: Path, labels: Labels, target: Format) -> list[str]:
+    """Write labels in a format that writes them, in place of what was there.
+
+    Returns
+    -------
+    list of str
+        What does not come along, in sentences.
+
+    Raises
+    ------
+    LabelError
+        If the file cannot be written.
+    """
+    assert target.write_labels is not None
+    lost = [*labels.problems, *lost_labels(labels, target, path)]
+    try:
+        with atomic_write(path) as temporary:
+            target.write_labels(temporary, labels)
+    except OSError as error:
+        raise LabelError(f"{path} could not be written ({reason(error)}).") from error
+    return lost
 
 
 def heading_for(found: Predictions, target: Format) -> Heading:

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_vitface.atomic import atomic_write
-from napari_vitface.errors import LabelError, reason
 from napari_vitface.formats.conversion import (
     check_needs,
     from_corners,
-    lost_labels,
     source_format,
     target_format,
+    write_labels,
     write_predictions,
 )
-from napari_vitface.formats.format import Content, Format, read_with
+from napari_vitface.formats.format import Content, read_with
 from napari_vitface.formats.label_tables import top_of
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.predictions import Choice
@@ -92,9 +90,8 @@ def convert(
                 f"{counted(images, 'image')} of {source.name} "
                 f"{'is' if images == 1 else 'are'} written below {top / IMAGES}."
             )
-        lost = [*found.problems, *lost_labels(found, writer, target)]
         points = found.count
-        _write_labels(target, found, writer)
+        lost = write_labels(target, found, writer)
         yield Progress(len(found), len(found), 0.0)
     else:
         yield Started("convert", len(found.poses))
@@ -119,12 +116,3 @@ def convert(
             lost=tuple(lost),
         ),
     )
-
-
-def _write_labels(path: Path, labels: Labels, writer: Format) -> None:
-    assert writer.write_labels is not None
-    try:
-        with atomic_write(path) as temporary:
-            writer.write_labels(temporary, labels)
-    except OSError as error:
-        raise LabelError(f"{path} could not be written ({reason(error)}).") from error

@@ -143,6 +143,16 @@ class Project:
 
     # --- videos -----------------------------------------------------------------------------------
 
+    @property
+    def labels_path(self) -> Path:
+        """What to read all labels from, see `napari_vitface.read_labels`."""
+        if self.config_path is None and (self.folder / "labeled-data").is_dir():
+            # Lightning Pose keeps one table for all videos at the top.
+            tables = sorted(self.folder.glob("CollectedData*.csv"))
+            if tables:
+                return tables[0]
+        return self.folder
+
     def reload(self) -> None:
         """Read the settings again, for another program may have changed them."""
         self._finish_changes()

@@ -21,6 +21,7 @@ from superqt import QElidingLabel
 
 from napari_vitface.errors import one_line
 from napari_vitface.gui.correct.keypoint_editor import KeypointEditor
+from napari_vitface.gui.correct.label_export import export_labels
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
 from napari_vitface.gui.eliding_box import ElidingComboBox
@@ -55,6 +56,7 @@ class ProjectBar(QWidget):
         menu.addAction("Open project…", self.choose_project)
         menu.addSeparator()
         menu.addAction("Keypoints…", self.edit_keypoints)
+        menu.addAction("Export labels…", lambda: export_labels(session, self))
         menu.addAction("Show the folder", self._show_folder)
         self.menu_button.setMenu(menu)
         self.menu_button.setMinimumWidth(84)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.label_files import Kind
     from napari_vitface.project.merge import SaveConflict
+    from napari_vitface.project.project import Project
     from napari_vitface.project.save_report import SaveReport
 
 
@@ -65,6 +66,35 @@ class LabelSaving:
             self.hinted.emit("There are no labels to save yet.")
             return False
         return self._tell(document, document.save)
+
+    def save_all(self, project: Project) -> str:
+        """Save all labels of a project; a sentence if that fails, else nothing."""
+        for document in self._documents.of_project(project):
+            if not document.unsaved:
+                continue
+            if document is self._documents.document:
+                problem = self._save_current(document)
+            else:
+                problem = _save_other(document)
+                if not problem:
+                    self._documents.note_saved(document)
+            if problem:
+                return problem
+        return ""
+
+    def _save_current(self, document: LabelDocument) -> str:
+        from napari_vitface.project.merge import SaveConflict
+
+        try:
+            self.write(document, document.save)
+        except SaveConflict:
+            return (
+                "another program changed points that you changed too. Choose which to keep in "
+                "section 4 (Correct), then press again."
+            )
+        except Exception as error:
+            return not_written(error)
+        return ""
 
     def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
         """Save after a conflict.
@@ -153,6 +183,16 @@ class LabelSaving:
 
     def _on_document(self) -> None:
         self.conflict = None
+
+
+def _save_other(document: LabelDocument) -> str:
+    """Save the labels of a video that is open but not on screen."""
+    try:
+        document.save()
+    except Exception as error:
+        said = sentence_of(f"saving the labels of {document.name}", error)
+        return f"{said} (Open {document.name} to settle it.)"
+    return ""
 
 
 def not_written(error: Exception) -> str:

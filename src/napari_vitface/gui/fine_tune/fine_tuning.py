@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_vitface.gui.correct.saving import not_written
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
-from napari_vitface.gui.fine_tune.labelled_frames import label_source
 from napari_vitface.gui.fine_tune.planner import Plan, Planner
 from napari_vitface.gui.fine_tune.training_run import (
     NO_RUN,
@@ -37,7 +35,6 @@ from napari_vitface.jobs.training.run import home_of
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
-    from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
 _log = logging.getLogger(__name__)
@@ -88,7 +85,7 @@ class FineTune(Runner[TrainingRun]):
     def proposed_name(self) -> str:
         """Name of the next model unless the user gives one."""
         project = self._labelling.project
-        return free_name(label_source(project)) if project is not None else ""
+        return free_name(project.labels_path) if project is not None else ""
 
     # ----------------------------------------------------------------- beginning and ending
 
@@ -103,10 +100,10 @@ class FineTune(Runner[TrainingRun]):
             arguments = self.options.arguments(session.model)
         except Exception as error:
             return self._refuse(sentence_of("the fine-tune", error))
-        problem = self._save(project)
+        problem = self._labelling.saving.save_all(project)
         if problem:
-            return self._refuse(problem)
-        source = label_source(project)
+            return self._refuse(_NOT_SAVED + problem)
+        source = project.labels_path
         name = self.options.name.strip() or free_name(source)
         return self._train(
             TrainingRun(name, home_of(source) / "runs" / name, session.model),
@@ -153,7 +150,7 @@ class FineTune(Runner[TrainingRun]):
         return self._train(
             run,
             {
-                "labels": label_source(project),
+                "labels": project.labels_path,
                 "name": run.name,
                 "resume": True,
                 "finish": finish,
@@ -185,39 +182,6 @@ class FineTune(Runner[TrainingRun]):
     def close(self) -> None:
         """Nothing more is to be heard; the engine keeps the state of what is under way."""
         self.cancel()
-
-    # ----------------------------------------------------------------- saving
-
-    def _save(self, project: Project) -> str:
-        """Save all labels of the project; a sentence if that fails, else nothing."""
-        labelling = self._labelling
-        current = labelling.document
-        for document in labelling.documents.of_project(project):
-            if not document.unsaved:
-                continue
-            if document is current:
-                problem = self._save_current(document)
-            else:
-                problem = _save_other(document)
-                if not problem:
-                    labelling.documents.note_saved(document)
-            if problem:
-                return _NOT_SAVED + problem
-        return ""
-
-    def _save_current(self, document: LabelDocument) -> str:
-        from napari_vitface.project.merge import SaveConflict
-
-        try:
-            self._labelling.saving.write(document, document.save)
-        except SaveConflict:
-            return (
-                "another program changed points that you changed too. Choose which to keep in "
-                "section 4 (Correct), then press again."
-            )
-        except Exception as error:
-            return not_written(error)
-        return ""
 
     # ----------------------------------------------------------------- the engine
 
@@ -286,7 +250,7 @@ class FineTune(Runner[TrainingRun]):
             return
 
         def look() -> tuple[list[Unfinished], TrainingRun]:
-            source = label_source(project)
+            source = project.labels_path
             return unfinished_runs(source), last_finished(source)
 
         def found(result: tuple[list[Unfinished], TrainingRun] | Exception) -> None:
@@ -307,7 +271,7 @@ class FineTune(Runner[TrainingRun]):
     def _list_models(self) -> None:
         """Ask for the project's models, to offer them."""
         project = self._labelling.project
-        if project is None or not (home_of(label_source(project)) / "models").is_dir():
+        if project is None or not (home_of(project.labels_path) / "models").is_dir():
             return
 
         def answered(event: Event) -> None:
@@ -316,19 +280,9 @@ class FineTune(Runner[TrainingRun]):
                 self._session.known_models.update({m.choice: m.keypoints for m in found})
                 self.models_found.emit(found)
 
-        folder = home_of(label_source(project)) / "models"
+        folder = home_of(project.labels_path) / "models"
         try:
             self._session.submit("models", {"folder": folder}, answered, urgent=True)
         except Exception as error:
             # Nobody asked; what is wrong with the engine is said where it is needed.
             _log.info("cannot list the models of %s", project, exc_info=error)
-
-
-def _save_other(document: LabelDocument) -> str:
-    """Save the labels of a video that is open but not on screen."""
-    try:
-        document.save()
-    except Exception as error:
-        said = sentence_of(f"saving the labels of {document.name}", error)
-        return f"{said} (Open {document.name} to settle it.)"
-    return ""

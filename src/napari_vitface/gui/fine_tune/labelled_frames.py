@@ -98,16 +98,6 @@ def of_document(document: LabelDocument) -> LabelledFrames:
     )
 
 
-def label_source(project: Project) -> Path:
-    """What to read the labels of a project from, see `napari_vitface.read_labels`."""
-    if project.config_path is None and (project.folder / "labeled-data").is_dir():
-        # Lightning Pose keeps one table for all videos at the top.
-        tables = sorted(project.folder.glob("CollectedData*.csv"))
-        if tables:
-            return tables[0]
-    return project.folder
-
-
 def stamps(project: Project) -> tuple[tuple[str, int, int], ...]:
     """Changes when a table of labels does."""
     places = [project.folder, *(entry.folder for entry in project.videos)]
@@ -128,7 +118,7 @@ def on_disk(project: Project) -> LabelledFrames:
     LabelError
         A table cannot be read, or an image that it names is not there.
     """
-    source = label_source(project)
+    source = project.labels_path
     tables = [path for path, *_ in stamps(project) if Path(path).name.startswith("Collected")]
     if source.is_dir() and not tables:
         return LabelledFrames(project.keypoints.names)

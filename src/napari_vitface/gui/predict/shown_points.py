@@ -34,7 +34,7 @@ def shown_points(opened: OpenVideo) -> Predictions | None:
 
 def labels_left_out(opened: OpenVideo) -> list[str]:
     """A sentence about labels, if there are any: they are kept in a project."""
-    count = 0 if opened.labels is None else len(opened.labels)
+    count = len(opened.labels)
     if not count:
         return []
-    return [f"Labels of {counted(count, 'frame')} are not in it: they are in the project."]
+    return [f"Labels of {counted(count, 'frame')} are not in it: export them by the Project menu."]

@@ -1,0 +1,33 @@
+"""Writing all labels of the project in another program's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QWidget
+
+from napari_vitface.formats.conversion import write_labels
+from napari_vitface.formats.format import Format
+from napari_vitface.gui.export_dialog import export
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.workbench import Workbench
+
+
+def export_labels(session: Workbench, parent: QWidget) -> None:
+    """Save the labels of the project, ask for a file and write them there, of all videos."""
+    from napari_vitface.project.label_reading import read_labels
+
+    project = session.labelling.project
+    if project is None:
+        return
+    problem = session.labelling.saving.save_all(project)
+    if problem:
+        session.tell(f"Nothing was exported, because the labels could not be saved: {problem}")
+        return
+
+    def write(path: Path, to: Format) -> list[str]:
+        return write_labels(path, read_labels(project.labels_path), to)
+
+    export(session, parent, "labels", project.folder, write)

@@ -221,17 +221,22 @@ def test_a_folder_is_searched_by_pattern(
 
 
 def test_a_window_whose_dock_is_opened_again_has_a_list_and_a_grid_that_work(
-    listed: VideoListDock, dock: ViTFaceDock
+    listed: VideoListDock, dock: ViTFaceDock, tmp_path: Path
 ) -> None:
     from napari_vitface.gui.actions import open_dock
 
     viewer = dock.session.viewer
     listed.faces.setCurrentIndex(1)
+    dock.session.video_list.items.append(Item(tmp_path / "a.mp4", tmp_path / "a.mp4"))
+    assert listed.start_button.isEnabled()
     dock.attention_section.open_grid()
     grid = dock.attention_section.grid_dock
     grid.same.setChecked(False)
     viewer.window.remove_dock_widget(dock)
     again = open_dock(viewer)
+    # Until it is replaced, the list that was left open begins nothing that nobody would do.
+    assert not listed.start_button.isEnabled()
+    assert "was closed" in listed.note.text()
     made = open_video_list(again.session)
     assert made.session is again.session
     assert made.faces.currentData() == "auto"

@@ -16,6 +16,8 @@ D = TypeVar("D", bound=QWidget)
 #: Names of the docks in the manifest.
 FACE, TRAJECTORIES = "ViT Face", "ViT Face trajectories"
 EVENTS, FRAMES = "ViT Face events", "ViT Face frames"
+#: What a dock says that was left open without a session.
+FACE_CLOSED = "The ViT Face dock of this window was closed."
 #: Pixels of a window in which two docks have room beside each other below the canvas.
 _WIDE = 2400
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
-from napari_vitface.gui.plugin_docks import FACE, open_plugin_dock, placed_below
+from napari_vitface.gui.plugin_docks import FACE, FACE_CLOSED, open_plugin_dock, placed_below
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import plot_colours, style_sheet
 from napari_vitface.gui.workbench import Workbench, open_session_of
@@ -72,7 +72,7 @@ class SessionDock(DockedWidget):
         self.panel: Any = None
         self._closed = False
         placed_below(self.name)
-        self.waiting = waiting_label("The ViT Face dock of this window was closed.")
+        self.waiting = waiting_label(FACE_CLOSED)
         self.open_button = QPushButton("Open the ViT Face dock")
         self.open_button.clicked.connect(lambda: self.join_session())
         layout = self._layout = QVBoxLayout(self)

@@ -33,6 +33,7 @@ from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.gui.open_video import OpenVideo, on_video
+from napari_vitface.gui.plugin_docks import FACE_CLOSED
 from napari_vitface.gui.section import Note, WrappedLabel, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.tile_view import Picture, TileView
@@ -196,7 +197,7 @@ class AttentionGridDock(DockedWidget):
     def _on_ended(self) -> None:
         self._tiles = []
         self.view.set_pictures([], self._tile_size(None))
-        self.hint.setText("The ViT Face dock of this window was closed.")
+        self.hint.setText(FACE_CLOSED)
 
     # ----------------------------------------------------------------- drawing
 

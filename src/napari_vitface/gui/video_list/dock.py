@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
-from napari_vitface.gui.plugin_docks import open_below
+from napari_vitface.gui.plugin_docks import FACE_CLOSED, open_below
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow
@@ -125,7 +125,7 @@ class VideoListDock(QWidget):
             (session.measuring.chosen, self.refresh),
             (session.region_tool.changed, self.refresh),
             (session.prediction.options_changed, self.refresh),
-            (session.ended, self.close_links),
+            (session.ended, self._on_ended),
             (viewer.events.theme, self._restyle),
         ):
             self._connections.connect(signal, slot)
@@ -354,6 +354,12 @@ class VideoListDock(QWidget):
         self.setStyleSheet(style_sheet(self._viewer))
         self.view.bars.set_theme(self._viewer)
         self.view.viewport().update()
+
+    def _on_ended(self) -> None:
+        # A start would begin with an engine that is closed.
+        self.close_links()
+        self.setEnabled(False)
+        self.note.say(FACE_CLOSED, "warning")
 
     def close_links(self) -> None:
         """Let go of the session and the viewer."""

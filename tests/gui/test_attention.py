@@ -13,7 +13,7 @@ from napari.components import ViewerModel
 
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import ATTENTION
-from napari_vitface.gui.workbench import Workbench
+from napari_vitface.gui.workbench import Workbench, session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,30 @@ def test_settings_are_those_that_the_engine_computed(following: Workbench, pump:
     pump.until(lambda: attention.status != "computing")
     assert attention.status == "shown", attention.message
     assert attention.shown.settings["layers"] == [1, 2]
+
+
+def test_layers_and_heads_are_kept_for_the_model_that_they_were_chosen_for(
+    following: Workbench, pump: Pump, viewer_model: ViewerModel
+) -> None:
+    following.attention.configure(method="rollout", layers=(1, 3), head=1, discard=0.5)
+
+    def looked_at(session: Workbench) -> tuple[object, object, object]:
+        how = session.attention.settings.how.values()
+        return how["layers"], how["head"], how["discard"]
+
+    tiny = following.model
+    following.choose_model("mouse-face")
+    assert looked_at(following) == (None, None, 0.5)
+    following.choose_model(tiny)
+    assert looked_at(following) == ((1, 3), 1, 0.5)
+    following.close()
+    again = session_of(viewer_model, pump.post)
+    assert again.model != tiny
+    assert looked_at(again) == (None, None, 0.5)
+    again.attention.configure(discard=0.25)
+    again.choose_model(tiny)
+    assert looked_at(again) == (None, None, 0.25)
+    again.close()
 
 
 def test_a_setting_that_the_engine_refuses_is_said_in_its_words(

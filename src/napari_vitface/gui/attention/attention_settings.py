@@ -51,6 +51,10 @@ class AttentionSettings:
         }
         return replace(self, **own, chosen=tuple(sorted((dict(self.chosen) | changes).items())))
 
+    def for_another_model(self) -> AttentionSettings:
+        """Of the layers that it looks at by default, and of all heads: it may have fewer."""
+        return self.changed(layers=None, head=None)
+
     @property
     def how(self) -> AttentionMethod:
         """The method with those of the settings that it has."""

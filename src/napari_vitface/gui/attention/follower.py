@@ -75,13 +75,16 @@ class AttentionFollower:
 
     @property
     def settings(self) -> AttentionSettings:
-        return self._session.kept.of("attention", AttentionSettings())
+        """What was chosen; of layers and heads, what was chosen for this model."""
+        model = self._session.model
+        chosen_for, settings = self._session.kept.of("attention", (model, AttentionSettings()))
+        return settings if chosen_for == model else settings.for_another_model()
 
     def configure(self, **changes: Any) -> None:
         """Change some of the settings: `AttentionSettings`, or those of methods by name."""
         settings = self.settings.changed(**changes)
         if settings != self.settings:
-            self._session.kept.note("attention", settings)
+            self._session.kept.note("attention", (self._session.model, settings))
             self.update()
 
     @property

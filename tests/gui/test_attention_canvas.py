@@ -334,6 +334,13 @@ def test_two_models_are_beside_each_other(
     assert mine.status == "shown"
     assert other.status == "failed"
     assert "no keypoint eye" in other.message
+    # A model is not compared with itself.
+    following.choose_model("mouse-face")
+    assert grid.second_model is None
+    assert "Choose the model" in grid.hint
+    assert [tile.title for tile in grid.tiles()] == ["mouse-face"]
+    following.choose_model(str(tiny_model))
+    assert [tile.title for tile in grid.tiles()] == ["tiny", "mouse-face"]
 
 
 def test_a_grid_that_nobody_looks_at_asks_for_nothing(

@@ -112,8 +112,12 @@ class AttentionGrid:
 
     @property
     def second_model(self) -> str | None:
-        """The model beside the chosen one: a bundled one's name or a checkpoint's path."""
-        return self._session.kept.of("attention.second model", None)
+        """The model beside the chosen one: a bundled one's name or a checkpoint's path.
+
+        None while it is the chosen one: beside itself there is nothing to compare.
+        """
+        second: str | None = self._session.kept.of("attention.second model", None)
+        return second if second != self._session.model else None
 
     @second_model.setter
     def second_model(self, model: str | None) -> None:

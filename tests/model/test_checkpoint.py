@@ -236,6 +236,7 @@ def test_damaged_metadata(checkpoint: Path, change: Callable[[dict[str, Any]], N
         lambda m: m["network"].pop("head"),
         lambda m: m["network"]["keypoints"].update(names=[]),
         lambda m: m["preprocessing"].update(std=[0]),
+        lambda m: m["preprocessing"].pop("mean"),
         lambda m: m.update(network=3),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,14 @@ def test_nonsense_is_refused(arguments: dict[str, object]) -> None:
 def test_it_survives_json(view: View) -> None:
     preprocessing = view.preprocessing
     assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
+
+
+@pytest.mark.parametrize("name", ["input_size", "channels", "mean", "std"])
+def test_what_a_network_was_trained_with_is_not_made_up(name: str) -> None:
+    described: dict[str, Any] = dict(Preprocessing((64, 96)).to_dict())
+    del described[name]
+    with pytest.raises(KeyError, match=name):
+        Preprocessing.from_dict(described)
 
 
 def test_another_crop_changes_nothing_else() -> None:

@@ -84,8 +84,15 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocessing:
-        """Inverse of `to_dict`."""
-        return from_plain(cls, data)
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        LookupError, TypeError, ValueError
+            The data are of something else, or lack what a network has to have been trained with.
+        """
+        needed = {name: data[name] for name in ("input_size", "channels", "mean", "std")}
+        return from_plain(cls, {**data, **needed, "channels": int(needed["channels"])})
 
     def view(self, frame_size: tuple[int, int]) -> View:
         """The geometry for frames of `frame_size` (H, W).

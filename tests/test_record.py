@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +36,25 @@ class Kind(StrEnum):
     EYE = "eye"
 
 
+class Level(IntEnum):
+    LOW = 1
+
+
 @dataclass
 class Kept:
     path: Path
     kind: Kind = Kind.EYE
+    level: Level = Level.LOW
     crop: tuple[int, int] | str | None = None
 
 
 @pytest.mark.parametrize("crop", [(1, 2), "auto", None])
 def test_paths_enumerations_and_one_of_several_types_come_back(crop: object) -> None:
-    kept = Kept(Path("a/b.mp4"), Kind.EYE, crop)
+    kept = Kept(Path("a/b.mp4"), Kind.EYE, Level.LOW, crop)
     back = from_plain(Kept, json.loads(json.dumps(plain_data(kept))))
     assert back == kept
     assert isinstance(back.kind, Kind)
+    assert isinstance(back.level, Level)
 
 
 FOUND = Found(

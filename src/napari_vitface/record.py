@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -44,13 +45,15 @@ def spread() -> Any:
 def plain_data(value: Any) -> Any:
     """What JSON can hold of a value: the fields of a record by name, lists in place of arrays.
 
-    Of a path and of one of an enumeration that is their text.
+    Of a path that is its text, and of one of an enumeration its value.
 
     NaN and infinity, which JSON does not have, become None.
     """
+    if isinstance(value, Enum):
+        return plain_data(value.value)
     if is_dataclass(value) and not isinstance(value, type):
         content: dict[str, object] = {}
-        for each in fields(value):
+        for each in _fields(type(value)):
             item = plain_data(getattr(value, each.name))
             if each.metadata.get("spread"):
                 content |= item
@@ -65,8 +68,11 @@ def plain_data(value: Any) -> Any:
         return plain_data(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return str(value) if isinstance(value, Path | Enum) else value
+    return str(value) if isinstance(value, Path) else value
 
+
+#: Once for each class: lists of thousands of videos are read and kept on the window's thread.
+_fields, _type_hints = cache(fields), cache(get_type_hints)
 
 T = TypeVar("T")
 
@@ -96,7 +102,7 @@ def from_plain(kind: type[T], data: Any) -> T:
     elif isinstance(kind, type) and issubclass(kind, Path | Enum):
         result = kind(data)
     elif is_dataclass(kind):
-        hints = get_type_hints(kind)
-        names = [each.name for each in fields(kind) if each.name in data]
+        hints = _type_hints(kind)
+        names = [each.name for each in _fields(kind) if each.name in data]
         result = kind(**{name: from_plain(hints[name], data[name]) for name in names})
     return result  # type: ignore[no-any-return]

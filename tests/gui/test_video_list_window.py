@@ -227,8 +227,12 @@ def test_a_window_whose_dock_is_opened_again_has_a_list_and_a_grid_that_work(
 
     viewer = dock.session.viewer
     listed.faces.setCurrentIndex(1)
-    dock.session.video_list.items.append(Item(tmp_path / "a.mp4", tmp_path / "a.mp4"))
+    queue = dock.session.video_list
+    queue.items.append(Item(tmp_path / "a.mp4", tmp_path / "a.mp4"))
     assert listed.start_button.isEnabled()
+    # A start that is not at its end, of a job that looks at no crop: the one chosen stays.
+    queue.set_kind(TRACES_OF_VIDEOS)
+    queue.settings = listed.wanted_settings()
     dock.attention_section.open_grid()
     grid = dock.attention_section.grid_dock
     grid.same.setChecked(False)
@@ -239,6 +243,7 @@ def test_a_window_whose_dock_is_opened_again_has_a_list_and_a_grid_that_work(
     assert "was closed" in listed.note.text()
     made = open_video_list(again.session)
     assert made.session is again.session
+    assert again.session.video_list.interrupted
     assert made.faces.currentData() == "auto"
     again.attention_section.open_grid()
     assert again.attention_section.grid_dock is not grid

@@ -337,9 +337,10 @@ class VideoListDock(QWidget):
         return {**settings, **self.runs_on.settings}
 
     def _show_settings_kept(self) -> None:
-        kept = [crop for _, crop in _FACES].index(self._queue.settings.get("crop"))
-        self.faces.setCurrentIndex(kept)
-        self.runs_on.choice.choose(self._queue.settings.get("cluster", ""))
+        settings = self._queue.settings
+        if "crop" in settings:
+            self.faces.setCurrentIndex([crop for _, crop in _FACES].index(settings["crop"]))
+        self.runs_on.choice.choose(settings.get("cluster", ""))
 
     def _on_faces(self) -> None:
         if self._queue.interrupted:

@@ -212,6 +212,16 @@ def test_a_lone_label_has_no_fix_and_is_settled_by_moving_it(
     assert audits.state(finding) == CHANGED
 
 
+def test_without_a_project_nothing_that_was_found_is_fixed(
+    session: Workbench, audits: Audits, opened: OpenVideo
+) -> None:
+    finding = doubt(6, "far", ("mouth",), {"mouth": None})
+    assert audits.state(finding) == OPEN
+    opened.in_project = None
+    assert audits.state(finding) == CHANGED
+    assert audits.fix_of(finding) is None
+
+
 def test_a_finding_that_is_right_leaves_the_list(session: Workbench, audits: Audits) -> None:
     first = doubt(6, "far", ("nose tip",), {})
     second = doubt(8, "far", ("nose tip",), {})

@@ -83,7 +83,9 @@ class Audits(VideoRunner[AuditRun]):
 
     def state(self, finding: LabelDoubted) -> str:
         """Whether the labels of a finding are as they were audited, as its fix makes them, or
-        neither."""
+        neither, as when the video is in no project any more."""
+        if self._session.made.document is None:
+            return CHANGED
         labels = self._session.labels
         edit = self.fix_of(finding)
         if edit is not None:
@@ -109,7 +111,7 @@ class Audits(VideoRunner[AuditRun]):
     def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
         """The edit that fixes a finding; None if there is none, or the labels are others now."""
         labels = self._session.labels
-        if not finding.moves:
+        if not finding.moves or self._session.made.document is None:
             return None
         names = labels.keypoints.names
         if any(name not in names for name in finding.keypoints):

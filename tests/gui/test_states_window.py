@@ -419,7 +419,7 @@ def test_responses_of_trials_and_of_events(
     qtbot.waitUntil(lambda: session.annotating.document is not None)
     for turn in range(1, TURNS):
         session.annotating.draw(("across", "down")[turn % 2], turn * TURN, (turn + 1) * TURN)
-    qtbot.waitUntil(lambda: responses.shown is not None and len(responses.shown.trials) == 6)
+    qtbot.waitUntil(lambda: len(responses.shown.trials) == 6)
     assert "over events" in view.about.text()
     view.rows.setCurrentText("means")
     means = {(row[0], row[1]): row for row in view.table.cells}

@@ -131,18 +131,16 @@ class FineTune(Runner[TrainingRun]):
             return False
         before = self.run
         if folder is None:
-            if before is None or not before.can_continue:
+            if not before.can_continue:
                 return False
             folder = before.folder
-        same = before is not None and before.folder == folder
-        run = TrainingRun(
-            folder.name, folder, before.old_model if before and same else session.model
-        )
+        same = before.folder == folder
+        run = TrainingRun(folder.name, folder, before.old_model if same else session.model)
         run.curve = Curve.read(files_of(folder).curves)
         for one in self.unfinished:
             if one.folder == folder:
                 run.step, run.steps = one.step, one.steps
-        if before is not None and same:
+        if same:
             run.curve.mean_pose, run.shown = before.curve.mean_pose, before.shown
             run.settings = before.settings
             run.step, run.steps = before.step, before.steps

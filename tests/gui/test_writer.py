@@ -51,6 +51,6 @@ def test_what_is_shown_of_a_video_is_written(
     pump.until(lambda: session.labelling.document is not None)
     assert session.labelling.move({0: (3, 4)})
     lost = write_keypoints(tmp_path / "p.csv", layer.data, viewer_model)
-    assert lost[-1] == "Labels of 1 frame are not in it: they are in the project."
+    assert lost[-1] == "Labels of 1 frame are not in it: export them by the Project menu."
     with pytest.raises(LabelError, match=r"end as p\.tif"):
         write_keypoints(tmp_path / "p.tif", layer.data, viewer_model)

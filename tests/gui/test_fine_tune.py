@@ -466,6 +466,8 @@ def test_one_press_ends_with_a_better_model_in_use(
     assert section.start_button.text() == "Fine-tune on 20 frames"
     section.options.button.setChecked(True)
     assert cut_off(dock) == []
+    # Importing what it is drawn by can take as long as this training.
+    assert section.live.plot is not None
     press(qtbot, section.start_button)
     assert section.stop_button.isVisible()
     assert not section.start_button.isVisible()

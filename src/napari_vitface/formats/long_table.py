@@ -60,7 +60,7 @@ def rows_of_points(
     count = len(heading.keypoints)
     points = values.reshape(len(frames) * count, heading.width)
     present = np.isfinite(points[:, 0]).astype(np.int8)
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "frame": np.repeat(frames, count),
         "keypoint": _codes(np.tile(np.arange(count), len(frames)), heading.keypoints.names),
         "x": points[:, 0],

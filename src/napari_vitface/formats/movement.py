@@ -151,7 +151,7 @@ class _Sink:
             )
             for axis, dim in enumerate(dims):
                 array.dims[axis].attach_scale(self._file[dim])
-        attributes: dict[str, Any] = {
+        attributes: dict[str, object] = {
             "source_software": heading.scorer,
             "ds_type": "poses",
             "fps": heading.frame_rate,

@@ -41,7 +41,7 @@ def fit(
     start: Any = None,
 ) -> Fitted:
     """Fit a classifier of a kind."""
-    more: dict[str, Any] = {}
+    more: dict[str, object] = {}
     if kind.stops:
         more["stopping"] = np.zeros(len(values), bool) if stopping is None else stopping
     if kind.network:

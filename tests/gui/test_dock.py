@@ -748,22 +748,33 @@ def test_all_labels_of_a_project_are_exported_with_those_that_were_not_saved_yet
     told: list[str] = []
     session.told.connect(lambda text, level: told.append(text))
     (action,) = [one for one in bar.menu_button.menu().actions() if one.text() == "Export labels…"]
-    for name, kind in (("all.json", "COCO"), ("all.slp", "*.slp"), ("all", "tidy")):
+    project = video_path.with_name("project")
+    for name, kind in (
+        ("all.json", "COCO"),
+        ("all.slp", "*.slp"),
+        ("all", "tidy"),
+        # Its images are named by their place below the table: what is proposed lies beside them.
+        ("", "Lightning"),
+    ):
         told.clear()
-        monkeypatch.setattr(
-            "napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName",
-            lambda *asked, name=name, kind=kind: (
-                str(video_path.with_name(name)),
-                next(one for one in asked[3].split(";;") if kind in one),
-            ),
-        )
+
+        def choose(*question: Any, name: str = name, kind: str = kind) -> tuple[str, str]:
+            assert question[2] == str(project / "project_labels")
+            file = str(video_path.with_name(name)) if name else question[2]
+            return file, next(one for one in question[3].split(";;") if kind in one)
+
+        monkeypatch.setattr("napari_vitface.gui.export_dialog.QFileDialog.getSaveFileName", choose)
         action.trigger()
         qtbot.waitUntil(lambda: bool(told), timeout=WAIT)
-        file = video_path.with_name("all.csv" if name == "all" else name)
+        file = video_path.with_name(name) if name else project / "project_labels"
+        file = file if file.suffix else file.with_name(f"{file.name}.csv")
         assert told[0].startswith(f"Written to {file.name}.")
+        assert "no files" not in told[0]
         labels = read_labels(file)
         assert labels.frames.tolist() == [0]
         np.testing.assert_allclose(labels.xy[0], [[12, 7], [3, 4]], atol=1e-4)
+    # What lies beside the labels of the project is none of them.
+    assert read_labels(project).frames.tolist() == [0]
     assert not labelling.document.unsaved
 
 

@@ -30,4 +30,6 @@ def export_labels(session: Workbench, parent: QWidget) -> None:
     def write(path: Path, to: Format) -> list[str]:
         return write_labels(path, read_labels(project.labels_path), to)
 
-    export(session, parent, "labels", project.folder, write)
+    # Beside the images, which tables of labels name by their place.
+    start = project.folder / f"{project.folder.name}_labels"
+    export(session, parent, "labels", start, write)

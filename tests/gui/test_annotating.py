@@ -190,7 +190,7 @@ def test_a_project_takes_over_what_was_drawn_before_it_was_there(
     annotating.recolour("groom", "#abcdef")
     folder = tmp_path / "project"
     session.labelling.documents.create(folder, KeypointSet(("nose",)), "Ann")
-    pump.until(lambda: _kept_in(annotating) == folder)
+    pump.until(lambda: _kept_in(session) == folder)
     assert spans(annotating) == [(5, 12, "groom")]
     annotating.add_label("rest")
     annotating.recolour("rest", "#123456")
@@ -216,7 +216,7 @@ def test_nothing_is_drawn_that_would_be_left_behind_while_events_move_into_a_pro
 
     annotating.documents.changed.connect(draw)
     session.labelling.documents.create(tmp_path / "project", KeypointSet(("nose",)), "Ann")
-    pump.until(lambda: _kept_in(annotating) == tmp_path / "project")
+    pump.until(lambda: _kept_in(session) == tmp_path / "project")
     assert drawn
     assert not any(drawn)
     assert "being opened" in hints[-1]
@@ -232,7 +232,7 @@ def test_the_videos_of_a_project_share_its_labels(
 ) -> None:
     folder = tmp_path / "project"
     session.labelling.documents.create(folder, KeypointSet(("nose",)), "Ann")
-    pump.until(lambda: _kept_in(annotating) == folder)
+    pump.until(lambda: _kept_in(session) == folder)
     annotating.draw("groom", 5, 12)
     project = session.labelling.documents.project
     assert project is not None
@@ -246,7 +246,7 @@ def test_the_videos_of_a_project_share_its_labels(
         table.parent.mkdir(exist_ok=True)
         write_events(table, [Interval(1, 2, "groom")])
     session.add_video(open_for_window(paths[1]))
-    pump.until(lambda: spans(annotating) == [(1, 2, "groom")] and _kept_in(annotating) == folder)
+    pump.until(lambda: spans(annotating) == [(1, 2, "groom")] and _kept_in(session) == folder)
     annotating.add_label("rest")
     annotating.draw("rest", 20, 22)
     session.videos.show(session.videos.find(tmp_path / "mouse.mp4"))
@@ -268,8 +268,8 @@ def test_the_videos_of_a_project_share_its_labels(
     }
 
 
-def _kept_in(annotating: Annotating) -> Path | None:
-    current = annotating.documents.current
+def _kept_in(session: Workbench) -> Path | None:
+    current = session.made.events
     return current.project if current is not None else None
 
 

@@ -90,7 +90,7 @@ def test_another_keypoint_is_shown_without_asking_again(
 
 def test_settings_are_those_that_the_engine_computed(following: Workbench, pump: Pump) -> None:
     attention = following.attention
-    assert attention.depths[following.model] == 3
+    assert attention.store.depths[following.model] == 3
     attention.configure(
         method="rollout", layers=(1, 3), head_fusion="max", discard=0.5, hide_self=True
     )

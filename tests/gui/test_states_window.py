@@ -206,7 +206,7 @@ def test_what_was_told_of_videos_stays_when_the_rest_is_cancelled(
         say(VideoFailed(str(tmp_path / "b.mp4"), Failed("predict_states", "It is empty.")))
         assert len(table.table.cells) == 3
         assert "not reached" not in table.about.text()
-        states.cancel()
+        states.runner.cancel()
     assert [row[0] for row in table.table.cells] == ["a.mp4 at 4", "a.mp4 at 9", "b.mp4"]
     assert "1 video by m.vitstate" in table.about.text()
     assert "1 of 3 videos was not reached" in table.about.text()

@@ -6,10 +6,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QFileDialog, QWidget
+
 from napari_vitface.gui.error_sentences import sentence_of
 
 if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
+
+
+def save_as(
+    parent: QWidget,
+    title: str,
+    start: Path,
+    kinds: str,
+    ending: str,
+    write: Callable[[Path], object],
+    *,
+    others: bool = False,
+) -> None:
+    """Ask for a file and have it written, if one is named.
+
+    `others`: whatever else the name ends in is left as it is, too.
+    """
+    name, _ = QFileDialog.getSaveFileName(parent, title, str(start), kinds)
+    if name:
+        path = Path(name)
+        has_one = bool(path.suffix) if others else path.suffix.lower() == ending
+        write(path if has_one else path.with_name(path.name + ending))
 
 
 def write_in_background(session: Session, work: Callable[[], None], *paths: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vitface.gui.crop_rectangle import SMALLEST, crop_of_rectangle, rectangle_of_crop
+from napari_vitface.gui.given import given
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
@@ -52,11 +53,11 @@ class CropTool(RectangleTool):
             layer.mode = "add_rectangle"
         self.changed.emit()
 
-    def let_go(self) -> None:
+    @on_video
+    @given("_layer")
+    def let_go(self, layer: Shapes, opened: OpenVideo) -> None:
         """Give the mouse back to what had it: who drags a point is not to move the crop."""
-        viewer, layer, opened = self._session.viewer, self._layer, self._session.current
-        if layer is None or opened is None:
-            return
+        viewer = self._session.viewer
         if viewer.layers.selection.active is layer:
             layer.selected_data = set()
             before = self._before if self._before in viewer.layers else opened.layer
@@ -87,6 +88,7 @@ class CropTool(RectangleTool):
         if drawn is None or crop_of_rectangle(drawn, frame_size(opened.layer)) != opened.crop:
             self._show(opened, opened.crop)
 
+    @on_video
     def _show_kept(self, opened: OpenVideo) -> None:
         if opened.crop is not None:
             self._show(opened, opened.crop)
@@ -123,9 +125,10 @@ class CropTool(RectangleTool):
         self._session.set_crop(crop)
         self.changed.emit()
 
-    def _straighten(self) -> None:
-        layer, opened = self._layer, self._session.current
-        if layer is None or opened is None or opened.crop is None or not len(layer.data):
+    @on_video
+    @given("_layer")
+    def _straighten(self, layer: Shapes, opened: OpenVideo) -> None:
+        if opened.crop is None or not len(layer.data):
             return
         corners = rectangle_of_crop(opened.crop)
         now = np.asarray(layer.data[0])

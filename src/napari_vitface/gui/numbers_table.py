@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -12,13 +12,13 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QApplication,
-    QFileDialog,
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
 )
 
 from napari_vitface.atomic import atomic_write
+from napari_vitface.gui.background_writing import save_as
 
 
 class NumbersTable(QTableWidget):
@@ -100,15 +100,14 @@ class NumbersTable(QTableWidget):
         with atomic_write(path) as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
 
-    def ask_to_save(self, start: Path) -> Path | None:
-        """Let the user name a CSV file, and write it; None if they do not want to."""
-        name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
-        if not name:
-            return None
-        path = Path(name)
-        path = path if path.suffix else path.with_suffix(".csv")
-        self.write(path)
-        return path
+    def ask_to_save(self, start: Path, written: Callable[[Path], object]) -> None:
+        """Let the user name a CSV file, write it, and say so."""
+
+        def write(path: Path) -> None:
+            self.write(path)
+            written(path)
+
+        save_as(self, "Save table", start, "CSV (*.csv)", ".csv", write, others=True)
 
     def keyPressEvent(self, event: object) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):  # type: ignore[attr-defined]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import wraps
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Concatenate
 
 from napari.layers import Image
 
+from napari_vitface.gui.given import P, S, T, given
 from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.kinematics.operations import operations_for
 from napari_vitface.pose.edits import EditHistory, Operation
@@ -161,14 +160,26 @@ class Made:
     compared: CompareFramesResult | None = None
 
     @property
-    def document(self) -> LabelDocument | None:
-        """Its labels as a document; None while it is in no project."""
-        return self.in_project.document if self.in_project is not None else None
+    def path(self) -> Path:
+        """Its file; that of no video is none."""
+        return Path()
 
     @property
-    def project(self) -> Project | None:
+    def frame_count(self) -> int:
+        """How many frames it has."""
+        return 0
+
+    @property
+    @given("in_project")
+    def document(self, place: InProject) -> LabelDocument:
+        """Its labels as a document; None while it is in no project."""
+        return place.document
+
+    @property
+    @given("in_project")
+    def project(self, place: InProject) -> Project:
         """The project that it is in, if any."""
-        return self.in_project.project if self.in_project is not None else None
+        return place.project
 
     @property
     def labels(self) -> FrameLabels:
@@ -188,19 +199,20 @@ class Made:
     @property
     def predictions(self) -> PoseTable | None:
         """Predictions as they are shown: with operations on them done."""
-        shown = self._filtered
-        return self.poses if shown is None else shown.poses
+        shown = self.shown_filtered
+        return self.poses if shown is None else shown.filtered.poses
 
     @property
     def shown_variance(self) -> NDArray[np.float32] | None:
         """That of `predictions`; None where it is not known."""
-        shown = self._filtered
-        return self.variance if shown is None else shown.variance
+        shown = self.shown_filtered
+        return self.variance if shown is None else shown.filtered.variance
 
     @property
-    def _filtered(self) -> Filtered | None:
-        shown = self.filtered
-        return shown.filtered if shown is not None and shown.of is self.poses else None
+    @given("filtered")
+    def shown_filtered(self, shown: ShownPredictions) -> ShownPredictions | None:
+        """`filtered`, unless it is of other poses."""
+        return shown if shown.of is self.poses else None
 
     @property
     def keypoints(self) -> KeypointSet | None:
@@ -210,15 +222,14 @@ class Made:
         return self.predicted_keypoints
 
     @property
-    def predicted_keypoints(self) -> KeypointSet | None:
+    @given("poses")
+    def predicted_keypoints(self, poses: PoseTable) -> KeypointSet:
         """Those of the predictions, if there are any."""
-        return self.poses.keypoints if self.poses is not None else None
+        return poses.keypoints
 
-    def shown_pose(self, frame: int) -> ShownPose | None:
+    @given("keypoints")
+    def shown_pose(self, keypoints: KeypointSet, frame: int) -> ShownPose:
         """A frame as it is shown: labels win over predictions."""
-        keypoints = self.keypoints
-        if keypoints is None:
-            return None
         return shown_pose(keypoints, frame, self.labels, self.predictions)
 
     def take_traces(self, traces: Iterable[MeasuredTrace], elsewhere: Mapping[int, str]) -> None:
@@ -256,28 +267,13 @@ class OpenVideo(Made):
     def path(self) -> Path:
         return Path(self.video.path)
 
-
-class _OfSession(Protocol):
     @property
-    def _session(self) -> Any: ...
-
-
-S = TypeVar("S", bound=_OfSession)
-P = ParamSpec("P")
-T = TypeVar("T")
+    def frame_count(self) -> int:
+        return len(self.video)
 
 
 def on_video(
     work: Callable[Concatenate[S, OpenVideo, P], T],
 ) -> Callable[Concatenate[S, P], T | None]:
     """A method that is given the video on screen; without one it is not called, and gives None."""
-
-    @wraps(work)
-    def method(self: S, *args: P.args, **kwargs: P.kwargs) -> T | None:
-        opened = self._session.current
-        return None if opened is None else work(self, opened, *args, **kwargs)
-
-    # Signals look at what a slot takes.
-    me, _, *others = (signature := inspect.signature(work)).parameters.values()
-    method.__signature__ = signature.replace(parameters=[me, *others])  # type: ignore[attr-defined]
-    return method
+    return given("_session.current")(work)

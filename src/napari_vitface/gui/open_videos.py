@@ -18,6 +18,7 @@ from napari.layers import Image
 from psygnal import Signal
 
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.given import given
 from napari_vitface.gui.on_video import keep_visual
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.weak_attribute import WeakAttribute
@@ -92,25 +93,22 @@ class Videos:
         """Index of the frame on screen, the nearest one beyond the video; 0 without a video."""
         if self.current is None:
             return 0
-        return int(np.clip(self._position(), 0, len(self.current.video) - 1))
+        return int(np.clip(self._position(self.current), 0, len(self.current.video) - 1))
 
     @property
     def beyond(self) -> bool:
         """Whether the slider is where longer layers go on and the current video has no frame."""
-        return self.current is not None and self._position() != self.frame
+        return self.current is not None and self._position(self.current) != self.frame
 
-    def go_to(self, frame: int) -> None:
+    @given("current")
+    def go_to(self, opened: OpenVideo, frame: int) -> None:
         """Move the slider to a frame of the current video."""
-        if self.current is None:
-            return
-        viewer, layer = self._viewer, self.current.layer
+        viewer, layer = self._viewer, opened.layer
         world = layer.data_to_world((frame, *([0] * (layer.ndim - 1))))
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, world[0])
 
-    def _position(self) -> int:
-        if self.current is None:
-            return 0
-        return round(float(self.current.layer.world_to_data(self._viewer.dims.point)[0]))
+    def _position(self, opened: OpenVideo) -> int:
+        return round(float(opened.layer.world_to_data(self._viewer.dims.point)[0]))
 
     # ----------------------------------------------------------------- switching
 
@@ -125,7 +123,7 @@ class Videos:
             return
         self.leaving.emit()
         before = self.current
-        if before is not None and before in self._open:
+        if before in self._open:
             before.frame = self.frame
         self.current = opened
         if opened is not None:

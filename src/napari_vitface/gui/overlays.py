@@ -157,12 +157,10 @@ class Overlays:
         finally:
             self.drawing = False
 
-    def draw_attention(
-        self, picture: AttentionPicture | None, limit: float, video: Image | None
-    ) -> None:
+    def draw_attention(self, picture: AttentionPicture | None, limit: float, video: Image) -> None:
         """Show an attention map; None shows an empty map (nothing is known about this frame)."""
         layer = self.layer(ATTENTION)
-        if video is None or not self._wanted[ATTENTION]:
+        if not self._wanted[ATTENTION]:
             return
         if picture is None:
             if isinstance(layer, Image) and np.any(layer.data):

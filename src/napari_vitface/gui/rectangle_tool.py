@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Shapes
 from psygnal import Signal
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.on_video import frame_size, keep_visual, placed_on
+from napari_vitface.gui.open_video import OpenVideo, on_video
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 
 #: Shapes' data events after which rectangles stay as they are; while the mouse draws there are many
@@ -46,7 +47,7 @@ class RectangleTool(ABC):
         """Take what the user drew, moved or removed, as `action` of napari's says."""
 
     @abstractmethod
-    def _show_kept(self, opened: OpenVideo) -> None:
+    def _show_kept(self) -> None:
         """Draw what a video that came on screen has."""
 
     def _add_layer(
@@ -84,10 +85,11 @@ class RectangleTool(ABC):
             keep_visual(viewer, layer)
             viewer.layers.remove(layer)
 
-    def _on_data(self, event: Any) -> None:
-        layer, opened = self._layer, self._session.current
+    @on_video
+    @given("_layer")
+    def _on_data(self, layer: Shapes, opened: OpenVideo, event: Any) -> None:
         action = str(getattr(event.action, "value", event.action))
-        if layer is not None and opened is not None and action in _SETTLED:
+        if action in _SETTLED:
             self._take(layer, opened, action)
 
     def _on_removed(self, event: Any) -> None:
@@ -97,7 +99,5 @@ class RectangleTool(ABC):
     def _on_video(self) -> None:
         # Rectangles belong to a video, and each video keeps its own.
         self._take_layer_away()
-        opened = self._session.current
-        if opened is not None:
-            self._show_kept(opened)
+        self._show_kept()
         self.changed.emit()

@@ -21,6 +21,7 @@ from napari_vitface.engine import Engine, Request
 from napari_vitface.errors import one_line
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import note_failure, sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.kept_choices import choices_of
 from napari_vitface.gui.open_video import Made, OpenVideo
 from napari_vitface.gui.open_videos import Videos, open_for_window, opening, video_layer
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import Event
-    from napari_vitface.pose.labels import FrameLabels
     from napari_vitface.pose.table import PoseTable
 
 #: Runs a function on the main thread, soon; may be called from any thread.
@@ -142,9 +142,8 @@ class Session:
     def add_video(self, video: Video) -> OpenVideo:
         """Show a video in the viewer and work on it."""
         data, options, _ = video_layer(video)
-        self.viewer.add_layer(Image(data, **options))
-        assert self.current is not None
-        return self.current
+        layer = self.viewer.add_layer(Image(data, **options))
+        return next(opened for opened in self.videos if opened.layer is layer)
 
     def show_video(self, path: Path) -> OpenVideo | None:
         """Work on a video that may be open already; None, and it is told why, if it cannot be."""
@@ -174,9 +173,9 @@ class Session:
 
     def set_crop(self, crop: Crop | None) -> None:
         """Let models look at a part of the current video's frames only."""
-        if self.current is None or self.current.crop == crop:
+        if self.made.crop == crop:
             return
-        self.current.crop = crop
+        self.made.crop = crop
         self.crop_changed.emit()
         self.view_changed.emit()
 
@@ -189,8 +188,7 @@ class Session:
         if model == self.model and self.made.source is None:
             return
         self.model = model
-        if self.current is not None:
-            self.current.source = None
+        self.made.source = None
         self.model_changed.emit()
         if self.current is not None:
             self.poses_wanted.emit(self.current)
@@ -219,16 +217,6 @@ class Session:
         """Give a video its poses; they are drawn if it is the one on screen."""
         opened.poses, opened.model, opened.variance = poses, model, variance
         self.poses_given.emit(opened)
-
-    @property
-    def labels(self) -> FrameLabels:
-        """Labels of the current video; none while it is in no project."""
-        return self.made.labels
-
-    @property
-    def keypoints(self) -> KeypointSet | None:
-        """What is shown: the project's keypoints, else the model's, else None."""
-        return self.made.keypoints
 
     def put_traces(
         self, opened: OpenVideo, traces: Iterable[MeasuredTrace], elsewhere: Mapping[int, str]
@@ -331,8 +319,9 @@ class Session:
             self.frame_changed.emit(self.frame)
         self.view_changed.emit()
 
-    def _on_dims(self, event: Any = None) -> None:
-        if self.current is None or self.videos.switching:
+    @given("current")
+    def _on_dims(self, opened: OpenVideo, event: Any = None) -> None:
+        if self.videos.switching:
             return
         self.draw_pose()
         self.frame_changed.emit(self.frame)

@@ -21,7 +21,7 @@ def widget_of(setting: Setting, on_change: Callable[[Value], object]) -> ValueWi
 
     What `value_of` gives is its value where it may be left out: a number above 0, or a text.
     """
-    option, kind = setting.option, setting.kind
+    option, kind, unset = setting.option, setting.kind, setting.default is None
     options: dict[str, object] = {"tooltip": sentence(option.help)}
     annotation: Any = kind
     if setting.choices:
@@ -33,14 +33,14 @@ def widget_of(setting: Setting, on_change: Callable[[Value], object]) -> ValueWi
         options |= {"min": -_LARGEST if low is None else low}
         options |= {"max": _LARGEST if high is None else high, "step": step}
     kind_of_widget: Any = None
-    if setting.default is None and kind in (int, float):
+    if unset and kind in (int, float):
         # The box for whole numbers cannot show a word for one of them.
         kind_of_widget = FloatSpinBox
         options["min"] = 0
-    elif setting.default is None:
+    elif unset:
         kind_of_widget = LineEdit
     widget: Any = create_widget(
-        value=Undefined if setting.default is None else setting.default,
+        value=Undefined if unset else setting.default,
         annotation=annotation if kind_of_widget is None else None,
         name=setting.name,
         label=option.label,

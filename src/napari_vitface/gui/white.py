@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
+from napari_vitface.gui.given import given
 from napari_vitface.gui.open_video import on_video
 from napari_vitface.project.project_search import video_name
 from napari_vitface.project.white import white_in, write_white
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
+    from napari_vitface.project.project import Project
 
 _KEPT = 200
 
@@ -94,11 +96,11 @@ class WhiteLevels:
             except LabelError as error:
                 self._session.tell(f"The white level could not be kept: {error}", "warning")
 
-    def _project_of(self, opened: OpenVideo) -> tuple[Path, str] | None:
+    @given("_documents.project")
+    def _project_of(self, project: Project, opened: OpenVideo) -> tuple[Path, str] | None:
         """Folder of the project that has the video, and what it is called there."""
-        project = self._documents.project
-        entry = None if project is None else project.video(opened.path)
-        return None if project is None or entry is None else (project.folder, entry.name)
+        entry = project.video(opened.path)
+        return None if entry is None else (project.folder, entry.name)
 
 
 def is_deep(video: Video) -> bool:

@@ -15,6 +15,7 @@ from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.correct.labelling import Labelling
 from napari_vitface.gui.crop_tool import CropTool
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
+from napari_vitface.gui.given import given
 from napari_vitface.gui.overlays import Overlays
 from napari_vitface.gui.predict.face_finding import FaceFinding
 from napari_vitface.gui.predict.prediction import Prediction
@@ -88,11 +89,9 @@ class Workbench(Session):
         self.videos.closed.connect(self._let_go_of)
         self.closing.connect(self._put_away)
 
-    def _arrange(self) -> None:
+    @given("current")
+    def _arrange(self, opened: OpenVideo) -> None:
         """Lay the overlays on the video on screen."""
-        opened = self.current
-        if opened is None:
-            return
         if len(self.videos) == 1 and opened.poses is None:
             # A new beginning, also where all layers were removed at once.
             self.overlays.want_again()
@@ -110,9 +109,9 @@ class Workbench(Session):
         self.attention.close()
         self.face_finding.cancel()
         self.fine_tune.close()
-        self.classifying.close()
-        self.measuring.close()
-        self.annotating.close()
+        self.classifying.runner.cancel()
+        self.measuring.runner.cancel()
+        self.annotating.documents.close()
         self.labelling.documents.close()
         with suppress(ReferenceError):  # The window may be gone already.
             self._leave_viewer()
@@ -123,7 +122,7 @@ class Workbench(Session):
         self.labelling.leave_viewer()
         self.crop_tool.close()
         self.attention_tools.canvas.close()
-        self.frame_comparison.close()
+        self.frame_comparison.runner.cancel()
         self.face_layers.close()
         self.trace_layers.close()
         self.region_tool.close()

@@ -53,8 +53,7 @@ def write_keypoints(path: Path, data: Any, viewer: ViewerModel | None) -> list[s
     session = None if viewer is None else open_session_of(viewer)
     videos = () if session is None else session.videos
     opened = next((each for each in videos if each.video is data), None)
-    found = None if opened is None else shown_points(opened)
-    if opened is None or found is None:
+    if opened is None or (found := shown_points(opened)) is None:
         raise LabelError(
             f"There are no keypoints to write to {path.name}: predict them in the ViT Face dock "
             "first, on the layer of a video."

@@ -243,15 +243,9 @@ def results_folder(video: Path, chosen: str | os.PathLike[str] | None = None) ->
     return _absolute(video).parent if video.is_dir() else video.parent
 
 
-def find_predictions(video: Path, model: str, folder: Path | None = None) -> Path | None:
-    """The table that ``predict`` wrote for a video with a model, None if there is none.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        Where to look; by default where the video is.
-    """
-    tables = table_paths(video, model, folder=folder)
+def find_predictions(video: Path, model: str) -> Path | None:
+    """The table that ``predict`` wrote beside a video with a model, None if there is none."""
+    tables = table_paths(video, model)
     return next((path for path in tables if path.is_file()), None)
 
 

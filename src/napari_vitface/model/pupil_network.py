@@ -88,8 +88,8 @@ class PupilModel:
         Where its weights come from, with licence and citations.
     """
 
-    def __init__(self, network: PupilNetwork, about: Mapping[str, object] | None = None) -> None:
-        self.about = about or {}
+    def __init__(self, network: PupilNetwork, about: Mapping[str, object]) -> None:
+        self.about = about
         # Half the time that planes of channels take.
         self._network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

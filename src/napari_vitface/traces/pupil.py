@@ -25,7 +25,6 @@ from napari_vitface.traces.motion import sums
 from napari_vitface.video.scale import Scale
 
 if TYPE_CHECKING:
-    from napari_vitface.model.pupil_network import PupilNetwork
     from napari_vitface.settings.traces import Pupil
     from napari_vitface.states.features.crop import FixedCrop
     from napari_vitface.states.features.extractor import Layout, Pictures
@@ -191,11 +190,11 @@ def _outside(image: NDArray[np.uint8], row: NDArray[np.float32]) -> float:
     return (float(np.median(outside)) - dark) / max(bright - dark, 1.0)
 
 
-def segmented(network: PupilNetwork | None = None) -> Finder:
-    """Ellipses by a network, by default the bundled one (`napari_vitface.model.pupil_network`)."""
+def segmented() -> Finder:
+    """Ellipses by the bundled network (`napari_vitface.model.pupil_network`)."""
     from napari_vitface.model.pupil_network import INPUT, PupilModel
 
-    model = PupilModel.load() if network is None else PupilModel(network)
+    model = PupilModel.load()
 
     def find(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = np.stack([ellipse_of(share) for share in model(images)])

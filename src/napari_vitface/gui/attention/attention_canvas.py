@@ -14,7 +14,9 @@ import numpy as np
 from napari.layers import Shapes
 from psygnal import Signal
 
+from napari_vitface.gui.attention.follower import ShownMap
 from napari_vitface.gui.connections import Connections
+from napari_vitface.gui.given import given
 from napari_vitface.gui.layers import GLOBAL, point_size
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.open_video import OpenVideo, on_video
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.correct.selection import KeypointSelection
     from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
+    from napari_vitface.pose.keypoints import KeypointSet
 
 #: Screen pixels that the mouse may move during a click.
 _STILL = 4.0
@@ -158,10 +161,10 @@ class AttentionCanvas:
 
         The most come first when the patch is picked; while the slider moves the order stays.
         """
-        shown = self._follower.shown
-        if self.patch is None or shown is None or self._follower.status != "shown":
+        shown = self._follower.map
+        if self.patch is None or shown is None:
             return []
-        looks = looking_at(shown, self.patch)
+        looks = looking_at(shown.computed, self.patch)
         names = [each.name for each in looks]
         if set(names) != set(self._order):
             self._order = names
@@ -241,9 +244,11 @@ class AttentionCanvas:
             near = _NEAR / (zoom * float(opened.layer.scale[-1]))
             self._select(y, x, max(near, point_size(frame_size(opened.layer)) / 2))
             return
-        shown = self._follower.shown
-        if self._follower.status == "shown" and shown is not None:
-            self.pick(patch_at(shown, y, x))
+        self._pick_at(y, x)
+
+    @given("_follower.map")
+    def _pick_at(self, shown: ShownMap, y: float, x: float) -> None:
+        self.pick(patch_at(shown.computed, y, x))
 
     def _select(self, y: float, x: float, within: float) -> None:
         pose = self._session.shown_pose(self._session.frame)
@@ -257,9 +262,10 @@ class AttentionCanvas:
                 self._on_selection()
             self._selection.select([nearest])
 
-    def _on_selection(self) -> None:
-        follower, keypoints = self._follower, self._session.keypoints
-        if not (self.follows_selection and follower.enabled and keypoints is not None):
+    @given("_session.made.keypoints")
+    def _on_selection(self, keypoints: KeypointSet) -> None:
+        follower = self._follower
+        if not (self.follows_selection and follower.enabled):
             return
         names = tuple(keypoints.names[k] for k in self._selection.indices)
         known = follower.store.keypoints.get(self._session.model)
@@ -289,10 +295,13 @@ class AttentionCanvas:
                 self.pick(None)
             return
         self._take_in_hand()
-        if self.patch is None or follower.status != "shown" or follower.shown is None:
-            return
-        rows, columns = follower.shown.maps.shape[1:]
-        if self.patch[0] >= rows or self.patch[1] >= columns:
+        self._check_patch()
+
+    @given("_follower.map")
+    @given("patch")
+    def _check_patch(self, patch: tuple[int, int], shown: ShownMap) -> None:
+        rows, columns = shown.picture.data.shape
+        if patch[0] >= rows or patch[1] >= columns:
             # Another model has another grid.
             self.pick(None)
 

@@ -3,6 +3,7 @@ time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,15 +47,15 @@ class FramesRun(JobRun):
     key : MapKey
         How maps are computed.
     frames : range
-    output : Path or None
-        Of a video.
+    parts : list of AttentionMeasured
+        What was measured so far.
     """
 
     what: str
     opened: OpenVideo
     key: MapKey
     frames: range
-    output: Path | None = None
+    parts: list[AttentionMeasured] = field(default_factory=list)
 
 
 @dataclass
@@ -142,36 +143,17 @@ class AttentionFrames(Runner[FramesRun]):
 
     def mean(self, frames: range) -> None:
         """Compute the mean map over frames and show it."""
-        run = self._run("mean", frames)
-        if run is not None:
-            names = "all" if run.key.names is None else list(run.key.names)
-            arguments = {**self._common(run), "keypoint": names, "average": True}
-            self.begin(run, _JOBS["mean"], arguments, lambda event: self._on_mean(run, event))
+        self._start("mean", frames, {"average": True}, self._on_mean)
 
     def measure(self, frames: range) -> None:
         """Measure the attention of all keypoints over frames; plot it as it is there."""
-        run = self._run("measure", frames, everything=True)
-        if run is None:
-            return
-        measured = Measured(run.opened, run.key, frames)
-        arguments = {**self._common(run), "keypoint": "all"}
-        self.begin(
-            run,
-            _JOBS["measure"],
-            arguments,
-            lambda event: self._on_measured(run, measured, event),
-        )
+        self._start("measure", frames, {}, self._on_measured, everything=True)
 
     def video(self, frames: range, output: Path, caption: str) -> None:
         """Write the frames with the chosen map over each, in the colours of the canvas."""
-        run = self._run("video", frames)
-        if run is None:
-            return
-        run.output = output
         overlays, target = self._overlays, self._follower.settings.target
         shown = self._follower.status == "shown"
-        arguments = {
-            **self._common(run),
+        arguments: dict[str, object] = {
             "output": output,
             "keypoint": target if isinstance(target, str) else list(target),
             "colours": colour_table(overlays.attention_colours),
@@ -179,21 +161,33 @@ class AttentionFrames(Runner[FramesRun]):
             "limit": self._follower.limit if shown else None,
             "caption": caption,
         }
-        self.begin(run, _JOBS["video"], arguments, lambda event: self._on_video(run, event))
+
+        def on_event(_: FramesRun, event: Event) -> bool:
+            if isinstance(event, Finished):
+                self._session.tell(f"Wrote {output}.")
+            return False
+
+        self._start("video", frames, arguments, on_event)
 
     # ----------------------------------------------------------------- what comes
 
     @on_video
-    def _run(
-        self, opened: OpenVideo, what: str, frames: range, everything: bool = False
-    ) -> FramesRun | None:
+    def _start(
+        self,
+        opened: OpenVideo,
+        what: str,
+        frames: range,
+        more: dict[str, object],
+        on_event: Callable[[FramesRun, Event], bool],
+        *,
+        everything: bool = False,
+    ) -> None:
         if self.active or not len(frames):
-            return None
+            return
         key = map_key(self._session, opened, self._follower.settings, everything=everything)
-        return FramesRun(what=what, opened=opened, key=key, frames=frames)
-
-    def _common(self, run: FramesRun) -> dict[str, object]:
-        return {**run.key.common(), "frames": run.frames}
+        run = FramesRun(what=what, opened=opened, key=key, frames=frames)
+        arguments = {**key.common(), "keypoint": key.keypoint, "frames": frames, **more}
+        self.begin(run, _JOBS[what], arguments, lambda event: on_event(run, event))
 
     def _on_mean(self, run: FramesRun, event: Event) -> bool:
         if isinstance(event, AttentionComputed):
@@ -202,21 +196,16 @@ class AttentionFrames(Runner[FramesRun]):
             return True
         return False
 
-    def _on_measured(self, run: FramesRun, measured: Measured, event: Event) -> bool:
+    def _on_measured(self, run: FramesRun, event: Event) -> bool:
         if isinstance(event, AttentionMeasured):
-            measured.parts.append(event)
+            run.parts.append(event)
             return True
-        if isinstance(event, Finished) and isinstance(event.result, AttentionDataResult):
-            measured.result = event.result
-        if not run.active and measured.parts:
+        if not run.active and run.parts:
+            result = run.result if isinstance(run.result, AttentionDataResult) else None
+            measured = Measured(run.opened, run.key, run.frames, run.parts, result)
             self.measured = measured
             length = len(run.opened.video)
             self._session.put_traces(run.opened, measured.traces(length), measured.elsewhere())
-        return False
-
-    def _on_video(self, run: FramesRun, event: Event) -> bool:
-        if isinstance(event, Finished):
-            self._session.tell(f"Wrote {run.output}.")
         return False
 
 

@@ -115,12 +115,17 @@ class MapKey:
         """The same for any frame and whichever maps: what colour limits and averages belong to."""
         return replace(self, frame=-1, names=None)
 
+    @property
+    def keypoint(self) -> str | list[str]:
+        """Whose maps are computed, as jobs take it."""
+        return "all" if self.names is None else list(self.names)
+
     def arguments(self) -> dict[str, object]:
         """Arguments of the ``explain`` job."""
         return {
             **self.common(),
             "frame": self.frame,
-            "keypoint": "all" if self.names is None else list(self.names),
+            "keypoint": self.keypoint,
             **({"story": True} if self.story else {}),
         }
 

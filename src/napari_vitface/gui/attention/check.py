@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vitface.gui.attention.attention_settings import MapKey, Target, of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.layers import ALL_KEYPOINTS, GLOBAL
 from napari_vitface.gui.numbers import counted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.attention.follower import AttentionFollower
     from napari_vitface.gui.session import Session
 
+_Subject = tuple[MapKey, Target, range]
 _JOB = "faithfulness"
 #: The share of patches that is put into words.
 _SHARE = 0.1
@@ -37,7 +39,7 @@ class MapCheck(Runner[CheckRun]):
     def __init__(self, session: Session, follower: AttentionFollower) -> None:
         super().__init__(session)
         self._follower = follower
-        self._found: dict[tuple[MapKey, Target, range], FaithfulnessMeasured] = {}
+        self._found: dict[_Subject | None, FaithfulnessMeasured] = {}
 
     @property
     def possible(self) -> bool:
@@ -47,8 +49,7 @@ class MapCheck(Runner[CheckRun]):
     @property
     def found(self) -> FaithfulnessMeasured | None:
         """What is known of the map on screen."""
-        subject = self._subject()
-        return self._found.get(subject) if subject is not None else None
+        return self._found.get(self._subject)
 
     @property
     def words(self) -> str:
@@ -60,13 +61,13 @@ class MapCheck(Runner[CheckRun]):
     def problem(self) -> str:
         """Why the map on screen could not be checked; empty if it could, or was not."""
         run = self.run
-        mine = run is not None and self._subject() == (run.key, run.target, run.frames)
+        mine = run is not None and self._subject == (run.key, run.target, run.frames)
         return self.failure if mine else ""
 
-    def start(self) -> None:
+    @given("_subject")
+    def start(self, subject: _Subject) -> None:
         """Check the map on screen: of a mean over frames, some of its frames."""
-        subject, opened = self._subject(), self._session.current
-        if not self.possible or subject is None or opened is None:
+        if self.active:
             return
         key, target, frames = subject
         names = [GLOBAL] if target == GLOBAL else _names(target)
@@ -78,11 +79,12 @@ class MapCheck(Runner[CheckRun]):
         run = CheckRun(key=key, target=target, frames=frames)
         self.begin(run, _JOB, arguments, lambda event: self._on_event(run, event), urgent=True)
 
-    def _subject(self) -> tuple[MapKey, Target, range] | None:
+    @property
+    @given("_follower.key")
+    def _subject(self, key: MapKey) -> _Subject | None:
         """What is on screen: how it is computed, whose it is, and of which frames."""
         follower = self._follower
-        key = follower.key
-        if key is None or follower.status != "shown":
+        if follower.status != "shown":
             return None
         frames = range(key.frame, key.frame + 1)
         mean = follower.mean

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
 from napari_vitface.gui.attention.attention_settings import AttentionSettings, MapKey, map_key
 from napari_vitface.gui.attention.map_store import AttentionStore
+from napari_vitface.gui.given import given
 from napari_vitface.gui.layers import (
     EVEN,
     PIXELS,
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
 
 __all__ = ["AttentionFollower", "AttentionSettings"]
+
+
+@dataclass(frozen=True)
+class ShownMap:
+    """The map that is on the canvas: what was asked for, the answer, and its picture."""
+
+    key: MapKey
+    computed: AttentionComputed
+    picture: AttentionPicture
 
 
 class AttentionFollower:
@@ -51,11 +61,10 @@ class AttentionFollower:
         self.status = "off"
         self.message = ""
         self.shown: AttentionComputed | None = None
-        self.picture: AttentionPicture | None = None
+        self._on_canvas: ShownMap | None = None
         self.limit = 1.0
         #: Whether a map stays on screen until that of other layers is there.
         self.holds = False
-        self._shown_key: MapKey | None = None
         overlays.wanted_changed.connect(self._on_wanted)
 
     # ----------------------------------------------------------------- what is wanted
@@ -102,17 +111,15 @@ class AttentionFollower:
     @property
     def key(self) -> MapKey | None:
         """What is asked of the engine for the frame on screen; None while nothing is."""
-        opened = self._session.current
-        if not self._enabled or opened is None or self._session.videos.beyond:
+        return self._key()
+
+    @on_video
+    def _key(self, opened: OpenVideo) -> MapKey | None:
+        if not self._enabled or self._session.videos.beyond:
             return None
         return map_key(self._session, opened, self.settings, everything=self._everything)
 
     # ----------------------------------------------------------------- what there is
-
-    @property
-    def depths(self) -> dict[str, int]:
-        """Number of blocks of each model that has answered."""
-        return self.store.depths
 
     @property
     def depth(self) -> int | None:
@@ -147,6 +154,17 @@ class AttentionFollower:
         """The mean over frames that is on screen instead of the frame's own map."""
         return self._mean[1] if self._mean is not None else None
 
+    @property
+    def map(self) -> ShownMap | None:
+        """The map of the frame on screen, once it is there."""
+        return self._on_canvas if self.status == "shown" else None
+
+    @property
+    @given("_on_canvas")
+    def picture(self, shown: ShownMap) -> AttentionPicture:
+        """What is on the canvas, perhaps until the map of other layers is there."""
+        return shown.picture
+
     def limit_of(self, key: MapKey, what: object, picture: AttentionPicture) -> float:
         """The upper colour limit of maps of one kind: that of the first one, for all frames."""
         return self._limits.setdefault((key.without_frame(), what), colour_limit(picture))
@@ -168,8 +186,7 @@ class AttentionFollower:
         if key is None:
             self._mean = None
             self._slot.want(None)
-            opened = self._session.current
-            self._overlays.draw_attention(None, 1.0, opened and opened.layer)
+            self._clear()
             self._set("off" if not self._enabled else "waiting")
             return
         if self._mean is not None and self._mean[0].without_frame() == key.without_frame():
@@ -206,30 +223,28 @@ class AttentionFollower:
         self._enabled = False
         self.store.close()
 
-    def _on_slot(self) -> None:
+    @given("_slot.key")
+    def _on_slot(self, key: MapKey) -> None:
         slot = self._slot
-        if slot.key is None:
+        if slot.computed is not None:
+            self._show(key, slot.computed)
             return
-        if slot.status == "shown" and slot.computed is not None:
-            self._show(slot.key, slot.computed)
-            return
-        if self.holds and slot.status == "computing" and self._shows_layers_of(slot.key):
+        if self.holds and slot.status == "computing" and self._shows_layers_of(key):
             # Playing the layers: each map stays, with its words, until the next one is there.
             self.status, self.message = slot.status, slot.message
             self.changed.emit()
             return
-        opened = self._session.current
-        if opened is not None:
-            self._overlays.draw_attention(None, 1.0, opened.layer)
+        self._clear()
         self._set(slot.status, slot.message)
 
-    def _shows_layers_of(self, key: MapKey) -> bool:
+    @on_video
+    def _clear(self, opened: OpenVideo) -> None:
+        self._overlays.draw_attention(None, 1.0, opened.layer)
+
+    @given("_on_canvas")
+    def _shows_layers_of(self, shown: ShownMap, key: MapKey) -> bool:
         """Whether the map on screen differs from that of a key in its layers alone."""
-        return (
-            self.picture is not None
-            and self._shown_key is not None
-            and _of_no_layers(self._shown_key) == _of_no_layers(key)
-        )
+        return _of_no_layers(shown.key) == _of_no_layers(key)
 
     @on_video
     def _show(self, opened: OpenVideo, key: MapKey, computed: AttentionComputed) -> None:
@@ -241,14 +256,14 @@ class AttentionFollower:
             target = computed.names[0]
             picture = attention_picture(computed, target)
         limit = self.limit_of(key, target, picture)
-        self._shown_key = key
-        self.shown, self.picture, self.limit = computed, picture, limit
+        self._on_canvas = ShownMap(key, computed, picture)
+        self.shown, self.limit = computed, limit
         self._overlays.draw_attention(picture, limit, opened.layer)
         self._set("shown")
 
     def _set(self, status: str, message: str = "") -> None:
         if status != "shown":
-            self.picture = None
+            self._on_canvas = None
         self.status, self.message = status, message
         self.changed.emit()
 

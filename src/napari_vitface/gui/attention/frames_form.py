@@ -8,7 +8,6 @@ from pathlib import Path
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QIntValidator
 from qtpy.QtWidgets import (
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -19,7 +18,8 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.gui.attention.attention_frames import AttentionFrames, Measured
 from napari_vitface.gui.attention.tools import AttentionTools
-from napari_vitface.gui.background_writing import write_in_background
+from napari_vitface.gui.background_writing import save_as, write_in_background
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
@@ -123,33 +123,27 @@ class AttentionFramesForm(QWidget):
         start = self._export.suggested(".mp4")
         if start is None:
             return
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Video with attention", str(start), "MP4 (*.mp4)"
-        )
-        if name:
-            path = Path(name)
-            path = path if path.suffix else path.with_name(path.name + ".mp4")
+
+        def write(path: Path) -> None:
             self._frames.video(self.frames, path, self._export.caption_of_many())
 
-    def ask_to_save(self) -> None:
+        save_as(self, "Video with attention", start, "MP4 (*.mp4)", ".mp4", write, others=True)
+
+    @given("_frames.measured")
+    def ask_to_save(self, measured: Measured) -> None:
         """Ask where to write the table, and write it."""
-        measured = self._frames.measured
-        if measured is None:
-            return
+
+        def write(path: Path) -> None:
+            write_in_background(self._session, lambda: measured.save(path), path)
+
         start = output_path(measured.opened.path, "_attention.csv", model=measured.key.model)
-        name, _ = QFileDialog.getSaveFileName(self, "Save table", str(start), "CSV (*.csv)")
-        if not name:
-            return
-        target = Path(name)
-        target = target if target.suffix else target.with_name(target.name + ".csv")
-        write_in_background(self._session, lambda: measured.save(target), target)
+        save_as(self, "Save table", start, "CSV (*.csv)", ".csv", write, others=True)
 
     def _plot(self) -> None:
         open_session_dock(self._session.viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
-        opened = self._session.current
-        last = len(opened.video) - 1 if opened is not None else 0
+        last = max(self._session.made.frame_count - 1, 0)
         for box, value in ((self.first, 0), (self.last, last)):
             box.set_range(0, last)
             box.set_value(value)

@@ -25,9 +25,9 @@ from qtpy.QtWidgets import (
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.attention.map_captions import heading, how_computed
-from napari_vitface.gui.attention.map_grid import KINDS, AttentionGrid, Tile
+from napari_vitface.gui.attention.map_grid import KINDS, AttentionGrid, MapTile, Tile
 from napari_vitface.gui.attention.tiles import Ground, draw_tile, ground
-from napari_vitface.gui.background_writing import write_now
+from napari_vitface.gui.background_writing import save_as, write_now
 from napari_vitface.gui.docked import DockedWidget
 from napari_vitface.gui.error_report import can_be_reported
 from napari_vitface.gui.layers import GLOBAL, attention_rows
@@ -230,7 +230,7 @@ class AttentionGridDock(DockedWidget):
 
     def _picture(self, tile: Tile, width: int, grounds: dict[Any, Ground]) -> Picture:
         opened = self._session.current
-        if tile.picture is None or tile.computed is None or opened is None:
+        if opened is None or not isinstance(tile, MapTile):
             text = {"computing": "computing …", "failed": tile.message}.get(tile.status, "")
             return Picture(None, tile.title, text, tile.message, tile.chosen)
         place = (tile.picture.scale, tile.picture.translate, tile.picture.data.shape)
@@ -258,10 +258,10 @@ class AttentionGridDock(DockedWidget):
     def _grid_keypoints(self, tile: Tile) -> Any:
         return self._session.attention.store.keypoints.get(tile.key.model)
 
-    def _points(self, tile: Tile) -> NDArray[np.float64] | None:
+    def _points(self, tile: MapTile) -> NDArray[np.float64] | None:
         """The points that a tile's map is of, where its own network found them."""
         keypoints, computed = self._grid_keypoints(tile), tile.computed
-        if keypoints is None or computed is None or tile.target == GLOBAL:
+        if keypoints is None or tile.target == GLOBAL:
             return None
         names = {computed.names[row] for row in attention_rows(computed, tile.target)}
         xy = np.array(computed.xy, np.float64)
@@ -272,8 +272,8 @@ class AttentionGridDock(DockedWidget):
 
     def _about(self) -> str:
         """What all pictures have in common."""
-        first = next((tile for tile in self._tiles if tile.picture is not None), None)
-        if first is None or first.computed is None or first.picture is None:
+        first = next((tile for tile in self._tiles if isinstance(tile, MapTile)), None)
+        if first is None:
             return ""
         settings = first.computed.settings
         kind, same = self._grid.kind, self.same.isChecked()
@@ -296,10 +296,7 @@ class AttentionGridDock(DockedWidget):
         """Ask where to write the pictures."""
         ending = f"_frame{self._session.frame}_attention_{self._grid.kind}.png"
         start = output_path(opened.path, ending)
-        name, _ = QFileDialog.getSaveFileName(self, "Save picture", str(start), "PNG (*.png)")
-        if name:
-            path = Path(name)
-            self.save(path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png"))
+        save_as(self, "Save picture", start, "PNG (*.png)", ".png", self.save)
 
     def save(self, path: Path) -> None:
         """Write the pictures with their lines as PNG."""

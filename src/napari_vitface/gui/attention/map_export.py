@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.gui.attention.attention_settings import Target
 from napari_vitface.gui.attention.colours import attention_colormap
+from napari_vitface.gui.attention.follower import ShownMap
 from napari_vitface.gui.attention.map_captions import (
     describe_many,
     describe_map,
@@ -18,6 +19,7 @@ from napari_vitface.gui.attention.map_captions import (
     title_map,
 )
 from napari_vitface.gui.background_writing import write_in_background
+from napari_vitface.gui.given import given
 from napari_vitface.gui.layers import GLOBAL, AttentionPicture, attention_rows
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.events import AttentionComputed
@@ -81,7 +83,7 @@ class AttentionExport:
     @property
     def possible(self) -> bool:
         """Whether there is a map to write."""
-        return self._follower.status == "shown" and self._follower.picture is not None
+        return self._follower.map is not None
 
     @on_video
     def suggested(self, opened: OpenVideo, suffix: str) -> Path | None:
@@ -93,31 +95,30 @@ class AttentionExport:
         ending = f"_{when}_attention_{of.replace(' ', '-')}{suffix}"
         return output_path(opened.path, ending)
 
-    def caption(self) -> str:
+    @given("_follower.map")
+    def caption(self, shown: ShownMap) -> str:
         """The label of the map on screen: a heading, and how it was computed."""
-        follower = self._follower
-        shown, picture, target = follower.shown, follower.picture, follower.settings.target
-        if shown is None or picture is None:
-            return ""
-        about = describe_map(shown, target, picture, follower.limit, follower.depth)
-        return f"{title_map(shown, target)}\n{about}".replace("\u2011", "-")
+        follower, computed = self._follower, shown.computed
+        target = follower.settings.target
+        about = describe_map(computed, target, shown.picture, follower.limit, follower.depth)
+        return f"{title_map(computed, target)}\n{about}".replace("\u2011", "-")
 
     def caption_of_many(self) -> str:
         """How maps like the one on screen are computed, whichever the frame."""
-        follower = self._follower
-        shown, picture, target = follower.shown, follower.picture, follower.settings.target
-        if shown is None or picture is None:
+        follower, shown = self._follower, self._follower.map
+        target = follower.settings.target
+        if shown is None:
             return heading(target)
-        return describe_many(shown.settings, target, picture.unit, follower.limit, follower.depth)
+        settings, unit = shown.computed.settings, shown.picture.unit
+        return describe_many(settings, target, unit, follower.limit, follower.depth)
 
-    def picture(self, path: Path) -> None:
+    @on_video
+    @given("_follower.map")
+    def picture(self, shown: ShownMap, opened: OpenVideo, path: Path) -> None:
         """Write the frame with the map as PNG."""
-        session, follower, opened = self._session, self._follower, self._session.current
-        shown, picture = follower.shown, follower.picture
-        if not self.possible or opened is None or shown is None or picture is None:
-            return
+        session, follower = self._session, self._follower
         frame, limit, target = session.frame, follower.limit, follower.settings.target
-        overlays, caption = self._overlays, self.caption()
+        overlays, caption = self._overlays, self.caption() or ""
         colours = np.asarray(attention_colormap(overlays.attention_colours).colors, np.float32)
         opacity = overlays.attention_opacity
         # A mean over frames has no one place for its points.
@@ -128,8 +129,8 @@ class AttentionExport:
 
             drawn = draw_map(
                 opened.video[frame],
-                shown,
-                picture,
+                shown.computed,
+                shown.picture,
                 limit,
                 colours,
                 opacity,
@@ -143,17 +144,18 @@ class AttentionExport:
 
         write_in_background(session, work, path)
 
-    def numbers(self, path: Path) -> None:
+    @on_video
+    @given("_follower.map")
+    @given("_follower.keypoints")
+    def numbers(
+        self, keypoints: KeypointSet, shown: ShownMap, opened: OpenVideo, path: Path
+    ) -> None:
         """Write the maps that were computed, on the patch grid, with all settings as NPZ."""
         from napari_vitface.jobs.explaining.map_files import write_maps
 
-        follower, opened = self._follower, self._session.current
-        shown, known = follower.shown, follower.keypoints
-        if not self.possible or opened is None or shown is None or known is None:
-            return
         source = str(opened.path)
 
         def work() -> None:
-            write_maps(path, [shown], source=source, keypoints=known)
+            write_maps(path, [shown.computed], source=source, keypoints=keypoints)
 
         write_in_background(self._session, work, path)

@@ -16,6 +16,7 @@ from napari_vitface.gui.layers import (
     attention_picture,
     attention_rows,
 )
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.events import AttentionComputed
 from napari_vitface.settings.attention_method import LayeredMethod
 from napari_vitface.settings.network_layers import name_layers
@@ -34,7 +35,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the small pictures.
+    """One of the small pictures, or the place of one that is not there yet.
 
     Attributes
     ----------
@@ -47,10 +48,6 @@ class Tile:
         As `Slot.status`.
     message : str
         The error's sentence when failed.
-    computed : AttentionComputed or None
-        The answer that its map is in, when shown.
-    picture : AttentionPicture or None
-        Its map, when shown.
     chosen : bool
         It is the one on the canvas.
     """
@@ -60,9 +57,15 @@ class Tile:
     key: MapKey
     status: str
     message: str = ""
-    computed: AttentionComputed | None = None
-    picture: AttentionPicture | None = None
     chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapTile(Tile):
+    """A tile whose map is there, and the answer that it is in."""
+
+    computed: AttentionComputed
+    picture: AttentionPicture
 
 
 class AttentionGrid:
@@ -78,6 +81,7 @@ class AttentionGrid:
         self._follower = follower
         self._selection = selection
         self._slots: list[Slot] = []
+        self._asked: list[tuple[Slot, MapKey]] = []
         self._open = False
         self._follower.changed.connect(self.update)
         session.frame_changed.connect(self.update)
@@ -128,12 +132,13 @@ class AttentionGrid:
 
     def update(self, *_: object) -> None:
         """Ask for what is to be shown of the frame on screen."""
-        keys = self._keys() if self._open else []
+        keys = (self._keys() or []) if self._open else []
         while len(self._slots) < len(keys):
             name = f"grid {len(self._slots)}"
             self._slots.append(self._follower.store.slot(name, self.changed.emit))
         before = [(slot.key, slot.status) for slot in self._slots]
-        for slot, key in zip(self._slots, keys, strict=False):
+        self._asked = list(zip(self._slots, keys, strict=False))
+        for slot, key in self._asked:
             slot.want(key)
         for slot in self._slots[len(keys) :]:
             slot.want(None)
@@ -141,9 +146,10 @@ class AttentionGrid:
             # Which tile is the chosen one may have changed.
             self.changed.emit()
 
-    def _keys(self) -> list[MapKey]:
-        opened, settings = self._session.current, self._follower.settings
-        if opened is None or not self._follower.enabled:
+    @on_video
+    def _keys(self, opened: OpenVideo) -> list[MapKey]:
+        settings = self._follower.settings
+        if not self._follower.enabled:
             return []
         if self.kind == "keypoints":
             return [map_key(self._session, opened, settings, everything=True)]
@@ -174,61 +180,54 @@ class AttentionGrid:
         """What is to be drawn, in order."""
         if not self._open or (self.hint and self.kind != "models"):
             return []
-        settings = self._follower.settings
-        slots = [slot for slot in self._slots if slot.key is not None]
-        if self.kind == "keypoints":
-            slot = slots[0] if slots else None
-            if slot is None or slot.key is None:
-                return []
-            if slot.computed is None:
-                return [Tile("", ALL_KEYPOINTS, slot.key, slot.status, slot.message)]
-            return [
-                self._tile(slot, name, name, name == settings.target)
-                for name in slot.computed.names
-            ]
-        if self.kind == "models":
-            return [
-                self._tile(slot, Path(slot.key.model).stem if slot.key else "", settings.target)
-                for slot in slots
-            ]
-        return self._chapters(slots[0]) if slots else []
+        make = {"keypoints": self._keypoints, "models": self._model}.get(self.kind, self._chapters)
+        return [tile for slot, key in self._asked for tile in make(slot, key)]
 
-    def _chapters(self, slot: Slot) -> list[Tile]:
+    def _keypoints(self, slot: Slot, key: MapKey) -> list[Tile]:
+        if (answer := slot.computed) is None:
+            return [Tile("", ALL_KEYPOINTS, key, slot.status, slot.message)]
+        target = self._follower.settings.target
+        return [self._tile(slot, key, answer, n, n, n == target) for n in answer.names]
+
+    def _model(self, slot: Slot, key: MapKey) -> list[Tile]:
+        target = self._follower.settings.target
+        return [self._tile(slot, key, slot.computed, Path(key.model).stem, target)]
+
+    def _chapters(self, slot: Slot, story: MapKey) -> list[Tile]:
         """A tile for each layer; those that are known already, too."""
         settings, depth = self._follower.settings, self._follower.depth or 0
         shown = self._follower.layers
         tiles = []
         for stop in range(1, depth + 1):
-            assert slot.key is not None
-            key = slot.key.chapter(stop, depth)
-            layers = slot.key.up_to(stop).layers or (0, stop)
-            title = name_layers(layers)
-            tiles.append(self._tile(slot, title, settings.target, layers == shown, key))
+            key = story.chapter(stop, depth)
+            layers = story.up_to(stop).layers or (0, stop)
+            answer, title = self._follower.store.get(key), name_layers(layers)
+            tiles.append(self._tile(slot, key, answer, title, settings.target, layers == shown))
         return tiles
 
     def _tile(
         self,
         slot: Slot,
+        key: MapKey,
+        computed: AttentionComputed | None,
         title: str,
         target: Target,
         chosen: bool = False,
-        key: MapKey | None = None,
     ) -> Tile:
-        """A slot's answer as a tile, or that to another key that is known."""
-        computed = slot.computed if key is None else self._follower.store.get(key)
-        key = slot.key if key is None else key
-        assert key is not None
+        """An answer as a tile, or what the slot says while there is none."""
         if computed is None:
-            return Tile(title, target, key, slot.status, slot.message, chosen=chosen)
+            return Tile(title, target, key, slot.status, slot.message, chosen)
         try:
             attention_rows(computed, target)
         except KeyError:
             message = f"This model has no keypoint {of(target)}."
-            return Tile(title, target, key, "failed", message, chosen=chosen)
+            return Tile(title, target, key, "failed", message, chosen)
         picture = attention_picture(computed, target)
-        return Tile(title, target, key, "shown", "", computed, picture, chosen)
+        return MapTile(
+            title, target, key, "shown", chosen=chosen, computed=computed, picture=picture
+        )
 
-    def limit(self, tiles: list[Tile], tile: Tile, same: bool) -> float:
+    def limit(self, tiles: list[Tile], tile: MapTile, same: bool) -> float:
         """Upper colour limit of a tile: its own, or the largest of all if they are to be the same.
 
         Limits stay from frame to frame.
@@ -236,7 +235,7 @@ class AttentionGrid:
         limits = {
             id(each): self._follower.limit_of(each.key, each.target, each.picture)
             for each in (tiles if same else [tile])
-            if each.picture is not None
+            if isinstance(each, MapTile)
         }
         return max(limits.values()) if same else limits[id(tile)]
 
@@ -244,7 +243,7 @@ class AttentionGrid:
         """Show a tile's map on the canvas."""
         if self.kind == "keypoints":
             self._follower.configure(target=tile.target)
-            keypoints = self._session.keypoints
+            keypoints = self._session.made.keypoints
             if keypoints is not None and tile.target in keypoints.names:
                 self._selection.select([keypoints.index(str(tile.target))])
         elif self.kind == "layers":

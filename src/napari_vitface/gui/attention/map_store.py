@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from napari_vitface.gui.attention.attention_settings import MapKey
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.jobs.events import (
     AttentionComputed,
     Cancelled,
@@ -123,13 +124,12 @@ class AttentionStore:
                 slot._on_event(key, event)
 
     def _keep_chapter(self, key: MapKey, computed: AttentionComputed) -> None:
-        depth = self.depths.get(key.model)
-        if depth is not None:
-            chapter = key.chapter(int(computed.settings["layers"][1]), depth)
-            self._keep(chapter, computed)
-            for slot in self._slots:
-                if slot.awaited == chapter:
-                    slot._on_event(chapter, computed)
+        # A story is asked for once the depth of its model is known.
+        chapter = key.chapter(int(computed.settings["layers"][1]), self.depths[key.model])
+        self._keep(chapter, computed)
+        for slot in self._slots:
+            if slot.awaited == chapter:
+                slot._on_event(chapter, computed)
 
     def _keep(self, key: MapKey, computed: AttentionComputed) -> None:
         settings = computed.settings
@@ -204,13 +204,12 @@ class Slot:
             key, self.key = self.key, None
             self.want(key)
 
-    def stop(self) -> None:
+    @given("awaited")
+    def stop(self, key: MapKey) -> None:
         """Give up what is being computed, until it is asked for `again` or something else is."""
-        key = self.awaited
-        if key is not None:
-            self._set("stopped")
-            self._store._drop(key, self)
-            self._changed()
+        self._set("stopped")
+        self._store._drop(key, self)
+        self._changed()
 
     def _set(
         self, status: str, *, computed: AttentionComputed | None = None, message: str = ""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.attention.attention_settings import map_key
+from napari_vitface.gui.given import given
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.settings.attention_method import LayeredMethod
 
 if TYPE_CHECKING:
@@ -74,13 +76,13 @@ class LayerPlayer:
                 self._follower.configure(layers=self._before)
             self._end()
 
-    def _go(self, layer: int) -> None:
-        follower, opened = self._follower, self._session.current
-        if opened is None or follower.depth is None:
-            return
+    @on_video
+    @given("_follower.depth")
+    def _go(self, depth: int, opened: OpenVideo, layer: int) -> None:
+        follower = self._follower
         self.layer = layer
         key = map_key(self._session, opened, follower.settings, story=True)
-        self._expected = key.chapter(layer, follower.depth).layers
+        self._expected = key.chapter(layer, depth).layers
         follower.configure(layers=self._expected)
         # Behind the request for this layer, so that the playing begins soon.
         self._ahead.want(key)

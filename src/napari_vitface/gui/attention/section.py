@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFileDialog,
     QHBoxLayout,
     QMenu,
     QProgressBar,
@@ -25,6 +22,7 @@ from napari_vitface.gui.attention.map_captions import describe_map, title_map
 from napari_vitface.gui.attention.method_form import AttentionForm, combo, set_checked
 from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
 from napari_vitface.gui.attention.target import TargetBox
+from napari_vitface.gui.background_writing import save_as
 from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
 from napari_vitface.gui.plugin_docks import open_below
 from napari_vitface.gui.run_progress import RunProgress
@@ -208,11 +206,8 @@ class AttentionSection(Section):
         if start is None or not export.possible:
             return
         kinds = {".png": "PNG (*.png)", ".npz": "NumPy arrays (*.npz)"}[suffix]
-        name, _ = QFileDialog.getSaveFileName(self, "Export", str(start), kinds)
-        if name:
-            path = Path(name)
-            path = path if path.suffix.lower() == suffix else path.with_name(path.name + suffix)
-            (export.picture if suffix == ".png" else export.numbers)(path)
+        write = export.picture if suffix == ".png" else export.numbers
+        save_as(self, "Export", start, kinds, suffix, write)
 
     def ask_for_video(self) -> None:
         """Ask where to write a video of the frames that are chosen under "Over many frames"."""
@@ -223,10 +218,10 @@ class AttentionSection(Section):
 
     def refresh(self) -> None:
         """Bring every line up to date with the session."""
-        follower, opened = self._follower, self._session.current
-        self.set_waiting(opened is None)
+        follower, waits = self._follower, self._session.current is None
+        self.set_waiting(waits)
         set_checked(self.switch, follower.enabled)
-        self.switch.setEnabled(opened is not None or follower.enabled)
+        self.switch.setEnabled(not waits or follower.enabled)
         for widget in (self.choices, self.buttons, self.settings, self.frames):
             widget.setVisible(follower.enabled)
         chosen = follower.settings
@@ -248,12 +243,12 @@ class AttentionSection(Section):
         opened = self._session.current
         hint, status = "", ""
         match self._follower.status:
-            case "off" if opened is not None:
-                hint, status = "Tick to see it as heat on the frame on screen.", "off"
-            case "waiting" if opened is not None:
-                hint = "There is no frame here: the slider is beyond the video."
-            case "off" | "waiting":
+            case "off" | "waiting" if opened is None:
                 hint = "Waits for a video."
+            case "off":
+                hint, status = "Tick to see it as heat on the frame on screen.", "off"
+            case "waiting":
+                hint = "There is no frame here: the slider is beyond the video."
             case "computing":
                 status = "computing …"
             case "shown":
@@ -280,9 +275,8 @@ class AttentionSection(Section):
 
     def _refresh_label(self) -> None:
         follower = self._follower
-        shown, picture = follower.shown, follower.picture
-        title = ""
-        if follower.status == "computing" and picture is not None:
+        shown, title = follower.map, ""
+        if follower.status == "computing" and follower.picture is not None:
             # The words are those of the map that stays on screen.
             return
         # While a frame is computed its label keeps the room of the last one, so that nothing jumps.
@@ -292,14 +286,13 @@ class AttentionSection(Section):
             title = f"Computing frame {self._session.frame} …"
             if not waits:
                 self.label.setText("")
-        elif follower.status == "shown" and shown is not None and picture is not None:
+        elif shown is not None:
             self._list_targets()
-            title = title_map(shown, follower.settings.target)
+            target = follower.settings.target
+            title = title_map(shown.computed, target)
             self._described = follower.settings
             self.label.setText(
-                describe_map(
-                    shown, follower.settings.target, picture, follower.limit, follower.depth
-                )
+                describe_map(shown.computed, target, shown.picture, follower.limit, follower.depth)
             )
         else:
             self.label.setText("")

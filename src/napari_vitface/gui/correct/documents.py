@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.gui.correct import project_places
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import InProject
 from napari_vitface.video.scale import as_uint8
@@ -65,18 +66,17 @@ class Documents:
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
-        entry = self._current
+        entry = self._session.made.in_project
         return entry.project if entry is not None else self._last
 
     @property
     def edits(self) -> int:
         """Edits of the current document since its last save."""
-        entry = self._current
+        entry = self._session.made.in_project
         return entry.edits if entry is not None else 0
 
-    def note_saved(self, document: LabelDocument | None = None) -> None:
-        """Count the edits of a document (default: the current one) anew."""
-        document = self.document if document is None else document
+    def note_saved(self, document: LabelDocument) -> None:
+        """Count the edits of a document anew."""
         for entry in self._all():
             if entry.document is document:
                 entry.note_saved()
@@ -100,17 +100,16 @@ class Documents:
 
         self._open_project(lambda: Project.open(path), add=add)
 
-    def add_current(self) -> None:
+    @given("_last")
+    def add_current(self, project: Project) -> None:
         """Put the current video into the project used last."""
-        project = self._last
-        if project is not None:
-            self._open_project(lambda: project)
+        self._open_project(lambda: project)
 
-    def change_keypoints(self, keypoints: KeypointSet, renames: Mapping[str, str]) -> bool:
+    @given("project")
+    def change_keypoints(
+        self, project: Project, keypoints: KeypointSet, renames: Mapping[str, str]
+    ) -> bool:
         """Rename, append, join and pair the project's keypoints; labels stay."""
-        project = self.project
-        if project is None:
-            return False
         try:
             project.change_keypoints(keypoints, renames)
         except Exception as error:
@@ -131,10 +130,6 @@ class Documents:
             self.release(opened)
 
     # ----------------------------------------------------------------- how
-
-    @property
-    def _current(self) -> InProject | None:
-        return self._session.made.in_project
 
     def _all(self) -> list[InProject]:
         videos = self._session.videos
@@ -175,7 +170,7 @@ class Documents:
             # Its labels may be those that are asked for, and cannot be opened twice.
             self._waiting[_key(opened)] = work, add
             return
-        known = self._current
+        known = self._session.made.in_project
 
         def open_it() -> _Found:
             project = work()

@@ -96,12 +96,12 @@ class LabelEditing:
     @property
     def labels(self) -> FrameLabels:
         """Labels of the current video; none while it is in no project."""
-        return self._session.labels
+        return self._session.made.labels
 
     @property
     def keypoints(self) -> KeypointSet | None:
         """What is shown: the project's keypoints, else the model's, else None."""
-        return self._session.keypoints
+        return self._session.made.keypoints
 
     @property
     def pose(self) -> ShownPose | None:

@@ -28,12 +28,12 @@ class FrameNavigation:
 
     def next_labelled(self) -> None:
         """Go to the next frame in which a person said anything."""
-        labels, frame = self._session.labels, self._session.frame
+        labels, frame = self._session.made.labels, self._session.frame
         self._go(labels.following(frame), "labelled frame after")
 
     def previous_labelled(self) -> None:
         """Go to the frame before in which a person said anything."""
-        labels, frame = self._session.labels, self._session.frame
+        labels, frame = self._session.made.labels, self._session.frame
         self._go(labels.preceding(frame), "labelled frame before")
 
     def next_suggested(self) -> None:
@@ -53,11 +53,9 @@ class FrameNavigation:
         self._go(_before(self._doubtful(), self._session.frame), "frame of low confidence before")
 
     def _step(self, step: int) -> None:
-        opened = self._session.current
-        if opened is not None:
-            frame = self._session.frame + step
-            if 0 <= frame < len(opened.video):
-                self._session.go_to(frame)
+        frame = self._session.frame + step
+        if 0 <= frame < self._session.made.frame_count:
+            self._session.go_to(frame)
 
     def _go(self, frame: int | None, what: str) -> None:
         if frame is None:

@@ -251,7 +251,7 @@ class KeyBinder:
     def __init__(self, run: Callable[[str], None]) -> None:
         self._run = run
         self._functions = {key.command: self._function(key) for key in commands().values()}
-        self._providers: list[weakref.ref[KeymapProvider]] = []
+        self._providers: weakref.WeakSet[KeymapProvider] = weakref.WeakSet()
         self._pressed: Any = None
 
     def bind(self, provider: KeymapProvider) -> None:
@@ -261,23 +261,16 @@ class KeyBinder:
             for binding in key.bindings:
                 if binding not in taken:
                     provider.bind_key(binding, self._functions[command])
-        self._providers.append(weakref.ref(provider))
+        self._providers.add(provider)
 
-    def unbind(self, provider: KeymapProvider | None = None) -> None:
-        """Take our keys off a viewer or layer, or off all of them."""
-        kept = []
-        for reference in self._providers:
-            owner = reference()
-            if owner is None:
-                continue
-            if provider is not None and owner is not provider:
-                kept.append(reference)
-                continue
+    def unbind(self) -> None:
+        """Take our keys off all viewers and layers."""
+        for owner in list(self._providers):
             ours = set(self._functions.values())
             for binding in [b for b, function in owner.keymap.items() if function in ours]:
                 owner.bind_key(binding, None)
-        self._providers = kept
-        if provider is None and self._pressed is not None:
+        self._providers.clear()
+        if self._pressed is not None:
             self._pressed.disconnect(self._on_press)
             self._pressed = None
 

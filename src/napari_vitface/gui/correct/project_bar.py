@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
@@ -25,9 +25,14 @@ from napari_vitface.gui.correct.label_export import export_labels
 from napari_vitface.gui.correct.project_dialog import ProjectDialog
 from napari_vitface.gui.correct.project_places import proposed_folder
 from napari_vitface.gui.eliding_box import ElidingComboBox
+from napari_vitface.gui.given import given
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
+
+if TYPE_CHECKING:
+    from napari_vitface.project.project import Project
 
 _WHY = "Where should your corrections be kept?"
 
@@ -116,11 +121,9 @@ class ProjectBar(QWidget):
             self._documents.open(Path(path))
         return bool(path)
 
-    def edit_keypoints(self) -> KeypointEditor | None:
+    @given("_documents.project")
+    def edit_keypoints(self, project: Project) -> KeypointEditor:
         """Show the editor of the project's keypoints."""
-        project = self._documents.project
-        if project is None:
-            return None
         more = self._session.made.predicted_keypoints
         editor = self.editor = KeypointEditor(project.keypoints, more, self)
         editor.changed.connect(self._documents.change_keypoints)
@@ -140,9 +143,10 @@ class ProjectBar(QWidget):
         elif self.dialog is None or not _is_open(self.dialog):
             self.ask_for_new(_WHY)
 
-    def _ask_to_add(self) -> None:
-        opened, project = self._session.current, self._documents.project
-        if opened is None or project is None or (self.question and _is_open(self.question)):
+    @on_video
+    @given("_documents.project")
+    def _ask_to_add(self, project: Project, opened: OpenVideo) -> None:
+        if self.question and _is_open(self.question):
             return
         question = self.question = QMessageBox(self)
         question.setWindowTitle("Project")
@@ -177,10 +181,9 @@ class ProjectBar(QWidget):
     def _first_keypoints(self) -> KeypointSet | None:
         return self._session.made.predicted_keypoints or self._session.model_keypoints
 
-    def _show_folder(self) -> None:
-        project = self._documents.project
-        if project is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
+    @given("_documents.project")
+    def _show_folder(self, project: Project) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(project.folder)))
 
     # ----------------------------------------------------------------- videos
 
@@ -202,9 +205,7 @@ class ProjectBar(QWidget):
         self.name.setVisible(not nothing)
         self.menu_button.setVisible(not nothing)
         set_look(self.new_button, "primary" if nothing and opened is not None else "")
-        if project is not None:
-            self.name.setText(project.folder.name)
-            self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
+        self._show_name()
         self._list_videos()
         busy = nothing or document is not None or files.opening or bool(files.problem)
         outside = "" if opened is None or busy else opened.path.name
@@ -220,8 +221,13 @@ class ProjectBar(QWidget):
         level = "error" if files.problem else "warning"
         self.problems.say("\n".join(map(one_line, problems)), level)
 
+    @given("_documents.project")
+    def _show_name(self, project: Project) -> None:
+        self.name.setText(project.folder.name)
+        self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
+
     def _list_videos(self) -> None:
-        project, opened = self._documents.project, self._session.current
+        project, own = self._documents.project, self._session.made.path.resolve()
         entries = project.videos if project is not None else []
         self.videos.setVisible(len(entries) > 1)
         self.videos.clear()
@@ -230,7 +236,7 @@ class ProjectBar(QWidget):
             path = entry.path or (entry.folder if entry.folder.is_dir() else None)
             gone = "" if entry.path else " (images only)" if path else " (not here)"
             self.videos.addItem(entry.name + gone, path)
-            if opened is not None and path is not None and path.resolve() == opened.path.resolve():
+            if path is not None and path.resolve() == own:
                 self.videos.setCurrentIndex(self.videos.count() - 1)
 
 

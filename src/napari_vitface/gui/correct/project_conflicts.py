@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, set_look
 from napari_vitface.gui.workbench import Workbench
@@ -97,8 +98,10 @@ class ConflictPanel(QWidget):
     def _show(self, conflict: SaveConflict | None) -> None:
         self._shown = conflict
         self.groups.clear()
-        if conflict is None:
-            return
+        self._list_points()
+
+    @given("_shown")
+    def _list_points(self, conflict: SaveConflict) -> None:
         items = conflict.conflicts
         points = counted(len(items), "point")
         self.note.say(
@@ -132,11 +135,9 @@ class ConflictPanel(QWidget):
         self._area.setWidget(rows)
         self._area.setFixedHeight(min(rows.sizeHint().height() + 4, _HEIGHT))
 
-    def resolve(self) -> None:
+    @given("_shown")
+    def resolve(self, conflict: SaveConflict) -> None:
         """Save with what is chosen."""
-        conflict = self._shown
-        if conflict is None:
-            return
         keep = {(item.frame, item.keypoint): self._rest for item in conflict.conflicts}
         for place, group in self.groups.items():
             keep[place] = OURS if group.checkedId() == 0 else THEIRS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.wait_dialog import run_waiting
 
@@ -96,16 +97,20 @@ class LabelSaving:
             return not_written(error)
         return ""
 
-    def resolve(self, keep: Mapping[tuple[int, int], str]) -> bool:
+    @given("_documents.document")
+    @given("conflict")
+    def resolve(
+        self,
+        conflict: SaveConflict,
+        document: LabelDocument,
+        keep: Mapping[tuple[int, int], str],
+    ) -> bool:
         """Save after a conflict.
 
         Parameters
         ----------
         keep : mapping of (frame, keypoint) to "ours" or "theirs"
         """
-        document, conflict = self._documents.document, self.conflict
-        if document is None or conflict is None:
-            return False
 
         def work() -> SaveReport:
             for side in ("ours", "theirs"):
@@ -116,16 +121,14 @@ class LabelSaving:
 
         return self._tell(document, work)
 
-    def choose_file(self, kind: Kind) -> bool:
+    @given("_documents.document")
+    def choose_file(self, document: LabelDocument, kind: Kind) -> bool:
         """Settle which of two files that disagree counts, and save.
 
         Parameters
         ----------
         kind : "h5" or "csv"
         """
-        document = self._documents.document
-        if document is None:
-            return False
 
         def work() -> SaveReport:
             document.choose(kind)

@@ -122,7 +122,8 @@ class CorrectSection(Section):
         """Bring everything up to date with the session."""
         session, labelling = self._session, self._labelling
         opened, document, keypoints = session.current, labelling.document, labelling.keypoints
-        self.set_waiting(keypoints is None)
+        waits = keypoints is None
+        self.set_waiting(waits)
         self.project.setVisible(opened is not None or labelling.project is not None)
         self.hint.setText(self._what_to_do())
         self.saved.setText(labelling.saving.line)
@@ -147,7 +148,7 @@ class CorrectSection(Section):
             self._edits,
             self.steps,
         ):
-            widget.setVisible(keypoints is not None)
+            widget.setVisible(not waits)
         self.conflicts.refresh()
         self.steps.refresh()
         self._refresh_frame()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
@@ -17,7 +18,13 @@ from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import EventEdit, Events, Interval, checked_label, make_edit
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.events.event_editing import EventEditing, clock_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
+from napari_vitface.gui.open_video import OpenVideo, on_video
+
+if TYPE_CHECKING:
+    from napari_vitface.project.event_document import EventDocument
+    from napari_vitface.project.project import Project
 
 
 class Annotating(EventEditing):
@@ -70,11 +77,9 @@ class Annotating(EventEditing):
 
         return self._try(work)
 
-    def _rename_elsewhere(self, old: str, new: str) -> None:
+    @given("_session.made.project")
+    def _rename_elsewhere(self, project: Project, old: str, new: str) -> None:
         """Rename in the other videos of the project, which share its labels; saved at once."""
-        project = self._session.made.project
-        if project is None:
-            return
         shown = {each.document.name for each in self.documents.all()}
         for events in self.documents.all():
             edit = renaming(events.document.events, old, new)
@@ -102,7 +107,7 @@ class Annotating(EventEditing):
         return self._try(work)
 
     def _declare(self, labels: Iterable[EventLabel]) -> None:
-        current = self.documents.current
+        current = self._session.made.events
         if current is None:
             raise VitFaceError("There is no video to annotate.")
         labels = tuple(labels)
@@ -114,11 +119,9 @@ class Annotating(EventEditing):
 
     # ----------------------------------------------------------------- files
 
-    def save(self) -> bool:
+    @given("document")
+    def save(self, document: EventDocument) -> bool:
         """Merge the events into their file; a conflict is said and nothing is overwritten."""
-        document = self.document
-        if document is None:
-            return False
         self.conflict = None
         adopted = 0
 
@@ -143,21 +146,20 @@ class Annotating(EventEditing):
         self.state_changed.emit()
         return saved
 
-    def resolve(self, keep_ours: bool) -> bool:
+    @given("conflict")
+    @given("document")
+    def resolve(
+        self, document: EventDocument, conflict: EventsConflict, keep_ours: bool
+    ) -> bool | None:
         """Save after a conflict: keep what is in the window, or take what is on disk."""
-        document, conflict = self.document, self.conflict
-        if document is None or conflict is None:
-            return False
         keep = "ours" if keep_ours else "theirs"
         done = self._try(lambda: document.resolve(conflict, keep))  # type: ignore[arg-type]
         self._after()
         return done and self.save()
 
-    def import_file(self, path: Path, unit: Unit | None = None) -> bool:
+    @on_video
+    def import_file(self, opened: OpenVideo, path: Path, unit: Unit | None = None) -> bool:
         """Add the events of a file; what is there already stays."""
-        opened = self._session.current
-        if opened is None:
-            return False
         found: tuple[Interval, ...] = ()
 
         def work() -> None:
@@ -179,11 +181,9 @@ class Annotating(EventEditing):
             return False
         return True
 
-    def export_file(self, path: Path, format: str | None = None) -> bool:
+    @on_video
+    def export_file(self, opened: OpenVideo, path: Path, format: str | None = None) -> bool:
         """Write the events to a file, in the format that its name says or of that name."""
-        opened = self._session.current
-        if opened is None:
-            return False
         events, clock, name = list(self.events), clock_of(opened), opened.path.name
         done = self._try(lambda: write_events(path, events, clock, format=format, video=name))
         if done:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.events.columns import Unit
 from napari_vitface.events.format import EVENT_FORMATS, EventFormat, unit_of
+from napari_vitface.gui.background_writing import save_as
 from napari_vitface.gui.correct.keys import (
     timeline_commands,
     words_with_key,
@@ -27,6 +28,8 @@ from napari_vitface.gui.correct.keys import (
 )
 from napari_vitface.gui.events.timeline import Timeline
 from napari_vitface.gui.events.toolbar import EventsToolbar
+from napari_vitface.gui.given import given
+from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.plugin_docks import EVENTS
 from napari_vitface.gui.section import Note, row_of
 from napari_vitface.gui.session_dock import SessionDock, SessionPanel
@@ -35,6 +38,7 @@ from napari_vitface.jobs.outputs import output_path
 
 if TYPE_CHECKING:
     from napari_vitface.events.merge import EventsConflict
+    from napari_vitface.project.event_document import EventDocument
 
 
 class EventsPanel(SessionPanel):
@@ -122,16 +126,18 @@ class EventsPanel(SessionPanel):
     # ----------------------------------------------------------------- what is shown
 
     def _on_video(self) -> None:
-        opened = self.session.current
         self.note.say("")
         self.choice.setVisible(False)
-        if opened is not None:
-            video = opened.video
-            self.timeline.set_length(len(video), video.times if video.frame_rate > 0 else None)
+        self._show_length()
         self.timeline.set_frame(self.session.frame)
         self._on_events()
         self._on_selection()
         self._on_state()
+
+    @given("session.current")
+    def _show_length(self, opened: OpenVideo) -> None:
+        video = opened.video
+        self.timeline.set_length(len(video), video.times if video.frame_rate > 0 else None)
 
     def _on_frame(self, frame: int) -> None:
         self.timeline.set_frame(frame)
@@ -155,22 +161,25 @@ class EventsPanel(SessionPanel):
         self.toolbar.mark_button.setText("Mark" if annotating.begun is None else "End here")
 
     def _on_state(self) -> None:
-        annotating, bar = self.annotating, self.toolbar
-        document = annotating.document
-        history = document.history if document is not None else None
-        bar.line.setText(annotating.line)
-        bar.line.setToolTip(str(document.path) if document is not None else "")
-        bar.undo_button.setEnabled(history is not None and history.can_undo)
-        bar.redo_button.setEnabled(history is not None and history.can_redo)
+        self.toolbar.line.setText(self.annotating.line)
+        self._show_document()
+        if self.annotating.conflict is None:
+            self.choice.setVisible(False)
+
+    @given("annotating.document")
+    def _show_document(self, document: EventDocument) -> None:
+        """What can be done to it; without one the whole toolbar is of no use."""
+        bar, history = self.toolbar, document.history
+        bar.line.setToolTip(str(document.path))
+        bar.undo_button.setEnabled(history.can_undo)
+        bar.redo_button.setEnabled(history.can_redo)
         for command, button, what in (
-            ("undo", bar.undo_button, history.undo_text if history is not None else ""),
-            ("redo", bar.redo_button, history.redo_text if history is not None else ""),
+            ("undo", bar.undo_button, history.undo_text),
+            ("redo", bar.redo_button, history.redo_text),
         ):
             words = f"{button.text()}: {what}" if what else button.text()
             button.setToolTip(words_with_timeline_key(command, words))
-        bar.save_button.setEnabled(document is not None and document.unsaved)
-        if annotating.conflict is None:
-            self.choice.setVisible(False)
+        bar.save_button.setEnabled(document.unsaved)
 
     def _on_hint(self, text: str) -> None:
         self.note.say(text, "info")
@@ -218,10 +227,9 @@ class EventsPanel(SessionPanel):
         """Take the chosen label and its events away; Undo brings the events back."""
         self.annotating.remove_label(self.annotating.label)
 
-    def ask_for_import(self) -> None:
+    @given("session.current")
+    def ask_for_import(self, opened: OpenVideo) -> None:
         """Ask for a file of events, and for its unit if it does not say it."""
-        if (opened := self.session.current) is None:
-            return
         start = str(opened.path.parent)
         kinds = "Events (*.csv *.tsv *.txt);;All files (*)"
         name, _ = QFileDialog.getOpenFileName(self, "Import events", start, kinds)
@@ -246,19 +254,14 @@ class EventsPanel(SessionPanel):
         chosen = question.clickedButton()
         return "frames" if chosen is frames else "seconds" if chosen is seconds else None
 
-    def ask_for_export(self, kind: EventFormat) -> None:
+    @given("session.current")
+    def ask_for_export(self, opened: OpenVideo, kind: EventFormat) -> None:
         """Ask for a file and write the events to it."""
-        if (opened := self.session.current) is None:
-            return
         ending = kind.endings[0]
-        join = "_" if not ending.startswith(".") else ""
-        start = str(output_path(opened.path, f"{join}{ending}"))
-        name, _ = QFileDialog.getSaveFileName(self, "Export events", start, f"*{ending}")
-        if name:
-            path = Path(name)
-            if not path.suffix:
-                path = path.with_name(f"{path.name}{join}{ending}")
-            self.annotating.export_file(path, kind.name)
+        added = ending if ending.startswith(".") else f"_{ending}"
+        start = output_path(opened.path, added)
+        write = partial(self.annotating.export_file, format=kind.name)
+        save_as(self, "Export events", start, f"*{ending}", added, write, others=True)
 
     # ----------------------------------------------------------------- the widget
 

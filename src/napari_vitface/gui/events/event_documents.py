@@ -46,11 +46,6 @@ class EventDocuments:
         self.problem = ""
         documents.changed.connect(self._follow)
 
-    @property
-    def current(self) -> VideoEvents | None:
-        """The events of the video on screen; None without one, or while they are opened."""
-        return self._session.made.events
-
     def all(self) -> list[VideoEvents]:
         """The events of all open videos."""
         return [each.events for each in self._session.videos if each.events is not None]
@@ -58,8 +53,7 @@ class EventDocuments:
     @property
     def opening(self) -> bool:
         """Whether the events of the current video are being opened."""
-        opened = self._session.current
-        return opened is not None and opened.path in self._opening
+        return self._session.made.path in self._opening
 
     def release(self, opened: OpenVideo) -> None:
         """Let go of the events of a video that is no longer open, saved if nothing is against it.

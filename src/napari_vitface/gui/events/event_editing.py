@@ -23,10 +23,10 @@ from napari_vitface.events.intervals import (
 from napari_vitface.events.merge import EventsConflict
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.events.event_documents import EventDocuments
+from napari_vitface.gui.open_video import OpenVideo, on_video
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
     from napari_vitface.project.event_document import EventDocument
 
@@ -74,7 +74,7 @@ class EventEditing:
     @property
     def document(self) -> EventDocument | None:
         """The events of the current video; None without one, or while they are opened."""
-        current = self.documents.current
+        current = self._session.made.events
         return current.document if current is not None else None
 
     @property
@@ -86,14 +86,8 @@ class EventEditing:
     @property
     def labels(self) -> tuple[EventLabel, ...]:
         """The labels of the current video, in the order of their lanes."""
-        current = self.documents.current
+        current = self._session.made.events
         return current.labels if current is not None else ()
-
-    @property
-    def clock(self) -> Clock | None:
-        """When the frames of the current video are shown, as far as that is known."""
-        opened = self._session.current
-        return clock_of(opened) if opened is not None else None
 
     @property
     def line(self) -> str:
@@ -153,7 +147,7 @@ class EventEditing:
 
     # ----------------------------------------------------------------- edits
 
-    def draw(self, label: str, onset: int, offset: int) -> bool:
+    def draw(self, label: str, onset: int, offset: int) -> bool | None:
         """Add an event of the frames from `onset` up to `offset`."""
         return self._put(f"draw {label}", label, onset, offset)
 
@@ -175,18 +169,18 @@ class EventEditing:
         self.begun = None
         self.draw(self.label, onset, offset + 1)
 
-    def mark_point(self) -> bool:
+    def mark_point(self) -> bool | None:
         """Add an event without duration at the frame on screen."""
         if not self.label:
             self.hint(_NO_LABEL)
             return False
         return self.draw(self.label, self._session.frame, self._session.frame)
 
-    def change(self, interval: Interval, onset: int, offset: int) -> bool:
+    def change(self, interval: Interval, onset: int, offset: int) -> bool | None:
         """Give an interval other edges."""
         return self._put(f"move {interval.label}", interval.label, onset, offset, interval)
 
-    def relabel(self) -> bool:
+    def relabel(self) -> bool | None:
         """Give the selected interval the chosen label."""
         if not (chosen := self.selected):
             return self._hint_to_select()
@@ -203,17 +197,15 @@ class EventEditing:
         self.hint("Select an event first: click on it.")
         return False
 
+    @on_video
     def _put(
-        self, what: str, label: str, onset: int, offset: int, instead: Interval | None = None
+        self, opened: OpenVideo, what: str, label: str, onset: int, offset: int, *instead: Interval
     ) -> bool:
-        opened = self._session.current
-        if opened is None:
-            return False
         end, is_point = len(opened.video), offset == onset
         onset = min(max(onset, 0), end - 1)
         offset = onset if is_point else min(max(offset, onset + 1), end)
         interval = Interval(onset, offset, label)
-        done = self._do(what, remove=() if instead is None else (instead,), add=(interval,))
+        done = self._do(what, remove=instead, add=(interval,))
         if done:
             self.select(interval)
         return done
@@ -222,19 +214,18 @@ class EventEditing:
 
     def undo(self) -> bool:
         """Take back the last edit of the events."""
-        document = self.document
-        if document is None or not document.history.can_undo:
-            self.hint("There is nothing to undo.")
-            return False
-        return self._carry_out(document.undo)
+        return self._step("undo")
 
     def redo(self) -> bool:
         """Do again what was undone last."""
+        return self._step("redo")
+
+    def _step(self, what: str) -> bool:
         document = self.document
-        if document is None or not document.history.can_redo:
-            self.hint("There is nothing to redo.")
+        if document is None or not getattr(document.history, f"can_{what}"):
+            self.hint(f"There is nothing to {what}.")
             return False
-        return self._carry_out(document.redo)
+        return self._carry_out(getattr(document, what))
 
     def _do(
         self, what: str, *, remove: Iterable[Interval] = (), add: Iterable[Interval] = ()
@@ -276,10 +267,6 @@ class EventEditing:
     def hint(self, text: str) -> None:
         """Say how to go on; the empty sentence takes the last one away."""
         self.hinted.emit(text)
-
-    def close(self) -> None:
-        """Let go of all events; what cannot be saved is in the journals."""
-        self.documents.close()
 
     def _try(self, work: Callable[[], object]) -> bool:
         try:

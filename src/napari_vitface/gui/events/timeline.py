@@ -179,7 +179,7 @@ class Timeline(pg.GraphicsLayoutWidget):
         self.view.dragged.connect(self._on_dragged)
         self.view.clicked.connect(self._on_clicked)
         self.view.sigXRangeChanged.connect(lambda _, seen: self.range_changed.emit(*seen))
-        self._seek_to: int | None = None
+        self._seek_to = 0
         self._seek_timer = QTimer(self)
         self._seek_timer.setSingleShot(True)
         self._seek_timer.timeout.connect(self._seek)
@@ -344,7 +344,7 @@ class Timeline(pg.GraphicsLayoutWidget):
             self._seek_timer.start(0)
 
     def _seek(self) -> None:
-        if self._seek_to is not None and self._seek_to != self.frame:
+        if self._seek_to != self.frame:
             self.sought.emit(self._seek_to)
 
 

@@ -26,6 +26,7 @@ from napari_vitface.gui.fine_tune.training_run import (
     last_finished,
     unfinished_runs,
 )
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.model_info import ModelInfo, model_info
 from napari_vitface.jobs.events import EpochFinished, Event, Finished, HeldOutShown, LossMeasured
@@ -89,11 +90,11 @@ class FineTune(Runner[TrainingRun]):
 
     # ----------------------------------------------------------------- beginning and ending
 
-    def start(self) -> bool:
+    @given("_labelling.project")
+    def start(self, project: Project) -> bool:
         """Save the labels of the project and train on them; False if that cannot be begun."""
         session = self._session
-        project = self._labelling.project
-        if self.active or project is None:
+        if self.active:
             return False
         self.refused = ""
         try:
@@ -241,11 +242,9 @@ class FineTune(Runner[TrainingRun]):
         self._list_models()
         self.changed.emit()
 
-    def _find_runs(self) -> None:
+    @given("_labelling.project")
+    def _find_runs(self, project: Project) -> None:
         """Look for runs that can go on, and for the verdict on the last one that ended."""
-        project = self._labelling.project
-        if project is None:
-            return
 
         def look() -> tuple[list[Unfinished], TrainingRun]:
             source = project.labels_path
@@ -266,10 +265,11 @@ class FineTune(Runner[TrainingRun]):
 
         self._session.in_background(look, found)
 
-    def _list_models(self) -> None:
+    @given("_labelling.project")
+    def _list_models(self, project: Project) -> None:
         """Ask for the project's models, to offer them."""
-        project = self._labelling.project
-        if project is None or not (home_of(project.labels_path) / "models").is_dir():
+        folder = home_of(project.labels_path) / "models"
+        if not folder.is_dir():
             return
 
         def answered(event: Event) -> None:
@@ -278,7 +278,6 @@ class FineTune(Runner[TrainingRun]):
                 self._session.known_models.update({m.choice: m.keypoints for m in found})
                 self.models_found.emit(found)
 
-        folder = home_of(project.labels_path) / "models"
         try:
             self._session.submit("models", {"folder": folder}, answered, urgent=True)
         except Exception as error:

@@ -113,11 +113,8 @@ class Planner:
         self._due = False
         session = self._session
         project = self._labelling.project
-        if session.current is None and project is None:
-            self._set(Plan("no video"))
-            return
         if project is None:
-            self._set(Plan("no project"))
+            self._set(Plan("no video" if session.current is None else "no project"))
             return
         disk = self._labels_on_disk(project)
         if disk is None:

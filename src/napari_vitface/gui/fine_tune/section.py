@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
@@ -29,6 +30,7 @@ from napari_vitface.gui.fine_tune.training_form import FineTuneForm
 from napari_vitface.gui.fine_tune.training_run import TrainingRun
 from napari_vitface.gui.fine_tune.unfinished_panel import UnfinishedPanel
 from napari_vitface.gui.fine_tune.verdict_panel import Verdict
+from napari_vitface.gui.given import given
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import (
@@ -41,6 +43,9 @@ from napari_vitface.gui.section import (
     tipped_button,
 )
 from napari_vitface.gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from napari_vitface.project.document import LabelDocument
 
 
 class FineTuneSection(Section):
@@ -151,11 +156,10 @@ class FineTuneSection(Section):
             # The next model needs another name.
             self.form.name.value = ""
 
-    def open_report(self) -> None:
+    @given("_fine_tune.run.report")
+    def open_report(self, report: Path) -> None:
         """Show the report in the browser."""
-        report = self._fine_tune.run.report
-        if report is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))
 
     def _switch_model(self) -> None:
         run = self._fine_tune.run
@@ -169,9 +173,9 @@ class FineTuneSection(Section):
             self._predicting = active
             self.refresh()
 
-    def _on_picture(self, video: str, frame: int) -> None:
-        document = self._session.labelling.document
-        if document is not None and document.files.images.name == video:
+    @given("_session.labelling.document")
+    def _on_picture(self, document: LabelDocument, video: str, frame: int) -> None:
+        if document.files.images.name == video:
             self._session.go_to(frame)
 
     # ----------------------------------------------------------------- what is shown

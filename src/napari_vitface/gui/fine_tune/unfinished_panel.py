@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QMessageBox, QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, Unfinished
+from napari_vitface.gui.given import given
 from napari_vitface.gui.section import WrappedLabel, row_of, set_look, tipped_button
 
 
@@ -50,15 +51,13 @@ class UnfinishedPanel(QWidget):
         where = f": step {offered.step} of {offered.steps}." if offered.steps else "."
         self.line.setText("" if mine else f"The fine-tune {offered.name} was not finished{where}")
 
-    def _resume(self, *, finish: bool = False) -> None:
-        if self._offered is not None:
-            self._fine_tune.resume(self._offered.folder, finish=finish)
+    @given("_offered")
+    def _resume(self, offered: Unfinished, *, finish: bool = False) -> None:
+        self._fine_tune.resume(offered.folder, finish=finish)
 
-    def ask_to_discard(self) -> None:
+    @given("_offered")
+    def ask_to_discard(self, offered: Unfinished) -> None:
         """Ask before hours of training are thrown away."""
-        offered = self._offered
-        if offered is None:
-            return
         question = self.question = QMessageBox(self)
         question.setWindowTitle("Fine-tune")
         question.setText(

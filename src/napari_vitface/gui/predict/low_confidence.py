@@ -36,15 +36,15 @@ class LowConfidence(QWidget):
         layout.addWidget(row_of(self.find_button, self.suggest_button))
         self.setVisible(False)
 
-    def refresh(self, opened: OpenVideo, run: Run | None, *, finding: bool) -> bool:
+    def refresh(self, opened: OpenVideo, run: Run, *, finding: bool) -> bool:
         """Speak of a run that is over, or of the predictions that were read from disk.
 
         `run` is the last one of this video. What it said itself is not said again. True if there is
         something to say.
         """
         self.find_button.setEnabled(not finding)
-        sentence = _sentence(opened) if run is None else ""
-        share = run.result.low_confidence if run is not None and run.result is not None else None
+        sentence = "" if run.status else _sentence(opened)
+        share = run.result.low_confidence if run.result is not None else None
         self.note.say(sentence)
         unsure = bool(sentence) or (share is not None and share > 0.5)
         self.setVisible(unsure)

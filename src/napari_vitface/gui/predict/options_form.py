@@ -61,8 +61,7 @@ class PredictOptionsForm(QWidget):
     def options(self, *, overwrite: bool = False) -> PredictOptions:
         """What is set, for a run."""
         frames = range(self.first.value, self.last.value + 1, self.step.value)
-        opened = self._session.current
-        everything = opened is not None and frames == range(len(opened.video))
+        everything = frames == range(self._session.made.frame_count)
         return PredictOptions(
             frames=None if everything else frames,
             device=self.device.value,
@@ -92,10 +91,7 @@ class PredictOptionsForm(QWidget):
 
     def summary(self) -> str:
         """The settings in a few words, for when the form is folded."""
-        opened = self._session.current
-        if opened is None:
-            return "all frames"
-        everything = self.frame_count == len(opened.video)
+        everything = self.frame_count >= self._session.made.frame_count
         parts = ["all frames" if everything else f"{counted(self.frame_count, 'frame')}"]
         if self.device.value != "auto":
             parts.append(str(self.device.value))
@@ -106,8 +102,7 @@ class PredictOptionsForm(QWidget):
         return ", ".join(parts)
 
     def _on_video(self) -> None:
-        opened = self._session.current
-        last = len(opened.video) - 1 if opened is not None else 0
+        last = max(self._session.made.frame_count - 1, 0)
         for widget in (self.first, self.last):
             widget.max = last
         self.first.value, self.last.value, self.step.value = 0, last, 1

@@ -69,10 +69,15 @@ class Prediction(VideoRunner[Run]):
             self._options = options
             self.options_changed.emit()
 
-    def is_filling(self, opened: OpenVideo) -> bool:
+    def is_filling(self, opened: OpenVideo | None) -> bool:
         """Whether the run in progress is writing the poses of this video and the chosen model."""
         run = self.of(opened)
         return run is not None and run.active and run.model == self._session.model
+
+    def last_run(self, opened: OpenVideo) -> Run:
+        """The last run of a video; one that has no status if the poses shown are of none."""
+        run = self.of(opened) if opened.source is None else None
+        return run or Run(opened, self._session.model, self.options, opened.crop, status="")
 
     @on_video
     def start(self, opened: OpenVideo, options: PredictOptions) -> None:

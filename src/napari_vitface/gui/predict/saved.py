@@ -43,7 +43,7 @@ class SavedPredictions:
         if self._prediction.is_filling(opened):
             session.tell(f"Open {path.name} when the run on this video has ended.", "warning")
             return
-        sets = [session.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
+        sets = [session.made.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
         known = [one for one in sets if one is not None]
 
         def show(result: tuple[PoseTable, NDArray[np.float32] | None, str] | Exception) -> None:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 from superqt import QFlowLayout
 
 from napari_vitface.gui.eliding_box import ElidingComboBox
+from napari_vitface.gui.given import given
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.open_video import OpenVideo
@@ -206,10 +207,9 @@ class PredictSection(Section):
         overwrite = self._session.made.saved is not None
         self._session.prediction.start(self.form.options(overwrite=overwrite))
 
-    def _show_in_folder(self) -> None:
-        saved = self._session.made.saved
-        if saved is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(saved.parent)))
+    @given("_session.made.saved")
+    def _show_in_folder(self, saved: Path) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(saved.parent)))
 
     def _on_wanted(self, what: str, wanted: bool) -> None:
         box = {KEYPOINTS: self.points, SKELETON: self.skeleton}.get(what)
@@ -223,7 +223,6 @@ class PredictSection(Section):
     def refresh(self, *_: Any) -> None:
         """Bring every line up to date with the session."""
         opened, active = self._session.current, self._session.prediction.active
-        self.set_waiting(opened is None)
         self.options.set_summary(self.form.summary())
         self.options.setEnabled(not active)
         self.model.setEnabled(not active)
@@ -235,6 +234,7 @@ class PredictSection(Section):
             self._show_video(opened)
 
     def _show_waiting(self) -> None:
+        self.set_waiting(True)
         self.hint.setText("Waits for a video.")
         self.status = ""
         self._describe_model(True)
@@ -250,8 +250,9 @@ class PredictSection(Section):
 
     def _show_video(self, opened: OpenVideo) -> None:
         session = self._session
+        self.set_waiting(False)
         own = opened.source is None
-        run = session.prediction.of(opened) if own else None
+        run = session.prediction.last_run(opened)
         self._describe_model(own)
         # Not on the whole frame while the face is being looked for.
         self.predict_button.setEnabled(not session.face_finding.active)
@@ -266,30 +267,27 @@ class PredictSection(Section):
         finding = session.face_finding.active
         if self.low_confidence.refresh(opened, run, finding=finding):
             self.status = "low confidence"
-        self.device.setText("")
-        self.notices.say("")
         self._say_source(opened)
-        if run is not None:
-            self._show_run(run)
+        self._show_run(run)
 
     def _describe_model(self, own: bool) -> None:
         info = self._models.get(self._session.model)
         self.about_model.setText(info.summary if own and info is not None else "")
 
-    def _refresh_hint(self, opened: OpenVideo, run: Run | None) -> None:
+    def _refresh_hint(self, opened: OpenVideo, run: Run) -> None:
         active = self._session.prediction.active
         predicted = 0
         if not active and opened.poses is not None and opened.saved:
             predicted = int((opened.poses.state != PointState.ABSENT).any(axis=1).sum())
         finished = predicted == len(opened.video)
         # The points on screen may be those of another part of the picture.
-        moved = run is not None and run.crop != opened.crop
+        moved = run.crop != opened.crop
         set_look(self.predict_button, "" if finished and not moved else "primary")
         frames = counted(self.form.frame_count, "frame")
         if active:
             self.hint.setText("")
             self.predict_button.setText("Predict")
-        elif run is not None and run.status == "cancelled":
+        elif run.status == "cancelled":
             kept = "What is done is kept; Go on predicts the rest." if run.done else ""
             lost = run.lost
             self.hint.setText(f"Cancelled. {lost or kept}".rstrip())

@@ -17,6 +17,7 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.events.trials import AnnotatedVideo, Onset, Trials, read_trials, write_trials
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import JobRun, Runner
 from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.states.event_trials import annotated_videos
@@ -24,6 +25,7 @@ from napari_vitface.gui.states.state_traces import state_traces
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.classifying import (
     PredictStatesResult,
+    ReportStatesResult,
     TrainStatesResult,
     TrialStates,
 )
@@ -85,6 +87,8 @@ class Classifying:
     trials_changed = Signal()
     #: Another classifier, or what one said.
     changed = Signal()
+    #: Where the report that was asked for was written.
+    reported = Signal(str)
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -108,9 +112,9 @@ class Classifying:
         that was drawn last."""
         return self._session.made.crop or self._drawn
 
-    def _on_crop(self) -> None:
-        opened = self._session.current
-        self._drawn = opened.crop if opened is not None else self._drawn
+    @on_video
+    def _on_crop(self, opened: OpenVideo) -> None:
+        self._drawn = opened.crop
 
     def _on_started(self) -> None:
         self.problem = ""
@@ -159,13 +163,11 @@ class Classifying:
 
     # ----------------------------------------------------------------- running
 
+    @on_video
     def compute_features(
-        self, features: str, follow: str | None, settings: Mapping[str, Any]
+        self, opened: OpenVideo, features: str, follow: str | None, settings: Mapping[str, Any]
     ) -> None:
         """Compute features of the video on screen."""
-        opened = self._session.current
-        if opened is None:
-            return
         arguments: dict[str, object] = {
             "video": opened.path,
             "white": opened.white,
@@ -178,13 +180,12 @@ class Classifying:
         }
         self._begin("features", "features", arguments, opened)
 
-    def train(self, settings: Mapping[str, Any]) -> None:
+    @given("trials")
+    def train(self, trials: Trials, settings: Mapping[str, Any]) -> None:
         """Train a classifier on the trials, beside their table; none that is there is replaced."""
-        if self.trials is None:
-            return
         arguments = {
-            "trials": self.trials.path,
-            "output": free_file(self.trials.path, settings["label"]),
+            "trials": trials.path,
+            "output": free_file(trials.path, settings["label"]),
             "crop": self.crop,
             **self._computing(),
             **settings,
@@ -192,17 +193,14 @@ class Classifying:
         self._begin("train", "train_states", arguments)
 
     @on_video
-    def predict(self, opened: OpenVideo) -> None:
+    @given("model")
+    def predict(self, model: Path, opened: OpenVideo) -> None:
         """Say what state each frame of the video on screen shows."""
-        session = self._session
-        if self.model is None:
-            return
         arguments = {
-            "model": self.model,
+            **self._computing(),
+            "model": model,
             "videos": [opened.path],
             "onsets": self._onsets,
-            "device": session.device,
-            "precision": session.precision,
         }
         self._begin("predict", "predict_states", arguments, opened)
 
@@ -218,29 +216,25 @@ class Classifying:
             return list(dict.fromkeys(trial.video for trial in self.trials.trials))
         return [opened.path for opened in self._session.videos]
 
-    def predict_all(self) -> None:
+    @given("model")
+    def predict_all(self, model: Path) -> None:
         """Say what state each frame of every video shows; tables lie beside the videos."""
-        if self.model is None or not self.all_videos or self.runner.active:
+        if not self.all_videos or self.runner.active:
             return
         self.told_of_all, self.asked_of = None, len(self.all_videos)
         arguments = {
-            "model": self.model,
+            **self._computing(),
+            "model": model,
             "videos": self.all_videos,
             "onsets": self._onsets,
             "keep_going": True,
-            "device": self._session.device,
-            "precision": self._session.precision,
         }
         self._begin("predict all", "predict_states", arguments)
 
-    def report(self) -> None:
+    @given("model")
+    def report(self, model: Path) -> None:
         """Write the report of the classifier."""
-        if self.model is not None:
-            self._begin("report", "report_states", {"model": self.model})
-
-    def cancel(self) -> None:
-        """Stop what is running."""
-        self.runner.cancel()
+        self._begin("report", "report_states", {"model": model})
 
     def _computing(self) -> dict[str, str]:
         session = self._session
@@ -270,6 +264,8 @@ class Classifying:
                 self.model = Path(trained.model)
                 self.told_of_all = None
                 self.changed.emit()
+            case Finished(result=ReportStatesResult(report=page)):
+                self.reported.emit(page)
         return False
 
     # ----------------------------------------------------------------- what it says
@@ -286,8 +282,7 @@ class Classifying:
     @property
     def told(self) -> Told | None:
         """What the classifier said of the video on screen; None if it was not asked."""
-        opened = self._session.current
-        told = self._told.get(opened.path.resolve()) if opened is not None else None
+        told = self._told.get(self._session.made.path.resolve())
         return told if told is not None and told.model == self.model else None
 
     def _take(self, run: StatesRun, predicted: PredictStatesResult) -> None:
@@ -315,10 +310,11 @@ class Classifying:
             failed=(*so_far.failed, *failed),
         )
 
-    def _plot(self) -> None:
+    @on_video
+    @given("told")
+    def _plot(self, told: Told, opened: OpenVideo) -> None:
         """Have what was said of the video on screen plotted."""
-        opened, told = self._session.current, self.told
-        if opened is None or told is None or told.plotted:
+        if told.plotted:
             return
         told.plotted = True
         table = told.trials[0].table
@@ -330,10 +326,6 @@ class Classifying:
                 self._session.tell(str(error), "error")
             else:
                 self._session.put_traces(opened, traces, opened.elsewhere)
-
-    def close(self) -> None:
-        """Stop what is running."""
-        self.runner.cancel()
 
 
 def free_file(table: Path, label: str) -> Path:

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_vitface.errors import FeatureFileError
 from napari_vitface.events.event_labels import PALETTE
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
@@ -184,43 +185,44 @@ class FramesPanel(SessionPanel):
     def _refresh(self, *_: object) -> None:
         """Bring buttons and sentences up to date."""
         opened, comparison = self.session.current, self.comparison
-        run, result = comparison.runner.run, comparison.result
-        mine = run is not None and run.opened is opened
-        active = run is not None and run.active
+        run, result = comparison.runner.of(opened), comparison.result
+        active, waits, there = comparison.runner.active, opened is None, result is not None
         waiting = ""
-        if opened is None:
+        if waits:
             waiting = "Waits for a video: open one in the ViT Face dock."
-        elif result is None and not active:
+        elif not there and not active:
             waiting = (
                 "Press Compare frames: a matrix of how alike frames are, and a map of them, in "
                 "which a click shows a frame."
             )
         self.waiting.setText(waiting)
         for widget in (self.kind, self.embedding, self.compare_button, self.together):
-            widget.setEnabled(opened is not None and not active)
+            widget.setEnabled(not waits and not active)
         self.together.setVisible(bool(self.comparison.others))
-        self.hog.setEnabled(opened is not None)
-        self.progress.show_run(run if mine else None)
+        self.hog.setEnabled(not waits)
+        self.progress.show_run(run)
         self.note.say("")
         self.again_button.setVisible(False)
-        if run is not None and mine:
+        if run is not None:
             failed = run.status == "failed"
             notices = [] if active else run.notices
             self.note.say(
                 run.message if failed else "\n".join(notices), "error" if failed else "warning"
             )
             self.again_button.setVisible(failed and run.error == FeatureFileError.__name__)
-        self.plots.setVisible(result is not None)
+        self.plots.setVisible(there)
         for widget in (self.order, self.label, self.lasso_button):
-            widget.setEnabled(result is not None)
+            widget.setEnabled(there)
 
     def _show_result(self) -> None:
         self._refresh()
         self.label.clear()
         self.label.addItem("face of …", "")
         self._say()
-        if (result := self.comparison.result) is None:
-            return
+        self._plot()
+
+    @given("comparison.result")
+    def _plot(self, result: CompareFramesResult) -> None:
         for name, colour in self.comparison.colours.items():
             patch = QPixmap(12, 12)
             patch.fill(QColor(colour))
@@ -250,17 +252,17 @@ class FramesPanel(SessionPanel):
         if self.comparison.colours != self._colours:
             self._show_result()
 
-    def _show_matrix(self) -> None:
-        if (result := self.comparison.result) is not None:
-            order = result.order(self.order.currentData())
-            self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
-            self._mark()
+    @given("comparison.result")
+    def _show_matrix(self, result: CompareFramesResult) -> None:
+        order = result.order(self.order.currentData())
+        self.matrix.show_matrix(result.similarity, order, self._frame_colours(result))
+        self._mark()
 
-    def _mark(self, *_: object) -> None:
-        if self.comparison.result is not None:
-            position = self.comparison.nearest(self.session.frame)
-            self.matrix.mark(position)
-            self.map.mark(position)
+    @given("comparison.result")
+    def _mark(self, result: CompareFramesResult, *_: object) -> None:
+        position = self.comparison.nearest(self.session.frame)
+        self.matrix.mark(position)
+        self.map.mark(position)
 
     def _show_selection(self) -> None:
         self.map.show_chosen(self.comparison.selected)

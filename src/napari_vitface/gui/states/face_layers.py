@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,9 @@ from napari.layers import Image
 from napari.utils import Colormap
 from numpy.typing import NDArray
 
-from napari_vitface.gui.on_video import keep_visual, placed_on
+from napari_vitface.gui.layers_on_video import LayersOnVideo
+from napari_vitface.gui.on_video import placed_on
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.events import Event, Finished
 from napari_vitface.jobs.results.states import HogPictureResult
 
@@ -28,8 +29,8 @@ DIFFERENCE = Colormap(
 _STROKES = Colormap([(1, 0.85, 0.2, 0), (1, 0.85, 0.2, 1)], name="strokes")
 
 
-class FaceLayers:
-    """Layers on the video on screen; the user may hide, rename or remove them.
+class FaceLayers(LayersOnVideo):
+    """The faces and strokes that are drawn.
 
     Parameters
     ----------
@@ -38,19 +39,13 @@ class FaceLayers:
     """
 
     def __init__(self, session: Session, comparison: FrameComparison) -> None:
-        self._session = session
+        super().__init__(session)
         self._comparison = comparison
-        self._layers: weakref.WeakValueDictionary[str, Image] = weakref.WeakValueDictionary()
         self._hog = False
         comparison.face_changed.connect(self._show_face)
         session.frame_changed.connect(self._ask_for_hog)
         session.crop_changed.connect(self._ask_for_hog)
         session.video_changed.connect(self._ask_for_hog)
-
-    def layer(self, name: str) -> Image | None:
-        """The layer of a name, if it is there."""
-        layer = self._layers.get(name)
-        return layer if layer in self._session.viewer.layers else None
 
     @property
     def hog(self) -> bool:
@@ -64,11 +59,6 @@ class FaceLayers:
             self._ask_for_hog()
         else:
             self._remove(HOG)
-
-    def close(self) -> None:
-        """Take the layers away."""
-        for name in (MEAN, CONTRAST, HOG):
-            self._remove(name)
 
     def _show_face(self) -> None:
         face = self._comparison.face
@@ -90,9 +80,9 @@ class FaceLayers:
             contrast_limits=(-limit, limit),
         )
 
-    def _ask_for_hog(self, *_: Any) -> None:
-        opened = self._session.current
-        if not self._hog or opened is None:
+    @on_video
+    def _ask_for_hog(self, opened: OpenVideo, *_: Any) -> None:
+        if not self._hog:
             return
         frame = self._session.frame
         arguments = {"video": str(opened.path), "frame": frame, "crop": opened.crop}
@@ -106,15 +96,19 @@ class FaceLayers:
 
         self._session.submit("hog_picture", arguments, on_event, urgent=True, replaces="HOG")
 
+    @on_video
     def _show(
-        self, name: str, picture: NDArray[np.float32], corner: tuple[int, int], **looks: Any
+        self,
+        opened: OpenVideo,
+        name: str,
+        picture: NDArray[np.float32],
+        corner: tuple[int, int],
+        **looks: Any,
     ) -> None:
-        viewer, opened = self._session.viewer, self._session.current
-        if opened is None:
-            return
+        viewer = self._session.viewer
         place = placed_on(opened.layer, translate=(corner[1], corner[0]))
         layer = self.layer(name)
-        if layer is None:
+        if not isinstance(layer, Image):
             layer = Image(picture, name=name, blending="translucent_no_depth", **looks, **place)
             self._layers[name] = layer
             viewer.add_layer(layer)
@@ -125,9 +119,3 @@ class FaceLayers:
         layer.contrast_limits_range = looks["contrast_limits"]
         layer.contrast_limits = looks["contrast_limits"]
         layer.scale, layer.translate = place["scale"], place["translate"]
-
-    def _remove(self, name: str) -> None:
-        viewer, layer = self._session.viewer, self.layer(name)
-        if layer is not None:
-            keep_visual(viewer, layer)
-            viewer.layers.remove(layer)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.events.event_labels import colours_of
-from napari_vitface.gui.job_run import JobRun, Runner
+from napari_vitface.gui.given import given
+from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.numbers import counted
+from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.states.event_trials import annotated_videos
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import LIKENESS
@@ -36,12 +38,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class CompareRun(JobRun):
+class CompareRun(VideoRun):
     """Features being computed, and frames being compared by them.
 
     Attributes
     ----------
-    opened : OpenVideo
     kind : str
         Of the features.
     embedding : str
@@ -49,7 +50,6 @@ class CompareRun(JobRun):
         With those of other videos.
     """
 
-    opened: OpenVideo
     kind: str
     embedding: str
     together: bool = False
@@ -93,7 +93,7 @@ class FrameComparison:
         self._session = session
         self._annotating = annotating
         self._listed = listed
-        self.runner: Runner[CompareRun] = Runner(session)
+        self.runner: VideoRunner[CompareRun] = VideoRunner(session)
         self.result: CompareFramesResult | None = None
         self.selected = np.zeros(0, np.bool_)
         self.face: MeanFaceResult | None = None
@@ -110,21 +110,25 @@ class FrameComparison:
     @property
     def others(self) -> list[Path]:
         """The other videos that are open or in the list."""
-        opened = self._session.current
-        own = opened.path if opened is not None else None
         known = [*(each.path for each in self._session.videos), *self._listed()]
-        return [path for path in dict.fromkeys(known) if path != own]
+        return [path for path in dict.fromkeys(known) if path != self._session.made.path]
 
+    @on_video
     def compare(
-        self, kind: str, embedding: str = "pca", *, overwrite: bool = False, together: bool = False
+        self,
+        opened: OpenVideo,
+        kind: str,
+        embedding: str = "pca",
+        *,
+        overwrite: bool = False,
+        together: bool = False,
     ) -> None:
         """Compute the features of the video on screen, unless they are there, and compare frames.
 
         `overwrite`: also where they are there with other settings, or of another crop. `together`:
         with those of `others` whose features are there.
         """
-        opened = self._session.current
-        if opened is None or self.runner.active:
+        if self.runner.active:
             return
         run = CompareRun(opened=opened, kind=kind, embedding=embedding, together=together)
         arguments: dict[str, object] = {
@@ -161,9 +165,9 @@ class FrameComparison:
             match event:
                 case Finished(result=CompareFramesResult() as found):
                     result = replace(found, videos=(str(run.opened.path), *found.videos[1:]))
-                    for video in result.videos:
-                        opened = self._session.videos.find(Path(video))
-                        if opened is not None:
+                    compared = {Path(video).resolve() for video in result.videos}
+                    for opened in self._session.videos:
+                        if opened.path.resolve() in compared:
                             opened.compared = result
                     self._on_video()
             return False
@@ -171,8 +175,7 @@ class FrameComparison:
         self.runner.begin(again, "compare_frames", arguments, on_event)
 
     def _on_video(self) -> None:
-        opened = self._session.current
-        result = opened.compared if opened is not None else None
+        result = self._session.made.compared
         if result is self.result:
             return
         self.result = result
@@ -188,31 +191,25 @@ class FrameComparison:
 
     # ----------------------------------------------------------------- choosing
 
-    @property
-    def _own(self) -> int | None:
-        """Which of the videos of the result is on screen."""
-        opened, result = self._session.current, self.result
-        if opened is None or result is None:
-            return None
-        return next((k for k, each in enumerate(result.videos) if Path(each) == opened.path), None)
+    def _own(self, result: CompareFramesResult) -> int | None:
+        """Which of the videos of a result is on screen."""
+        own = self._session.made.path
+        return next((k for k, each in enumerate(result.videos) if Path(each) == own), None)
 
-    def nearest(self, frame: int) -> int | None:
+    @given("result")
+    def nearest(self, result: CompareFramesResult, frame: int) -> int | None:
         """Position of the frame that is shown for one of the video; None without a result."""
-        if self.result is None:
-            return None
-        mine = np.flatnonzero(self.result.source == self._own)
+        mine = np.flatnonzero(result.source == self._own(result))
         if not len(mine):
             return None
-        away = np.abs(self.result.frames[mine] - frame)
+        away = np.abs(result.frames[mine] - frame)
         return int(mine[int(away.argmin())])
 
-    def go_to(self, position: int) -> None:
+    @given("result")
+    def go_to(self, result: CompareFramesResult, position: int) -> None:
         """Show a frame that was clicked, in its video."""
-        result = self.result
-        if result is None:
-            return
         number = int(result.source[position])
-        if number != self._own:
+        if number != self._own(result):
             opened = self._session.show_video(Path(result.videos[number]))
             if opened is None:
                 return
@@ -220,9 +217,10 @@ class FrameComparison:
             self._on_video()
         self._session.go_to(int(result.frames[position]))
 
-    def select(self, chosen: NDArray[np.bool_]) -> None:
+    @given("result")
+    def select(self, result: CompareFramesResult, chosen: NDArray[np.bool_]) -> None:
         """Select some of the frames, and have their mean face shown; none clears it."""
-        if self.result is None or chosen.shape != self.result.frames.shape:
+        if chosen.shape != result.frames.shape:
             return
         self.selected = chosen
         self.selection_changed.emit()
@@ -231,19 +229,19 @@ class FrameComparison:
         else:
             self._give_face(None)
 
-    def show_label(self, label: str) -> None:
+    @given("result")
+    def show_label(self, result: CompareFramesResult, label: str) -> None:
         """Show the mean face of a label, and how it differs from all other frames."""
-        if self.result is None or label not in self.result.labels:
+        if label not in result.labels:
             return
-        self.selected = self.result.label == self.result.labels.index(label)
+        self.selected = result.label == result.labels.index(label)
         self.selection_changed.emit()
         self._average(self.selected, label)
 
-    def plot_likeness(self) -> None:
+    @on_video
+    @given("result")
+    def plot_likeness(self, result: CompareFramesResult, opened: OpenVideo) -> None:
         """Compare every frame with the typical face of each label, and have that plotted."""
-        opened, result = self._session.current, self.result
-        if opened is None or result is None:
-            return
 
         def on_event(event: Event) -> None:
             match event:
@@ -254,7 +252,7 @@ class FrameComparison:
                     self._session.tell(event.message, "error")
 
         spans = self._spans_of_videos().get(opened.path.resolve(), {})
-        arguments = {"path": result.paths[self._own or 0], "intervals": spans}
+        arguments = {"path": result.paths[self._own(result) or 0], "intervals": spans}
         self._session.submit("likeness", arguments, on_event, urgent=True, replaces="likeness")
 
     def _spans_of_videos(self) -> dict[Path, dict[str, list[list[int]]]]:
@@ -266,11 +264,12 @@ class FrameComparison:
                 spans.setdefault(each.label, []).append([each.onset, each.stop])
         return found
 
-    def _average(self, chosen: NDArray[np.bool_], name: str) -> None:
-        opened, result = self._session.current, self.result
-        if opened is None or result is None:
-            return
-        mine = result.source == self._own
+    @on_video
+    @given("result")
+    def _average(
+        self, result: CompareFramesResult, opened: OpenVideo, chosen: NDArray[np.bool_], name: str
+    ) -> None:
+        mine = result.source == self._own(result)
         if not (mine & chosen).any():
             self._session.tell("None of these frames is of the video on screen.", "info")
             self._give_face(None)
@@ -295,14 +294,9 @@ class FrameComparison:
         self._session.submit("mean_face", arguments, on_event, urgent=True, replaces="mean face")
 
     def _give_face(self, face: MeanFaceResult | None) -> None:
-        if face is None and self.face is None:
-            return
-        self.face = face
-        self.face_changed.emit()
-
-    def close(self) -> None:
-        """Stop what is being computed."""
-        self.runner.cancel()
+        if face is not self.face:
+            self.face = face
+            self.face_changed.emit()
 
 
 def likeness_traces(

@@ -18,6 +18,8 @@ from psygnal import Signal
 
 from napari_vitface.events.event_labels import colours_of
 from napari_vitface.events.trials import Trials
+from napari_vitface.gui.given import given
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.states.classifying import Classifying, StatesRun
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import LIKENESS, STATE
@@ -29,7 +31,6 @@ from napari_vitface.jobs.results.responses import AlignTracesResult, Curve, Resp
 if TYPE_CHECKING:
     from napari_vitface.events.intervals import Interval
     from napari_vitface.gui.events.annotating import Annotating
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
 
 #: Whose responses are shown.
@@ -75,11 +76,11 @@ class Responses:
 
     # ----------------------------------------------------------------- trials of a table
 
-    def compute(self, settings: Mapping[str, Any]) -> None:
+    @given("_classifying.trials")
+    def compute(self, trials: Trials, settings: Mapping[str, Any]) -> None:
         """Compare the trials of the table with prototypes of other animals."""
         states = self._classifying
-        trials = states.trials
-        if trials is None or states.runner.active:
+        if states.runner.active:
             return
         names = ("label", "classes", "window", "features", "follow")
         arguments = {
@@ -110,10 +111,10 @@ class Responses:
         self._refresh()
         self.found.emit()
 
-    def _plot_similarity(self) -> None:
-        opened = self._session.current
-        traces = self._similarity.get(opened.path.resolve()) if opened is not None else None
-        if opened is None or traces is None:
+    @on_video
+    def _plot_similarity(self, opened: OpenVideo) -> None:
+        traces = self._similarity.get(opened.path.resolve())
+        if traces is None:
             return
         count = len(opened.video)
         colours = colours_of([trace.name for trace in traces], self._annotating.labels)

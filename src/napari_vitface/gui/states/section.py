@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
@@ -14,7 +15,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.events.trials import Trials
 from napari_vitface.gui.eliding_box import ElidingComboBox
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import EVENTS, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
@@ -27,7 +30,6 @@ from napari_vitface.gui.states.told_table import ToldTable
 from napari_vitface.gui.states.trials_dialog import TrialsDialog
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import find_predictions
-from napari_vitface.jobs.results.classifying import ReportStatesResult
 
 _BEGIN = (
     "Open a table of trials (one video a row, with its animal and what was done), or draw events "
@@ -84,7 +86,7 @@ class StatesSection(Section):
         )
         self.train_button.clicked.connect(lambda: self.train())
         self.progress = RunProgress("", "Stop")
-        self.progress.cancel_button.clicked.connect(lambda: states.cancel())
+        self.progress.cancel_button.clicked.connect(lambda: states.runner.cancel())
         self.error = Note()
         self.notices = Note()
         self.judgement = Judgement()
@@ -130,14 +132,13 @@ class StatesSection(Section):
             self.all_told,
         ):
             self.content.addWidget(widget)
-        self._reported: ReportStatesResult | None = None
         self._without_poses: list[Path] = []
         #: What is wrong with what was typed, until something else is.
         self._typo = ""
         states.trials_changed.connect(self._on_trials)
         states.changed.connect(self.refresh)
         states.runner.changed.connect(self.refresh)
-        states.runner.changed.connect(self._open_report)
+        states.reported.connect(lambda page: QDesktopServices.openUrl(QUrl.fromLocalFile(page)))
         session.responses.found.connect(self._show_responses)
         self.form.changed.connect(self._on_form)
         session.video_changed.connect(self._on_form)
@@ -182,16 +183,15 @@ class StatesSection(Section):
 
     def compute_features(self) -> None:
         """Compute the chosen features of the video on screen."""
-        settings = self._checked(self.form.feature_settings)
-        if settings is not None:
-            names = ",".join(self.form.features.names)
-            self._states.compute_features(names, self.form.follow.currentData(), settings)
+        names, follow = ",".join(self.form.features.names), self.form.follow.currentData()
+        compute = partial(self._states.compute_features, names, follow)
+        self._with(self.form.feature_settings, compute)
 
     def compute_responses(self) -> None:
         """Compare trials with prototypes, and show that below the canvas."""
-        settings = self._checked(self.form.values)
-        if settings is None:
-            return
+        self._with(self.form.values, self._compute_responses)
+
+    def _compute_responses(self, settings: dict[str, Any]) -> None:
         if settings["window"] is None:
             self._typo = (
                 "Responses begin at the first frame of a window: type it, for example 40:80, with "
@@ -203,18 +203,17 @@ class StatesSection(Section):
 
     def train(self) -> None:
         """Train with what is set."""
-        settings = self._checked(self.form.values)
-        if settings is not None:
-            self._states.train(settings)
+        self._with(self.form.values, self._states.train)
 
-    def _checked(self, read: Callable[[], T]) -> T | None:
-        """What is set; None, and it is said why, if a text is none of what can be set."""
+    def _with(self, read: Callable[[], T], work: Callable[[T], object]) -> None:
+        """Do something with what is set; say why not, if a text is none of what can be set."""
         try:
-            return read()
+            values = read()
         except VitFaceError as error:
             self._typo = str(error)
             self.refresh()
-            return None
+        else:
+            work(values)
 
     def _on_form(self) -> None:
         self._typo = ""
@@ -238,13 +237,16 @@ class StatesSection(Section):
         trials = self._states.trials
         self.form.set_trials(trials)
         self._look_for_poses()
-        self.videos.clear()
-        if trials is not None:
-            shown = list(dict.fromkeys(trial.video for trial in trials.trials))
-            self.videos.addItem(f"Show one of {counted(len(shown), 'video')}", None)
-            for video in shown:
-                self.videos.addItem(video.name, video)
+        self._list_videos()
         self.refresh()
+
+    @given("_states.trials")
+    def _list_videos(self, trials: Trials) -> None:
+        self.videos.clear()
+        shown = list(dict.fromkeys(trial.video for trial in trials.trials))
+        self.videos.addItem(f"Show one of {counted(len(shown), 'video')}", None)
+        for video in shown:
+            self.videos.addItem(video.name, video)
 
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
@@ -254,7 +256,7 @@ class StatesSection(Section):
         there, trained, idle = trials is not None, model is not None, not active
         self.set_waiting(not there and not trained)
         self.hint.setText("" if there else _BEGIN)
-        self.about.setText(self._trials_words())
+        self.about.setText(self._trials_words() or "")
         problem = self.form.problem() if there else ""
         self.refused.say(self._typo or problem, "error" if self._typo else "info")
         self.picture.setText(self._picture_words())
@@ -278,23 +280,19 @@ class StatesSection(Section):
         told = states.told
         self.said.say(told_words(told) if told is not None else "", "info")
         self.plot_button.setEnabled(told is not None and told.trials[0].table is not None)
-        next_button = self._next_button()
+        next_button = self._next_button(there, trained)
         for button in (self.table_button, self.train_button, self.predict_button):
             set_look(button, "primary" if button is next_button else "")
-        self.status = self._status_words()
+        self.status = self._status_words(there, trained)
 
-    def _next_button(self) -> QPushButton | None:
-        """What to press next."""
-        if self._states.trials is None and self._states.model is None:
-            return self.table_button
-        if self._states.model is None:
-            return self.train_button
+    def _next_button(self, there: bool, trained: bool) -> QPushButton | None:
+        """What to press next, by whether there are trials and a classifier."""
+        if not trained:
+            return self.train_button if there else self.table_button
         return self.predict_button if self._states.told is None else None
 
-    def _trials_words(self) -> str:
-        trials = self._states.trials
-        if trials is None:
-            return ""
+    @given("_states.trials")
+    def _trials_words(self, trials: Trials) -> str:
         animals = {trial.animal for trial in trials.trials} - {""}
         of = f" of {counted(len(animals), 'animal')}" if animals else ", no animal named"
         return f"{trials.path.name}: {counted(len(trials), 'trial')}{of}"
@@ -333,18 +331,11 @@ class StatesSection(Section):
         x, y, width, height = crop
         return f"Features are of {width} × {height} px at x {x}, y {y} in every video."
 
-    def _status_words(self) -> str:
+    def _status_words(self, there: bool, trained: bool) -> str:
         states = self._states
         if states.runner.active:
             run = states.runner.run
             return _WORKING.get(run.work if run is not None else "", "working")
-        if states.trained is not None or states.model is not None:
+        if trained:
             return "trained"
-        return "ready" if states.trials is not None else "waits for trials"
-
-    def _open_report(self) -> None:
-        run = self._states.runner.run
-        result = run.result if run is not None and run.status == "done" else None
-        if isinstance(result, ReportStatesResult) and result is not self._reported:
-            self._reported = result
-            QDesktopServices.openUrl(QUrl.fromLocalFile(result.report))
+        return "ready" if there else "waits for trials"

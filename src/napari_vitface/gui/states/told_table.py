@@ -90,9 +90,8 @@ class ToldTable(QWidget):
         """Ask for a file, and write the table."""
         if self._shown is not None:
             model = Path(self._shown.model)
-            path = self.table.ask_to_save(model.with_name(f"{model.stem}_videos.csv"))
-            if path is not None:
-                self.written.emit(path)
+            start = model.with_name(f"{model.stem}_videos.csv")
+            self.table.ask_to_save(start, self.written.emit)
 
 
 def _name(trial: TrialStates) -> str:

@@ -75,8 +75,7 @@ class TraceFilesForm(QWidget):
 
     def _from(self, triggers: Path) -> str:
         """Where the times of the video on screen come from, and those of a list."""
-        opened = self._session.current
-        rule = naming_rule(triggers, opened.path) if opened is not None else None
+        rule = naming_rule(triggers, self._session.made.path)
         if rule is None:
             of_list = "the times in the video's file, for its name does not hold the video's"
         else:

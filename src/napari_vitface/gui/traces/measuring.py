@@ -80,11 +80,11 @@ class TraceMeasuring:
         self.table, self.nwb = table, nwb
         self.chosen.emit()
 
-    def take_times(self, triggers: Path | None) -> None:
+    @on_video
+    def take_times(self, opened: OpenVideo, triggers: Path | None) -> None:
         """Take the times of frames of the video on screen from its triggers; None: its file's."""
-        if self._session.current is not None:
-            self._session.current.triggers = triggers
-            self.chosen.emit()
+        opened.triggers = triggers
+        self.chosen.emit()
 
     @property
     def needs_poses(self) -> bool:
@@ -149,10 +149,6 @@ class TraceMeasuring:
         opened = self._session.videos.find(item.path)
         if opened is not None and item.result is not None:
             self.load(opened, item.result)
-
-    def close(self) -> None:
-        """Stop what is running."""
-        self.runner.cancel()
 
     def _on_video(self) -> None:
         """Show what was measured of a video before."""

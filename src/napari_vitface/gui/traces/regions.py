@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_vitface.gui.crop_rectangle import crop_of_rectangle, rectangle_of_crop
+from napari_vitface.gui.given import given
 from napari_vitface.gui.on_video import frame_size
 from napari_vitface.gui.open_video import on_video
 from napari_vitface.gui.rectangle_tool import RectangleTool
@@ -40,6 +41,7 @@ class RegionTool(RectangleTool):
             self._session.made.regions = {}
             self.changed.emit()
 
+    @on_video
     def _show_kept(self, opened: OpenVideo) -> None:
         if opened.regions:
             self._make_layer(opened)
@@ -75,11 +77,9 @@ class RegionTool(RectangleTool):
         opened.regions = regions
         self.changed.emit()
 
-    def _settle(self) -> None:
+    @given("_layer")
+    def _settle(self, layer: Shapes) -> None:
         """Keep the last of those of one name, and give the mouse back."""
-        layer, opened = self._layer, self._session.current
-        if layer is None or opened is None:
-            return
         names = [str(name) for name in layer.features["name"]]
         older = {place for place, name in enumerate(names) if name in names[place + 1 :]}
         layer.mode = "select"

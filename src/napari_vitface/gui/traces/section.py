@@ -5,7 +5,6 @@ from __future__ import annotations
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
@@ -17,7 +16,15 @@ from napari_vitface.gui.kinds_button import KindsButton
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress, say_end
-from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, row_of, set_look
+from napari_vitface.gui.section import (
+    Fold,
+    Note,
+    Section,
+    WrappedLabel,
+    row_of,
+    set_look,
+    tipped_button,
+)
 from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.setting_rows import SettingRows
 from napari_vitface.gui.traces.files_form import TraceFilesForm
@@ -55,15 +62,19 @@ class TracesSection(Section):
         self.name.addItems(_NAMES)
         self.name.setToolTip("Which region; the pupil is looked for in the one named eye")
         self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.draw_button = _button("Draw region", "Draw a rectangle of this name on the video")
+        self.draw_button = tipped_button(
+            "Draw region", "Draw a rectangle of this name on the video"
+        )
         self.draw_button.clicked.connect(lambda: self.draw())
-        self.clear_button = _button("Whole frame", "Take all regions away")
+        self.clear_button = tipped_button("Whole frame", "Take all regions away")
         self.clear_button.clicked.connect(lambda: session.region_tool.clear())
         self.where = WrappedLabel("", "hint")
         self.refused = Note()
-        self.measure_button = _button("Measure", "This video; its table of traces is replaced")
+        self.measure_button = tipped_button(
+            "Measure", "This video; its table of traces is replaced"
+        )
         self.measure_button.clicked.connect(lambda: self.measure())
-        self.list_button = _button(
+        self.list_button = tipped_button(
             "Measure the list", "All videos of the list of videos, one after the other"
         )
         self.list_button.clicked.connect(lambda: self.measure_list())
@@ -71,7 +82,7 @@ class TracesSection(Section):
         self.progress.cancel_button.clicked.connect(lambda: measuring.runner.cancel())
         self.note = Note()
         self.told = WrappedLabel("", "value")
-        self.plot_button = _button("Plot", "Open the trajectories below the canvas")
+        self.plot_button = tipped_button("Plot", "Open the trajectories below the canvas")
         self.plot_button.clicked.connect(lambda: self.plot())
         self.pupil = QCheckBox("Pupil on the video")
         self.pupil.setToolTip("Draw the ellipse of the pupil on each frame")
@@ -188,20 +199,18 @@ class TracesSection(Section):
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
         session, measuring = self._session, self._measuring
-        opened, run = session.current, measuring.runner.run
+        waits, run = session.current is None, measuring.runner.run
         active = measuring.runner.active
-        self.set_waiting(opened is None)
-        self.hint.setText(_HINT if opened is None else "")
+        self.set_waiting(waits)
+        self.hint.setText(_HINT if waits else "")
         self.where.setText(self._where())
         self.files.refresh()
         self.files_fold.set_summary(self.files.words)
         problem = self._typo or session.region_tool.problem
         self.refused.say(problem, "error")
-        self.draw_button.setEnabled(opened is not None)
+        self.draw_button.setEnabled(not waits)
         self.clear_button.setEnabled(bool(session.made.regions))
-        self.measure_button.setEnabled(
-            opened is not None and not active and not self._typo and not self._without_poses
-        )
+        self.measure_button.setEnabled(not (waits or active or self._typo or self._without_poses))
         self.list_button.setEnabled(not self._typo and not session.video_list.going)
         self.progress.show_run(run)
         say_end(self.note, run)
@@ -236,8 +245,7 @@ class TracesSection(Section):
         return " ".join(parts)
 
     def _status_words(self) -> str:
-        run = self._measuring.runner.run
-        if run is not None and run.active:
+        if self._measuring.runner.active:
             return "measuring"
         measured = self._measuring.measured
         return counted(len(measured.names), "trace") if measured is not None else ""
@@ -271,12 +279,6 @@ class TracesSection(Section):
     def _show_component(self) -> None:
         region = self.component.currentText() if self.component.currentData() else ""
         self._session.trace_layers.show_component(region, self.number.value())
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
 
 
 def _column(*widgets: QWidget) -> QWidget:

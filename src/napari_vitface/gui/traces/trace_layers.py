@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Layer, Vectors
 from numpy.typing import NDArray
 
-from napari_vitface.gui.on_video import frame_size, keep_in_place, keep_visual, placed_on, quietly
+from napari_vitface.gui.layers_on_video import LayersOnVideo
+from napari_vitface.gui.on_video import frame_size, keep_in_place, placed_on, quietly
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.states.face_layers import DIFFERENCE
 from napari_vitface.jobs.events import Event, Finished
@@ -27,28 +27,16 @@ _SEEN, _GUESSED = "#ff4fd8", "#ffb74a"
 _SIDES = 48
 
 
-class TraceLayers:
-    """Layers on the video on screen; the user may hide, rename or remove them.
-
-    Attributes
-    ----------
-    counts : mapping of str to int
-        How many components there are of each region of the video on screen, once one was asked for.
-    """
+class TraceLayers(LayersOnVideo):
+    """The ellipse and the component that are drawn."""
 
     def __init__(self, session: Session, measuring: TraceMeasuring) -> None:
-        self._session = session
+        super().__init__(session)
         self._measuring = measuring
-        self._layers: weakref.WeakValueDictionary[str, Layer] = weakref.WeakValueDictionary()
         self._component: tuple[str, int] | None = None
         self.pupil_wanted = True
         measuring.shown.connect(self._on_shown)
         session.frame_changed.connect(self._draw_pupil)
-
-    def layer(self, name: str) -> Layer | None:
-        """The layer of a name, if it is there."""
-        viewer, layer = self._session.viewer, self._layers.get(name)
-        return layer if layer is not None and layer in viewer.layers else None
 
     def show_pupil(self, wanted: bool) -> None:
         """Draw the ellipse of the pupil on each frame, or not."""
@@ -74,11 +62,6 @@ class TraceLayers:
         self._session.submit(
             "component_picture", arguments, on_event, urgent=True, replaces=COMPONENT
         )
-
-    def close(self) -> None:
-        """Take the layers away."""
-        for name in (PUPIL, COMPONENT):
-            self._remove(name)
 
     def _on_shown(self) -> None:
         self._component = None
@@ -144,20 +127,14 @@ class TraceLayers:
             ),
         )
 
-    def _add(self, name: str, layer: Layer) -> None:
-        viewer, opened = self._session.viewer, self._session.current
-        assert opened is not None
+    @on_video
+    def _add(self, opened: OpenVideo, name: str, layer: Layer) -> None:
+        viewer = self._session.viewer
         before = viewer.layers.selection.active
         self._layers[name] = layer
         viewer.layers.insert(viewer.layers.index(opened.layer) + 1, layer)
         # What keys and buttons are about stays what it was.
         viewer.layers.selection.active = before if before is not None else opened.layer
-
-    def _remove(self, name: str) -> None:
-        viewer, layer = self._session.viewer, self.layer(name)
-        if layer is not None:
-            keep_visual(viewer, layer)
-            viewer.layers.remove(layer)
 
 
 def outline_of(pupil: Mapping[str, float]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.predict.other_tables import other_models
 from napari_vitface.jobs.outputs import results_folder
 
@@ -69,11 +70,11 @@ class EnsembleList(QWidget):
         self.list.clear()
         self.look_again()
 
-    def look_again(self) -> None:
+    @given("_opened")
+    def look_again(self, opened: OpenVideo) -> None:
         """Take the table whose points are on screen now out, and look for others."""
-        opened = self._opened
         for path, item in self._items().items():
-            if opened is not None and _is_own(path, opened):
+            if _is_own(path, opened):
                 self.list.takeItem(self.list.row(item))
         if self.isVisible():
             self._look()
@@ -83,13 +84,11 @@ class EnsembleList(QWidget):
         super().showEvent(event)
         self.look_again()
 
-    def ask(self) -> None:
+    @given("_opened")
+    def ask(self, opened: OpenVideo) -> None:
         """Let the user choose tables from the disk."""
         from napari_vitface.formats.format import suffixes
 
-        opened = self._opened
-        if opened is None:
-            return
         kinds = f"Predictions ({' '.join(f'*{suffix}' for suffix in suffixes('predictions'))})"
         names, _ = QFileDialog.getOpenFileNames(
             self, "Predictions of other models", str(opened.path.parent), kinds
@@ -97,12 +96,12 @@ class EnsembleList(QWidget):
         for name in names:
             self.add(Path(name), ticked=True)
 
-    def add(self, path: Path, *, ticked: bool = False) -> None:
+    @given("_opened")
+    def add(self, opened: OpenVideo, path: Path, *, ticked: bool = False) -> None:
         """Put a table into the list, unless its points are those on screen."""
-        opened, items = self._opened, self._items()
-        if opened is None or _is_own(path, opened):
+        if _is_own(path, opened):
             return
-        item = items.get(path)
+        item = self._items().get(path)
         if item is None:
             prefix = f"{opened.path.stem}_vitface_"
             item = QListWidgetItem(path.stem.removeprefix(prefix))
@@ -118,10 +117,9 @@ class EnsembleList(QWidget):
         found = (self.list.item(row) for row in range(self.list.count()))
         return {item.data(Qt.ItemDataRole.UserRole): item for item in found if item is not None}
 
-    def _look(self) -> None:
-        session, opened = self._session, self._opened
-        if session is None or opened is None:
-            return
+    @given("_session")
+    @given("_opened")
+    def _look(self, opened: OpenVideo, session: Session) -> None:
         own = opened.source or opened.saved
         folder = results_folder(opened.path) if own is None else own.parent
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.open_video import Made, ShownPredictions
+from napari_vitface.gui.open_video import Made, OpenVideo, ShownPredictions, on_video
 from napari_vitface.gui.predict.other_tables import read_other_model
 from napari_vitface.jobs.outputs import results_folder
 from napari_vitface.kinematics.operations import (
@@ -27,7 +27,7 @@ from napari_vitface.pose.edits import Operation, PredictionEdit
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.labelling import Labelling
-    from napari_vitface.gui.open_video import OpenVideo, Operations
+    from napari_vitface.gui.open_video import Operations
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
     from napari_vitface.pose.table import PoseTable
@@ -71,14 +71,15 @@ class Filters:
         """Operations that are done to the predictions on screen, in order."""
         return self._session.made.operations
 
-    def do(self, operation: Operation) -> bool:
+    @on_video
+    def do(self, opened: OpenVideo, operation: Operation) -> bool:
         """Smooth or fill the predictions on screen; False, and a sentence, if that fails.
 
         One that names tables of other models is done as soon as they were read and fit, or told
         not to be.
         """
-        session, opened = self._session, self._session.current
-        if opened is None or opened.poses is None:
+        session = self._session
+        if opened.poses is None:
             return False
         operation = {**operation, "model": opened.model}
         try:
@@ -125,9 +126,9 @@ class Filters:
 
     def _on_document(self) -> None:
         """Let a document that has come take over what was done without one."""
-        opened = self._session.current
-        if opened is not None and opened.document is not None:
-            history, opened.own = opened.own, Made().own
+        made = self._session.made
+        if made.document is not None:
+            history, made.own = made.own, Made().own
             for edit in history.done:
                 if not self._labelling.do(edit):
                     break
@@ -151,9 +152,7 @@ class Filters:
         if self._adding_to == (id(poses), operations):
             self.changed.emit()
             return
-        before = opened.filtered
-        if before is not None and before.of is not poses:
-            before = None
+        before = opened.shown_filtered
         # Predictions that are still coming in are shown as they come.
         if poses is None or not operations or self._prediction.is_filling(opened):
             self._rest()
@@ -164,7 +163,7 @@ class Filters:
             self._rest()
             if new:
                 self._show(opened)
-        elif self._wanted is None or self._wanted != (id(poses), operations):
+        elif self._wanted != (id(poses), operations):
             self._work(opened, poses, operations)
             if new and self.share is not None:
                 self._show(opened)
@@ -186,9 +185,9 @@ class Filters:
         `commit`: what makes the last one a step that is done, once it is known that it can be; else
         all of them are.
         """
-        session, before = self._session, opened.filtered
+        session, before = self._session, opened.shown_filtered
         start, rest = poses, operations
-        if before is not None and before.of is poses:
+        if before is not None:
             count = len(before.operations)
             if before.operations == operations[:count]:
                 start, rest = before.filtered.poses, operations[count:]
@@ -242,8 +241,7 @@ class Filters:
 
     def _on_run(self) -> None:
         """When the last prediction has come in, filter it."""
-        opened = self._session.current
-        filling = opened is not None and self._prediction.is_filling(opened)
+        filling = self._prediction.is_filling(self._session.current)
         if filling != self._was_filling:
             self._was_filling = filling
             self.refresh()

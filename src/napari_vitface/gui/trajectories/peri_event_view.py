@@ -124,9 +124,7 @@ class PeriEventView(QWidget):
 
     def save(self) -> None:
         """Ask for a file, and write the table."""
-        path = self.table.ask_to_save(self._shown.file)
-        if path is not None:
-            self.written.emit(path)
+        self.table.ask_to_save(self._shown.file, self.written.emit)
 
     def set_colours(self, text: QColor, back: Any) -> None:
         """Draw in the colours of a theme."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,19 +30,21 @@ if TYPE_CHECKING:
     from napari_vitface.pose.table import PoseTable
 
 
-def ask_for_file(parent: QWidget | None, opened: OpenVideo, picture: bool) -> Path | None:
-    """Let the user name a CSV file, or a picture as PNG or SVG; None if they do not want to."""
+def ask_for_file(
+    parent: QWidget | None, opened: OpenVideo, write: Callable[[Path], None], *, picture: bool
+) -> None:
+    """Let the user name a CSV file, or a picture as PNG or SVG, and have it written."""
     start = str(output_path(opened.path, "_trajectories"))
     kinds = "PNG (*.png);;SVG (*.svg)" if picture else "CSV (*.csv)"
     name, chosen = QFileDialog.getSaveFileName(parent, "Export", start, kinds)
     if not name:
-        return None
+        return
     target = Path(name)
     known = (".png", ".svg") if picture else (".csv",)
     if target.suffix.lower() not in known:
         suffix = ".svg" if chosen.startswith("SVG") else known[0]
         target = target.with_name(target.name + suffix)
-    return target
+    write(target)
 
 
 def export_csv(

@@ -78,7 +78,7 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
         self.panels["confidence"].addItem(self.threshold, ignoreBounds=True)
         # Every change of the scene comes by here before it is painted.
         self.scene().changed.connect(self._on_scene_changed)
-        self._seek_to: int | None = None
+        self._seek_to = 0
         self._seek_timer = QTimer(self)
         self._seek_timer.setSingleShot(True)
         self._seek_timer.timeout.connect(self._seek)
@@ -319,5 +319,5 @@ class TrajectoryPlot(pg.GraphicsLayoutWidget):
             self._seek_timer.start(0)
 
     def _seek(self) -> None:
-        if self._seek_to is not None and self._seek_to != self.frame:
+        if self._seek_to != self.frame:
             self.sought.emit(self._seek_to)

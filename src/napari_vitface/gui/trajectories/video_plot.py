@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.trajectories.exports import filtered_paths
 from napari_vitface.gui.trajectories.filter_form import FilterForm
 from napari_vitface.gui.trajectories.label_rows import LabelRows
@@ -254,9 +256,8 @@ class VideoPlot:
     def _selected(self) -> list[str]:
         """Names of the keypoints that are selected on the video."""
         keypoints = self._opened.keypoints
-        if keypoints is None:
-            return []
-        return [keypoints.names[k] for k in self._session.labelling.selection.indices]
+        chosen = self._session.labelling.selection.indices
+        return [keypoints.names[k] for k in chosen] if keypoints is not None else []
 
     def _on_filters(self) -> None:
         self._show_filters()
@@ -282,10 +283,10 @@ class VideoPlot:
         """Move the slider to a frame."""
         self._session.go_to(frame)
 
-    def select(self, name: str) -> None:
+    @given("_opened.keypoints")
+    def select(self, keypoints: KeypointSet, name: str) -> None:
         """Select a keypoint on the video."""
-        keypoints = self._opened.keypoints
-        if keypoints is not None and name in keypoints.names:
+        if name in keypoints.names:
             self._session.labelling.selection.select([keypoints.index(name)])
 
     def set_threshold(self, value: float) -> None:
@@ -380,17 +381,19 @@ class VideoPlot:
         self._export_csv((0, len(self._opened.video)))
 
     def _export_csv(self, frames: tuple[int, int]) -> None:
-        path = ask_for_file(self._plot.parentWidget(), self._opened, picture=False)
-        if path is not None:
+        def write(path: Path) -> None:
             table = self._table()
             export_csv(self._session, self._opened, path, self.traces(), table, self._rows, frames)
 
+        ask_for_file(self._plot.parentWidget(), self._opened, write, picture=False)
+
     def export_picture(self) -> None:
         """Ask for a file and write a picture of the plot."""
-        path = ask_for_file(self._plot.parentWidget(), self._opened, picture=True)
-        if path is not None:
-            self._redraw()
-            export_picture(self._session, path, self._plot)
+        ask_for_file(self._plot.parentWidget(), self._opened, self._draw_to, picture=True)
+
+    def _draw_to(self, path: Path) -> None:
+        self._redraw()
+        export_picture(self._session, path, self._plot)
 
     def save_filtered(self) -> None:
         """Write the predictions as they are shown beside those of the model."""

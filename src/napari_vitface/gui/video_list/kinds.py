@@ -18,7 +18,7 @@ from napari_vitface.settings.option import Value
 from napari_vitface.settings.traces import TRACES
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.open_video import OpenVideo
+    from napari_vitface.gui.open_video import Made
     from napari_vitface.gui.predict.prediction import PredictOptions
     from napari_vitface.gui.session import Session
     from napari_vitface.gui.traces.measuring import TraceMeasuring
@@ -241,15 +241,15 @@ def _traces_offered(
         "settings": dict(measuring.settings),
         "table": measuring.table,
         "nwb": measuring.nwb,
-        "triggers": _triggers_rule(session.current),
+        "triggers": _triggers_rule(session.made),
         # Those of the video on screen hold for all, as of one camera.
         "regions": {name: list(region) for name, region in session.made.regions.items()},
     }
 
 
-def _triggers_rule(opened: OpenVideo | None) -> str | None:
+def _triggers_rule(opened: Made) -> str | None:
     """How the files of triggers of all videos are called, by that of the video on screen."""
-    if opened is None or opened.triggers is None:
+    if opened.triggers is None:
         return None
     rule = naming_rule(opened.triggers, opened.path)
     if rule is None:

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import Runner
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.video_list.autosave import Autosave, Content
 from napari_vitface.gui.video_list.cluster_work import ClusterWork
 from napari_vitface.gui.video_list.items import Item, Items, State, same_results
@@ -29,7 +30,6 @@ from napari_vitface.jobs.events import (
 from napari_vitface.record import plain_data
 
 if TYPE_CHECKING:
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
 
@@ -359,11 +359,11 @@ class VideoQueue(Runner[ItemRun]):
         run = self.run
         return run is not None and run.active and self._poses.is_of(opened, run)
 
-    def _on_crop(self) -> None:
+    @on_video
+    def _on_crop(self, opened: OpenVideo) -> None:
         """The crop that is drawn on a video of the list is the list's too."""
-        opened = self._session.current
-        item = self.items.of(opened.path) if opened is not None else None
-        if opened is not None and item is not None:
+        item = self.items.of(opened.path)
+        if item is not None:
             self.set_crop([item], opened.crop or "whole")
 
     # ----------------------------------------------------------------- kept between two starts

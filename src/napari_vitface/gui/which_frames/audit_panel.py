@@ -30,7 +30,7 @@ class AuditPanel(QWidget):
         self._session = session
         self.audits = audits = session.audits
         self._shown: list[LabelDoubted] = []
-        self._buttons: list[tuple[QPushButton | None, QPushButton]] = []
+        self._buttons: list[list[QPushButton]] = []
         self.hint = WrappedLabel()
         self.button = QPushButton("Check labels")
         self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -99,18 +99,18 @@ class AuditPanel(QWidget):
         why = finding.why[:1].upper() + finding.why[1:] + "."
         row = FrameRow(f"Frame {digits(finding.frame)}", why)
         row.clicked.connect(lambda: self._go_to(finding))
-        fix = None
+        buttons = []
         if finding.moves:
-            fix = row.add_button("Fix", _fix_words(finding), lambda: self._fix(finding))
-        keep = row.add_button(
+            buttons += [row.add_button("Fix", _fix_words(finding), lambda: self._fix(finding))]
+        buttons += [row.add_button(
             "Is right", "The labels are as they should be; take this off the list",
             lambda: self.audits.keep(finding),
-        )  # fmt: skip
-        self._buttons.append((fix, keep))
+        )]  # fmt: skip
+        self._buttons.append(buttons)
         return row
 
     def _go_to(self, finding: LabelDoubted) -> None:
-        names = self._session.labels.keypoints.names
+        names = self._session.made.labels.keypoints.names
         self._session.go_to(finding.frame)
         known = [names.index(name) for name in finding.keypoints if name in names]
         self._session.labelling.selection.select(known)
@@ -127,15 +127,14 @@ class AuditPanel(QWidget):
     def _mark_rows(self, *_: Any) -> None:
         session, audits = self._session, self.audits
         states = [audits.state(finding) for finding in self._shown]
-        for finding, state, row, (fix, keep) in zip(
+        for finding, state, row, buttons in zip(
             self._shown, states, self.rows.rows, self._buttons, strict=True
         ):
             words = "probably wrong" if finding.score >= PROBABLY else "worth a look"
             row.note.setText({OPEN: words, FIXED: "✓ fixed", CHANGED: "✓ changed since"}[state])
-            for button in (fix, keep):
-                if button is not None:
-                    button.setVisible(state == OPEN)
-            row.set_current(session.current is not None and finding.frame == session.frame)
+            for button in buttons:
+                button.setVisible(state == OPEN)
+            row.set_current(finding.frame == session.frame)
         done = audits.is_done(session.current)
         self.summary.setText(_summary(self._shown, states) if self._shown or done else "")
 

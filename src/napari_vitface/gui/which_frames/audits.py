@@ -41,7 +41,7 @@ class Audits(VideoRunner[AuditRun]):
     @property
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames of the current video with a placed point."""
-        labels = self._session.labels
+        labels = self._session.made.labels
         frames = [f for f in labels.frames().tolist() if np.isfinite(_placed(labels, f)).any()]
         return np.array(frames, dtype=np.int64)
 
@@ -53,7 +53,7 @@ class Audits(VideoRunner[AuditRun]):
     @on_video
     def start(self, opened: OpenVideo) -> None:
         """Audit the labels of the current video."""
-        labels, frames = self._session.labels, self.labelled_frames
+        labels, frames = self._session.made.labels, self.labelled_frames
         if not len(frames) or self.active:
             return
         arguments = {
@@ -74,19 +74,18 @@ class Audits(VideoRunner[AuditRun]):
             self.found.emit()
         return False
 
-    def keep(self, finding: LabelDoubted) -> None:
+    @on_video
+    def keep(self, opened: OpenVideo, finding: LabelDoubted) -> None:
         """The labels are right: take the finding off the list."""
-        opened = self._session.current
-        if opened is not None:
-            opened.findings = [f for f in opened.findings if f is not finding]
-            self.found.emit()
+        opened.findings = [f for f in opened.findings if f is not finding]
+        self.found.emit()
 
     def state(self, finding: LabelDoubted) -> str:
         """Whether the labels of a finding are as they were audited, as its fix makes them, or
         neither, as when the video is in no project any more."""
         if self._session.made.document is None:
             return CHANGED
-        labels = self._session.labels
+        labels = self._session.made.labels
         edit = self.fix_of(finding)
         if edit is not None:
             return OPEN
@@ -110,7 +109,7 @@ class Audits(VideoRunner[AuditRun]):
 
     def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
         """The edit that fixes a finding; None if there is none, or the labels are others now."""
-        labels = self._session.labels
+        labels = self._session.made.labels
         if not finding.moves or self._session.made.document is None:
             return None
         names = labels.keypoints.names

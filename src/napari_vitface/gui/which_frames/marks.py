@@ -59,7 +59,7 @@ class FrameMarks:
     @property
     def suggested(self) -> dict[int, str]:
         """Suggested frames that hold no label yet, and why, the best first."""
-        labels = self._session.labels
+        labels = self._session.made.labels
         return {
             suggestion.frame: suggestion.why
             for suggestion in self.suggestions
@@ -103,7 +103,7 @@ class FrameMarks:
         if table is not self._table:
             self._table, self._lowest = table, _lowest(table)
         low = self._lowest < self.threshold
-        labels = self._session.labels
+        labels = self._session.made.labels
         for frame in labels.frames().tolist():
             if frame < len(low) and low[frame]:
                 low[frame] = self._is_low(table, labels, frame)
@@ -130,7 +130,7 @@ class FrameMarks:
 
     def note_label(self, frame: int) -> None:
         """The labels of a frame are others."""
-        table, labels = self._table, self._session.labels
+        table, labels = self._table, self._session.made.labels
         if table is not None and self._low is not None:
             was = bool(_position(self._low, frame)[1])
             now = frame < len(table) and self._is_low(table, labels, frame)

@@ -70,13 +70,13 @@ class SuggestPanel(QWidget):
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
         session = self._session
-        opened, active = session.current, self.suggestions.active
-        self.hint.setText("Waits for a video." if opened is None else _WHAT_IT_DOES)
-        self.button.setEnabled(opened is not None)
+        waits, active = session.current is None, self.suggestions.active
+        self.hint.setText("Waits for a video." if waits else _WHAT_IT_DOES)
+        self.button.setEnabled(not waits)
         for widget in (self.button, self.count):
             widget.setVisible(not active)
         self._refresh_progress()
-        say_end(self.notes, self.suggestions.of(opened))
+        say_end(self.notes, self.suggestions.of(session.current))
         shown = session.marks.suggestions
         set_look(self.button, "" if shown else "primary")
         self.button.setText("Suggest again" if shown else "Suggest")
@@ -101,9 +101,9 @@ class SuggestPanel(QWidget):
         session = self._session
         done = 0
         for suggestion, row in zip(self._shown, self.rows.rows, strict=True):
-            labelled = suggestion.frame in session.labels
+            labelled = suggestion.frame in session.made.labels
             done += labelled
             row.note.setText("✓ labelled" if labelled else "")
-            row.set_current(session.current is not None and suggestion.frame == session.frame)
+            row.set_current(suggestion.frame == session.frame)
         self.found.setVisible(bool(self._shown))
         self.found.setText(f"{counted(len(self._shown), 'frame')}, {done} labelled")

@@ -34,7 +34,7 @@ class Suggestions(VideoRunner[SuggestRun]):
         arguments = {
             **self.common(opened),
             "count": count,
-            "labelled": session.labels.frames().tolist(),
+            "labelled": session.made.labels.frames().tolist(),
             "predictions": opened.saved if opened.model == session.model_name else None,
             "crop": opened.crop,
         }

@@ -137,12 +137,11 @@ class Videos:
         layers = self._viewer.layers
         with self._ours():
             chosen, active = set(layers.selection), layers.selection.active
-            place = layers.index(before) if before in layers else None
             if layer not in layers:
-                layers.insert(0 if place is None else place, layer)
-            elif place is not None:
-                layers.move(layers.index(layer), place)
-            if before is not None and place is not None and before is not layer:
+                layers.insert(layers.index(before) if before in layers else 0, layer)
+            elif before in layers:
+                layers.move(layers.index(layer), layers.index(before))
+            if before in layers and before is not layer:
                 keep_visual(self._viewer, before)
                 layers.remove(before)
             # Selected is what was: the video, or what one works on.

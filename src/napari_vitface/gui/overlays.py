@@ -198,7 +198,7 @@ class Overlays:
         below: Layer = video
         for what in (ATTENTION, SKELETON, KEYPOINTS):
             layer = self.layer(what)
-            if layer is None or layer not in layers:
+            if layer not in layers:
                 continue
             if layers.index(layer) < layers.index(below):
                 layers.move(layers.index(layer), layers.index(below) + 1)

@@ -150,7 +150,6 @@ def map_key(
     *,
     everything: bool = False,
     story: bool = False,
-    model: str | None = None,
 ) -> MapKey:
     """What to ask the engine for the frame on screen.
 
@@ -160,14 +159,12 @@ def map_key(
         The maps of all keypoints are wanted, whatever the target.
     story : bool
         The maps after each layer are wanted.
-    model : str, optional
-        Another model than the session's.
     """
     how = settings.how.at(None) if story else settings.how
     return MapKey(
         opened.path,
         session.frame,
-        session.model if model is None else model,
+        session.model,
         opened.crop,
         opened.white,
         session.device,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,8 +154,9 @@ class AttentionGrid:
         if self.kind == "keypoints":
             return [map_key(self._session, opened, settings, everything=True)]
         if self.kind == "models":
-            models = [self._session.model, *([self.second_model] if self.second_model else [])]
-            return [map_key(self._session, opened, settings, model=model) for model in models]
+            key = map_key(self._session, opened, settings)
+            second = self.second_model
+            return [key, replace(key, model=second)] if second else [key]
         if not isinstance(settings.how, LayeredMethod) or self._follower.depth is None:
             return []
         return [map_key(self._session, opened, settings, story=True)]

@@ -15,6 +15,7 @@ import numpy as np
 from napari.layers import Points
 from numpy.typing import NDArray
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.overlays import KEYPOINTS, Overlays
 
 if TYPE_CHECKING:
@@ -120,9 +121,10 @@ class LabelCanvas:
         return self._drag is not None
 
     @property
-    def drag_frame(self) -> int | None:
+    @given("_drag")
+    def drag_frame(self, drag: _Drag) -> int:
         """The frame whose points are being dragged."""
-        return self._drag.frame if self._drag is not None else None
+        return drag.frame
 
     def end_drag(self) -> None:
         """Let a drag in progress count up to here; what is left of it moves nothing."""
@@ -166,8 +168,7 @@ class LabelCanvas:
                 self._drag = _Drag(layer, self._session.frame, np.array(layer.data))
             case "changed":
                 drag, self._drag = self._drag, None
-                places = self._places(drag) if drag is not None else {}
-                if drag is None or not self._labelling.move(places, drag.frame):
+                if drag is None or not self._labelling.move(self._places(drag), drag.frame):
                     self._redraw()
             case "added":
                 count = len(self._labelling.keypoints or ())
@@ -186,9 +187,9 @@ class LabelCanvas:
         if not self._labelling.waits:
             self._session.draw_pose()
 
-    def _on_selected(self, event: Any = None) -> None:
-        layer = self._layer
-        if layer is None or self._syncing or self._overlays.drawing:
+    @given("_layer")
+    def _on_selected(self, layer: Points, event: Any = None) -> None:
+        if self._syncing or self._overlays.drawing:
             return
         chosen = {int(k) for k in layer.selected_data}
         there = {k for k in chosen if k < len(self._labelling.keypoints or ()) and layer.shown[k]}
@@ -204,18 +205,19 @@ class LabelCanvas:
         self._labelling.selection.select(chosen)
         self._syncing = False
 
-    def show_selection(self) -> None:
+    @given("layer")
+    def show_selection(self, layer: Points) -> None:
         """Select on the layer what is selected and drawn."""
-        layer = self.layer
-        if layer is None or self._syncing or self._interrupted:
+        if self._syncing or self._interrupted:
             return
         shown = set(np.flatnonzero(layer.shown).tolist())
         self._select(shown.intersection(self._labelling.selection.indices))
 
-    def _select(self, chosen: set[int]) -> None:
-        if self._layer is not None and set(self._layer.selected_data) != chosen:
+    @given("_layer")
+    def _select(self, layer: Points, chosen: set[int]) -> None:
+        if set(layer.selected_data) != chosen:
             self._syncing = True
-            self._layer.selected_data = chosen
+            layer.selected_data = chosen
             self._syncing = False
 
     def _on_mouse(self, layer: Points, event: Any) -> Iterator[None]:

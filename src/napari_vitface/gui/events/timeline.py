@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QGraphicsSimpleTextItem
 from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import Events, Interval
 from napari_vitface.gui.events.lanes import Hit, IntervalLanes
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
 from napari_vitface.gui.trajectories.panel import TimeView
@@ -276,10 +277,8 @@ class Timeline(pg.GraphicsLayoutWidget):
             self.label_chosen.emit(label)
         return True
 
-    def _on_dragged(self, x: float, ended: bool) -> None:
-        drag = self._drag
-        if drag is None:
-            return
+    @given("_drag")
+    def _on_dragged(self, drag: _Drag, x: float, ended: bool) -> None:
         result = drag.result(float(np.clip(x, -0.5, self.view.length - 0.5)))
         if not ended:
             self.lanes.set_ghost(result)
@@ -292,9 +291,8 @@ class Timeline(pg.GraphicsLayoutWidget):
             self.moved.emit(drag.hit.interval, result.onset, result.offset)
 
     def _on_clicked(self, x: float, y: float) -> None:
-        hit, row = self.lanes.hit(x, y), self.lanes.row(y)
-        if row is not None:
-            self.label_chosen.emit(self.lanes.labels[row].name)
+        hit = self.lanes.hit(x, y)
+        self._choose_at(y)
         self.selected.emit(hit.interval if hit is not None else None)
         self._on_sought(x)
 

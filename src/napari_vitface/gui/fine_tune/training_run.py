@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import JobRun
 from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.jobs.events import (
@@ -140,10 +141,11 @@ class TrainingRun(JobRun):
         return "" if self.result is None else self.result.model
 
     @property
-    def report(self) -> Path | None:
+    @given("result")
+    def report(self, result: TrainResult) -> Path | None:
         """The report, if it was written."""
-        path = None if self.result is None else Path(self.result.report)
-        return path if path is not None and path.is_file() else None
+        path = Path(result.report)
+        return path if path.is_file() else None
 
 
 #: What is shown before there is a run.

@@ -121,9 +121,8 @@ class TrajectoriesPanel(SessionPanel):
         self._wait_for("Waits for a video: open one in the ViT Face dock.")
 
     def _leave_video(self) -> None:
-        if self.video is not None:
-            self.video.close()
-            self.video = None
+        self._to_video(VideoPlot.close)()
+        self.video = None
 
     # ----------------------------------------------------------------- around onsets
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.section import Note, WrappedLabel, labelled_rows, row_of
 from napari_vitface.gui.session import Session
@@ -94,22 +95,21 @@ class FolderDialog(QDialog):
         self.outcome.setText("Looking …")
         self._timer.start()
 
-    def _search(self) -> None:
-        folder, pattern = self.folder, self.pattern.text()
-        if folder is None:
-            return
+    @given("folder")
+    def _search(self, folder: Path) -> None:
+        pattern = self.pattern.text()
         self._searches += 1
         search, subfolders = self._searches, self.subfolders.isChecked()
 
         def found(videos: list[Path] | Exception) -> None:
             if search == self._searches:
-                self._show(videos)
+                self._show(folder, videos)
 
         self._session.in_background(
             lambda: videos_in(folder, pattern, subfolders=subfolders), found
         )
 
-    def _show(self, videos: list[Path] | Exception) -> None:
+    def _show(self, folder: Path, videos: list[Path] | Exception) -> None:
         self.found = videos if isinstance(videos, list) else []
         self.add_button.setEnabled(bool(self.found))
         self.problem.say("")
@@ -120,7 +120,6 @@ class FolderDialog(QDialog):
             self.outcome.setText("No video has such a name.")
         else:
             self.add_button.setText(f"Add {counted(len(videos), 'video')}")
-            assert self.folder is not None
-            names = [path.relative_to(self.folder).as_posix() for path in videos]
+            names = [path.relative_to(folder).as_posix() for path in videos]
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             self.outcome.setText(f"{counted(len(videos), 'video')}: {shown}")

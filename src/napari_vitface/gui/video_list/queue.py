@@ -132,8 +132,9 @@ class VideoQueue(Runner[ItemRun]):
     def result_of(self, path: Path, model: str) -> Path | None:
         """The table of a video by a model that a job of the list left, wherever it is."""
         item = self.items.of(path)
-        fits = item is not None and item.model == model and item.state is State.DONE
-        return item.result if item is not None and fits else None
+        if item is not None and item.model == model and item.state is State.DONE:
+            return item.result
+        return None
 
     # ----------------------------------------------------------------- running
 
@@ -153,8 +154,7 @@ class VideoQueue(Runner[ItemRun]):
         if self.cluster.active:
             return self.cluster.seconds_left
         item, run = self.running, self.run
-        speed = item.speed or self._speed if item is not None else None
-        if item is None or run is None or not speed:
+        if item is None or run is None or not (speed := item.speed or self._speed):
             return None
         # A job may go through every tenth frame only.
         share = item.total / item.length if item.total and item.length else 1.0

@@ -230,15 +230,15 @@ class Fit:
             None after each batch but the last; then what came of it.
         """
         errors = None
-        if self.judged is not None:
+        if (judged := self.judged) is not None:
             found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-            for start in range(0, len(self.judged.frames), _JUDGED_AT_ONCE):
+            for start in range(0, len(judged.frames), _JUDGED_AT_ONCE):
                 if found:
                     yield None
-                found.append(self._predict(slice(start, start + _JUDGED_AT_ONCE)))
+                found.append(self._predict(judged, slice(start, start + _JUDGED_AT_ONCE)))
             xy, confidence = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
             self.latest = xy, confidence
-            errors = self.judged.frames.errors(xy)
+            errors = judged.frames.errors(xy)
         best = self._note(errors)
         loss = self._loss_sum / self._loss_count if self._loss_count else float("nan")
         self._loss_sum, self._loss_count = 0.0, 0
@@ -252,10 +252,11 @@ class Fit:
         )
 
     @torch.inference_mode()
-    def _predict(self, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        assert self.judged is not None
+    def _predict(
+        self, judged: Judged, rows: slice
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         # Stored features are fp16, which nothing on a CPU may meet in autocast's bf16.
-        inputs = self.judged.inputs(rows)
+        inputs = judged.inputs(rows)
         with autocast(self.device, self.settings.precision):
             output = self.average.module(*inputs)
         xy, confidence = self.network.decode(output.float())

@@ -19,13 +19,12 @@ from napari_vitface.gui.correct import project_places
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.open_video import InProject
+from napari_vitface.gui.open_video import InProject, OpenVideo, on_video
 from napari_vitface.video.scale import as_uint8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.document import LabelDocument
@@ -84,7 +83,7 @@ class Documents:
     @property
     def opening(self) -> bool:
         """Whether labels of the current video are being opened."""
-        return _key(self._session.current) in self._opening
+        return self._session.made.path.resolve() in self._opening
 
     # ----------------------------------------------------------------- making and opening
 
@@ -136,15 +135,15 @@ class Documents:
         return [each.in_project for each in videos if each.in_project is not None]
 
     def _on_video(self) -> None:
-        opened = self._session.current
         self.problem = ""
-        key = _key(opened)
-        if opened is not None and opened.in_project is None and key not in self._opening:
-            self._find(opened)
+        self._find()
         self.changed.emit()
 
+    @on_video
     def _find(self, opened: OpenVideo) -> None:
-        """Open the labels of a video if a project that has it is to be found."""
+        """Open the labels of the video if a project that has it is to be found."""
+        if opened.in_project is not None or self.opening:
+            return
         last, path = self._last, opened.path
 
         def find() -> _Found | None:
@@ -162,20 +161,23 @@ class Documents:
                     return project, _document(project, opened)
             return None
 
-        self._work(opened, find)
+        self._work(path, path.resolve(), find)
 
     def _open_project(self, work: Callable[[], Project], *, add: bool = True) -> None:
         opened = self._session.current
-        if opened is not None and _key(opened) in self._opening:
+        if opened is None:
+            self._work(Path(), Path(), lambda: (work(), None))
+        elif self.opening:
             # Its labels may be those that are asked for, and cannot be opened twice.
-            self._waiting[_key(opened)] = work, add
-            return
-        known = self._session.made.in_project
+            self._waiting[opened.path.resolve()] = work, add
+        else:
+            self._open_labels(opened, work, add)
+
+    def _open_labels(self, opened: OpenVideo, work: Callable[[], Project], add: bool) -> None:
+        known = opened.in_project
 
         def open_it() -> _Found:
             project = work()
-            if opened is None:
-                return project, None
             if known is not None and known.project.folder == project.folder:
                 return known.project, known.document
             if project.video(opened.path) is None:
@@ -184,23 +186,26 @@ class Documents:
                 project.add_video(opened.path)
             return project, _document(project, opened)
 
-        self._work(opened, open_it)
+        self._work(opened.path, opened.path.resolve(), open_it)
 
-    def _work(self, opened: OpenVideo | None, work: Callable[[], _Found | None]) -> None:
+    def _work(self, path: Path, key: Path, work: Callable[[], _Found | None]) -> None:
+        """Do it for a video, by its path, on a thread; the empty path is that of no video.
+
+        `key`: where the file is. Documents belong to files: a video that is open twice has one.
+        """
         self.problem = ""
-        if opened is not None:
-            self._opening.add(_key(opened))
+        self._opening.add(key)
 
         def done(result: Any) -> None:
-            self._opening.discard(_key(opened))
+            self._opening.discard(key)
             if isinstance(result, Exception):
                 self.problem = sentence_of("opening the labels", result)
                 self._session.tell(self.problem, "error")
             elif result is not None:
-                self._take(opened, *result)
+                self._take(path, *result)
             self.changed.emit()
-            waiting = self._waiting.pop(_key(opened), None)
-            if waiting is not None and opened is self._session.current:
+            waiting = self._waiting.pop(key, None)
+            if waiting is not None and path == self._session.made.path:
                 self._open_project(waiting[0], add=waiting[1])
 
         def work_if_open() -> _Found | None:
@@ -213,14 +218,12 @@ class Documents:
         self._session.in_background(work_if_open, done)
         self.changed.emit()
 
-    def _take(
-        self, opened: OpenVideo | None, project: Project, document: LabelDocument | None
-    ) -> None:
+    def _take(self, path: Path, project: Project, document: LabelDocument | None) -> None:
         self._last = project
-        if opened is None or document is None:
+        if document is None:
             return
         # It may have been closed, and opened again, meanwhile.
-        now = self._session.videos.find(opened.path)
+        now = self._session.videos.find(path)
         if now is None:
             _close(document)
             return
@@ -228,18 +231,12 @@ class Documents:
             return
         self.release(now)
         entry = now.in_project = InProject(project, document)
-        project_places.remember(opened.path, project.folder)
+        project_places.remember(path, project.folder)
         if document.unsaved and entry.edits:
             self._session.tell(
-                f"Restored {counted(entry.edits, 'edit')} of {opened.path.name} that had not been "
-                "saved.",
+                f"Restored {counted(entry.edits, 'edit')} of {path.name} that had not been saved.",
                 "info",
             )
-
-
-def _key(opened: OpenVideo | None) -> Path:
-    """Documents belong to files: a video that is open twice has one."""
-    return opened.path.resolve() if opened is not None else Path()
 
 
 def _document(project: Project, opened: OpenVideo) -> LabelDocument:

@@ -203,7 +203,6 @@ class Responses:
 
 def windows(trace: MeasuredTrace, events: Sequence[Interval], span: int) -> NDArray[np.float32]:
     """(n, 2 span) samples around the onsets of events; NaN outside of the video."""
-    assert trace.samples is not None
     padded = np.pad(trace.samples, span, constant_values=np.nan)
     return np.stack([padded[each.onset : each.onset + 2 * span] for each in events])
 

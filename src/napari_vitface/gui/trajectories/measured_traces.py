@@ -3,7 +3,7 @@ the trajectories."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,7 @@ class MeasuredTrace(Trace):
         Whether its line is, so that it is not taken for one of the others.
     """
 
-    samples: NDArray[np.float32] | None = None
+    samples: NDArray[np.float32] = field(kw_only=True)
     of: str = ""
     colour: str = ""
     dashed: bool = False
@@ -47,7 +47,6 @@ class MeasuredTrace(Trace):
 
     def of_length(self, count: int) -> MeasuredTrace:
         """The same over as many frames: cut, or with nothing measured in the others."""
-        assert self.samples is not None
         samples = np.full(count, np.nan, np.float32)
         samples[: len(self.samples)] = self.samples[:count]
         return replace(self, samples=samples)
@@ -56,7 +55,7 @@ class MeasuredTrace(Trace):
         return self.of
 
     def fits(self, table: PoseTable) -> bool:
-        return self.samples is not None and len(self.samples) == len(table)
+        return len(self.samples) == len(table)
 
     def values(
         self,
@@ -65,7 +64,6 @@ class MeasuredTrace(Trace):
         stop: int | None = None,
         times: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float32]:
-        assert self.samples is not None
         return np.ascontiguousarray(self.samples[start:stop])
 
     def measure(self, xy: ArrayLike) -> NDArray[np.float32]:

@@ -43,7 +43,7 @@ def measured(session: Workbench, pump: Any, eye: Path) -> Workbench:
     settings = {"pupil": "threshold", "darker": 50.0, "components": 3}
     session.measuring.choose(("motion", "motion-svd", "pupil"), settings)
     session.measuring.measure()
-    pump.until(lambda: session.measuring.measured is not None)
+    pump.until(lambda: session.measuring.measured.names)
     return session
 
 
@@ -62,7 +62,7 @@ def test_what_is_to_be_done_is_said_in_words_of_the_window(
 def test_traces_are_plotted_in_the_panels_of_their_units(measured: Workbench, eye: Path) -> None:
     opened = measured.current
     assert opened is not None
-    assert opened.measured is not None
+    assert opened.measured.names
     assert opened.measured.path == eye.with_name("eye_traces.csv")
     names = {panel: [each.name for each in found] for panel, found in opened.traces.items()}
     assert names["energy"] == ["motion energy eye"]
@@ -133,7 +133,7 @@ def test_the_list_measures_videos_and_shows_those_that_are_open(
     assert [item.state for item in queue.items] == [State.DONE, State.DONE]
     tables = [read_traces(video.with_name(f"{video.stem}_traces.csv")) for video in (eye, other)]
     assert [table.times[0] for table in tables if table.times is not None] == [100, 200]
-    pump.until(lambda: session.measuring.measured is not None)
+    pump.until(lambda: session.measuring.measured.names)
     assert list(session.measuring.measured.names) == ["motion energy frame"]
 
 
@@ -182,7 +182,7 @@ def test_times_of_triggers_and_nwb_are_asked_for_in_the_window(
     session.measuring.take_times(triggers)
     session.measuring.write_as("csv", nwb=True)
     session.measuring.measure()
-    pump.until(lambda: session.measuring.measured is not None)
+    pump.until(lambda: session.measuring.measured.names)
     table = read_traces(opened.measured.path)
     np.testing.assert_allclose(table.times, 100 + 0.5 * np.arange(10))
     assert eye.with_name("eye_traces.nwb").exists()

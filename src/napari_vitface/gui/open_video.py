@@ -12,6 +12,7 @@ from napari.layers import Image
 
 from napari_vitface.gui.given import P, S, T, given
 from napari_vitface.gui.shown_pose import ShownPose, shown_pose
+from napari_vitface.gui.traces.measured import NOTHING, Measured
 from napari_vitface.kinematics.operations import operations_for
 from napari_vitface.pose.edits import EditHistory, Operation
 from napari_vitface.pose.keypoints import MOUSE_FACE
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from napari_vitface.gui.crop_rectangle import Crop
     from napari_vitface.gui.events.video_events import VideoEvents
-    from napari_vitface.gui.traces.measured import Measured
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.jobs.results.states import CompareFramesResult
@@ -131,7 +131,7 @@ class Made:
         Named parts of the frame in which traces are measured.
     triggers : Path or None
         Times of the camera's triggers, which are those of its frames when traces are measured.
-    measured : Measured or None
+    measured : Measured
         The table of traces that is shown of it.
     compared : CompareFramesResult or None
         Its frames beside each other, if somebody looked.
@@ -156,7 +156,7 @@ class Made:
     elsewhere: dict[int, str] = field(default_factory=dict)
     regions: dict[str, Crop] = field(default_factory=dict)
     triggers: Path | None = None
-    measured: Measured | None = None
+    measured: Measured = NOTHING
     compared: CompareFramesResult | None = None
 
     @property

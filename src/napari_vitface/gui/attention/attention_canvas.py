@@ -173,7 +173,7 @@ class AttentionCanvas:
     @property
     def order(self) -> list[str]:
         """Names in the order of `looks`, also while these are being computed."""
-        return list(self._order) if self.patch is not None else []
+        return list(self._order)
 
     def _take_in_hand(self) -> None:
         layer = self._overlays.layer(ATTENTION)

@@ -30,3 +30,7 @@ class Measured:
     components: Path | None
     names: tuple[str, ...]
     pupil: Mapping[str, NDArray[np.float32]]
+
+
+#: What is shown of a video of which nothing was measured: it has no names.
+NOTHING = Measured(Path(), None, (), {})

@@ -66,7 +66,7 @@ class TraceMeasuring:
         session.video_changed.connect(self._on_video)
 
     @property
-    def measured(self) -> Measured | None:
+    def measured(self) -> Measured:
         """What is shown of the video on screen."""
         return self._session.made.measured
 
@@ -153,7 +153,7 @@ class TraceMeasuring:
     def _on_video(self) -> None:
         """Show what was measured of a video before."""
         opened = self._session.current
-        if opened is not None and opened.measured is None:
+        if opened is not None and not opened.measured.names:
             there = (output_path(opened.path, f"_traces{ending}") for ending in ENDINGS)
             found = max(
                 filter(Path.exists, there), key=lambda path: path.stat().st_mtime, default=None

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.errors import VitFaceError
 from napari_vitface.gui.kinds_button import KindsButton
 from napari_vitface.gui.numbers import counted
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress, say_end
 from napari_vitface.gui.section import (
@@ -28,7 +29,7 @@ from napari_vitface.gui.section import (
 from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.setting_rows import SettingRows
 from napari_vitface.gui.traces.files_form import TraceFilesForm
-from napari_vitface.gui.traces.measured import Measured
+from napari_vitface.gui.traces.measured import NOTHING
 from napari_vitface.gui.video_list.dock import open_video_list
 from napari_vitface.gui.video_list.kinds import TRACES_OF_VIDEOS
 from napari_vitface.gui.workbench import Workbench
@@ -113,7 +114,7 @@ class TracesSection(Section):
         ):
             self.content.addWidget(widget)
         self._typo = ""
-        self._shown: Measured | None = None
+        self._shown = NOTHING
         self._without_poses = False
         self._offer_components()
         self.kinds.changed.connect(self._on_form)
@@ -203,7 +204,7 @@ class TracesSection(Section):
         active = measuring.runner.active
         self.set_waiting(waits)
         self.hint.setText(_HINT if waits else "")
-        self.where.setText(self._where())
+        self.where.setText(self._where() or "")
         self.files.refresh()
         self.files_fold.set_summary(self.files.words)
         problem = self._typo or session.region_tool.problem
@@ -215,22 +216,20 @@ class TracesSection(Section):
         self.progress.show_run(run)
         say_end(self.note, run)
         measured = measuring.measured
-        self.told.setText(
-            f"{measured.path.name}: {counted(len(measured.names), 'trace')}" if measured else ""
-        )
-        self.plot_button.setVisible(measured is not None)
-        self.pupil.setVisible(measured is not None and bool(measured.pupil))
+        there = bool(measured.names)
+        words = counted(len(measured.names), "trace") if there else ""
+        self.told.setText(f"{measured.path.name}: {words}" if there else "")
+        self.plot_button.setVisible(there)
+        self.pupil.setVisible(bool(measured.pupil))
         if measured is not self._shown:
             self._shown = measured
             self._offer_components()
-        set_look(self.measure_button, "primary" if measured is None else "")
-        self.status = self._status_words()
+        set_look(self.measure_button, "" if there else "primary")
+        self.status = "measuring" if active else words
 
-    def _where(self) -> str:
+    @on_video
+    def _where(self, opened: OpenVideo) -> str:
         """Where it is measured, and what has to be there before."""
-        opened = self._session.current
-        if opened is None:
-            return ""
         parts = [
             f"{name}: {w} × {h} px at {x}, {y}." for name, (x, y, w, h) in opened.regions.items()
         ] or ["Of the whole frame."]
@@ -244,17 +243,11 @@ class TracesSection(Section):
             parts.append("The pupil is looked for about the keypoints of the eye.")
         return " ".join(parts)
 
-    def _status_words(self) -> str:
-        if self._measuring.runner.active:
-            return "measuring"
-        measured = self._measuring.measured
-        return counted(len(measured.names), "trace") if measured is not None else ""
-
     def _offer_components(self) -> None:
         """Offer the components that the table on screen has."""
         counts: dict[str, int] = {}
         measured = self._shown
-        if measured is not None and measured.components is not None:
+        if measured.components is not None:
             for name in measured.names:
                 region, _, number = name.rpartition(" ")
                 if number.isdigit() and region.partition(" ")[0] in ("motion", "movie"):

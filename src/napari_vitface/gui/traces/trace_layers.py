@@ -47,7 +47,7 @@ class TraceLayers(LayersOnVideo):
         """Draw a spatial component of a region; an empty name takes it away."""
         measured = self._measuring.measured
         self._component = (region, number) if region else None
-        if not region or measured is None or measured.components is None:
+        if not region or measured.components is None:
             self._remove(COMPONENT)
             return
         wanted = self._component
@@ -70,7 +70,7 @@ class TraceLayers(LayersOnVideo):
 
     def _draw_pupil(self, *_: Any) -> None:
         opened, measured = self._session.current, self._measuring.measured
-        if opened is None or measured is None or not measured.pupil or not self.pupil_wanted:
+        if opened is None or not measured.pupil or not self.pupil_wanted:
             self._remove(PUPIL)
             return
         if opened.layer not in self._session.viewer.layers:

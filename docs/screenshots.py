@@ -98,8 +98,8 @@ def traces() -> None:
         viewer.layers["regions"].add_rectangles(corners)
         wait(1)
         section.measure_button.click()
-        wait(300, lambda: session.measuring.measured is not None)
-        section.plot()
+        wait(300, lambda: session.measuring.measured.names)
+        section.plot_button.click()
         viewer.dims.set_current_step(0, FRAME)
         viewer.layers.selection.active = session.current.layer
         viewer.reset_view()

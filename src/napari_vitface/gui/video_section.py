@@ -228,16 +228,18 @@ class WhiteRow(QWidget):
 
     def refresh(self) -> None:
         """Show the level of the current video; nothing for one of 8 bits."""
-        opened = self._session.current
-        deep = opened is not None and is_deep(opened.video)
-        self.setVisible(deep)
-        if opened is None or not deep:
-            return
+        self.setVisible(bool(self._show_level()))
+
+    @on_video
+    def _show_level(self, opened: OpenVideo) -> bool:
+        if not is_deep(opened.video):
+            return False
         self.value.blockSignals(True)
         self.value.setValue(opened.video.white)
         self.value.setSuffix(" (from the data)" if opened.white is None else " (set)")
         self.value.blockSignals(False)
         self.reset_button.setVisible(opened.white is not None)
+        return True
 
 
 class DroppingQuestion(QWidget):

@@ -85,7 +85,7 @@ class AttentionFramesForm(QWidget):
         self.measure_button.clicked.connect(lambda: self._frames.measure(self.frames))
         self.video_button.clicked.connect(lambda: self.ask_for_video())
         self.save_button.clicked.connect(lambda: self.ask_to_save())
-        self.plot_button.clicked.connect(lambda: self._plot())
+        self.plot_button.clicked.connect(lambda: open_session_dock(session.viewer, TRAJECTORIES))
         self.progress.cancel_button.clicked.connect(lambda: self._frames.cancel())
         self._frames.changed.connect(self.refresh)
         session.video_changed.connect(self._on_video)
@@ -138,9 +138,6 @@ class AttentionFramesForm(QWidget):
 
         start = output_path(measured.opened.path, "_attention.csv", model=measured.key.model)
         save_as(self, "Save table", start, "CSV (*.csv)", ".csv", write, others=True)
-
-    def _plot(self) -> None:
-        open_session_dock(self._session.viewer, TRAJECTORIES)
 
     def _on_video(self) -> None:
         last = max(self._session.made.frame_count - 1, 0)

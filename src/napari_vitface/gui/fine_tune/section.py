@@ -33,6 +33,7 @@ from napari_vitface.gui.fine_tune.verdict_panel import Verdict
 from napari_vitface.gui.given import given
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.section import (
     Fold,
     Note,
@@ -264,7 +265,7 @@ class FineTuneSection(Section):
         self.verdict.show_result(run.result if done else None)
         for button in (self.use_button, self.report_button):
             button.setVisible(done)
-        self._refresh_predict(run)
+        self.predict_button.setVisible(bool(self._can_predict(run)))
         match run.status:
             case "failed":
                 self.ended.say(run.message, "error")
@@ -281,15 +282,16 @@ class FineTuneSection(Section):
             self.use_button.setToolTip(f"Predict and explain with {other}")
             self.verdict.show_use(run.name, new)
 
-    def _refresh_predict(self, run: TrainingRun) -> None:
-        session, opened = self._session, self._session.current
-        if opened is None or run.status != "done" or session.model != run.model:
-            self.predict_button.setVisible(False)
-            return
-        self.predict_button.setVisible(not session.prediction.active)
+    @on_video
+    def _can_predict(self, opened: OpenVideo, run: TrainingRun) -> bool:
+        """Whether the new model is in use and idle; what the button says then."""
+        session = self._session
+        if run.status != "done" or session.model != run.model:
+            return False
         there = opened.poses is not None and opened.model == session.model_name
         self.predict_button.setText("Predict again with it" if there else "Predict with it")
         set_look(self.predict_button, "" if there else "primary")
+        return not session.prediction.active
 
     def _refresh_live(self) -> None:
         run = self._fine_tune.run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vitface.gui.crop_rectangle import Crop
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, row_of
 from napari_vitface.gui.workbench import Workbench
@@ -52,11 +53,12 @@ class PicturePart(QWidget):
 
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
+        self.setVisible(bool(self._show_video()))
+
+    @on_video
+    def _show_video(self, opened: OpenVideo) -> bool:
         session = self._session
-        opened, tool, finding = session.current, session.crop_tool, session.face_finding
-        self.setVisible(opened is not None)
-        if opened is None:
-            return
+        tool, finding = session.crop_tool, session.face_finding
         self.part.setText(self._words(opened.crop))
         cropped = opened.crop is not None
         self.draw_button.setText("Adjust" if cropped else "Draw")
@@ -77,6 +79,7 @@ class PicturePart(QWidget):
             self.note.say(run.message, "error")
         else:
             self.note.say("")
+        return True
 
     def _words(self, crop: Crop | None) -> str:
         tool = self._session.crop_tool

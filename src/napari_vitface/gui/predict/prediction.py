@@ -109,7 +109,7 @@ class Prediction(VideoRunner[Run]):
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
                 return True
             case Finished(result=PredictResult(h5=file, made=made)):
-                if not self._shows(run.model):
+                if run.model != self._session.model:
                     return False
                 if made:
                     run.opened.saved = Path(file)
@@ -117,15 +117,11 @@ class Prediction(VideoRunner[Run]):
                     self._session.poses_wanted.emit(run.opened)
         return False
 
-    def _shows(self, model: str) -> bool:
-        """Whether the poses on screen are those of a run's model."""
-        return model == self._session.model
-
     def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
         """Give a video a table for the poses of a run that finds `keypoints`."""
         self._session.keypoint_sets[keypoints.names] = keypoints
         known = opened.poses
-        if not self._shows(model):
+        if model != self._session.model:
             return
         # Frames that an earlier run did stay; a run from scratch wipes them as it passes.
         if known is None or known.keypoints.names != keypoints.names:
@@ -136,7 +132,7 @@ class Prediction(VideoRunner[Run]):
         self, opened: OpenVideo, model: str, keypoints: KeypointSet, event: PosesPredicted
     ) -> None:
         """Put poses of a run into a video's table, and draw those of the frame on screen."""
-        if not self._shows(model):
+        if model != self._session.model:
             return
         if opened.poses is None:
             # The user chose another model meanwhile and came back to this one.

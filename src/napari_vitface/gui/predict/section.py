@@ -77,7 +77,7 @@ class PredictSection(Section):
         self.export_button = ExportButton(session)
         self.plot_button = QPushButton("Plot")
         self.plot_button.setToolTip("Open the trajectories below the canvas")
-        self.plot_button.clicked.connect(lambda: self._plot())
+        self.plot_button.clicked.connect(lambda: open_session_dock(session.viewer, TRAJECTORIES))
 
         self.points = QCheckBox("Points")
         self.names = QCheckBox("Names")
@@ -147,9 +147,6 @@ class PredictSection(Section):
     def use_model(self, choice: str | Path) -> None:
         """Choose a bundled model by name or a checkpoint by path."""
         self._session.choose_model(str(choice))
-
-    def _plot(self) -> None:
-        open_session_dock(self._session.viewer, TRAJECTORIES)
 
     def _list_models(self) -> None:
         choices = list(self._models)

@@ -151,16 +151,19 @@ class TraceMeasuring:
             self.load(opened, item.result)
 
     def _on_video(self) -> None:
+        self._look_for_table()
+        self.shown.emit()
+
+    @on_video
+    def _look_for_table(self, opened: OpenVideo) -> None:
         """Show what was measured of a video before."""
-        opened = self._session.current
-        if opened is not None and not opened.measured.names:
+        if not opened.measured.names:
             there = (output_path(opened.path, f"_traces{ending}") for ending in ENDINGS)
             found = max(
                 filter(Path.exists, there), key=lambda path: path.stat().st_mtime, default=None
             )
             if found is not None:
                 self.load(opened, found)
-        self.shown.emit()
 
 
 def plotted_traces(table: TraceTable, count: int) -> list[MeasuredTrace]:

@@ -84,7 +84,7 @@ class TracesSection(Section):
         self.note = Note()
         self.told = WrappedLabel("", "value")
         self.plot_button = tipped_button("Plot", "Open the trajectories below the canvas")
-        self.plot_button.clicked.connect(lambda: self.plot())
+        self.plot_button.clicked.connect(lambda: open_session_dock(session.viewer, TRAJECTORIES))
         self.pupil = QCheckBox("Pupil on the video")
         self.pupil.setToolTip("Draw the ellipse of the pupil on each frame")
         self.pupil.setChecked(True)
@@ -173,10 +173,6 @@ class TracesSection(Section):
         own = settings_of(TRACES[name] for name in self.kinds.names)
         return [name for name in self.rows if name in own]
 
-    def plot(self) -> None:
-        """Open the trajectories below the canvas."""
-        open_session_dock(self._session.viewer, TRAJECTORIES)
-
     # ----------------------------------------------------------------- what is shown
 
     def _on_form(self) -> None:
@@ -189,13 +185,14 @@ class TracesSection(Section):
 
     def _look(self) -> None:
         """Look on the disk for keypoints that are needed."""
-        opened, session = self._session.current, self._session
-        self._without_poses = False
-        if opened is not None and self._measuring.needs_poses:
-            table = opened.source or opened.saved
-            model = str(session.model)
-            self._without_poses = table is None and find_predictions(opened.path, model) is None
+        self._without_poses = bool(self._lacks_poses())
         self.refresh()
+
+    @on_video
+    def _lacks_poses(self, opened: OpenVideo) -> bool:
+        if not self._measuring.needs_poses or opened.source or opened.saved:
+            return False
+        return find_predictions(opened.path, str(self._session.model)) is None
 
     def refresh(self) -> None:
         """Bring everything up to date with the session."""

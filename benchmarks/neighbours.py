@@ -40,6 +40,7 @@ from napari_vitface.model.heads import coordinates_to_pixels
 from napari_vitface.model.heatmap_decoding import decode_heatmaps
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
+from napari_vitface.model.processor import has_bf16_units
 from napari_vitface.pose.bootstrap import Gain, intervals, paired_gain
 from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
@@ -57,8 +58,8 @@ VIT = "vit_tiny_patch16_224"
 FACES, DRAWN_STEPS = 1500, 800
 #: Steps of each way, and frames in each.
 STEPS, BATCH = 600, 8
-#: What all compute in: on the CPU where this was written, half the time of fp32 for each of them.
-PRECISION = "bf16"
+#: What all compute in: where a CPU has units for bf16, half the time of fp32 for each of them.
+PRECISION = "bf16" if has_bf16_units() else "fp32"
 #: Labelled frames of somebody who has just begun.
 FEW = 20
 

@@ -37,18 +37,19 @@ def run() -> list[Row]:
     """One row a video and precision: throughput of `predict` as a share of the forward pass'."""
     import torch
 
+    from napari_vitface.model.device import candidate_precisions
+
     with tempfile.TemporaryDirectory() as folder:
         videos = {"drawn 640 x 480": Path(folder) / "sample.mp4"}
         write_sample_video(videos["drawn 640 x 480"], frames=200)
         real = DATA / "videos" / "mirror_mouse.mp4"
         if real.exists():
             videos["camera 396 x 406"] = real
-        cases = [("cpu", "fp32"), ("cpu", "bf16")]
-        if torch.cuda.is_available():
-            cases += [("cuda", "fp32"), ("cuda", "fp16")]
+        devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
         rows = [
             _measure(label, path, device, precision, Path(folder))
-            for device, precision in cases
+            for device in devices
+            for precision in candidate_precisions("auto", torch.device(device))
             for label, path in videos.items()
         ]
     return rows

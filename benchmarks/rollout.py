@@ -27,6 +27,7 @@ from napari_vitface.attention.maps import attention_maps
 from napari_vitface.attention.rollout import fuse_heads, relevance_step, rollout_rows
 from napari_vitface.attention.seeds import seed_rows
 from napari_vitface.model.building import create_backbone
+from napari_vitface.model.device import candidate_precisions
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.model.preprocessing import Preprocessing
@@ -64,7 +65,7 @@ def _run(models: list[tuple[str, tuple[int, int]]]) -> list[Row]:
     rows: list[Row] = []
     for device in devices:
         for name, size in models:
-            for precision in ("fp32", "bf16"):
+            for precision in candidate_precisions("auto", torch.device(device)):
                 model = _model(name, size, device, precision)
                 canvas = torch.randint(
                     *(0, 256, (1, 1, *size)),

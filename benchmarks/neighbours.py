@@ -46,7 +46,7 @@ from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.metrics import figures, mean_pose, pixel_errors
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import random_face
-from napari_vitface.training.batches import FeatureBatches, Features, variants
+from napari_vitface.training.batches import FeatureBatches, Features, Reading, variants
 from napari_vitface.training.budget import quick_variants
 from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
@@ -447,14 +447,21 @@ def train_head(
     preprocessing: Preprocessing,
     frames: TrainingFrames,
     settings: FitSettings,
+    *,
+    sees: bool = False,
 ) -> None:
-    """Train the head on features of the frames, each varied some times."""
+    """Train the head on features of the frames, each varied some times.
+
+    With `sees`, layers of the head that look at the image stay as they are, as in `train --quick`
+    from a model.
+    """
     varied = variants(frames, quick_variants(len(frames)), settings.augmentation, settings.seed)
-    features = Features(varied, preprocessing)
+    features = Features(varied, preprocessing, network.head if sees else None)
     for _ in features.compute(network, precision=settings.precision):
         pass
     batches = FeatureBatches([features], [1.0], settings.seed)
-    training = Fit(network, network.head, batches, None, settings)
+    module = Reading(network.head) if sees else network.head
+    training = Fit(network, module, batches, None, settings)
     while not training.over:
         training.advance()
     training.finish()

@@ -62,6 +62,8 @@ from napari_vitface.training.start import adapt
 
 _NAME = "mean error after quick training from 20 frames / the mean pose's"
 DINOV2 = "vit_small_patch14_dinov2.lvd142m"
+#: The start of `train --quick`.
+HEAD_TOO = "bundled model, head too"
 #: Steps of a training of the whole network; of the head alone, as many as `train` takes.
 STEPS = 300
 
@@ -187,7 +189,7 @@ def starts(drawn: Path, weights: Path | None) -> dict[str, Start]:
         "random weights": new(random),
         "drawn faces": new(partial(of_model, drawn)),
         "bundled model": new(partial(of_model, find_model("mouse-face"))),
-        "bundled model, head too": with_head,
+        HEAD_TOO: with_head,
     }
     if weights is not None:
         for blocks in (None, 6, 4):
@@ -223,7 +225,7 @@ def compare(
         frames = recording.frames.subset(rows)
         began = time.process_time()
         if quick:
-            train_head(network, preprocessing, frames, settings)
+            train_head(network, preprocessing, frames, settings, sees=name == HEAD_TOO)
         else:
             for _ in fit(network, preprocessing, [(frames, 1.0)], None, settings):
                 pass

@@ -19,8 +19,9 @@ from napari_vitface.training.batches import (
     Features,
     ImageBatches,
     JudgedImages,
+    Reading,
 )
-from napari_vitface.training.fit import Fit, FitSettings, fit, predict_inputs
+from napari_vitface.training.fit import Fit, FitProgress, FitSettings, fit, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import choose_training
 
@@ -286,3 +287,41 @@ def test_the_head_learns_from_cached_features_in_bf16_too(head: str) -> None:
     assert before is not None
     assert after is not None
     assert after.mean_error < 0.8 * before.mean_error
+
+
+def judged_by(training: Fit) -> FitProgress:
+    (progress,) = [progress for progress in training.judge() if progress is not None]
+    return progress
+
+
+@pytest.mark.parametrize("most", [100, 0], ids=["maps kept", "maps of each step"])
+def test_a_head_learns_while_its_layers_that_look_at_the_image_stay(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_vitface.training.batches._MOST_MAPS", most)
+    network, preprocessing = small_network("unet")
+    head = network.head
+    frames = TrainingFrames.from_images(spots(12, seed=3), preprocessing)
+    features = Features(frames, preprocessing, head)
+    list(features.compute(network, batch_size=5))
+    assert len(features.inputs(slice(0, 3))) == 4
+    settings = FitSettings(steps=30, learning_rate=5e-3, warm_up=3, ema_decay=0.9)
+    training = Fit(
+        network, Reading(head), FeatureBatches([features], [1.0], seed=0), features, settings
+    )
+    before = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+    first = judged_by(training)
+    while not training.over:
+        training.advance()
+    last = judged_by(training)
+    assert last.mean_error < 0.8 * first.mean_error
+    training.finish()
+    stayed = {
+        name for name, tensor in head.state_dict().items() if torch.equal(tensor, before[name])
+    }
+    assert {name.partition(".")[0] for name in stayed} == {"stride2", "stride4", "stride8"}
+    assert stayed == {name for name in before if name.startswith(head.image_layers)}
+    # What was judged is what the network gives of the images.
+    xy, _ = predict_inputs(network, preprocessing, frames)
+    assert training.latest is not None
+    assert np.abs(xy - training.latest[0]).max() < 0.1

@@ -25,11 +25,14 @@ class Head(nn.Module):
         Further arguments of `create_head`, enough to build the same head again.
     final : str
         Name of the last layer, whose outputs belong to one keypoint after the other.
+    image_layers : tuple of str
+        Names of the layers of `see`.
     """
 
     name: str
     args: dict[str, Any]
     final: str
+    image_layers: tuple[str, ...] = ()
 
     @classmethod
     def fitting(
@@ -63,6 +66,14 @@ class Head(nn.Module):
         patches : (B, C, gh, gw) tensor
         images : (B, channels, H, W) tensor
         """
+        return self.read(prefix, patches, *self.see(images))
+
+    def see(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps of the normalised images (B, channels, H, W), without the tokens; none by itself."""
+        return ()
+
+    def read(self, prefix: Tensor, patches: Tensor, *seen: Tensor) -> Tensor:
+        """Logits or fractions of the tokens and of what `see` gave."""
         raise NotImplementedError
 
 
@@ -92,6 +103,7 @@ class UNetHead(Head):
     """
 
     final = "logits"
+    image_layers = ("stride2", "stride4", "stride8")
 
     def __init__(
         self,
@@ -130,10 +142,14 @@ class UNetHead(Head):
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
         return -(-input_size[0] // 4), -(-input_size[1] // 4)
 
-    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
-        """Logits (B, K, H / 4, W / 4), rounded up."""
+    def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps at strides 4 and 8."""
         at4 = self.stride4(self.stride2(images))
-        at8 = self.stride8(at4)
+        return at4, self.stride8(at4)
+
+    def read(self, prefix: Tensor, patches: Tensor, *seen: Tensor) -> Tensor:
+        """Logits (B, K, H / 4, W / 4), rounded up."""
+        at4, at8 = seen
         tokens = self.expand(self.norm(patches.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         tokens = _resized(functional.pixel_shuffle(tokens, self.shuffle), at8)
         joined = self.join8(torch.cat([tokens, at8], dim=1))
@@ -211,7 +227,7 @@ class HeatmapHead(Head):
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> tuple[int, int]:
         return grid[0] * self.upsample, grid[1] * self.upsample
 
-    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
+    def read(self, prefix: Tensor, patches: Tensor, *seen: Tensor) -> Tensor:
         """Logits (B, K, gh * upsample, gw * upsample) of patch tokens (B, C, gh, gw)."""
         features = self.expand(self.norm(patches.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         maps = functional.gelu(functional.pixel_shuffle(features, self.upsample))
@@ -245,7 +261,7 @@ class RegressionHead(Head):
     def map_size(self, input_size: tuple[int, int], grid: tuple[int, int]) -> None:
         return None
 
-    def forward(self, prefix: Tensor, patches: Tensor, images: Tensor) -> Tensor:
+    def read(self, prefix: Tensor, patches: Tensor, *seen: Tensor) -> Tensor:
         """x, y (B, K, 2) as fractions: (x + 0.5) / W, (y + 0.5) / H, so 0..1 spans the input."""
         token = (
             patches.mean(dim=(2, 3)) if self.class_token is None else prefix[:, self.class_token]

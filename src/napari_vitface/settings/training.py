@@ -174,7 +174,7 @@ class TrainingSettings:
         int | None,
         Option(
             help="frames that go through the network together; fewer need less memory "
-            "(default: 16; quick 8)",
+            "(default: 16; quick 4)",
             label="Batch",
             metavar="N",
             ge=1,

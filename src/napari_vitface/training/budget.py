@@ -1,8 +1,8 @@
 """Defaults that depend on how many frames there are to learn from.
 
 Measured in few places only (docs/benchmarks.md): from 20 frames, quick training does as well with
-100 steps as with 300, and as all of the network with 310; from 89, nearly three times the images
-gain 0.15 of 5.85 pixels. See docs/fine-tuning.md for when to set others.
+100 steps of 8 as with 300, and as all of the network with 310; from 89, nearly three times the
+images gain 0.15 of 5.85 pixels. See docs/fine-tuning.md for when to set others.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ _STEPS, _STEPS_A_FRAME, _MOST_STEPS = 150, 8, 1500
 #: From random weights there is everything to learn.
 _STEPS_SCRATCH, _STEPS_SCRATCH_A_FRAME, _MOST_STEPS_SCRATCH = 800, 12, 6000
 #: Of the head alone, on features that are computed once.
-_STEPS_QUICK = 100
-#: Frames a step; quick training from 20 frames of an animal and keypoints never seen erred by 6.0
-#: instead of 5.8 pixels with half as many, in half the time (docs/benchmarks.md).
-_BATCH, _BATCH_QUICK = 16, 8
+_STEPS_QUICK = 160
+#: Frames a step; in quick training, more steps of fewer are as good in less time.
+_BATCH, _BATCH_QUICK = 16, 4
 #: Inputs that quick training computes features of, and the most variants of one frame.
 _QUICK_INPUTS, _MOST_VARIANTS = 240, 8
 

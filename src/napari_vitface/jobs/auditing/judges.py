@@ -177,13 +177,11 @@ class Fold:
         steps: int,
         seed: int,
     ) -> None:
-        from napari_vitface.training.budget import default_batch_size
-
         self._network = copy.deepcopy(beginning.network)
         self._precision = beginning.precision
         self._steps, self._seed = steps, seed
         # The head of a model in use may look at the image too, which takes long.
-        self._batch_size = default_batch_size(quick=not beginning.drawn)
+        self._batch_size = 16 if beginning.drawn else 8
         rows = np.arange(len(features.frames))
         self._others = features.subset(rows[~np.isin(rows % count, held)])
         self._held = features.subset(held)

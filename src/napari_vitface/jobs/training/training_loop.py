@@ -25,8 +25,11 @@ from napari_vitface.jobs.results.training import ErrorsOfMeanPose, TrainSettings
 from napari_vitface.jobs.training.run import Checkpointer, Curves
 from napari_vitface.jobs.training.setup import Setup
 from napari_vitface.jobs.training.trackers import Tracker
+from napari_vitface.settings.training import is_model
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from napari_vitface.training.batches import FeatureBatches, Features
     from napari_vitface.training.fit import Fit, FitProgress
 
@@ -115,7 +118,7 @@ class Training:
         settings = setup.settings
         if not self._choosing:
             settings = replace(settings, patience=0)
-        module = setup.network.head if setup.options.quick else setup.network
+        module = self._trained()
         if finish:
             return Fit(setup.network, module, None, None, settings)
         if setup.options.quick:
@@ -128,6 +131,19 @@ class Training:
         judged = JudgedImages(setup.frames.subset(self._watched), setup.preprocessing, setup.device)
         return Fit(setup.network, module, images, judged, settings)
 
+    def _trained(self) -> nn.Module:
+        from napari_vitface.training.batches import Reading
+
+        network, options = self.setup.network, self.setup.options
+        if not options.quick:
+            return network
+        return Reading(network.head) if self._head_knows_images else network.head
+
+    @property
+    def _head_knows_images(self) -> bool:
+        """Whether the head came along with a model; that of weights of photographs is new."""
+        return is_model(self.setup.options.init)
+
     def _features(self) -> Generator[Event, None, tuple[FeatureBatches, Features]]:
         from napari_vitface.training.batches import FeatureBatches, Features, variants
         from napari_vitface.training.budget import quick_variants
@@ -137,13 +153,14 @@ class Training:
         count = quick_variants(len(setup.split.training))
         sources = setup.sources()
         sets = []
-        watched = Features(setup.frames.subset(self._watched), setup.preprocessing)
+        head = setup.network.head if self._head_knows_images else None
+        watched = Features(setup.frames.subset(self._watched), setup.preprocessing, head)
         total = count * sum(len(frames) for frames, _ in sources) + len(watched.frames)
         done = 0
         for frames, _ in sources:
             yield Progress(done, total, None, "computing features")
             varied = variants(frames, count, settings.augmentation, settings.seed, self._swaps())
-            sets.append(Features(varied, setup.preprocessing))
+            sets.append(Features(varied, setup.preprocessing, head))
         for features in (*sets, watched):
             for position in features.compute(setup.network, precision=settings.precision):
                 yield Progress(done + position, total, None, "computing features")

@@ -24,7 +24,7 @@ from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.sample import random_face
 from napari_vitface.settings.attention import METHODS
 from napari_vitface.steps import result_of
-from napari_vitface.training.batches import FeatureBatches, Features, ImageBatches
+from napari_vitface.training.batches import FeatureBatches, Features, ImageBatches, Reading
 from napari_vitface.training.fit import Fit, FitSettings, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import choose_training
@@ -238,11 +238,11 @@ def test_the_head_learns_from_features_on_the_device(
     network, preprocessing, _ = load_network(BUNDLED)
     network.to(CUDA).requires_grad_(True)
     frames = TrainingFrames.from_images(faces, preprocessing)
-    features = Features(frames, preprocessing)
+    features = Features(frames, preprocessing, network.head)
     assert list(features.compute(network, precision="bf16"))[-1] == len(faces)
     settings = FitSettings(steps=10, batch_size=8, precision="bf16", learning_rate=2e-3)
     batches = FeatureBatches([features], [1.0], 0)
-    training = Fit(network, network.head, batches, None, settings)
+    training = Fit(network, Reading(network.head), batches, None, settings)
     losses = [training.advance() for _ in range(10)]
     assert np.isfinite(losses).all()
     training.finish()

@@ -160,7 +160,7 @@ class Comparison:
     def __init__(self, data: Data, seed: int) -> None:
         self.data, self.seed = data, seed
         self.network = data.network(0)
-        settings = TrainingSettings(quick=True, seed=seed)
+        settings = TrainingSettings(quick=True, steps=100, batch_size=8, seed=seed)
         self.settings = FitSettings.chosen(settings, len(data.labelled), PRECISION)
         some = data.frames.subset(data.labelled)
         varied = variants(some, 8, self.settings.augmentation, seed)

@@ -269,6 +269,14 @@ def test_the_buttons(events: EventsPanel, monkeypatch: pytest.MonkeyPatch, qtbot
     bar.labels.textActivated.emit("smell")
     bar.label_menu.actions()[2].trigger()
     assert spans(events) == []
+    # What could be undone is not told of a video that is no longer there.
+    assert bar.line.toolTip()
+    assert "Undo: " in bar.undo_button.toolTip()
+    assert session.current is not None
+    session.viewer.layers.remove(session.current.layer)
+    qtbot.waitUntil(lambda: session.annotating.document is None)
+    assert not bar.line.toolTip()
+    assert "Undo: " not in bar.undo_button.toolTip()
 
 
 def test_files_are_asked_for(

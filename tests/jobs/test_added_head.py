@@ -57,6 +57,12 @@ def test_it_is_trained_stored_and_used(
     assert metadata["network"]["head"] == {"name": "plain", "args": {"bias": 1}}
     assert network.heatmap_size == (4, 6)
     assert load_model(file, device="cpu").name == "added"
+    # Quick training takes it as it is.
+    *_, quick = train(
+        drawn_project((0,), 8), name="quick", init=file, quick=True, steps=1, batch_size=2,
+        device="cpu", precision="fp32",
+    )  # fmt: skip
+    assert load_network(Path(quick.result.model))[0].head.name == "plain"
     # Its weights are those that were trained, whoever writes them again.
     again = file.with_name("again.safetensors")
     save_checkpoint(again, network, preprocessing, training={}, dtype=torch.float32)

@@ -171,11 +171,12 @@ class Session:
             return MOUSE_FACE if self.model == DEFAULT_MODEL else None
         return self.keypoint_sets.get(names) or KeypointSet(names)
 
-    def set_crop(self, crop: Crop | None) -> None:
+    @given("current")
+    def set_crop(self, opened: OpenVideo, crop: Crop | None) -> None:
         """Let models look at a part of the current video's frames only."""
-        if self.made.crop == crop:
+        if opened.crop == crop:
             return
-        self.made.crop = crop
+        opened.crop = crop
         self.crop_changed.emit()
         self.view_changed.emit()
 

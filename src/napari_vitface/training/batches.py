@@ -22,8 +22,8 @@ from napari_vitface.training.augmentation import Augmentation
 from napari_vitface.training.frame_inputs import TrainingFrames
 from napari_vitface.training.precision import autocast
 
-#: Frames of which maps are kept, half a gigabyte; those of more are computed in each step.
-_MOST_MAPS = 500
+#: Input pixels of all frames whose maps are kept: half a gigabyte of maps.
+_MOST_PIXELS = 500 * 240 * 320
 #: Sets of frames, each with the share of every batch that is drawn from it.
 Sources = Sequence[tuple[TrainingFrames, float]]
 
@@ -151,9 +151,8 @@ class JudgedImages:
 class Reading(nn.Module):
     """What is trained of a head whose layers that look at the image stay as they are.
 
-    Their maps are inputs then (`Features` with that head): a step takes about half the time. From
-    20 frames of an animal and keypoints never seen, points are as good as with all of the head
-    trained (docs/benchmarks.md), as long as those layers have learnt from other images before.
+    Their maps are inputs then (`Features` with that head), and a step takes two thirds of the time.
+    Those layers have to have learnt from other images before. See docs/benchmarks.md.
     """
 
     def __init__(self, head: Head) -> None:
@@ -182,14 +181,23 @@ class Features:
     head : Head, optional
         Whose layers that look at the image are not trained: `inputs` are those of `Reading`.
         By default they are those of the head, and hold the images.
+    keep_maps : bool
+        Otherwise the head's maps are computed whenever they are asked for, see `maps_fit`.
     """
 
     def __init__(
-        self, frames: TrainingFrames, preprocessing: Preprocessing, head: Head | None = None
+        self,
+        frames: TrainingFrames,
+        preprocessing: Preprocessing,
+        head: Head | None = None,
+        *,
+        keep_maps: bool = True,
     ) -> None:
         self.frames = frames
         self._preprocessing = preprocessing
         self._head = head
+        self._keep_maps = keep_maps
+        self._precision = "fp32"
         #: Batches of prefix tokens, patch tokens, and as many maps as are kept.
         self._kept: list[tuple[Tensor, ...]] = []
 
@@ -204,11 +212,12 @@ class Features:
         """Run the backbone over the frames; yields after each batch the number of frames done."""
         device = next(network.parameters()).device
         network.eval()
+        self._precision = precision
         for start in range(0, len(self.frames), batch_size):
             images = self._images(slice(start, start + batch_size), device)
             with autocast(device, precision):
                 found = network.backbone(images)
-                if self._head is not None and len(self.frames) <= _MOST_MAPS:
+                if self._head is not None and self._keep_maps:
                     found += self._head.see(images)
             self._kept.append(tuple(tensor.half() for tensor in found))
             yield min(start + batch_size, len(self.frames))
@@ -218,13 +227,18 @@ class Features:
         """Arguments of the trained module for some of the frames."""
         prefix, patches, *maps = (tensor[rows].float() for tensor in self._joined())
         if not maps:
-            images = self._images(rows, prefix.device)
-            maps = [images] if self._head is None else list(self._head.see(images))
+            maps = [self._images(rows, prefix.device)]
+            if self._head is not None:
+                with autocast(prefix.device, self._precision):
+                    maps = [seen.float() for seen in self._head.see(*maps)]
         return prefix, patches, *maps
 
     def subset(self, rows: NDArray[np.intp]) -> Features:
         """The features of some of the frames."""
-        part = Features(self.frames.subset(rows), self._preprocessing, self._head)
+        part = Features(
+            self.frames.subset(rows), self._preprocessing, self._head, keep_maps=self._keep_maps
+        )
+        part._precision = self._precision
         part._kept = [tuple(tensor[rows] for tensor in self._joined())]
         return part
 
@@ -236,6 +250,11 @@ class Features:
     def _images(self, rows: slice | NDArray[np.intp], device: torch.device) -> Tensor:
         images = torch.from_numpy(self.frames.inputs[rows]).to(device)
         return self._preprocessing.normalise(images)
+
+
+def maps_fit(frames: int, input_size: tuple[int, int]) -> bool:
+    """Whether maps of so many inputs (H, W) are kept, for which there has to be memory."""
+    return frames * input_size[0] * input_size[1] <= _MOST_PIXELS
 
 
 class FeatureBatches:

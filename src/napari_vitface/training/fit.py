@@ -47,7 +47,7 @@ class Fit:
     network : KeypointNetwork
         On the device where training is to run; trained in place.
     module : nn.Module
-        What is trained: the network, or its head alone.
+        What is trained: the network, its head alone, or `Reading` of it.
     batches : Batches or None
         Of inputs of `module`; None if no step is to be taken.
     judged : Judged or None

@@ -227,7 +227,8 @@ class ProjectBar(QWidget):
         self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
 
     def _list_videos(self) -> None:
-        project, own = self._documents.project, self._session.made.path.resolve()
+        project, opened = self._documents.project, self._session.current
+        own = opened.path.resolve() if opened is not None else None
         entries = project.videos if project is not None else []
         self.videos.setVisible(len(entries) > 1)
         self.videos.clear()

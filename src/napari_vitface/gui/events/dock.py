@@ -161,7 +161,12 @@ class EventsPanel(SessionPanel):
         self.toolbar.mark_button.setText("Mark" if annotating.begun is None else "End here")
 
     def _on_state(self) -> None:
-        self.toolbar.line.setText(self.annotating.line)
+        bar = self.toolbar
+        bar.line.setText(self.annotating.line)
+        # Those of the events that were there before would still be told.
+        for command, button in (("undo", bar.undo_button), ("redo", bar.redo_button)):
+            button.setToolTip(words_with_timeline_key(command, button.text()))
+        bar.line.setToolTip("")
         self._show_document()
         if self.annotating.conflict is None:
             self.choice.setVisible(False)

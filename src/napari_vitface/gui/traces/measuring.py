@@ -18,7 +18,7 @@ from napari_vitface.formats.trace_table import ENDINGS, TraceTable, read_traces
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.open_video import on_video
-from napari_vitface.gui.traces.measured import Measured
+from napari_vitface.gui.traces.measured import NOTHING, Measured
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import COMPONENTS, PANEL_OF_UNIT
 from napari_vitface.jobs.events import Event, Finished
@@ -157,7 +157,7 @@ class TraceMeasuring:
     @on_video
     def _look_for_table(self, opened: OpenVideo) -> None:
         """Show what was measured of a video before."""
-        if not opened.measured.names:
+        if opened.measured is NOTHING:
             there = (output_path(opened.path, f"_traces{ending}") for ending in ENDINGS)
             found = max(
                 filter(Path.exists, there), key=lambda path: path.stat().st_mtime, default=None

@@ -213,7 +213,7 @@ class TracesSection(Section):
         self.progress.show_run(run)
         say_end(self.note, run)
         measured = measuring.measured
-        there = bool(measured.names)
+        there = measured is not NOTHING
         words = counted(len(measured.names), "trace") if there else ""
         self.told.setText(f"{measured.path.name}: {words}" if there else "")
         self.plot_button.setVisible(there)

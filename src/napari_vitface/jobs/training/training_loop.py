@@ -141,11 +141,11 @@ class Training:
 
     @property
     def _head_knows_images(self) -> bool:
-        """Whether the head came along with a model; that of weights of photographs is new."""
-        return is_model(self.setup.options.init)
+        """Whether it has layers for them, and from a model: beside weights of timm they are new."""
+        return is_model(self.setup.options.init) and bool(self.setup.network.head.image_layers)
 
     def _features(self) -> Generator[Event, None, tuple[FeatureBatches, Features]]:
-        from napari_vitface.training.batches import FeatureBatches, Features, variants
+        from napari_vitface.training.batches import FeatureBatches, Features, maps_fit, variants
         from napari_vitface.training.budget import quick_variants
 
         setup = self.setup
@@ -154,13 +154,16 @@ class Training:
         sources = setup.sources()
         sets = []
         head = setup.network.head if self._head_knows_images else None
-        watched = Features(setup.frames.subset(self._watched), setup.preprocessing, head)
-        total = count * sum(len(frames) for frames, _ in sources) + len(watched.frames)
+        total = count * sum(len(frames) for frames, _ in sources) + len(self._watched)
+        keep = maps_fit(total, setup.preprocessing.input_size)
+        watched = Features(
+            setup.frames.subset(self._watched), setup.preprocessing, head, keep_maps=keep
+        )
         done = 0
         for frames, _ in sources:
             yield Progress(done, total, None, "computing features")
             varied = variants(frames, count, settings.augmentation, settings.seed, self._swaps())
-            sets.append(Features(varied, setup.preprocessing, head))
+            sets.append(Features(varied, setup.preprocessing, head, keep_maps=keep))
         for features in (*sets, watched):
             for position in features.compute(setup.network, precision=settings.precision):
                 yield Progress(done + position, total, None, "computing features")

@@ -297,15 +297,12 @@ def judged_by(training: Fit) -> FitProgress:
     return progress
 
 
-@pytest.mark.parametrize("most", [100, 0], ids=["maps kept", "maps of each step"])
-def test_a_head_learns_while_its_layers_that_look_at_the_image_stay(
-    most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("napari_vitface.training.batches._MOST_MAPS", most)
+@pytest.mark.parametrize("keep", [True, False], ids=["maps kept", "maps of each step"])
+def test_a_head_learns_while_its_layers_that_look_at_the_image_stay(keep: bool) -> None:
     network, preprocessing = small_network("unet")
     head = network.head
     frames = TrainingFrames.from_images(spots(12, seed=3), preprocessing)
-    features = Features(frames, preprocessing, head)
+    features = Features(frames, preprocessing, head, keep_maps=keep)
     list(features.compute(network, batch_size=5))
     assert len(features.inputs(slice(0, 3))) == 4
     settings = FitSettings(steps=30, learning_rate=5e-3, warm_up=3, ema_decay=0.9)

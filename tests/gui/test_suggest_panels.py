@@ -309,5 +309,5 @@ def test_findings_are_listed_with_their_fix(open_dock: ViTFaceDock, qtbot: objec
     session.labelling.undo()
     assert first.note.text() == "probably wrong"
     assert not fix.isHidden()
-    panel._buttons[1][1].click()
+    panel._buttons[1][-1].click()
     assert len(panel.rows.rows) == 1

@@ -56,10 +56,14 @@ def run() -> list[Row]:
             for names in ("hog", "hog,motion")
         ]
         # Threads of PyTorch's must not be there while NumPy is measured.
-        from napari_vitface.model.processor import has_bf16_units
+        import torch
 
-        precisions = ("fp32", "bf16") if has_bf16_units() else ("fp32",)
-        rows += [_against_forward(precision, drawn) for precision in precisions]
+        from napari_vitface.model.device import candidate_precisions
+
+        rows += [
+            _against_forward(precision, drawn)
+            for precision in candidate_precisions("auto", torch.device("cpu"))
+        ]
         return rows + _files(Path(folder))
 
 

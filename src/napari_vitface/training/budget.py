@@ -13,7 +13,7 @@ _STEPS, _STEPS_A_FRAME, _MOST_STEPS = 150, 8, 1500
 _STEPS_SCRATCH, _STEPS_SCRATCH_A_FRAME, _MOST_STEPS_SCRATCH = 800, 12, 6000
 #: Of the head alone, on features that are computed once.
 _STEPS_QUICK = 160
-#: Frames a step; quick training takes more steps of fewer frames in half the time.
+#: Frames a step. Quick training takes more steps of fewer frames, in four fifths of the time.
 _BATCH, _BATCH_QUICK = 16, 4
 #: Inputs that quick training computes features of, and the most variants of one frame.
 _QUICK_INPUTS, _MOST_VARIANTS = 240, 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from PIL import Image
 from napari_vitface.cli import main
 from napari_vitface.errors import OutputExistsError, VitFaceError
 from napari_vitface.formats.trace_table import read_traces
-from napari_vitface.jobs import traces as module
+from napari_vitface.jobs import pace
 from napari_vitface.jobs.events import Finished, Notice, Progress, Started
 from napari_vitface.jobs.traces import traces
 from napari_vitface.settings.traces import TRACES
@@ -37,9 +38,9 @@ def video(tmp_path: Path) -> Path:
 
 KILLED = """
 import os, signal, sys
+from napari_vitface.jobs import pace, traces as module
 from napari_vitface.jobs.events import Progress
-from napari_vitface.jobs import traces as module
-module._PROGRESS_EVERY = 0
+pace._EVERY = 0
 seen = 0
 for event in module.traces(sys.argv[1], sys.argv[2]):
     seen += isinstance(event, Progress)
@@ -75,7 +76,7 @@ def test_frames_that_cannot_be_decoded_are_told_also_of_a_run_before(
     for stop_early in (False, True):
         folder = tmp_path / str(stop_early)
         if stop_early:
-            monkeypatch.setattr(module, "_PROGRESS_EVERY", 0)
+            monkeypatch.setattr(pace, "_EVERY", 0)
             job = traces(video, kinds, output_dir=folder)
             while not isinstance(next(job), Progress):
                 pass
@@ -94,13 +95,13 @@ def test_frames_that_cannot_be_decoded_are_told_also_of_a_run_before(
 
 
 def test_a_run_that_was_closed_is_begun_anew_for_other_traces(video: Path, tmp_path: Path) -> None:
-    module_every, module._PROGRESS_EVERY = module._PROGRESS_EVERY, 0
+    every, pace._EVERY = pace._EVERY, 0
     try:
         job = traces(video, "motion")
         next(job), next(job)
         job.close()
     finally:
-        module._PROGRESS_EVERY = module_every
+        pace._EVERY = every
     assert (tmp_path / "mouse_traces.part").exists()
     events = list(traces(video, "motion", settings={"bin": 2}))
     assert any("another traces" in event.message for event in events if isinstance(event, Notice))
@@ -178,8 +179,8 @@ def test_what_was_made_in_the_same_way_is_done_and_nothing_else_is(
 def test_a_disk_that_is_too_small_is_told_before_the_video_is_read(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = module.shutil.disk_usage(video)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    usage = shutil.disk_usage(video)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(VitFaceError, match="larger bins"):
         list(traces(video, "movie-svd"))
 

@@ -20,7 +20,7 @@ from napari_vitface.errors import ClusterError, VitFaceError
 from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.outputs import made_folder, output_path, refuse_same_outputs
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.part_file import kept_from_others
 from napari_vitface.jobs.results.prediction import PredictResult
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
@@ -162,7 +162,6 @@ class _PredictMany:
         self.failed: list[FailedVideo] = []
         self.settled: Settled
         self._total = self._frames = 0
-        self._pace = Pace()
         self._told = 0
         self._watch = Watch(client)
 
@@ -236,7 +235,7 @@ class _PredictMany:
             kept_in=self._kept_in(),
         )
         yield Started(_JOB, self._total, settings=settings)
-        self._pace = Pace()
+        self._counter = Counter(self._total, done=self._frames)
         self._told = self._frames
         for video, one in looked:
             video.frames = one.total - sum(b - a for a, b in spans[video.path])
@@ -324,10 +323,8 @@ class _PredictMany:
     def _progress(self) -> Progress:
         under_way = sum(task.told.frames for video in self.videos for task in video.tasks)
         # A worker that dies takes back what it told.
-        done = min(max(self._frames + under_way, self._told), self._total)
-        self._pace.step(done - self._told)
-        self._told = done
-        return Progress(done, self._total, self._pace.seconds_left(self._total - done))
+        self._told = min(max(self._frames + under_way, self._told), self._total)
+        return self._counter.at(self._told)
 
     def _extents(self) -> Iterator[tuple[str, int, int]]:
         """Each video with its frames that are done, and all."""

@@ -22,13 +22,12 @@ from napari_vitface.jobs.events import (
     Failed,
     Finished,
     Notice,
-    Progress,
     Result,
     Settings,
     Started,
 )
 from napari_vitface.jobs.outputs import named_after, refuse_one_for_all, refuse_same_outputs
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.results.videos import FailedVideo, VideosResult
 from napari_vitface.jobs.video_events import VideoFailed, VideoFinished
 from napari_vitface.settings.computing import Computing
@@ -156,7 +155,7 @@ class _RunMany:
             self.tasks.submit(run_whole, call.task, what=call.title, about=call)
             for call in self.calls
         ]
-        pace, before, watch = Pace(), 0, Watch(self.client)
+        counter, before, watch = Counter(0), 0, Watch(self.client)
         for ended in self.tasks.events():
             match ended:
                 case Ended(task=task, failed=Failed() as failed):
@@ -170,9 +169,8 @@ class _RunMany:
                 case Notice():
                     yield ended
             done, total = _extent_of_all(under_way)
-            pace.step(max(done - before, 0))
             before = max(done, before)
-            yield Progress(before, total, pace.seconds_left(total - before))
+            yield counter.of((before, total))
             yield from watch.look(
                 ((task.about.title, *extent) for task, extent in _extents(under_way)),
                 (task.told for task in under_way),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.prediction import FindFaceResult, FindFaceSettings
 from napari_vitface.settings.computing import Crop, Reading
 from napari_vitface.settings.option import takes
+from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
     from napari_vitface.model.face_search import Face
@@ -97,16 +98,7 @@ def search(video: Video, network: KeypointModel) -> Generator[Event, None, Face]
     if not frames:
         return Face(None, False, 0.0, 0.0, 0)
     looking = find(frames, network, white=video.white)
-    pace, before = Pace(), 0
-    while True:
-        try:
-            seen, most = next(looking)
-        except StopIteration as end:
-            face: Face = end.value
-            break
-        pace.step(seen - before)
-        before = seen
-        yield Progress(seen, most, pace.seconds_left(most - seen), _LOOKING)
+    face = yield from told_as(looking, Counter(0, _LOOKING).of)
     # There is less to see where the face is found early.
     yield Progress(face.seen, face.seen, 0.0, _LOOKING)
     return face

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Progress
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 TRAIL = 12
 #: Frames per second where the source has no times (a folder of images).
 _DEFAULT_RATE = 25.0
-_PROGRESS_EVERY = 0.2
 _STAGE = "Writing the labelled video"
 
 
@@ -45,12 +43,12 @@ def write_overlay(
     """
     from napari_vitface.video import Scale, VideoWriter, draw_poses
 
-    yield Progress(0, len(frames), None, _STAGE)
     size = (video.shape[1], video.shape[2])
     # Straight to 8 bits, whatever the video has.
     whole = Scale(crop=None, size=size, grey=len(video.shape) == 3)
     rate = (video.frame_rate or _DEFAULT_RATE) / frames.step
-    pace, told, total = Pace(), time.monotonic(), len(frames)
+    counter = Counter(len(frames), _STAGE)
+    yield counter.at(0)
     images = video.frames(frames, scale=whole, ahead=16)
     try:
         with VideoWriter(path, size=size, frame_rate=rate) as writer:
@@ -65,11 +63,7 @@ def write_overlay(
                         image, xy, confidence, keypoints, names=True, skeleton=True, trail=trail
                     )
                 writer.write(drawn)
-                pace.step(1)
-                now = time.monotonic()
-                if now - told >= _PROGRESS_EVERY:
-                    told = now
-                    yield Progress(done, total, pace.seconds_left(total - done), _STAGE)
+                yield from counter.now_and_then(done)
     except OSError as error:
         raise VitFaceError(
             f"{path} could not be written ({error.strerror or error}); the tables are complete. "
@@ -77,7 +71,7 @@ def write_overlay(
         ) from error
     finally:
         images.close()  # type: ignore[attr-defined]
-    yield Progress(total, total, 0.0, _STAGE)
+    yield Progress(len(frames), len(frames), 0.0, _STAGE)
 
 
 def _with_trails(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,10 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
+from napari_vitface.jobs.events import Notice
 from napari_vitface.jobs.outputs import unwritable
 from napari_vitface.lock import lock_open_file
 
 _MAGIC = b"napari-vitface part 2\n"
+#: `PartFile.mismatch` with a file that is not of this kind.
+_OTHER_FORMAT = ("format",)
+#: Seconds between two times that the system is asked to put the file on the disk.
+SYNC_EVERY = 5.0
 
 
 class PartFile:
@@ -64,6 +70,7 @@ class PartFile:
         self.path = path
         self.dtype = np.dtype([("row", record), ("checksum", "<u4")])
         self.mismatch: tuple[str, ...] | None = None
+        self._synced = time.monotonic()
         self._file = _opened_alone(path)
         try:
             self._header = _MAGIC + json.dumps(fingerprint, sort_keys=True).encode("ascii") + b"\n"
@@ -71,6 +78,17 @@ class PartFile:
         except BaseException:
             self._file.close()
             raise
+
+    def begun_anew(self) -> Iterator[Notice]:
+        """What is told where the file that was found was of no use to this run."""
+        if self.mismatch is None:
+            return
+        by = f"a run with another {' and another '.join(self.mismatch)}"
+        if self.mismatch == _OTHER_FORMAT:
+            by = "another version of napari-vitface"
+        yield Notice(
+            f"{self.path.name} was left by {by}; it cannot be continued, so this run begins anew."
+        )
 
     def append(self, rows: NDArray[np.void]) -> None:
         """Add records. After an error (full disk) the file holds whole records only."""
@@ -97,19 +115,22 @@ class PartFile:
         os.fsync(self._file.fileno())
 
     def keep(self, rows: NDArray[np.void]) -> None:
-        """`append`, whose errors are sentences (VitFaceError)."""
+        """`append`, and now and then `sync` and see that the file is in place.
+
+        Raises
+        ------
+        VitFaceError
+            One sentence: it cannot be written, or is not where it was.
+        """
+        due = time.monotonic() - self._synced > SYNC_EVERY
         try:
             self.append(rows)
+            if due:
+                self._synced = time.monotonic()
+                self.sync()
         except OSError as error:
             raise not_written(self.path, error) from error
-
-    def secure(self) -> None:
-        """`sync`, and see that the file is in place; errors are sentences (VitFaceError)."""
-        try:
-            self.sync()
-        except OSError as error:
-            raise not_written(self.path, error) from error
-        if not self.in_place:
+        if due and not self.in_place:
             raise VitFaceError(
                 f"The output folder {self.path.parent} was moved, renamed or deleted during the "
                 "run: put it back and run the same again."
@@ -157,7 +178,7 @@ class PartFile:
             else:
                 self.mismatch = _difference(found, fingerprint)
         elif magic:
-            self.mismatch = ("format",)
+            self.mismatch = _OTHER_FORMAT
         if count == 0:
             self._file.truncate(0)
             try:
@@ -291,6 +312,6 @@ def _read_line(file: BinaryIO, longest: int = 1 << 20) -> bytes:
 def _difference(found: bytes, wanted: Mapping[str, object]) -> tuple[str, ...]:
     try:
         old = json.loads(found)
-        return tuple(key for key in wanted if old.get(key) != wanted[key]) or ("format",)
+        return tuple(key for key in wanted if old.get(key) != wanted[key]) or _OTHER_FORMAT
     except (ValueError, AttributeError, RecursionError):
-        return ("format",)
+        return _OTHER_FORMAT

@@ -29,7 +29,7 @@ from napari_vitface.jobs.find_face import face_found, found_view, search, view_o
 from napari_vitface.jobs.fingerprint import asked_of, face_of, fingerprint_of
 from napari_vitface.jobs.frame_range import frame_range, limits_of
 from napari_vitface.jobs.outputs import Outputs
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.part_file import PartFile, record_type
 from napari_vitface.jobs.predicted_rows import Tally, predicted_rows
 from napari_vitface.jobs.quantise import has_int8, suited
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 #: Of the settings of a run, those that its table keeps.
 _MADE_WITH = ("model", "device", "precision", "batch_size", "crop", "white")
-#: Seconds between two `Progress` events.
-_PROGRESS_EVERY = 0.2
 #: Rows of an earlier run that are shown at a time.
 _ROWS_AT_ONCE = 4096
 
@@ -156,15 +154,7 @@ def predict(
             yield Notice(problem)
         if run.face is not None and not run.face.found:
             yield Notice(run.face.sentence)
-        if part.mismatch is not None:
-            old = part.mismatch == ("format",)
-            by = (
-                "version of napari-vitface" if old else f"run with another {_listed(part.mismatch)}"
-            )
-            yield Notice(
-                f"{part.path.name} was left by {'another' if old else 'a'} {by}; it cannot be "
-                "continued, so this run begins anew."
-            )
+        yield from part.begun_anew()
         yield from run.show_earlier()
         try:
             if not written:
@@ -254,8 +244,7 @@ class _Run:
 
         total, done = len(self.frames), self.fresh_from
         began = time.monotonic()
-        told = 0.0
-        pace = Pace()
+        counter = Counter(total, done=done)
         with ExitStack() as stack:
             settings = plain_data(self.settings())
             made = {
@@ -280,14 +269,10 @@ class _Run:
                 recorder.put(rows)
                 self.tally.note(rows)
                 done += len(rows)
-                pace.step(len(rows))
                 yield _event(rows)
                 for sentence in self.model.notices[notices:]:
                     yield Notice(sentence)
-                now = time.monotonic()
-                if now - told >= _PROGRESS_EVERY:
-                    told = now
-                    yield Progress(done, total, pace.seconds_left(total - done))
+                yield from counter.now_and_then(done)
             self.stamp.check(self.video.path)
             recorder.finish()
         self.seconds = time.monotonic() - began
@@ -335,7 +320,3 @@ def _event(rows: NDArray[np.void]) -> PosesPredicted:
         rows["xy"].copy(),
         np.nan_to_num(rows["confidence"], nan=0.0),
     )
-
-
-def _listed(keys: tuple[str, ...]) -> str:
-    return " and another ".join(keys)

@@ -6,16 +6,11 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from napari_vitface.jobs.events import Event, Preparing
-from napari_vitface.steps import Steps
+from napari_vitface.steps import Steps, told_as
 
 T = TypeVar("T")
 
 
 def preparing(steps: Steps[T]) -> Generator[Event, None, T]:
     """Do the work, a `Preparing` for each thing that it does, and return what it gives."""
-    while True:
-        try:
-            phrase = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        yield Preparing(phrase)
+    return told_as(steps, Preparing)

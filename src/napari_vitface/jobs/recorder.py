@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.predictions import Heading
 from napari_vitface.jobs.outputs import Outputs
-from napari_vitface.jobs.part_file import PartFile
+from napari_vitface.jobs.part_file import SYNC_EVERY, PartFile
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.poses import PoseWriter
-
-#: Seconds between two times that the system is asked to put the part file on the disk.
-_SYNC_EVERY = 5.0
 
 
 class Recorder:
@@ -101,7 +98,7 @@ class Recorder:
             try:
                 self._part.append(item)
                 self._to_tables(item)
-                if time.monotonic() - synced > _SYNC_EVERY:
+                if time.monotonic() - synced > SYNC_EVERY:
                     self._part.sync()
                     if not self._part.in_place:
                         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

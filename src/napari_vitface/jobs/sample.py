@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from napari_vitface.jobs.events import Event, Finished, Preparing, Progress, Started
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.events import Event, Finished, Preparing, Started
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.results.sample import SampleResult
 
 
@@ -22,9 +22,8 @@ def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator
     yield Preparing("Loading what draws a mouse")
     from napari_vitface.sample.movie import writing_sample_video
 
-    pace = Pace()
+    counter = Counter(frames)
     yield Started("sample", frames)
     for done in writing_sample_video(video, frames=frames):
-        pace.step(1)
-        yield Progress(done, frames, pace.seconds_left(frames - done))
+        yield counter.at(done)
     yield Finished("sample", SampleResult(os.fspath(video)))

@@ -63,13 +63,11 @@ def traced_material(
     return TraceMaterial(video, frames, seconds, named, poses, found)
 
 
-def window_of(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop | None:
-    """The smallest part of the frame that holds what is looked at."""
+def window_of(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop:
+    """The smallest part of the frame that holds what is looked at, of one measure at least."""
     from napari_vitface.states.features.crop import FixedCrop
 
     seen = [each for measure in measures for each in measure.rectangles]
-    if not seen:
-        return None
     left, top = min(x for x, *_ in seen), min(y for _, y, *_ in seen)
     right, bottom = max(x + w for x, _, w, _ in seen), max(y + h for _, y, _, h in seen)
     return FixedCrop.of(material.video, (left, top, right - left, bottom - top))

@@ -27,7 +27,7 @@ from napari_vitface.jobs.made_traces import (
     traces_there,
 )
 from napari_vitface.jobs.outputs import made_folder, named_after, results_folder
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.traces import TracesResult, TracesSettings
@@ -35,17 +35,18 @@ from napari_vitface.jobs.states.material import poses_file
 from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.trace_material import traced_material, window_of
 from napari_vitface.jobs.video_stamp import VideoStamp
-from napari_vitface.settings.traces import DEFAULT, TraceKind, choose
+from napari_vitface.settings.traces import DEFAULT, choose
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
-    from napari_vitface.states.features.extractor import Extractor
-    from napari_vitface.traces.measure import Kept, Measure, Rectangle, TraceMaterial
+    from napari_vitface.traces.measure import (
+        Components,
+        Kept,
+        Measure,
+        Rectangle,
+        TraceMaterial,
+    )
 
-#: Seconds between two `Progress` events, and between two times that the part file is put on the
-#: disk.
-_PROGRESS_EVERY = 0.2
-_SYNC_EVERY = 5.0
 #: Rows of the table that are made together.
 _ROWS = 4096
 
@@ -152,18 +153,18 @@ def traces(
             return
         outdated = not overwrite and by_another_method(files, asked)
         files.check(source.path.name, overwrite=overwrite or outdated, timed=times is not None)
-        run = _Run(material, measures, timed=times is not None)
-        part = None
-        if run.extractors:
-            part = PartFile(
-                files.table.with_name(f"{files.table.stem}.part"), about, run.record, span
-            )
-            stack.callback(part.leave)
-            _require_room(part, run.record, span)
-            # We hold the lock, so nobody else writes these.
-            for other in (*leftovers(files.table), *leftovers(files.components)):
-                other.unlink(missing_ok=True)
-        yield Started("traces", len(span), settings=run.settings(chosen, part))
+        reading = _NoReading(len(span))
+        if any(measure.rectangles for measure in measures):
+            reading = _Reading(stack, material, measures, about, files)
+        asked_for = TracesSettings(
+            video=str(source.path),
+            traces=tuple(kind.described() for kind in chosen),
+            regions={name: list(each) for name, each in material.regions.items()},
+            frames=limits_of(span),
+            fresh_from=reading.fresh_from,
+            kept_in=reading.kept_in,
+        )
+        yield Started("traces", len(span), settings=asked_for)
         told = [Notice(problem) for problem in source.problems]
         yield from told
         if outdated:
@@ -171,42 +172,37 @@ def traces(
                 f"{files.table.name} was measured by another version in another way, and is "
                 "measured anew."
             )
-        if part is not None and part.mismatch is not None:
-            yield Notice(
-                f"{part.path.name} was left by a run with another "
-                f"{' and another '.join(part.mismatch)}; this run begins anew."
-            )
         began = time.monotonic()
-        fresh = len(span) - (part.count if part is not None else 0)
-        if part is not None:
-            try:
-                yield from run.read(part)
-            except VideoError:
-                stamp.check(source.path)
-                raise
+        try:
+            yield from reading.run()
+        except VideoError:
             stamp.check(source.path)
-        for event in run.write(part, files):
+            raise
+        stamp.check(source.path)
+        kept = [reading.kept(number) for number in range(len(measures))]
+        for event in _written(material, measures, kept, files, timed=times is not None):
             if isinstance(event, Notice):
                 told.append(event)
             yield event
         seconds = time.monotonic() - began
-        if run.broken:
-            runs = runs_of(run.broken)
+        broken = tuple(runs_of(reading.broken))
+        if broken:
             told.append(
                 Notice(
-                    f"{counted(len(run.broken), 'frame')} of "
-                    f"{source.path.name} could not be decoded: {name_runs(runs)}."
+                    f"{counted(len(reading.broken), 'frame')} of "
+                    f"{source.path.name} could not be decoded: {name_runs(broken)}."
                 )
             )
             yield told[-1]
+        fresh = len(span) - reading.fresh_from
         result = TracesResult(
             video=str(source.path),
             table=str(files.table),
             traces=tuple(column.name for measure in measures for column in measure.columns),
-            components=str(files.components) if run.has_components else None,
+            components=str(files.components) if _components(measures) else None,
             nwb=None if files.nwb is None else str(files.nwb),
             frames=len(span),
-            broken=tuple(runs_of(run.broken)),
+            broken=broken,
             seconds=round(seconds, 3),
             frames_per_second=round(fresh / seconds, 2) if fresh and seconds else None,
         )
@@ -215,27 +211,66 @@ def traces(
             note_made(files, asked, result, sentences, shared.made_by())
         except OSError as error:
             raise not_written(files.made, error) from error
-        if part is not None:
-            part.remove()
+        reading.remove()
         yield Finished("traces", result)
 
 
-class _Run:
-    """A video on its way through the extractors and measures."""
+class _NoReading:
+    """What is kept of the frames where no measure looks at them: nothing.
+
+    Attributes
+    ----------
+    fresh_from : int
+        Frames that a run before this one had read.
+    kept_in : str
+        The file that a cancelled run leaves.
+    broken : list of int
+        Frames that could not be decoded.
+    """
+
+    fresh_from = 0
+    kept_in = ""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+        self.broken: list[int] = []
+
+    def run(self) -> Iterator[Event]:
+        """Read the video where it was not read yet."""
+        yield from ()
+
+    def kept(self, measure: int) -> Kept:
+        """What was kept for a measure, by its number."""
+        from napari_vitface.traces.measure import Kept
+
+        return Kept(self.frames, lambda start, stop: np.empty((stop - start, 0), np.float32))
+
+    def remove(self) -> None:
+        """Do without what was kept."""
+
+
+class _Reading(_NoReading):
+    """A video on its way through the extractors of measures, into a part file."""
 
     def __init__(
-        self, material: TraceMaterial, measures: Sequence[Measure], *, timed: bool
+        self,
+        stack: ExitStack,
+        material: TraceMaterial,
+        measures: Sequence[Measure],
+        about: Mapping[str, object],
+        files: TraceFiles,
     ) -> None:
+        super().__init__(len(material.frames))
         self.material = material
-        self.measures = measures
-        self.timed = timed
         self.window = window_of(material, measures)
-        wanted = [None if self.window is None else each.extractor(self.window) for each in measures]
+        wanted = {
+            number: each.extractor(self.window)
+            for number, each in enumerate(measures)
+            if each.rectangles
+        }
         #: Two measures that keep the same keep it once.
-        self.extractors: list[Extractor] = list(
-            dict.fromkeys(each for each in wanted if each is not None)
-        )
-        self.places = [None if each is None else self.extractors.index(each) for each in wanted]
+        self.extractors = list(dict.fromkeys(wanted.values()))
+        self.places = {number: self.extractors.index(each) for number, each in wanted.items()}
         self.record = np.dtype(
             [("frame", "<i8"), ("decoded", "?")]
             + [
@@ -243,32 +278,23 @@ class _Run:
                 for place, each in enumerate(self.extractors)
             ]
         )
-        self.broken: list[int] = []
+        path = files.table.with_name(f"{files.table.stem}.part")
+        self.part = PartFile(path, about, self.record, material.frames)
+        stack.callback(self.part.leave)
+        _require_room(self.part, self.record, material.frames)
+        # We hold the lock, so nobody else writes these.
+        for other in (*leftovers(files.table), *leftovers(files.components)):
+            other.unlink(missing_ok=True)
+        self.fresh_from = self.part.count
+        self.kept_in = str(path)
 
-    def settings(self, kinds: Sequence[TraceKind], part: PartFile | None) -> TracesSettings:
-        """What the user is told at the start."""
-        return TracesSettings(
-            video=str(self.material.video.path),
-            traces=tuple(kind.described() for kind in kinds),
-            regions={name: list(each) for name, each in self.material.regions.items()},
-            frames=limits_of(self.material.frames),
-            fresh_from=0 if part is None else part.count,
-            kept_in="" if part is None else str(part.path),
-        )
-
-    @property
-    def has_components(self) -> bool:
-        return any(each.components for each in self.measures)
-
-    def read(self, part: PartFile) -> Iterator[Event]:
-        """Read the video where it was not read yet, and append what is kept to the part file."""
+    def run(self) -> Iterator[Event]:
         from napari_vitface.states.features.compute import compute
         from napari_vitface.states.features.extractor import Material
 
-        assert self.window is not None
-        frames = self.material.frames
-        told = synced = time.monotonic()
-        pace = Pace()
+        part, frames = self.part, self.material.frames
+        yield from part.begun_anew()
+        counter = Counter(len(frames), done=part.count)
         material = Material(self.material.video, self.window)
         # What a run before this one kept is looked through; of the rest each block is.
         for rows in part.rows(size=_ROWS):
@@ -282,63 +308,64 @@ class _Run:
                     rows[str(place)] = stored(values, self.record[str(place)].base)
                 part.keep(rows)
                 self._note(rows)
-                pace.step(len(rows))
-                now = time.monotonic()
-                if now - synced > _SYNC_EVERY:
-                    synced = now
-                    part.secure()
-                if now - told >= _PROGRESS_EVERY:
-                    told = now
-                    left = pace.seconds_left(len(frames) - part.count)
-                    yield Progress(part.count, len(frames), left)
+                yield from counter.now_and_then(part.count)
         finally:
             blocks.close()  # type: ignore[attr-defined]
 
-    def write(self, part: PartFile | None, to: TraceFiles) -> Iterator[Event]:
-        """Make the traces of what was kept, and write the files."""
-        from napari_vitface.traces.components_file import write_components
-
-        count = len(self.material.frames)
-        kept = [self._kept(part, place) for place in self.places]
-        for measure, its in zip(self.measures, kept, strict=True):
-            for phrase in measure.prepare(its):
-                yield Progress(count, count, None, phrase)
-            for sentence in measure.notices:
-                yield Notice(sentence)
-        columns = [column for measure in self.measures for column in measure.columns]
-        frames = np.asarray(self.material.frames, np.int64)
-        video = self.material.video
-        times = self.material.times if self.timed else None
-        try:
-            with to.writing(columns, video.path.name, timed=self.timed) as write:
-                for start in range(0, count, _ROWS):
-                    stop = min(start + _ROWS, count)
-                    parts = [
-                        measure.rows(its, start, stop)
-                        for measure, its in zip(self.measures, kept, strict=True)
-                    ]
-                    rows = slice(start, stop)
-                    write(frames[rows], None if times is None else times[rows], np.hstack(parts))
-                    yield Progress(count, count, None, "Writing the table")
-            if self.has_components:
-                found = [each for measure in self.measures for each in measure.components]
-                write_components(to.components, found, video.path.name)
-        except OSError as error:
-            raise not_written(to.table, error) from error
-
-    def _kept(self, part: PartFile | None, place: int | None) -> Kept:
+    def kept(self, measure: int) -> Kept:
         from napari_vitface.traces.measure import Kept
 
-        if part is None or place is None:
-            return Kept(
-                len(self.material.frames),
-                lambda start, stop: np.empty((stop - start, 0), np.float32),
-            )
-        return Kept(part.count, partial(loaded, part, str(place)))
+        if measure not in self.places:
+            return super().kept(measure)
+        return Kept(self.part.count, partial(loaded, self.part, str(self.places[measure])))
+
+    def remove(self) -> None:
+        self.part.remove()
 
     def _note(self, rows: NDArray[np.void]) -> None:
         """Keep in mind which frames could not be decoded."""
         self.broken += rows["frame"][~rows["decoded"]].tolist()
+
+
+def _components(measures: Sequence[Measure]) -> list[Components]:
+    return [each for measure in measures for each in measure.components]
+
+
+def _written(
+    material: TraceMaterial,
+    measures: Sequence[Measure],
+    kept: Sequence[Kept],
+    to: TraceFiles,
+    *,
+    timed: bool,
+) -> Iterator[Event]:
+    """Make the traces of what was kept, and write the files."""
+    from napari_vitface.traces.components_file import write_components
+
+    count = len(material.frames)
+    for measure, its in zip(measures, kept, strict=True):
+        for phrase in measure.prepare(its):
+            yield Progress(count, count, None, phrase)
+        for sentence in measure.notices:
+            yield Notice(sentence)
+    columns = [column for measure in measures for column in measure.columns]
+    frames = np.asarray(material.frames, np.int64)
+    video = material.video.path.name
+    try:
+        with to.writing(columns, video, timed=timed) as write:
+            for start in range(0, count, _ROWS):
+                stop = min(start + _ROWS, count)
+                parts = [
+                    measure.rows(its, start, stop)
+                    for measure, its in zip(measures, kept, strict=True)
+                ]
+                times = material.times[start:stop] if timed else None
+                write(frames[start:stop], times, np.hstack(parts))
+                yield Progress(count, count, None, "Writing the table")
+        if found := _components(measures):
+            write_components(to.components, found, video)
+    except OSError as error:
+        raise not_written(to.table, error) from error
 
 
 def _in_a_row(frames: range) -> range:

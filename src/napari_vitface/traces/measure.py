@@ -128,8 +128,8 @@ class Measure(Protocol):
     components: Sequence[Components]
     notices: Sequence[str]
 
-    def extractor(self, window: FixedCrop) -> Extractor | None:
-        """What is kept of each frame; None if nothing is.
+    def extractor(self, window: FixedCrop) -> Extractor:
+        """What is kept of each frame, where there are rectangles.
 
         It is given a window of the video that holds `rectangles`. Equal ones are kept once. Where
         its `about` has ``"stored": "uint16"``, its numbers are whole and from 0 to 65534.
@@ -153,8 +153,8 @@ class MeasureOfFrames:
     components: Sequence[Components] = ()
     notices: Sequence[str] = ()
 
-    def extractor(self, window: FixedCrop) -> Extractor | None:
-        return None
+    def extractor(self, window: FixedCrop) -> Extractor:
+        raise NotImplementedError
 
     def prepare(self, kept: Kept) -> Steps[None]:
         return

@@ -17,9 +17,9 @@ from PIL import Image
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.formats.poses import write_poses
+from napari_vitface.jobs import pace
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.results.states import FeaturesResult
-from napari_vitface.jobs.states import features as module
 from napari_vitface.jobs.states.features import features
 from napari_vitface.model.checkpoint import load_model, save_checkpoint
 from napari_vitface.model.preprocessing import Preprocessing
@@ -90,9 +90,10 @@ def test_some_frames_alone(video: Path) -> None:
 
 KILLED = """
 import os, signal, sys
+from napari_vitface.jobs import pace
 from napari_vitface.jobs.events import Progress
 from napari_vitface.jobs.states import features as module
-module._PROGRESS_EVERY = 0
+pace._EVERY = 0
 seen = 0
 for event in module.features(sys.argv[1], "hog,motion", crop=(2, 1, 20, 17)):
     seen += isinstance(event, Progress)
@@ -123,7 +124,7 @@ def test_kinds_that_were_cancelled_at_different_places_go_on_together(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = result_of(features(video, "hog,brightness", output_dir=tmp_path / "undisturbed"))
-    monkeypatch.setattr(module, "_PROGRESS_EVERY", 0)
+    monkeypatch.setattr(pace, "_EVERY", 0)
     job = features(video, "hog")
     assert next(event for event in job if isinstance(event, Progress)).done == 64
     job.close()  # type: ignore[attr-defined]

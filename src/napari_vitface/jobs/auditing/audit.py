@@ -25,7 +25,7 @@ from napari_vitface.jobs.events import (
     Progress,
     Started,
 )
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.labelling import AuditResult, AuditSettings
@@ -148,9 +148,7 @@ class _Audit:
         self._folds = audited.blocks(folds)
         self._numerics = numerics
         self._seed = seed
-        self._pace = Pace()
         self._done = 0.0
-        self._total = 0.0
 
     def run(self) -> Iterator[Event]:
         """Everything."""
@@ -169,7 +167,7 @@ class _Audit:
         )
         steps = beginning.head_steps(keypoints.names)
         inputs = len(audited) * count_variants(len(audited))
-        self._total = (
+        total = (
             len(audited) * _READING
             + beginning.faces * _DRAWING
             + beginning.drawn_steps * _DRAWN_STEP
@@ -178,7 +176,7 @@ class _Audit:
         )
         yield Started(
             "audit",
-            round(self._total),
+            round(total),
             settings=AuditSettings(
                 unit="steps",
                 start=beginning.name,
@@ -188,7 +186,7 @@ class _Audit:
                 keypoints=keypoints,
             ),
         )
-        self._pace = Pace()
+        self._counter = Counter(total)
         for sentence in (*audited.labels.problems, beginning.why):
             yield Notice(sentence)
 
@@ -268,7 +266,5 @@ class _Audit:
 
     def _progress(self, work: float, message: str) -> Progress:
         self._done += work
-        # In tenths of a step, for the pace counts whole ones.
-        self._pace.step(round(10 * work))
-        left = self._pace.seconds_left(round(10 * (self._total - self._done)))
-        return Progress(round(self._done), round(self._total), left, message)
+        self._counter.message = message
+        return self._counter.at(self._done)

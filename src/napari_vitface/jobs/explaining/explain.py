@@ -8,14 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Progress, Started
+from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Started
 from napari_vitface.jobs.explaining.map_files import (
     check_output,
     write_maps,
     write_picture,
 )
 from napari_vitface.jobs.explaining.walk import begin, rounded
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.jobs.video_events import MadeBy
@@ -125,7 +125,7 @@ def _in_steps(
     steps: Generator[tuple[int, int], None, list[AttentionMaps]], how: AttentionMethod
 ) -> Generator[Event, None, list[AttentionMaps]]:
     """Progress of one frame; of methods that take seconds, what is counted is said first."""
-    pace, told = Pace(), 0
+    counter, told = Counter(0), 0
     while True:
         try:
             done, total = next(steps)
@@ -133,9 +133,8 @@ def _in_steps(
             return end.value
         if not told and how.cost == "seconds":
             yield Started("explain", total, settings=ExplainSettings(unit="steps", method=how.name))
-        pace.step(done - told)
         told = done
-        yield Progress(done, total, pace.seconds_left(total - done))
+        yield counter.of((done, total))
 
 
 def _write(

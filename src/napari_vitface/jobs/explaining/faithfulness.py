@@ -12,7 +12,8 @@ import numpy as np
 
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, FaithfulnessMeasured, Finished, Started
-from napari_vitface.jobs.explaining.walk import Counter, FrameMaps, begin, rounded
+from napari_vitface.jobs.explaining.walk import FrameMaps, begin, rounded
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import (
     ExplainSettings,

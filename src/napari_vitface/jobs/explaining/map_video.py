@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from napari_vitface.jobs.events import AttentionComputed, Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.explaining.map_files import check_output, writing
 from napari_vitface.jobs.explaining.map_picture import COLOURS, describe_settings
-from napari_vitface.jobs.explaining.walk import Counter, begin
+from napari_vitface.jobs.explaining.walk import begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
 from napari_vitface.settings.attention import DEFAULT, choose, settable

@@ -16,7 +16,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import AttentionComputed, Event, Notice, Progress
 from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
@@ -223,24 +223,6 @@ def begin(
     network = yield from shared.loading(stack, model, looking.computing)
     view = yield from view_of(video, network, looking.crop)
     return Walk(video, wanted, network, view, how, Counter(len(wanted)), shared, image)
-
-
-class Counter:
-    """`Progress` events of a job whose parts (frames) each go on in steps."""
-
-    def __init__(self, parts: int, message: str = "") -> None:
-        self._parts = parts
-        self._message = message
-        self._pace = Pace()
-        self._told = 0.0
-
-    def at(self, done: int, step: tuple[int, int] = (0, 1)) -> Progress:
-        """`done` parts are over, and `step` (done, total) of the next."""
-        now = done + step[0] / step[1]
-        self._pace.step(now - self._told)
-        self._told = now
-        left = self._pace.seconds_left(self._parts - now)
-        return Progress(done, self._parts, left, self._message)
 
 
 def rounded(values: NDArray[Any], digits: int = 4) -> tuple[float, ...]:

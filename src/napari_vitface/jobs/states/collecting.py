@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError, VitFaceError
-from napari_vitface.jobs.events import Event, Notice, Progress
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.events import Event, Notice
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.frame_features import Look, Seen, Window, compute_frames
 from napari_vitface.jobs.states.labelled_trials import Labelled
@@ -90,11 +90,11 @@ def collect(
     total = len(labelled.trials)
     seen: list[Seen] = []
     faces: list[NDArray[np.float32]] = []
-    pace = Pace()
+    counter = Counter(total, "Computing features")
     rate, size, read = 0.0, (0, 0), 0
     entering: list[NDArray[np.float16]] = []
     for number, trial in enumerate(labelled.trials):
-        yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
+        yield counter.at(number)
         with ExitStack() as stack:
             material = yield from chosen.material(stack, resources, trial.video)
             video = material.video
@@ -128,8 +128,7 @@ def collect(
                 entering.append(_kept(extractors[0], found.frames, total))
             rate, size = video.frame_rate, material.crop.size
             faces += _faces(material, found.frames)
-        pace.step(1)
-    yield Progress(total, total, None, "Computing features")
+    yield counter.at(total)
     if read:
         yield Notice(
             f"Features of {read} of {counted(total, 'trial')} were read from the files of `states "

@@ -18,7 +18,7 @@ from napari_vitface.errors import VideoError, VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Started
 from napari_vitface.jobs.frame_range import frame_range, limits_of, name_runs, runs_of
 from napari_vitface.jobs.outputs import made_folder, results_folder
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.states import FeaturesResult, FeaturesSettings, FeatureTable
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from napari_vitface.states.features.extractor import Extractor, Material
     from napari_vitface.states.features.file import About
 
-#: Seconds between two `Progress` events, and between two times that part files are put on the disk.
-_PROGRESS_EVERY = 0.2
-_SYNC_EVERY = 5.0
 _WRITING = "Writing the files"
 
 
@@ -138,11 +135,7 @@ def features(
         for problem in source.problems:
             yield Notice(problem)
         for each in missing:
-            if each.part.mismatch is not None:
-                yield Notice(
-                    f"{each.part.path.name} was left by a run with another "
-                    f"{' and another '.join(each.part.mismatch)}; this run begins anew."
-                )
+            yield from each.part.begun_anew()
         if missing:
             try:
                 yield from run.compute()
@@ -279,8 +272,8 @@ class _Run:
 
         model = self.material.model
         total, done = len(self.frames), self.fresh_from
-        began = told = synced = time.monotonic()
-        pace = Pace()
+        began = time.monotonic()
+        counter = Counter(total, done=done)
         blocks = compute(
             [each.extractor for each in self.outputs],
             self.material,
@@ -295,18 +288,10 @@ class _Run:
                     fresh = slice(max(0, each.part.count - done), None)
                     self._append(each.part, block.frames[fresh], values[fresh])
                 done += len(block.frames)
-                pace.step(len(block.frames))
                 for sentence in [] if model is None else model.notices[notices:]:
                     notices += 1
                     yield Notice(sentence)
-                now = time.monotonic()
-                if now - synced > _SYNC_EVERY:
-                    synced = now
-                    for each in self.outputs:
-                        each.part.secure()
-                if now - told >= _PROGRESS_EVERY:
-                    told = now
-                    yield Progress(done, total, pace.seconds_left(total - done))
+                yield from counter.now_and_then(done)
         finally:
             blocks.close()  # type: ignore[attr-defined]
         self.stamp.check(self.material.video.path)
@@ -318,7 +303,7 @@ class _Run:
         from napari_vitface.states.features.file import FeatureWriter
 
         total, done = len(self.frames) * len(self.outputs), 0
-        told = time.monotonic()
+        counter = Counter(total, _WRITING)
         made_by = plain_data(self.resources.made_by())
         for each in self.outputs:
             try:
@@ -331,9 +316,7 @@ class _Run:
                             writer.append(rows["values"])
                             self._note(rows)
                             done += len(rows)
-                            if time.monotonic() - told >= _PROGRESS_EVERY:
-                                told = time.monotonic()
-                                yield Progress(done, total, None, _WRITING)
+                            yield from counter.now_and_then(done)
                     except BaseException:
                         writer.abort()
                         raise

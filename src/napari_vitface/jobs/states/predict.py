@@ -15,9 +15,9 @@ import numpy as np
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import CheckpointError, VideoError, VitFaceError
 from napari_vitface.events.trials import Onset, frame_of_onset
-from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Progress, Settings, Started
+from napari_vitface.jobs.events import Event, Failed, Finished, Notice, Settings, Started
 from napari_vitface.jobs.outputs import made_folder, output_path
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 from napari_vitface.jobs.results.videos import FailedVideo
@@ -100,9 +100,9 @@ def predict_states(
         yield Started("predict_states", len(paths), settings=Settings(unit="videos"))
         found: list[TrialStates] = []
         failed: list[FailedVideo] = []
-        pace = Pace()
+        counter = Counter(len(paths))
         for number, (given, path, file) in enumerate(zip(videos, paths, files, strict=True)):
-            yield Progress(number, len(paths), pace.seconds_left(len(paths) - number))
+            yield counter.at(number)
             try:
                 with ExitStack() as stack:
                     material = yield from look_at.material(stack, shared, path)
@@ -119,7 +119,6 @@ def predict_states(
                     raise
                 failed.append(FailedVideo(os.fspath(given), str(error)))
                 yield VideoFailed(os.fspath(given), Failed("predict_states", str(error)))
-                pace.step(1)
                 continue
             written = False
             if file is not None:
@@ -148,8 +147,7 @@ def predict_states(
                 os.fspath(given),
                 PredictStatesResult(model=os.fspath(model), states=about.states, trials=these),
             )
-            pace.step(1)
-        yield Progress(len(paths), len(paths))
+        yield counter.at(len(paths))
         yield Finished(
             "predict_states",
             PredictStatesResult(

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.event_trials import read_trials_or_events
-from napari_vitface.jobs.events import Event, Finished, Progress, Started
+from napari_vitface.jobs.events import Event, Finished, Started
 from napari_vitface.jobs.html_page import as_written
 from napari_vitface.jobs.outputs import made_folder
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
 from napari_vitface.jobs.states.frame_features import Look, Window
@@ -172,10 +172,10 @@ def _features(
     length = window[1] - window[0]
     seen: list[NDArray[np.float32]] = []
     onsets: list[int] = []
-    pace, rate = Pace(), 0.0
-    total = len(labelled.trials)
+    rate = 0.0
+    counter = Counter(len(labelled.trials), "Computing features")
     for number, trial in enumerate(labelled.trials):
-        yield Progress(number, total, pace.seconds_left(total - number), "Computing features")
+        yield counter.at(number)
         with ExitStack() as stack:
             material = yield from look.material(stack, resources, trial.video)
             rate = material.video.frame_rate
@@ -196,8 +196,7 @@ def _features(
             missing = 2 * length - len(values)
             seen.append(np.pad(values, ((missing, 0), (0, 0)), constant_values=np.nan))
             onsets.append(frames.start)
-        pace.step(1)
-    yield Progress(total, total, None, "Computing features")
+    yield counter.at(len(seen))
     return seen, onsets, rate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import time
@@ -19,11 +20,10 @@ from napari_vitface.jobs.events import (
     Finished,
     Notice,
     Preparing,
-    Progress,
     Settings,
     Started,
 )
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import TrainStatesResult
 from napari_vitface.jobs.states import on_class_token
@@ -176,7 +176,7 @@ def train_states(
         )
         why = yield from told_as(
             importance(judged, samples, Groups.of(collected.layouts, collected.columns)),
-            lambda phrase: Preparing(phrase),
+            Preparing,
         )
         yield Preparing("Fitting to all trials")
         model = _made(
@@ -227,17 +227,11 @@ def _varies(samples: Samples) -> bool:
 
 def _counted(steps: Steps[T], total: int) -> Generator[Event, None, T]:
     """Steps as progress of a number of them that is known before."""
-    pace, done = Pace(), 0
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            yield Progress(total, total, None, "Leaving out and judging")
-            return end.value
-        left = pace.seconds_left(max(0, total - done))
-        yield Progress(min(done, total), total, left, "Leaving out and judging")
-        pace.step(1)
-        done += 1
+    counter = Counter(total, "Leaving out and judging")
+    done = itertools.count()
+    result = yield from told_as(steps, lambda phrase: counter.at(min(next(done), total)))
+    yield counter.at(total)
+    return result
 
 
 def _fits(

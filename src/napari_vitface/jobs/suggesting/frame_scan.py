@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import VideoError
-from napari_vitface.jobs.events import Event, Progress
-from napari_vitface.jobs.pace import Pace
+from napari_vitface.jobs.events import Event
+from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.suggesting.test_time_augmentation import CHANGES
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def predict_frames(
     count = len(model.keypoints)
     xy = np.full((len(frames), count, 2), np.nan, dtype=np.float32)
     confidence = np.zeros((len(frames), count), dtype=np.float32)
-    pace, done = Pace(), 0
+    counter, done = Counter(len(frames), "Predicting frames"), 0
     source = batches(video, frames, view, min(model.batch_size, _AT_ONCE))
     try:
         for batch in source:
@@ -67,9 +67,7 @@ def predict_frames(
                 found, confidence[rows] = model.predict(batch.canvas)
                 xy[rows] = view.to_frame(found)
             done += len(batch.frames)
-            pace.step(len(batch.frames))
-            left = pace.seconds_left(len(frames) - done)
-            yield Progress(done, len(frames), left, "Predicting frames")
+            yield counter.at(done)
     finally:
         source.close()  # type: ignore[attr-defined]
     return PoseTable(model.keypoints, xy, confidence, frames=np.array(frames))
@@ -80,7 +78,7 @@ def look_closely(
 ) -> Generator[Event, None, Seen]:
     """Whether the points of frames stay where they are when the image changes a little."""
     rows, moved, features = [], [], []
-    pace = Pace()
+    counter = Counter(len(frames), "Looking closely at doubtful frames")
     size = view.preprocessing.input_size
     for start in range(0, len(frames), _AT_ONCE):
         part = frames[start : start + _AT_ONCE].tolist()
@@ -95,10 +93,7 @@ def look_closely(
             moved.append(np.linalg.norm(np.stack(there) - here, axis=-1))
             features.append(tokens)
             rows.append(start + np.array(decoded))
-        done = start + len(part)
-        pace.step(len(part))
-        left = pace.seconds_left(len(frames) - done)
-        yield Progress(done, len(frames), left, "Looking closely at doubtful frames")
+        yield counter.at(start + len(part))
     if not rows:
         nothing = np.empty((0, 1), dtype=np.float32)
         return Seen(np.empty(0, np.intp), np.empty((len(CHANGES), 0, 0)), nothing)
@@ -116,15 +111,13 @@ def image_features(
     from napari_vitface.video import scale_image
 
     features: list[NDArray[np.float32]] = []
-    pace = Pace()
+    counter = Counter(total, "Comparing with labelled frames")
     for done, image in enumerate(images, 1):
         view = preprocessing.view((image.shape[0], image.shape[1]))
         canvas = view.pad(scale_image(image, view.scale, white=white)[None])
         features.append(_see(model, canvas)[1])
-        pace.step(1)
         if done % _AT_ONCE == 0 or done == total:
-            left = pace.seconds_left(total - done)
-            yield Progress(done, total, left, "Comparing with labelled frames")
+            yield counter.at(done)
     return np.concatenate(features) if features else np.empty((0, 1), dtype=np.float32)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 #: Characters of a message; what a file holds may be quoted in it, and a file may hold anything.
 _LONGEST = 1000
@@ -86,3 +89,14 @@ class ClusterError(VitFaceError):
 
 class EngineError(VitFaceError):
     """The engine process died or could not be started."""
+
+
+@contextmanager
+def damage_told(path: Path, what: str) -> Iterator[None]:
+    """Have whatever a library makes of a damaged file be a `LabelError`: it is read as `what`."""
+    try:
+        yield
+    except LabelError:
+        raise
+    except Exception as error:
+        raise LabelError(f"{path} cannot be read as {what} ({reason(error)}).") from error

@@ -49,6 +49,6 @@ def test_runs_are_named_and_many_are_counted():
     assert name_runs([]) == ""
     assert name_runs([(3, 3)]) == "3"
     assert name_runs([(3, 3), (7, 12), (40, 40)]) == "3, 7-12 and 40"
-    assert name_runs([(10 * i, 10 * i + 1) for i in range(100)], most=2) == (
-        "0-1, 10-11 and 196 more"
+    assert name_runs([(10 * i, 10 * i + 1) for i in range(100)]).endswith(
+        "90-91, 100-101, 110-111 and 176 more"
     )

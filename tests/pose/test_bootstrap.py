@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vitface.pose import bootstrap
 from napari_vitface.pose.bootstrap import (
     Intervals,
     chance_calibration_error,
@@ -16,13 +17,16 @@ from napari_vitface.pose.metrics import calibration_error
 NAN = np.nan
 
 
-def test_intervals_of_the_mean_hold_the_truth_about_as_often_as_they_say() -> None:
+def test_intervals_of_the_mean_hold_the_truth_about_as_often_as_they_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "DRAWS", 400)
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(200):
         # Points of a frame err together.
         errors = rng.exponential(4, (40, 1)) + rng.exponential(1, (40, 6))
-        low, high = intervals(errors, draws=400).mean
+        low, high = intervals(errors).mean
         hits += low <= 5 <= high
     assert 0.88 <= hits / 200 <= 0.99
 
@@ -58,7 +62,7 @@ def test_chance_is_seldom_taken_for_a_gain() -> None:
     told = []
     for _ in range(200):
         before = rng.exponential(5, (15, 4))
-        told.append(paired_gain(before, rng.exponential(5, (15, 4)), draws=400).better)
+        told.append(paired_gain(before, rng.exponential(5, (15, 4))).better)
     assert sum(better is not None for better in told) / 200 < 0.12
 
 

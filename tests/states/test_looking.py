@@ -17,7 +17,7 @@ from napari_vitface.states.features.extractor import Material
 from napari_vitface.states.features.file import FeatureFile, FeatureWriter
 from napari_vitface.states.mean_face import MOST, MeanFace, mean_face
 from napari_vitface.states.prototypes import prototypes
-from napari_vitface.states.similarity import order_of, similarity
+from napari_vitface.states.similarity import clustered, similarity
 
 
 @pytest.fixture
@@ -48,29 +48,19 @@ def test_frames_without_features_are_like_nothing(
     assert np.isnan(matrix[[4, 7]]).all()
     assert np.isnan(matrix[:, [4, 7]]).all()
     assert np.isfinite(np.delete(np.delete(matrix, [4, 7], 0), [4, 7], 1)).all()
-    assert set(order_of(matrix, "clusters")[-2:].tolist()) == {4, 7}
+    assert set(clustered(matrix)[-2:].tolist()) == {4, 7}
     assert np.isnan(embed(np.where(values == np.float32(3.3), np.nan, values)).points[4]).all()
     with pytest.raises(VitFaceError, match="single number"):
         similarity(values[:, :1])
 
 
-def test_orders_are_permutations_that_put_like_with_like(
+def test_clustered_frames_are_all_there_and_like_stands_with_like(
     groups: tuple[NDArray[np.float32], NDArray[np.int64]],
 ) -> None:
     values, of = groups
-    matrix = similarity(values)
-    names = np.array(["b", "c", "a"])[of]
-    for by in ("time", "label", "clusters"):
-        order = order_of(matrix, by, names)
-        assert sorted(order.tolist()) == list(range(30))
-    assert order_of(matrix, "time").tolist() == list(range(30))
-    assert np.flatnonzero(np.diff(of[order_of(matrix, "clusters")])).tolist() == [9, 19]
-    by_label = order_of(matrix, "label", names)
-    assert "".join(names[by_label]) == "a" * 10 + "b" * 10 + "c" * 10
-    # In time within a label.
-    assert (np.diff(by_label[:10]) > 0).all()
-    with pytest.raises(VitFaceError, match="only where there are labels"):
-        order_of(matrix, "label")
+    order = clustered(similarity(values))
+    assert sorted(order.tolist()) == list(range(30))
+    assert np.flatnonzero(np.diff(of[order])).tolist() == [9, 19]
 
 
 @pytest.mark.parametrize("count", [12, 200])

@@ -91,9 +91,6 @@ class ScorePass:
         Normalised, of the network's type and device.
     first : int
         The first block whose gradients are wanted.
-    keep : bool, optional
-        Keep the graphs of all blocks, instead of running each again on the way back. The numbers
-        are the same. Default: where they take no more than `KEPT` bytes.
 
     Attributes
     ----------
@@ -106,8 +103,6 @@ class ScorePass:
         network: KeypointNetwork,
         images: Tensor,
         first: int = 0,
-        *,
-        keep: bool | None = None,
     ) -> None:
         if network.heatmap_size is None:
             raise VitFaceError(
@@ -118,8 +113,8 @@ class ScorePass:
         self._first = first
         self._inputs: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         self._graphs: dict[int, _Graph] = {}
-        if keep is None:
-            keep = _graph_bytes(network, images, first) <= KEPT
+        # Else each block is run again on the way back; the numbers are the same.
+        keep = _graph_bytes(network, images, first) <= KEPT
         with torch.enable_grad(), _frozen(network), self._recording(keep) as last:
             self._logits = network(images)
         self._last: Tensor = last[0]
@@ -293,7 +288,6 @@ def gradient_rows(
     fusion: str = "mean",
     head: int | None = None,
     discard: float = 0.0,
-    together: bool | None = None,
     stayed: list[Tensor] | None = None,
 ) -> Generator[int, None, Tensor]:
     """Rows of gradient rollout or of relevance, for ranges of layers that begin alike.
@@ -346,7 +340,7 @@ def gradient_rows(
             if stayed is not None:
                 stayed[m] = stayed_step(stayed[m][:, None], fused, discard)[:, 0]
 
-    yield from passed.follow_back(names, layers, use, together=together)
+    yield from passed.follow_back(names, layers, use)
     return torch.stack(found).permute(2, 1, 0, 3)
 
 

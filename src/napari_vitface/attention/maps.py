@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,8 +58,8 @@ class AttentionMaps:
     own_share: NDArray[np.float32]
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    settings: MapSettings = field(default_factory=MapSettings)
-    total: NDArray[np.float32] | None = None
+    total: NDArray[np.float32]
+    settings: MapSettings
     stayed: NDArray[np.float32] | None = None
 
 

@@ -26,7 +26,6 @@ def superpixel_values(
     segments: int,
     orders: int,
     pixel: tuple[float, float] = (1.0, 1.0),
-    seed: int = 0,
 ) -> Generator[int, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
     """Values of the superpixels for each keypoint, spread evenly over their pixels.
 
@@ -43,7 +42,6 @@ def superpixel_values(
         Random orders; the sampling error falls with the square root of their number.
     pixel : (x, y) float
         Units an input pixel, in which distances are told.
-    seed : int
 
     Yields
     ------
@@ -83,7 +81,7 @@ def superpixel_values(
     for order in range(orders):
         # captum draws from the global generator: leave that as it was.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed * 100_003 + order)
+            torch.manual_seed(order)
             found = method.attribute(
                 everything,
                 baselines=nothing,

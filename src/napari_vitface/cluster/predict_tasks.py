@@ -179,9 +179,7 @@ def write_tables(task: PredictTask, video: str) -> Written:
         result = PredictResult(
             video=str(source.path),
             model=model.name,
-            h5=str(outputs.h5),
-            csv=str(outputs.csv),
-            overlay=None if outputs.overlay is None else str(outputs.overlay),
+            **outputs.told(),
             frames=len(run.frames),
             broken=tuple(tally.broken),
             low_confidence=tally.low_confidence,

@@ -29,20 +29,18 @@ class Clock:
         if not (np.isfinite(rate) and rate > 0):
             raise LabelError(f"A video does not have {rate:g} frames a second.")
         self.rate = float(rate)
-        self._times = None if times is None or len(times) < 2 else times - times[0]
+        self._times = np.zeros(1) if times is None or len(times) < 2 else times - times[0]
 
     def seconds(self, frame: int) -> float:
         """Seconds from the first frame to this one; also behind the last, where an event ends."""
         times = self._times
-        if times is None:
-            return frame / self.rate
         last = len(times) - 1
         return float(times[min(frame, last)]) + max(0, frame - last) / self.rate
 
     def frame(self, seconds: float) -> int:
         """The frame that is nearest in time; negative before the video."""
         times = self._times
-        if times is None or seconds < 0:
+        if seconds < 0:
             return round(seconds * self.rate)
         last = len(times) - 1
         if seconds > times[-1]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice
 
@@ -33,13 +33,8 @@ def _can_open(path: Path) -> bool:
 
 
 def _read(path: Path, choice: Choice) -> Labels:
-    try:
+    with damage_told(path, "COCO's keypoints"):
         return _labels(json.loads(path.read_bytes()), path, choice)
-    except LabelError:
-        raise
-    except Exception as error:
-        # Whatever JSON that means something else makes of itself.
-        raise LabelError(f"{path} cannot be read as COCO's keypoints ({reason(error)}).") from error
 
 
 def _labels(data: dict[str, Any], path: Path, choice: Choice) -> Labels:

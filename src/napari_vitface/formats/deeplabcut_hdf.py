@@ -97,7 +97,7 @@ class HdfSink:
             if self._heading.about is not None:
                 self._store.root._v_attrs["vitface"] = json.dumps(self._heading.about)
             self._store.close()
-        add_analysis_arrays(self._path, self._heading, HDF_KEY)
+        add_analysis_arrays(self._path, self._heading)
 
     def abort(self) -> None:
         with PYTABLES:

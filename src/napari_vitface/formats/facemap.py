@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told
 from napari_vitface.formats.dlc_table import POSE_COORDS
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.header_table import HDF_SUFFIXES
@@ -42,15 +42,10 @@ def _can_open(path: Path) -> bool:
 def _read(path: Path, choice: Choice) -> Predictions:
     import h5py
 
-    try:
+    with damage_told(path, "Facemap's keypoints"):
         with h5py.File(path, "r") as file:
             points = {name: _read_points(file[_GROUP][name]) for name in file[_GROUP]}
         keypoints = KeypointSet(tuple(points))
-    except Exception as error:
-        # Whatever h5py makes of damage.
-        raise LabelError(
-            f"{path} cannot be read as Facemap's keypoints ({reason(error)})."
-        ) from error
     lengths = {len(values) for values in points.values()}
     if len(lengths) != 1:
         raise LabelError(f"The keypoints of {path} have different numbers of frames.")

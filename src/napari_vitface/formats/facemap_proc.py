@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
@@ -39,17 +39,12 @@ def _can_open(path: Path) -> bool:
 def _read(path: Path, choice: Choice) -> Predictions:
     from napari_vitface.formats.array_pickle import load_npy
 
-    try:
+    with damage_told(path, "what Facemap saves"):
         saved = load_npy(path.read_bytes())
         pupils = list(_pupils(saved))
         videos = [str(name) for name in _items(_items(saved["filenames"])[0])]
         parts = len(_items(saved["filenames"]))
         others = [name for key, name in _OTHERS.items() if _items(saved.get(key))]
-    except Exception as error:
-        # Whatever a damaged pickle makes of itself.
-        raise LabelError(
-            f"{path} cannot be read as what Facemap saves ({reason(error)})."
-        ) from error
     if not pupils:
         kept = f"; of what it holds ({', '.join(others)}) nothing is a point" if others else ""
         raise LabelError(f"{path} holds no pupil{kept}.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told
 from napari_vitface.formats.format import Format
 from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
@@ -40,16 +40,8 @@ def _can_open(path: Path) -> bool:
 def _read(path: Path, choice: Choice) -> Predictions:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            return _read_dataset(file, path, choice)
-    except LabelError:
-        raise
-    except Exception as error:
-        # Whatever h5py makes of damage.
-        raise LabelError(
-            f"{path} cannot be read as movement's netCDF ({reason(error)})."
-        ) from error
+    with damage_told(path, "movement's netCDF"), h5py.File(path, "r") as file:
+        return _read_dataset(file, path, choice)
 
 
 def _read_dataset(file: h5py.File, path: Path, choice: Choice) -> Predictions:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.nwb_labels import labels_in, skeleton_of, training_of
@@ -65,20 +65,17 @@ def _contents(path: Path) -> list[Content]:
 def _opened(path: Path) -> Iterator[Callable[[str], list[Any]]]:
     """What gives an open file's data of a kind of ndx-pose; `LabelError` if it is none."""
     pynwb, ndx_pose = needed("pynwb", "nwb"), needed("ndx_pose", "nwb")
-    try:
-        with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-            modules = io.read().processing.values()
-            held = [one for module in modules for one in module.data_interfaces.values()]
+    with (
+        damage_told(path, "NWB"),
+        pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io,
+    ):
+        modules = io.read().processing.values()
+        held = [one for module in modules for one in module.data_interfaces.values()]
 
-            def found(kind: str) -> list[Any]:
-                return [one for one in held if isinstance(one, getattr(ndx_pose, kind))]
+        def found(kind: str) -> list[Any]:
+            return [one for one in held if isinstance(one, getattr(ndx_pose, kind))]
 
-            yield found
-    except LabelError:
-        raise
-    except Exception as error:
-        # Whatever pynwb makes of damage.
-        raise LabelError(f"{path} cannot be read as NWB ({reason(error)}).") from error
+        yield found
 
 
 def _read_estimate(estimate: Any, path: Path, choice: Choice) -> Predictions:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import damage_told
 from napari_vitface.formats.format import Format
-from napari_vitface.formats.header_table import HDF_SUFFIXES
+from napari_vitface.formats.header_table import HDF_KEY, HDF_SUFFIXES
 from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -95,7 +95,7 @@ class _Arrays:
         self._file["track_occupancy"][start:stop, 0] = found.any(axis=1)
 
 
-def add_analysis_arrays(path: Path, heading: Heading, key: str) -> None:
+def add_analysis_arrays(path: Path, heading: Heading) -> None:
     """Add SLEAP's arrays to an HDF5 file that holds a table of `PoseWriter`.
 
     Parameters
@@ -103,13 +103,12 @@ def add_analysis_arrays(path: Path, heading: Heading, key: str) -> None:
     path : Path
         Changed in place.
     heading : Heading
-    key : str
-        Key of the table: a compound dataset with frame numbers and K (x, y, likelihood) a row.
     """
     import h5py
 
     with h5py.File(path, "r+") as file:
-        rows = file.get(f"{key}/table")
+        # A compound dataset with frame numbers and K (x, y, likelihood) a row.
+        rows = file.get(f"{HDF_KEY}/table")
         frames = np.empty(0, np.int64) if rows is None else _frame_numbers(rows)
         arrays = _Arrays(file, heading, int(frames[-1]) + 1 if len(frames) else 0)
         if not len(frames):
@@ -183,16 +182,8 @@ def _can_open(path: Path) -> bool:
 def _read(path: Path, choice: Choice) -> Predictions:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            return _read_arrays(file, path, choice)
-    except LabelError:
-        raise
-    except Exception as error:
-        # Whatever h5py makes of damage.
-        raise LabelError(
-            f"{path} cannot be read as SLEAP's analysis arrays ({reason(error)})."
-        ) from error
+    with damage_told(path, "SLEAP's analysis arrays"), h5py.File(path, "r") as file:
+        return _read_arrays(file, path, choice)
 
 
 def _read_arrays(file: h5py.File, path: Path, choice: Choice) -> Predictions:

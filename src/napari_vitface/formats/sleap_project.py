@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.atomic import require_room
-from napari_vitface.errors import LabelError, reason
+from napari_vitface.errors import LabelError, damage_told, reason
 from napari_vitface.formats.extra import needed
 from napari_vitface.formats.format import Content, Format
 from napari_vitface.formats.predictions import Choice, Heading, Predictions, confidence_of
@@ -40,13 +40,8 @@ def _can_open(path: Path) -> bool:
 
 def _load(path: Path) -> Any:
     sleap_io = needed("sleap_io", "sleap")
-    try:
+    with damage_told(path, "a project of SLEAP"):
         return sleap_io.load_slp(str(path), open_videos=False)
-    except Exception as error:
-        # Whatever sleap-io makes of damage.
-        raise LabelError(
-            f"{path} cannot be read as a project of SLEAP ({reason(error)})."
-        ) from error
 
 
 def _contents(path: Path) -> list[Content]:

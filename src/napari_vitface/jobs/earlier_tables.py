@@ -65,9 +65,7 @@ def tables_there(outputs: Outputs, asked: Asked, video: Path) -> PredictResult |
     return PredictResult(
         video=str(video),
         model=made["model"],
-        h5=str(outputs.h5),
-        csv=str(outputs.csv),
-        overlay=None if outputs.overlay is None else str(outputs.overlay),
+        **outputs.told(),
         frames=frames,
         broken=tuple(tally.broken),
         low_confidence=tally.low_confidence,

@@ -206,14 +206,17 @@ def _result(
     judged_frames: dict[str, list[int]] = {}
     for video, frame in zip(labels.videos.tolist(), labels.frames.tolist(), strict=True):
         judged_frames.setdefault(video, []).append(frame)
+    compared: dict[str, Any] = {}
+    if constant is not None:
+        compared = {
+            "mean_pose": judged.figures(constant),
+            "against_mean_pose": compare(judged, constant, predicted, "the mean pose"),
+        }
     return EvaluateResult(
         **vars(judged.figures(predicted)),
+        **compared,
         model=network.name,
         images=len(labels),
-        mean_pose=None if constant is None else judged.figures(constant),
-        against_mean_pose=None
-        if constant is None
-        else compare(judged, constant, predicted, "the mean pose"),
         calibration=confidence,
         calibration_error=confidence.calibration_error,
         calibration_radius=radius,

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from napari_vitface.errors import VitFaceError
 from napari_vitface.words import counted
 
+#: Runs that are named.
+_MOST = 12
+
 
 def parse_frames(text: str) -> slice:
     """The slice that ``START:STOP:STEP`` names; parts may be left out, as in Python.
@@ -54,10 +57,10 @@ def frame_range(frames: slice | range | str | None, count: int, name: str) -> ra
     return chosen
 
 
-def name_runs(runs: Sequence[tuple[int, int]], most: int = 12) -> str:
-    """Runs of frames as text for the user: ``3, 7-12 and 40``; those after `most` are counted."""
-    parts = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:most]]
-    rest = sum(b - a + 1 for a, b in runs[most:])
+def name_runs(runs: Sequence[tuple[int, int]]) -> str:
+    """Runs of frames as text for the user: ``3, 7-12 and 40``; those after `_MOST` are counted."""
+    parts = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:_MOST]]
+    rest = sum(b - a + 1 for a, b in runs[_MOST:])
     if rest:
         parts.append(f"{rest} more")
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.jobs.frame_range import limits_of
+from napari_vitface.jobs.outputs import told_path
 from napari_vitface.jobs.results.traces import TracesResult
 from napari_vitface.jobs.trace_files import TraceFiles
 from napari_vitface.jobs.video_events import MadeBy
@@ -46,7 +47,7 @@ def asked_of(
     about: Mapping[str, object],
     files: TraceFiles,
     roles: Mapping[str, Sequence[str]],
-    read: Sequence[str | os.PathLike[str] | None],
+    read: Sequence[str | os.PathLike[str]],
 ) -> dict[str, Any]:
     """What was asked for, as the file says it.
 
@@ -56,10 +57,10 @@ def asked_of(
         What must be the same for a run to go on.
     roles : mapping of str to sequence of str
         Keypoints by their role.
-    read : sequence of path or None
+    read : sequence of path
         Files that are read beside the video.
     """
-    stamps = [_stamp(Path(path)) for path in read if path is not None]
+    stamps = [_stamp(Path(path)) for path in read]
     names = [path.name for path in (files.table, files.nwb) if path is not None]
     asked = {**about, "roles": {**roles}, "read": stamps, "files": names}
     return json.loads(json.dumps(asked))  # type: ignore[no-any-return]
@@ -92,7 +93,7 @@ def traces_there(
             table=str(files.table),
             traces=tuple(map(str, told["traces"])),
             components=str(files.components) if told["components"] else None,
-            nwb=None if files.nwb is None else str(files.nwb),
+            nwb=told_path(files.nwb),
             frames=int(told["frames"]),
             broken=runs,
             seconds=0.0,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_vitface.atomic import leftovers
 from napari_vitface.errors import ChoiceError, VitFaceError
@@ -73,6 +74,10 @@ class Outputs:
         """The files that the run ends with."""
         return [self.h5, self.csv, *([self.overlay] if self.overlay else [])]
 
+    def told(self) -> dict[str, Any]:
+        """The files as the result of the run names them."""
+        return {"h5": str(self.h5), "csv": str(self.csv), "overlay": told_path(self.overlay)}
+
     def existing(self) -> list[Path]:
         """Those of the wanted files that are there already."""
         return [path for path in self.wanted if path.exists()]
@@ -96,6 +101,11 @@ class Outputs:
         for path in self.wanted:
             for other in leftovers(path):
                 other.unlink(missing_ok=True)
+
+
+def told_path(path: Path | None) -> str | None:
+    """A file as results name it; None where none is written."""
+    return None if path is None else str(path)
 
 
 def made_folder(folder: Path) -> Path:
@@ -142,7 +152,11 @@ def why_not_kept(kept_in: Path) -> str:
 
 
 def output_path(
-    video: Path, ending: str, *, model: str | None = None, folder: Path | None = None
+    video: Path,
+    ending: str,
+    *,
+    model: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Where a file that is made of a video goes: ``<video>[_vitface_<model>]<ending>``.
 
@@ -152,7 +166,7 @@ def output_path(
         What the file is, with its suffix: ``_overlay.mp4``.
     model : str, optional
         Name or path of the model that it comes from.
-    folder : Path, optional
+    folder : path, optional
         By default the folder that the video is in.
     """
     by = "" if model is None else f"{_BY}{model_stem(model)}"

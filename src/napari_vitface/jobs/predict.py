@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def predict(
             if not written:
                 yield from run.predict()
             if outputs.overlay is not None:
-                yield from run.draw_overlay()
+                yield from run.draw_overlay(outputs.overlay)
         except VideoError:
             stamp.check(source.path)  # Another file fails in many ways where the old one is meant.
             raise
@@ -222,11 +223,8 @@ class _Run:
 
     def tables_are_written(self) -> bool:
         """Whether an earlier run wrote the tables from the part file and lacks only the overlay."""
-        tables = (self.outputs.h5, self.outputs.csv)
-        overlay = self.outputs.overlay
-        if self.part.count < len(self.frames) or not all(path.exists() for path in tables):
-            return False
-        if overlay is not None and overlay.exists():
+        tables = [self.outputs.h5, self.outputs.csv]
+        if self.part.count < len(self.frames) or self.outputs.existing() != tables:
             return False
         finished = self.part.path.stat().st_mtime_ns
         return all(path.stat().st_mtime_ns >= finished for path in tables)
@@ -278,18 +276,12 @@ class _Run:
         self.seconds = time.monotonic() - began
         yield Progress(total, total, 0.0)
 
-    def draw_overlay(self) -> Iterator[Event]:
+    def draw_overlay(self, overlay: Path) -> Iterator[Event]:
         """Write the labelled video."""
         from napari_vitface.jobs.overlay import write_overlay
 
-        assert self.outputs.overlay is not None
-        yield from write_overlay(
-            self.outputs.overlay,
-            self.video,
-            self.frames,
-            self.part.rows(),
-            self.model.keypoints,
-        )
+        poses = self.part.rows()
+        yield from write_overlay(overlay, self.video, self.frames, poses, self.model.keypoints)
 
     def result(self) -> PredictResult:
         """What `Finished` carries."""
@@ -297,9 +289,7 @@ class _Run:
         return PredictResult(
             video=str(self.video.path),
             model=self.model.name,
-            h5=str(self.outputs.h5),
-            csv=str(self.outputs.csv),
-            overlay=None if self.outputs.overlay is None else str(self.outputs.overlay),
+            **self.outputs.told(),
             frames=len(self.frames),
             broken=tuple(self.tally.broken),
             low_confidence=self.tally.low_confidence,

@@ -124,8 +124,10 @@ def suited(
     if computing.precision == "int8" and model.int8 is None:
         yield from make_int8(file, spread_inputs(video, view), video.path.name)
         model = yield from resources.loading(stack, file, computing)
-    canvas = spread_inputs(video, view, _PROBES) if model.int8 is not None else None
-    if model.int8 is None or canvas is None or not len(canvas):
+    if model.int8 is None:
+        return model
+    canvas = spread_inputs(video, view, _PROBES)
+    if not len(canvas):
         return model
     moved = points_moved(model.int8, model.network, model.preprocessing, canvas)
     if moved <= LIMIT:
@@ -157,7 +159,7 @@ def _frames_of(
 ) -> NDArray[np.uint8]:
     from napari_vitface.formats.format import suffixes
     from napari_vitface.project.label_reading import read_labels
-    from napari_vitface.project.white import labelled_images, set_white
+    from napari_vitface.project.white import labelled_images, white_of
     from napari_vitface.video import open_video, scale_image
 
     images: list[Path] = []
@@ -168,7 +170,7 @@ def _frames_of(
             if not source.is_dir():
                 raise
     if not images:
-        with open_video(source, white=set_white(source) if white is None else white) as video:
+        with open_video(source, white=white_of(source, white)) as video:
             size = (video.shape[1], video.shape[2])
             return spread_inputs(video, preprocessing.view(size), count)
     found, read = [], labelled_images(white)

@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,8 @@ class Recorder:
         self._part = part
         self._outputs = outputs
         self._heading = heading
-        self._tables: PoseWriter | None = None
+        self._tables: PoseWriter
+        self._aborting = ExitStack()
         self._error: BaseException | None = None
         # Bounded: a disk that is slower than the model slows the run down, and memory stays small.
         self._queue: queue.Queue[NDArray[np.void] | None] = queue.Queue(maxsize=64)
@@ -66,7 +68,6 @@ class Recorder:
         """
         self._drain()
         self._raise()
-        assert self._tables is not None
         try:
             self._tables.close()
         except VitFaceError as error:
@@ -76,8 +77,7 @@ class Recorder:
     def stop(self) -> None:
         """Write what was handed over to the part file and give the tables up. Never raises."""
         self._drain()
-        if self._tables is not None:
-            self._tables.abort()
+        self._aborting.close()
 
     def _drain(self) -> None:
         if self._thread.is_alive():
@@ -115,9 +115,9 @@ class Recorder:
         from napari_vitface.formats.poses import PoseWriter
 
         self._tables = PoseWriter(self._outputs.h5, self._outputs.csv, heading=self._heading)
+        self._aborting.callback(self._tables.abort)
 
     def _to_tables(self, rows: NDArray[np.void]) -> None:
-        assert self._tables is not None
         self._tables.append(rows["frame"], rows["xy"], np.nan_to_num(rows["confidence"], nan=0.0))
 
     def _raise(self) -> None:

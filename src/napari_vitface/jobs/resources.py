@@ -124,11 +124,11 @@ class Resources:
 
         `white` as in `napari_vitface.open_video`; default what its project sets, if it does.
         """
-        from napari_vitface.project.white import set_white
+        from napari_vitface.project.white import white_of
         from napari_vitface.video import open_video
 
         path = Path(path)
-        white = set_white(path) if white is None else white
+        white = white_of(path, white)
         key = (str(path.absolute()), _stamp(path), white)
         with self._videos.borrow(key, lambda: open_video(path, white=white)) as video:
             yield video

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def traced_material(
     video: Video,
     frames: range,
-    times: NDArray[np.float64] | None,
+    times: NDArray[np.float64],
     regions: Mapping[str, Rectangle] | None,
     roles: Mapping[str, Sequence[str]] | None,
     kinds: Sequence[TraceKind],
@@ -53,14 +53,13 @@ def traced_material(
             poses = poses_of(video, predictions, model)
         except VitFaceError as error:
             raise VitFaceError(f"{error} Or say where the eye is {DRAW_EYE}.") from error
-    seconds = (video.times if times is None else times)[frames.start : frames.stop]
     found: dict[str, tuple[str, ...]] = {}
     if poses is not None:
         try:
             found = roles_of(poses.keypoints.names, roles)
         except ValueError as error:
             raise VitFaceError(f"Roles of keypoints cannot be told: {error}.") from error
-    return TraceMaterial(video, frames, seconds, named, poses, found)
+    return TraceMaterial(video, frames, times[frames.start : frames.stop], named, poses, found)
 
 
 def window_of(material: TraceMaterial, measures: Sequence[Measure]) -> FixedCrop:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from napari_vitface.jobs.made_traces import (
     note_made,
     traces_there,
 )
-from napari_vitface.jobs.outputs import made_folder, named_after, results_folder
+from napari_vitface.jobs.outputs import made_folder, named_after, results_folder, told_path
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.part_file import PartFile, not_written
 from napari_vitface.jobs.resources import Resources, shared_or_own
@@ -132,10 +133,11 @@ def traces(
         source = stack.enter_context(shared.video(video, white=white))
         stamp = VideoStamp.of(source.path)
         span = _in_a_row(frame_range(frames, len(source), source.path.name))
-        times = source.times if source.frame_rate > 0 else None
+        times, timed = source.times, source.frame_rate > 0
+        read: list[str | os.PathLike[str]] = []
         if triggers is not None:
-            triggers = triggers_of(triggers, source.path)
-            times = read_triggers(triggers, source.path.name, len(source))
+            read = [triggers_of(triggers, source.path)]
+            times, timed = read_triggers(Path(read[0]), source.path.name, len(source)), True
         if predictions is not None:
             predictions = named_after(predictions, source.path)
         material = traced_material(source, span, times, regions, roles, chosen, predictions, model)
@@ -143,8 +145,9 @@ def traces(
         folder = made_folder(results_folder(source.path, output_dir))
         files = TraceFiles.of(source.path, folder, table, nwb=nwb)
         about = about_of(material, stamp, chosen, measures)
-        poses = None if material.poses is None else poses_file(source, predictions, model)
-        asked = asked_of(about, files, material.roles, [poses, triggers])
+        if material.poses is not None:
+            read = [poses_file(source, predictions, model), *read]
+        asked = asked_of(about, files, material.roles, read)
         earlier = None if overwrite else traces_there(files, asked, source.path)
         if earlier is not None:
             there, sentences = earlier
@@ -152,7 +155,7 @@ def traces(
             yield Finished("traces", there)
             return
         outdated = not overwrite and by_another_method(files, asked)
-        files.check(source.path.name, overwrite=overwrite or outdated, timed=times is not None)
+        files.check(source.path.name, overwrite=overwrite or outdated, timed=timed)
         reading = _NoReading(len(span))
         if any(measure.rectangles for measure in measures):
             reading = _Reading(stack, material, measures, about, files)
@@ -180,7 +183,7 @@ def traces(
             raise
         stamp.check(source.path)
         kept = [reading.kept(number) for number in range(len(measures))]
-        for event in _written(material, measures, kept, files, timed=times is not None):
+        for event in _written(material, measures, kept, files, timed=timed):
             if isinstance(event, Notice):
                 told.append(event)
             yield event
@@ -200,7 +203,7 @@ def traces(
             table=str(files.table),
             traces=tuple(column.name for measure in measures for column in measure.columns),
             components=str(files.components) if _components(measures) else None,
-            nwb=None if files.nwb is None else str(files.nwb),
+            nwb=told_path(files.nwb),
             frames=len(span),
             broken=broken,
             seconds=round(seconds, 3),

@@ -20,6 +20,8 @@ from napari_vitface.record import Record
 FEWEST_FRAMES = 5
 #: How often the frames are drawn.
 DRAWS = 2000
+#: How often points are drawn that are right as often as their confidence says.
+_CHANCES = 200
 #: Share of the draws that an interval holds.
 LEVEL = 0.95
 
@@ -40,7 +42,7 @@ class Intervals(Record):
     rmse: Ends | None
 
 
-def intervals(errors: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> Intervals:
+def intervals(errors: ArrayLike) -> Intervals:
     """95 % intervals of the mean, median and RMSE of pixel errors.
 
     Parameters
@@ -53,7 +55,7 @@ def intervals(errors: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> Interv
     if len(judged) < FEWEST_FRAMES:
         return Intervals(None, None, None)
     found = np.where(np.isfinite(judged), judged, np.nan)
-    rows = _draws(len(judged), draws, seed)
+    rows = _draws(len(judged))
     counts = np.isfinite(found).sum(axis=1)
     return Intervals(
         mean=_finite(_ratio(np.nansum(found, axis=1), counts, rows)),
@@ -95,7 +97,7 @@ class Gain(Record):
     better: bool | None
 
 
-def paired_gain(before: ArrayLike, after: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> Gain:
+def paired_gain(before: ArrayLike, after: ArrayLike) -> Gain:
     """Compare two predictions of the same points by a paired bootstrap over frames.
 
     Parameters
@@ -116,7 +118,7 @@ def paired_gain(before: ArrayLike, after: ArrayLike, *, draws: int = DRAWS, seed
     interval: tuple[float, float] | None = None
     better: bool | None = None
     if frames >= FEWEST_FRAMES:
-        rows = _draws(frames, draws, seed)
+        rows = _draws(frames)
         low, high = _interval(_ratio(difference[used], counts[used], rows))
         interval = (low, high)
         better = True if low > 0 else False if high < 0 else None
@@ -134,9 +136,6 @@ def paired_gain(before: ArrayLike, after: ArrayLike, *, draws: int = DRAWS, seed
 def chance_calibration_error(
     confidence: ArrayLike,
     measure: Callable[[NDArray[np.float64], NDArray[np.bool_]], float | None],
-    *,
-    draws: int = 200,
-    seed: int = 0,
 ) -> float | None:
     """The calibration error to expect of confidences that are exactly true, by chance alone.
 
@@ -146,13 +145,13 @@ def chance_calibration_error(
     sure = np.asarray(confidence, dtype=np.float64).ravel()
     if not sure.size:
         return None
-    rng = np.random.default_rng(seed)
-    values = [measure(sure, rng.random(sure.size) < sure) for _ in range(draws)]
+    rng = np.random.default_rng(0)
+    values = [measure(sure, rng.random(sure.size) < sure) for _ in range(_CHANCES)]
     return float(np.mean([value for value in values if value is not None]))
 
 
-def _draws(count: int, draws: int, seed: int) -> NDArray[np.intp]:
-    return np.random.default_rng(seed).integers(count, size=(draws, count))
+def _draws(count: int) -> NDArray[np.intp]:
+    return np.random.default_rng(0).integers(count, size=(DRAWS, count))
 
 
 def _ratio(

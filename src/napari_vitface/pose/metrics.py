@@ -202,10 +202,8 @@ def seed_rmse(errors: ArrayLike) -> float | None:
     return float(images.mean()) if images.size else None
 
 
-def seed_pck(
-    predicted: ArrayLike, truth: ArrayLike, front: int, back: int, alpha: float = 0.1
-) -> float | None:
-    """PCK as ViT_facemap defines it: the unit is the eye's width in the same image.
+def seed_pck(predicted: ArrayLike, truth: ArrayLike, front: int, back: int) -> float | None:
+    """PCK as ViT_facemap defines it: points within a tenth of the eye's width in the same image.
 
     Parameters
     ----------
@@ -213,17 +211,13 @@ def seed_pck(
     front, back : int
         Positions of "eye front" and "eye back" among the keypoints. Images in which either is not
         labelled have no unit and are not judged.
-    alpha : float
-        A keypoint counts when nearer than alpha times the eye's width.
     """
     truth = np.asarray(truth, dtype=np.float64)
     width = np.hypot(*(truth[:, front] - truth[:, back]).T)
-    return pck(pixel_errors(predicted, truth), alpha * width[:, None])
+    return pck(pixel_errors(predicted, truth), 0.1 * width[:, None])
 
 
-def seed_accuracy(
-    predicted: ArrayLike, truth: ArrayLike, frame_size: ArrayLike, within: float = 4.0
-) -> float | None:
+def seed_accuracy(predicted: ArrayLike, truth: ArrayLike, frame_size: ArrayLike) -> float | None:
     """Accuracy as ViT_facemap defines it: share of coordinates within 4 px of a 224-px square.
 
     The seed squashed its frames to 224 x 224, so x and y are scaled differently, and it counted x
@@ -235,8 +229,6 @@ def seed_accuracy(
         Video pixels.
     frame_size : (height, width) or (N, 2) array of these
         Size of the frames in pixels.
-    within : float
-        Largest distance that counts, in pixels of the square.
     """
     truth = np.asarray(truth, dtype=np.float64)
     predicted = np.broadcast_to(np.asarray(predicted, dtype=np.float64), truth.shape)
@@ -246,7 +238,7 @@ def seed_accuracy(
     judged = np.isfinite(truth).all(axis=-1)
     if not judged.any():
         return None
-    return float((distances[judged] <= within).mean())
+    return float((distances[judged] <= 4).mean())
 
 
 def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -> float | None:
@@ -277,9 +269,9 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 10) -
 
 
 def confidence_bins(
-    confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None, bins: int = 10
+    confidence: ArrayLike, errors: ArrayLike, radius: ArrayLike | None
 ) -> tuple[ConfidenceBin, ...]:
-    """Error against confidence, in equal intervals of confidence.
+    """Error against confidence, in ten equal intervals of confidence.
 
     Parameters
     ----------
@@ -297,9 +289,9 @@ def confidence_bins(
     sure = np.asarray(confidence, dtype=np.float64)
     errors = np.asarray(errors, dtype=np.float64)
     judged = ~np.isnan(errors)
-    place = np.clip((sure * bins).astype(int), 0, bins - 1)
+    place = np.clip((sure * 10).astype(int), 0, 9)
     rows: list[ConfidenceBin] = []
-    for k in range(bins):
+    for k in range(10):
         here = judged & (place == k)
         if not here.any():
             continue
@@ -310,8 +302,8 @@ def confidence_bins(
         found = summary(errors[here])
         rows.append(
             ConfidenceBin(
-                low=k / bins,
-                high=(k + 1) / bins,
+                low=k / 10,
+                high=(k + 1) / 10,
                 points=found.points,
                 confidence=float(sure[here].mean()),
                 median=found.median,

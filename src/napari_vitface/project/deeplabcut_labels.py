@@ -85,8 +85,8 @@ def _read_video(files: LabelFiles, keypoints: KeypointSet, columns: set[str]) ->
     if not reading.readable and reading.unreadable:
         raise LabelError(reading.tables[reading.unreadable[0]].error)
     for table in reading.all_tables():
-        columns.update(table.places or {})
-    if not any(table.table is not None for table in reading.all_tables()):
+        columns.update(table.places)
+    if not any(table.there for table in reading.all_tables()):
         return None
     problems = _problems(reading)
     kind = reading.readable[0] if reading.readable else "h5"
@@ -105,7 +105,7 @@ def _read_video(files: LabelFiles, keypoints: KeypointSet, columns: set[str]) ->
                 f"The image {image} is labelled in {reading.tables[kind].path.name} but is not "
                 "there; put it back or remove its row."
             )
-        if not in_table[row] and reading.visibility is not None:
+        if not in_table[row]:
             problems.append(
                 f"The image {image} is named in {reading.visibility.path.name} but is not there, "
                 "so its hidden points are left out."
@@ -130,7 +130,7 @@ def _read_video(files: LabelFiles, keypoints: KeypointSet, columns: set[str]) ->
 def _problems(reading: Reading) -> list[str]:
     problems = reading.problems
     problems += [unreadable_cause(reading, kind) for kind in reading.unreadable]
-    if reading.visibility is not None and reading.visibility.error:
+    if reading.visibility.error:
         problems.append(reading.visibility.error)
     if len(reading.readable) > 1:
         frames = all_frames(*(reading.grid(kind) for kind in reading.readable))

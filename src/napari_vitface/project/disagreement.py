@@ -55,7 +55,7 @@ def find_disagreement(
         cause = unreadable_cause(reading, unreadable[0])
         text = f"{cause} Nothing is saved until it can be: {choice}."
         return Disagreement(text, cause, (), readable)
-    if reading.visibility is not None and reading.visibility.error:
+    if reading.visibility.error:
         error = reading.visibility.error.rstrip(".")
         text = f"{error}. Nothing is saved until it can be: mend it or move it away."
         return Disagreement(text, f"{error}.", (), ())

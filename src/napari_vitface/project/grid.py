@@ -113,11 +113,11 @@ def same(one: Grid, other: Grid, rounding: float = ROUNDING) -> NDArray[np.bool_
     return (one.states == other.states) & ~(apart | gone).any(axis=-1)
 
 
-def same_point(one: Point, other: Point, rounding: float = ROUNDING) -> bool:
+def same_point(one: Point, other: Point) -> bool:
     """Whether two points say the same, apart from rounding."""
     if one.state != other.state or one.placed != other.placed:
         return False
-    near = abs(one.x - other.x) <= rounding and abs(one.y - other.y) <= rounding
+    near = abs(one.x - other.x) <= ROUNDING and abs(one.y - other.y) <= ROUNDING
     return not one.placed or near
 
 

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import LabelError
-from napari_vitface.formats.dlc_table import point_columns
+from napari_vitface.formats.dlc_table import NO_ANIMAL, point_columns
 from napari_vitface.formats.header_table import HeaderTable
 from napari_vitface.formats.inside import check_inside
 from napari_vitface.formats.predictions import Choice
@@ -35,6 +35,8 @@ from napari_vitface.project.grid import Grid, Place, same
 
 Kind = Literal["h5", "csv"]
 KINDS: tuple[Kind, ...] = ("h5", "csv")
+#: Columns of each keypoint in the visibility file.
+HIDDEN_COORDS = ("x", "y", "visible")
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,7 @@ class LabelFiles:
         Folder of the labelled images: ``labeled-data/<video>``.
     tables : dict of Kind to Path
         Where the tables are or will be.
-    visibility : Path or None
-        None where occluded points stand in the table.
+    visibility : Path
     shared : bool
         Whether the tables hold other videos too, as Lightning Pose's do.
     animal : str or None
@@ -58,34 +59,31 @@ class LabelFiles:
         Keypoints that are no animal's in such projects.
     wanted : Choice or None
         Which animal is read, where a table has several.
-    root : Path or None
-        The project's folder, in which everything is written; None: that of the images.
+    root : Path
+        The project's folder, in which everything is written.
     """
 
     scorer: str
     images: Path
     tables: dict[Kind, Path]
-    visibility: Path | None
+    visibility: Path
+    root: Path
     shared: bool = False
     animal: str | None = None
     without_animal: frozenset[str] = frozenset()
     wanted: Choice | None = None
-    root: Path | None = None
 
     def check_inside(self) -> None:
         """Raise `LabelError` if something would be written outside of the project."""
-        files = [*self.tables.values(), *([self.visibility] if self.visibility else [])]
-        check_inside(self.root or self.images, self.images, *files)
+        check_inside(self.root, self.images, *self.tables.values(), self.visibility)
 
     def read(self, keypoints: KeypointSet, names: FrameNames) -> Reading:
         """What is on disk now."""
         tables: dict[Kind, TableReading] = {}
         for kind, path in self.tables.items():
-            tables[kind] = self._read_table(path, keypoints, names)
-        visibility = None
-        if self.visibility is not None:
-            visibility = self._read_table(self.visibility, keypoints, names)
-        return Reading(len(keypoints), tables, visibility)
+            tables[kind] = self._read_table(self._new_table(path, keypoints), keypoints, names)
+        none = self._new_table(self.visibility, keypoints, HIDDEN_COORDS, levels=1)
+        return Reading(len(keypoints), tables, self._read_table(none, keypoints, names))
 
     def image_names(self) -> list[str]:
         """Every image that is there or named in a table, for numbering."""
@@ -93,7 +91,7 @@ class LabelFiles:
         if self.images.is_dir():
             found = [file.name for file in self.images.iterdir() if file.suffix.lower() == ".png"]
         for path in [*self.tables.values(), self.visibility]:
-            if path is not None and path.is_file():
+            if path.is_file():
                 try:
                     table = read_header_table(path)
                 except LabelError:
@@ -101,15 +99,20 @@ class LabelFiles:
                 found += [name for name in self.row_names(table) if name is not None]
         return [name for name in found if not name.startswith(".")]
 
-    def _read_table(self, path: Path, keypoints: KeypointSet, names: FrameNames) -> TableReading:
+    def _read_table(
+        self, none: HeaderTable, keypoints: KeypointSet, names: FrameNames
+    ) -> TableReading:
+        """What a table says, or `none`, which is empty, where it is not there."""
+        path = none.path
         stamp = _stamp(path)
+        nothing = TableReading(path, stamp, none, Grid.empty(len(keypoints)))
         if stamp is None:
-            return TableReading(path, None)
+            return nothing
         try:
             table = read_header_table(path)
             places = places_of(table, keypoints, self.wanted)
         except LabelError as error:
-            return TableReading(path, stamp, error=str(error))
+            return replace(nothing, error=str(error))
         row_names = self.row_names(table)
         frames = np.array(
             [-1 if name is None else _or(names.frame(name), -1) for name in row_names], np.int64
@@ -122,7 +125,35 @@ class LabelFiles:
             problems.append(
                 f"{path} labels the image {name} twice, differently; the first row counts."
             )
-        return TableReading(path, stamp, table, places, frames, grid, problems=tuple(problems))
+        return TableReading(path, stamp, table, grid, places, frames, True, "", tuple(problems))
+
+    def _new_table(
+        self,
+        path: Path,
+        keypoints: KeypointSet,
+        coords: tuple[str, ...] = ("x", "y"),
+        levels: int = 3,
+    ) -> HeaderTable:
+        """A table without rows, as it is made where there is none."""
+        levels = 1 if self.shared else levels
+        level_names: tuple[str, ...] = ("scorer", "bodyparts", "coords")
+        if self.animal is not None:
+            level_names = ("scorer", "individuals", "bodyparts", "coords")
+        columns = [self._column(name, coord) for name in keypoints.names for coord in coords]
+        return HeaderTable(
+            path,
+            level_names,
+            columns,
+            np.empty((0, levels), object),
+            (None,) * levels,
+            np.empty((0, len(columns))),
+        )
+
+    def _column(self, name: str, coord: str) -> tuple[str, ...]:
+        if self.animal is None:
+            return (self.scorer, name, coord)
+        animal = NO_ANIMAL if name in self.without_animal else self.animal
+        return (self.scorer, animal, name, coord)
 
     def row_names(self, table: HeaderTable) -> list[str | None]:
         """The image that each row names; None for rows of other videos."""
@@ -163,14 +194,16 @@ class TableReading:
     path : Path
     stamp : tuple or None
         Changes when the file does; None if there is no file.
-    table : HeaderTable or None
-        None if there is no file or it cannot be read.
+    table : HeaderTable
+        Without rows if there is no file or it cannot be read.
+    grid : Grid
+        What it says about the project's keypoints.
     places : dict
         Name of a keypoint -> coordinate -> column.
     row_frames : (rows,) array of int64
         The frame of each row, -1 for rows that are none of this video's frames.
-    grid : Grid or None
-        What it says about the project's keypoints.
+    there : bool
+        Whether it was read.
     error : str
         Why it cannot be read.
     problems : tuple of str
@@ -178,18 +211,18 @@ class TableReading:
 
     path: Path
     stamp: tuple[int, ...] | None
-    table: HeaderTable | None = None
-    places: dict[str, dict[str, int]] | None = None
+    table: HeaderTable
+    grid: Grid
+    places: dict[str, dict[str, int]] = field(default_factory=dict)
     row_frames: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    grid: Grid | None = None
+    there: bool = False
     error: str = ""
     problems: tuple[str, ...] = ()
 
     @property
     def has_visible(self) -> bool:
         """Whether occluded points stand in this table."""
-        places = self.places or {}
-        return bool(places) and all("visible" in place for place in places.values())
+        return bool(self.places) and all("visible" in place for place in self.places.values())
 
 
 @dataclass(frozen=True)
@@ -198,15 +231,15 @@ class Reading:
 
     size: int
     tables: dict[Kind, TableReading]
-    visibility: TableReading | None
+    visibility: TableReading
 
     def all_tables(self) -> list[TableReading]:
-        return [*self.tables.values(), *([self.visibility] if self.visibility else [])]
+        return [*self.tables.values(), self.visibility]
 
     @property
     def readable(self) -> list[Kind]:
         """The tables that are there and can be read, HDF5 first."""
-        return [kind for kind, table in self.tables.items() if table.grid is not None]
+        return [kind for kind, table in self.tables.items() if table.there]
 
     @property
     def unreadable(self) -> list[Kind]:
@@ -215,18 +248,16 @@ class Reading:
     @property
     def occluded_in_tables(self) -> bool:
         """Whether every table that is there holds the occluded points itself."""
-        there = [table for table in self.tables.values() if table.table is not None]
+        there = [table for table in self.tables.values() if table.there]
         return bool(there) and all(table.has_visible for table in there)
 
     def grid(self, kind: Kind) -> Grid:
         """What one table alone says; nothing if it is not there."""
-        grid = self.tables[kind].grid if kind in self.tables else None
-        return Grid.empty(self.size) if grid is None else grid
+        return self.tables[kind].grid if kind in self.tables else Grid.empty(self.size)
 
     def visibility_grid(self) -> Grid:
         """What the visibility file says of occluded points."""
-        found = self.visibility.grid if self.visibility is not None else None
-        return Grid.empty(self.size) if found is None else found.only(PointState.OCCLUDED)
+        return self.visibility.grid.only(PointState.OCCLUDED)
 
     def says(self, kind: Kind, frames: NDArray[np.int64]) -> Grid:
         """What a table and the visibility file say together, at some frames.

@@ -128,8 +128,7 @@ def merge(
 def _theirs(reading: Reading, kind: Kind, ours: Grid) -> Grid:
     """What the disk says by one table, at the frames of `ours`."""
     said = reading.says(kind, ours.frames)
-    missing = reading.visibility is not None and reading.visibility.table is None
-    if missing and not reading.tables[kind].has_visible:
+    if not reading.visibility.there and not reading.tables[kind].has_visible:
         # No visibility file: it says nothing, rather than that nothing is occluded.
         return said.or_else(ours.only(PointState.OCCLUDED))
     return said
@@ -206,7 +205,7 @@ def _is_known(
     in_table = reading.grid(kind).points(places)
     parts = [c if has_visible else c.only(PointState.LABELLED) for c in candidates]
     known = np.logical_or.reduce([same(in_table, part)[:, 0] for part in parts])
-    if reading.visibility is None or reading.visibility.table is None:
+    if not reading.visibility.there:
         return known
     hidden = reading.visibility_grid().points(places)
     parts = [candidate.only(PointState.OCCLUDED) for candidate in candidates]

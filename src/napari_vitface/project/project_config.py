@@ -81,7 +81,9 @@ move2corner: true
 def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> None:
     """Write the ``config.yaml`` of a new project."""
     # Made from text, so that it has comments as DeepLabCut's own has.
-    data = _parse(_NEW)
+    from ruamel.yaml import YAML
+
+    data: Config = YAML().load(_NEW)
     today = datetime.date.today()
     data["Task"] = task
     data["scorer"] = scorer
@@ -90,13 +92,6 @@ def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> 
     settings = Settings(folder, data)
     set_keypoints(settings, keypoints)
     settings.write()
-
-
-def _parse(text: str) -> Config:
-    from ruamel.yaml import YAML
-
-    data: Config = YAML().load(text)
-    return data
 
 
 def body_parts(data: Config) -> list[str]:

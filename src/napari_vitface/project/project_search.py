@@ -205,7 +205,7 @@ class Place:
         visibility = entry.folder / f"visibility_{scorer}.csv"
         if self.shared:
             return LabelFiles(
-                scorer, entry.folder, dict(self.shared), visibility, shared=True, root=self.root
+                scorer, entry.folder, dict(self.shared), visibility, self.root, shared=True
             )
         tables: dict[Kind, Path] = dict(self.named) or {
             kind: entry.folder / f"CollectedData_{scorer}.{kind}" for kind in KINDS
@@ -215,10 +215,10 @@ class Place:
             entry.folder,
             tables,
             visibility,
+            self.root,
             animal=project_config.animal(settings),
             without_animal=project_config.without_animal(settings),
             wanted=self.wanted,
-            root=self.root,
         )
 
 

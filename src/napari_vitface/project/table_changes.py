@@ -22,6 +22,7 @@ from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place, same
 from napari_vitface.project.label_files import (
+    HIDDEN_COORDS,
     LabelFiles,
     Reading,
     TableReading,
@@ -66,22 +67,20 @@ class TableChanges:
         there = [reading.tables[kind] for kind in reading.readable]
         visible = self._needs_visible(reading, labels)
         for table in reading.tables.values():
-            if table.grid is None and there:
+            if not table.there and there:
                 # The missing form of a table is the other one, with all that is in it.
                 copy = replace(there[0], path=table.path)
-                made = self._changed_table(copy, labels, exact, visible) or copy.table
-                assert made is not None
-                files[table.path] = table_bytes(replace(made, path=table.path))
+                whole = self._changed_table(copy, labels, exact, visible) or copy.table
+                files[table.path] = table_bytes(replace(whole, path=table.path))
                 continue
             made = self._changed_table(table, labels, exact, visible)
             if made is not None:
                 files[table.path] = table_bytes(made)
-        if self.files.visibility is not None and reading.visibility is not None:
-            in_tables = reading.occluded_in_tables or visible
-            wanted = Grid.empty(len(self.keypoints)) if in_tables else labels
-            made = self._changed_visibility(reading.visibility, wanted)
-            if made is not None:
-                files[self.files.visibility] = table_bytes(made)
+        in_tables = reading.occluded_in_tables or visible
+        wanted = Grid.empty(len(self.keypoints)) if in_tables else labels
+        made = self._changed_visibility(reading.visibility, wanted)
+        if made is not None:
+            files[self.files.visibility] = table_bytes(made)
         return files
 
     def _changed_table(
@@ -95,11 +94,8 @@ class TableChanges:
         table, frames = reading.table, reading.row_frames
         said = labels.frames[labels.states.any(axis=1)]
         new = np.setdiff1d(said, frames)
-        if table is None:
-            if not len(new):
-                return None
-            table = self._new_table(reading.path)
-            frames = np.empty(0, np.int64)
+        if not reading.there and not len(new):
+            return None
         if visible:
             table = _with_visible(table)
         places = places_of(table, self.keypoints)
@@ -107,7 +103,7 @@ class TableChanges:
         wanted = _in_table(labels.at(frames), places)
         there = Grid(frames, xy, states)
         # Several rows of a frame say together what it is; only what was edited changes in them.
-        differs = ~same(_in_table((reading.grid or there).at(frames), places), wanted)
+        differs = ~same(_in_table(reading.grid.at(frames), places), wanted)
         differs[_again(frames)] = False
         rows, columns = _positions(exact, frames)
         bits = ~same(there, wanted, rounding=0.0)
@@ -137,7 +133,7 @@ class TableChanges:
 
     def _needs_visible(self, reading: Reading, labels: Grid) -> bool:
         """Whether tables get ``visible`` columns, in which Lightning Pose reads occluded points."""
-        tables = [table.table for table in reading.tables.values() if table.table is not None]
+        tables = [table.table for table in reading.tables.values() if table.there]
         usual = all(len(table.level_names) == 3 for table in tables)
         return self.files.shared and usual and bool((labels.states == PointState.OCCLUDED).any())
 
@@ -145,14 +141,9 @@ class TableChanges:
         """The table of the frames with occluded points; None if it is right as it is."""
         occluded = (labels.states == PointState.OCCLUDED).any(axis=1)
         frames = labels.frames[occluded]
-        table = reading.table
-        if table is None:
-            if not len(frames):
-                return None
-            table = self._new_table(reading.path, ("x", "y", "visible"), levels=1)
-            old_frames = np.empty(0, np.int64)
-        else:
-            old_frames = reading.row_frames
+        if not reading.there and not len(frames):
+            return None
+        table, old_frames = reading.table, reading.row_frames
         kept = (old_frames < 0) | np.isin(old_frames, frames)
         places = places_of(table, self.keypoints)
         xy, states = points_in(table, places, self.keypoints)
@@ -160,7 +151,7 @@ class TableChanges:
         new = np.setdiff1d(frames, old_frames)
         if kept.all() and right[old_frames >= 0].all() and not len(new):
             return None
-        table = self._with_columns(table, places, ("x", "y", "visible"))
+        table = self._with_columns(table, places, HIDDEN_COORDS)
         places = places_of(table, self.keypoints)
         values = np.concatenate(
             [table.values[kept], np.full((len(new), table.values.shape[1]), np.nan)]
@@ -177,33 +168,6 @@ class TableChanges:
         index = self._with_rows(table, [self.names.name(frame) for frame in new.tolist()])
         order = _row_order(table.index, index)
         return replace(table, values=values[order], index=index[order])
-
-    def _new_table(
-        self,
-        path: Path,
-        coords: tuple[str, ...] = ("x", "y"),
-        levels: int = 3,
-    ) -> HeaderTable:
-        levels = 1 if self.files.shared else levels
-        level_names: tuple[str, ...] = ("scorer", "bodyparts", "coords")
-        if self.files.animal is not None:
-            level_names = ("scorer", "individuals", "bodyparts", "coords")
-        columns = [self._column(name, coord) for name in self.keypoints.names for coord in coords]
-        return HeaderTable(
-            path,
-            level_names,
-            columns,
-            np.empty((0, levels), object),
-            (None,) * levels,
-            np.empty((0, len(columns))),
-        )
-
-    def _column(self, name: str, coord: str) -> tuple[str, ...]:
-        files = self.files
-        if files.animal is None:
-            return (files.scorer, name, coord)
-        animal = NO_ANIMAL if name in files.without_animal else files.animal
-        return (files.scorer, animal, name, coord)
 
     def _with_columns(
         self,

@@ -36,6 +36,11 @@ def set_white(recording: Path) -> int | None:
     return None
 
 
+def white_of(recording: Path, white: int | None) -> int | None:
+    """The white level that is given, or what its project sets for a recording."""
+    return set_white(recording) if white is None else white
+
+
 def white_in(project: Path, name: str) -> int | None:
     """The white level that the project in a folder sets for a recording."""
     if not is_file(own_file(project)):
@@ -71,4 +76,4 @@ def labelled_images(white: int | None = None) -> EightBitReader:
     """A reader of labelled images: their white level is `white`, or what their project sets."""
     if white is not None:
         checked_white(white, "the labelled images")
-    return EightBitReader(lambda folder: set_white(folder) if white is None else white)
+    return EightBitReader(lambda folder: white_of(folder, white))

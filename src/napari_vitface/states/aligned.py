@@ -70,7 +70,6 @@ def align(
     after: int,
     rate: float = 0.0,
     groups: ArrayLike | None = None,
-    seed: int = 0,
 ) -> Aligned:
     """Traces around onsets.
 
@@ -105,7 +104,7 @@ def align(
     unit = 1 / rate if rate else 1.0
     times = np.arange(-before, after, dtype=np.float64) * unit
     mean = _mean(trials)
-    low, high = interval_of_mean(trials, groups, seed)
+    low, high = interval_of_mean(trials, groups)
     responses = tuple(_response(row, before, unit) for row in trials)
     return Aligned(times, trials, mean, low, high, responses)
 
@@ -118,7 +117,7 @@ def _mean(trials: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def interval_of_mean(
-    trials: NDArray[np.float32], groups: ArrayLike | None, seed: int = 0
+    trials: NDArray[np.float32], groups: ArrayLike | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Interval (W,), (W,) of 95 % of the mean over trials (n, W): percentile bootstrap.
 
@@ -135,7 +134,7 @@ def interval_of_mean(
     filled = np.where(there, trials, 0).astype(np.float64)
     belongs = (of == np.arange(count)[:, None]).astype(np.float64)
     sums, counts = belongs @ filled, belongs @ there
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), _RESAMPLES)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _RESAMPLES)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = (drawn @ sums) / (drawn @ counts)
     edges = (50 * (1 - _LEVEL), 50 * (1 + _LEVEL))

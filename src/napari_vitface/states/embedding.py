@@ -76,10 +76,8 @@ def embed(
     return Embedding(points)
 
 
-def principal(
-    values: NDArray[np.float32], count: int = 2
-) -> tuple[NDArray[np.float32], tuple[float, ...]]:
-    """Principal components of rows (N, D): scores (N, count), and shares of the variance.
+def principal(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """Principal components of rows (N, D): scores (N, 2), and shares of the variance.
 
     In numpy, because importing scikit-learn takes longer than anybody waits for a map.
     """
@@ -87,14 +85,14 @@ def principal(
     small = centred.shape[0] < centred.shape[1]
     product = centred @ centred.T if small else centred.T @ centred
     variances, vectors = np.linalg.eigh(product)
-    variances = np.maximum(variances[::-1][:count], 0)
-    vectors = vectors[:, ::-1][:, :count]
+    variances = np.maximum(variances[::-1][:2], 0)
+    vectors = vectors[:, ::-1][:, :2]
     scores = vectors * np.sqrt(variances) if small else centred @ vectors
     # The sign of a component means nothing; let the same data always have the same map.
     scores = scores * np.where(
         scores[np.abs(scores).argmax(axis=0), range(scores.shape[1])] < 0, -1, 1
     )
-    found = np.zeros((len(values), count), np.float32)
+    found = np.zeros((len(values), 2), np.float32)
     found[:, : scores.shape[1]] = scores
     total = max(float(np.trace(product)), 1e-300)
     return found, tuple(float(each) / total for each in variances)

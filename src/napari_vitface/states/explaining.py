@@ -84,11 +84,9 @@ def occlusion(frame: Frame, state: int, grid: tuple[int, int]) -> NDArray[np.flo
     return np.asarray((fall[:, None, None] * hidden).sum(axis=0) / hidden.sum(axis=0))
 
 
-def faithfulness(
-    frame: Frame, state: int, heat: NDArray[np.float64], seed: int = 0
-) -> Faithfulness:
+def faithfulness(frame: Frame, state: int, heat: NDArray[np.float64]) -> Faithfulness:
     """How much of the answer is left while cells are hidden from the most important on."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
 
     def left(order: NDArray[np.intp]) -> float:
         rank = np.empty(heat.size, int)

@@ -100,11 +100,9 @@ class Groups:
         return cls(tuple(columns), np.arange(len(columns)))
 
 
-def importance(
-    judged: Judged, samples: Samples, groups: Groups, seed: int = 0
-) -> Steps[Importance]:
+def importance(judged: Judged, samples: Samples, groups: Groups) -> Steps[Importance]:
     """What the groups of features are worth to the classifiers of a judgement."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     half = _halves(samples)
     some = samples.thinned(_FRAMES)
     worth = np.zeros(len(groups.names))

@@ -98,9 +98,9 @@ def mean_face(
         )
 
 
-def thinned(frames: Sequence[int], most: int = MOST) -> list[int]:
-    """Up to `most` of some frames, evenly spread, increasing."""
+def thinned(frames: Sequence[int]) -> list[int]:
+    """Up to `MOST` of some frames, evenly spread, increasing."""
     ordered = np.unique(np.asarray(frames, np.int64))
-    if len(ordered) > most:
-        ordered = ordered[np.linspace(0, len(ordered) - 1, most).round().astype(np.int64)]
+    if len(ordered) > MOST:
+        ordered = ordered[np.linspace(0, len(ordered) - 1, MOST).round().astype(np.int64)]
     return [int(number) for number in ordered]

@@ -63,7 +63,6 @@ def prototypes(
     *,
     training: ArrayLike | None = None,
     groups: ArrayLike | None = None,
-    none: str = "",
     share: float = SHARE,
     rule: PrototypeRule = "typical",
 ) -> Prototypes:
@@ -74,14 +73,13 @@ def prototypes(
     values : (N, D) float32
         Rows with NaN are left out.
     labels : (N,) array of str
+        Empty of frames that have none.
     training : (N,) array of bool, optional
         Frames of the animals that prototypes may be made of; default all. Frames of the others do
         not change them.
     groups : (N,) array, optional
         The animal of each frame: each has its own most typical frames, and all weigh the same in a
         prototype, however strong their expressions are.
-    none : str
-        The label of frames that have none.
     share : float
         Of a label's frames, the most typical ones, in (0, 1]; at least one. By the rule "typical".
     rule : "typical" or "least-neutral"
@@ -98,7 +96,7 @@ def prototypes(
     usable = np.isfinite(values).all(axis=1)
     if training is not None:
         usable &= np.asarray(training, np.bool_)
-    names = tuple(str(name) for name in np.unique(told[usable]) if name != none)
+    names = tuple(str(name) for name in np.unique(told[usable]) if name)
     if not names:
         raise VitFaceError("No frame of the training animals has a label and features.")
     of = np.zeros(len(told), np.int64)
@@ -107,9 +105,9 @@ def prototypes(
     means, rows = [], []
     for name in names:
         found = [
-            _typical(values, usable & (of == group), told, name, none, share)
+            _typical(values, usable & (of == group), told, name, share)
             if rule == "typical"
-            else _least_neutral(values, usable & (of == group), told, name, none)
+            else _least_neutral(values, usable & (of == group), told, name)
             for group in np.unique(of[usable & (told == name)])
         ]
         rows.append(np.sort(np.concatenate(found)))
@@ -122,11 +120,10 @@ def _typical(
     usable: NDArray[np.bool_],
     told: NDArray[np.str_],
     name: str,
-    none: str,
     share: float,
 ) -> NDArray[np.int64]:
     """Rows that are most like the mean of a label, and least like that of frames without one."""
-    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == none)
+    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == "")
     own = values[mine]
     typical = similarity(own, own.mean(axis=0, keepdims=True))[:, 0]
     if neutral.any():
@@ -142,10 +139,9 @@ def _least_neutral(
     usable: NDArray[np.bool_],
     told: NDArray[np.str_],
     name: str,
-    none: str,
 ) -> NDArray[np.int64]:
     """Rows of a label that are least like the mean of the frames without one."""
-    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == none)
+    mine, neutral = np.flatnonzero(usable & (told == name)), usable & (told == "")
     if not neutral.any():
         raise VitFaceError(
             f"Frames of {name} that are least neutral are told by frames without a label, and "

@@ -195,8 +195,6 @@ def interval(
     figure: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     clusters: NDArray[np.generic],
     seed: int = 0,
-    *,
-    draws: int = DRAWS,
 ) -> Interval:
     """95 % interval of a figure, by drawing clusters again and again.
 
@@ -218,8 +216,8 @@ def interval(
     values = []
     # Some draws at a time, so that weights of many frames stay small.
     size = max(1, 4_000_000 // len(member))
-    for start in range(0, draws, size):
-        count = min(size, draws - start)
+    for start in range(0, DRAWS, size):
+        count = min(size, DRAWS - start)
         chosen = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), count)
         values.append(figure(chosen[:, member].astype(np.float64)))
     found = np.concatenate(values)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
-
-#: Orders of the frames of a similarity matrix.
-Order = Literal["time", "label", "clusters"]
 
 
 def similarity(
@@ -44,30 +39,15 @@ def similarity(
     return np.clip(one @ other.T, -1, 1)
 
 
-def order_of(
-    matrix: NDArray[np.float32], by: Order, labels: ArrayLike | None = None
-) -> NDArray[np.int64]:
-    """The order of frames in which to show their similarity.
+def clustered(matrix: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The order of frames in which those that are alike stand together.
 
-    Parameters
-    ----------
-    matrix : (N, N) float32
-        Of `similarity`.
-    by : {"time", "label", "clusters"}
-        As they come; those of a label together; or as they are joined by hierarchical clustering
-        (average linkage of 1 - correlation), the frames without features last.
-    labels : (N,) array of str, optional
-        For "label".
+    As they are joined by hierarchical clustering (average linkage of 1 - correlation), the frames
+    without features last. `matrix` (N, N) is of `similarity`.
     """
-    count = len(matrix)
-    if by == "label":
-        if labels is None:
-            raise VitFaceError("Frames can be ordered by label only where there are labels.")
-        return np.argsort(np.asarray(labels), kind="stable")
-    if by == "time":
-        return np.arange(count)
     from scipy.cluster.hierarchy import leaves_list, linkage
 
+    count = len(matrix)
     whole = np.flatnonzero(np.isfinite(np.diagonal(matrix)))
     if len(whole) < 3:
         return np.arange(count)

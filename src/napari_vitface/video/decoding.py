@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -58,7 +59,7 @@ class FrameDecoder:
             self._go_to(entry)
         while self._next <= frame:
             number, picture = self._take()
-            missing = range(self._next, frame + 1 if number is None else min(number, frame + 1))
+            missing = range(self._next, min(number, frame + 1))
             if missing and missing.start == self._entered:
                 # The key frame itself is broken: what follows it depends on frames before it.
                 self._bad_entries.add(self._index.entry(self._entered))
@@ -66,7 +67,7 @@ class FrameDecoder:
                 continue
             yield from self._second_try(missing)
             self._next = missing.stop
-            if number is None or picture is None:
+            if picture is None:
                 continue
             if number <= frame:
                 yield number, picture
@@ -81,8 +82,8 @@ class FrameDecoder:
             entry -= 1
         return entry
 
-    def _take(self) -> tuple[int | None, VideoFrame | None]:
-        """The next sound frame in presentation order, or None, None at the end."""
+    def _take(self) -> tuple[int, VideoFrame | None]:
+        """The next sound frame in presentation order; at the end none, behind all of them."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             return waiting
@@ -92,7 +93,7 @@ class FrameDecoder:
             # Below: leading pictures of an open GOP, whose references were not decoded.
             if number >= self._next and not picture.is_corrupt:
                 return number, picture
-        return None, None
+        return sys.maxsize, None
 
     def _go_to(self, entry: int) -> None:
         index = self._index

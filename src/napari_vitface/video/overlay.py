@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.video.scale import as_uint8
 
 #: Opacity of a point whose confidence is 0: faint, but to be seen.
 FAINTEST = 0.15
@@ -32,13 +31,12 @@ def draw_poses(
     skeleton: bool = True,
     trail: ArrayLike | None = None,
     radius: float | None = None,
-    white: int | None = None,
 ) -> NDArray[np.uint8]:
     """Draw one pose onto a copy of a frame.
 
     Parameters
     ----------
-    image : (H, W) or (H, W, 3) array of uint8 or uint16
+    image : (H, W) or (H, W, 3) array of uint8
         Grey or RGB frame.
     xy : (K, 2) array of float
         Positions in pixels, (0, 0) the centre of the top-left pixel; NaN is left out.
@@ -54,14 +52,11 @@ def draw_poses(
         Positions in the N frames before, oldest first, drawn as lines that fade into the past.
     radius : float, optional
         Of the points, in pixels; default by the size of the frame.
-    white : int, optional
-        The value of white in a 16-bit frame, as `Video.white`.
 
     Returns
     -------
     (H, W, 3) array of uint8
     """
-    image = as_uint8(np.asarray(image), white)
     canvas = (
         np.repeat(image[..., None], 3, axis=2)
         if image.ndim == 2

@@ -6,8 +6,9 @@ import csv
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,16 @@ from napari_vitface.jobs.events import AttentionMeasured, Event, Finished, Notic
 from napari_vitface.jobs.explaining.map_files import check_output, writing
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
+from napari_vitface.jobs.outputs import told_path
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import (
     AttentionDataResult,
-    ExplainSettings,
     KeypointAttention,
 )
-from napari_vitface.settings.attention import DEFAULT, choose, settable
+from napari_vitface.settings.attention import DEFAULT, settable
 from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.option import parted, takes
+from napari_vitface.settings.option import takes
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -98,10 +99,8 @@ def attention_data(
         With an `AttentionDataResult`.
     """
     path = check_output(output, (".csv",))
-    looking, settings = parted(Looking, settings)
-    how = choose(method, settings)
     with ExitStack() as stack:
-        walk = yield from begin(stack, source, model, frames, how, looking, resources)
+        walk = yield from begin(stack, source, model, frames, method, settings, resources)
         wanted, network, view = walk.frames, walk.model, walk.view
         names = _keypoints(keypoint, network.keypoints.names)
         if radius is None:
@@ -109,9 +108,9 @@ def attention_data(
             radius = RADIUS * (scale[0] + scale[1]) / 2
         if not radius > 0:
             raise VitFaceError(f"The radius about a keypoint must be above 0, not {radius}.")
-        told = ExplainSettings(model=network.name, radius=radius, method=method, chosen=settings)
+        told = replace(walk.told(), radius=radius)
         yield Started("attention_data", len(wanted), settings=told)
-        table = stack.enter_context(DataTable(path))
+        tables = [stack.enter_context(DataTable(path))] if path is not None else []
         measured = list[AttentionMeasured]()
         described = MapSettings()
         for event in walk.maps(names, stayed=True):
@@ -120,11 +119,12 @@ def attention_data(
                 continue
             found = _measure(event.frames, event.maps, view, radius, network.keypoints.names)
             described = event.maps.settings
-            table.write(found)
+            for table in tables:
+                table.write(found)
             measured.append(found)
             yield found
         keypoints = _judged(measured, names)
-        for sentence in _sentences(keypoints, how):
+        for sentence in _sentences(keypoints, walk.how):
             yield Notice(sentence)
     result = AttentionDataResult(
         source=str(walk.video.path),
@@ -132,7 +132,7 @@ def attention_data(
         range=limits_of(wanted),
         unreadable=tuple(walk.broken),
         radius=radius,
-        csv=None if path is None else str(path),
+        csv=told_path(path),
         keypoints=keypoints,
         settings=described,
     )
@@ -142,27 +142,22 @@ def attention_data(
 class DataTable:
     """The table on disk: complete when the job ends, or holding what was done when it is closed."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._stack = ExitStack()
-        self._writer: Any = None
-        self._file: IO[str] | None = None
         self._begun = False
 
     def __enter__(self) -> DataTable:
-        if self._path is not None:
-            self._stack.enter_context(writing(self._path))
-            temporary = self._stack.enter_context(atomic_write(self._path))
-            self._file = temporary.open("w", newline="", encoding="utf-8")
-            self._stack.callback(self._file.close)
-            self._writer = csv.writer(self._file)
-            self._writer.writerow(COLUMNS)
+        self._stack.enter_context(writing(self._path))
+        temporary = self._stack.enter_context(atomic_write(self._path))
+        self._file = temporary.open("w", newline="", encoding="utf-8")
+        self._stack.callback(self._file.close)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(COLUMNS)
         return self
 
     def write(self, measured: AttentionMeasured) -> None:
         """The rows of some frames."""
-        if self._writer is None or self._file is None:
-            return
         from napari_vitface.attention.measures import VERDICTS
 
         for t, frame in enumerate(measured.frames.tolist()):

@@ -15,15 +15,16 @@ from napari_vitface.jobs.explaining.map_files import (
     write_picture,
 )
 from napari_vitface.jobs.explaining.walk import begin, rounded
+from napari_vitface.jobs.outputs import told_path
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import ExplainResult, ExplainSettings
 from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.settings.attention import DEFAULT, choose, settable
+from napari_vitface.settings.attention import DEFAULT, settable
 from napari_vitface.settings.attention_method import AttentionMethod
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.option import parted, takes
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.attention.maps import AttentionMaps
@@ -89,20 +90,17 @@ def explain(
     VitFaceError
         One sentence: the source, frame, model or a setting cannot be used.
     """
-    looking, settings = parted(Looking, settings)
-    how = choose(method, settings)
     path = check_output(output, (".npz", ".png", ".mp4") if story else (".npz", ".png"))
     with ExitStack() as stack:
-        walk = yield from begin(stack, source, model, frame, how, looking, resources)
+        walk = yield from begin(stack, source, model, frame, method, settings, resources)
         walk.scores = faithfulness
         video, network, view, frame = walk.video, walk.model, walk.view, walk.frames[0]
 
         from napari_vitface.video import scale_image
 
-        assert walk.image is not None
-        scaled = scale_image(walk.image, view.scale, white=video.white)
+        scaled = scale_image(video[frame], view.scale, white=video.white)
         steps = walk.look(view.pad(scaled[None]), keypoint, points=points, story=story)
-        found = yield from _in_steps(steps, how)
+        found = yield from _in_steps(steps, walk.how)
         computed = [walk.placed(each, 0, frame) for each in found]
         yield from computed
         if path is not None:
@@ -116,7 +114,7 @@ def explain(
             prefix_share=rounded(last.prefix_share),
             keypoints=network.keypoints,
             settings=last.settings,
-            output=None if path is None else str(path),
+            output=told_path(path),
         )
         yield Finished("explain", result)
 

@@ -16,14 +16,13 @@ from napari_vitface.jobs.explaining.walk import FrameMaps, begin, rounded
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.results.attention import (
-    ExplainSettings,
     Faithfulness,
     FaithfulnessResult,
 )
-from napari_vitface.settings.attention import DEFAULT, choose, settable
+from napari_vitface.settings.attention import DEFAULT, settable
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.option import parted, takes
+from napari_vitface.settings.option import takes
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
@@ -69,10 +68,8 @@ def faithfulness(
     Finished
         With a `FaithfulnessResult`.
     """
-    looking, settings = parted(Looking, settings)
-    how = choose(method, settings)
     with ExitStack() as stack:
-        walk = yield from begin(stack, source, model, frames, how, looking, resources)
+        walk = yield from begin(stack, source, model, frames, method, settings, resources)
         walk.frames = _few(walk.frames, most)
         walk.counter = Counter(len(walk.frames))
 
@@ -81,11 +78,10 @@ def faithfulness(
         from napari_vitface.attention.blanking import Blanker
         from napari_vitface.attention.faithfulness import deletion_curves, mean_curves
 
-        grey = cast("int | None", settings.get("grey"))
-        told = ExplainSettings(model=walk.model.name, method=method, chosen=settings)
-        yield Started("faithfulness", len(walk.frames), settings=told)
+        grey = cast("int | None", walk.chosen.get("grey"))
+        yield Started("faithfulness", len(walk.frames), settings=walk.told())
         seen = list[int]()
-        mean: DeletionCurves | None = None
+        curves = list[DeletionCurves]()
         described = MapSettings()
         for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
@@ -103,11 +99,11 @@ def faithfulness(
                     pixel=walk.pixel,
                     seed=frame,
                 )
-                curves = yield from told_as(steps, partial(walk.counter.at, len(seen)))
-                mean = curves if mean is None else mean_curves([mean, curves])
+                curves.append((yield from told_as(steps, partial(walk.counter.at, len(seen)))))
+                mean = mean_curves(curves)
                 seen.append(frame)
                 yield _event(mean, seen)
-        if mean is None:
+        if not seen:
             raise walk.nothing_seen()
         result = FaithfulnessResult(
             source=str(walk.video.path),

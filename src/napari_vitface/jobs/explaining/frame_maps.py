@@ -20,13 +20,14 @@ from napari_vitface.jobs.explaining.map_files import (
 )
 from napari_vitface.jobs.explaining.walk import FrameMaps, begin
 from napari_vitface.jobs.frame_range import limits_of
+from napari_vitface.jobs.outputs import told_path
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.results.attention import ExplainFramesResult, ExplainSettings
+from napari_vitface.jobs.results.attention import ExplainFramesResult
 from napari_vitface.jobs.video_events import MadeBy
-from napari_vitface.settings.attention import DEFAULT, choose, settable
+from napari_vitface.settings.attention import DEFAULT, settable
 from napari_vitface.settings.attention_method import MapSettings
 from napari_vitface.settings.computing import Looking
-from napari_vitface.settings.option import parted, takes
+from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
@@ -79,16 +80,11 @@ def explain_frames(
         With an `ExplainFramesResult`.
     """
     path = check_output(output, (".npz", ".png") if average else (".npz",))
-    looking, settings = parted(Looking, settings)
-    how = choose(method, settings)
     with ExitStack() as stack:
-        walk = yield from begin(stack, source, model, frames, how, looking, resources)
+        walk = yield from begin(stack, source, model, frames, method, settings, resources)
         walk.scores = faithfulness
         video, wanted, network = walk.video, walk.frames, walk.model
-        told = ExplainSettings(
-            model=network.name, frames=limits_of(wanted), method=method, chosen=settings
-        )
-        yield Started("explain_frames", len(wanted), settings=told)
+        yield Started("explain_frames", len(wanted), settings=walk.told(limits_of(wanted)))
         mean, kept, seen = _Mean(), list[AttentionComputed](), list[int]()
         for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):
@@ -125,7 +121,7 @@ def explain_frames(
             names=last.names,
             keypoints=network.keypoints,
             settings=last.settings,
-            output=None if path is None else str(path),
+            output=told_path(path),
         )
         yield Finished("explain_frames", result)
 
@@ -136,19 +132,19 @@ class _Mean:
     _SUMMED = ("maps", "prefix_share", "own_share", "total", "confidence")
 
     def __init__(self) -> None:
-        self._first: AttentionComputed | None = None
+        self._first: AttentionComputed
         self._sums = dict[str, np.ndarray]()
         self._points = list[np.ndarray]()
 
     def add(self, computed: AttentionComputed) -> None:
-        self._first = self._first or computed
+        if not self._points:
+            self._first = computed
         for name in self._SUMMED:
             value = np.asarray(getattr(computed, name), dtype=np.float64)
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._points.append(computed.xy)
 
     def result(self, seen: Sequence[int], wanted: range) -> AttentionComputed:
-        assert self._first is not None
         means: Any = {
             name: (value / len(seen)).astype(np.float32) for name, value in self._sums.items()
         }

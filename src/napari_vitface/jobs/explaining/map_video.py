@@ -20,16 +20,17 @@ from napari_vitface.jobs.explaining.walk import begin
 from napari_vitface.jobs.frame_range import limits_of, name_runs, runs_of
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources
-from napari_vitface.jobs.results.attention import AttentionVideoResult, ExplainSettings
-from napari_vitface.settings.attention import DEFAULT, choose, settable
+from napari_vitface.jobs.results.attention import AttentionVideoResult
+from napari_vitface.settings.attention import DEFAULT, settable
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.network_layers import name_layers
-from napari_vitface.settings.option import parted, takes
+from napari_vitface.settings.option import takes
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.video import Video, VideoWriter
+    from napari_vitface.video.caption import Caption
 
 #: Frames per second where the source has no times (a folder of images), and of a video that goes
 #: through the layers of one frame.
@@ -120,10 +121,8 @@ def attention_video(
     """
     path = Path(output)
     check_output(path, (path.suffix.lower(),))
-    looking, settings = parted(Looking, settings)
-    how = choose(method, settings)
     with ExitStack() as stack:
-        walk = yield from begin(stack, source, model, frames, how, looking, resources)
+        walk = yield from begin(stack, source, model, frames, method, settings, resources)
         walk.scores = faithfulness
         video, wanted, network = walk.video, walk.frames, walk.model
         counter = Counter(len(wanted), _STAGE)
@@ -131,10 +130,7 @@ def attention_video(
         if "all" in names:
             # A mean over keypoints has no use for the map that belongs to none.
             names = list(network.keypoints.names)
-        told = ExplainSettings(
-            model=network.name, frames=limits_of(wanted)[:2], method=method, chosen=settings
-        )
-        yield Started("attention_video", len(wanted), settings=told)
+        yield Started("attention_video", len(wanted), settings=walk.told(limits_of(wanted)[:2]))
 
         from napari_vitface.video import scale_image
 
@@ -146,26 +142,24 @@ def attention_video(
         overlay = stack.enter_context(OverlayVideo(path, video, rate, network.keypoints, drawn_as))
         yield counter.at(0)
         for batch in _batches(images, walk.together):
-            decoded = [image for _, image in batch if image is not None]
-            computed: list[AttentionComputed] = []
+            decoded = [(number, image) for number, image in batch if image is not None]
+            maps: dict[int, AttentionComputed] = {}
             if decoded:
                 scale, pad = walk.view.scale, walk.view.pad
-                scaled = [scale_image(image, scale, white=video.white) for image in decoded]
+                scaled = [scale_image(image, scale, white=video.white) for _, image in decoded]
                 steps = walk.look(pad(np.stack(scaled)), names)
                 (found,) = yield from told_as(steps, partial(counter.at, done))
-                frames_of = [number for number, image in batch if image is not None]
-                computed = [walk.placed(found, b, frame) for b, frame in enumerate(frames_of)]
-            maps = iter(computed)
+                maps = {frame: walk.placed(found, b, frame) for b, (frame, _) in enumerate(decoded)}
             for number, image in batch:
                 if image is None:
                     walk.broken.append(number)
                     overlay.add_black(f"frame {number}")
                 else:
-                    overlay.add(image, next(maps), f"frame {number}")
+                    last = maps[number]
+                    overlay.add(image, last, f"frame {number}")
             done += len(batch)
             yield counter.at(done)
-        last = overlay.last
-        if last is None:
+        if len(walk.broken) == done:
             raise walk.nothing_seen()
     if walk.broken:
         runs = name_runs(runs_of(walk.broken))
@@ -195,7 +189,8 @@ def write_layers(
     image = video[maps[0].frame]
     with OverlayVideo(path, video, _LAYERS_RATE, keypoints, Look()) as overlay:
         for done, computed in enumerate(maps, 1):
-            overlay.limit = None
+            if done > 1:
+                overlay.measure(computed)
             which = name_layers(computed.settings["layers"])
             overlay.add(image, computed, f"frame {computed.frame}, {which}")
             yield counter.at(done)
@@ -217,30 +212,25 @@ class OverlayVideo:
 
     Attributes
     ----------
-    limit : float or None
+    limit : float
         The value of full colour, once there was a map.
-    last : AttentionComputed or None
-        What was drawn last.
     """
+
+    limit: float
+    _writer: VideoWriter
+    _caption: Caption
 
     def __init__(
         self, path: Path, video: Video, rate: float, keypoints: KeypointSet, look: Look
     ) -> None:
-        from napari_vitface.video.caption import Caption
-
         self._path = path
-        self._size = (video.shape[1], video.shape[2])
-        self._white = video.white
-        self._source = video.path.name
+        self._video = video
         self._rate = rate
         self._keypoints = keypoints
         self._look = look
         self._stack = ExitStack()
-        self._writer: VideoWriter | None = None
-        self._caption: Caption | None = None
+        self._begun = False
         self._waiting: list[str] = []
-        self.limit = look.limit
-        self.last: AttentionComputed | None = None
 
     def __enter__(self) -> OverlayVideo:
         self._stack.enter_context(writing(self._path))
@@ -251,58 +241,56 @@ class OverlayVideo:
 
     def add(self, image: NDArray[Any], computed: AttentionComputed, heading: str) -> None:
         """Draw the mean of the maps over a frame, and `heading` below it."""
-        shown = _mean_of(computed.names)
-        values = computed.maps[shown].mean(axis=0)
-        if "unit" not in computed.settings:
-            # Shares: beside an even spread.
-            values = values * values.size
-        own = self.limit is None
-        if self.limit is None:
-            self.limit = float(values.max()) or 1.0
-        if self._writer is None:
+        if not self._begun:
             self._begin(computed)
-        elif own:
-            self._caption = self._strip(computed)
-        self.last = computed
-        names = computed.names if self._look.points else ()
+        points = computed.names if self._look.points else ()
         drawn = draw_overlay(
-            image, values, computed, self.limit, self._look, names, self._keypoints, self._white
+            image,
+            _mean(computed),
+            computed,
+            self.limit,
+            self._look,
+            points,
+            self._keypoints,
+            self._video.white,
         )
-        self._write(drawn, heading)
+        self._writer.write(self._caption.below(drawn, heading))
 
     def add_black(self, heading: str) -> None:
         """Put a black frame where there is none to draw on."""
-        if self._writer is None:
+        if self._begun:
+            black = np.zeros((*self._video.shape[1:3], 3), np.uint8)
+            self._writer.write(self._caption.below(black, heading))
+        else:
             # What stands below is not known before the first map.
             self._waiting.append(heading)
-        else:
-            self._write(np.zeros((*self._size, 3), np.uint8), heading)
+
+    def measure(self, computed: AttentionComputed) -> None:
+        """Take full colour from a map, as what stands below says from now on."""
+        self.limit = float(_mean(computed).max()) or 1.0
+        # Numbers of other lengths may break into more lines; the frames of a video are alike.
+        self._caption = self._strip(computed, self._caption.height)
 
     def _begin(self, computed: AttentionComputed) -> None:
         from napari_vitface.video import VideoWriter
 
+        self._begun = True
+        largest = float(_mean(computed).max()) or 1.0
+        self.limit = largest if self._look.limit is None else self._look.limit
         self._caption = self._strip(computed)
-        size = self._size[0] + self._caption.height, self._size[1]
+        height, width = self._video.shape[1:3]
+        size = height + self._caption.height, width
         self._writer = self._stack.enter_context(VideoWriter(self._path, size, self._rate))
-        waiting, self._waiting = self._waiting, []
-        for heading in waiting:
+        for heading in self._waiting:
             self.add_black(heading)
 
-    def _strip(self, computed: AttentionComputed) -> Any:
+    def _strip(self, computed: AttentionComputed, height: int | None = None) -> Caption:
         from napari_vitface.video.caption import Caption
 
         text = self._look.caption
         if text is None:
-            assert self.limit is not None
-            text = _about(computed, self._keypoints, self.limit, self._source)
-        # Numbers of other lengths may break into more lines; the frames of a video are alike.
-        height = None if self._caption is None else self._caption.height
-        return Caption(text, self._size[1], height)
-
-    def _write(self, drawn: NDArray[np.uint8], heading: str) -> None:
-        assert self._writer is not None
-        assert self._caption is not None
-        self._writer.write(self._caption.below(drawn, heading))
+            text = _about(computed, self._keypoints, self.limit, self._video.path.name)
+        return Caption(text, self._video.shape[2], height)
 
 
 def draw_overlay(
@@ -313,7 +301,7 @@ def draw_overlay(
     look: Look,
     points: Sequence[str],
     keypoints: KeypointSet | None,
-    white: int | None = None,
+    white: int | None,
 ) -> NDArray[np.uint8]:
     """A frame (H, W, 3) at its full size with a map over it, and the points of some keypoints.
 
@@ -335,11 +323,10 @@ def draw_overlay(
     rows, columns = (np.arange(count, dtype=np.float64) for count in image.shape[:2])
     heat = on_pixels(values, computed.scale, computed.translate, rows, columns)
     drawn = draw_heat(image, heat, limit, look.colours, look.opacity, white=white)
-    shown = [name in points for name in keypoints.names] if keypoints is not None else []
-    if keypoints is None or not any(shown):
+    if keypoints is None or not points:
         return drawn
     xy = np.array(computed.xy, np.float64)
-    xy[~np.array(shown)] = np.nan
+    xy[[name not in points for name in keypoints.names]] = np.nan
     return draw_poses(drawn, xy, computed.confidence, keypoints, skeleton=False)
 
 
@@ -361,6 +348,12 @@ def _about(computed: AttentionComputed, keypoints: KeypointSet, limit: float, so
     if known:
         lines[1] += f" Faithfulness: {float(np.nanmean(known)):.2f}."
     return "\n".join(lines)
+
+
+def _mean(computed: AttentionComputed) -> NDArray[np.floating[Any]]:
+    """The map (gh, gw) that is drawn: the mean of several, shares beside an even spread."""
+    values = computed.maps[_mean_of(computed.names)].mean(axis=0)
+    return values if "unit" in computed.settings else values * values.size
 
 
 def _mean_of(names: Sequence[str]) -> list[int]:

@@ -18,8 +18,11 @@ from napari_vitface.jobs.find_face import view_of
 from napari_vitface.jobs.frame_range import frame_range, name_runs, runs_of
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.jobs.results.attention import ExplainSettings
+from napari_vitface.settings.attention import choose
 from napari_vitface.settings.attention_method import AttentionMethod, MapSettings
 from napari_vitface.settings.computing import Looking
+from napari_vitface.settings.option import Value, parted
 from napari_vitface.steps import told_as
 
 if TYPE_CHECKING:
@@ -59,14 +62,14 @@ class Walk:
     view : View
         Of the video's frames as inputs of the model.
     how : AttentionMethod
+    chosen : mapping
+        Settings of the method that were chosen, by name.
     counter : Counter
         Of the frames.
     resources : Resources
         Which lend video and model.
     scores : mapping of str to float, optional
         Faithfulness of the maps, to be kept with them.
-    image : (H, W) or (H, W, 3) array, optional
-        The frame, where one was asked for by its number.
     broken : list of int
         Frames that could not be decoded.
     """
@@ -76,11 +79,17 @@ class Walk:
     model: KeypointModel
     view: View
     how: AttentionMethod
+    chosen: Mapping[str, Value]
     counter: Counter
     resources: Resources
-    image: NDArray[Any] | None = None
     scores: Mapping[str, float] | None = None
     broken: list[int] = field(default_factory=list)
+
+    def told(self, frames: tuple[int, ...] | None = None) -> ExplainSettings:
+        """What is said when the job starts, with `frames` where it is of several."""
+        return ExplainSettings(
+            model=self.model.name, frames=frames, method=self.how.name, chosen=self.chosen
+        )
 
     @property
     def area(self) -> Area:
@@ -151,7 +160,7 @@ class Walk:
             confidence=found.confidence[index],
             settings=settings,
             own_share=found.own_share[index],
-            total=None if found.total is None else found.total[index],
+            total=found.total[index],
         )
 
     def maps(
@@ -191,8 +200,8 @@ def begin(
     source: str | os.PathLike[str],
     model: str | os.PathLike[str],
     frames: slice | range | str | int | None,
-    how: AttentionMethod,
-    looking: Looking,
+    method: str,
+    settings: Mapping[str, Any],
     resources: Resources | None,
 ) -> Generator[Event, None, Walk]:
     """Open the video and load the model for as long as the stack lasts.
@@ -201,28 +210,31 @@ def begin(
     ----------
     frames
         As of `napari_vitface.jobs.frame_range.frame_range`, or one, negative from the end.
+    settings : mapping
+        Of the method, and those of `Looking`.
 
     Raises
     ------
     VitFaceError
-        One sentence: the source, frames or model cannot be used.
+        One sentence: the source, frames, model or settings cannot be used.
     """
+    looking, chosen = parted(Looking, settings)
+    how = choose(method, chosen)
     shared = stack.enter_context(shared_or_own(resources))
     video = stack.enter_context(shared.video(source, white=looking.white))
-    image = None
     if isinstance(frames, int):
         if not -len(video) <= frames < len(video):
             raise VitFaceError(
                 f"{video.path.name} has the frames 0 to {len(video) - 1}, and no frame {frames}."
             )
         # One that cannot be decoded is told before the model is loaded for it.
-        image = video[frames]
+        video[frames]
         wanted = range(frames % len(video), frames % len(video) + 1)
     else:
         wanted = frame_range(frames, len(video), video.path.name)
     network = yield from shared.loading(stack, model, looking.computing)
     view = yield from view_of(video, network, looking.crop)
-    return Walk(video, wanted, network, view, how, Counter(len(wanted)), shared, image)
+    return Walk(video, wanted, network, view, how, chosen, Counter(len(wanted)), shared)
 
 
 def rounded(values: NDArray[Any], digits: int = 4) -> tuple[float, ...]:

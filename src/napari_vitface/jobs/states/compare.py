@@ -63,7 +63,7 @@ def compare_frames(
     from napari_vitface.states.comparing import compared
     from napari_vitface.states.embedding import embed
     from napari_vitface.states.features.file import FeatureFile
-    from napari_vitface.states.similarity import order_of, similarity
+    from napari_vitface.states.similarity import clustered, similarity
 
     with ExitStack() as stack:
         file = stack.enter_context(FeatureFile(path))
@@ -88,7 +88,7 @@ def compare_frames(
         yield Started("compare_frames", len(some.frames))
         matrix = similarity(some.values)
         yield Preparing("Ordering frames by what is alike")
-        clusters = order_of(matrix, "clusters")
+        clusters = clustered(matrix)
         slow = (
             " by UMAP, which takes a minute or more the first time" if embedding == "umap" else ""
         )

@@ -270,7 +270,9 @@ class _Run:
         """Compute what is missing and append it to the part files."""
         from napari_vitface.states.features.compute import BLOCK, compute
 
-        model = self.material.model
+        size, told = BLOCK, list[str]()
+        if self.material.model is not None:
+            size, told = max(BLOCK, self.material.model.batch_size), self.material.model.notices
         total, done = len(self.frames), self.fresh_from
         began = time.monotonic()
         counter = Counter(total, done=done)
@@ -278,9 +280,9 @@ class _Run:
             [each.extractor for each in self.outputs],
             self.material,
             self.frames[done:],
-            size=BLOCK if model is None else max(BLOCK, model.batch_size),
+            size=size,
         )
-        notices = 0 if model is None else len(model.notices)
+        notices = len(told)
         try:
             for block in blocks:
                 for each, values in zip(self.outputs, block.values, strict=True):
@@ -288,7 +290,7 @@ class _Run:
                     fresh = slice(max(0, each.part.count - done), None)
                     self._append(each.part, block.frames[fresh], values[fresh])
                 done += len(block.frames)
-                for sentence in [] if model is None else model.notices[notices:]:
+                for sentence in told[notices:]:
                     notices += 1
                     yield Notice(sentence)
                 yield from counter.now_and_then(done)

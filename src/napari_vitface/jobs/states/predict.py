@@ -89,10 +89,9 @@ def predict_states(
     trained = load_states_model(model)
     about = trained.about
     look_at = look_of(trained, Path(model), Computing(**settings))
-    folder = None if output_dir is None else Path(output_dir)
     paths = [Path(each) for each in videos]
     files = [
-        output_path(path, "_states.csv", model=Path(model).stem, folder=folder) if tables else None
+        output_path(path, "_states.csv", model=Path(model).stem, folder=output_dir)
         for path in paths
     ]
     chosen = about.window if window is None else window
@@ -110,9 +109,7 @@ def predict_states(
                     for problem in video.problems:
                         yield Notice(problem)
                     places = _places(video, chosen, (onsets or {}).get(str(path.absolute()), ()))
-                    told, states = _of_video(
-                        trained, look_at.kinds, material, places, file is not None
-                    )
+                    told, states = _of_video(trained, look_at.kinds, material, places, tables)
                     count = len(video)
             except VitFaceError as error:
                 if not keep_going:
@@ -121,12 +118,12 @@ def predict_states(
                 yield VideoFailed(os.fspath(given), Failed("predict_states", str(error)))
                 continue
             written = False
-            if file is not None:
+            if tables:
                 try:
                     _write(file, about.states, count, states)
                     written = True
                 except OSError as error:
-                    if folder is not None:
+                    if output_dir is not None:
                         raise
                     yield Notice(
                         f"The table {file.name} cannot be written ({error.strerror}); choose "

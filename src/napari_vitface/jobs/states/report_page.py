@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_vitface.states.evaluation import Evaluation
     from napari_vitface.states.model_file import About, StatesModel
+    from napari_vitface.states.permutation import Permutations
 
 #: Colours that can be told apart in any kind of colour vision, as in other reports.
 _OWN, _OTHER, _CHANCE = "#0072b2", "#e69f00", "#999999"
@@ -48,7 +49,8 @@ def write_report(file: Path, model: StatesModel, name: str) -> None:
                 f"balanced accuracy of {evaluation.vote:.2f}.</p>"
             ]
     if evaluation.permutations is not None:
-        body += ["<h2>Shuffled labels</h2>", image(_shuffled(evaluation))]
+        shuffled = _shuffled(evaluation.permutations, isinstance(evaluation.trials, StateScores))
+        body += ["<h2>Shuffled labels</h2>", image(shuffled)]
     body += _why(model)
     body += ["<h2>How it was made</h2>", table(_made(about))]
     write_page(file, name, body)
@@ -181,14 +183,12 @@ def _reliability(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def _shuffled(evaluation: Evaluation) -> Figure:
-    test = evaluation.permutations
-    assert test is not None
+def _shuffled(test: Permutations, states: bool) -> Figure:
     figure = blank(6, 2.6)
     axes = figure.add_subplot()
     axes.hist(test.by_chance, bins=20, color=_CHANCE, label=f"{test.shuffled} shuffled")
     axes.axvline(test.found, color=_OWN, lw=2, label=f"true labels (p = {test.p:.2g})")
-    axes.set_xlabel("ROC area" if isinstance(evaluation.trials, StateScores) else "r")
+    axes.set_xlabel("ROC area" if states else "r")
     axes.legend(fontsize=8)
     return figure
 

@@ -18,7 +18,7 @@ from napari_vitface.errors import VitFaceError
 from napari_vitface.events.event_trials import read_trials_or_events
 from napari_vitface.jobs.events import Event, Finished, Started
 from napari_vitface.jobs.html_page import as_written
-from napari_vitface.jobs.outputs import made_folder
+from napari_vitface.jobs.outputs import made_folder, results_folder
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.responses import ResponsesResult, ResponseSummary
@@ -108,7 +108,7 @@ def responses(
     table = read_trials_or_events(trials)
     labelled = Labelled.of(table, label, classes, graded=False)
     unit, groups = _groups(labelled)
-    folder = table.path.parent if output_dir is None else Path(output_dir)
+    folder = results_folder(table.path, output_dir)
     named = re.sub(r"[^\w.-]+", "-", label)
     files = [folder / f"{table.path.stem}_{named}{ending}" for ending in _ENDINGS]
     there = [path.name for path in files if path.exists()]

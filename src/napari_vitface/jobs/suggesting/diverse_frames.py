@@ -60,7 +60,6 @@ def choose(
     frames: NDArray[np.int64],
     count: int,
     gap: int,
-    seed: int = 0,
 ) -> list[int]:
     """The best of each of `count` groups of alike frames, the best of all first.
 
@@ -74,14 +73,13 @@ def choose(
         Frame numbers; chosen ones are at least `gap` apart.
     count : int
     gap : int
-    seed : int
 
     Returns
     -------
     list of int
         Positions, fewer than `count` only if there are not enough frames so far apart.
     """
-    groups = _groups(points, min(count, len(points)), seed)
+    groups = _groups(points, min(count, len(points)))
     order = np.lexsort((frames, -score))
     chosen: list[int] = []
     taken: set[int] = set()
@@ -131,11 +129,11 @@ def spread_best(
     return np.union1d(np.array(best, dtype=np.intp), rest[np.unique(places)])
 
 
-def _groups(points: NDArray[np.float64], count: int, seed: int) -> NDArray[np.intp]:
+def _groups(points: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     """Which of `count` groups each point belongs to: k-means from starts far from each other."""
     from scipy.cluster.vq import kmeans2
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     starts = [int(rng.integers(len(points)))]
     for _ in range(count - 1):
         squares = nearest(points, points[starts]) ** 2

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, FrameSuggested, Notice, Started, Suggestion
 from napari_vitface.jobs.find_face import view_of
+from napari_vitface.jobs.outputs import find_predictions, told_path
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.labelling import SuggestResult, SuggestSettings
 from napari_vitface.jobs.suggesting.criteria import (
@@ -155,7 +156,7 @@ def suggest(
         told = SuggestSettings(
             video=str(source.path),
             model=network.name,
-            predictions=None if path is None else str(path),
+            predictions=told_path(path),
             every=every if table is None else None,
             device=str(network.device),
             precision=network.precision,
@@ -262,8 +263,6 @@ def _frames_of(labels: Labels, video: Video) -> list[int]:
 def _table_path(given: str | os.PathLike[str] | None, video: Video, model: str) -> Path | None:
     if given is not None:
         return Path(given)
-    from napari_vitface.jobs.outputs import find_predictions
-
     return find_predictions(video.path, model)
 
 

@@ -118,17 +118,16 @@ def pictures_of(
         It cannot be decoded.
     """
     ((_, batches, _),) = _assemble(extractors, material, range(frame, frame + 1), 1)
-    found = tuple(batch.pictures for batch in batches if batch.pictures is not None)
-    if len(found) < len(extractors):
+    if not all(batch.there.all() for batch in batches):
         raise VideoError(f"Frame {frame} of {material.video.path.name} cannot be decoded.")
-    return found
+    return tuple(batch.pictures for batch in batches)
 
 
 @dataclass(frozen=True)
 class _Batch:
     """Pictures for one extractor, and which of the block's frames these are."""
 
-    pictures: Pictures | None
+    pictures: Pictures
     there: NDArray[np.bool_]
 
 
@@ -138,7 +137,7 @@ _Assembled = tuple[NDArray[np.int64], list[_Batch], NDArray[np.bool_]]
 
 def _values(extractor: Extractor, batch: _Batch) -> NDArray[np.float32]:
     rows = np.full((len(batch.there), len(extractor.columns)), np.nan, np.float32)
-    if batch.pictures is not None:
+    if batch.there.any():
         rows[batch.there] = extractor(batch.pictures)
     return rows
 
@@ -152,7 +151,7 @@ def _assemble(
         for start in range(0, len(frames), size):
             numbers = np.asarray(frames[start : start + size], np.int64)
             decoded = np.ones(len(numbers), np.bool_)
-            yield numbers, [_batch(numbers, None)] * len(extractors), decoded
+            yield numbers, [_blind(numbers)] * len(extractors), decoded
         return
     back = any(each.before for each in extractors)
     source = material.crop.read(
@@ -184,42 +183,44 @@ def _with_those_before(frames: range | Sequence[int]) -> Sequence[int]:
 
 def _batches(extractors: Sequence[Extractor], block: Mapping[int, tuple[Seen, Seen]]) -> _Assembled:
     numbers = np.array([*block])
+    seen = list(block.values())
     batches, picture = [], 0
     for each in extractors:
         if each.scale is None:
-            batches.append(_batch(numbers, None))
-            continue
-        pairs = [
-            None if now is None or (each.before and before is None) else (now, before)
-            for now, before in block.values()
-        ]
-        batches.append(_batch(numbers, pairs, picture, before=each.before))
-        picture += 1
-    decoded = np.array([now is not None for now, _ in block.values()])
-    return numbers, batches, decoded
+            batches.append(_blind(numbers))
+        else:
+            batches.append(_batch(numbers, seen, picture, before=each.before))
+            picture += 1
+    return numbers, batches, np.array([now is not None for now, _ in seen])
+
+
+def _blind(numbers: NDArray[np.int64]) -> _Batch:
+    """What is given to who looks at no picture."""
+    none = np.empty((len(numbers), 0, 0), np.uint8)
+    return _Batch(Pictures(numbers, none, none[:0]), np.ones(len(numbers), np.bool_))
 
 
 def _batch(
-    numbers: NDArray[np.int64],
-    pairs: Sequence[tuple[Seen, Seen] | None] | None,
-    picture: int = 0,
-    *,
-    before: bool = False,
+    numbers: NDArray[np.int64], seen: Sequence[tuple[Seen, Seen]], picture: int, *, before: bool
 ) -> _Batch:
-    if pairs is None:
-        none = np.empty((len(numbers), 0, 0), np.uint8)
-        return _Batch(Pictures(numbers, none, none[:0]), np.ones(len(numbers), np.bool_))
-    there = np.array([pair is not None for pair in pairs])
-    whole = [pair for pair in pairs if pair is not None]
-    if not whole:
-        return _Batch(None, there)
-    now = [seen[picture] for seen, _ in whole if seen is not None]
-    if not before:
-        images = np.stack(now)
-        return _Batch(Pictures(numbers[there], images, images[:0]), there)
-    earlier = [seen[picture] for _, seen in whole if seen is not None]
+    """One of the pictures of each frame, and that of the frame before if it is wanted."""
+    there = np.zeros(len(numbers), np.bool_)
+    now: list[NDArray[np.uint8]] = []
+    earlier: list[NDArray[np.uint8]] = []
+    for row, (this, last) in enumerate(seen):
+        if this is None:
+            continue
+        if before:
+            if last is None:
+                continue
+            earlier.append(last[picture])
+        now.append(this[picture])
+        there[row] = True
+    run = np.stack(now) if now else np.empty((0, 0, 0), np.uint8)
+    if not earlier:
+        return _Batch(Pictures(numbers[there], run, run[:0]), there)
     if all(one is other for one, other in zip(now, earlier[1:], strict=False)):
         # Frames in a row: the same pictures, one on.
         run = np.stack([earlier[0], *now])
         return _Batch(Pictures(numbers[there], run[1:], run[:-1]), there)
-    return _Batch(Pictures(numbers[there], np.stack(now), np.stack(earlier)), there)
+    return _Batch(Pictures(numbers[there], run, np.stack(earlier)), there)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 #: The options that sentences name; what else looks like one is a part of somebody's name.
 OPTIONS = frozenset({
@@ -38,3 +39,8 @@ def counted(number: float, noun: str, nouns: str = "") -> str:
     """
     digits = f"{number:.3g}" if abs(number) < 100 else f"{number:.0f}"
     return f"{digits} {noun if digits == '1' else nouns or noun + 's'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Several words in a sentence: "a, b and c"."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -19,6 +19,7 @@ from napari_vitface.events.clock import Clock
 from napari_vitface.events.columns import Unit
 from napari_vitface.events.intervals import Interval, checked_label
 from napari_vitface.plugins import Registry
+from napari_vitface.words import listed
 
 
 class Row(NamedTuple):
@@ -245,7 +246,7 @@ def _format_of(path: Path) -> EventFormat:
         # It says best what is wrong.
         return likely[0]
     titles = list(dict.fromkeys(each.title for each in EVENT_FORMATS.values()))
-    raise LabelError(f"{path} holds no events: open {', '.join(titles[:-1])} or {titles[-1]}.")
+    raise LabelError(f"{path} holds no events: open {listed(titles, 'or')}.")
 
 
 def _of_video(path: Path, found: EventRows, video: str) -> list[Row]:

@@ -14,6 +14,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.events.columns import Unit, role_and_unit
 from napari_vitface.events.intervals import MISSING, Interval
 from napari_vitface.events.text_table import TextTable, read_text_table, text_of
+from napari_vitface.words import listed
 
 Role = Literal["video", "animal", "session", "trial"]
 #: A time in a video, and whether it counts frames or seconds.
@@ -154,8 +155,8 @@ def read_trials(path: str | os.PathLike[str]) -> Trials:
     video, onset = at["video"], _onset(table)
     if video is None:
         raise LabelError(
-            f"{table.path} has no column of videos: name one {_or(NAMES['video'][:3])}; its "
-            f"columns are {', '.join(table.columns)}."
+            f"{table.path} has no column of videos: name one {listed(NAMES['video'][:3], 'or')}; "
+            f"its columns are {', '.join(table.columns)}."
         )
     if not table.rows:
         raise LabelError(f"{table.path} holds no trials: write one a row below the header.")
@@ -276,7 +277,3 @@ def _find(table: TextTable, names: tuple[str, ...]) -> int | None:
 
 def _plain(name: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
-
-
-def _or(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"

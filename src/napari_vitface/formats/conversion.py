@@ -16,7 +16,6 @@ from napari_vitface.formats.format import (
     Content,
     Format,
     can_open,
-    in_words,
     parted_by_ending,
     writers,
 )
@@ -26,6 +25,7 @@ from napari_vitface.formats.poses import PoseWriter
 from napari_vitface.formats.predictions import PARTS, Heading, Predictions
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
+from napari_vitface.words import listed
 
 #: Frames written together.
 _FRAMES_AT_ONCE = 4096
@@ -61,7 +61,7 @@ def source_format(
         # Who reads such files says best what is wrong with this one.
         opening = opening or likely[:1]
     if not opening:
-        titles = in_words([one.title for one in readers])
+        titles = listed([one.title for one in readers], "or")
         raise LabelError(f"{path} is of no format that is known: give {titles}.")
     found = [
         (one, held)
@@ -72,7 +72,7 @@ def source_format(
     if not found:
         raise LabelError(f"{path} holds no {content or 'predictions and no labels'}.")
     if len({one.name for one, _ in found}) > 1:
-        names = in_words(list(dict.fromkeys(one.name for one, _ in found)))
+        names = listed(list(dict.fromkeys(one.name for one, _ in found)), "or")
         raise LabelError(f"{path} can be read as {names}: say which (--from).")
     if len(found) > 1:
         raise LabelError(f"{path} holds predictions and labels: say which (--content).")
@@ -92,7 +92,7 @@ def target_format(path: Path, content: Content, name: str | None) -> Format:
         one = _named(name, known, f"writes {content} as")
         if not path.name.lower().endswith(one.endings):
             raise LabelError(
-                f"{name} is written to files that end in {in_words(one.endings)}, not to "
+                f"{name} is written to files that end in {listed(one.endings, 'or')}, not to "
                 f"{path.name}."
             )
         return one
@@ -101,9 +101,9 @@ def target_format(path: Path, content: Content, name: str | None) -> Format:
     if len(likely) == 1:
         return likely[0]
     if likely:
-        names = in_words([one.name for one in likely])
+        names = listed([one.name for one in likely], "or")
         raise LabelError(f"{path.name} can be written as {names}: say which (--to).")
-    endings = in_words(list(dict.fromkeys(one.endings[0] for one in known)))
+    endings = listed(list(dict.fromkeys(one.endings[0] for one in known)), "or")
     raise LabelError(
         f"{content.capitalize()} are written to files that end in {endings}, not to {path.name}."
     )
@@ -113,7 +113,7 @@ def _named(name: str, formats: Sequence[Format], what: str) -> Format:
     for one in formats:
         if one.name == name:
             return one
-    known = in_words([one.name for one in formats])
+    known = listed([one.name for one in formats], "or")
     raise LabelError(f"napari-vitface {what} no format {name!r}; there is {known}.")
 
 
@@ -225,11 +225,10 @@ def lost_labels(labels: Labels, target: Format, path: Path) -> Iterator[str]:
 
 
 def _not_held(parts: Iterable[str], target: Format) -> Iterator[str]:
-    *most, last = ["", *(PARTS[part] for part in parts)]
-    if most[1:]:
-        yield f"{target.name} cannot hold {', '.join(most[1:])} and {last}: these are left behind."
-    elif last:
-        yield f"{target.name} cannot hold {last}, so that is left behind."
+    names = [PARTS[part] for part in parts]
+    if names:
+        left = ": these are" if names[1:] else ", so that is"
+        yield f"{target.name} cannot hold {listed(names)}{left} left behind."
 
 
 def from_corners(poses: PoseTable) -> PoseTable:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from napari_vitface.errors import LabelError
 from napari_vitface.formats.predictions import ANY, Choice
 from napari_vitface.plugins import Registry
+from napari_vitface.words import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,7 +168,7 @@ def read_as(content: Content, path: Path, choice: Choice = ANY) -> Any:
     one = next(opening, likely[0] if likely else None)
     if one is None:
         what = {"predictions": "no table of predictions", "labels": "no project"}[content]
-        raise LabelError(f"{path} is {what}: open {in_words([one.title for one in readers])}.")
+        raise LabelError(f"{path} is {what}: open {listed([one.title for one in readers], 'or')}.")
     return read_with(one, content, path, choice)
 
 
@@ -201,7 +202,7 @@ def sink_for(path: Path) -> Callable[[Path, Heading], PoseSink]:
     for one in parted_by_ending(writing, path)[0]:
         if one.pose_sink and path.name.lower().endswith(one.endings):
             return one.pose_sink
-    known = in_words(list(dict.fromkeys(one.endings[0] for one in writing)))
+    known = listed(list(dict.fromkeys(one.endings[0] for one in writing)), "or")
     raise LabelError(f"Poses are written as {known}, not as {path.name}.")
 
 
@@ -239,8 +240,3 @@ def can_open(one: Format, path: Path) -> bool:
     except Exception:
         # Whatever a look at a file of another kind, or at a damaged one, raises.
         return False
-
-
-def in_words(words: Sequence[str]) -> str:
-    """Several words as a choice: "a, b or c"."""
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_vitface.errors import VitFaceError
 from napari_vitface.events.text_table import TextTable, read_text_table
 from napari_vitface.jobs.outputs import NAME, named_after, names_each, output_stem
-from napari_vitface.words import counted
+from napari_vitface.words import counted, listed
 
 #: What files of times end in.
 ENDINGS = (".csv", ".tsv", ".txt", ".npy")
@@ -42,8 +42,8 @@ def triggers_of(triggers: str | os.PathLike[str], video: Path) -> Path:
     found = [path / name for name in names if (path / name).is_file()]
     if len(found) != 1:
         raise VitFaceError(
-            f"{path} has {'several' if found else 'none'} of the files {', '.join(names[:-1])} and "
-            f"{names[-1]}: keep the times of the triggers of {video.name} in one of them."
+            f"{path} has {'several' if found else 'none'} of the files {listed(names)}: "
+            f"keep the times of the triggers of {video.name} in one of them."
         )
     return found[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.words import counted
+from napari_vitface.words import counted, listed
 
 #: Runs that are named.
 _MOST = 12
@@ -63,7 +63,7 @@ def name_runs(runs: Sequence[tuple[int, int]]) -> str:
     rest = sum(b - a + 1 for a, b in runs[_MOST:])
     if rest:
         parts.append(f"{rest} more")
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return listed(parts)
 
 
 def limits_of(frames: range) -> tuple[int, int, int]:

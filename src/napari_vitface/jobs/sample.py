@@ -20,10 +20,10 @@ def draw_sample(video: str | os.PathLike[str], *, frames: int = 200) -> Iterator
         With a `SampleResult`.
     """
     yield Preparing("Loading what draws a mouse")
-    from napari_vitface.sample.movie import writing_sample_video
+    from napari_vitface.sample.movie import MouseFaceSample, writing_sample_video
 
     counter = Counter(frames)
     yield Started("sample", frames)
-    for done in writing_sample_video(video, frames=frames):
+    for done in writing_sample_video(video, MouseFaceSample(frames=frames)):
         yield counter.at(done)
     yield Finished("sample", SampleResult(os.fspath(video)))

@@ -26,7 +26,7 @@ from napari_vitface.events.intervals import (
 )
 from napari_vitface.events.merge import EventConflict, EventsConflict, merge
 from napari_vitface.history import Line
-from napari_vitface.project.journal import Journal
+from napari_vitface.project.journal import Journal, no_edit
 from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
 
 
@@ -259,7 +259,7 @@ class EventDocument(Journalled[EventEdit]):
                 try:
                     steps[kind](EventEdit.from_json(data))
                 except (KeyError, ValueError) as error:
-                    raise _is_none(self.journal, error) from error
+                    raise no_edit(self.journal.path, "events", error) from error
 
     def _conflict(self, conflicts: list[EventConflict]) -> EventsConflict:
         first = conflicts[0]
@@ -292,11 +292,4 @@ def _from_json(journal: Journal, data: object) -> tuple[Interval, ...]:
     try:
         return intervals_from_json(data)
     except ValueError as error:
-        raise _is_none(journal, error) from error
-
-
-def _is_none(journal: Journal, error: Exception) -> LabelError:
-    return LabelError(
-        f"{journal.path} holds an edit that is none ({error}): move it away to open the events "
-        "without its edits."
-    )
+        raise no_edit(journal.path, "events", error) from error

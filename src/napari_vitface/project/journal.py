@@ -337,16 +337,24 @@ def _decode(text: bytes, most: int) -> Line | None:
 
 
 def _is_header(line: Line) -> bool:
-    texts = [line.get("video", ""), line.get("scorer", ""), *_list(line.get("keypoints", []))]
-    operations = _list(line.get("operations", []))
+    texts = [line.get("video", ""), line.get("scorer", ""), *list_of(line.get("keypoints", []))]
+    operations = list_of(line.get("operations", []))
     return all(isinstance(text, str) for text in texts) and all(
         isinstance(operation, dict) for operation in operations
     )
 
 
-def _list(value: Any) -> list[Any]:
+def list_of(value: Any) -> list[Any]:
     """`value`, or a list of nothing that is allowed."""
     return value if isinstance(value, list) else [None]
+
+
+def no_edit(journal: Path, what: str, error: Exception) -> LabelError:
+    """What is told of an entry that cannot be carried out on the "labels" or "events"."""
+    return LabelError(
+        f"{journal} holds an edit that is none ({error}): move it away to open the {what} without "
+        "its edits."
+    )
 
 
 def _refuse(constant: str) -> None:

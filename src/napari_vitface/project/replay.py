@@ -13,6 +13,7 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.labels import Point
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Place
+from napari_vitface.project.journal import list_of, no_edit
 
 _STEPS = ("do", "undo", "redo")
 
@@ -51,7 +52,7 @@ def read_steps(
     names = header.get("keypoints", keypoints.names)
     for entry in entries:
         if not _is_entry(entry):
-            raise _is_none(journal, ValueError(f"{entry!r}"))
+            raise no_edit(journal, "labels", ValueError(f"{entry!r}"))
         names = entry.get("keypoints", names)
     translate = _Translation(keypoints, names, frames, journal)
     steps: list[tuple[str, Edit]] = []
@@ -91,7 +92,7 @@ class _Translation:
         try:
             return Point.from_json(data)
         except ValueError as error:
-            raise _is_none(self._journal, error) from error
+            raise no_edit(self._journal, "labels", error) from error
 
     def edit(self, data: Any) -> Edit:
         if "changes" in data:
@@ -100,14 +101,7 @@ class _Translation:
         try:
             return edit_from_json(data)
         except ValueError as error:
-            raise _is_none(self._journal, error) from error
-
-
-def _is_none(journal: Path, error: ValueError) -> LabelError:
-    return LabelError(
-        f"{journal} holds an edit that is none ({error}): move it away to open the labels without "
-        "its edits."
-    )
+            raise no_edit(self._journal, "labels", error) from error
 
 
 def _is_entry(entry: Line) -> bool:
@@ -117,20 +111,15 @@ def _is_entry(entry: Line) -> bool:
         change
         for edit in edits
         if isinstance(edit, dict)
-        for change in _list(edit.get("changes", []))
+        for change in list_of(edit.get("changes", []))
     ]
-    accepted = _list(entry.get("accept", []))
+    accepted = list_of(entry.get("accept", []))
     return (
-        all(isinstance(name, str) for name in _list(entry.get("keypoints", [])))
+        all(isinstance(name, str) for name in list_of(entry.get("keypoints", [])))
         and all(isinstance(edit, dict) for edit in edits)
         and all(_is_place(change, 4) for change in changes)
         and all(_is_place(place, 3) and isinstance(place[2], list) for place in accepted)
     )
-
-
-def _list(value: Any) -> list[Any]:
-    """`value`, or a list of nothing that is allowed."""
-    return value if isinstance(value, list) else [None]
 
 
 def _is_place(value: Any, length: int) -> bool:

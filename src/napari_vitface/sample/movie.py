@@ -156,21 +156,16 @@ def write_sample_video(
     path : path of the video; its ending chooses the container
     seed, frames, size, frame_rate : as for `MouseFaceSample`
     """
-    return result_of(writing_sample_video(path, seed, frames, size, frame_rate))
+    return result_of(writing_sample_video(path, MouseFaceSample(seed, frames, size, frame_rate)))
 
 
 def writing_sample_video(
-    path: str | os.PathLike[str],
-    seed: int = 0,
-    frames: int = 200,
-    size: tuple[int, int] = (480, 640),
-    frame_rate: float = 100.0,
+    path: str | os.PathLike[str], movie: MouseFaceSample
 ) -> Generator[int, None, PoseTable]:
     """As `write_sample_video`, yielding after each frame how many are done."""
     from napari_vitface.video import VideoWriter
 
-    movie = MouseFaceSample(seed, frames, size, frame_rate)
-    with VideoWriter(path, size=movie.shape[1:], frame_rate=frame_rate) as writer:
+    with VideoWriter(path, size=movie.shape[1:], frame_rate=movie.frame_rate) as writer:
         for done, frame in enumerate(movie, start=1):
             writer.write(frame)
             yield done

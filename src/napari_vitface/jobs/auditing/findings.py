@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vitface.words import listed
+
 #: Score from which labels are called probably wrong, and not only worth a look.
 PROBABLY = 2.0
 #: A label is odd this many robust standard deviations beyond the usual distance ...
@@ -201,7 +203,7 @@ def _permuted(
     elif len(part) == 1:
         kind, why = "elsewhere", f"{said[0]} lies on {names[targets[0]]}"
     else:
-        kind, why = "mixed up", f"{_listed(said)} look mixed up"
+        kind, why = "mixed up", f"{listed(said)} look mixed up"
     # A keypoint whose label goes elsewhere and that gets none is left without.
     moves: list[tuple[int, int | None]] = [(keypoint, label) for label, keypoint in part]
     moves += [(label, None) for label in labels if label not in targets]
@@ -224,7 +226,3 @@ def _far(
     # A model that is less sure than usual is likelier to be wrong itself.
     trust = min(1.0, float(confidence[k] / max(usual.confidence[k], 1e-6)))
     return Finding(row, "far", (k,), trust * float(errors[k] / usual.limit[k]), why)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

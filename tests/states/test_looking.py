@@ -217,15 +217,10 @@ def test_animals_that_are_held_out_do_not_change_a_prototype() -> None:
 
 def test_responses_are_aligned_to_their_onsets() -> None:
     rng = np.random.default_rng(0)
-    traces, onsets = [], []
-    for trial in range(8):
-        onset = 30 + trial
-        trace = 0.05 * rng.normal(size=100)
-        # It begins 5 samples after the onset, 1 high.
-        trace[onset + 5 : onset + 25] += 1
-        traces.append(trace.astype(np.float32))
-        onsets.append(onset)
-    found = align(traces, onsets, before=20, after=40, rate=20.0, groups=["a"] * 4 + ["b"] * 4)
+    trials = (0.05 * rng.normal(size=(8, 60))).astype(np.float32)
+    # It begins 5 samples after the onset, 1 high.
+    trials[:, 25:45] += 1
+    found = align(trials, 20, 20.0, np.repeat(["a", "b"], 4))
     assert found.trials.shape == (8, 60)
     np.testing.assert_allclose(found.times[[0, 20, 59]], [-1, 0, 1.95])
     np.testing.assert_allclose(found.mean, np.mean(found.trials, axis=0), atol=1e-6)
@@ -236,27 +231,27 @@ def test_responses_are_aligned_to_their_onsets() -> None:
     assert all(0.9 < each.peak < 1.3 for each in found.responses)
 
 
-def test_what_lies_outside_of_the_recording_is_missing_and_a_fall_has_a_sign() -> None:
-    trace = np.concatenate([np.zeros(5), -np.ones(10)]).astype(np.float32)
-    found = align([trace], [5], before=8, after=12)
-    assert np.isnan(found.trials[0, :3]).all()
-    assert np.isnan(found.trials[0, -2:]).all()
+def test_a_fall_has_a_sign_and_one_trial_has_no_interval() -> None:
+    one = np.array(["a"])
+    trial = np.full((1, 20), np.nan, np.float32)
+    trial[0, 3:18] = np.repeat([0, -1], [5, 10])
+    found = align(trial, 8, 0.0, one)
     assert np.isnan(found.low).all()
     (response,) = found.responses
     assert (response.size, response.peak, response.latency) == (-1, -1, 0)
-    flat = align([np.zeros(20, np.float32)], [10], before=5, after=5).responses[0]
+    flat = align(np.zeros((1, 10), np.float32), 5, 0.0, one).responses[0]
     assert np.isnan(flat.latency)
     with pytest.raises(VitFaceError, match="no trials"):
-        align([], [], before=1, after=1)
+        align(trial[:0], 1, 0.0, one[:0])
     with pytest.raises(VitFaceError, match="at least one sample"):
-        align([trace], [5], before=0, after=1)
+        align(trial, 0, 0.0, one)
 
 
 def test_the_interval_is_over_animals_where_there_are_several() -> None:
     # Two animals that differ, their trials alike: the interval spans the animals.
-    traces = [np.full(10, level, np.float32) for level in [0] * 10 + [1] * 10]
-    by_animal = align(traces, [5] * 20, before=5, after=5, groups=["a"] * 10 + ["b"] * 10)
-    by_trial = align(traces, [5] * 20, before=5, after=5)
+    trials = np.repeat(np.arange(2, dtype=np.float32), 10)[:, None] * np.ones(10, np.float32)
+    by_animal = align(trials, 5, 0.0, np.repeat(["a", "b"], 10))
+    by_trial = align(trials, 5, 0.0, np.repeat(["a"], 20))
     assert (by_animal.low[0], by_animal.high[0]) == (0, 1)
     assert by_trial.low[0] > 0.2
     assert by_trial.high[0] < 0.8

@@ -206,17 +206,16 @@ def _result(
     judged_frames: dict[str, list[int]] = {}
     for video, frame in zip(labels.videos.tolist(), labels.frames.tolist(), strict=True):
         judged_frames.setdefault(video, []).append(frame)
-    compared: dict[str, Any] = {}
+    mean_pose = against = None
     if constant is not None:
-        compared = {
-            "mean_pose": judged.figures(constant),
-            "against_mean_pose": compare(judged, constant, predicted, "the mean pose"),
-        }
+        mean_pose = judged.figures(constant)
+        against = compare(judged, constant, predicted, "the mean pose")
     return EvaluateResult(
         **vars(judged.figures(predicted)),
-        **compared,
         model=network.name,
         images=len(labels),
+        mean_pose=mean_pose,
+        against_mean_pose=against,
         calibration=confidence,
         calibration_error=confidence.calibration_error,
         calibration_radius=radius,

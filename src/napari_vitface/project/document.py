@@ -60,6 +60,8 @@ class LabelDocument(Journalled[Edit]):
         Sentences about what is odd on disk.
     """
 
+    what = "labels"
+
     def __init__(
         self,
         name: str,
@@ -147,7 +149,8 @@ class LabelDocument(Journalled[Edit]):
             raise LabelError(self.journal.refused)
         self._before_saving()
         for _ in range(ATTEMPTS):
-            reading = self._read_for_saving()
+            self._check_writable(self.files.images.parent)
+            reading = self.files.read(self.keypoints, self.frame_names)
             settled = self.disagreement is None
             outcome = merge(reading, self.labels, self._touched, settled=settled)
             self.disagreement = find_disagreement(reading, outcome, self._given_up)
@@ -160,10 +163,7 @@ class LabelDocument(Journalled[Edit]):
             report = self._write(reading, len(outcome.adopted))
             if report is not None:
                 return report
-        raise LabelError(
-            f"The labels of {self.name} were not saved, because another program keeps writing to "
-            f"{self.files.images}: save again when it has finished."
-        )
+        raise self._never_settled(self.files.images)
 
     def resolve(
         self,
@@ -334,14 +334,6 @@ class LabelDocument(Journalled[Edit]):
             self._touch(place, known[0])
 
     # --- files ------------------------------------------------------------------------------------
-
-    def _read_for_saving(self) -> Reading:
-        if not self.files.images.parent.is_dir():
-            raise LabelError(
-                f"The labels of {self.name} were not saved, because {self.files.images.parent} is "
-                "not there: is its drive connected? They stay in memory."
-            )
-        return self.files.read(self.keypoints, self.frame_names)
 
     def _write(self, reading: Reading, adopted: int) -> SaveReport | None:
         """Bring the files to what the labels say; None if another program was faster."""

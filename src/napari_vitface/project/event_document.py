@@ -56,6 +56,8 @@ class EventDocument(Journalled[EventEdit]):
         If the table or the journal cannot be read.
     """
 
+    what = "events"
+
     def __init__(self, name: str, path: Path, journal: Journal) -> None:
         self.name = name
         self.path = path
@@ -102,13 +104,7 @@ class EventDocument(Journalled[EventEdit]):
             If the file cannot be read or written. Nothing is lost: the events stay in memory and
             the edits in the journal.
         """
-        if self.journal.refused:
-            raise LabelError(self.journal.refused)
-        if not self.path.parent.parent.is_dir():
-            raise LabelError(
-                f"The events of {self.name} were not saved, because {self.path.parent.parent} is "
-                "not there: is its drive connected? They stay in memory."
-            )
+        self._check_writable(self.path.parent.parent)
         adopted = 0
         for _ in range(ATTEMPTS):
             content = self._content()
@@ -123,10 +119,7 @@ class EventDocument(Journalled[EventEdit]):
                 self._write()
                 break
         else:
-            raise LabelError(
-                f"The events of {self.name} were not saved, because another program keeps writing "
-                f"to {self.path}: save again when it has finished."
-            )
+            raise self._never_settled(self.path)
         self._base = Events(self.events)
         try:
             self.journal.restart(self._header())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic
+from pathlib import Path
+from typing import ClassVar, Generic
 
+from napari_vitface.errors import LabelError
 from napari_vitface.history import E, History
 from napari_vitface.project.journal import Journal
 
@@ -27,6 +29,8 @@ class Journalled(Generic[E]):
         Its `changed` callables hear of every edit.
     """
 
+    #: What it is, for sentences: "labels".
+    what: ClassVar[str]
     name: str
     journal: Journal
     history: History[E]
@@ -59,3 +63,20 @@ class Journalled(Generic[E]):
     def redo(self) -> E | None:
         """Do again what was undone last, as safely as `do`; None if there is nothing."""
         return self.history.redo()
+
+    def _check_writable(self, folder: Path) -> None:
+        """Raise `LabelError` if the journal takes no edits, or the folder to save in is gone."""
+        if self.journal.refused:
+            raise LabelError(self.journal.refused)
+        if not folder.is_dir():
+            raise LabelError(
+                f"The {self.what} of {self.name} were not saved, because {folder} is not there: is "
+                "its drive connected? They stay in memory."
+            )
+
+    def _never_settled(self, path: Path) -> LabelError:
+        """What is told if another program wrote the files at each of the `ATTEMPTS`."""
+        return LabelError(
+            f"The {self.what} of {self.name} were not saved, because another program keeps writing "
+            f"to {path}: save again when it has finished."
+        )

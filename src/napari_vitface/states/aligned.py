@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from napari_vitface.errors import VitFaceError
 
@@ -63,50 +62,36 @@ class Response:
 
 
 def align(
-    traces: Sequence[NDArray[np.float32]],
-    onsets: Sequence[int],
-    *,
-    before: int,
-    after: int,
-    rate: float = 0.0,
-    groups: ArrayLike | None = None,
+    trials: NDArray[np.float32], before: int, rate: float, groups: NDArray[np.str_]
 ) -> Aligned:
     """Traces around onsets.
 
     Parameters
     ----------
-    traces : sequence of (T,) float32
-        One a trial: of its own video, or the same one again.
-    onsets : sequence of int
-        Row of the onset in each.
-    before, after : int
-        Samples before the onset, and from it on.
+    trials : (n, W) float32
+        The trace of each trial; NaN outside of the recording.
+    before : int
+        Samples before the onset; the others are from it on.
     rate : float
         Samples a second; 0 if unknown.
-    groups : (n,) array, optional
-        The animal of each trial: the interval is over animals then, as trials of one are alike.
-        With fewer than two, over trials.
+    groups : (n,) array of str
+        The animal of each trial: the interval is over animals, as trials of one are alike. With
+        fewer than two, over trials.
 
     Raises
     ------
     VitFaceError
         There are no trials, or no samples before or after the onset.
     """
-    if not len(traces) or len(traces) != len(onsets):
+    if not len(trials):
         raise VitFaceError("There are no trials to be aligned.")
-    if before < 1 or after < 1:
+    if not 1 <= before < trials.shape[1]:
         raise VitFaceError("A response needs at least one sample before the onset and one after.")
-    trials = np.full((len(traces), before + after), np.nan, np.float32)
-    for row, trace, onset in zip(trials, traces, onsets, strict=True):
-        start, stop = max(onset - before, 0), min(onset + after, len(trace))
-        if start < stop:
-            row[start - onset + before : stop - onset + before] = trace[start:stop]
     unit = 1 / rate if rate else 1.0
-    times = np.arange(-before, after, dtype=np.float64) * unit
-    mean = _mean(trials)
+    times = np.arange(-before, trials.shape[1] - before, dtype=np.float64) * unit
     low, high = interval_of_mean(trials, groups)
     responses = tuple(_response(row, before, unit) for row in trials)
-    return Aligned(times, trials, mean, low, high, responses)
+    return Aligned(times, trials, _mean(trials), low, high, responses)
 
 
 def _mean(trials: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -117,13 +102,13 @@ def _mean(trials: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def interval_of_mean(
-    trials: NDArray[np.float32], groups: ArrayLike | None
+    trials: NDArray[np.float32], groups: NDArray[np.str_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Interval (W,), (W,) of 95 % of the mean over trials (n, W): percentile bootstrap.
 
     Whole groups are drawn, or trials where there is one; NaN where there is one trial.
     """
-    of = np.arange(len(trials)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    of = np.unique(groups, return_inverse=True)[1]
     if len(np.unique(of)) < 2:
         of = np.arange(len(trials))
     count = of.max() + 1

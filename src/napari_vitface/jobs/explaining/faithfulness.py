@@ -81,7 +81,7 @@ def faithfulness(
         grey = cast("int | None", walk.chosen.get("grey"))
         yield Started("faithfulness", len(walk.frames), settings=walk.told())
         seen = list[int]()
-        curves = list[DeletionCurves]()
+        curves: list[DeletionCurves] = []
         described = MapSettings()
         for event in walk.maps(keypoint):
             if not isinstance(event, FrameMaps):

@@ -52,14 +52,7 @@ def align_traces(
     for state in dict.fromkeys(states):
         rows = np.flatnonzero(named == state)
         for trace, samples in traces.items():
-            found = align(
-                list(samples[rows]),
-                [before] * len(rows),
-                before=before,
-                after=samples.shape[1] - before,
-                rate=rate,
-                groups=whose[rows],
-            )
+            found = align(samples[rows], before, rate, whose[rows])
             curves.append(
                 Curve(
                     state=state,

@@ -253,14 +253,7 @@ def _aligned(
         for column, prototype in enumerate(states):
             curves[state, prototype] = (
                 rows,
-                align(
-                    list(likeness[rows, :, column]),
-                    [length] * len(rows),
-                    before=length,
-                    after=length,
-                    rate=rate,
-                    groups=groups[rows],
-                ),
+                align(likeness[rows, :, column], length, rate, groups[rows]),
             )
     return curves
 

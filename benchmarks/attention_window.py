@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 from benchmarks import Row
 from benchmarks._display import can_open_windows
 from napari_vitface.jobs.events import Event, Finished, Result
+from napari_vitface.steps import result_of
 
 _NAME = "slider step to map on screen / forward pass"
 _ANSWER = "the engine's answer / forward pass"
@@ -160,7 +162,8 @@ def forward_passes(source: Path, frames: range, resources: Any = None) -> Iterat
     """A job of the engine: seconds of the bare forward pass, points and confidence included."""
     from napari_vitface.video import scale_image
 
-    with resources.video(source) as video, resources.model("mouse-face") as model:
+    with ExitStack() as stack, resources.video(source) as video:
+        model = result_of(resources.loading(stack, "mouse-face"))
         view = model.preprocessing.view((video.shape[1], video.shape[2]))
         seconds = []
         for frame in frames:

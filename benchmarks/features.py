@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,13 @@ from benchmarks._real_recording import DATA
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.jobs.states.compare import compare_frames
 from napari_vitface.sample import write_sample_video
+from napari_vitface.settings.computing import Computing
 from napari_vitface.settings.features import choose
 from napari_vitface.states.features.compute import compute, make_extractors
 from napari_vitface.states.features.crop import FixedCrop
 from napari_vitface.states.features.extractor import Material
 from napari_vitface.states.features.file import About, FeatureFile, FeatureWriter
+from napari_vitface.steps import result_of
 from napari_vitface.video import open_video
 from napari_vitface.video.scale import Scale
 
@@ -94,10 +97,9 @@ def _against_forward(precision: str, path: Path) -> Row:
     import torch
 
     resources = Resources()
-    with (
-        resources.model("mouse-face", device="cpu", precision=precision) as model,
-        resources.video(path) as video,
-    ):
+    with ExitStack() as stack, resources.video(path) as video:
+        computing = Computing("cpu", precision)
+        model = result_of(resources.loading(stack, "mouse-face", computing))
         material = Material(video, FixedCrop.of(video), model=model)
         extractors = make_extractors(choose("tokens", {}), material)
         frames = range(64)

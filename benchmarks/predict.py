@@ -12,6 +12,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from napari_vitface.jobs.events import PosesPredicted, Started
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.sample import write_sample_video
+from napari_vitface.settings.computing import Computing
+from napari_vitface.steps import result_of
 from napari_vitface.video import Video
 
 if TYPE_CHECKING:
@@ -57,10 +60,9 @@ def run() -> list[Row]:
 
 def _measure(label: str, path: Path, device: str, precision: str, folder: Path) -> Row:
     resources = Resources()
-    with (
-        resources.model("mouse-face", device=device, precision=precision) as model,
-        resources.video(path) as video,
-    ):
+    with ExitStack() as stack, resources.video(path) as video:
+        computing = Computing(device, precision)
+        model = result_of(resources.loading(stack, "mouse-face", computing))
         frames = range(min(len(video), 160 if device == "cpu" else 5000))
         decoding = _decode_only(video, model, frames)
         canvas = _batch(video, model)

@@ -7,7 +7,6 @@ strength as a number. The ratio is the balanced accuracy of trials, or r; chance
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +45,23 @@ def run() -> list[Row]:
     }
     rows: list[Row] = []
     for name, samples in features.items():
-        extreme = np.isin(samples.labels, (0, 500))
-        two = replace(samples.take(extreme), states=("0", "500"))
-        two = two.with_labels((two.labels > 0).astype(np.int64))
-        rows += _rows(f"0 against 500 µA, {name} and forest", two)
+        rows += _rows(f"0 against 500 µA, {name} and forest", _extreme(samples))
         rows += _rows(f"strength, {name} and forest", samples)
     return rows
+
+
+def _extreme(samples: Samples) -> Samples:
+    """The trials of no and of the strongest stimulus, as two states."""
+    trials = np.isin(samples.labels, (0, 500))
+    rows = trials[samples.trial]
+    return Samples(
+        samples.values[rows],
+        (np.cumsum(trials) - 1)[samples.trial[rows]],
+        (samples.labels[trials] > 0).astype(np.int64),
+        ("0", "500"),
+        {unit: names[trials] for unit, names in samples.units.items()},
+        None if samples.before is None else samples.before[trials],
+    )
 
 
 def _collected(labelled: Labelled, kind: str, resources: Resources) -> Collected:

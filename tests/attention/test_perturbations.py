@@ -324,12 +324,9 @@ def test_a_random_map_scores_about_zero_over_many_frames() -> None:
         for seed in range(40)
     ]
     mean = mean_curves(curves)
-    assert mean.frames == 40
     assert abs(mean.score[0]) < 0.2
     assert not mean.explains[0]
     np.testing.assert_allclose(mean.attended[0], np.mean([c.attended[0] for c in curves], axis=0))
-    halves = mean_curves([mean_curves(curves[:10]), mean_curves(curves[10:])])
-    np.testing.assert_allclose(halves.random, mean.random)
 
 
 def test_the_global_map_is_judged_by_all_keypoints() -> None:

@@ -29,6 +29,7 @@ from napari_vitface.jobs.events import (
 )
 from napari_vitface.jobs.predict import predict
 from napari_vitface.jobs.resources import Resources
+from napari_vitface.model.checkpoint import load_model
 from napari_vitface.video import open_video
 
 
@@ -107,10 +108,11 @@ def test_both_tables_hold_what_was_shown_and_nothing_else_stays(run, video):
     }
 
 
-def test_the_points_are_the_model_s_own_on_each_frame(run, video, tiny_model, resources):
+def test_the_points_are_the_model_s_own_on_each_frame(run, video, tiny_model):
     run(video)
     table = table_of(video)
-    with resources.model(tiny_model, precision="fp32") as model, open_video(video) as frames:
+    model = load_model(tiny_model, precision="fp32")
+    with open_video(video) as frames:
         for frame in (0, 17, 59):
             xy, confidence = model.predict_images([frames[frame]])
             # The decoder scales straight from the video's colours: within 2 grey levels.

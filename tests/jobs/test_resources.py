@@ -1,26 +1,30 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import pytest
 
 from napari_vitface.errors import VideoError
 from napari_vitface.jobs.resources import Resources, shared_or_own
+from napari_vitface.settings.computing import Computing
+from napari_vitface.steps import result_of
 
 
 def test_a_model_is_loaded_once_and_anew_when_its_file_changed(tiny_model, tmp_path):
     path = tmp_path / "m.safetensors"
     path.write_bytes(tiny_model.read_bytes())
     resources = Resources()
-    with resources.model(path, precision="fp32") as first:
-        pass
-    with resources.model(str(path), precision="fp32") as second:
-        assert second is first
-    with resources.model(path, precision="bf16") as other:
-        assert other is not first
+
+    def model(file, precision):
+        with ExitStack() as stack:
+            return result_of(resources.loading(stack, file, Computing(precision=precision)))
+
+    first = model(path, "fp32")
+    assert model(str(path), "fp32") is first
+    assert model(path, "bf16") is not first
     os.utime(path, ns=(1, 1))
-    with resources.model(path, precision="fp32") as changed:
-        assert changed is not first
+    assert model(path, "fp32") is not first
 
 
 def test_a_video_stays_open_between_jobs_and_is_closed_at_the_end(video):

@@ -44,8 +44,6 @@ class DeletionCurves:
         Move when as many random patches are, for D draws.
     nearest : (M, S) float64
         Move when the patches nearest to the keypoint are.
-    frames : int
-        Frames that these are the mean of.
     """
 
     names: tuple[str, ...]
@@ -53,7 +51,6 @@ class DeletionCurves:
     attended: NDArray[np.float64]
     random: NDArray[np.float64]
     nearest: NDArray[np.float64]
-    frames: int = 1
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -82,20 +79,13 @@ class DeletionCurves:
 
 def mean_curves(curves: Sequence[DeletionCurves]) -> DeletionCurves:
     """The mean over frames, of curves of the same maps."""
-    weights = np.array([each.frames for each in curves], dtype=np.float64)
-    weights /= weights.sum()
 
     def mean(name: str) -> NDArray[np.float64]:
-        return np.tensordot(weights, np.stack([getattr(each, name) for each in curves]), axes=1)
+        return np.mean([getattr(each, name) for each in curves], axis=0)
 
     first = curves[0]
     return DeletionCurves(
-        first.names,
-        first.shares,
-        mean("attended"),
-        mean("random"),
-        mean("nearest"),
-        sum(each.frames for each in curves),
+        first.names, first.shares, mean("attended"), mean("random"), mean("nearest")
     )
 
 

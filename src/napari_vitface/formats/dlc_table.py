@@ -8,7 +8,7 @@ animals). Labels name an image in each row, predictions a frame number.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,97 +37,68 @@ VARIANCE_COORDS = (("x_posterior_var", "y_posterior_var"), ("x_ens_var", "y_ens_
 NO_ANIMAL = "single"
 
 
-@dataclass(frozen=True)
-class DlcTable:
-    """One animal's table.
-
-    Attributes
-    ----------
-    path : Path
-        The file it was read from.
-    scorer : str
-    names : tuple of str
-        Body parts, in the order of the columns.
-    index : (rows, levels) array of int64 or object
-        The label of each row: frame number, image path, or folder, video and image.
-    xy : (rows, K, 2) array of float
-        NaN where there is no point; float64 unless the file holds float32.
-    likelihood : (rows, K) array of float or None
-        None if the table has no such column.
-    visible : (rows, K) array of float or None
-        Lightning Pose's 0 not labelled, 1 occluded, 2 visible; None if there is no such column.
-    variance : (rows, K, 2) array of float or None
-        None if the table has no columns of `VARIANCE_COORDS`.
-    others : tuple of str
-        Coordinates that no attribute holds.
-    """
-
-    path: Path
-    scorer: str
-    names: tuple[str, ...]
-    index: NDArray[Any]
-    xy: NDArray[Any]
-    likelihood: NDArray[Any] | None
-    visible: NDArray[Any] | None = None
-    variance: NDArray[Any] | None = None
-    others: tuple[str, ...] = ()
-
-    @property
-    def keypoints(self) -> KeypointSet:
-        """The body parts as keypoints, with the skeleton of `MOUSE_FACE` where they are its own."""
-        return MOUSE_FACE if self.names == MOUSE_FACE.names else KeypointSet(self.names)
-
-    def frame_numbers(self) -> NDArray[np.int64] | None:
-        """The row labels as (rows,) frame numbers, or None if they are something else.
-
-        Numbers may be written as text, or with a decimal point: 7.0.
-        """
-        if len(self.index) == 0:
-            return np.empty(0, np.int64)
-        if self.index.shape[1] != 1:
-            return None
-        if self.index.dtype.kind in "iu":
-            return self.index[:, 0].astype(np.int64)
-        found = [_WHOLE_NUMBER.fullmatch(str(label)) for label in self.index[:, 0].tolist()]
-        if None in found:
-            return None
-        return np.array([int(number[1]) for number in found if number], np.int64)
-
-
 def is_frame_number(label: str) -> bool:
     """Whether the label of a row is the number of a frame, also one with a decimal point: 7.0."""
     return bool(_WHOLE_NUMBER.fullmatch(label))
 
 
-def read_dlc_table(path: Path, choice: Choice) -> DlcTable:
-    """Read a DeepLabCut table; `LabelError` with one sentence if it is none."""
-    return as_dlc_table(read_header_table(path, choice), choice)
-
-
 def read_dlc_poses(path: Path, choice: Choice) -> Predictions:
     """Read predictions of one animal, see `napari_vitface.formats.poses.read_poses`."""
-    table = read_dlc_table(path, choice)
-    frames = table.frame_numbers()
-    if frames is None:
-        raise LabelError(
-            f"The rows of {path} are not frame numbers; if it holds labels, read it as labels."
-        )
+    table = read_header_table(path, choice)
+    places = point_columns(table, choice)
+    frames = _frame_numbers(path, table.index)
     order = np.argsort(frames, kind="stable")
     if (np.diff(frames[order]) == 0).any() or (frames < 0).any():
         raise LabelError(f"{path} names a frame twice or has a negative frame number.")
+
+    values = table.values[order]
+
+    def columns(coord: str) -> NDArray[Any]:
+        return values[:, [place[coord] for place in places.values()]]
+
+    xy = np.stack([columns("x"), columns("y")], axis=-1)
+    # Half a point is no point.
+    xy[~np.isfinite(xy).all(axis=-1)] = np.nan
+    everywhere = set.intersection(*(set(place) for place in places.values()))
     confidence = None
     problems: tuple[str, ...] = ()
     # A column that is empty all over says nothing, as none does.
-    if table.likelihood is not None and np.isfinite(table.likelihood).any():
-        confidence, problems = confidence_of(
-            table.likelihood[order], table.xy[order], keep_absent=True
-        )
+    if "likelihood" in everywhere and np.isfinite(sure := columns("likelihood")).any():
+        confidence, problems = confidence_of(sure, xy, keep_absent=True)
+    pair: Sequence[str] = next((two for two in VARIANCE_COORDS if everywhere.issuperset(two)), ())
+    variance = None
+    if pair:
+        variance = np.stack([columns(coord) for coord in pair], axis=-1).astype(np.float32)
+    names, read = tuple(places), {*POSE_COORDS, "visible", *pair}
+    others = dict.fromkeys(coord for place in places.values() for coord in place)
+    # With its skeleton where the body parts are those of `MOUSE_FACE`.
+    keypoints = MOUSE_FACE if names == MOUSE_FACE.names else KeypointSet(names)
     return Predictions(
-        PoseTable(table.keypoints, table.xy[order], confidence, frames=frames[order]),
-        table.scorer,
-        variance=None if table.variance is None else table.variance[order].astype(np.float32),
-        left_behind=tuple(f"the column {coord} of each keypoint" for coord in table.others),
+        PoseTable(keypoints, xy, confidence, frames=frames[order]),
+        table.columns[0][0].strip(),
+        variance=variance,
+        left_behind=tuple(
+            f"the column {each} of each keypoint" for each in others if each not in read
+        ),
         problems=problems,
+    )
+
+
+def _frame_numbers(path: Path, index: NDArray[Any]) -> NDArray[np.int64]:
+    """The (rows, levels) labels of rows as frame numbers; `LabelError` if they are something else.
+
+    Numbers may be written as text, or with a decimal point: 7.0.
+    """
+    if len(index) == 0:
+        return np.empty(0, np.int64)
+    if index.shape[1] == 1:
+        if index.dtype.kind in "iu":
+            return index[:, 0].astype(np.int64)
+        found = [_WHOLE_NUMBER.fullmatch(str(label)) for label in index[:, 0].tolist()]
+        if all(found):
+            return np.array([int(number[1]) for number in found if number], np.int64)
+    raise LabelError(
+        f"The rows of {path} are not frame numbers; if it holds labels, read it as labels."
     )
 
 
@@ -136,33 +107,6 @@ def pose_columns(heading: Heading) -> list[tuple[str, str, str]]:
     coords = (*POSE_COORDS, *(VARIANCE_COORDS[0] if heading.variance else ()))
     scorer = heading.scorer or "unknown"
     return [(scorer, name, coord) for name in heading.keypoints.names for coord in coords]
-
-
-def as_dlc_table(table: HeaderTable, choice: Choice) -> DlcTable:
-    """The points of one animal in a table; `LabelError` if there are none."""
-    places = point_columns(table, choice)
-    names = tuple(places)
-
-    def columns(coord: str) -> NDArray[Any]:
-        return table.values[:, [places[name][coord] for name in names]]
-
-    xy = np.stack([columns("x"), columns("y")], axis=-1)
-    # Half a point is no point.
-    xy[~np.isfinite(xy).all(axis=-1)] = np.nan
-    everywhere = set.intersection(*(set(place) for place in places.values()))
-    extra = {
-        coord: columns(coord) if coord in everywhere else None
-        for coord in ("likelihood", "visible")
-    }
-    pair = next((pair for pair in VARIANCE_COORDS if everywhere.issuperset(pair)), None)
-    variance = None if pair is None else np.stack([columns(coord) for coord in pair], axis=-1)
-    others = {coord: None for place in places.values() for coord in place}
-    for coord in (*POSE_COORDS, "visible", *(pair or ())):
-        others.pop(coord, None)
-    return DlcTable(
-        table.path, table.columns[0][0].strip(), names, table.index, xy, extra["likelihood"],
-        extra["visible"], variance, tuple(others),
-    )  # fmt: skip
 
 
 def point_columns(table: HeaderTable, choice: Choice | None = None) -> dict[str, dict[str, int]]:

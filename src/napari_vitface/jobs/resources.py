@@ -20,7 +20,6 @@ from napari_vitface.jobs.events import Event
 from napari_vitface.jobs.preparing import preparing
 from napari_vitface.jobs.video_events import MadeBy
 from napari_vitface.settings.computing import Computing
-from napari_vitface.steps import result_of
 
 if TYPE_CHECKING:
     from napari_vitface.model.predictor import KeypointModel
@@ -111,12 +110,6 @@ class Resources:
             model = yield from preparing(loading(path, **vars(computing)))
         # Where an urgent job loaded the same one meanwhile, that is taken.
         return stack.enter_context(self._models.borrow(key, lambda: cast("KeypointModel", model)))
-
-    @contextmanager
-    def model(self, name: str | os.PathLike[str], **options: Any) -> Iterator[KeypointModel]:
-        """As `loading` with options of `Computing`, without being told."""
-        with ExitStack() as stack:
-            yield result_of(self.loading(stack, name, Computing(**options)))
 
     @contextmanager
     def video(self, path: str | os.PathLike[str], *, white: int | None = None) -> Iterator[Video]:

@@ -106,19 +106,6 @@ class Samples:
         np.add.at(sums, self.trial, values)
         return sums / np.bincount(self.trial, minlength=len(self.labels))[:, None]
 
-    def take(self, trials: NDArray[np.bool_]) -> Samples:
-        """The frames of some trials, (T,) bool."""
-        number = np.cumsum(trials) - 1
-        rows = trials[self.trial]
-        return replace(
-            self,
-            values=self.values[rows],
-            trial=number[self.trial[rows]],
-            labels=self.labels[trials],
-            units={unit: names[trials] for unit, names in self.units.items()},
-            before=None if self.before is None else self.before[trials],
-        )
-
     def with_labels(self, labels: NDArray[np.int64] | NDArray[np.float64]) -> Samples:
         """The same frames with other labels of the trials."""
         return replace(self, labels=labels)

@@ -64,9 +64,9 @@ def test_a_new_project_has_what_deeplabcut_asks_for(tmp_path: Path) -> None:
         swaps=(("left ear", "right ear"),),
         colours=("#ff0000", "#00ff00", "#0000ff"),
     )
-    project = Project.create(tmp_path / "a" / "face", keypoints, "Ann", task="whisking")
+    project = Project.create(tmp_path / "a" / "face", keypoints, "Ann")
     assert project.keypoints == keypoints
-    assert (project.scorer, project.task, project.videos) == ("Ann", "whisking", [])
+    assert (project.scorer, project.videos) == ("Ann", [])
     from ruamel.yaml import YAML
 
     config = YAML(typ="safe").load((project.folder / "config.yaml").read_text(encoding="utf-8"))

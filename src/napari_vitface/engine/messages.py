@@ -46,8 +46,6 @@ class Close(Record):
 class Ready(Record):
     """The process takes requests."""
 
-    pid: int
-
 
 @dataclass(frozen=True)
 class Told(Record):

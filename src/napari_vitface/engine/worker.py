@@ -133,7 +133,7 @@ def _serve(inbox: SimpleQueue[Record], answers: BinaryIO) -> None:
         write_message(answers, Stage(number, stage))
 
     scheduler = Scheduler(start, emit, tell)
-    write_message(answers, Ready(os.getpid()))
+    write_message(answers, Ready())
     while True:
         while True:
             try:

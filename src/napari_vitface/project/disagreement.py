@@ -19,8 +19,6 @@ class Disagreement:
     ----------
     text : str
         The sentence to show.
-    cause : str
-        Its first part, which says what is wrong.
     points : tuple of (frame, keypoint)
         Where they differ; empty if one of them cannot be read.
     readable : tuple of Kind
@@ -28,7 +26,6 @@ class Disagreement:
     """
 
     text: str
-    cause: str
     points: tuple[Place, ...]
     readable: tuple[Kind, ...]
 
@@ -54,16 +51,16 @@ def find_disagreement(
             choice = f"choose {reading.tables[readable[0]].path.name} to replace it"
         cause = unreadable_cause(reading, unreadable[0])
         text = f"{cause} Nothing is saved until it can be: {choice}."
-        return Disagreement(text, cause, (), readable)
+        return Disagreement(text, (), readable)
     if reading.visibility.error:
         error = reading.visibility.error.rstrip(".")
         text = f"{error}. Nothing is saved until it can be: mend it or move it away."
-        return Disagreement(text, f"{error}.", (), ())
+        return Disagreement(text, (), ())
     if not outcome.disagreeing:
         return None
     cause = disagreement_cause(reading, len(outcome.disagreeing))
     text = f"{cause.rstrip('.')}, and nothing is saved until you choose which file is right."
-    return Disagreement(text, cause, tuple(outcome.disagreeing), tuple(reading.readable))
+    return Disagreement(text, tuple(outcome.disagreeing), tuple(reading.readable))
 
 
 def unreadable_cause(reading: Reading, kind: Kind) -> str:

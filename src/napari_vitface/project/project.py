@@ -49,8 +49,6 @@ class Project:
     folder : Path
     scorer : str
         In whose name labels are saved.
-    task : str
-        Name of the project.
     keypoints : KeypointSet
     videos : list of VideoEntry
     problems : tuple of str
@@ -70,7 +68,6 @@ class Project:
         folder: str | os.PathLike[str],
         keypoints: KeypointSet,
         scorer: str,
-        task: str | None = None,
     ) -> Project:
         """Make a new project, which DeepLabCut and napari-deeplabcut open too.
 
@@ -81,8 +78,6 @@ class Project:
         keypoints : KeypointSet
         scorer : str
             Who labels: part of the names of the label files.
-        task : str, optional
-            Name of the project; default the folder's name.
 
         Raises
         ------
@@ -104,7 +99,7 @@ class Project:
                 (root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabelError(f"{root} cannot be made ({error.strerror or error}).") from error
-        project_config.new_config(root, task or root.name, scorer, keypoints)
+        project_config.new_config(root, scorer, keypoints)
         return cls.open(root)
 
     @classmethod
@@ -162,7 +157,6 @@ class Project:
         said = self._place.describe()
         self._settings = settings = said.settings
         self.problems = tuple(dict.fromkeys((*self.problems, *settings.problems)))
-        self.task = str(settings.config.get("Task") or self.folder.name)
         self.scorer = said.scorer or _user()
         self.keypoints = said.keypoints
         self.videos = self._place.videos(project_config.videos_of(settings.config))

@@ -78,14 +78,14 @@ move2corner: true
 """
 
 
-def new_config(folder: Path, task: str, scorer: str, keypoints: KeypointSet) -> None:
+def new_config(folder: Path, scorer: str, keypoints: KeypointSet) -> None:
     """Write the ``config.yaml`` of a new project."""
     # Made from text, so that it has comments as DeepLabCut's own has.
     from ruamel.yaml import YAML
 
     data: Config = YAML().load(_NEW)
     today = datetime.date.today()
-    data["Task"] = task
+    data["Task"] = folder.name
     data["scorer"] = scorer
     data["date"] = f"{_MONTHS[today.month - 1]}{today.day}"
     data["project_path"] = str(folder)

@@ -67,7 +67,6 @@ class EncodedSource:
         self.dtype = self.picture.dtype
         self.times = index.times
         self.frame_rate = _frame_rate(index)
-        self.promised = index.promised
         self.problems = _problems(path, index, indexed, self.frame_rate)
 
     @property

@@ -81,7 +81,6 @@ class ImageFolderSource:
             )
         self.times = np.zeros(len(self._places))
         self.frame_rate = 0.0
-        self.promised: int | None = None
 
     def _read(self, frame: int) -> NDArray[Any]:
         """An image as it is; `VideoError` if it cannot be read."""

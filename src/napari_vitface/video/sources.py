@@ -46,7 +46,6 @@ class Source(Protocol):
     white: int
     times: NDArray[np.float64]
     frame_rate: float
-    promised: int | None
     problems: tuple[str, ...]
 
     def read(self, frame: int) -> NDArray[Any] | None: ...

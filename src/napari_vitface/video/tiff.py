@@ -31,7 +31,6 @@ class TiffSource:
         self.white = 255 if self.dtype == np.uint8 else white or self._pages.white or self._level()
         self.times = np.zeros(self.shape[0])
         self.frame_rate = 0.0
-        self.promised: int | None = self._pages.promised
         self.problems: tuple[str, ...] = ()
         if others := self._pages.others:
             self.problems += (
@@ -41,7 +40,7 @@ class TiffSource:
             )
         if self._pages.promised > len(self.times):
             self.problems += (
-                f"{path.name} promises {counted(self.promised, 'frame')} but holds "
+                f"{path.name} promises {counted(self._pages.promised, 'frame')} but holds "
                 f"{len(self.times)}: it was cut off. The frames that are there can be used.",
             )
 

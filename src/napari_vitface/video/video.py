@@ -105,8 +105,6 @@ class Video:
         Presentation times in seconds from the first frame.
     frame_rate : float
         Frames per second; 0 where unknown.
-    promised : int or None
-        Frames that the container claims to hold.
     problems : tuple of str
         Sentences for the user about what is wrong with the file although it can be read.
     """
@@ -121,7 +119,6 @@ class Video:
         self.dtype = source.dtype
         self.times = source.times
         self.frame_rate = source.frame_rate
-        self.promised = source.promised
         self.problems = source.problems
         self.on_broken = on_broken
 

@@ -240,7 +240,7 @@ def _check(arguments: argparse.Namespace) -> None:
     from napari_vitface.jobs.outputs import refuse_one_for_all
 
     kind = arguments.output.suffix.lower()
-    several = arguments.frames is not None
+    several = _of_several(arguments)
     complaint = ""
     if arguments.average and not several:
         complaint = "--average needs a range of frames; give --frames."
@@ -289,11 +289,12 @@ def _job(
         }
     if judged is not None:
         common["faithfulness"] = {each.name: each.score for each in judged.maps}
-    if arguments.frames is not None and arguments.output.suffix.lower() == ".mp4":
+    several = _of_several(arguments)
+    if several and arguments.output.suffix.lower() == ".mp4":
         from napari_vitface.jobs.explaining.map_video import attention_video
 
         return attention_video, {**common, "frames": arguments.frames}
-    if arguments.frames is not None:
+    if several:
         from napari_vitface.jobs.explaining.frame_maps import explain_frames
 
         return explain_frames, {**common, "frames": arguments.frames, "average": arguments.average}
@@ -315,9 +316,14 @@ def _faithfulness(arguments: argparse.Namespace, source: Path, resources: Any) -
     )
 
 
+def _of_several(arguments: argparse.Namespace) -> bool:
+    """Whether a range of frames was given, and not one."""
+    return arguments.frames is not None
+
+
 def _as_frames(arguments: argparse.Namespace) -> slice:
     """One frame as a range of frames, or the range."""
-    if arguments.frames is not None:
+    if _of_several(arguments):
         return arguments.frames
     return slice(arguments.frame, arguments.frame + 1 or None)
 

@@ -64,7 +64,7 @@ class Reporter:
         kind: type[R] | None = None,
         *,
         title: str = "",
-        on_event: Callable[[Event], None] | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
     ) -> R:
         """Go through a job and return the result of its `Finished`, which is of the `kind` given.
 
@@ -82,8 +82,7 @@ class Reporter:
         with _listening_for_ctrl_c() as interrupted, contextlib.closing(job):  # type: ignore[type-var]
             try:
                 for event in job:
-                    if on_event is not None:
-                        on_event(event)
+                    on_event(event)
                     if isinstance(event, Started):
                         self._kept_in = event.settings.kept_in or ""
                     self.show(event, title)

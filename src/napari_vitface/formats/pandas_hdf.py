@@ -15,7 +15,6 @@ Two layouts are read, both as pandas has written them since version 0.15:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +23,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vitface.errors import LabelError, reason
+from napari_vitface.formats.header_table import LEVELS, HeaderTable
 from napari_vitface.formats.plain_hdf import content, text
 from napari_vitface.formats.plain_pickle import NotPlain, load_plain
 from napari_vitface.formats.predictions import ANY, Choice
 
-
-@dataclass(frozen=True)
-class HdfFrame:
-    """A data frame as plain values.
-
-    Attributes
-    ----------
-    columns : list of tuple of str
-        One tuple a column, with one entry a level.
-    level_names : tuple of str or None
-        Names of the column levels, where the file gives them.
-    index : (rows, levels) array of int64 or object (str)
-        The row labels.
-    index_names : tuple of (str or None)
-        Names of the levels of the row labels.
-    values : (rows, columns) array of float
-        float32 if all of it is in the file, else float64.
-    """
-
-    columns: list[tuple[str, ...]]
-    level_names: tuple[str | None, ...]
-    index: NDArray[Any]
-    index_names: tuple[str | None, ...]
-    values: NDArray[Any]
+#: Column labels, names of their levels where the file gives them, row labels (rows, levels), names
+#: of theirs, and values (rows, columns): float32 if all of it is in the file, else float64.
+_Frame = tuple[
+    list[tuple[str, ...]],
+    tuple[str | None, ...],
+    NDArray[Any],
+    tuple[str | None, ...],
+    NDArray[Any],
+]
 
 
-def read_hdf_frame(path: Path, choice: Choice = ANY) -> HdfFrame:
-    """The data frame in an HDF5 file.
+def read_hdf_frame(path: Path, choice: Choice = ANY) -> HeaderTable:
+    """The data frame in an HDF5 file, whose columns have the usual names where it names none.
 
     Parameters
     ----------
@@ -72,7 +57,7 @@ def read_hdf_frame(path: Path, choice: Choice = ANY) -> HdfFrame:
         with h5py.File(path, "r") as file:
             group = _find_frame(file, path, choice)
             kind = text(group.attrs["pandas_type"])
-            return _read_fixed(group) if kind == "frame" else _read_table(group)
+            frame = _read_fixed(group) if kind == "frame" else _read_table(group)
     except NotPlain as error:
         raise LabelError(
             f"{path} is not read because {error}, which could run a program hidden in the file; "
@@ -86,6 +71,12 @@ def read_hdf_frame(path: Path, choice: Choice = ANY) -> HdfFrame:
             f"{path} cannot be read as a DeepLabCut HDF5 table ({reason(error)}); "
             "if there is a CSV file of the same name, use that."
         ) from error
+    columns, said, index, index_names, values = frame
+    count = len(columns[0]) if columns else 0
+    usual = LEVELS if count == len(LEVELS) else (LEVELS[0], *LEVELS[2:])
+    names = said if len(said) == count else (None,) * count
+    levels = (name or usual[i] if i < len(usual) else str(name) for i, name in enumerate(names))
+    return HeaderTable(path, tuple(levels), columns, index, index_names, values)
 
 
 def _find_frame(file: h5py.File, path: Path, choice: Choice) -> h5py.Group:
@@ -107,7 +98,7 @@ def _find_frame(file: h5py.File, path: Path, choice: Choice) -> h5py.Group:
 # --- fixed format ---------------------------------------------------------------------------------
 
 
-def _read_fixed(group: h5py.Group) -> HdfFrame:
+def _read_fixed(group: h5py.Group) -> _Frame:
     columns, names = _fixed_axis(group, "axis0")
     index, index_names = _no_rows(group) or _fixed_axis(group, "axis1")
     blocks = []
@@ -117,7 +108,7 @@ def _read_fixed(group: h5py.Group) -> HdfFrame:
         blocks.append((_tuples(items), values.reshape(len(index), len(items))))
     labels = _tuples(columns)
     values = _assemble(labels, blocks, len(index))
-    return HdfFrame(_strings(labels), names, index, index_names, values)
+    return _strings(labels), names, index, index_names, values
 
 
 def _no_rows(group: h5py.Group) -> tuple[NDArray[Any], tuple[None, ...]] | None:
@@ -174,7 +165,7 @@ def _fixed_array(group: h5py.Group, name: str) -> NDArray[Any]:
 # --- table format ---------------------------------------------------------------------------------
 
 
-def _read_table(group: h5py.Group) -> HdfFrame:
+def _read_table(group: h5py.Group) -> _Frame:
     table_type = text(group.attrs.get("table_type", b""))
     if table_type != "appendable_frame":
         raise NotPlain(f"it is a table of the kind {table_type!r}")
@@ -190,7 +181,7 @@ def _read_table(group: h5py.Group) -> HdfFrame:
     columns = _table_columns(order)
     index = _plain_labels(rows["index"])[:, None]
     values = _assemble(columns, blocks, len(rows))
-    return HdfFrame(_strings(columns), _table_level_names(group), index, (None,), values)
+    return _strings(columns), _table_level_names(group), index, (None,), values
 
 
 def _table_columns(labels: list[Any]) -> list[tuple[Any, ...]]:

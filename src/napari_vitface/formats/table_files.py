@@ -13,7 +13,6 @@ from napari_vitface.formats.csv_table import read_csv_table
 from napari_vitface.formats.header_table import (
     HDF_KEY,
     HDF_SUFFIXES,
-    LEVELS,
     PYTABLES,
     HeaderTable,
     is_file,
@@ -30,7 +29,9 @@ def read_header_table(path: Path, choice: Choice = ANY) -> HeaderTable:
         raise LabelError(f"There is no file {path}.")
     suffix = path.suffix.lower()
     if suffix in HDF_SUFFIXES:
-        return _without_leftovers(_read_hdf(path, choice))
+        from napari_vitface.formats.pandas_hdf import read_hdf_frame
+
+        return _without_leftovers(read_hdf_frame(path, choice))
     if suffix == ".csv":
         return _without_leftovers(read_csv_table(path))
     raise LabelError(f"{path} is neither a .csv nor a .h5 file, so it is not read as a table.")
@@ -98,23 +99,6 @@ def _data_frame(table: HeaderTable) -> Any:
 
 
 # --- HDF5 -----------------------------------------------------------------------------------------
-
-
-def _read_hdf(path: Path, choice: Choice) -> HeaderTable:
-    from napari_vitface.formats.pandas_hdf import read_hdf_frame
-
-    frame = read_hdf_frame(path, choice)
-    count = len(frame.columns[0]) if frame.columns else 0
-    usual = LEVELS if count == len(LEVELS) else (LEVELS[0], *LEVELS[2:])
-    names = frame.level_names if len(frame.level_names) == count else (None,) * count
-    return HeaderTable(
-        path,
-        tuple(name or usual[i] if i < len(usual) else str(name) for i, name in enumerate(names)),
-        frame.columns,
-        frame.index,
-        frame.index_names,
-        frame.values,
-    )
 
 
 def _hdf_bytes(table: HeaderTable) -> bytes:

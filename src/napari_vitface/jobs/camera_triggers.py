@@ -120,7 +120,7 @@ def _column(path: Path) -> NDArray[np.float64]:
         rows, lines = [table.columns, *rows], [1, *lines]
     place = _place(table, headed=not all(header))
     times = [table.number(line, place, row[place]) for line, row in zip(lines, rows, strict=True)]
-    return np.array([np.nan if time is None else time for time in times], np.float64)
+    return np.array(times, np.float64)
 
 
 def _place(table: TextTable, *, headed: bool) -> int:

@@ -35,14 +35,13 @@ from napari_vitface.jobs.part_file import PartFile, record_type
 from napari_vitface.jobs.predicted_rows import Tally, predicted_rows
 from napari_vitface.jobs.quantise import has_int8, suited
 from napari_vitface.jobs.resources import Resources, shared_or_own
-from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
+from napari_vitface.jobs.results.prediction import FindFaceResult, PredictResult, PredictSettings
 from napari_vitface.jobs.video_stamp import VideoStamp
 from napari_vitface.record import plain_data
 from napari_vitface.settings.computing import Looking
 from napari_vitface.settings.option import takes
 
 if TYPE_CHECKING:
-    from napari_vitface.model.face_search import Face
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
     from napari_vitface.video import Video
@@ -133,19 +132,21 @@ def predict(
             stack, file, computing if made else replace(computing, precision="fp32")
         )
         fingerprint = fingerprint_of(source, stamp, digest, chosen, network.keypoints.names)
-        face = None
+        found: FindFaceResult | None = None
         if looking.crop == "auto":
             face = face_of(outputs.part, fingerprint)
             if face is None:
                 face = yield from search(source, network)
             view = found_view(face, source, network)
+            fingerprint["crop"] = asdict(face)
+            found = face_found(face, source, network)
         else:
             view = yield from view_of(source, network, looking.crop)
+            fingerprint["crop"] = list(view.crop)
         network = yield from suited(stack, shared, source, view, file, network, computing)
-        fingerprint["crop"] = list(view.crop) if face is None else asdict(face)
         part = PartFile(outputs.part, fingerprint, record_type(len(network.keypoints)), chosen)
         stack.callback(part.leave)
-        run = _Run(source, stamp, asked, chosen, network, view, part, outputs, face)
+        run = _Run(source, stamp, asked, chosen, network, view, part, outputs, found)
         written = run.tables_are_written()
         if not overwrite and not written:
             outputs.refuse_if_existing()
@@ -186,9 +187,9 @@ class _Run:
         view: View,
         part: PartFile,
         outputs: Outputs,
-        face: Face | None,
+        face: FindFaceResult | None,
     ) -> None:
-        self.face = None if face is None else face_found(face, video, model)
+        self.face = face
         self.video = video
         self.stamp = stamp
         self.asked = asked

@@ -82,8 +82,7 @@ def course(rows: Sequence[Sequence[float | None]], mean_pose: float | None) -> F
     """Loss and held-out error over the steps, with the mean pose as a line."""
     figure = blank(8, 3.2)
     loss_axes, error_axes = figure.subplots(1, 2)
-    table = np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
-    table = table.reshape(-1, 6)
+    table = np.array(rows, dtype=float).reshape(-1, 6)
     judged = np.isfinite(table[:, 4])
     loss_axes.plot(table[:, 0], table[:, 1], color=LOSS, lw=1.2)
     loss_axes.set(xlabel="step", ylabel="loss")

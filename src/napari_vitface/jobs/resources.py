@@ -49,11 +49,11 @@ class _Shelf(Generic[T]):
     @contextmanager
     def borrow(self, key: Hashable, make: Callable[[], T]) -> Iterator[T]:
         with self._lock:
-            held = self._held.get(key)
-            if held is None:
+            if key not in self._held:
                 self._trim(self.capacity - 1)
-                held = self._held[key] = _Held(make())
+                self._held[key] = _Held(make())
             self._held.move_to_end(key)
+            held = self._held[key]
             held.borrowers += 1
         try:
             yield held.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple
@@ -39,8 +40,8 @@ class ClassifierKind(NamedTuple):
     network : bool
         Whether it trains the last blocks of a ViT, from what enters them. It is judged with fewer
         splits then.
-    shuffles : int or None
-        Shuffles of labels, at most; None where as many are made as are asked for.
+    shuffles : int
+        Shuffles of labels, at most; by default as many are made as are asked for.
     beside : str
         Name of the classifier that trivial features are told by; empty for itself.
     fit_shuffled : str
@@ -56,7 +57,7 @@ class ClassifierKind(NamedTuple):
     features: FeatureKind | None = None
     stops: bool = False
     network: bool = False
-    shuffles: int | None = None
+    shuffles: int = sys.maxsize
     beside: str = ""
     fit_shuffled: str = ""
 

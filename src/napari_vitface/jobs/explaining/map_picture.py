@@ -117,9 +117,9 @@ def _title(computed: AttentionComputed, m: int, limit: float, *, several: bool) 
         text += f": 0 to {limit:.2g}"
     if computed.prefix_share[m] >= 0.005:
         text += f"; {100 * float(computed.prefix_share[m]):.0f} % on prefix tokens"
-    score = (settings.get("faithfulness") or {}).get(computed.names[m])
-    if score is not None:
-        text += f"; faithfulness {score:.2f}"
+    scores = settings.get("faithfulness") or {}
+    if computed.names[m] in scores:
+        text += f"; faithfulness {scores[computed.names[m]]:.2f}"
     return text
 
 

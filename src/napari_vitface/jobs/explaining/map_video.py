@@ -340,7 +340,7 @@ def _about(computed: AttentionComputed, keypoints: KeypointSet, limit: float, so
         whose = f"mean over {'all keypoints' if everyone else whose}"
     unit = settings.get("unit", "times an even spread")
     scores = settings.get("faithfulness") or {}
-    known = [scores[name] for name in names if scores.get(name) is not None]
+    known = [scores[name] for name in names if name in scores]
     lines = [
         f"{whose[:1].upper()}{whose[1:]}. {describe_settings(settings)}; {source}.",
         f"Full colour: {limit:.3g} {unit}.",

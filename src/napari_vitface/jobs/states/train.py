@@ -157,7 +157,7 @@ def train_states(
             start,
         )
         shuffles = chosen.permutations
-        if classifier.shuffles is not None and shuffles > classifier.shuffles:
+        if shuffles > classifier.shuffles:
             shuffles = classifier.shuffles
             yield Notice(
                 f"Labels are shuffled {counted(shuffles, 'time')} and not {chosen.permutations}, "

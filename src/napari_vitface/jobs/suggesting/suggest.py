@@ -153,19 +153,16 @@ def suggest(
         every = max(1, math.ceil(len(source) / PREDICTED))
         close = max(CLOSELY_AT_LEAST, CLOSELY * count)
         spread = range(0, len(source), every)
+        skipped, total = (every, len(spread)) if table is None else (None, min(close, len(source)))
         told = SuggestSettings(
             video=str(source.path),
             model=network.name,
             predictions=told_path(path),
-            every=every if table is None else None,
+            every=skipped,
             device=str(network.device),
             precision=network.precision,
         )
-        yield Started(
-            "suggest",
-            len(spread) if table is None else min(close, len(source)),
-            settings=told,
-        )
+        yield Started("suggest", total, settings=told)
         for problem in (*source.problems, *known.problems):
             yield Notice(problem)
         if table is None:

@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from napari_vitface.errors import VitFaceError
-from napari_vitface.settings.computing import PRECISIONS, Looking, Rectangle, read_rectangle
+from napari_vitface.jobs.frame_range import parse_frames
+from napari_vitface.settings.computing import PRECISIONS, Looking, read_rectangle
 from napari_vitface.settings.kind import Kind, settings_of
-from napari_vitface.settings.option import Setting, Value, declared
+from napari_vitface.settings.option import Setting, declared
 
 if TYPE_CHECKING:
     from napari_vitface.cli.report import Reporter
     from napari_vitface.jobs.events import Event
+
+N = TypeVar("N", int, float)
+T = TypeVar("T")
 
 _COMPUTING = declared(Looking)
 
@@ -186,13 +190,8 @@ def add_setting(parser: argparse.ArgumentParser, setting: Setting) -> None:
         )
         return
 
-    def read(typed: str) -> Value:
-        try:
-            return setting.read(typed)
-        except VitFaceError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
     metavar = option.metavar or setting.name.upper()
+    read = typed(setting.read)
     parser.add_argument(flag, type=read, metavar=metavar, default=setting.default, help=text)
 
 
@@ -256,30 +255,36 @@ def given(
     return {name: value for name, value in vars(arguments).items() if name in names} | own
 
 
-def rectangle(text: str) -> Rectangle:
-    """The type of a part of the frame, x, y, width and height in pixels."""
-    try:
-        return read_rectangle(text)
-    except VitFaceError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def typed(read: Callable[[str], T]) -> Callable[[str], T]:
+    """The type of what is read of a text, whose `VitFaceError` is told of the option."""
+
+    def found(text: str) -> T:
+        try:
+            return read(text)
+        except VitFaceError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return found
 
 
-def frames(text: str) -> slice:
-    """The type of a range of frames."""
-    from napari_vitface.jobs.frame_range import parse_frames
-
-    try:
-        return parse_frames(text)
-    except VitFaceError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+#: The types of a part of the frame (x, y, width and height in pixels) and of a range of frames.
+rectangle, frames = typed(read_rectangle), typed(parse_frames)
 
 
-def count(text: str) -> int:
-    """The type of a whole number from 1."""
-    try:
-        number = int(text)
-        if number < 1:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1") from None
-    return number
+def number(kind: type[N], what: str, fits: Callable[[N], bool]) -> Callable[[str], N]:
+    """The type of a number that `fits`; `what` it is, for the sentence about one that does not."""
+
+    def read(text: str) -> N:
+        try:
+            found = kind(text)
+            if not fits(found):
+                raise ValueError
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
+        return found
+
+    return read
+
+
+#: The type of how many of something are wanted.
+count = number(int, "whole number from 1", lambda found: found >= 1)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_overwrite, given
+from napari_vitface.cli.arguments import Command, add_overwrite, given, number
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", metavar="NAME", help="which table or video, if IN holds several")
     parser.add_argument(
         "--frame-rate",
-        type=_rate,
+        type=number(float, "number of frames a second", lambda rate: 0 < rate < 1e9),
         metavar="HZ",
         help="frames a second of the video (default: what IN says)",
     )
@@ -42,16 +42,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "pixel away",
     )
     add_overwrite(parser, "a file that exists")
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-        if not 0 < number < 1e9:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of frames a second") from None
-    return number
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:

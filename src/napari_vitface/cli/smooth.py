@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_vitface.cli.arguments import Command, add_overwrite, given
+from napari_vitface.cli.arguments import Command, add_overwrite, given, number
 from napari_vitface.words import counted
 
 if TYPE_CHECKING:
@@ -32,22 +32,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sure",
-        type=_share,
+        type=number(float, "number from 0 to 1", lambda share: 0 <= share <= 1),
         default=0.0,
         metavar="P",
         help="confidence below which a model's point counts as missing (default: %(default)s)",
     )
     add_overwrite(parser, "a file that exists")
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-        if not 0 <= number <= 1:
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1") from None
-    return number
 
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:

@@ -10,6 +10,7 @@ duration of 0, it is a point event.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from napari_vitface.errors import LabelError
@@ -128,14 +129,5 @@ def _write(delimiter: str, intervals: Sequence[Interval], clock: Clock | None, v
     return text_of(header, rows, delimiter)
 
 
-def _write_csv(intervals: Sequence[Interval], clock: Clock | None, video: str) -> str:
-    return _write(",", intervals, clock, video)
-
-
-def write_tsv(intervals: Sequence[Interval], clock: Clock | None, video: str) -> str:
-    """The text of a TSV table."""
-    return _write("\t", intervals, clock, video)
-
-
-CSV = EventFormat("csv", "a CSV table", (".csv", ".txt"), can_open, read, _write_csv)
-TSV = EventFormat("tsv", "a TSV table", (".tsv",), can_open, read, write_tsv)
+CSV = EventFormat("csv", "a CSV table", (".csv", ".txt"), can_open, read, partial(_write, ","))
+TSV = EventFormat("tsv", "a TSV table", (".tsv",), can_open, read, partial(_write, "\t"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +69,9 @@ class VideoRun:
             first=1 if span[0] == 0 else self.batch,
             pinned=self.model.device.type == "cuda",
         )
-        try:
+        with closing(source):  # type: ignore[type-var]
             for batch in source:
                 yield predicted_rows(self.model, self.view, batch)
-        finally:
-            source.close()  # type: ignore[attr-defined]
 
     def seconds_a_frame(self) -> float:
         """How long a frame takes here once it runs, by some frames from the start."""

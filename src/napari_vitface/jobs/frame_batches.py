@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def _assemble(
     images: list[NDArray[np.uint8] | None] = []
     limit = first
     source = video.frames(frames, scale=view.scale, ahead=max(64, size))
-    try:
+    with closing(source):  # type: ignore[type-var]
         for number, image in source:
             numbers.append(number)
             images.append(image)
@@ -70,8 +71,6 @@ def _assemble(
                 numbers, images, limit = [], [], size
         if numbers:
             yield _batch(numbers, images, view, pinned)
-    finally:
-        source.close()  # type: ignore[attr-defined]
 
 
 def _batch(

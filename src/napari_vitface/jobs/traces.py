@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -303,7 +303,7 @@ class _Reading(_NoReading):
         for rows in part.rows(size=_ROWS):
             self._note(rows)
         blocks = compute(self.extractors, material, frames[part.count :])
-        try:
+        with closing(blocks):  # type: ignore[type-var]
             for block in blocks:
                 rows = np.empty(len(block.frames), self.record)
                 rows["frame"], rows["decoded"] = block.frames, block.decoded
@@ -312,8 +312,6 @@ class _Reading(_NoReading):
                 part.keep(rows)
                 self._note(rows)
                 yield from counter.now_and_then(part.count)
-        finally:
-            blocks.close()  # type: ignore[attr-defined]
 
     def kept(self, measure: int) -> Kept:
         from napari_vitface.traces.measure import Kept

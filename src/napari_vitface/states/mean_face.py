@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +85,11 @@ def mean_face(
     frames = sorted(within | (frozenset(second) - within))
     wanted = Scale(None, material.crop.size, grey=True)
     source = material.crop.read(material.video, frames, [wanted])
-    try:
+    with closing(source):  # type: ignore[type-var]
         for done, (number, seen) in enumerate(source, start=1):
             if seen is not None:
                 face.add(seen[0], inside=number in within)
             yield done, len(frames)
-    finally:
-        source.close()  # type: ignore[attr-defined]
     if not face.inside:
         raise VitFaceError(
             f"None of the frames of {material.video.path.name} that were chosen for a mean face "

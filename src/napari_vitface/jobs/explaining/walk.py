@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -174,7 +174,7 @@ class Walk:
 
         source = batches(self.video, self.frames, self.view, self.together)
         done = 0
-        try:
+        with closing(source):  # type: ignore[type-var]
             for batch in source:
                 self.broken += batch.frames[~batch.decoded].tolist()
                 if batch.canvas is not None:
@@ -183,8 +183,6 @@ class Walk:
                     yield FrameMaps(batch.frames[batch.decoded], batch.canvas, found)
                 done += len(batch.frames)
                 yield self.counter.at(done)
-        finally:
-            source.close()  # type: ignore[attr-defined]
         if self.broken:
             which = name_runs(runs_of(self.broken))
             yield Notice(f"Frames that could not be decoded are left out: {which}.")

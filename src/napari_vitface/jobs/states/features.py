@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -283,7 +283,7 @@ class _Run:
             size=size,
         )
         notices = len(told)
-        try:
+        with closing(blocks):  # type: ignore[type-var]
             for block in blocks:
                 for each, values in zip(self.outputs, block.values, strict=True):
                     # One that an earlier run took further has these rows already.
@@ -294,8 +294,6 @@ class _Run:
                     notices += 1
                     yield Notice(sentence)
                 yield from counter.now_and_then(done)
-        finally:
-            blocks.close()  # type: ignore[attr-defined]
         self.stamp.check(self.material.video.path)
         self.seconds = time.monotonic() - began
         yield Progress(total, total, 0.0)

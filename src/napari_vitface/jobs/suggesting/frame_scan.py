@@ -6,6 +6,7 @@ Every function is a generator of `Progress` that returns what was found.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def predict_frames(
     confidence = np.zeros((len(frames), count), dtype=np.float32)
     counter, done = Counter(len(frames), "Predicting frames"), 0
     source = batches(video, frames, view, min(model.batch_size, _AT_ONCE))
-    try:
+    with closing(source):  # type: ignore[type-var]
         for batch in source:
             if batch.canvas is not None:
                 rows = done + np.flatnonzero(batch.decoded)
@@ -68,8 +69,6 @@ def predict_frames(
                 xy[rows] = view.to_frame(found)
             done += len(batch.frames)
             yield counter.at(done)
-    finally:
-        source.close()  # type: ignore[attr-defined]
     return PoseTable(model.keypoints, xy, confidence, frames=np.array(frames))
 
 

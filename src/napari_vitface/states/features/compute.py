@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,11 +71,9 @@ def compute(
         Frames a block, at most.
     """
     source = decode_ahead(lambda: _assemble(extractors, material, frames, size), _DEPTH)
-    try:
+    with closing(source):  # type: ignore[type-var]
         for numbers, batches, decoded in source:
             yield Block(numbers, tuple(map(_values, extractors, batches)), decoded)
-    finally:
-        source.close()  # type: ignore[attr-defined]
 
 
 def features_of(
@@ -160,7 +159,7 @@ def _assemble(
     wanted = frames if isinstance(frames, range) else frozenset(frames)
     block: dict[int, tuple[Seen, Seen]] = {}
     last: tuple[int, Seen] = (-1, None)
-    try:
+    with closing(source):  # type: ignore[type-var]
         for number, seen in source:
             if number in wanted:
                 # Before the first frame of the video stands itself.
@@ -171,8 +170,6 @@ def _assemble(
             last = number, seen
         if block:
             yield _batches(extractors, block)
-    finally:
-        source.close()  # type: ignore[attr-defined]
 
 
 def _with_those_before(frames: range | Sequence[int]) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Required, TypedDict
 
@@ -103,7 +104,7 @@ class FixedCrop:
         cropped = Scale(self.rectangle, self.size, grey=True) if grey else None
         scalers = [ImageScaler(each) for each in (scales if grey else own)]
         source = video.frames(frames, scale=own[0] if together else cropped)
-        try:
+        with closing(source):  # type: ignore[type-var]
             for number, image in source:
                 if image is None:
                     yield number, None
@@ -112,5 +113,3 @@ class FixedCrop:
                 else:
                     white = None if grey else video.white
                     yield number, tuple(scaler(image, white=white) for scaler in scalers)
-        finally:
-            source.close()  # type: ignore[attr-defined]

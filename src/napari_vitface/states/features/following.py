@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,7 +114,7 @@ class FollowingCrop:
     ) -> Iterator[tuple[int, tuple[NDArray[np.uint8], ...] | None]]:
         scalers = [ImageScaler(each) for each in scales]
         source = video.frames(frames)
-        try:
+        with closing(source):  # type: ignore[type-var]
             for number, image in source:
                 if image is None:
                     yield number, None
@@ -121,8 +122,6 @@ class FollowingCrop:
                 image = as_uint8(image, video.white)
                 window = self.cut(image if image.ndim == 2 else luma(image), number)
                 yield number, tuple(scaler(window) for scaler in scalers)
-        finally:
-            source.close()  # type: ignore[attr-defined]
 
 
 def digest_of(poses: PoseTable) -> str:

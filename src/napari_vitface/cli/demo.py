@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
     from napari_vitface.jobs.results.prediction import PredictResult
 
     resources = Resources(models=1, videos=1)
-    try:
+    with closing(resources):
         # Under plain names: predict names its files after video and model.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".demo-") as work:
             result = reporter.run(
@@ -107,8 +108,6 @@ def _write_files(video: Path, folder: Path, reporter: Reporter) -> int:
         reporter.run(
             explain(video, _EXPLAINED, output=picture, resources=resources), title="attention"
         )
-    finally:
-        resources.close()
     for name, what in (
         ("overlay.mp4", "the sample with the predicted points"),
         ("overlay.png", f"points and attention of frame {_EXPLAINED}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def one_by_one(
     resources = Resources(models=1, videos=1)
     done: list[Result] = []
     failed: list[FailedVideo] = []
-    try:
+    with closing(resources):
         for path in videos:
             try:
                 done.append(run(path, resources))
@@ -63,8 +64,6 @@ def one_by_one(
                     raise
                 reporter.failed(job, error, debug=arguments.debug)
                 failed.append(FailedVideo(str(path), describe_failure(job, error).message))
-    finally:
-        resources.close()
     tell_failures(reporter, len(done), failed, f"videos {past}")
     if len(videos) > 1:
         reporter.show(Finished(job, VideosResult(tuple(done), tuple(failed))))

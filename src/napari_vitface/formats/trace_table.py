@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,10 +85,8 @@ def writing_traces(
     make = _Parquet if Path(path).suffix.lower() == ".parquet" else _Csv
     with atomic_write(path) as temporary:
         sink: TraceSink = make(temporary, [FRAME, *([TIME] if timed else []), *titles])
-        try:
+        with closing(sink):
             yield sink
-        finally:
-            sink.close()
 
 
 def read_traces(path: str | os.PathLike[str]) -> TraceTable:

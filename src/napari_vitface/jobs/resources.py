@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -149,10 +149,8 @@ def shared_or_own(resources: Resources | None) -> Iterator[Resources]:
         yield resources
         return
     own = Resources(models=1, videos=1)
-    try:
+    with closing(own):
         yield own
-    finally:
-        own.close()
 
 
 def _stamp(path: Path) -> Any:

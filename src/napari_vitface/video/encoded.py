@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -100,12 +101,10 @@ class EncodedSource:
         """Frames in the given order by a decoder of their own; for use in another thread."""
         convert = PictureConverter(self.picture, scale)
         decoder = FrameDecoder(self.path, self.index)
-        try:
+        with closing(decoder):
             for frame in frames:
                 decoded = decoder.frame(frame)
                 yield frame, _converted(decoded, convert)
-        finally:
-            decoder.close()
 
     def name_of(self, frame: int) -> str:
         return f"Frame {frame} of {self.path}"
@@ -134,10 +133,8 @@ def _starts_as_indexed(path: Path, index: FrameIndex) -> bool:
     """
     for threads in (True, False):
         decoder = PacketDecoder(path, threads=threads)
-        try:
+        with closing(decoder):
             numbers = [number for number, _ in islice(decoder, HEAD)]
-        finally:
-            decoder.close()
         if any(number >= len(index.rank) for number in numbers):
             return False
         ranks = index.rank[numbers].tolist()

@@ -7,6 +7,7 @@ is damaged in the middle keeps its number, so that the frames after it keep thei
 from __future__ import annotations
 
 from array import array
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,10 +187,8 @@ def _decoded_order(path: Path, table: PacketTable) -> NDArray[np.int64]:
     """
     for threads in (True, False):
         decoder = PacketDecoder(path, threads=threads)
-        try:
+        with closing(decoder):
             numbers = np.array(array("q", (number for number, _ in decoder)), dtype=np.int64)
-        finally:
-            decoder.close()
         if not decoder.errors:
             break
     if not len(numbers):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -90,18 +91,14 @@ class PacketTable:
 def read_packet_table(path: Path) -> PacketTable:
     """Tabulate the packets of a video file by the cheaper of the two ways."""
     container, stream = open_container(path)
-    try:
+    with closing(container):
         # Probing may have read packets; the container's own table is there from the start.
         table = _from_container(path, container, stream)
         if table is not None:
             return table
-    finally:
-        container.close()
     container, stream = open_container(path)
-    try:
+    with closing(container):
         return _by_reading(container, stream)
-    finally:
-        container.close()
 
 
 class StreamFacts(TypedDict):

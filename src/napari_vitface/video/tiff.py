@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,8 @@ class TiffSource:
         self, frames: Iterable[int], scale: Scale | None
     ) -> Iterator[tuple[int, NDArray[Any] | None]]:
         pages = TiffPages(self.path)
-        try:
+        with closing(pages):
             yield from scaled_images(pages.read, frames, scale, self.white)
-        finally:
-            pages.close()
 
     def name_of(self, frame: int) -> str:
         return f"Frame {frame} of {self.path}"

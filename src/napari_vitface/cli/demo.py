@@ -38,15 +38,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def handle(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """Show the sample in a window, or write files where there is none."""
+    from napari_vitface.jobs.outputs import made_folder
     from napari_vitface.jobs.sample import draw_sample
 
-    folder: Path = arguments.output
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise VitFaceError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another --output."
-        ) from error
+    folder = made_folder(arguments.output)
     video = folder / "sample.mp4"
     reporter.say(f"Drawing a sample of {_FRAMES} frames: {video}")
     reporter.run(draw_sample(video, frames=_FRAMES), title="sample")

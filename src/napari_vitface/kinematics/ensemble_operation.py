@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.kinematics.ensemble_tables import beside, smooth_to_one
 from napari_vitface.pose.table import PointState, PoseTable
+from napari_vitface.steps import result_of, told_as
 
 #: What the predictions that are smoothed are called in sentences.
 _OWN = "the predictions shown"
@@ -53,12 +54,7 @@ def smooth_with(
         The tables are of other keypoints.
     """
     steps = smooth_to_one(beside([table, *others], [_OWN, *names]), sure)
-    while True:
-        try:
-            tell(next(steps))
-        except StopIteration as end:
-            smoothed, spread = end.value
-            break
+    smoothed, spread = result_of(told_as(steps, tell))
     rows = np.searchsorted(smoothed.frames, table.frames)
     changed = wanted & np.isfinite(smoothed.xy[rows]).all(axis=-1)
     xy = np.where(changed[..., None], smoothed.xy[rows], table.xy)

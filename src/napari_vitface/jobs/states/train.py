@@ -23,6 +23,7 @@ from napari_vitface.jobs.events import (
     Settings,
     Started,
 )
+from napari_vitface.jobs.outputs import refuse_existing
 from napari_vitface.jobs.pace import Counter
 from napari_vitface.jobs.resources import Resources, shared_or_own
 from napari_vitface.jobs.results.classifying import TrainStatesResult
@@ -205,8 +206,7 @@ def _output(
     file = table.with_name(f"{table.stem}_{label}{ENDING}") if output is None else Path(output)
     if file.suffix != ENDING:
         raise VitFaceError(f"A classifier of states ends in {ENDING}; {file.name} does not.")
-    if file.exists() and not overwrite:
-        raise VitFaceError(f"{file} already exists; choose to overwrite, or another name.")
+    refuse_existing(file, overwrite)
     return file
 
 

@@ -65,7 +65,7 @@ def test_it_is_trained_stored_and_used(
     assert load_network(Path(quick.result.model))[0].head.name == "plain"
     # Its weights are those that were trained, whoever writes them again.
     again = file.with_name("again.safetensors")
-    save_checkpoint(again, network, preprocessing, training={}, dtype=torch.float32)
+    save_checkpoint(again, network, preprocessing, training={})
     image = torch.rand(1, 1, 64, 96)
     torch.testing.assert_close(load_network(again)[0](image), network(image))
 

@@ -72,9 +72,12 @@ def test_what_was_saved_predicts_the_same(
     channels: int,
 ) -> None:
     network = make_network(head, name=name, channels=channels)
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.copy_(weights.half())
     preprocessing = Preprocessing((64, 96), channels, (0.5,) * channels, (0.5,) * channels)
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, network, preprocessing, training=TRAINING, dtype=torch.float32)
+    save_checkpoint(path, network, preprocessing, training=TRAINING)
     loaded, again, metadata = load_network(path)
     assert again == preprocessing
     assert metadata["training"] == TRAINING

@@ -131,7 +131,6 @@ class _Video:
         As workers call it.
     part : Path
         The part file that a run on this computer alone would have.
-    looked : Looked or None
     frames : int
         That are done.
     tasks : list of Task
@@ -141,7 +140,6 @@ class _Video:
 
     path: str
     part: Path
-    looked: Looked | None = None
     frames: int = 0
     tasks: list[Task] = field(default_factory=list)
     lock: ExitStack = field(default_factory=ExitStack)
@@ -161,6 +159,8 @@ class _PredictMany:
         self.done: list[PredictResult] = []
         self.failed: list[FailedVideo] = []
         self.settled: Settled
+        # What was seen of each video that could be opened, in the order of the videos.
+        self.looked: dict[_Video, Looked]
         self._total = self._frames = 0
         self._told = 0
         self._watch = Watch(client)
@@ -208,6 +208,7 @@ class _PredictMany:
                 look, self.task, self.settled, video.path, what=video.path, about=video
             )
         count = 0
+        seen: dict[_Video, Looked] = {}
         for ended in self.tasks.events():
             match ended:
                 case Ended(task=task, failed=Failed() as failed):
@@ -215,18 +216,18 @@ class _PredictMany:
                 case Ended(task=task, result=Written() as written):
                     yield self._finish(task.about, written)
                 case Ended(task=task, result=looked):
-                    task.about.looked = looked
+                    seen[task.about] = looked
                     yield from map(Notice, looked.notices)
                 case Notice():
                     yield ended
             count += isinstance(ended, Ended)
             yield Progress(count, len(self.videos), None, "Looking at the videos")
+        self.looked = {video: seen[video] for video in self.videos if video in seen}
 
     def predict(self) -> Iterator[Event]:
         """Hand out the spans of all videos, and write each video's tables once its last is done."""
         spans = self._cut()
-        looked = [(video, video.looked) for video in self.videos if video.looked is not None]
-        self._total = sum(one.total for _, one in looked)
+        self._total = sum(one.total for one in self.looked.values())
         self._frames = self._total - sum(b - a for each in spans.values() for a, b in each)
         settings = Settings(
             model=Path(self.task.needs.model).stem,
@@ -237,7 +238,7 @@ class _PredictMany:
         yield Started(_JOB, self._total, settings=settings)
         self._counter = Counter(self._total, done=self._frames)
         self._told = self._frames
-        for video, one in looked:
+        for video, one in self.looked.items():
             video.frames = one.total - sum(b - a for a, b in spans[video.path])
             self._hand_out(video, spans[video.path])
         for ended in self.tasks.events():
@@ -264,7 +265,7 @@ class _PredictMany:
 
     def _cut(self) -> dict[str, list[Span]]:
         """The spans of each video that are left, by the speed that was measured."""
-        looked = {video.path: video.looked for video in self.videos if video.looked is not None}
+        looked = {video.path: one for video, one in self.looked.items()}
         known = [one.seconds for one in looked.values() if one.seconds is not None]
         usual = sum(known) / len(known) if known else 0.0
         left = {path: gaps(one.done, one.total) for path, one in looked.items()}
@@ -328,17 +329,15 @@ class _PredictMany:
 
     def _extents(self) -> Iterator[tuple[str, int, int]]:
         """Each video with its frames that are done, and all."""
-        for video in self.videos:
-            if video.looked is not None:
-                under_way = sum(task.told.frames for task in video.tasks)
-                yield self.mapped.here(video.path), video.frames + under_way, video.looked.total
+        for video, one in self.looked.items():
+            under_way = sum(task.told.frames for task in video.tasks)
+            yield self.mapped.here(video.path), video.frames + under_way, one.total
 
     def _kept_in(self) -> str | None:
         """The folder of the first video's results, if this computer sees it too."""
-        for video in self.videos:
-            if video.looked is not None:
-                folder = video.part.parent
-                return str(folder) if folder.is_dir() else None
+        for video in self.looked:
+            folder = video.part.parent
+            return str(folder) if folder.is_dir() else None
         return None
 
 

@@ -42,9 +42,10 @@ def save_checkpoint(
     *,
     training: TrainingSummary,
     calibration: Calibration | None = None,
-    dtype: torch.dtype | None = None,
 ) -> None:
     """Write a network with all that is needed to use it, in one step or not at all.
+
+    Weights are stored in float16; a tensor with values that float16 cannot hold, as it is.
 
     Parameters
     ----------
@@ -57,11 +58,7 @@ def save_checkpoint(
         the mean pose's on the same frames.
     calibration : mapping, optional
         See `napari_vitface.model.calibration.calibrate`.
-    dtype : torch.dtype, optional
-        Storage type of the weights, float16 by default. A tensor with values that float16 cannot
-        hold is stored as it is.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -75,10 +72,8 @@ def save_checkpoint(
     if preprocessing.channels != network.backbone.channels:
         raise ValueError("preprocessing and network differ in their channels")
     check_calibration(calibration, len(network.keypoints))
-    storage = torch.float16 if dtype is None else dtype
     tensors = {
-        name: _stored(tensor.detach().cpu(), storage)
-        for name, tensor in network.state_dict().items()
+        name: _stored(tensor.detach().cpu()) for name, tensor in network.state_dict().items()
     }
     metadata = {
         "format": FORMAT,
@@ -106,12 +101,12 @@ def as_os_error(error: Exception, path: Path) -> OSError:
     return OSError(number, os.strerror(number), str(path))
 
 
-def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A contiguous copy in the storage type, or unchanged where that would overflow."""
+def _stored(tensor: torch.Tensor) -> torch.Tensor:
+    """A contiguous copy in half precision, or unchanged where that would overflow."""
     import torch
 
     if tensor.is_floating_point():
-        lower = tensor.to(dtype)
+        lower = tensor.half()
         if bool(torch.isfinite(lower).all()):
             return lower.clone().contiguous()
     return tensor.clone().contiguous()

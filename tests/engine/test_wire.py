@@ -69,7 +69,7 @@ def test_events_arrive_as_events():
     assert isinstance(answer, PosesPredicted)
     np.testing.assert_array_equal(answer.xy, event.xy)
     attention = AttentionComputed(
-        7, ("eye top",), *np.ones((2, 1, 2)), (16.0, 16.0), (7.5, 7.5), *np.ones((2, 1, 2))
+        7, ("eye top",), *np.ones((2, 1, 2)), (16.0, 16.0), (7.5, 7.5), *np.ones((4, 1, 2))
     )
     answer = round_trip(attention)
     assert (answer.names, answer.scale) == (("eye top",), (16.0, 16.0))

@@ -382,5 +382,7 @@ def answer(maps: np.ndarray, names: tuple[str, ...] = ("eye", "mouth")) -> Atten
         translate=(15.5, 15.5),
         xy=np.zeros((2, 2), np.float32),
         confidence=np.ones(2, np.float32),
+        own_share=np.zeros(len(maps), np.float32),
+        total=np.ones(len(maps), np.float32),
         settings={"method": "rollout", "layers": [0, 3], "model": "tiny"},
     )

@@ -32,6 +32,7 @@ def label(target: str | tuple[str, ...], share: float = 0.2, **changes: object) 
         confidence=np.ones(1, np.float32),
         settings={**SETTINGS, **changes},
         own_share=np.zeros(2, np.float32),
+        total=np.ones(2, np.float32),
     )
     picture = attention_picture(answer, target)
     about = describe_map(answer, target, picture, colour_limit(picture), depth=12)

@@ -99,6 +99,7 @@ def computed(maps: np.ndarray, names: tuple[str, ...]) -> AttentionComputed:
         xy=np.zeros((2, 2), np.float32),
         confidence=np.ones(2, np.float32),
         own_share=np.zeros(len(maps), np.float32),
+        total=np.ones(len(maps), np.float32),
     )
 
 

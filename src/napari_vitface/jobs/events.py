@@ -187,12 +187,12 @@ class AttentionComputed(Event):
         ``(i * scale[0] + translate[0], j * scale[1] + translate[1])`` video pixels.
     xy, confidence : (K, 2), (K,) float32
         The pose predicted in the same forward pass.
+    own_share : (M,) float32
+        Share of the keypoint's own patches that "hide self" took out of `maps`.
+    total : (M,) float32
+        What attention was divided by to sum to 1; not 1 for relevance only.
     settings : MapSettings
         Exactly what was computed.
-    own_share : (M,) float32 or None
-        Share of the keypoint's own patches that "hide self" took out of `maps`.
-    total : (M,) float32 or None
-        What attention was divided by to sum to 1; not 1 for relevance only.
     """
 
     frame: int
@@ -203,9 +203,9 @@ class AttentionComputed(Event):
     translate: tuple[float, float]
     xy: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    own_share: NDArray[np.float32]
+    total: NDArray[np.float32]
     settings: MapSettings = field(default_factory=MapSettings)
-    own_share: NDArray[np.float32] | None = None
-    total: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

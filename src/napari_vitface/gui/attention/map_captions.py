@@ -32,11 +32,8 @@ def describe_map(
     settings = computed.settings
     lines = [f"{how_computed(settings, target, depth)}."]
     if settings.get("hide_self") and target != GLOBAL:
-        own = "The keypoint's own patches are left out"
-        if computed.own_share is not None:
-            rows = attention_rows(computed, target)
-            own += f" ({100 * float(computed.own_share[rows].mean()):.0f} %)"
-        lines.append(f"{own}.")
+        own = 100 * float(computed.own_share[attention_rows(computed, target)].mean())
+        lines.append(f"The keypoint's own patches are left out ({own:.0f} %).")
     if picture.prefix_share >= 0.005:
         lines.append(
             f"{100 * picture.prefix_share:.0f} % went to class or register tokens, which have no "

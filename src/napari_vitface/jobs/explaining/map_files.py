@@ -81,14 +81,11 @@ def write_maps(
         arrays = [np.asarray(value, dtype=np.float32) for value in values]
         return np.stack(arrays) if along else arrays[0]
 
-    ones = np.ones(len(first.names))
     arrays = {
         "maps": stacked([each.maps for each in maps]),
         "prefix_share": stacked([each.prefix_share for each in maps]),
-        "own_share": stacked(
-            [0 * ones if each.own_share is None else each.own_share for each in maps]
-        ),
-        "total": stacked([ones if each.total is None else each.total for each in maps]),
+        "own_share": stacked([each.own_share for each in maps]),
+        "total": stacked([each.total for each in maps]),
         "xy": stacked([each.xy for each in maps]),
         "confidence": stacked([each.confidence for each in maps]),
     }

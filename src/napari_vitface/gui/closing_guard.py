@@ -133,18 +133,14 @@ class ClosingGuard(QObject):
                 f"Closing stops the training. {lost or kept}",
             )
         classifying = self._session.classifying
-        run = classifying.runner.run
-        if run is None or not run.active:
-            return
-        if run.work == "train":
+        if classifying.working == "train":
             yield Running(
                 "A classifier is being trained",
                 "A classifier of states is being trained.",
                 "Closing stops the training, and nothing of it is kept.",
             )
-        elif run.work == "predict all":
-            told = classifying.told_of_all
-            done = len({trial.video for trial in told.trials}) if told is not None else 0
+        elif classifying.working == "predict all":
+            done = len({trial.video for trial in classifying.told_of_all.trials})
             yield Running(
                 "States are being predicted",
                 f"States were told of {digits(done)} of {counted(classifying.asked_of, 'video')}.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.jobs.events import (
     Cancelled,
     Event,
@@ -40,7 +41,7 @@ class JobRun:
     Attributes
     ----------
     status : str
-        "starting", "running", "cancelling", "done", "cancelled" or "failed".
+        "starting", "running", "cancelling", "done", "cancelled" or "failed"; empty of no run.
     doing : str
         What the job says that it does; empty before it said anything.
     message, error : str
@@ -63,10 +64,16 @@ class JobRun:
         return self.status in ("starting", "running", "cancelling")
 
     @property
-    def lost(self) -> str:
+    @given("settings")
+    def lost(self, settings: Settings) -> str:
         """Why nothing that was done is kept on the disk, seen now; empty if it is."""
-        kept_in = self.settings.kept_in if self.settings is not None else None
-        return why_not_kept(Path(kept_in)) if kept_in and self.done else ""
+        return why_not_kept(Path(settings.kept_in)) if settings.kept_in and self.done else ""
+
+    @property
+    @given("settings")
+    def why(self, settings: Settings) -> str | None:
+        """Why it computes where it does."""
+        return settings.why
 
     def take(self, event: Event) -> None:
         """Note what an event says about the run."""
@@ -118,14 +125,19 @@ class Runner(Generic[R]):
         self.run: R | None = None
 
     @property
+    def last(self) -> JobRun:
+        """The run in progress or the last one; one without a status before there was any."""
+        return self.run or JobRun(status="")
+
+    @property
     def active(self) -> bool:
         """Whether a run is in progress."""
-        return self.run is not None and self.run.active
+        return self.last.active
 
     @property
     def failure(self) -> str:
         """Why the last run failed; empty if it did not, or there was none."""
-        return self.run.message if self.run is not None and self.run.status == "failed" else ""
+        return self.last.message
 
     def begin(
         self,
@@ -168,9 +180,10 @@ class Runner(Generic[R]):
 
     def cancel(self) -> None:
         """Stop the run in progress."""
-        if self.run is None or not self.run.active:
+        run = self.last
+        if not run.active:
             return
-        self.run.status = "cancelling"
+        run.status = "cancelling"
         if self._request is not None:
             self._request.cancel()
         if not self._session.closed:
@@ -197,14 +210,14 @@ class VideoRunner(Runner[V]):
             "precision": session.precision,
         }
 
-    def of(self, opened: OpenVideo | None) -> V | None:
+    @given("run")
+    def of(self, run: V, opened: OpenVideo | None) -> V | None:
         """The run in progress or the last one, if it is of this video."""
-        return self.run if self.run is not None and self.run.opened is opened else None
+        return run if run.opened is opened else None
 
-    def is_done(self, opened: OpenVideo | None) -> bool:
-        """Whether the last run is of this video and came to its end."""
-        run = self.of(opened)
-        return run is not None and run.status == "done"
+    def last_of(self, opened: OpenVideo | None) -> JobRun:
+        """The same; one without a status if there was none of this video."""
+        return self.of(opened) or JobRun(status="")
 
     def cancel(self, opened: OpenVideo | None = None) -> None:
         """Stop the run (of one video, if given); what is done stays on disk."""

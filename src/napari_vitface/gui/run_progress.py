@@ -39,23 +39,22 @@ class RunProgress(QWidget):
         layout.setSpacing(7)
         layout.addLayout(line)
         layout.addWidget(self.doing)
-        self.show_run(None)
+        self.setVisible(False)
 
     def show_run(
         self,
-        run: JobRun | None,
+        run: JobRun,
         *,
         waiting: str = "",
         stopping: str = "Stopping after the batch in progress …",
     ) -> None:
-        """Show where a run stands; None or one that is over hides everything.
+        """Show where a run stands; one that is over hides everything.
 
         `waiting` says what is before it, if something is.
         """
-        if run is None or not run.active:
-            self.setVisible(False)
+        self.setVisible(run.active)
+        if not run.active:
             return
-        self.setVisible(True)
         self.cancel_button.setEnabled(run.status != "cancelling")
         self.bar.setRange(0, run.total)
         self.bar.setValue(run.done)
@@ -76,11 +75,9 @@ class RunProgress(QWidget):
         return "\n".join(filter(None, (first, run.doing)))
 
 
-def say_end(note: Note, run: JobRun | None) -> None:
-    """Say in a note why a run failed, or what it had to remark; nothing while there is none."""
-    if run is None or run.active:
-        note.say("")
-    elif run.status == "failed":
+def say_end(note: Note, run: JobRun) -> None:
+    """Say in a note why a run failed, or what it had to remark; nothing before it is over."""
+    if run.status == "failed":
         note.say(run.message, "error")
     else:
-        note.say("\n".join(run.notices), "info")
+        note.say("" if run.active else "\n".join(run.notices), "info")

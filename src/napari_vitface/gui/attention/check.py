@@ -58,11 +58,10 @@ class MapCheck(Runner[CheckRun]):
         return "" if found is None else faithfulness_words(found, self._follower.settings.target)
 
     @property
-    def problem(self) -> str:
+    @given("run")
+    def problem(self, run: CheckRun) -> str:
         """Why the map on screen could not be checked; empty if it could, or was not."""
-        run = self.run
-        mine = run is not None and self._subject == (run.key, run.target, run.frames)
-        return self.failure if mine else ""
+        return run.message if self._subject == (run.key, run.target, run.frames) else ""
 
     @given("_subject")
     def start(self, subject: _Subject) -> None:

@@ -99,12 +99,11 @@ class AttentionFramesForm(QWidget):
 
     def refresh(self) -> None:
         """Show where the run stands and what came of it."""
-        run = self._frames.run
         active = self._frames.active
         there = self._session.current is not None and self._follower.enabled
         for button in (self.mean_button, self.measure_button, self.video_button):
             button.setEnabled(there and not active)
-        self.progress.show_run(run)
+        self.progress.show_run(self._frames.last)
         self.problem.say(self._frames.failure, "error")
         self.plot_button.setEnabled(self._session.predictions is not None)
         measured = self._frames.measured

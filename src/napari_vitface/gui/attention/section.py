@@ -304,7 +304,7 @@ class AttentionSection(Section):
         self.check_button.setEnabled(check.possible)
         self.export_button.setEnabled(self.tools.export.possible)
         self.mean_button.setVisible(follower.mean is not None and follower.status == "shown")
-        self.checking.show_run(check.run, stopping="Stopping …")
+        self.checking.show_run(check.last, stopping="Stopping …")
         found, words = check.found, check.words
         if check.problem:
             self.checked.say(check.problem, "error")

@@ -246,7 +246,7 @@ class FineTuneSection(Section):
                 label.setText("")
             return
         self.about.setText(run_words(run))
-        self.about.setToolTip("" if run.settings is None else run.settings.why)
+        self.about.setToolTip(run.why or "")
         self.stop_button.setEnabled(run.status != "cancelling")
         if run.total > 1 and run.status != "starting":
             self.bar.setRange(0, run.total)

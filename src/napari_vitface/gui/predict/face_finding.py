@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.crop_tool import CropTool
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.session import Session
@@ -20,9 +21,11 @@ class FindRun(VideoRun):
     left: Crop | None = None
     result: FindFaceResult | None = field(default=None, kw_only=True)
 
-    def says(self, crop: Crop | None) -> bool:
-        """Whether what was found is news as long as the video has this crop."""
-        return self.status == "done" and crop == self.left
+    @given("result")
+    def found(self, result: FindFaceResult, crop: Crop | None) -> tuple[str, str] | None:
+        """What was found and the level of that; news as long as the video has this crop."""
+        news = self.status == "done" and crop == self.left
+        return (result.sentence, "info" if result.found else "warning") if news else None
 
 
 class FaceFinding(VideoRunner[FindRun]):
@@ -42,6 +45,13 @@ class FaceFinding(VideoRunner[FindRun]):
         self.begin(
             run, "find_face", self.common(opened), lambda e: self._on_event(run, e), urgent=True
         )
+
+    @given("run")
+    def words(self, run: FindRun, opened: OpenVideo) -> tuple[str, str] | None:
+        """What the last run says of a video, and the level of that; None if it is of another."""
+        if run.opened is not opened:
+            return None
+        return run.found(opened.crop) or (run.message, "error")
 
     def _on_event(self, run: FindRun, event: Event) -> bool:
         if isinstance(event, Finished) and run.result is not None and run.result.found:

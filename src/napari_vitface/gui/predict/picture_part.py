@@ -69,16 +69,9 @@ class PicturePart(QWidget):
         )
         self.buttons.setEnabled(not finding.active and not session.prediction.active)
         self.whole_button.setEnabled(cropped or tool.drawing)
-        self.progress.show_run(finding.run, stopping="Stopping after a few views …")
-        run = finding.of(opened)
-        if run is None:
-            self.note.say("")
-        elif run.result is not None and run.says(opened.crop):
-            self.note.say(run.result.sentence, "info" if run.result.found else "warning")
-        elif run.status == "failed":
-            self.note.say(run.message, "error")
-        else:
-            self.note.say("")
+        self.progress.show_run(finding.last, stopping="Stopping after a few views …")
+        text, level = finding.words(opened) or ("", "info")
+        self.note.say(text, level)
         return True
 
     def _words(self, crop: Crop | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.open_video import on_video
 from napari_vitface.jobs.events import Event, Finished, PosesPredicted, Started
@@ -69,10 +70,10 @@ class Prediction(VideoRunner[Run]):
             self._options = options
             self.options_changed.emit()
 
-    def is_filling(self, opened: OpenVideo | None) -> bool:
+    @given("run")
+    def is_filling(self, run: Run, opened: OpenVideo | None) -> bool:
         """Whether the run in progress is writing the poses of this video and the chosen model."""
-        run = self.of(opened)
-        return run is not None and run.active and run.model == self._session.model
+        return run.opened is opened and run.active and run.model == self._session.model
 
     def last_run(self, opened: OpenVideo) -> Run:
         """The last run of a video; one that has no status if the poses shown are of none."""

@@ -328,15 +328,15 @@ class PredictSection(Section):
             waiting = "Waits for the fine-tune to end, which section 5 can stop"
         elif self._session.video_list.active:
             waiting = "Waits for the video that the list of videos is at"
-        run = prediction.run
+        run = prediction.last
         self.progress.show_run(run, waiting=waiting)
-        if run is not None and run.active:
+        if run.active:
             self.status = f"{100 * run.done // run.total} %" if run.total else "starting"
 
     def _show_run(self, run: Run) -> None:
         """What the last run of this video computed with, had to say and came to."""
         self.device.setText(device_line(run.settings))
-        self.device.setToolTip(run.settings.why if run.settings is not None else "")
+        self.device.setToolTip(run.why or "")
         self.notices.say("\n".join(run.notices), "warning")
         if run.status == "failed":
             self.result.say(run.message, "error")

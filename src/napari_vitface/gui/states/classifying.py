@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 #: What a run does.
 Work = Literal["features", "train", "responses", "predict", "predict all", "report"]
 ENDING = ".vitstate"
+#: Of all videos, before any was asked about.
+NOTHING_TOLD = PredictStatesResult(model="", states=(), trials=())
 
 
 @dataclass(kw_only=True)
@@ -100,7 +102,7 @@ class Classifying:
         self._told: dict[Path, Told] = {}
         self._drawn: Crop | None = None
         #: What was said of all videos the last time that this was asked, and of how many it was.
-        self.told_of_all: PredictStatesResult | None = None
+        self.told_of_all = NOTHING_TOLD
         self.asked_of = 0
         self.runner.started.connect(self._on_started)
         session.crop_changed.connect(self._on_crop)
@@ -115,6 +117,12 @@ class Classifying:
     @on_video
     def _on_crop(self, opened: OpenVideo) -> None:
         self._drawn = opened.crop
+
+    @property
+    @given("runner.run")
+    def working(self, run: StatesRun) -> Work | None:
+        """What is being done; None while nothing is."""
+        return run.work if run.active else None
 
     def _on_started(self) -> None:
         self.problem = ""
@@ -221,7 +229,7 @@ class Classifying:
         """Say what state each frame of every video shows; tables lie beside the videos."""
         if not self.all_videos or self.runner.active:
             return
-        self.told_of_all, self.asked_of = None, len(self.all_videos)
+        self.told_of_all, self.asked_of = NOTHING_TOLD, len(self.all_videos)
         arguments = {
             **self._computing(),
             "model": model,
@@ -262,7 +270,7 @@ class Classifying:
             case Finished(result=TrainStatesResult() as trained):
                 self.trained = trained
                 self.model = Path(trained.model)
-                self.told_of_all = None
+                self.told_of_all = NOTHING_TOLD
                 self.changed.emit()
             case Finished(result=ReportStatesResult(report=page)):
                 self.reported.emit(page)
@@ -274,7 +282,7 @@ class Classifying:
         """Use a classifier that was trained before."""
         self._forget_failure()
         self.model = path
-        self.told_of_all = None
+        self.told_of_all = NOTHING_TOLD
         if self.trained is not None and Path(self.trained.model) != path:
             self.trained = None
         self.changed.emit()
@@ -300,11 +308,10 @@ class Classifying:
         trials: tuple[TrialStates, ...] = (),
         failed: tuple[FailedVideo, ...] = (),
     ) -> None:
-        so_far = self.told_of_all or PredictStatesResult(
-            model=str(self.model), states=states, trials=()
-        )
+        so_far = self.told_of_all
         self.told_of_all = replace(
             so_far,
+            model=str(self.model),
             states=states or so_far.states,
             trials=(*so_far.trials, *trials),
             failed=(*so_far.failed, *failed),

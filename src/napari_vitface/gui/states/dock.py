@@ -185,7 +185,7 @@ class FramesPanel(SessionPanel):
     def _refresh(self, *_: object) -> None:
         """Bring buttons and sentences up to date."""
         opened, comparison = self.session.current, self.comparison
-        run, result = comparison.runner.of(opened), comparison.result
+        run, result = comparison.runner.last_of(opened), comparison.result
         active, waits, there = comparison.runner.active, opened is None, result is not None
         waiting = ""
         if waits:
@@ -201,15 +201,12 @@ class FramesPanel(SessionPanel):
         self.together.setVisible(bool(self.comparison.others))
         self.hog.setEnabled(not waits)
         self.progress.show_run(run)
-        self.note.say("")
-        self.again_button.setVisible(False)
-        if run is not None:
-            failed = run.status == "failed"
-            notices = [] if active else run.notices
-            self.note.say(
-                run.message if failed else "\n".join(notices), "error" if failed else "warning"
-            )
-            self.again_button.setVisible(failed and run.error == FeatureFileError.__name__)
+        failed = run.status == "failed"
+        notices = [] if active else run.notices
+        self.note.say(
+            run.message if failed else "\n".join(notices), "error" if failed else "warning"
+        )
+        self.again_button.setVisible(failed and run.error == FeatureFileError.__name__)
         self.plots.setVisible(there)
         for widget in (self.order, self.label, self.lasso_button):
             widget.setEnabled(there)

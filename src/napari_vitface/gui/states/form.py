@@ -51,7 +51,7 @@ class StatesForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._trials: Trials | None = None
+        self._values: dict[str, set[str]] = {}
         self.label = _combo("The column of the table that says the state")
         self.classes_box = QWidget()
         self._flow = flow = QFlowLayout(self.classes_box)
@@ -112,17 +112,20 @@ class StatesForm(QWidget):
         self.span.textChanged.connect(lambda *_: self.changed.emit())
         self._on_graded()
         self._on_features()
+        self._on_label()
 
-    def set_trials(self, trials: Trials | None) -> None:
+    def set_trials(self, trials: Trials) -> None:
         """Offer the columns of a table; the label that was chosen stays chosen if it is there."""
         before = self.label.currentText()
-        self._trials = trials
+        self._values = {
+            name: {trial.values.get(name, "") for trial in trials.trials} - {""}
+            for name in trials.columns
+        }
         self.label.blockSignals(True)
         self.label.clear()
-        if trials is not None:
-            self.label.addItems(list(trials.columns))
-            known = [name for name in (before, "label", "state") if name in trials.columns]
-            self.label.setCurrentText(known[0] if known else _likely(trials))
+        self.label.addItems(list(trials.columns))
+        known = [name for name in (before, "label", "state") if name in trials.columns]
+        self.label.setCurrentText(known[0] if known else _likely(trials))
         self.label.blockSignals(False)
         self._on_label()
 
@@ -161,7 +164,12 @@ class StatesForm(QWidget):
     def needs_poses(self) -> bool:
         """Whether keypoints are to be predicted before."""
         kinds = [FEATURES[name] for name in self.features.names]
-        return self.follow.currentData() is not None or any("poses" in k.needs for k in kinds)
+        return self.follows or any("poses" in kind.needs for kind in kinds)
+
+    @property
+    def follows(self) -> bool:
+        """Whether the crop goes with the face."""
+        return self.follow.currentData() is not None
 
     def problem(self) -> str:
         """Why nothing can be trained with what is set; empty if it can."""
@@ -190,10 +198,7 @@ class StatesForm(QWidget):
         self.changed.emit()
 
     def _label_values(self) -> list[str]:
-        trials, label = self._trials, self.label.currentText()
-        if trials is None or not label:
-            return []
-        found = {trial.values.get(label, "") for trial in trials.trials} - {""}
+        found = self._values.get(self.label.currentText(), set())
         return sorted(found, key=lambda text: (not _is_number(text), _order(text), text))
 
     def _on_graded(self) -> None:

@@ -234,14 +234,13 @@ class StatesSection(Section):
     # ----------------------------------------------------------------- what is shown
 
     def _on_trials(self) -> None:
-        trials = self._states.trials
-        self.form.set_trials(trials)
+        self._take_trials()
         self._look_for_poses()
-        self._list_videos()
         self.refresh()
 
     @given("_states.trials")
-    def _list_videos(self, trials: Trials) -> None:
+    def _take_trials(self, trials: Trials) -> None:
+        self.form.set_trials(trials)
         self.videos.clear()
         shown = list(dict.fromkeys(trial.video for trial in trials.trials))
         self.videos.addItem(f"Show one of {counted(len(shown), 'video')}", None)
@@ -251,7 +250,7 @@ class StatesSection(Section):
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
         session, states = self._session, self._states
-        trials, run, opened = states.trials, states.runner.run, session.current
+        trials, run, opened = states.trials, states.runner.last, session.current
         active, model = states.runner.active, states.model
         there, trained, idle = trials is not None, model is not None, not active
         self.set_waiting(not there and not trained)
@@ -273,7 +272,7 @@ class StatesSection(Section):
         self.progress.show_run(run, stopping="Stopping after what is in progress …")
         failure = states.runner.failure
         self.error.say(failure or states.problem, "error")
-        notices = run.notices if run is not None and idle and not failure else []
+        notices = run.notices if idle and not failure else []
         more = [f"… and {len(notices) - _MOST} more."] if len(notices) > _MOST else []
         self.notices.say("\n".join([*notices[:_MOST], *more]), "warning")
         self.judgement.show_result(states.trained)
@@ -321,21 +320,19 @@ class StatesSection(Section):
 
     def _crop_words(self) -> str:
         crop = self._states.crop
-        if crop is None and self.form.follow.currentData() is not None:
+        if crop is not None:
+            x, y, width, height = crop
+            return f"Features are of {width} × {height} px at x {x}, y {y} in every video."
+        if self.form.follows:
             return "Features are of the surroundings of the keypoints."
-        if crop is None:
-            return (
-                "Features are of the whole frame: to leave out what is not the face, show a video "
-                "and draw its crop under Predict."
-            )
-        x, y, width, height = crop
-        return f"Features are of {width} × {height} px at x {x}, y {y} in every video."
+        return (
+            "Features are of the whole frame: to leave out what is not the face, show a video and "
+            "draw its crop under Predict."
+        )
 
     def _status_words(self, there: bool, trained: bool) -> str:
-        states = self._states
-        if states.runner.active:
-            run = states.runner.run
-            return _WORKING.get(run.work if run is not None else "", "working")
+        if work := self._states.working:
+            return _WORKING.get(work, "working")
         if trained:
             return "trained"
         return "ready" if there else "waits for trials"

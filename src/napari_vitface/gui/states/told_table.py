@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.numbers_table import NumbersTable
 from napari_vitface.gui.section import WrappedLabel, row_of
+from napari_vitface.gui.states.classifying import NOTHING_TOLD
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 
 #: Rows that are seen without scrolling, at most.
@@ -35,7 +36,7 @@ class ToldTable(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: PredictStatesResult | None = None
+        self._shown = NOTHING_TOLD
         self._asked = 0
         self._videos: list[Path] = []
         self.about = WrappedLabel("", "value")
@@ -52,12 +53,12 @@ class ToldTable(QWidget):
         self.table.chosen.connect(lambda row: self.chosen.emit(self._videos[row]))
         self.copy_button.clicked.connect(lambda: self.table.copy())
         self.save_button.clicked.connect(lambda: self.save())
-        self.show_result(None)
+        self.setVisible(False)
 
-    def show_result(self, told: PredictStatesResult | None, asked: int = 0) -> None:
-        """Show what was said of videos, of `asked` if no more come; None hides the table."""
-        self.setVisible(told is not None)
-        if told is None or (told, asked) == (self._shown, self._asked):
+    def show_result(self, told: PredictStatesResult, asked: int = 0) -> None:
+        """Show what was said of videos, of `asked` if no more come; hidden while it is nothing."""
+        self.setVisible(told != NOTHING_TOLD)
+        if (told, asked) == (self._shown, self._asked):
             return
         self._shown, self._asked = told, asked
         failed = {each.video: each.message for each in told.failed}
@@ -88,10 +89,9 @@ class ToldTable(QWidget):
 
     def save(self) -> None:
         """Ask for a file, and write the table."""
-        if self._shown is not None:
-            model = Path(self._shown.model)
-            start = model.with_name(f"{model.stem}_videos.csv")
-            self.table.ask_to_save(start, self.written.emit)
+        model = Path(self._shown.model)
+        start = model.with_name(f"{model.stem}_videos.csv")
+        self.table.ask_to_save(start, self.written.emit)
 
 
 def _name(trial: TrialStates) -> str:

@@ -61,9 +61,10 @@ class AuditPanel(QWidget):
         self._refresh_button()
         self.button.setVisible(not audits.active)
         self._refresh_progress()
-        say_end(self.notes, audits.of(opened))
+        last = audits.last_of(opened)
+        say_end(self.notes, last)
         findings = audits.findings
-        set_look(self.button, "" if findings or audits.is_done(opened) else "primary")
+        set_look(self.button, "" if findings or last.status == "done" else "primary")
         # Events are compared by what they are, not by their arrays.
         if [id(finding) for finding in findings] != [id(finding) for finding in self._shown]:
             self._shown = findings
@@ -92,7 +93,7 @@ class AuditPanel(QWidget):
     def _refresh_progress(self) -> None:
         waiting = "Waits for the prediction to end" if self._session.prediction.active else ""
         self.progress.show_run(
-            self.audits.run, waiting=waiting, stopping="Stopping after the step in progress …"
+            self.audits.last, waiting=waiting, stopping="Stopping after the step in progress …"
         )
 
     def _row(self, finding: LabelDoubted) -> FrameRow:
@@ -135,7 +136,7 @@ class AuditPanel(QWidget):
             for button in buttons:
                 button.setVisible(state == OPEN)
             row.set_current(finding.frame == session.frame)
-        done = audits.is_done(session.current)
+        done = audits.last_of(session.current).status == "done"
         self.summary.setText(_summary(self._shown, states) if self._shown or done else "")
 
 

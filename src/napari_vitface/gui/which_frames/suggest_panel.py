@@ -76,7 +76,7 @@ class SuggestPanel(QWidget):
         for widget in (self.button, self.count):
             widget.setVisible(not active)
         self._refresh_progress()
-        say_end(self.notes, self.suggestions.of(session.current))
+        say_end(self.notes, self.suggestions.last_of(session.current))
         shown = session.marks.suggestions
         set_look(self.button, "" if shown else "primary")
         self.button.setText("Suggest again" if shown else "Suggest")
@@ -88,7 +88,7 @@ class SuggestPanel(QWidget):
     def _refresh_progress(self) -> None:
         waiting = "Waits for the prediction to end" if self._session.prediction.active else ""
         self.progress.show_run(
-            self.suggestions.run, waiting=waiting, stopping="Stopping after a few frames …"
+            self.suggestions.last, waiting=waiting, stopping="Stopping after a few frames …"
         )
 
     def _row(self, suggestion: Suggestion) -> FrameRow:

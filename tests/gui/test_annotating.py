@@ -12,6 +12,7 @@ from napari_vitface.events.format import read_events, write_events
 from napari_vitface.events.intervals import Interval
 from napari_vitface.gui.events.annotating import Annotating
 from napari_vitface.gui.events.event_documents import beside
+from napari_vitface.gui.events.video_events import VideoEvents
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.states.event_trials import annotated_videos, without_video
 from napari_vitface.pose.keypoints import KeypointSet
@@ -176,7 +177,7 @@ def test_edits_of_a_window_that_died_are_found_again(
     document.journal.close()
     opened = session.current
     assert opened is not None
-    opened.events = None
+    opened.events = VideoEvents()
     session.annotating.documents._follow()
     pump.until(lambda: annotating.document is not None)
     assert spans(annotating) == [(5, 12, "groom")]

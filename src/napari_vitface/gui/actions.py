@@ -43,7 +43,7 @@ def show_attention(viewer: Viewer) -> None:
     """Layers > Visualize: open the dock at its Attention section and switch attention on."""
     dock = open_dock(viewer)
     dock.open_section("attention")
-    if dock.session.current is not None:
+    if not dock.session.made.waiting:
         dock.session.attention.enabled = True
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate
+from typing import TYPE_CHECKING, ClassVar, Concatenate
 
 from napari.layers import Image
 
+from napari_vitface.gui.events.video_events import VideoEvents
 from napari_vitface.gui.given import P, S, T, given
 from napari_vitface.gui.shown_pose import ShownPose, shown_pose
 from napari_vitface.gui.traces.measured import NOTHING, Measured
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_vitface.gui.crop_rectangle import Crop
-    from napari_vitface.gui.events.video_events import VideoEvents
     from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
     from napari_vitface.jobs.events import LabelDoubted
     from napari_vitface.jobs.results.states import CompareFramesResult
@@ -114,8 +114,8 @@ class Made:
         Its labels; None while it is in no project, or is being opened.
     own : EditHistory
         Operations on its predictions, and their undo, as long as it is in no project.
-    events : VideoEvents or None
-        Its events; None while they are being opened.
+    events : VideoEvents
+        Its events; none while they are being opened.
     filtered : ShownPredictions or None
         What operations made of the poses, or of those before.
     suggestions : tuple of Suggestion
@@ -148,7 +148,7 @@ class Made:
     white_of: Path | None = None
     in_project: InProject | None = None
     own: EditHistory = field(default_factory=lambda: EditHistory(FrameLabels(MOUSE_FACE)))
-    events: VideoEvents | None = None
+    events: VideoEvents = field(default_factory=VideoEvents)
     filtered: ShownPredictions | None = None
     suggestions: tuple[Suggestion, ...] = ()
     findings: list[LabelDoubted] = field(default_factory=list)
@@ -159,10 +159,19 @@ class Made:
     measured: Measured = NOTHING
     compared: CompareFramesResult | None = None
 
+    #: What is said in the ViT Face dock, and in others, by what needs a video; empty of a video.
+    waiting: ClassVar[str] = "Waits for a video."
+    waiting_elsewhere: ClassVar[str] = "Waits for a video: open one in the ViT Face dock."
+
     @property
     def path(self) -> Path:
         """Its file; that of no video is none."""
         return Path()
+
+    @property
+    def folder(self) -> str:
+        """Where it is, for dialogs to begin there; empty of no video."""
+        return ""
 
     @property
     def frame_count(self) -> int:
@@ -180,6 +189,12 @@ class Made:
     def project(self, place: InProject) -> Project:
         """The project that it is in, if any."""
         return place.project
+
+    @property
+    @given("in_project")
+    def project_folder(self, place: InProject) -> Path:
+        """The folder of that."""
+        return place.project.folder
 
     @property
     def labels(self) -> FrameLabels:
@@ -263,9 +278,16 @@ class OpenVideo(Made):
     label: str = ""
     frame: int = 0
 
+    waiting: ClassVar[str] = ""
+    waiting_elsewhere: ClassVar[str] = ""
+
     @property
     def path(self) -> Path:
         return Path(self.video.path)
+
+    @property
+    def folder(self) -> str:
+        return str(self.path.parent)
 
     @property
     def frame_count(self) -> int:

@@ -161,7 +161,7 @@ class Session:
     @property
     def folder(self) -> str:
         """That of the current video, where dialogs begin; empty without one."""
-        return str(self.current.path.parent) if self.current is not None else ""
+        return self.made.folder
 
     @property
     def model_keypoints(self) -> KeypointSet | None:
@@ -191,9 +191,12 @@ class Session:
         self.model = model
         self.made.source = None
         self.model_changed.emit()
-        if self.current is not None:
-            self.poses_wanted.emit(self.current)
+        self._want_poses()
         self.view_changed.emit()
+
+    @given("current")
+    def _want_poses(self, opened: OpenVideo) -> None:
+        self.poses_wanted.emit(opened)
 
     def compute_with(self, device: str, precision: str) -> None:
         """Choose what models run on, and in which precision; "auto" for what measures best."""
@@ -311,14 +314,16 @@ class Session:
     # ----------------------------------------------------------------- what the viewer does
 
     def _on_video(self) -> None:
-        opened = self.current
         self.draw_pose()
         self.video_changed.emit()
-        if opened is not None:
-            if opened.poses is None or (opened.model != self.model_name and opened.source is None):
-                self.poses_wanted.emit(opened)
-            self.frame_changed.emit(self.frame)
+        self._begin_with()
         self.view_changed.emit()
+
+    @given("current")
+    def _begin_with(self, opened: OpenVideo) -> None:
+        if opened.poses is None or (opened.model != self.model_name and opened.source is None):
+            self.poses_wanted.emit(opened)
+        self.frame_changed.emit(self.frame)
 
     @given("current")
     def _on_dims(self, opened: OpenVideo, event: Any = None) -> None:

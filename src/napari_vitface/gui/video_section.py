@@ -153,26 +153,29 @@ class VideoSection(Section):
         self.others.setVisible(len(videos) > 1)
 
     def _on_video(self) -> None:
-        opened = self._session.current
         self._list_videos()
         self.refresh_dropping()
-        if opened is None:
-            self.white.refresh()
-            self.name.setText("")
-            self.facts.setText("")
-            self.frame.setText("")
-            self.problems.say("")
-            self.hint.setText("Open a video of a mouse's face, or drop one here.")
-            self.status = ""
-            set_look(self.open_button, "primary")
-            return
+        self.white.refresh()
+        if self._session.made.waiting:
+            self._show_nothing()
+        self._show_video()
+
+    def _show_nothing(self) -> None:
+        for line in (self.name, self.facts, self.frame):
+            line.setText("")
+        self.problems.say("")
+        self.hint.setText("Open a video of a mouse's face, or drop one here.")
+        self.status = ""
+        set_look(self.open_button, "primary")
+
+    @on_video
+    def _show_video(self, opened: OpenVideo) -> None:
         video = opened.video
         self.hint.setText("")
         same_name = opened.label.startswith(opened.path.name)
         self.name.setText(opened.label if same_name else opened.path.name)
         self.name.setToolTip(str(opened.path))
         self.facts.setText(facts(video))
-        self.white.refresh()
         self.problems.say("\n".join(map(one_line, video.problems)))
         self.status = counted(len(video), "frame")
         set_look(self.open_button, "")
@@ -180,7 +183,7 @@ class VideoSection(Section):
 
     def refresh_dropping(self) -> None:
         """Ask once; the answer can be changed while nothing is open."""
-        nothing_open = self._session.current is None
+        nothing_open = bool(self._session.made.waiting)
         asks = nothing_open and dropping.is_open_question()
         self.question.setVisible(asks)
         self.dropped.blockSignals(True)

@@ -100,7 +100,7 @@ class AttentionFramesForm(QWidget):
     def refresh(self) -> None:
         """Show where the run stands and what came of it."""
         active = self._frames.active
-        there = self._session.current is not None and self._follower.enabled
+        there = self._follower.enabled and not self._session.made.waiting
         for button in (self.mean_button, self.measure_button, self.video_button):
             button.setEnabled(there and not active)
         self.progress.show_run(self._frames.last)

@@ -164,8 +164,8 @@ class AttentionGrid:
     @property
     def hint(self) -> str:
         """Why there is nothing, or what to do; empty if there is something to see."""
-        if self._session.current is None:
-            return "Waits for a video."
+        if waiting := self._session.made.waiting:
+            return waiting
         if not self._follower.enabled:
             return "Attention is off: tick it in the ViT Face dock."
         how = self._follower.settings.how

@@ -218,7 +218,7 @@ class AttentionSection(Section):
 
     def refresh(self) -> None:
         """Bring every line up to date with the session."""
-        follower, waits = self._follower, self._session.current is None
+        follower, waits = self._follower, bool(self._session.made.waiting)
         self.set_waiting(waits)
         set_checked(self.switch, follower.enabled)
         self.switch.setEnabled(not waits or follower.enabled)
@@ -240,11 +240,10 @@ class AttentionSection(Section):
         self.many.refresh()
 
     def _refresh_status(self) -> None:
-        opened = self._session.current
-        hint, status = "", ""
+        hint, status = self._session.made.waiting, ""
         match self._follower.status:
-            case "off" | "waiting" if opened is None:
-                hint = "Waits for a video."
+            case "off" | "waiting" if hint:
+                pass
             case "off":
                 hint, status = "Tick to see it as heat on the frame on screen.", "off"
             case "waiting":

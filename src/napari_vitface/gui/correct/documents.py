@@ -83,8 +83,7 @@ class Documents:
     @property
     def opening(self) -> bool:
         """Whether labels of the current video are being opened."""
-        opened = self._session.current
-        return opened is not None and opened.path.resolve() in self._opening
+        return self._session.made.path.resolve() in self._opening
 
     # ----------------------------------------------------------------- making and opening
 

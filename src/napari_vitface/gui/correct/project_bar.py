@@ -197,18 +197,18 @@ class ProjectBar(QWidget):
 
     def refresh(self, *_: Any) -> None:
         """Bring every line up to date with the files."""
-        files, opened = self._documents, self._session.current
+        files, made = self._documents, self._session.made
         project, document = files.project, files.document
         nothing = project is None
         for widget in (self.new_button, self.open_button):
             widget.setVisible(nothing)
         self.name.setVisible(not nothing)
         self.menu_button.setVisible(not nothing)
-        set_look(self.new_button, "primary" if nothing and opened is not None else "")
+        set_look(self.new_button, "primary" if nothing and not made.waiting else "")
         self._show_name()
         self._list_videos()
         busy = nothing or document is not None or files.opening or bool(files.problem)
-        outside = "" if opened is None or busy else opened.path.name
+        outside = "" if busy else made.path.name
         self.add_button.setVisible(bool(outside))
         text = "Opening the labels of this video …" if files.opening else ""
         self.outside.setText(f"{outside} is not in this project yet." if outside else text)
@@ -227,8 +227,7 @@ class ProjectBar(QWidget):
         self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
 
     def _list_videos(self) -> None:
-        project, opened = self._documents.project, self._session.current
-        own = opened.path.resolve() if opened is not None else None
+        project, own = self._documents.project, self._session.made.path.resolve()
         entries = project.videos if project is not None else []
         self.videos.setVisible(len(entries) > 1)
         self.videos.clear()

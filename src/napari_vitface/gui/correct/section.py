@@ -121,10 +121,10 @@ class CorrectSection(Section):
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
         session, labelling = self._session, self._labelling
-        opened, document, keypoints = session.current, labelling.document, labelling.keypoints
+        made, document, keypoints = session.made, labelling.document, labelling.keypoints
         waits = keypoints is None
         self.set_waiting(waits)
-        self.project.setVisible(opened is not None or labelling.project is not None)
+        self.project.setVisible(not made.waiting or labelling.project is not None)
         self.hint.setText(self._what_to_do())
         self.saved.setText(labelling.saving.line)
         there = document is not None
@@ -154,11 +154,9 @@ class CorrectSection(Section):
         self._refresh_frame()
 
     def _what_to_do(self) -> str:
-        session, labelling = self._session, self._labelling
-        if session.current is None:
-            return "Waits for a video."
-        if labelling.documents.opening:
-            return ""
+        labelling, waiting = self._labelling, self._session.made.waiting
+        if waiting or labelling.documents.opening:
+            return waiting
         if labelling.keypoints is None:
             return (
                 "Waits for keypoints: predict first and correct what is wrong, or make a project "

@@ -107,15 +107,17 @@ class Annotating(EventEditing):
         return self._try(work)
 
     def _declare(self, labels: Iterable[EventLabel]) -> None:
-        current = self._session.made.events
-        if current is None:
-            raise VitFaceError("There is no video to annotate.")
         labels = tuple(labels)
-        current.declare(labels)
-        for other in self.documents.all():
-            if other.project is not None and other.project == current.project:
-                other.declared = labels
+        self._session.made.events.declare(labels)
+        self._share(labels)
         self.changed.emit()
+
+    @given("_session.made.project_folder")
+    def _share(self, folder: Path, labels: tuple[EventLabel, ...]) -> None:
+        """Have the other videos of the project show the same labels."""
+        for each in self.documents.all():
+            if each.project == folder:
+                each.declared = labels
 
     # ----------------------------------------------------------------- files
 

@@ -194,10 +194,8 @@ class EventsPanel(SessionPanel):
         self.choice.setVisible(True)
 
     def _show_waiting(self) -> None:
-        text = ""
-        if self.session.current is None:
-            text = "Waits for a video: open one in the ViT Face dock."
-        elif self.annotating.document is None:
+        text = self.session.made.waiting_elsewhere
+        if not text and self.annotating.document is None:
             text = (
                 self.annotating.documents.problem or "The events of this video are being opened …"
             )

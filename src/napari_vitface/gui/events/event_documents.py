@@ -6,7 +6,6 @@ Opening may take a while on a network drive, so it happens on a thread; the even
 
 from __future__ import annotations
 
-import logging
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +13,19 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_vitface.errors import LabelError
-from napari_vitface.events.format import read_events
-from napari_vitface.events.intervals import Interval, make_edit
+from napari_vitface.events.intervals import make_edit
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.events.video_events import VideoEvents
+from napari_vitface.gui.events.video_events import OpenEvents, VideoEvents
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.outputs import output_path
-from napari_vitface.project.event_document import EventDocument, open_events
+from napari_vitface.project.event_document import open_events
 from napari_vitface.project.event_labels import read_event_labels
 from napari_vitface.user_folders import state_folder
 
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
-    from napari_vitface.gui.open_video import OpenVideo
     from napari_vitface.gui.session import Session
     from napari_vitface.project.project import Project
-
-_log = logging.getLogger(__name__)
 
 
 class EventDocuments:
@@ -46,9 +42,9 @@ class EventDocuments:
         self.problem = ""
         documents.changed.connect(self._follow)
 
-    def all(self) -> list[VideoEvents]:
+    def all(self) -> list[OpenEvents]:
         """The events of all open videos."""
-        return [each.events for each in self._session.videos if each.events is not None]
+        return [events for each in self._session.videos for events in each.events.opened]
 
     @property
     def opening(self) -> bool:
@@ -56,13 +52,9 @@ class EventDocuments:
         return self._session.made.path in self._opening
 
     def release(self, opened: OpenVideo) -> None:
-        """Let go of the events of a video that is no longer open, saved if nothing is against it.
-
-        What cannot be saved stays in their journal.
-        """
-        events, opened.events = opened.events, None
-        if events is not None:
-            _close(events.document)
+        """Let go of the events of a video that is no longer open."""
+        events, opened.events = opened.events, VideoEvents()
+        events.close()
 
     def close(self) -> None:
         """Let go of all events."""
@@ -71,27 +63,27 @@ class EventDocuments:
 
     def _follow(self) -> None:
         """Open what belongs to the current video where it is kept now."""
-        opened = self._session.current
         self.problem = ""
-        if opened is not None and not self._documents.opening and opened.path not in self._opening:
-            project = opened.project
-            folder = project.folder if project is not None else None
-            if opened.events is None or opened.events.project != folder:
-                self._open(opened, project)
+        self._look()
         self.changed.emit()
+
+    @on_video
+    def _look(self, opened: OpenVideo) -> None:
+        waits = self._documents.opening or self.opening
+        if not waits and not opened.events.is_kept_in(opened.project_folder):
+            self._open(opened, opened.project)
 
     def _open(self, opened: OpenVideo, project: Project | None) -> None:
         path, before = opened.path, opened.events
-        drawn = tuple(before.document.events) if before is not None else None
         # What is drawn while they move elsewhere would be left behind.
         self.release(opened)
         self._opening.add(path)
 
-        def work() -> VideoEvents:
-            found = _in_project(project, path, drawn) if project is not None else _beside(path)
+        def work() -> OpenEvents:
+            found = _in_project(project, path, before) if project is not None else _beside(path)
             if self._session.closed:
                 # Nobody is there to close it later.
-                _close(found.document)
+                found.close()
             return found
 
         def done(result: Any) -> None:
@@ -107,32 +99,30 @@ class EventDocuments:
 
         self._session.in_background(work, done)
 
-    def _take(self, path: Path, events: VideoEvents) -> None:
+    def _take(self, path: Path, events: OpenEvents) -> None:
         # It may have been closed, and opened again, meanwhile.
         now = self._session.videos.find(path)
         if now is None:
-            _close(events.document)
+            events.close()
             return
         now.events = events
         for problem in events.document.problems:
             self._session.tell(problem, "warning")
 
 
-def _in_project(project: Project, path: Path, drawn: tuple[Interval, ...] | None) -> VideoEvents:
+def _in_project(project: Project, path: Path, before: VideoEvents) -> OpenEvents:
     """Events in a project, which takes over those that were drawn before it was there."""
     document = project.events(path)
     labels = read_event_labels(project.folder)
     if not document.path.exists() and not len(document.events) and not document.read_only:
-        table = beside(path)
-        if drawn is None:
-            drawn = read_events(table) if table.exists() else ()
-        edit = make_edit(document.events, "take over the events beside the video", add=drawn)
+        added = before.taken_over(beside(path))
+        edit = make_edit(document.events, "take over the events beside the video", add=added)
         if edit is not None:
             document.do(edit)
-    return VideoEvents(document, project.folder, labels)
+    return OpenEvents(document, project.folder, labels)
 
 
-def _beside(path: Path) -> VideoEvents:
+def _beside(path: Path) -> OpenEvents:
     folder = state_folder() / "events"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,23 +132,9 @@ def _beside(path: Path) -> VideoEvents:
         ) from error
     mark = zlib.crc32(str(path.resolve()).encode("utf-8", "surrogateescape"))
     journal = folder / f"{path.stem[:60]}.{mark:08x}.jsonl"
-    return VideoEvents(open_events(path.name, beside(path), journal), None)
+    return OpenEvents(open_events(path.name, beside(path), journal), None)
 
 
 def beside(video: Path) -> Path:
     """Where the events of a video are kept that is in no project."""
     return output_path(video, "_vitface_events.tsv")
-
-
-def _close(document: EventDocument) -> None:
-    try:
-        if document.unsaved and not document.read_only:
-            document.save()
-    except LabelError as error:
-        _log.info("%s; the edits stay in %s", error, document.journal.path)
-    except Exception:
-        _log.exception("cannot save %s", document)
-    try:
-        document.close()
-    except Exception:
-        _log.exception("cannot close %s", document)

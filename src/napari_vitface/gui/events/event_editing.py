@@ -15,7 +15,6 @@ from psygnal import Signal
 from napari_vitface.events.clock import Clock
 from napari_vitface.events.event_labels import EventLabel
 from napari_vitface.events.intervals import (
-    EventEdit,
     Events,
     Interval,
     make_edit,
@@ -74,32 +73,22 @@ class EventEditing:
     @property
     def document(self) -> EventDocument | None:
         """The events of the current video; None without one, or while they are opened."""
-        current = self._session.made.events
-        return current.document if current is not None else None
+        return self._session.made.events.document
 
     @property
     def events(self) -> Events:
         """The events of the current video."""
-        document = self.document
-        return document.events if document is not None else Events()
+        return self._session.made.events.drawn
 
     @property
     def labels(self) -> tuple[EventLabel, ...]:
         """The labels of the current video, in the order of their lanes."""
-        current = self._session.made.events
-        return current.labels if current is not None else ()
+        return self._session.made.events.labels
 
     @property
     def line(self) -> str:
         """What is on disk, in a sentence."""
-        document = self.document
-        if document is None:
-            return ""
-        if document.read_only:
-            return document.read_only
-        if document.unsaved:
-            return "Not saved yet, safe in the journal."
-        return "Saved." if len(document.events) else ""
+        return self._session.made.events.line
 
     # ----------------------------------------------------------------- choosing
 
@@ -221,11 +210,10 @@ class EventEditing:
         return self._step("redo")
 
     def _step(self, what: str) -> bool:
-        document = self.document
-        if document is None or not getattr(document.history, f"can_{what}"):
+        if not self._session.made.events.can(what):
             self.hint(f"There is nothing to {what}.")
             return False
-        return self._carry_out(getattr(document, what))
+        return self._carry_out(getattr(self.document, what))
 
     def _do(
         self, what: str, *, remove: Iterable[Interval] = (), add: Iterable[Interval] = ()
@@ -237,21 +225,15 @@ class EventEditing:
         edit = make_edit(document.events, what, remove=remove, add=add)
         if edit is None:
             return False
+        return self._carry_out(lambda: document.do(edit))
 
-        def work() -> EventEdit:
-            document.do(edit)
-            return edit
-
-        return self._carry_out(work)
-
-    def _carry_out(self, work: Callable[[], EventEdit | None]) -> bool:
-        done: list[EventEdit | None] = []
-        if not self._try(lambda: done.append(work())):
+    def _carry_out(self, work: Callable[[], object]) -> bool:
+        if not self._try(work):
             # What is on screen may be what was wanted and not what is.
             self.changed.emit()
             return False
         self._after()
-        return done[0] is not None
+        return True
 
     def _after(self) -> None:
         """Draw what is there now."""

@@ -114,7 +114,7 @@ class Planner:
         session = self._session
         project = self._labelling.project
         if project is None:
-            self._set(Plan("no video" if session.current is None else "no project"))
+            self._set(Plan("no video" if session.made.waiting else "no project"))
             return
         disk = self._labels_on_disk(project)
         if disk is None:

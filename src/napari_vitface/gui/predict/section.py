@@ -20,7 +20,7 @@ from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.given import given
 from napari_vitface.gui.model_info import ModelInfo
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.open_video import OpenVideo
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.overlays import KEYPOINTS, SKELETON
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.predict.export_button import ExportButton
@@ -175,18 +175,17 @@ class PredictSection(Section):
 
     def open_predictions(self) -> None:
         """Ask for a table of another program and show it."""
-        opened = self._session.current
-        path = ""
-        if opened is not None:
-            from napari_vitface.formats.format import suffixes
+        self._open_table_of()
+        self._show_choice()
 
-            kinds = f"Predictions ({' '.join(f'*{suffix}' for suffix in suffixes('predictions'))})"
-            path, _ = QFileDialog.getOpenFileName(
-                self, "Open predictions", str(opened.path.parent), kinds
-            )
+    @on_video
+    def _open_table_of(self, opened: OpenVideo) -> None:
+        from napari_vitface.formats.format import suffixes
+
+        kinds = f"Predictions ({' '.join(f'*{suffix}' for suffix in suffixes('predictions'))})"
+        path, _ = QFileDialog.getOpenFileName(self, "Open predictions", opened.folder, kinds)
         if path:
             self._session.saved_predictions.open(Path(path))
-        self._show_choice()
 
     def _on_model(self, index: int) -> None:
         choice = self.model.itemData(index)
@@ -219,20 +218,19 @@ class PredictSection(Section):
 
     def refresh(self, *_: Any) -> None:
         """Bring every line up to date with the session."""
-        opened, active = self._session.current, self._session.prediction.active
+        active = self._session.prediction.active
         self.options.set_summary(self.form.summary())
         self.options.setEnabled(not active)
         self.model.setEnabled(not active)
         self.predict_button.setVisible(not active)
         self.predict_button.setToolTip("")
-        if opened is None:
+        if self._session.made.waiting:
             self._show_waiting()
-        else:
-            self._show_video(opened)
+        self._show_video()
 
     def _show_waiting(self) -> None:
         self.set_waiting(True)
-        self.hint.setText("Waits for a video.")
+        self.hint.setText(self._session.made.waiting)
         self.status = ""
         self._describe_model(True)
         self.predict_button.setText("Predict")
@@ -245,6 +243,7 @@ class PredictSection(Section):
             note.say("")
         self._refresh_progress()
 
+    @on_video
     def _show_video(self, opened: OpenVideo) -> None:
         session = self._session
         self.set_waiting(False)

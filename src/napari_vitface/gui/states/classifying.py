@@ -152,9 +152,9 @@ class Classifying:
     @on_video
     def proposed_table(self, opened: OpenVideo) -> Path | None:
         """Where a table made of events goes."""
-        events = opened.events
-        if events is not None and events.project is not None:
-            return events.project / "vitface" / "trials.csv"
+        folder = opened.project_folder
+        if folder is not None:
+            return folder / "vitface" / "trials.csv"
         return opened.path.with_name("trials_of_events.csv")
 
     def make_table(self, path: Path, videos: Sequence[AnnotatedVideo]) -> bool:
@@ -327,8 +327,7 @@ class Classifying:
         table = told.trials[0].table
         if table is not None:
             try:
-                labels = opened.events.labels if opened.events is not None else ()
-                traces = state_traces(Path(table), len(opened.video), labels)
+                traces = state_traces(Path(table), len(opened.video), opened.events.labels)
             except LabelError as error:
                 self._session.tell(str(error), "error")
             else:

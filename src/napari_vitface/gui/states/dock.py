@@ -186,11 +186,10 @@ class FramesPanel(SessionPanel):
         """Bring buttons and sentences up to date."""
         opened, comparison = self.session.current, self.comparison
         run, result = comparison.runner.last_of(opened), comparison.result
-        active, waits, there = comparison.runner.active, opened is None, result is not None
-        waiting = ""
-        if waits:
-            waiting = "Waits for a video: open one in the ViT Face dock."
-        elif not there and not active:
+        active, there = comparison.runner.active, result is not None
+        waiting = self.session.made.waiting_elsewhere
+        waits = bool(waiting)
+        if not (waits or there or active):
             waiting = (
                 "Press Compare frames: a matrix of how alike frames are, and a map of them, in "
                 "which a click shows a frame."

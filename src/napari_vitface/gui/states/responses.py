@@ -162,16 +162,15 @@ class Responses:
             self._show(self.of_table)
             return
         self.source = "video"
-        opened, events = self._session.current, list(self._annotating.events)
-        if opened is None:
-            self._show(PeriEvent("Waits for a video: open one in the ViT Face dock."))
-            return
-        traces = [t for kind in (STATE, LIKENESS) for t in opened.traces.get(kind, [])]
-        if not traces or not events:
-            self._show(PeriEvent(_NO_EVENTS if traces else _NO_TRACES))
-            return
-        self._align(opened, traces, events)
+        made, events = self._session.made, list(self._annotating.events)
+        traces = [t for kind in (STATE, LIKENESS) for t in made.traces.get(kind, [])]
+        if made.waiting or not traces or not events:
+            missing = _NO_EVENTS if traces else _NO_TRACES
+            self._show(PeriEvent(made.waiting_elsewhere or missing))
+        else:
+            self._align(traces, events)
 
+    @on_video
     def _align(
         self, opened: OpenVideo, traces: Sequence[MeasuredTrace], events: Sequence[Interval]
     ) -> None:

@@ -250,7 +250,7 @@ class StatesSection(Section):
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
         session, states = self._session, self._states
-        trials, run, opened = states.trials, states.runner.last, session.current
+        trials, run, there_is_video = states.trials, states.runner.last, not session.made.waiting
         active, model = states.runner.active, states.model
         there, trained, idle = trials is not None, model is not None, not active
         self.set_waiting(not there and not trained)
@@ -263,9 +263,9 @@ class StatesSection(Section):
             widget.setVisible(there)
         for button in (self.train_button, self.responses_button):
             button.setEnabled(there and idle and not problem)
-        self.features_button.setEnabled(opened is not None and idle)
+        self.features_button.setEnabled(there_is_video and idle)
         self.model.setText(f"Classifier: {model.name}" if model is not None else "")
-        self.predict_button.setEnabled(trained and opened is not None and idle)
+        self.predict_button.setEnabled(trained and there_is_video and idle)
         self.all_button.setEnabled(trained and bool(states.all_videos) and idle)
         self.all_told.show_result(states.told_of_all, 0 if active else states.asked_of)
         self.report_button.setEnabled(trained and idle)

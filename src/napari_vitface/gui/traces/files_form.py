@@ -70,7 +70,7 @@ class TraceFilesForm(QWidget):
         """Say where the times come from."""
         triggers = self._triggers
         self.times.setText(_OWN if triggers is None else self._from(triggers))
-        self.triggers_button.setEnabled(self._session.current is not None)
+        self.triggers_button.setEnabled(not self._session.made.waiting)
         self.own_button.setEnabled(triggers is not None)
 
     def _from(self, triggers: Path) -> str:

@@ -197,7 +197,7 @@ class TracesSection(Section):
     def refresh(self) -> None:
         """Bring everything up to date with the session."""
         session, measuring = self._session, self._measuring
-        waits, run = session.current is None, measuring.runner.last
+        waits, run = bool(session.made.waiting), measuring.runner.last
         active = measuring.runner.active
         self.set_waiting(waits)
         self.hint.setText(_HINT if waits else "")

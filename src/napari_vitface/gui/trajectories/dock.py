@@ -118,7 +118,7 @@ class TrajectoriesPanel(SessionPanel):
         self.list.set_keypoints()
         self.form.set_state([], None, "", "", usable=False)
         self.toolbar.place.setText("")
-        self._wait_for("Waits for a video: open one in the ViT Face dock.")
+        self._wait_for(self.session.made.waiting_elsewhere)
 
     def _leave_video(self) -> None:
         self._to_video(VideoPlot.close)()

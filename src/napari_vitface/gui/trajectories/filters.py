@@ -241,7 +241,7 @@ class Filters:
 
     def _on_run(self) -> None:
         """When the last prediction has come in, filter it."""
-        filling = self._prediction.is_filling(self._session.current)
+        filling = bool(self._prediction.is_filling(self._session.current))
         if filling != self._was_filling:
             self._was_filling = filling
             self.refresh()

@@ -271,7 +271,7 @@ class VideoPlot:
             filters.undo_text,
             filters.redo_text,
             usable=opened.poses is not None,
-            waits=self._session.prediction.is_filling(opened),
+            waits=bool(self._session.prediction.is_filling(opened)),
             problem=filters.problem,
         )
         h5, _ = filtered_paths(opened.path, opened.saved, opened.model)

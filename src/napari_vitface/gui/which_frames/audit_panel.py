@@ -73,22 +73,21 @@ class AuditPanel(QWidget):
         self._mark_rows()
 
     def _refresh_button(self) -> None:
-        opened, labels = self._session.current, self._session.labelling.labels
-        frames = len(labels)
+        frames = len(self._session.labelling.labels)
         enough = frames >= FEWEST_FRAMES
         self.button.setEnabled(enough)
         self.button.setText(
             f"Check {counted(frames, 'labelled frame')}" if enough else "Check labels"
         )
-        if opened is None:
-            self.hint.setText("Waits for a video.")
-        elif not enough:
-            self.hint.setText(
+        more = (
+            ""
+            if enough
+            else (
                 f"Waits for {FEWEST_FRAMES} labelled frames, to compare them with each other; "
                 f"there {'is' if frames == 1 else 'are'} {frames}."
             )
-        else:
-            self.hint.setText(_WHAT_IT_DOES)
+        )
+        self.hint.setText(self._session.made.waiting or more or _WHAT_IT_DOES)
 
     def _refresh_progress(self) -> None:
         waiting = "Waits for the prediction to end" if self._session.prediction.active else ""

@@ -70,9 +70,9 @@ class SuggestPanel(QWidget):
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
         session = self._session
-        waits, active = session.current is None, self.suggestions.active
-        self.hint.setText("Waits for a video." if waits else _WHAT_IT_DOES)
-        self.button.setEnabled(not waits)
+        waiting, active = session.made.waiting, self.suggestions.active
+        self.hint.setText(waiting or _WHAT_IT_DOES)
+        self.button.setEnabled(not waiting)
         for widget in (self.button, self.count):
             widget.setVisible(not active)
         self._refresh_progress()

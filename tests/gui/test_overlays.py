@@ -193,7 +193,7 @@ def test_nothing_of_another_video_is_left_on_a_hidden_layer(
 ) -> None:
     table = poses()
     draw(overlays, table, 0, video)
-    overlays.draw_pose(None, None)
+    overlays.hide_pose()
     points, skeleton = viewer_model.layers[KEYPOINTS], viewer_model.layers[SKELETON]
     assert not points.visible
     assert not points.shown.any()

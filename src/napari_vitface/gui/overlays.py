@@ -72,7 +72,8 @@ class Overlays:
         self._wanted = {KEYPOINTS: True, SKELETON: True, ATTENTION: True}
         self._names_visible = True
         self._kept = choices_of(viewer)
-        self._last_pose: tuple[ShownPose | None, Image | None] = (None, None)
+        #: What is drawn: a pose and its video, or nothing.
+        self._drawn: tuple[()] | tuple[ShownPose, Image] = ()
         #: Whether what happens to the Points layer is our doing and not the user's.
         self.drawing = False
         self._connections.connect(viewer.layers.events.removing, self._on_removing)
@@ -87,8 +88,8 @@ class Overlays:
         self._wanted[what] = wanted
         if not wanted:
             self._take_away(what)
-        elif what != ATTENTION:
-            self.draw_pose(*self._last_pose)
+        elif what != ATTENTION and self._drawn:
+            self.draw_pose(*self._drawn)
         self.wanted_changed.emit(what, wanted)
 
     def want_again(self) -> None:
@@ -138,13 +139,15 @@ class Overlays:
 
     # ----------------------------------------------------------------- drawing
 
-    def draw_pose(self, pose: ShownPose | None, video: Image | None) -> None:
-        """Show the keypoints and the skeleton of a frame on a video layer; None takes them away."""
-        self._last_pose = (pose, video)
-        if pose is None or video is None:
-            self._take_away(SKELETON)
-            self._take_away(KEYPOINTS)
-            return
+    def hide_pose(self) -> None:
+        """Show neither keypoints nor skeleton."""
+        self._drawn = ()
+        self._take_away(SKELETON)
+        self._take_away(KEYPOINTS)
+
+    def draw_pose(self, pose: ShownPose, video: Image) -> None:
+        """Show the keypoints and the skeleton of a frame on a video layer."""
+        self._drawn = (pose, video)
         rows = point_rows(pose)
         self.drawing = True
         try:
@@ -282,7 +285,7 @@ class Overlays:
         self.drawing = True
         try:
             layer.visible = False
-            if self._last_pose[0] is None:
+            if not self._drawn:
                 # The eye in the layer list must not bring back what is of another video.
                 wipe(layer)
         finally:

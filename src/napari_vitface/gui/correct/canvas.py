@@ -16,6 +16,7 @@ from napari.layers import Points
 from numpy.typing import NDArray
 
 from napari_vitface.gui.given import given
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.overlays import KEYPOINTS, Overlays
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_vitface.gui.correct.editing import LabelEditing
     from napari_vitface.gui.session import Session
+    from napari_vitface.gui.shown_pose import ShownPose
 
 #: Our names of napari's modes: to look only, to move points, to place them.
 LOOK, MOVE, PLACE = "look", "move", "place"
@@ -77,9 +79,10 @@ class LabelCanvas:
         """Take a tool in hand; that selects the keypoints layer."""
         if tool != LOOK:
             self._overlays.show(KEYPOINTS)
-        layer = self.layer
-        if layer is None:
-            return
+        self._take_in_hand(tool)
+
+    @given("layer")
+    def _take_in_hand(self, layer: Points, tool: str) -> None:
         if tool != LOOK:
             layer.visible = True
             self._session.viewer.layers.selection.active = layer
@@ -109,9 +112,15 @@ class LabelCanvas:
             self.end_drag()
         if self.dragging:
             return
-        layer = session.current.layer if session.current is not None else None
-        self._overlays.draw_pose(self._labelling.pose, layer)
+        if not self._draw():
+            self._overlays.hide_pose()
         self.show_selection()
+
+    @on_video
+    @given("_labelling.pose")
+    def _draw(self, pose: ShownPose, opened: OpenVideo) -> bool:
+        self._overlays.draw_pose(pose, opened.layer)
+        return True
 
     # ----------------------------------------------------------------- drags
 
@@ -126,12 +135,10 @@ class LabelCanvas:
         """The frame whose points are being dragged."""
         return drag.frame
 
-    def end_drag(self) -> None:
+    @given("_drag")
+    def end_drag(self, drag: _Drag) -> None:
         """Let a drag in progress count up to here; what is left of it moves nothing."""
-        drag, self._drag = self._drag, None
-        if drag is None:
-            return
-        self._interrupted = True
+        self._drag, self._interrupted = None, True
         places = self._places(drag)
         self._select(set())
         self._labelling.move(places, drag.frame)
@@ -167,8 +174,7 @@ class LabelCanvas:
                 # The array is the layer's own and changes while the mouse moves.
                 self._drag = _Drag(layer, self._session.frame, np.array(layer.data))
             case "changed":
-                drag, self._drag = self._drag, None
-                if drag is None or not self._labelling.move(self._places(drag), drag.frame):
+                if not self._drop():
                     self._redraw()
             case "added":
                 count = len(self._labelling.keypoints or ())
@@ -182,6 +188,12 @@ class LabelCanvas:
                 removed = [int(k) for k in event.data_indices]
                 self._redraw()
                 self._labelling.delete(removed)
+
+    @given("_drag")
+    def _drop(self, drag: _Drag) -> bool:
+        """Put the points that were dragged where they are now; False if that moves none."""
+        self._drag = None
+        return self._labelling.move(self._places(drag), drag.frame)
 
     def _redraw(self) -> None:
         if not self._labelling.waits:
@@ -229,11 +241,14 @@ class LabelCanvas:
             self._session.soon(self.show_selection)
 
     def _on_tool(self, event: Any = None) -> None:
-        layer = self.layer
-        if layer is not None and str(layer.mode) == "transform":
+        self._refuse_to_transform()
+        self._labelling.tool_changed.emit()
+
+    @given("layer")
+    def _refuse_to_transform(self, layer: Points) -> None:
+        if str(layer.mode) == "transform":
             layer.mode = "pan_zoom"
             self._labelling.hint("Points cannot be turned or scaled as a whole: labels are pixels.")
-        self._labelling.tool_changed.emit()
 
     def close(self) -> None:
         """Stop listening."""

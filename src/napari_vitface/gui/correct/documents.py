@@ -7,7 +7,9 @@ thread; the document is there when `changed` says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
-    _Found = tuple[Project, LabelDocument | None]
+    #: A project, and the labels of a video if it has them; empty where none was found.
+    _Found = tuple[()] | tuple[Project] | tuple[Project, LabelDocument]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ class Documents:
         self._last: Project | None = None
         self._opening: set[Path] = set()
         #: What was asked for while labels of the same video were being opened.
-        self._waiting: dict[Path, tuple[Callable[[], Project], bool]] = {}
+        self._waiting: dict[Path, Callable[[], None]] = {}
         #: What went wrong the last time that a project was opened or made; empty if nothing did.
         self.problem = ""
         session.video_changed.connect(self._on_video)
@@ -65,14 +68,12 @@ class Documents:
     @property
     def project(self) -> Project | None:
         """The project of the current video, else the one used last in this window."""
-        entry = self._session.made.in_project
-        return entry.project if entry is not None else self._last
+        return self._session.made.project or self._last
 
     @property
     def edits(self) -> int:
         """Edits of the current document since its last save."""
-        entry = self._session.made.in_project
-        return entry.edits if entry is not None else 0
+        return self._session.made.edits or 0
 
     def note_saved(self, document: LabelDocument) -> None:
         """Count the edits of a document anew."""
@@ -144,32 +145,24 @@ class Documents:
         """Open the labels of the video if a project that has it is to be found."""
         if opened.in_project is not None or self.opening:
             return
-        last, path = self._last, opened.path
+        path, last = opened.path, self._last
 
-        def find() -> _Found | None:
-            if last is not None and last.video(path) is not None:
-                return last, _document(last, opened)
-            for folder in project_places.candidates(path):
-                from napari_vitface.project.project import Project
-
-                try:
-                    project = Project.open(folder)
-                except LabelError:
-                    # Another program's config.yaml, perhaps; nobody asked to open it.
-                    continue
+        def find() -> _Found:
+            for project in _near(path, last):
                 if project.video(path) is not None:
                     return project, _document(project, opened)
-            return None
+            return ()
 
         self._work(path, path.resolve(), find)
 
     def _open_project(self, work: Callable[[], Project], *, add: bool = True) -> None:
         opened = self._session.current
         if opened is None:
-            self._work(Path(), Path(), lambda: (work(), None))
+            self._work(Path(), Path(), lambda: (work(),))
         elif self.opening:
             # Its labels may be those that are asked for, and cannot be opened twice.
-            self._waiting[opened.path.resolve()] = work, add
+            again = partial(self._open_project, work, add=add)
+            self._waiting[opened.path.resolve()] = again
         else:
             self._open_labels(opened, work, add)
 
@@ -182,13 +175,13 @@ class Documents:
                 return known.project, known.document
             if project.video(opened.path) is None:
                 if not add:
-                    return project, None
+                    return (project,)
                 project.add_video(opened.path)
             return project, _document(project, opened)
 
         self._work(opened.path, opened.path.resolve(), open_it)
 
-    def _work(self, path: Path, key: Path, work: Callable[[], _Found | None]) -> None:
+    def _work(self, path: Path, key: Path, work: Callable[[], _Found]) -> None:
         """Do it for a video, by its path, on a thread; the empty path is that of no video.
 
         `key`: where the file is. Documents belong to files: a video that is open twice has one.
@@ -198,30 +191,31 @@ class Documents:
 
         def done(result: Any) -> None:
             self._opening.discard(key)
-            if isinstance(result, Exception):
-                self.problem = sentence_of("opening the labels", result)
-                self._session.tell(self.problem, "error")
-            elif result is not None:
-                self._take(path, *result)
+            match result:
+                case Exception():
+                    self.problem = sentence_of("opening the labels", result)
+                    self._session.tell(self.problem, "error")
+                case (project, *documents):
+                    self._last = project
+                    for document in documents:
+                        self._take(path, project, document)
             self.changed.emit()
-            waiting = self._waiting.pop(key, None)
-            if waiting is not None and path == self._session.made.path:
-                self._open_project(waiting[0], add=waiting[1])
+            waiting = self._waiting.pop(key, lambda: None)
+            if path == self._session.made.path:
+                waiting()
 
-        def work_if_open() -> _Found | None:
+        def work_if_open() -> _Found:
             found = work()
-            if self._session.closed and found is not None and found[1] is not None:
-                # Nobody is there to close it later.
-                _close(found[1])
+            if self._session.closed:
+                for document in found[1:]:
+                    # Nobody is there to close it later.
+                    _close(document)
             return found
 
         self._session.in_background(work_if_open, done)
         self.changed.emit()
 
-    def _take(self, path: Path, project: Project, document: LabelDocument | None) -> None:
-        self._last = project
-        if document is None:
-            return
+    def _take(self, path: Path, project: Project, document: LabelDocument) -> None:
         # It may have been closed, and opened again, meanwhile.
         now = self._session.videos.find(path)
         if now is None:
@@ -237,6 +231,18 @@ class Documents:
                 f"Restored {counted(entry.edits, 'edit')} of {path.name} that had not been saved.",
                 "info",
             )
+
+
+def _near(path: Path, last: Project | None) -> Iterator[Project]:
+    """Projects that may have a video: the one used last, and those about where it is."""
+    from napari_vitface.project.project import Project
+
+    if last is not None:
+        yield last
+    for folder in project_places.candidates(path):
+        # Another program's config.yaml, perhaps; nobody asked to open it.
+        with suppress(LabelError):
+            yield Project.open(folder)
 
 
 def _document(project: Project, opened: OpenVideo) -> LabelDocument:

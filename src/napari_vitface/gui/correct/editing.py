@@ -17,6 +17,7 @@ from napari_vitface.gui.correct import point_commands
 from napari_vitface.gui.correct.edited_frame import EditedFrame
 from napari_vitface.gui.correct.saving import LabelSaving, not_written
 from napari_vitface.gui.correct.selection import KeypointSelection
+from napari_vitface.gui.given import given
 from napari_vitface.pose.edits import Edit, EditHistory, LabelEdit, make_edit
 from napari_vitface.pose.labels import FrameLabels, Point
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from napari_vitface.pose.keypoints import KeypointSet
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
+
+    #: An edit that waits: video, frame, what it does, and the points by their names.
+    _Waiting = tuple[OpenVideo, int, str, dict[str, Point]]
 
 P = ParamSpec("P")
 
@@ -63,7 +67,7 @@ class LabelEditing:
     operations_changed = Signal()
     #: The tool in hand changed.
     tool_changed = Signal()
-    #: An edit waits for a place where labels can be kept (`keep_waiting`, `drop_waiting`).
+    #: An edit waits for a place where labels can be kept (`drop_waiting` gives it up).
     home_wanted = Signal()
     #: A sentence on how to use it, for a line of the section.
     hinted = Signal(str)
@@ -71,8 +75,8 @@ class LabelEditing:
     def __init__(self, session: Session, documents: Documents, saving: LabelSaving) -> None:
         self._session = session
         self.documents = documents
-        self.selection = KeypointSelection(lambda: self.keypoints, lambda: self.pose)
-        self._waiting: tuple[OpenVideo, int, str, dict[str, Point]] | None = None
+        self.selection = KeypointSelection(self)
+        self._waiting: _Waiting | None = None
         self._shown_keypoints: KeypointSet | None = None
         documents.changed.connect(self._on_document)
         saving.edited.connect(self.tell_edit)
@@ -338,16 +342,15 @@ class LabelEditing:
         """Whether an edit waits for a project to be kept in."""
         return self._waiting is not None
 
-    def keep_waiting(self) -> None:
+    @given("document")
+    @given("_waiting")
+    def _keep_waiting(self, waiting: _Waiting, document: LabelDocument) -> None:
         """Do the edit that waited, now that its video has a document."""
-        if self._waiting is None or self.document is None:
-            self._waiting = None
-            return
-        (opened, index, what, named), self._waiting = self._waiting, None
+        (opened, index, what, named), self._waiting = waiting, None
         frame = self.edited_frame(index)
         if frame is None or frame.opened is not opened:
             return
-        names = self.labels.keypoints.names
+        names = document.keypoints.names
         points = {names.index(name): point for name, point in named.items() if name in names}
         if len(points) < len(named):
             lost = ", ".join(name for name in named if name not in names)
@@ -382,8 +385,7 @@ class LabelEditing:
         self._session.draw_pose()
         self.document_changed.emit()
         self.state_changed.emit()
-        if self.document is not None:
-            self.keep_waiting()
+        self._keep_waiting()
 
     def _on_video(self) -> None:
         self._waiting = None

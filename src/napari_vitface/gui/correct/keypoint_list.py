@@ -21,6 +21,7 @@ from napari_vitface.gui.correct.point_icon import (
     OCCLUDED,
     PREDICTED,
 )
+from napari_vitface.gui.given import given
 from napari_vitface.gui.shown_pose import ShownPose
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
@@ -58,27 +59,27 @@ class KeypointList(QTreeWidget):
 
     def refresh(self) -> None:
         """Show the frame on screen and the selection."""
-        labelling = self._session.labelling
-        pose = labelling.pose
         self._filling = True
         try:
-            self._fill(pose)
+            if not self._fill():
+                self._have_rows(0)
         finally:
             self._filling = False
 
-    def _fill(self, pose: ShownPose | None) -> None:
-        labelling = self._session.labelling
-        names = pose.keypoints.names if pose is not None else ()
-        while self.topLevelItemCount() > len(names):
+    def _have_rows(self, count: int) -> None:
+        while self.topLevelItemCount() > count:
             self.takeTopLevelItem(self.topLevelItemCount() - 1)
-        for _ in range(self.topLevelItemCount(), len(names)):
+        for _ in range(self.topLevelItemCount(), count):
             new = QTreeWidgetItem(["", ""])
             new.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             new.setSizeHint(0, QSize(0, _ROW))
             self.addTopLevelItem(new)
-        self._set_height(len(names))
-        if pose is None:
-            return
+        self._set_height(count)
+
+    @given("_session.labelling.pose")
+    def _fill(self, pose: ShownPose) -> bool:
+        labelling, names = self._session.labelling, pose.keypoints.names
+        self._have_rows(len(names))
         target = labelling.selection.target if labelling.canvas.tool == PLACE else None
         chosen = set(labelling.selection.indices)
         faint = self.palette().text().color()
@@ -102,9 +103,10 @@ class KeypointList(QTreeWidget):
             item.setBackground(1, _WANTED if k == target else QColor(0, 0, 0, 0))
             if item.isSelected() != (k in chosen):
                 item.setSelected(k in chosen)
-        only = self.topLevelItem(next(iter(chosen))) if len(chosen) == 1 else None
-        if only is not None:
-            self.scrollToItem(only)
+        selected = self.selectedItems()
+        if len(selected) == 1:
+            self.scrollToItem(selected[0])
+        return True
 
     def _set_height(self, rows: int) -> None:
         wanted = min(rows, _ROWS) * _ROW + 2 * self.frameWidth()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.correct.canvas import LabelCanvas
 from napari_vitface.gui.correct.editing import LabelEditing
 from napari_vitface.gui.correct.frame_navigation import FrameNavigation
@@ -252,7 +253,7 @@ class KeyBinder:
         self._run = run
         self._functions = {key.command: self._function(key) for key in commands().values()}
         self._providers: weakref.WeakSet[KeymapProvider] = weakref.WeakSet()
-        self._pressed: Any = None
+        self._connections = Connections()
 
     def bind(self, provider: KeymapProvider) -> None:
         """Bind all keys on a viewer or a layer."""
@@ -270,9 +271,7 @@ class KeyBinder:
             for binding in [b for b, function in owner.keymap.items() if function in ours]:
                 owner.bind_key(binding, None)
         self._providers.clear()
-        if self._pressed is not None:
-            self._pressed.disconnect(self._on_press)
-            self._pressed = None
+        self._connections.undo()
 
     def repeat(self, viewer: ViewerModel) -> None:
         """Let keys that repeat do so while they are held down, if the viewer has a canvas.
@@ -282,10 +281,9 @@ class KeyBinder:
         window = getattr(viewer, "window", None)
         canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
         scene = getattr(canvas, "_scene_canvas", None)
-        if scene is not None and self._pressed is None:
+        if scene is not None:
             self._viewer = viewer
-            self._pressed = scene.events.key_press
-            self._pressed.connect(self._on_press)
+            self._connections.connect(scene.events.key_press, self._on_press)
 
     def _function(self, key: Key) -> Callable[[Any], None]:
         run = self._run

@@ -13,15 +13,13 @@ from napari_vitface.gui.export_dialog import export
 
 if TYPE_CHECKING:
     from napari_vitface.gui.workbench import Workbench
+    from napari_vitface.project.project import Project
 
 
-def export_labels(session: Workbench, parent: QWidget) -> None:
+def export_labels(session: Workbench, project: Project, parent: QWidget) -> None:
     """Save the labels of the project, ask for a file and write them there, of all videos."""
     from napari_vitface.project.label_reading import read_labels
 
-    project = session.labelling.project
-    if project is None:
-        return
     problem = session.labelling.saving.save_all(project)
     if problem:
         session.tell(f"Nothing was exported, because the labels could not be saved: {problem}")

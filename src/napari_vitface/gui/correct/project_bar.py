@@ -32,6 +32,7 @@ from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
 
 if TYPE_CHECKING:
+    from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.project import Project
 
 _WHY = "Where should your corrections be kept?"
@@ -61,7 +62,7 @@ class ProjectBar(QWidget):
         menu.addAction("Open project…", self.choose_project)
         menu.addSeparator()
         menu.addAction("Keypoints…", self.edit_keypoints)
-        menu.addAction("Export labels…", lambda: export_labels(session, self))
+        menu.addAction("Export labels…", lambda: self._export_labels())
         menu.addAction("Show the folder", self._show_folder)
         self.menu_button.setMenu(menu)
         self.menu_button.setMinimumWidth(84)
@@ -103,7 +104,7 @@ class ProjectBar(QWidget):
         folder = proposed_folder(opened.path) if opened is not None else Path.home() / "labels"
         dialog = self.dialog = ProjectDialog(folder, self._first_keypoints(), why, self)
         dialog.made.connect(self._documents.create)
-        dialog.open_wanted.connect(self._open_instead)
+        dialog.open_wanted.connect(lambda: self._open_instead(dialog))
         dialog.rejected.connect(self._on_cancelled)
         dialog.finished.connect(lambda _: dialog.deleteLater())
         dialog.open()
@@ -169,9 +170,9 @@ class ProjectBar(QWidget):
         question.finished.connect(answered)
         question.open()
 
-    def _open_instead(self) -> None:
-        if self.choose_project() and self.dialog is not None:
-            self.dialog.accept()
+    def _open_instead(self, dialog: ProjectDialog) -> None:
+        if self.choose_project():
+            dialog.accept()
 
     def _on_cancelled(self) -> None:
         labelling = self._session.labelling
@@ -180,6 +181,10 @@ class ProjectBar(QWidget):
 
     def _first_keypoints(self) -> KeypointSet | None:
         return self._session.made.predicted_keypoints or self._session.model_keypoints
+
+    @given("_documents.project")
+    def _export_labels(self, project: Project) -> None:
+        export_labels(self._session, project, self)
 
     @given("_documents.project")
     def _show_folder(self, project: Project) -> None:
@@ -205,33 +210,30 @@ class ProjectBar(QWidget):
         self.name.setVisible(not nothing)
         self.menu_button.setVisible(not nothing)
         set_look(self.new_button, "primary" if nothing and not made.waiting else "")
-        self._show_name()
-        self._list_videos()
+        self.videos.clear()
+        self._show_project()
+        self.videos.setVisible(self.videos.count() > 1)
         busy = nothing or document is not None or files.opening or bool(files.problem)
         outside = "" if busy else made.path.name
         self.add_button.setVisible(bool(outside))
         text = "Opening the labels of this video …" if files.opening else ""
         self.outside.setText(f"{outside} is not in this project yet." if outside else text)
-        problems = [files.problem] if files.problem else []
-        if document is not None:
-            told = document.disagreement.text if document.disagreement else ""
-            problems += [text for text in document.problems if text != told]
-            if document.read_only and document.read_only not in problems:
-                problems.append(document.read_only)
+        problems = [files.problem, *(self._problems_of_labels() or ())]
         level = "error" if files.problem else "warning"
-        self.problems.say("\n".join(map(one_line, problems)), level)
+        self.problems.say("\n".join(map(one_line, filter(None, problems))), level)
+
+    @given("_documents.document")
+    def _problems_of_labels(self, document: LabelDocument) -> list[str]:
+        told = document.disagreement.text if document.disagreement else ""
+        problems = [text for text in document.problems if text != told]
+        return list(dict.fromkeys([*problems, document.read_only]))
 
     @given("_documents.project")
-    def _show_name(self, project: Project) -> None:
+    def _show_project(self, project: Project) -> None:
         self.name.setText(project.folder.name)
         self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
-
-    def _list_videos(self) -> None:
-        project, own = self._documents.project, self._session.made.path.resolve()
-        entries = project.videos if project is not None else []
-        self.videos.setVisible(len(entries) > 1)
-        self.videos.clear()
-        for entry in entries:
+        own = self._session.made.path.resolve()
+        for entry in project.videos:
             # Without the video its labelled images can still be looked at.
             path = entry.path or (entry.folder if entry.folder.is_dir() else None)
             gone = "" if entry.path else " (images only)" if path else " (not here)"

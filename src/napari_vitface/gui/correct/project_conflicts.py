@@ -23,6 +23,7 @@ from napari_vitface.pose.table import PointState
 
 if TYPE_CHECKING:
     from napari_vitface.pose.labels import Point
+    from napari_vitface.project.disagreement import Disagreement
     from napari_vitface.project.label_files import Kind
     from napari_vitface.project.merge import SaveConflict
 
@@ -80,20 +81,23 @@ class ConflictPanel(QWidget):
 
     def refresh(self) -> None:
         """Show the conflict of the last save, if it is not decided."""
-        labelling = self._session.labelling
-        conflict, document = labelling.saving.conflict, labelling.document
-        disagreement = document.disagreement if document is not None else None
-        self.setVisible(conflict is not None or disagreement is not None)
-        readable = disagreement.readable if disagreement is not None else ()
-        for kind, button in self.file_buttons.items():
-            button.setVisible(kind in readable)
+        conflict = self._session.labelling.saving.conflict
+        for button in self.file_buttons.values():
+            button.setVisible(False)
+        disagrees = bool(self._show_disagreement())
+        self.setVisible(disagrees or conflict is not None)
         for widget in (self._area, self.mine_button, self.theirs_button, self.save_button):
-            widget.setVisible(disagreement is None)
-        if disagreement is not None:
-            self._shown = None
-            self.note.say(disagreement.text, "warning")
-        elif conflict is not self._shown:
+            widget.setVisible(not disagrees)
+        if not disagrees and conflict is not self._shown:
             self._show(conflict)
+
+    @given("_session.labelling.saving.disagreement")
+    def _show_disagreement(self, disagreement: Disagreement) -> bool:
+        self._shown = None
+        self.note.say(disagreement.text, "warning")
+        for kind in disagreement.readable:
+            self.file_buttons[kind].setVisible(True)
+        return True
 
     def _show(self, conflict: SaveConflict | None) -> None:
         self._shown = conflict

@@ -15,6 +15,7 @@ from napari_vitface.gui.wait_dialog import run_waiting
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.session import Session
+    from napari_vitface.project.disagreement import Disagreement
     from napari_vitface.project.document import LabelDocument
     from napari_vitface.project.label_files import Kind
     from napari_vitface.project.merge import SaveConflict
@@ -47,11 +48,9 @@ class LabelSaving:
         documents.changed.connect(self._on_document)
 
     @property
-    def line(self) -> str:
+    @given("_documents.document")
+    def line(self, document: LabelDocument) -> str:
         """What is on disk, in a sentence."""
-        document = self._documents.document
-        if document is None:
-            return ""
         folder = document.journal.path.parent if document.unsaved else document.files.images.parent
         if not folder.is_dir():
             return f"{folder} is not there: is its drive connected? The labels stay in memory."
@@ -59,6 +58,12 @@ class LabelSaving:
             return "Saved." if len(document.labels) else "No labels yet."
         edits = self._documents.edits
         return f"{counted(edits, 'edit')} since the last save, safe in the journal."
+
+    @property
+    @given("_documents.document")
+    def disagreement(self, document: LabelDocument) -> Disagreement | None:
+        """That of two files of the same labels, if they do."""
+        return document.disagreement
 
     def save(self) -> bool:
         """Merge the edits into the label files; a conflict is said and nothing is overwritten."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -23,10 +23,16 @@ from napari_vitface.gui.correct.keypoint_list import KeypointList
 from napari_vitface.gui.correct.keys import words_with_key
 from napari_vitface.gui.correct.project_bar import ProjectBar
 from napari_vitface.gui.correct.project_conflicts import ConflictPanel
+from napari_vitface.gui.given import given
 from napari_vitface.gui.section import Fold, Section, WrappedLabel, row_of, set_look, set_role
 from napari_vitface.gui.which_frames.audit_panel import AuditPanel
 from napari_vitface.gui.which_frames.suggest_panel import SuggestPanel
 from napari_vitface.gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from napari_vitface.gui.shown_pose import ShownPose
+    from napari_vitface.pose.keypoints import KeypointSet
+    from napari_vitface.project.document import LabelDocument
 
 _LEGEND = (
     (point_icon.PREDICTED, "predicted"),
@@ -121,25 +127,13 @@ class CorrectSection(Section):
     def refresh(self, *_: Any) -> None:
         """Bring everything up to date with the session."""
         session, labelling = self._session, self._labelling
-        made, document, keypoints = session.made, labelling.document, labelling.keypoints
-        waits = keypoints is None
+        waits = labelling.keypoints is None
         self.set_waiting(waits)
-        self.project.setVisible(not made.waiting or labelling.project is not None)
+        self.project.setVisible(not session.made.waiting or labelling.project is not None)
         self.hint.setText(self._what_to_do())
-        self.saved.setText(labelling.saving.line)
-        there = document is not None
+        there = bool(self._show_document())
         for widget in (self.saved, self._history):
             widget.setVisible(there)
-        if document is not None:
-            history = document.history
-            self.undo_button.setEnabled(history.can_undo)
-            self.redo_button.setEnabled(history.can_redo)
-            for command, button in (("undo", self.undo_button), ("redo", self.redo_button)):
-                text = getattr(history, f"{command}_text")
-                words = f"{command.capitalize()} {text}".rstrip()
-                button.setToolTip(words_with_key(command, words))
-            self.save_button.setEnabled(document.unsaved)
-            set_look(self.save_button, "primary" if document.unsaved else "")
         for widget in (
             self._tools,
             self.frame_line,
@@ -153,6 +147,20 @@ class CorrectSection(Section):
         self.steps.refresh()
         self._refresh_frame()
 
+    @given("_labelling.document")
+    def _show_document(self, document: LabelDocument) -> bool:
+        self.saved.setText(self._labelling.saving.line or "")
+        history = document.history
+        self.undo_button.setEnabled(history.can_undo)
+        self.redo_button.setEnabled(history.can_redo)
+        for command, button in (("undo", self.undo_button), ("redo", self.redo_button)):
+            text = getattr(history, f"{command}_text")
+            words = f"{command.capitalize()} {text}".rstrip()
+            button.setToolTip(words_with_key(command, words))
+        self.save_button.setEnabled(document.unsaved)
+        set_look(self.save_button, "primary" if document.unsaved else "")
+        return True
+
     def _what_to_do(self) -> str:
         labelling, waiting = self._labelling, self._session.made.waiting
         if waiting or labelling.documents.opening:
@@ -162,7 +170,7 @@ class CorrectSection(Section):
                 "Waits for keypoints: predict first and correct what is wrong, or make a project "
                 "and place them by hand."
             )
-        if labelling.document is None and labelling.project is None:
+        if labelling.project is None:
             return (
                 "Move a point that is wrong. The first time you are asked where corrections are "
                 "to be kept."
@@ -173,37 +181,37 @@ class CorrectSection(Section):
         self._refresh_frame()
 
     def _refresh_frame(self) -> None:
-        labelling, session = self._labelling, self._session
-        tool = labelling.canvas.tool
+        tool = self._labelling.canvas.tool
         for button, mine in ((self.move_button, MOVE), (self.place_button, PLACE)):
             button.setChecked(tool == mine)
         self.list.refresh()
-        pose = labelling.pose
-        if pose is None:
-            self.status = ""
-            return
+        self.status = self._show_pose() or ""
+
+    @given("_labelling.pose")
+    def _show_pose(self, pose: ShownPose) -> str:
+        """Say what is done of the frame on screen, and give it in a few words."""
         done, count = int(pose.said.sum()), len(pose.keypoints)
-        self.frame_line.setText(f"Frame {session.frame}: {done} of {count} done")
-        self.status = f"{done} of {count}"
-        chosen = bool(labelling.selection.indices)
+        self.frame_line.setText(f"Frame {self._session.frame}: {done} of {count} done")
+        chosen = bool(self._labelling.selection.indices)
         for command in ("occlude", "delete", "forget"):
             self.edit_buttons[command].setEnabled(chosen)
         self.edit_buttons["accept_all"].setEnabled(bool((pose.drawn & ~pose.said).any()))
         self._on_hint("")
+        return f"{done} of {count}"
 
     def _on_hint(self, text: str) -> None:
-        labelling = self._labelling
-        if not text and labelling.keypoints is not None:
-            tool, target = labelling.canvas.tool, labelling.selection.target
-            if tool == PLACE and target is not None:
-                text = f"Click on the {labelling.keypoints.names[target]}."
-            elif tool == PLACE:
-                text = "Every keypoint of this frame is there."
-            elif tool == MOVE:
-                text = "Drag a point to where it belongs."
-            else:
-                text = "Press T, or one of these, to begin."
-        self.hint_line.setText(text)
+        self.hint_line.setText(text or self._words_of_tool() or "")
+
+    @given("_labelling.keypoints")
+    def _words_of_tool(self, keypoints: KeypointSet) -> str:
+        tool, target = self._labelling.canvas.tool, self._labelling.selection.target
+        if tool == PLACE and target is not None:
+            return f"Click on the {keypoints.names[target]}."
+        if tool == PLACE:
+            return "Every keypoint of this frame is there."
+        if tool == MOVE:
+            return "Drag a point to where it belongs."
+        return "Press T, or one of these, to begin."
 
     # ----------------------------------------------------------------- buttons
 

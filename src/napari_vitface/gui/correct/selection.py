@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from psygnal import Signal
 
+from napari_vitface.gui.given import given
+
 if TYPE_CHECKING:
     from napari_vitface.gui.shown_pose import ShownPose
     from napari_vitface.pose.keypoints import KeypointSet
+
+
+class Shown(Protocol):
+    """What keypoints are selected of."""
+
+    @property
+    def keypoints(self) -> KeypointSet | None:
+        """What is shown, if anything is."""
+
+    @property
+    def pose(self) -> ShownPose | None:
+        """The frame on screen, if there is one."""
 
 
 class KeypointSelection:
@@ -18,20 +32,15 @@ class KeypointSelection:
 
     Parameters
     ----------
-    keypoints : callable
-        The keypoints shown, or None.
-    pose : callable
-        The frame on screen, or None.
+    shown : Shown
+        What is on screen.
     """
 
     #: Which keypoints are selected, or what a click places, changed.
     changed = Signal()
 
-    def __init__(
-        self, keypoints: Callable[[], KeypointSet | None], pose: Callable[[], ShownPose | None]
-    ) -> None:
-        self._keypoints = keypoints
-        self._pose = pose
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._indices: tuple[int, ...] = ()
         self._choice: int | None = None
 
@@ -42,12 +51,14 @@ class KeypointSelection:
 
     def select(self, indices: Iterable[int]) -> None:
         """Select keypoints, on the canvas and in the list."""
-        keypoints = self._keypoints()
-        count = len(keypoints) if keypoints is not None else 0
-        chosen = tuple(sorted({int(k) for k in indices if 0 <= k < count}))
+        chosen = self._known(indices) or ()
         if chosen != self._indices:
             self._indices = chosen
             self.changed.emit()
+
+    @given("_shown.keypoints")
+    def _known(self, keypoints: KeypointSet, indices: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted({int(k) for k in indices if 0 <= k < len(keypoints)}))
 
     def choose(self, keypoint: int) -> None:
         """Select one keypoint and let the next click place it."""
@@ -62,12 +73,10 @@ class KeypointSelection:
         self._choice = None
 
     @property
-    def target(self) -> int | None:
+    @given("_shown.pose")
+    def target(self, pose: ShownPose) -> int | None:
         """The keypoint that a click places: the chosen one, else the next missing one."""
-        pose = self._pose()
-        if pose is None:
-            return None
-        if self._choice is not None and self._choice < len(pose.keypoints):
+        if self._choice in range(len(pose.keypoints)):
             return self._choice
         missing = np.nonzero(~pose.drawn & ~pose.said)[0]
         return int(missing[0]) if len(missing) else None
@@ -80,10 +89,8 @@ class KeypointSelection:
         """Select the keypoint above in the list, of the first one the last."""
         self._step(-1)
 
-    def _step(self, step: int) -> None:
-        keypoints = self._keypoints()
-        if keypoints is None:
-            return
+    @given("_shown.keypoints")
+    def _step(self, keypoints: KeypointSet, step: int) -> None:
         # Without a selection, forwards from before the first and backwards from the first.
         ends = self._indices or (0, -1)
         self.choose((ends[-1 if step > 0 else 0] + step) % len(keypoints))

@@ -61,6 +61,9 @@ class _Lane:
         return slice(first, int(np.searchsorted(self.onsets, int(np.ceil(stop)), "right")))
 
 
+_NO_LANE = _Lane.of([])
+
+
 class IntervalLanes(FillsView, pg.GraphicsObject):
     """A lane for each label with its intervals; as quick for ten thousand as for ten.
 
@@ -71,7 +74,7 @@ class IntervalLanes(FillsView, pg.GraphicsObject):
     def __init__(self) -> None:
         super().__init__()
         self.labels: tuple[EventLabel, ...] = ()
-        self._lanes: list[_Lane] = []
+        self._lanes: dict[str, _Lane] = {}
         self._selected: Interval | None = None
         self._chosen = ""
         self._ghost: Interval | None = None
@@ -83,7 +86,7 @@ class IntervalLanes(FillsView, pg.GraphicsObject):
         by_label: dict[str, list[Interval]] = {each.name: [] for each in labels}
         for each in events:
             by_label.setdefault(each.label, []).append(each)
-        self._lanes = [_Lane.of(by_label[each.name]) for each in labels]
+        self._lanes = {each.name: _Lane.of(by_label[each.name]) for each in labels}
         self.update()
 
     def set_selected(self, interval: Interval | None, label: str) -> None:
@@ -101,18 +104,15 @@ class IntervalLanes(FillsView, pg.GraphicsObject):
         self._ink = colour
         self.update()
 
-    def row(self, y: float) -> int | None:
-        """The lane at a height; None above and below them."""
+    def label_at(self, y: float) -> str:
+        """The label whose lane is at a height; empty above and below them."""
         row = int(np.floor(y))
-        return row if 0 <= row < len(self.labels) else None
+        return self.labels[row].name if 0 <= row < len(self.labels) else ""
 
     def hit(self, x: float, y: float) -> Hit | None:
         """What is at a place in the coordinates of the view."""
-        row, view = self.row(y), self.getViewBox()
-        if row is None or view is None:
-            return None
         grab = _GRAB * self._per_pixel()
-        lane = self._lanes[row]
+        lane = self._lanes.get(self.label_at(y), _NO_LANE)
         near = lane.intervals[lane.within(x - 2 * grab - 1, x + 2 * grab + 1)]
         at = [
             each
@@ -138,12 +138,9 @@ class IntervalLanes(FillsView, pg.GraphicsObject):
     # ----------------------------------------------------------------- painting
 
     def paint(self, painter: QPainter, *_: Any) -> None:
-        view = self.getViewBox()
-        if view is None:
-            return
-        (left, right), _y = view.viewRange()
+        (left, right), _y = self.getViewBox().viewRange()
         ghost, selected = self._ghost, self._selected
-        for row, (label, lane) in enumerate(zip(self.labels, self._lanes, strict=True)):
+        for row, (label, lane) in enumerate(zip(self.labels, self._lanes.values(), strict=True)):
             colour = QColor(label.colour)
             track = QColor(colour)
             track.setAlpha(60 if label.name == self._chosen else 26)

@@ -31,30 +31,48 @@ _TALLEST, _LOWEST = 30, 9
 
 
 @dataclass
-class _Drag:
-    """A drag in progress: of an interval, or of a new one in the lane of a label."""
+class _Drawing:
+    """A new interval in the lane of a label, while the mouse is down."""
 
     label: str
     start: float
-    length: int
-    hit: Hit | None = None
 
     def result(self, x: float) -> Interval:
         """What it would make if it ended at `x`."""
-        if self.hit is None:
-            first, last = sorted((round(self.start), round(x)))
-            return Interval(max(first, 0), max(last, 0) + 1, self.label)
+        first, last = sorted((round(self.start), round(x)))
+        return Interval(max(first, 0), max(last, 0) + 1, self.label)
+
+    def end(self, timeline: Timeline, result: Interval) -> None:
+        """Tell what it made."""
+        timeline.drawn.emit(result)
+
+
+@dataclass
+class _Moving:
+    """An interval that is dragged, or one of its edges, in a video of `length` frames."""
+
+    hit: Hit
+    start: float
+    length: int
+
+    def result(self, x: float) -> Interval:
+        """What it would make if it ended at `x`."""
         old = self.hit.interval
         if self.hit.part == "inside":
             duration = old.offset - old.onset
             latest = self.length - max(duration, 1)
             onset = min(max(0, old.onset + round(x - self.start)), max(latest, 0))
-            return Interval(onset, onset + duration, self.label)
+            return Interval(onset, onset + duration, old.label)
         # The edge of a frame lies half a frame before its number.
         edge = max(0, round(x + 0.5))
         if self.hit.part == "onset":
-            return Interval(min(edge, old.offset - 1), old.offset, self.label)
-        return Interval(old.onset, max(edge, old.onset + 1), self.label)
+            return Interval(min(edge, old.offset - 1), old.offset, old.label)
+        return Interval(old.onset, max(edge, old.onset + 1), old.label)
+
+    def end(self, timeline: Timeline, result: Interval) -> None:
+        """Tell what became of the interval, if it is another."""
+        if result != self.hit.interval:
+            timeline.moved.emit(self.hit.interval, result.onset, result.offset)
 
 
 class LaneView(TimeView):
@@ -149,7 +167,7 @@ class Timeline(pg.GraphicsLayoutWidget):
     def __init__(self, press: Callable[[QKeyEvent], bool]) -> None:
         super().__init__()
         self._press = press
-        self._drag: _Drag | None = None
+        self._drag: _Drawing | _Moving | None = None
         self.frame = 0
         self.ci.layout.setContentsMargins(2, 2, 24, 2)
         self.ci.setBorder(None)
@@ -265,30 +283,26 @@ class Timeline(pg.GraphicsLayoutWidget):
     # ----------------------------------------------------------------- the mouse and keys
 
     def _begin_drag(self, x: float, y: float) -> bool:
-        row = self.lanes.row(y)
-        if row is None or not self.view.length:
+        label, hit = self.lanes.label_at(y), self.lanes.hit(x, y)
+        if not label or not self.view.length:
             return False
-        hit = self.lanes.hit(x, y)
-        label = self.lanes.labels[row].name
-        self._drag = _Drag(label, x, self.view.length, hit)
         if hit is not None:
+            self._drag = _Moving(hit, x, self.view.length)
             self.selected.emit(hit.interval)
         else:
+            self._drag = _Drawing(label, x)
             self.label_chosen.emit(label)
         return True
 
     @given("_drag")
-    def _on_dragged(self, drag: _Drag, x: float, ended: bool) -> None:
+    def _on_dragged(self, drag: _Drawing | _Moving, x: float, ended: bool) -> None:
         result = drag.result(float(np.clip(x, -0.5, self.view.length - 0.5)))
         if not ended:
             self.lanes.set_ghost(result)
             return
         self._drag = None
         self.lanes.set_ghost(None)
-        if drag.hit is None:
-            self.drawn.emit(result)
-        elif result != drag.hit.interval:
-            self.moved.emit(drag.hit.interval, result.onset, result.offset)
+        drag.end(self, result)
 
     def _on_clicked(self, x: float, y: float) -> None:
         hit = self.lanes.hit(x, y)
@@ -297,9 +311,8 @@ class Timeline(pg.GraphicsLayoutWidget):
         self._on_sought(x)
 
     def _choose_at(self, y: float) -> None:
-        row = self.lanes.row(y)
-        if row is not None:
-            self.label_chosen.emit(self.lanes.labels[row].name)
+        if label := self.lanes.label_at(y):
+            self.label_chosen.emit(label)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Show what a press would do."""
@@ -309,13 +322,14 @@ class Timeline(pg.GraphicsLayoutWidget):
         place = self.mapToScene(event.pos())
         at = self.view.mapSceneToView(place)
         hit = self.lanes.hit(at.x(), at.y())
-        if self.near_cursor(place) or (hit is not None and hit.part != "inside"):
+        part, words = ("", "") if hit is None else (hit.part, _words(hit.interval))
+        if self.near_cursor(place) or part in ("onset", "offset"):
             self.viewport().setCursor(Qt.CursorShape.SplitHCursor)
-        elif hit is not None:
+        elif part:
             self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
         else:
             self.viewport().unsetCursor()
-        self.viewport().setToolTip(_words(hit.interval) if hit is not None else "")
+        self.viewport().setToolTip(words)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Show the whole video."""

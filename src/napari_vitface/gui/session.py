@@ -238,6 +238,11 @@ class Session:
         """A frame of the current video as it is shown: labels win over predictions."""
         return self.made.shown_pose(frame)
 
+    @property
+    def pose(self) -> ShownPose | None:
+        """The frame on screen as it is shown; None where there are no keypoints."""
+        return self.shown_pose(self.frame)
+
     def draw_pose(self) -> None:
         """Have the points of the frame on screen drawn again."""
         self.pose_changed.emit()

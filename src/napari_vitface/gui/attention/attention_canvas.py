@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Shapes
+from napari.layers import Layer, Shapes
 from psygnal import Signal
 
 from napari_vitface.gui.attention.follower import ShownMap
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.correct.selection import KeypointSelection
     from napari_vitface.gui.overlays import Overlays
     from napari_vitface.gui.session import Session
+    from napari_vitface.gui.shown_pose import ShownPose
     from napari_vitface.pose.keypoints import KeypointSet
 
 #: Screen pixels that the mouse may move during a click.
@@ -125,10 +126,19 @@ class AttentionCanvas:
     # ----------------------------------------------------------------- picking a patch
 
     @property
+    def layer(self) -> Layer | None:
+        """That of attention, if it is there."""
+        return self._overlays.layer(ATTENTION)
+
+    @property
     def picking(self) -> bool:
         """Whether a click picks a patch: the attention layer is selected."""
-        layer = self._overlays.layer(ATTENTION)
-        return layer is not None and self._active() is layer
+        return self.layer in self._session.viewer.layers.selection and self._active() is self.layer
+
+    @property
+    def asks(self) -> bool:
+        """Whether a patch is picked, or to be picked: the maps of all keypoints are wanted."""
+        return self.patch is not None or self.picking
 
     def start_picking(self) -> None:
         """Let the next clicks pick patches."""
@@ -151,7 +161,9 @@ class AttentionCanvas:
         """Look at a patch (row, column) of the grid; None lets go of it."""
         self.patch = patch
         self._order = []
-        self._follower.everything = patch is not None or self.picking
+        if patch is None:
+            self._unmark()
+        self._follower.everything = self.asks
         self._mark()
         self.changed.emit()
 
@@ -161,10 +173,12 @@ class AttentionCanvas:
 
         The most come first when the patch is picked; while the slider moves the order stays.
         """
-        shown = self._follower.map
-        if self.patch is None or shown is None:
-            return []
-        looks = looking_at(shown.computed, self.patch)
+        return self._looks() or []
+
+    @given("_follower.map")
+    @given("patch")
+    def _looks(self, patch: tuple[int, int], shown: ShownMap) -> list[Looks]:
+        looks = looking_at(shown.computed, patch)
         names = [each.name for each in looks]
         if set(names) != set(self._order):
             self._order = names
@@ -175,9 +189,9 @@ class AttentionCanvas:
         """Names in the order of `looks`, also while these are being computed."""
         return list(self._order)
 
-    def _take_in_hand(self) -> None:
-        layer = self._overlays.layer(ATTENTION)
-        if not self._wanted or layer is None:
+    @given("layer")
+    def _take_in_hand(self, layer: Layer) -> None:
+        if not self._wanted:
             return
         self._wanted = False
         if self._active() is not layer:
@@ -189,13 +203,12 @@ class AttentionCanvas:
 
     # ----------------------------------------------------------------- the mark on the patch
 
-    def _mark(self) -> None:
-        layers, opened = self._session.viewer.layers, self._session.current
-        shown = self._follower.shown
-        if self.patch is None or opened is None or shown is None:
-            self._unmark()
-            return
-        middle = np.array(self.patch) * shown.scale + shown.translate
+    @on_video
+    @given("_follower.shown")
+    @given("patch")
+    def _mark(self, patch: tuple[int, int], shown: AttentionComputed, opened: OpenVideo) -> None:
+        layers = self._session.viewer.layers
+        middle = np.array(patch) * shown.scale + shown.translate
         half = np.array(shown.scale) / 2
         corners = middle + half * np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]])
         if self._marker is not None:
@@ -250,12 +263,11 @@ class AttentionCanvas:
     def _pick_at(self, shown: ShownMap, y: float, x: float) -> None:
         self.pick(patch_at(shown.computed, y, x))
 
-    def _select(self, y: float, x: float, within: float) -> None:
-        pose = self._session.shown_pose(self._session.frame)
-        if pose is None or not pose.drawn.any():
-            return
+    @given("_session.pose")
+    def _select(self, pose: ShownPose, y: float, x: float, within: float) -> None:
         distance = np.where(pose.drawn, np.hypot(*(pose.xy - (x, y)).T), np.inf)
         nearest = int(np.argmin(distance))
+        # Infinitely far if nothing is drawn.
         if distance[nearest] <= within:
             if self._selection.indices == (nearest,):
                 # Selected already: it is to be looked at all the same.
@@ -268,14 +280,13 @@ class AttentionCanvas:
         if not (self.follows_selection and follower.enabled):
             return
         names = tuple(keypoints.names[k] for k in self._selection.indices)
-        known = follower.store.keypoints.get(self._session.model)
-        if known is not None:
-            names = tuple(name for name in names if name in known.names)
+        known = follower.store.keypoints.get(self._session.model, keypoints)
+        names = tuple(name for name in names if name in known.names)
         if names:
             follower.configure(target=names[0] if len(names) == 1 else names)
 
     def _on_active(self, event: Any = None) -> None:
-        self._follower.everything = self.picking or self.patch is not None
+        self._follower.everything = self.asks
         self.changed.emit()
 
     def _on_removed(self, event: Any) -> None:
@@ -291,11 +302,14 @@ class AttentionCanvas:
         follower = self._follower
         if not follower.enabled:
             self._wanted = False
-            if self.patch is not None:
-                self.pick(None)
+            self._let_go()
             return
         self._take_in_hand()
         self._check_patch()
+
+    @given("patch")
+    def _let_go(self, patch: tuple[int, int]) -> None:
+        self.pick(None)
 
     @given("_follower.map")
     @given("patch")

@@ -52,10 +52,11 @@ class MapCheck(Runner[CheckRun]):
         return self._found.get(self._subject)
 
     @property
-    def words(self) -> str:
-        """The same for the user; empty if the map on screen was not checked."""
-        found = self.found
-        return "" if found is None else faithfulness_words(found, self._follower.settings.target)
+    @given("found")
+    def verdict(self, found: FaithfulnessMeasured) -> tuple[str, str]:
+        """The same for the user, and its level: "info" or "warning"."""
+        level = "info" if all(found.explains) else "warning"
+        return faithfulness_words(found, self._follower.settings.target), level
 
     @property
     @given("run")
@@ -69,12 +70,7 @@ class MapCheck(Runner[CheckRun]):
         if self.active:
             return
         key, target, frames = subject
-        names = [GLOBAL] if target == GLOBAL else _names(target)
-        arguments = {
-            **key.common(),
-            "frames": frames,
-            "keypoint": self._all() if names is None else names,
-        }
+        arguments = {**key.common(), "frames": frames, "keypoint": self._names(target)}
         run = CheckRun(key=key, target=target, frames=frames)
         self.begin(run, _JOB, arguments, lambda event: self._on_event(run, event), urgent=True)
 
@@ -92,9 +88,12 @@ class MapCheck(Runner[CheckRun]):
         # Which maps are computed along with it does not matter.
         return replace(key, names=None, frame=frames.start), follower.settings.target, frames
 
-    def _all(self) -> list[str]:
-        shown = self._follower.shown
-        return [name for name in (shown.names if shown else ()) if name != GLOBAL]
+    def _names(self, target: Target) -> list[str]:
+        """The keypoints that are looked at."""
+        if target == ALL_KEYPOINTS:
+            shown = self._follower.shown
+            return [name for name in (shown.names if shown else ()) if name != GLOBAL]
+        return [target] if isinstance(target, str) else list(target)
 
     def _on_event(self, run: CheckRun, event: Event) -> bool:
         if isinstance(event, FaithfulnessMeasured):
@@ -133,12 +132,6 @@ def faithfulness_words(found: FaithfulnessMeasured, target: Target) -> str:
         f"{_pixels(attended)}, random patches by {_pixels(float(draws.mean()))} "
         f"({_range(draws)}), those nearest to {it} by {_pixels(nearest)}.{several}"
     )
-
-
-def _names(target: Target) -> list[str] | None:
-    if target == ALL_KEYPOINTS:
-        return None
-    return [target] if isinstance(target, str) else list(target)
 
 
 def _whom(target: Target) -> tuple[str, str]:

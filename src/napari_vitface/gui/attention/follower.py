@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_vitface.gui.attention.attention_settings import AttentionSettings, MapKey, map_key
-from napari_vitface.gui.attention.map_store import AttentionStore
+from napari_vitface.gui.attention.map_store import NO_PROGRESS, AttentionStore
 from napari_vitface.gui.given import given
 from napari_vitface.gui.layers import (
     EVEN,
@@ -62,7 +62,7 @@ class AttentionFollower:
         self.message = ""
         self.shown: AttentionComputed | None = None
         self._on_canvas: ShownMap | None = None
-        self.limit = 1.0
+        self.limit, self._unit = 1.0, EVEN
         #: Whether a map stays on screen until that of other layers is there.
         self.holds = False
         overlays.wanted_changed.connect(self._on_wanted)
@@ -145,14 +145,15 @@ class AttentionFollower:
         return self.store.keypoints.get(self._session.model)
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> Progress:
         """How far a slow method is with the frame on screen."""
-        return self._slot.progress if self.status == "computing" else None
+        return self._slot.progress if self.status == "computing" else NO_PROGRESS
 
     @property
-    def mean(self) -> AttentionComputed | None:
+    @given("_mean")
+    def mean(self, mean: tuple[MapKey, AttentionComputed]) -> AttentionComputed:
         """The mean over frames that is on screen instead of the frame's own map."""
-        return self._mean[1] if self._mean is not None else None
+        return mean[1]
 
     @property
     def map(self) -> ShownMap | None:
@@ -171,10 +172,9 @@ class AttentionFollower:
 
     def number(self, value: float) -> str:
         """A value of the maps on screen, as a number with what it is: ``3.2 %``, ``14 px``."""
-        unit = self.picture.unit if self.picture is not None else EVEN
-        if unit == PIXELS:
+        if self._unit == PIXELS:
             return f"{value:.1f} px"
-        if unit != EVEN:
+        if self._unit != EVEN:
             return f"{value:.2f}"
         return f"{100 * value:.2g} %" if value < 0.1 else f"{100 * value:.0f} %"
 
@@ -182,23 +182,25 @@ class AttentionFollower:
 
     def update(self) -> None:
         """Show the map of the frame on screen, or ask for it."""
-        key = self.key
-        if key is None:
+        if not self._follow():
             self._mean = None
-            self._slot.want(None)
+            self._slot.rest()
             self._clear()
             self._set("off" if not self._enabled else "waiting")
-            return
+
+    @given("key")
+    def _follow(self, key: MapKey) -> bool:
         if self._mean is not None and self._mean[0].without_frame() == key.without_frame():
-            self._slot.want(None)
+            self._slot.rest()
             self._show(*self._mean)
-            return
+            return True
         self._mean = None
         before = self._slot.key, self._slot.status
         self._slot.want(key)
         if before == (self._slot.key, self._slot.status):
             # Another of the maps that were computed together may be wanted.
             self._on_slot()
+        return True
 
     def stop(self) -> None:
         """Give up what is being computed for this frame."""
@@ -257,7 +259,7 @@ class AttentionFollower:
             picture = attention_picture(computed, target)
         limit = self.limit_of(key, target, picture)
         self._on_canvas = ShownMap(key, computed, picture)
-        self.shown, self.limit = computed, limit
+        self.shown, self.limit, self._unit = computed, limit, picture.unit
         self._overlays.draw_attention(picture, limit, opened.layer)
         self._set("shown")
 

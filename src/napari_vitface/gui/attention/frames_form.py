@@ -21,6 +21,7 @@ from napari_vitface.gui.attention.tools import AttentionTools
 from napari_vitface.gui.background_writing import save_as, write_in_background
 from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted, digits
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import Note, WrappedLabel, tipped_button
@@ -106,22 +107,26 @@ class AttentionFramesForm(QWidget):
         self.progress.show_run(self._frames.last)
         self.problem.say(self._frames.failure, "error")
         self.plot_button.setEnabled(self._session.predictions is not None)
-        measured = self._frames.measured
-        if measured is None or measured.opened is not self._session.current or active:
+        if active or not self._show_measured():
             self.results.setVisible(False)
             self.measured.setText("")
             self.flagged.say("")
-            return
+
+    @given("_frames.measured")
+    def _show_measured(self, measured: Measured) -> bool:
+        """Show what was measured, if it is of the video on screen."""
+        if measured.opened is not self._session.current:
+            return False
         self.results.setVisible(True)
         self.measured.setText(_about(measured))
         result = measured.result
         self.flagged.say("" if result is None else flagged_words(result.keypoints), "warning")
+        return True
 
-    def ask_for_video(self) -> None:
+    @on_video
+    def ask_for_video(self, opened: OpenVideo) -> None:
         """Ask where to write the video, and write it."""
-        start = self._export.suggested(".mp4")
-        if start is None:
-            return
+        start = self._export.suggested(opened, ".mp4")
 
         def write(path: Path) -> None:
             self._frames.video(self.frames, path, self._export.caption_of_many())

@@ -85,8 +85,7 @@ class AttentionExport:
         """Whether there is a map to write."""
         return self._follower.map is not None
 
-    @on_video
-    def suggested(self, opened: OpenVideo, suffix: str) -> Path | None:
+    def suggested(self, opened: OpenVideo, suffix: str) -> Path:
         """Where a file of the map on screen would go: beside the video."""
         follower = self._follower
         target = follower.settings.target

@@ -141,7 +141,7 @@ class AttentionGrid:
         for slot, key in self._asked:
             slot.want(key)
         for slot in self._slots[len(keys) :]:
-            slot.want(None)
+            slot.rest()
         if before == [(slot.key, slot.status) for slot in self._slots]:
             # Which tile is the chosen one may have changed.
             self.changed.emit()

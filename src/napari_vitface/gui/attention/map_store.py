@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari_vitface.engine import Request
     from napari_vitface.gui.session import Session
 
+#: Before a job says how far it is.
+NO_PROGRESS = Progress(0, 0)
 #: Bytes of maps that are kept: some thousand frames of a usual model.
 KEPT = 64 << 20
 
@@ -76,7 +78,7 @@ class AttentionStore:
     def close(self) -> None:
         """Ask for nothing more."""
         for slot in self._slots:
-            slot.want(None)
+            slot.rest()
 
     # ----------------------------------------------------------------- asking the engine
 
@@ -158,7 +160,7 @@ class Slot:
         The answer, when shown.
     message : str
         The error's sentence when failed.
-    progress : Progress or None
+    progress : Progress
         How far a slow method is.
     """
 
@@ -171,7 +173,7 @@ class Slot:
         self.status = "empty"
         self.computed: AttentionComputed | None = None
         self.message = ""
-        self.progress: Progress | None = None
+        self.progress = NO_PROGRESS
         #: Whether a new request is about to take the place of this slot's open one.
         self.replacing = False
 
@@ -180,29 +182,44 @@ class Slot:
         """The key whose answer is waited for."""
         return self.key if self.status == "computing" else None
 
-    def want(self, key: MapKey | None) -> None:
-        """Show the answer to a key, or ask for it; None shows nothing."""
-        if key == self.key and self.status in ("computing", "shown", "failed", "stopped"):
+    def want(self, key: MapKey) -> None:
+        """Show the answer to a key, or ask for it."""
+        if key == self.key:
             return
-        before, self.key = self.awaited, key
-        known = self._store.get(key) if key is not None else None
-        self._set("empty" if key is None else "computing")
-        if before is not None:
-            # The engine drops a request itself when a newer one of the same name comes.
-            self.replacing = key is not None and known is None and key not in self._store._open
-            self._store._drop(before, self)
-            self.replacing = False
+        known = self._store.get(key)
         if known is not None:
+            self._leave(key)
             self._set("shown", computed=known)
-        elif key is not None:
+        else:
+            # The engine drops a request itself when a newer one of the same name comes.
+            self.replacing = key not in self._store._open
+            self._leave(key)
+            self.replacing = False
+            self._set("computing")
             self._store._ask(key, self)
         self._changed()
+
+    def rest(self) -> None:
+        """Show nothing."""
+        self._leave(None)
+        self._changed()
+
+    def _leave(self, key: MapKey | None) -> None:
+        """Wait no more for what was wanted before a key."""
+        before, self.key = self.awaited, key
+        self._set("empty")
+        if before is not None:
+            self._store._drop(before, self)
 
     def again(self) -> None:
         """Ask once more for what failed or was stopped."""
         if self.status in ("failed", "stopped"):
-            key, self.key = self.key, None
-            self.want(key)
+            self._again()
+
+    @given("key")
+    def _again(self, key: MapKey) -> None:
+        self.key = None
+        self.want(key)
 
     @given("awaited")
     def stop(self, key: MapKey) -> None:
@@ -215,7 +232,7 @@ class Slot:
         self, status: str, *, computed: AttentionComputed | None = None, message: str = ""
     ) -> None:
         self.status, self.computed, self.message = status, computed, message
-        self.progress = None
+        self.progress = NO_PROGRESS
 
     def _on_event(self, key: MapKey, event: Event) -> None:
         match event:

@@ -89,7 +89,7 @@ class LayerPlayer:
         self.changed.emit()
 
     def _end(self) -> None:
-        self._ahead.want(None)
+        self._ahead.rest()
         self._follower.holds = False
         self.layer = 0
         self._expected = None

@@ -23,7 +23,9 @@ from napari_vitface.gui.attention.method_form import AttentionForm, combo, set_c
 from napari_vitface.gui.attention.patch_bars import Bar, PatchBars
 from napari_vitface.gui.attention.target import TargetBox
 from napari_vitface.gui.background_writing import save_as
-from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL
+from napari_vitface.gui.given import given
+from napari_vitface.gui.layers import ALL_KEYPOINTS, EVEN, GLOBAL, AttentionPicture
+from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.plugin_docks import open_below
 from napari_vitface.gui.run_progress import RunProgress
 from napari_vitface.gui.section import (
@@ -39,6 +41,7 @@ from napari_vitface.gui.section import (
 )
 from napari_vitface.gui.settings_widgets import sentence
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.settings.attention import METHODS
 
 #: Milliseconds for which a layer is shown when the layers are played.
@@ -199,12 +202,13 @@ class AttentionSection(Section):
         if dock is not None and kind is not None:
             dock.show_kind(kind)
 
-    def ask_to_export(self, suffix: str) -> None:
+    @on_video
+    def ask_to_export(self, opened: OpenVideo, suffix: str) -> None:
         """Ask where to write the picture (.png) or the numbers (.npz) of the map on screen."""
         export = self.tools.export
-        start = export.suggested(suffix)
-        if start is None or not export.possible:
+        if not export.possible:
             return
+        start = export.suggested(opened, suffix)
         kinds = {".png": "PNG (*.png)", ".npz": "NumPy arrays (*.npz)"}[suffix]
         write = export.picture if suffix == ".png" else export.numbers
         save_as(self, "Export", start, kinds, suffix, write)
@@ -266,11 +270,8 @@ class AttentionSection(Section):
         self.bar.setVisible(slow)
         self.stop_button.setVisible(slow)
         self.again_button.setVisible(follower.status == "stopped")
-        if progress is not None and progress.total:
-            self.bar.setRange(0, progress.total)
-            self.bar.setValue(progress.done)
-        else:
-            self.bar.setRange(0, 0)
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
 
     def _refresh_label(self) -> None:
         follower = self._follower
@@ -304,11 +305,9 @@ class AttentionSection(Section):
         self.export_button.setEnabled(self.tools.export.possible)
         self.mean_button.setVisible(follower.mean is not None and follower.status == "shown")
         self.checking.show_run(check.last, stopping="Stopping …")
-        found, words = check.found, check.words
-        if check.problem:
-            self.checked.say(check.problem, "error")
-            return
-        self.checked.say(words, "info" if found is not None and all(found.explains) else "warning")
+        words, level = check.verdict or ("", "info")
+        problem = check.problem
+        self.checked.say(problem or words, "error" if problem else level)
 
     def _refresh_player(self) -> None:
         player = self.tools.player
@@ -323,7 +322,7 @@ class AttentionSection(Section):
 
     def _refresh_patch(self) -> None:
         canvas, follower = self.tools.canvas, self._follower
-        on = follower.enabled and (canvas.picking or canvas.patch is not None)
+        on = follower.enabled and canvas.asks
         set_checked(self.pick_button, on)
         looks = canvas.looks if on else []
         picture = follower.picture
@@ -331,14 +330,9 @@ class AttentionSection(Section):
             self.patch_hint.setText("")
         elif canvas.patch is None:
             self.patch_hint.setText("Click on a place in the video.")
-        elif picture is not None and looks:
-            row, column = canvas.patch
-            rows = len(picture.data)
-            text = f"Who looks at the marked patch: row {row + 1} of {rows}, column {column + 1}."
-            if picture.unit == EVEN:
-                text += f" An even spread would be {follower.number(1 / picture.data.size)} each."
-            self.patch_hint.setText(text)
-        colours = self._colours()
+        elif looks:
+            self._tell_patch()
+        colours = self._colours() or {}
         full = follower.limit / (picture.data.size if picture and picture.unit == EVEN else 1)
         known = {each.name: each.value for each in looks}
         self.patch_bars.set_bars(
@@ -355,10 +349,19 @@ class AttentionSection(Section):
         )
         self.patch_bars.setVisible(bool(self.patch_bars.bars))
 
-    def _colours(self) -> dict[str, str]:
-        keypoints = self._follower.keypoints
-        if keypoints is None:
-            return {}
+    @given("_follower.picture")
+    @given("tools.canvas.patch")
+    def _tell_patch(self, patch: tuple[int, int], picture: AttentionPicture) -> None:
+        row, column = patch
+        rows = len(picture.data)
+        text = f"Who looks at the marked patch: row {row + 1} of {rows}, column {column + 1}."
+        if picture.unit == EVEN:
+            each = self._follower.number(1 / picture.data.size)
+            text += f" An even spread would be {each} each."
+        self.patch_hint.setText(text)
+
+    @given("_follower.keypoints")
+    def _colours(self, keypoints: KeypointSet) -> dict[str, str]:
         return dict(zip(keypoints.names, keypoints.colours, strict=True))
 
     def _list_targets(self) -> None:

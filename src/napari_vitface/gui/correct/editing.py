@@ -112,7 +112,7 @@ class LabelEditing:
         """The frame on screen; None where the slider is beyond the video."""
         if self._session.videos.beyond:
             return None
-        return self._session.shown_pose(self._session.frame)
+        return self._session.pose
 
     def edited_frame(self, index: int | None = None) -> EditedFrame | None:
         """A frame of the current video (default: the one on screen), if it has keypoints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -89,22 +90,23 @@ class Items(EventedList[Item]):
         """Let a video wait for its turn; frames that are done stay counted."""
         self.update(item, state=State.WAITING, message=message, speed=None, again=again)
 
-    def of(self, path: Path) -> Item | None:
-        """The item of a video; the same file under another name is the same video."""
+    def of(self, path: Path) -> list[Item]:
+        """The item of a video, if it has one; a file under another name is the same video."""
         wanted = path.resolve()
-        return next((item for item in self if item.real == wanted), None)
+        return [item for item in self if item.real == wanted]
 
     def having(self, *states: State) -> list[Item]:
         """The items in one of some states, in their order."""
         return [item for item in self if item.state in states]
 
-    def end_words(self, past: str) -> tuple[str, str] | None:
-        """What is said when the list is through, and how gravely; None if nothing came of it."""
+    def end_words(self, past: str) -> Iterator[tuple[str, str]]:
+        """What is said when the list is through, and how gravely; nothing if nothing came of it."""
         done, failed = len(self.having(State.DONE)), len(self.having(State.FAILED))
         text = f"The list is through: {digits(done)} of {counted(len(self), 'video')} {past}"
         if failed:
-            return f"{text}, {failed} failed; the list says why.", "warning"
-        return (f"{text}.", "info") if done else None
+            yield f"{text}, {failed} failed; the list says why.", "warning"
+        elif done:
+            yield f"{text}.", "info"
 
 
 def same_results(item: Item, other: Item) -> VitFaceError:

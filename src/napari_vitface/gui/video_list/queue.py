@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import Runner
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.video_list.autosave import Autosave, Content
@@ -131,10 +132,8 @@ class VideoQueue(Runner[ItemRun]):
 
     def result_of(self, path: Path, model: str) -> Path | None:
         """The table of a video by a model that a job of the list left, wherever it is."""
-        item = self.items.of(path)
-        if item is not None and item.model == model and item.state is State.DONE:
-            return item.result
-        return None
+        done = (each for each in self.items.of(path) if each.state is State.DONE)
+        return next((each.result for each in done if each.model == model), None)
 
     # ----------------------------------------------------------------- running
 
@@ -142,6 +141,12 @@ class VideoQueue(Runner[ItemRun]):
     def running(self) -> Item | None:
         """The video that is being worked on."""
         return next(iter(self.items.having(State.RUNNING)), None)
+
+    @property
+    @given("run")
+    def at(self, run: ItemRun) -> Item:
+        """The video of the run in progress or the last one."""
+        return run.item
 
     @property
     def interrupted(self) -> bool:
@@ -153,16 +158,19 @@ class VideoQueue(Runner[ItemRun]):
         """Until all videos are done; None while the speed is not known."""
         if self.cluster.active:
             return self.cluster.seconds_left
-        item, run = self.running, self.run
-        if item is None or run is None or not (speed := item.speed or self._speed):
+        return self._seconds_left()
+
+    @given("running")
+    def _seconds_left(self, item: Item) -> float | None:
+        if not (speed := item.speed or self._speed):
             return None
         # A job may go through every tenth frame only.
         share = item.total / item.length if item.total and item.length else 1.0
         waiting = self.items.having(State.WAITING)
         lengths = [each.length or item.length or item.total for each in waiting]
         now = (item.total or item.length or 0) / speed
-        if run.item is item and run.seconds_left is not None:
-            now = run.seconds_left
+        if self.at is item and self.last.seconds_left is not None:
+            now = self.last.seconds_left
         return now + sum(lengths) * share / speed
 
     def set_kind(self, kind: JobKind) -> None:
@@ -201,7 +209,7 @@ class VideoQueue(Runner[ItemRun]):
         if self.cluster.active:
             return
         for item in items:
-            if item.state is State.RUNNING and self.run is not None and self.run.item is item:
+            if item.state is State.RUNNING and item is self.at:
                 self.cancel()
             if item.state in (State.WAITING, State.RUNNING):
                 self.items.update(item, state=State.CANCELLED, message="Cancelled.")
@@ -243,9 +251,8 @@ class VideoQueue(Runner[ItemRun]):
             # The next start is a new one.
             self.settings = Settings()
             self._keeping.keep()
-            said = self.items.end_words(self.kind.past)
-            if said is not None:
-                self._session.tell(*said)
+            for words, level in self.items.end_words(self.kind.past):
+                self._session.tell(words, level)
             self.changed.emit()
             return
         if self.settings.get("cluster") and self.kind.command is not None:
@@ -354,17 +361,15 @@ class VideoQueue(Runner[ItemRun]):
 
     # ----------------------------------------------------------------- the video on screen
 
-    def is_filling(self, opened: OpenVideo) -> bool:
+    @given("run")
+    def is_filling(self, run: ItemRun, opened: OpenVideo) -> bool:
         """Whether the job in progress brings poses of this video by the chosen model."""
-        run = self.run
-        return run is not None and run.active and self._poses.is_of(opened, run)
+        return run.active and self._poses.is_of(opened, run)
 
     @on_video
     def _on_crop(self, opened: OpenVideo) -> None:
         """The crop that is drawn on a video of the list is the list's too."""
-        item = self.items.of(opened.path)
-        if item is not None:
-            self.set_crop([item], opened.crop or "whole")
+        self.set_crop(self.items.of(opened.path), opened.crop or "whole")
 
     # ----------------------------------------------------------------- kept between two starts
 

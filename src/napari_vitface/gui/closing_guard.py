@@ -50,6 +50,8 @@ class ClosingGuard(QObject):
         self._dock = dock
         self._window: QWidget | None = None
         self._holder: QDockWidget | None = None
+        #: What is to be undone when nothing is watched any more.
+        self._watched = contextlib.ExitStack()
         #: The question that is open.
         self.question: QMessageBox | None = None
         session.ended.connect(self._let_go)
@@ -65,8 +67,10 @@ class ClosingGuard(QObject):
         if window is not self._window:
             self._window = window
             window.installEventFilter(self)
+            self._watched.callback(self._leave, window)
         if holder is not self._holder:
             self._holder = holder
+            self._watched.callback(vars(holder).pop, "destroyOnClose", None)
             # What the x of napari's dock calls; Qt knows nothing of that button.
             close = getattr(holder, "destroyOnClose", None)
             if close is not None:
@@ -76,14 +80,13 @@ class ClosingGuard(QObject):
 
     def _let_go(self) -> None:
         """Nothing is asked any more; what is being taken down must not call back."""
-        window, self._window = self._window, None
-        holder, self._holder = self._holder, None
+        self._window = self._holder = None
+        self._watched.close()
+
+    def _leave(self, window: QWidget) -> None:
         # Qt may have taken the window down before the session heard of it.
         with contextlib.suppress(RuntimeError):
-            if window is not None:
-                window.removeEventFilter(self)
-        if holder is not None:
-            vars(holder).pop("destroyOnClose", None)
+            window.removeEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stop the window's closing if the user wants what runs to go on."""

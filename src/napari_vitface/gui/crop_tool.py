@@ -79,19 +79,17 @@ class CropTool(RectangleTool):
         self._session.crop_changed.disconnect(self._follow)
 
     @on_video
-    def _follow(self, opened: OpenVideo) -> None:
+    @given("_session.made.crop")
+    def _follow(self, crop: Crop, opened: OpenVideo) -> None:
         """Show a crop that was chosen elsewhere."""
-        layer = self._layer
-        if opened.crop is None:
-            return
-        drawn = layer.data[0] if layer is not None and len(layer.data) else None
-        if drawn is None or crop_of_rectangle(drawn, frame_size(opened.layer)) != opened.crop:
-            self._show(opened, opened.crop)
+        drawn = self._layer.data if self._layer is not None else []
+        if [crop_of_rectangle(each, frame_size(opened.layer)) for each in drawn] != [crop]:
+            self._show(opened, crop)
 
     @on_video
-    def _show_kept(self, opened: OpenVideo) -> None:
-        if opened.crop is not None:
-            self._show(opened, opened.crop)
+    @given("_session.made.crop")
+    def _show_kept(self, crop: Crop, opened: OpenVideo) -> None:
+        self._show(opened, crop)
 
     def _show(self, opened: OpenVideo, crop: Crop) -> None:
         """Draw the rectangle of a crop."""
@@ -126,12 +124,13 @@ class CropTool(RectangleTool):
         self.changed.emit()
 
     @on_video
+    @given("_session.made.crop")
     @given("_layer")
-    def _straighten(self, layer: Shapes, opened: OpenVideo) -> None:
-        if opened.crop is None or not len(layer.data):
+    def _straighten(self, layer: Shapes, crop: Crop, opened: OpenVideo) -> None:
+        if not len(layer.data):
             return
-        corners = rectangle_of_crop(opened.crop)
+        corners = rectangle_of_crop(crop)
         now = np.asarray(layer.data[0])
         if now.shape != corners.shape or not np.allclose(now, corners):
-            self._show(opened, opened.crop)
+            self._show(opened, crop)
             layer.selected_data = {0}

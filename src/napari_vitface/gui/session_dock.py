@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.docked import DockedWidget
+from napari_vitface.gui.given import given
 from napari_vitface.gui.plugin_docks import FACE, FACE_CLOSED, open_plugin_dock, placed_below
 from napari_vitface.gui.section import WrappedLabel
 from napari_vitface.gui.style import plot_colours, style_sheet
@@ -87,9 +88,10 @@ class SessionDock(DockedWidget):
         self.join_session()
 
     @property
-    def session(self) -> Workbench | None:
-        """The one that is followed."""
-        return self.panel.session if self.panel is not None else None
+    @given("panel")
+    def session(self, panel: SessionPanel) -> Workbench:
+        """The one that is followed, if there is one."""
+        return panel.session
 
     def join_session(self) -> None:
         """Follow the session of the viewer's ViT Face dock, which is opened if there is none."""
@@ -107,13 +109,16 @@ class SessionDock(DockedWidget):
     def leave_session(self) -> None:
         """Stop listening to the session."""
         self._connections.undo()
-        if self.panel is not None:
-            self.panel.leave()
-            self._layout.removeWidget(self.panel)
-            self.panel.hide()
-            self.panel.deleteLater()
-            self.panel = None
+        self._take_panel_away()
         self._show_panel()
+
+    @given("panel")
+    def _take_panel_away(self, panel: SessionPanel) -> None:
+        panel.leave()
+        self._layout.removeWidget(panel)
+        panel.hide()
+        panel.deleteLater()
+        self.panel = None
 
     def close_links(self) -> None:
         """Let go of the session and the viewer; the dock is of no use afterwards."""

@@ -66,8 +66,7 @@ def shown_pose(
     xy = np.full((count, 2), np.nan)
     confidence = np.zeros(count, np.float32)
     state = np.zeros(count, np.uint8)
-    row = predictions.row(frame) if predictions is not None else None
-    if predictions is not None and row is not None:
+    if predictions is not None and (row := predictions.row(frame)) is not None:
         here, there = matched(keypoints, predictions.keypoints)
         xy[here] = predictions.xy[row, there]
         confidence[here] = np.nan_to_num(predictions.confidence[row, there]).clip(0.0, 1.0)

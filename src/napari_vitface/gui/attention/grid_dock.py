@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_vitface.gui.workbench import Workbench
+    from napari_vitface.pose.keypoints import KeypointSet
 
 NAME = "ViT Face attention grid"
 _ANOTHER_FILE = "Model file…"
@@ -238,7 +239,6 @@ class AttentionGridDock(DockedWidget):
             image = opened.video[tile.computed.frame]
             grounds[place] = ground(image, tile.picture, width, white=opened.video.white)
         limit = self._grid.limit(self._tiles, tile, self.same.isChecked())
-        keypoints = self._grid_keypoints(tile)
         image = draw_tile(
             grounds[place],
             tile.picture,
@@ -246,7 +246,6 @@ class AttentionGridDock(DockedWidget):
             self._session.overlays.attention_colours,
             self._session.overlays.attention_opacity,
             self._points(tile),
-            keypoints,
         )
         tip = (
             f"{heading(tile.target)}: {how_computed(tile.computed.settings, tile.target)}.\n"
@@ -255,12 +254,10 @@ class AttentionGridDock(DockedWidget):
         )
         return Picture(image, tile.title, "", tip, tile.chosen)
 
-    def _grid_keypoints(self, tile: Tile) -> Any:
-        return self._session.attention.store.keypoints.get(tile.key.model)
-
-    def _points(self, tile: MapTile) -> NDArray[np.float64] | None:
+    def _points(self, tile: MapTile) -> tuple[NDArray[np.float64], KeypointSet] | None:
         """The points that a tile's map is of, where its own network found them."""
-        keypoints, computed = self._grid_keypoints(tile), tile.computed
+        keypoints = self._session.attention.store.keypoints.get(tile.key.model)
+        computed = tile.computed
         if keypoints is None or tile.target == GLOBAL:
             return None
         names = {computed.names[row] for row in attention_rows(computed, tile.target)}
@@ -268,7 +265,7 @@ class AttentionGridDock(DockedWidget):
         if len(xy) != len(keypoints):
             return None
         xy[[name not in names for name in keypoints.names]] = np.nan
-        return xy
+        return xy, keypoints
 
     def _about(self) -> str:
         """What all pictures have in common."""

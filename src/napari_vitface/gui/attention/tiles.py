@@ -78,8 +78,7 @@ def draw_tile(
     limit: float,
     colours: str,
     opacity: float,
-    xy: NDArray[Any] | None,
-    keypoints: KeypointSet | None,
+    points: tuple[NDArray[Any], KeypointSet] | None,
 ) -> NDArray[np.uint8]:
     """A map over the frame, in the colours of the canvas, with points.
 
@@ -89,10 +88,8 @@ def draw_tile(
         What full colour stands for.
     colours : str
         One of `overlays.ATTENTION_COLOURS`.
-    xy : (K, 2) array of float, optional
-        Points to draw, video pixels; NaN draws none.
-    keypoints : KeypointSet, optional
-        Their colours.
+    points : (K, 2) array of float and KeypointSet, optional
+        Points to draw, in video pixels, where NaN draws none, and what they are.
 
     Returns
     -------
@@ -102,7 +99,8 @@ def draw_tile(
     heat = on_pixels(picture.data, picture.scale, picture.translate, rows, columns)
     table = np.asarray(attention_colormap(colours).colors, np.float32)
     drawn = draw_heat(below.image, heat, limit, table, opacity)
-    if xy is None or keypoints is None:
+    if points is None:
         return drawn
+    xy, keypoints = points
     radius = max(2.0, 0.012 * float(np.hypot(*drawn.shape[:2])))
     return draw_poses(drawn, below.moved(xy), None, keypoints, skeleton=False, radius=radius)

@@ -117,7 +117,8 @@ class FineTune(Runner[TrainingRun]):
             },
         )
 
-    def resume(self, folder: Path | None = None, *, finish: bool = False) -> bool:
+    @given("_labelling.project")
+    def resume(self, project: Project, folder: Path | None = None, *, finish: bool = False) -> bool:
         """Go on with a run of the project (by its folder), or with the last one.
 
         Parameters
@@ -127,8 +128,7 @@ class FineTune(Runner[TrainingRun]):
             Train no further: judge what was reached and make it a model.
         """
         session = self._session
-        project = self._labelling.project
-        if self.active or project is None:
+        if self.active:
             return False
         before = self.run
         if folder is None:

@@ -9,11 +9,14 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
+from napari_vitface.gui.given import given
 from napari_vitface.gui.section import Fold, WrappedLabel
 from napari_vitface.gui.style import plot_colours
 
 if TYPE_CHECKING:
     from napari_vitface.gui.fine_tune.curve_plot import CurvePlot
+    from napari_vitface.jobs.events import HeldOutShown
+    from napari_vitface.jobs.results.training import TrainSettings
 
 
 class LivePanel(Fold):
@@ -65,12 +68,17 @@ class LivePanel(Fold):
             self._folded = run
         steps = run.result.steps if run.result is not None else 0
         self.plot.show_curve(run.curve, steps or run.steps)
+        pictured = bool(self._show_frames())
         for widget in (self.pictures, self.legend):
-            widget.setVisible(run.shown is not None)
-        if run.shown is not None and run.settings is not None:
-            keypoints = run.settings.keypoints
-            colours = dict(zip(keypoints.names, keypoints.colours, strict=True))
-            self.pictures.show_frames(run.shown, colours)
+            widget.setVisible(pictured)
+
+    @given("run.settings")
+    @given("run.shown")
+    def _show_frames(self, shown: HeldOutShown, settings: TrainSettings) -> bool:
+        keypoints = settings.keypoints
+        colours = dict(zip(keypoints.names, keypoints.colours, strict=True))
+        self.pictures.show_frames(shown, colours)
+        return True
 
     def set_theme(self, name: str) -> None:
         """Draw in the colours of a theme of napari."""

@@ -181,10 +181,14 @@ def change_words(run: TrainingRun) -> str:
     """What came of it in a few characters, for the header of the section."""
     if run.result is None or run.result.after.median is None:
         return "done"
-    after, before = run.result.after, run.result.before
-    if before is None or before.median is None or before.missed:
-        return f"{after.median:.1f} px"
-    return f"{before.median:.1f} → {after.median:.1f} px"
+    now, before = f"{run.result.after.median:.1f} px", _median_before(run.result)
+    return now if before is None else f"{before:.1f} → {now}"
+
+
+def _median_before(result: TrainResult) -> float | None:
+    """Median error of the start; None if there is none, or it does not know all points."""
+    before = result.before
+    return None if before is None or before.missed else before.median
 
 
 def notice_words(run: TrainingRun) -> str:
@@ -229,9 +233,9 @@ def headline(result: TrainResult) -> tuple[str, str]:
 
 
 def _change(result: TrainResult, verdict: Gain) -> str:
-    before, after = result.before, result.after
-    if before is not None and before.median is not None and not before.missed:
-        return f"median error {before.median:.1f} px before, {after.median:.1f} px now"
+    before = _median_before(result)
+    if before is not None:
+        return f"median error {before:.1f} px before, {result.after.median:.1f} px now"
     # Of points that the old model knows, for it cannot be judged by the others.
     return f"mean error {verdict.before:.1f} px before, {verdict.after:.1f} px now"
 
@@ -241,7 +245,7 @@ def verdict_words(result: TrainResult) -> str:
     verdict, after, frames = result.verdict, result.after, result.frames.judging
     # Where the start knew none of the keypoints, there is nothing else to compare with.
     known = verdict is not None
-    shown = verdict if verdict is not None else result.against_mean_pose
+    shown = verdict or result.against_mean_pose
     lines = [
         f"Judged on {counted(frames, 'frame')} that it was not trained on "
         f"({counted(after.points, 'point')})."

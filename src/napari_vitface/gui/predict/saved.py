@@ -68,9 +68,8 @@ class SavedPredictions:
             return
         session.set_poses(opened, None, model)
         opened.saved = None
-        path = find_predictions(opened.path, model)
-        if path is None:
-            path = self._video_list.result_of(opened.path, session.model)
+        listed = self._video_list.result_of(opened.path, session.model)
+        path = find_predictions(opened.path, model) or listed
         if path is None:
             return
 

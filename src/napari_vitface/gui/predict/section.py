@@ -267,8 +267,9 @@ class PredictSection(Section):
         self._show_run(run)
 
     def _describe_model(self, own: bool) -> None:
-        info = self._models.get(self._session.model)
-        self.about_model.setText(info.summary if own and info is not None else "")
+        model = self._session.model
+        info = self._models.get(model, ModelInfo(model))
+        self.about_model.setText(info.summary if own else "")
 
     def _refresh_hint(self, opened: OpenVideo, run: Run) -> None:
         active = self._session.prediction.active

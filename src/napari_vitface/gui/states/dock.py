@@ -265,10 +265,11 @@ class FramesPanel(SessionPanel):
         self._say()
 
     def _say(self) -> None:
+        self.about.setText(self._words() or "")
+
+    @given("comparison.result")
+    def _words(self, result: CompareFramesResult) -> str:
         comparison = self.comparison
-        if (result := comparison.result) is None:
-            self.about.setText("")
-            return
         of = f" of {counted(len(result.videos), 'video')}" if len(result.videos) > 1 else ""
         words = [f"{counted(len(result.frames), 'frame')}{of} compared by {result.title}"]
         if comparison.selected.any():
@@ -277,7 +278,7 @@ class FramesPanel(SessionPanel):
         if face is not None:
             against = f" against {counted(face.outside, 'other')}" if face.outside else ""
             words.append(f"mean face of {comparison.face_name} ({face.inside} averaged{against})")
-        self.about.setText("; ".join(words) + ".")
+        return "; ".join(words) + "."
 
     def set_colours(self, text: QColor, back: QColor) -> None:
         """Take over colours of the theme."""

@@ -69,15 +69,18 @@ class TraceLayers(LayersOnVideo):
         self._draw_pupil()
 
     def _draw_pupil(self, *_: Any) -> None:
-        opened, measured = self._session.current, self._measuring.measured
-        if opened is None or not measured.pupil or not self.pupil_wanted:
+        if self._session.made.measured.pupil and self.pupil_wanted:
+            self._draw_ellipse()
+        else:
             self._remove(PUPIL)
-            return
+
+    @on_video
+    def _draw_ellipse(self, opened: OpenVideo) -> None:
         if opened.layer not in self._session.viewer.layers:
             # It is being removed.
             return
         frame = self._session.frame
-        now = {name: float(values[frame]) for name, values in measured.pupil.items()}
+        now = {name: float(values[frame]) for name, values in opened.measured.pupil.items()}
         outline = outline_of(now)
         colour = _GUESSED if now.get("blink") == 1 else _SEEN
         layer = self.layer(PUPIL)

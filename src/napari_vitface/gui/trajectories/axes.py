@@ -20,14 +20,14 @@ class FrameAxis(pg.AxisItem):
 
     def __init__(self) -> None:
         super().__init__("bottom")
-        self._times: NDArray[np.float64] | None = None
+        self._times: NDArray[np.float64] = np.empty(0)
         self.setStyle(tickLength=-4, tickTextOffset=3, maxTextLevel=1, hideOverlappingLabels=False)
         self.setHeight(34)
 
     def set_times(self, times: NDArray[np.float64] | None) -> None:
         """Seconds of each frame; None if they are not known."""
-        self._times = times
-        self.setHeight(34 if times is not None else 20)
+        self._times = np.empty(0) if times is None else times
+        self.setHeight(34 if len(self._times) else 20)
         self.picture = None
         self.update()
 
@@ -43,7 +43,7 @@ class FrameAxis(pg.AxisItem):
         for value in values:
             frame = round(value)
             text = digits(frame)
-            if self._times is not None and 0 <= frame < len(self._times):
+            if 0 <= frame < len(self._times):
                 text += f"\n{clock(float(self._times[frame]), self._decimals(spacing))}"
             texts.append(text)
         return texts
@@ -51,7 +51,7 @@ class FrameAxis(pg.AxisItem):
     def _decimals(self, spacing: float) -> int:
         """Decimals of seconds that tell neighbouring ticks apart."""
         times = self._times
-        if times is None or len(times) < 2:
+        if len(times) < 2:
             return 0
         step = spacing * float(times[-1] - times[0]) / (len(times) - 1)
         return 0 if step >= 1 else 1 if step >= 0.1 else 2 if step >= 0.01 else 3

@@ -37,6 +37,7 @@ class EnsembleList(QWidget):
         super().__init__()
         self._session: Session | None = None
         self._opened: OpenVideo | None = None
+        self._folder = Path()
         self.list = QListWidget()
         self.list.setFixedHeight(_HEIGHT)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -54,8 +55,7 @@ class EnsembleList(QWidget):
     @property
     def chosen(self) -> list[str]:
         """The tables that are ticked, as an operation names them: from the video's folder on."""
-        assert self._opened is not None
-        folder = results_folder(self._opened.path)
+        folder = self._folder
         paths = [path for path, item in self._items().items() if item.checkState() == _TICKED]
         return [str(path.relative_to(folder) if path.parent == folder else path) for path in paths]
 
@@ -67,6 +67,7 @@ class EnsembleList(QWidget):
     def show_video(self, session: Session, opened: OpenVideo) -> None:
         """Offer what is there of a video; looked for when somebody looks."""
         self._session, self._opened = session, opened
+        self._folder = results_folder(opened.path)
         self.list.clear()
         self.look_again()
 
@@ -114,14 +115,14 @@ class EnsembleList(QWidget):
         self.changed.emit()
 
     def _items(self) -> dict[Path, QListWidgetItem]:
-        found = (self.list.item(row) for row in range(self.list.count()))
-        return {item.data(Qt.ItemDataRole.UserRole): item for item in found if item is not None}
+        found = self.list.findItems("", Qt.MatchFlag.MatchContains)
+        return {item.data(Qt.ItemDataRole.UserRole): item for item in found}
 
     @given("_session")
     @given("_opened")
     def _look(self, opened: OpenVideo, session: Session) -> None:
         own = opened.source or opened.saved
-        folder = results_folder(opened.path) if own is None else own.parent
+        folder = self._folder if own is None else own.parent
 
         def show(found: list[Path] | Exception) -> None:
             if opened is self._opened and not isinstance(found, Exception):

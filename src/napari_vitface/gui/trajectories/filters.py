@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_vitface.gui.error_sentences import sentence_of
+from napari_vitface.gui.given import given
 from napari_vitface.gui.open_video import Made, OpenVideo, ShownPredictions, on_video
 from napari_vitface.gui.predict.other_tables import read_other_model
 from napari_vitface.jobs.outputs import results_folder
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
     from napari_vitface.pose.table import PoseTable
+    from napari_vitface.project.document import LabelDocument
 
 #: Operations on the predictions of so many frames are done while the user waits.
 _AT_ONCE = 20_000
@@ -72,15 +74,14 @@ class Filters:
         return self._session.made.operations
 
     @on_video
-    def do(self, opened: OpenVideo, operation: Operation) -> bool:
+    @given("_session.made.poses")
+    def do(self, poses: PoseTable, opened: OpenVideo, operation: Operation) -> bool:
         """Smooth or fill the predictions on screen; False, and a sentence, if that fails.
 
         One that names tables of other models is done as soon as they were read and fit, or told
         not to be.
         """
         session = self._session
-        if opened.poses is None:
-            return False
         operation = {**operation, "model": opened.model}
         try:
             check_operation(operation)
@@ -92,12 +93,8 @@ class Filters:
         if self._prediction.is_filling(opened):
             session.tell("An ensemble is smoothed when the prediction is done.", "warning")
             return False
-        self._work(
-            opened,
-            opened.poses,
-            [*opened.operations, operation],
-            lambda: self._commit(opened, operation),
-        )
+        operations = [*opened.operations, operation]
+        self._work(opened, poses, operations, lambda: self._commit(opened, operation), adds=True)
         self.changed.emit()
         return True
 
@@ -126,13 +123,16 @@ class Filters:
 
     def _on_document(self) -> None:
         """Let a document that has come take over what was done without one."""
-        made = self._session.made
-        if made.document is not None:
-            history, made.own = made.own, Made().own
-            for edit in history.done:
-                if not self._labelling.do(edit):
-                    break
+        self._move_to_document()
         self.refresh()
+
+    @given("_session.made.document")
+    def _move_to_document(self, document: LabelDocument) -> None:
+        made = self._session.made
+        history, made.own = made.own, Made().own
+        for edit in history.done:
+            if not self._labelling.do(edit):
+                break
 
     # ----------------------------------------------------------------- what comes of it
 
@@ -144,10 +144,12 @@ class Filters:
         new : bool
             The video has other poses; they are shown in any case.
         """
-        opened = self._session.current
-        if opened is None:
+        if self._session.made.waiting:
             self._rest()
-            return
+        self._refresh(new)
+
+    @on_video
+    def _refresh(self, opened: OpenVideo, new: bool) -> None:
         poses, operations = opened.poses, opened.operations
         if self._adding_to == (id(poses), operations):
             self.changed.emit()
@@ -178,12 +180,13 @@ class Filters:
         opened: OpenVideo,
         poses: PoseTable,
         operations: Operations,
-        commit: Callable[[], bool] | None = None,
+        commit: Callable[[], bool] = lambda: True,
+        adds: bool = False,
     ) -> None:
         """Do the operations that are not done yet, and show the result.
 
-        `commit`: what makes the last one a step that is done, once it is known that it can be; else
-        all of them are.
+        `adds`: the last one is no step that is done yet; `commit` makes it one, once it is known
+        that it can be.
         """
         session, before = self._session, opened.shown_filtered
         start, rest = poses, operations
@@ -192,12 +195,12 @@ class Filters:
             if before.operations == operations[:count]:
                 start, rest = before.filtered.poses, operations[count:]
         wanted = self._wanted = (id(poses), operations)
-        self._adding_to = (id(poses), operations[:-1]) if commit is not None else None
+        self._adding_to = (id(poses), operations[:-1]) if adds else None
         self.problem = ""
 
         def done(result: Filtered | Exception) -> None:
-            if self._wanted is not wanted or (commit and opened is not session.current):
-                if commit is not None:
+            if self._wanted is not wanted or (adds and opened is not session.current):
+                if adds:
                     what = describe_operation(operations[-1])
                     session.tell(f"Something else was done meanwhile: {what} was not.", "warning")
                 return
@@ -205,10 +208,10 @@ class Filters:
             if isinstance(result, Exception):
                 sentence = sentence_of("applying the filters", result)
                 session.tell(sentence, "error")
-                self.problem = "" if commit is not None else sentence
+                self.problem = "" if adds else sentence
             else:
                 was, opened.filtered = opened.filtered, ShownPredictions(poses, operations, result)
-                if commit is None or commit():
+                if commit():
                     self._show(opened)
                 else:
                     opened.filtered = was

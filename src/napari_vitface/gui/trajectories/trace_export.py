@@ -52,7 +52,7 @@ def export_csv(
     opened: OpenVideo,
     path: Path,
     traces: Sequence[Trace],
-    table: PoseTable | None,
+    table: PoseTable,
     labels: LabelRows,
     frames: tuple[int, int],
 ) -> None:

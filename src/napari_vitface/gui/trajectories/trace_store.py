@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vitface.gui.error_sentences import sentence_of
 from napari_vitface.kinematics import Pyramid, Trace, build
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class _Outdated(Exception):
     """Ends the building of what is not wanted any more."""
 
 
+def untracked(count: int) -> PoseTable:
+    """A table of frames in which nothing was tracked, over which other traces are plotted."""
+    return PoseTable.empty(KeypointSet(("nothing tracked",)), count)
+
+
 class TraceStore:
     """Pyramids of the traces of one table.
 
@@ -44,7 +50,7 @@ class TraceStore:
     def __init__(self, session: Session, changed: Callable[[], None]) -> None:
         self._session = session
         self._changed = changed
-        self.table: PoseTable | None = None
+        self.table = untracked(0)
         self.times: NDArray[np.float64] | None = None
         self._pyramids: dict[Trace, Pyramid] = {}
         self._middles: dict[Trace, float | None] = {}
@@ -58,7 +64,7 @@ class TraceStore:
 
     def set_table(
         self,
-        table: PoseTable | None,
+        table: PoseTable,
         times: NDArray[np.float64] | None,
         variance: NDArray[np.float32] | None = None,
     ) -> None:
@@ -69,7 +75,7 @@ class TraceStore:
         self.table = table
         self.times = times
         self._edges = []
-        if table is not None and variance is not None:
+        if variance is not None:
             away = np.float32(_WIDTH) * np.sqrt(variance)
             for xy in (table.xy - away, table.xy + away):
                 edge = TraceStore(self._session, self._changed)
@@ -87,13 +93,10 @@ class TraceStore:
         self._wanted = list(traces)
         for edge in self._edges:
             edge.want([trace for trace in self._wanted if trace.kind in ("x", "y")])
-        table = self.table
-        if table is None:
-            return
         for trace in self._wanted:
-            if trace not in self._pyramids and trace.fits(table):
-                self._pyramids[trace] = Pyramid(len(table))
-                self._stale[trace] = (0, len(table))
+            if trace not in self._pyramids and trace.fits(self.table):
+                self._pyramids[trace] = Pyramid(len(self.table))
+                self._stale[trace] = (0, len(self.table))
         self._work()
 
     def touched(self, start: int, stop: int) -> None:
@@ -151,7 +154,7 @@ class TraceStore:
         if trace not in self._middles:
             values = np.empty(0, dtype=np.float32)
             table = self.table
-            if table is not None and trace.fits(table) and len(table):
+            if trace.fits(table) and len(table):
                 rows = np.unique(np.linspace(0, len(table) - 1, _SAMPLED).astype(np.int64))
                 columns = [table.keypoints.index(name) for name in trace.keypoints]
                 values = trace.measure(table.xy[rows][:, columns])
@@ -163,7 +166,6 @@ class TraceStore:
 
     def _reader(self, trace: Trace) -> Callable[[int, int], NDArray[np.float32]]:
         table, times = self.table, self.times
-        assert table is not None
         return lambda start, stop: trace.values(table, start, stop, times)
 
     def _work(self) -> None:

@@ -25,7 +25,7 @@ from napari_vitface.gui.trajectories.trace_export import (
     export_picture,
     save_filtered,
 )
-from napari_vitface.gui.trajectories.trace_store import TraceStore
+from napari_vitface.gui.trajectories.trace_store import TraceStore, untracked
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
@@ -45,7 +45,6 @@ _NOTHING_YET = (
     "Nothing to plot yet: press Predict in the ViT Face dock, or label some frames under Correct."
 )
 #: Stands for the keypoints of a video in which nothing is tracked.
-_UNTRACKED = KeypointSet(("nothing tracked",))
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class VideoPlot:
         self._rows = LabelRows(opened.labels)
         self._centred = self._toolbar.centred.isChecked()
         self.store = TraceStore(session, self.redraw_soon)
-        self._untracked: PoseTable | None = None
+        #: What traces are plotted of where there are no predictions.
+        self._untracked = untracked(len(opened.video))
         self._timer = QTimer(self._plot)
         self._timer.setInterval(_REFRESH)
         self._timer.timeout.connect(self._look_again)
@@ -138,7 +138,7 @@ class VideoPlot:
     def close(self) -> None:
         """Plot nothing more."""
         self._connections.undo()
-        self.store.set_table(None, None)
+        self.store.set_table(untracked(0), None)
         for lane in self._plot.lanes.ticks:
             self._show_frames(lane, {})
         for timer in (self._timer, self._redrawing):
@@ -227,14 +227,15 @@ class VideoPlot:
         self.show_traces()
         self._show_waiting()
 
-    def _table(self) -> PoseTable | None:
-        """What traces are plotted of: predictions, else frames alone if something is measured."""
-        opened = self._opened
-        if opened.predictions is not None or not opened.traces:
-            return opened.predictions
-        if self._untracked is None:
-            self._untracked = PoseTable.empty(_UNTRACKED, len(opened.video))
-        return self._untracked
+    def _table(self) -> PoseTable:
+        """What traces are plotted of: predictions, else frames alone."""
+        predictions = self._opened.predictions
+        return self._untracked if predictions is None else predictions
+
+    @property
+    def _tracked(self) -> bool:
+        """Whether there are predictions or labels."""
+        return self._table() is not self._untracked or len(self._rows.frames) > 0
 
     def _take_table(self) -> None:
         table = self._table()
@@ -328,9 +329,9 @@ class VideoPlot:
 
     def _panels(self) -> list[str]:
         """Keys of the panels that are wanted, and have something to show."""
-        nothing = self._table() is self._untracked and not len(self._rows.frames)
+        tracked = self._tracked
         of_video = {kind.key for kind in PANELS if kind.of_video}
-        return [key for key in self._toolbar.panels if key in of_video or not nothing]
+        return [key for key in self._toolbar.panels if key in of_video or tracked]
 
     def show_traces(self) -> None:
         """Plot what is ticked now."""
@@ -367,8 +368,7 @@ class VideoPlot:
             self._plot.draw(self.store, self._rows, self._centred)
 
     def _show_waiting(self) -> None:
-        nothing = self._table() is None and not len(self._rows.frames)
-        self._wait_for(_NOTHING_YET if nothing else "")
+        self._wait_for("" if self._tracked or self._opened.traces else _NOTHING_YET)
 
     # ----------------------------------------------------------------- files
 

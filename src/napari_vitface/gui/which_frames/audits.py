@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_vitface.gui.correct.labelling import Labelling
+from napari_vitface.gui.given import given
 from napari_vitface.gui.job_run import VideoRun, VideoRunner
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.session import Session
@@ -16,6 +17,7 @@ from napari_vitface.jobs.events import Event, Finished, LabelDoubted
 from napari_vitface.pose.edits import LabelEdit, make_edit
 from napari_vitface.pose.labels import ABSENT, FrameLabels, Point
 from napari_vitface.pose.table import PointState
+from napari_vitface.project.document import LabelDocument
 
 #: What became of a finding.
 OPEN, FIXED, CHANGED = "open", "fixed", "changed"
@@ -107,10 +109,11 @@ class Audits(VideoRunner[AuditRun]):
         )
         return OPEN if same else CHANGED
 
-    def fix_of(self, finding: LabelDoubted) -> LabelEdit | None:
+    @given("_session.made.document")
+    def fix_of(self, document: LabelDocument, finding: LabelDoubted) -> LabelEdit | None:
         """The edit that fixes a finding; None if there is none, or the labels are others now."""
-        labels = self._session.made.labels
-        if not finding.moves or self._session.made.document is None:
+        labels = document.labels
+        if not finding.moves:
             return None
         names = labels.keypoints.names
         if any(name not in names for name in finding.keypoints):

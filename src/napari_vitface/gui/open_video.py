@@ -169,11 +169,6 @@ class Made:
         return Path()
 
     @property
-    def folder(self) -> str:
-        """Where it is, for dialogs to begin there; empty of no video."""
-        return ""
-
-    @property
     def frame_count(self) -> int:
         """How many frames it has."""
         return 0
@@ -290,10 +285,6 @@ class OpenVideo(Made):
     @property
     def path(self) -> Path:
         return Path(self.video.path)
-
-    @property
-    def folder(self) -> str:
-        return str(self.path.parent)
 
     @property
     def frame_count(self) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.job_run import STARTING, JobRun
 from napari_vitface.gui.numbers import counted, digits
-from napari_vitface.gui.section import Note, WrappedLabel
+from napari_vitface.gui.section import Note, WrappedLabel, stack
 from napari_vitface.gui.style import duration
 
 
@@ -34,11 +34,7 @@ class RunProgress(QWidget):
         line.setSpacing(6)
         line.addWidget(self.bar, 1)
         line.addWidget(self.cancel_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(7)
-        layout.addLayout(line)
-        layout.addWidget(self.doing)
+        stack(self, line, self.doing, spacing=7)
         self.setVisible(False)
 
     def show_run(

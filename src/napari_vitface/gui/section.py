@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -66,13 +67,37 @@ def tipped_button(text: str, tip: str) -> QPushButton:
 
 def row_of(*widgets: QWidget) -> QWidget:
     """Widgets of equal width beside each other."""
-    row = QWidget()
-    line = QHBoxLayout(row)
+    row, line = QWidget(), beside(*widgets)
     line.setContentsMargins(0, 0, 0, 0)
+    row.setLayout(line)
+    return row
+
+
+def beside(*widgets: QWidget) -> QHBoxLayout:
+    """The same as a layout, which takes no room while all of them are hidden."""
+    line = QHBoxLayout()
     line.setSpacing(5)
     for widget in widgets:
         line.addWidget(widget, 1)
-    return row
+    return line
+
+
+def stack(
+    widget: QWidget,
+    *parts: QWidget | QLayout,
+    spacing: int = 5,
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> QVBoxLayout:
+    """Put parts below each other in a widget; gives their layout."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(*margins)
+    layout.setSpacing(spacing)
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
+    return layout
 
 
 def labelled_rows(*rows: tuple[str, Any]) -> tuple[QGridLayout, list[QLabel]]:
@@ -140,10 +165,7 @@ class Note(QFrame):
         self.report_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.report_button.clicked.connect(lambda: self._report())
         self.reported = _SelectableLabel()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(9, 5, 6, 5)
-        layout.setSpacing(5)
-        layout.addWidget(self._words)
+        layout = stack(self, self._words, margins=(9, 5, 6, 5))
         # Where the words begin in napari's labels.
         line = QHBoxLayout()
         line.setContentsMargins(5, 0, 0, 0)
@@ -218,11 +240,7 @@ class Fold(QWidget):
         set_role(self.button, "fold")
         policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.button.setSizePolicy(policy)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.button)
-        layout.addWidget(content)
+        stack(self, self.button, content, spacing=4)
         content.setVisible(False)
         self.button.toggled.connect(self._toggle)
         self._toggle(False)
@@ -311,11 +329,7 @@ class Section(QFrame):
         self.hint = WrappedLabel()
         self.content.addWidget(self.hint)
 
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addWidget(self.header)
-        layout.addWidget(self._body)
+        stack(self, self.header, self._body, spacing=3)
         self.header.toggled.connect(self._toggle)
 
     @property

@@ -161,7 +161,7 @@ class Session:
     @property
     def folder(self) -> str:
         """That of the current video, where dialogs begin; empty without one."""
-        return self.made.folder
+        return str(self.current.path.parent) if self.current is not None else ""
 
     @property
     def model_keypoints(self) -> KeypointSet | None:
@@ -191,12 +191,9 @@ class Session:
         self.model = model
         self.made.source = None
         self.model_changed.emit()
-        self._want_poses()
+        if self.current is not None:
+            self.poses_wanted.emit(self.current)
         self.view_changed.emit()
-
-    @given("current")
-    def _want_poses(self, opened: OpenVideo) -> None:
-        self.poses_wanted.emit(opened)
 
     def compute_with(self, device: str, precision: str) -> None:
         """Choose what models run on, and in which precision; "auto" for what measures best."""

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -24,7 +23,7 @@ from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.plugin_docks import TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, WrappedLabel, tipped_button
+from napari_vitface.gui.section import Note, WrappedLabel, row_of, stack, tipped_button
 from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
@@ -55,10 +54,6 @@ class AttentionFramesForm(QWidget):
             "and which keypoints are tracked while the network looks elsewhere",
         )
         self.video_button = tipped_button("Video…", "Write these frames with the map over each")
-        buttons = QHBoxLayout()
-        buttons.setSpacing(5)
-        for button in (self.mean_button, self.measure_button, self.video_button):
-            buttons.addWidget(button, 1)
         self.progress = RunProgress("frame", "Stop; what was measured is kept")
         self.problem = Note()
         self.measured = WrappedLabel("", "value")
@@ -74,13 +69,18 @@ class AttentionFramesForm(QWidget):
         line.setSpacing(5)
         line.addWidget(self.save_button, 1)
         line.addWidget(self.plot_button, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 0, 0, 4)
-        layout.setSpacing(6)
-        layout.addLayout(row)
-        layout.addLayout(buttons)
-        for widget in (self.progress, self.problem, self.measured, self.flagged, self.results):
-            layout.addWidget(widget)
+        stack(
+            self,
+            row,
+            row_of(self.mean_button, self.measure_button, self.video_button),
+            self.progress,
+            self.problem,
+            self.measured,
+            self.flagged,
+            self.results,
+            spacing=6,
+            margins=(10, 0, 0, 4),
+        )
 
         self.mean_button.clicked.connect(lambda: self._frames.mean(self.frames))
         self.measure_button.clicked.connect(lambda: self._frames.measure(self.frames))

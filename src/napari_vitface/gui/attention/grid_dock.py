@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSlider,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -34,7 +33,7 @@ from napari_vitface.gui.layers import GLOBAL, attention_rows
 from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.plugin_docks import FACE_CLOSED
-from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.gui.section import Note, WrappedLabel, set_role, stack
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.tile_view import Picture, TileView
 from napari_vitface.jobs.outputs import output_path
@@ -107,12 +106,7 @@ class AttentionGridDock(DockedWidget):
         bar.addStretch(1)
         for widget in right:
             bar.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
-        layout.addLayout(bar)
-        layout.addWidget(self.hint)
-        layout.addWidget(self.problem)
+        layout = stack(self, bar, self.hint, self.problem, spacing=4, margins=(6, 4, 6, 4))
         layout.addWidget(scroll, 1)
         layout.addWidget(self.about)
         self.setStyleSheet(style_sheet(viewer))

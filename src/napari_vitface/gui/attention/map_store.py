@@ -211,15 +211,12 @@ class Slot:
         if before is not None:
             self._store._drop(before, self)
 
-    def again(self) -> None:
+    @given("key")
+    def again(self, key: MapKey) -> None:
         """Ask once more for what failed or was stopped."""
         if self.status in ("failed", "stopped"):
-            self._again()
-
-    @given("key")
-    def _again(self, key: MapKey) -> None:
-        self.key = None
-        self.want(key)
+            self.key = None
+            self.want(key)
 
     @given("awaited")
     def stop(self, key: MapKey) -> None:

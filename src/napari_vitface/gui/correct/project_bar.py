@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QMessageBox,
     QPushButton,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QElidingLabel
@@ -27,7 +26,7 @@ from napari_vitface.gui.correct.project_places import proposed_folder
 from napari_vitface.gui.eliding_box import ElidingComboBox
 from napari_vitface.gui.given import given
 from napari_vitface.gui.open_video import OpenVideo, on_video
-from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
+from napari_vitface.gui.section import Note, WrappedLabel, beside, set_look, set_role, stack
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.keypoints import KeypointSet
 
@@ -75,23 +74,12 @@ class ProjectBar(QWidget):
         self.problems = Note()
         for button in (self.new_button, self.open_button):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        first = QHBoxLayout()
-        first.setSpacing(5)
-        first.addWidget(self.new_button, 1)
-        first.addWidget(self.open_button, 1)
+        first = beside(self.new_button, self.open_button)
         second = QHBoxLayout()
         second.setSpacing(5)
         second.addWidget(self.name, 1)
         second.addWidget(self.menu_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addLayout(first)
-        layout.addLayout(second)
-        layout.addWidget(self.videos)
-        layout.addWidget(self.outside)
-        layout.addWidget(self.add_button)
-        layout.addWidget(self.problems)
+        stack(self, first, second, self.videos, self.outside, self.add_button, self.problems)
         self._documents.changed.connect(self.refresh)
         session.labelling.home_wanted.connect(self._on_home_wanted)
         self.refresh()

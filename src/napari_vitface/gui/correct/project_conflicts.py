@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
-    QHBoxLayout,
     QPushButton,
     QRadioButton,
     QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.section import Note, WrappedLabel, beside, set_look, stack
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.table import PointState
 
@@ -58,24 +56,12 @@ class ConflictPanel(QWidget):
         self.save_button = QPushButton("Save as chosen")
         set_look(self.save_button, "primary")
         self.save_button.clicked.connect(lambda: self.resolve())
-        buttons = QHBoxLayout()
-        buttons.setSpacing(5)
-        for button in (self.mine_button, self.theirs_button, self.save_button):
-            buttons.addWidget(button, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addWidget(self.note)
-        layout.addWidget(self._area)
-        layout.addLayout(buttons)
         self.file_buttons = {kind: QPushButton(f"Use the .{kind} file") for kind in _KINDS}
-        files = QHBoxLayout()
-        files.setSpacing(5)
         for kind, button in self.file_buttons.items():
             button.setToolTip("The other file is replaced; a copy of it is kept")
             button.clicked.connect(lambda _=False, k=kind: session.labelling.saving.choose_file(k))
-            files.addWidget(button, 1)
-        layout.addLayout(files)
+        buttons = beside(self.mine_button, self.theirs_button, self.save_button)
+        stack(self, self.note, self._area, buttons, beside(*self.file_buttons.values()))
         session.labelling.saving.conflict_found.connect(lambda _: self.refresh())
         self.refresh()
 

@@ -80,11 +80,11 @@ class Annotating(EventEditing):
     @given("_session.made.project")
     def _rename_elsewhere(self, project: Project, old: str, new: str) -> None:
         """Rename in the other videos of the project, which share its labels; saved at once."""
-        shown = {each.document.name for each in self.documents.all()}
-        for events in self.documents.all():
-            edit = renaming(events.document.events, old, new)
+        shown = {document.name for _, document in self.documents.all()}
+        for events, document in self.documents.all():
+            edit = renaming(document.events, old, new)
             if events.project == project.folder and edit is not None:
-                events.document.do(edit)
+                document.do(edit)
         for entry in project.videos:
             if entry.name not in shown and project.events_path(entry).exists():
                 document = project.events(entry.name)
@@ -115,9 +115,9 @@ class Annotating(EventEditing):
     @given("_session.made.project_folder")
     def _share(self, folder: Path, labels: tuple[EventLabel, ...]) -> None:
         """Have the other videos of the project show the same labels."""
-        for each in self.documents.all():
-            if each.project == folder:
-                each.declared = labels
+        for events, _ in self.documents.all():
+            if events.project == folder:
+                events.declared = labels
 
     # ----------------------------------------------------------------- files
 

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QInputDialog,
     QMessageBox,
     QPushButton,
-    QVBoxLayout,
 )
 
 from napari_vitface.events.columns import Unit
@@ -31,7 +30,7 @@ from napari_vitface.gui.events.toolbar import EventsToolbar
 from napari_vitface.gui.given import given
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.plugin_docks import EVENTS
-from napari_vitface.gui.section import Note, row_of
+from napari_vitface.gui.section import Note, row_of, stack
 from napari_vitface.gui.session_dock import SessionDock, SessionPanel
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.outputs import output_path
@@ -53,11 +52,7 @@ class EventsPanel(SessionPanel):
         self.mine_button = QPushButton("Keep mine")
         self.theirs_button = QPushButton("Take those on disk")
         self.choice = row_of(self.mine_button, self.theirs_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 3, 4, 3)
-        layout.setSpacing(3)
-        for widget in (self.toolbar, self.note, self.choice):
-            layout.addWidget(widget)
+        layout = stack(self, self.toolbar, self.note, self.choice, spacing=3, margins=(4, 3, 4, 3))
         layout.addWidget(self.timeline, 1)
         layout.addStretch(0)
         layout.addWidget(self.waiting)

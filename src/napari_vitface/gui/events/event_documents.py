@@ -15,7 +15,7 @@ from psygnal import Signal
 from napari_vitface.errors import LabelError
 from napari_vitface.events.intervals import make_edit
 from napari_vitface.gui.error_sentences import sentence_of
-from napari_vitface.gui.events.video_events import OpenEvents, VideoEvents
+from napari_vitface.gui.events.video_events import VideoEvents
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.jobs.outputs import output_path
 from napari_vitface.project.event_document import open_events
@@ -25,6 +25,7 @@ from napari_vitface.user_folders import state_folder
 if TYPE_CHECKING:
     from napari_vitface.gui.correct.documents import Documents
     from napari_vitface.gui.session import Session
+    from napari_vitface.project.event_document import EventDocument
     from napari_vitface.project.project import Project
 
 
@@ -42,9 +43,10 @@ class EventDocuments:
         self.problem = ""
         documents.changed.connect(self._follow)
 
-    def all(self) -> list[OpenEvents]:
-        """The events of all open videos."""
-        return [events for each in self._session.videos for events in each.events.opened]
+    def all(self) -> list[tuple[VideoEvents, EventDocument]]:
+        """The events of all open videos, with their documents."""
+        found = [each.events for each in self._session.videos]
+        return [(each, each.document) for each in found if each.document is not None]
 
     @property
     def opening(self) -> bool:
@@ -70,7 +72,7 @@ class EventDocuments:
     @on_video
     def _look(self, opened: OpenVideo) -> None:
         waits = self._documents.opening or self.opening
-        if not waits and not opened.events.is_kept_in(opened.project_folder):
+        if not waits and not opened.events.is_in(opened.project_folder):
             self._open(opened, opened.project)
 
     def _open(self, opened: OpenVideo, project: Project | None) -> None:
@@ -79,7 +81,7 @@ class EventDocuments:
         self.release(opened)
         self._opening.add(path)
 
-        def work() -> OpenEvents:
+        def work() -> VideoEvents:
             found = _in_project(project, path, before) if project is not None else _beside(path)
             if self._session.closed:
                 # Nobody is there to close it later.
@@ -99,18 +101,18 @@ class EventDocuments:
 
         self._session.in_background(work, done)
 
-    def _take(self, path: Path, events: OpenEvents) -> None:
+    def _take(self, path: Path, events: VideoEvents) -> None:
         # It may have been closed, and opened again, meanwhile.
         now = self._session.videos.find(path)
         if now is None:
             events.close()
             return
         now.events = events
-        for problem in events.document.problems:
+        for problem in events.problems or ():
             self._session.tell(problem, "warning")
 
 
-def _in_project(project: Project, path: Path, before: VideoEvents) -> OpenEvents:
+def _in_project(project: Project, path: Path, before: VideoEvents) -> VideoEvents:
     """Events in a project, which takes over those that were drawn before it was there."""
     document = project.events(path)
     labels = read_event_labels(project.folder)
@@ -119,10 +121,10 @@ def _in_project(project: Project, path: Path, before: VideoEvents) -> OpenEvents
         edit = make_edit(document.events, "take over the events beside the video", add=added)
         if edit is not None:
             document.do(edit)
-    return OpenEvents(document, project.folder, labels)
+    return VideoEvents(document, project.folder, labels)
 
 
-def _beside(path: Path) -> OpenEvents:
+def _beside(path: Path) -> VideoEvents:
     folder = state_folder() / "events"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,7 @@ def _beside(path: Path) -> OpenEvents:
         ) from error
     mark = zlib.crc32(str(path.resolve()).encode("utf-8", "surrogateescape"))
     journal = folder / f"{path.stem[:60]}.{mark:08x}.jsonl"
-    return OpenEvents(open_events(path.name, beside(path), journal), None)
+    return VideoEvents(open_events(path.name, beside(path), journal), None)
 
 
 def beside(video: Path) -> Path:

@@ -88,7 +88,7 @@ class EventEditing:
     @property
     def line(self) -> str:
         """What is on disk, in a sentence."""
-        return self._session.made.events.line
+        return self._session.made.events.line or ""
 
     # ----------------------------------------------------------------- choosing
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, Unfinished
 from napari_vitface.gui.given import given
-from napari_vitface.gui.section import WrappedLabel, row_of, set_look, tipped_button
+from napari_vitface.gui.section import WrappedLabel, row_of, set_look, stack, tipped_button
 
 
 class UnfinishedPanel(QWidget):
@@ -25,11 +25,12 @@ class UnfinishedPanel(QWidget):
         self.end_button.clicked.connect(lambda: self._resume(finish=True))
         self.discard_button = tipped_button("Discard", "Give up what was reached")
         self.discard_button.clicked.connect(lambda: self.ask_to_discard())
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(7)
-        layout.addWidget(self.line)
-        layout.addWidget(row_of(self.continue_button, self.end_button, self.discard_button))
+        stack(
+            self,
+            self.line,
+            row_of(self.continue_button, self.end_button, self.discard_button),
+            spacing=7,
+        )
 
     @property
     def offers(self) -> bool:

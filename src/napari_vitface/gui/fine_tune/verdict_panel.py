@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 from superqt import QElidingLabel
 
 from napari_vitface.gui.fine_tune.sentences import (
@@ -16,7 +16,7 @@ from napari_vitface.gui.fine_tune.sentences import (
     verdict_rows,
     verdict_words,
 )
-from napari_vitface.gui.section import Fold, Note, WrappedLabel, set_role
+from napari_vitface.gui.section import Fold, Note, WrappedLabel, set_role, stack
 from napari_vitface.jobs.results.training import TrainResult
 
 
@@ -32,11 +32,7 @@ class Verdict(QWidget):
         self.keypoints = Table()
         self.keypoints.setToolTip("Median error of each keypoint on the held-out frames, in pixels")
         self.fold = Fold("Each keypoint", self.keypoints)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        for widget in (self.line, self.use, self.figures, self.words, self.fold):
-            layout.addWidget(widget)
+        stack(self, self.line, self.use, self.figures, self.words, self.fold, spacing=6)
         self._result: TrainResult | None = None
         self.setVisible(False)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from psygnal import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_vitface.gui.open_video import OpenVideo
 from napari_vitface.gui.predict.prediction import Run
-from napari_vitface.gui.section import Note, row_of
+from napari_vitface.gui.section import Note, row_of, stack
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.pose.confidence import is_unsure, mostly_unsure, unsure_sentence
 from napari_vitface.pose.table import PointState
@@ -29,11 +29,7 @@ class LowConfidence(QWidget):
         self.suggest_button = QPushButton("Suggest frames to label")
         self.suggest_button.setToolTip("Find frames that are worth correcting, to fine-tune on")
         self.suggest_button.clicked.connect(lambda: self.suggest_wanted.emit())
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addWidget(self.note)
-        layout.addWidget(row_of(self.find_button, self.suggest_button))
+        stack(self, self.note, row_of(self.find_button, self.suggest_button))
         self.setVisible(False)
 
     def refresh(self, opened: OpenVideo, run: Run, *, finding: bool) -> bool:

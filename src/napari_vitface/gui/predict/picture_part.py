@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, WrappedLabel, row_of
+from napari_vitface.gui.section import Note, WrappedLabel, row_of, stack
 from napari_vitface.gui.workbench import Workbench
 
 
@@ -38,12 +38,7 @@ class PicturePart(QWidget):
         for button in (self.find_button, self.draw_button, self.whole_button):
             button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.buttons = row_of(self.find_button, self.draw_button, self.whole_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addLayout(line)
-        for widget in (self.buttons, self.progress, self.note):
-            layout.addWidget(widget)
+        stack(self, line, self.buttons, self.progress, self.note)
         session.video_changed.connect(self.refresh)
         session.crop_changed.connect(self.refresh)
         session.crop_tool.changed.connect(self.refresh)

@@ -29,7 +29,7 @@ from napari_vitface.gui.predict.options_form import PredictOptionsForm
 from napari_vitface.gui.predict.picture_part import PicturePart
 from napari_vitface.gui.predict.prediction import Run
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, set_look
+from napari_vitface.gui.section import Fold, Note, Section, WrappedLabel, beside, set_look
 from napari_vitface.gui.session_dock import open_session_dock
 from napari_vitface.gui.workbench import Workbench
 from napari_vitface.jobs.results.prediction import PredictResult, PredictSettings
@@ -99,11 +99,7 @@ class PredictSection(Section):
         self.content.addWidget(self.options)
         # A line of its own: what it says can be long.
         self.content.addWidget(self.predict_button)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(6)
-        for button in (self.plot_button, self.folder_button, self.export_button):
-            buttons.addWidget(button, 1)
-        self.content.addLayout(buttons)
+        self.content.addLayout(beside(self.plot_button, self.folder_button, self.export_button))
         for widget in (
             self.progress, self.notices, self.low_confidence, self.device, self.result
         ):  # fmt: skip
@@ -183,7 +179,9 @@ class PredictSection(Section):
         from napari_vitface.formats.format import suffixes
 
         kinds = f"Predictions ({' '.join(f'*{suffix}' for suffix in suffixes('predictions'))})"
-        path, _ = QFileDialog.getOpenFileName(self, "Open predictions", opened.folder, kinds)
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Open predictions", str(opened.path.parent), kinds
+        )
         if path:
             self._session.saved_predictions.open(Path(path))
 

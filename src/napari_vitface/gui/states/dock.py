@@ -15,7 +15,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSplitter,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,7 +24,7 @@ from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.plugin_docks import FRAMES, TRAJECTORIES
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.gui.section import Note, WrappedLabel, set_role, stack
 from napari_vitface.gui.session_dock import SessionDock, SessionPanel, open_session_dock
 from napari_vitface.gui.states.frame_colours import frame_colours
 from napari_vitface.gui.states.frame_map import FrameMap
@@ -125,12 +124,7 @@ class FramesPanel(SessionPanel):
         bar.addStretch(1)
         for widget in right:
             bar.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 3, 4, 3)
-        layout.setSpacing(3)
-        layout.addLayout(bar)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.note)
+        layout = stack(self, bar, self.progress, self.note, spacing=3, margins=(4, 3, 4, 3))
         layout.addWidget(self.again_button, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.plots, 1)
         layout.addStretch(0)

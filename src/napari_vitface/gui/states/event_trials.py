@@ -24,8 +24,8 @@ def annotated_videos(session: Session, table: Path | None) -> list[AnnotatedVide
     known = _known(table)
     found: dict[Path, tuple[Interval, ...]] = {}
     for opened in session.videos:
-        for events in opened.events.opened:
-            found[opened.path.resolve()] = tuple(events.drawn)
+        if opened.events.document is not None:
+            found[opened.path.resolve()] = tuple(opened.events.drawn)
     current = session.current
     project = session.made.project
     if project is not None:

@@ -18,7 +18,7 @@ from superqt import QFlowLayout
 
 from napari_vitface.events.trials import Trials
 from napari_vitface.gui.kinds_button import KindsButton
-from napari_vitface.gui.section import Fold, WrappedLabel, labelled_rows
+from napari_vitface.gui.section import Fold, WrappedLabel, labelled_rows, stack
 from napari_vitface.gui.setting_rows import SettingRows
 from napari_vitface.gui.settings_widgets import sentence
 from napari_vitface.settings.features import DEFAULT, FEATURES, FeatureKind
@@ -98,11 +98,7 @@ class StatesForm(QWidget):
             inside.addWidget(rows)
         inside.addWidget(self.more_rows)
         self.more = Fold("More", more)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addLayout(grid)
-        layout.addWidget(self.more)
+        stack(self, grid, self.more, spacing=6)
         self.label.currentIndexChanged.connect(lambda *_: self._on_label())
         self.graded.toggled.connect(lambda *_: self._on_graded())
         self.features.changed.connect(self._on_features)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from napari_vitface.cli.states.figures import scores_cells
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.section import Note, WrappedLabel, set_role
+from napari_vitface.gui.section import Note, WrappedLabel, set_role, stack
 
 if TYPE_CHECKING:
     from napari_vitface.gui.states.classifying import Told
@@ -35,11 +35,7 @@ class Judgement(QWidget):
         self.table.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         set_role(self.table, "value")
         self.words = Note()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        for widget in (self.about, self.table, self.words):
-            layout.addWidget(widget)
+        stack(self, self.about, self.table, self.words)
         self.show_result(None)
 
     def show_result(self, trained: TrainStatesResult | None) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.numbers_table import NumbersTable
-from napari_vitface.gui.section import WrappedLabel, row_of
+from napari_vitface.gui.section import WrappedLabel, row_of, stack
 from napari_vitface.gui.states.classifying import NOTHING_TOLD
 from napari_vitface.jobs.results.classifying import PredictStatesResult, TrialStates
 
@@ -45,11 +45,7 @@ class ToldTable(QWidget):
         self.copy_button.setToolTip("Copy the table, or its selected rows, for a spreadsheet")
         self.save_button = QPushButton("Save CSV…")
         self.save_button.setToolTip("Write the table to a file")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        for widget in (self.about, self.table, row_of(self.copy_button, self.save_button)):
-            layout.addWidget(widget)
+        stack(self, self.about, self.table, row_of(self.copy_button, self.save_button))
         self.table.chosen.connect(lambda row: self.chosen.emit(self._videos[row]))
         self.copy_button.clicked.connect(lambda: self.table.copy())
         self.save_button.clicked.connect(lambda: self.save())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QWidget
 
 from napari_vitface.gui.open_video import OpenVideo, on_video
-from napari_vitface.gui.section import WrappedLabel, row_of
+from napari_vitface.gui.section import WrappedLabel, row_of, stack
 from napari_vitface.gui.session import Session
 from napari_vitface.gui.traces.measuring import TraceMeasuring
 from napari_vitface.jobs.camera_triggers import ENDINGS, naming_rule
@@ -36,12 +36,12 @@ class TraceFilesForm(QWidget):
         )
         self.own_button = QPushButton("Video's times")
         self.own_button.setToolTip("Take the times in the video's file again")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addWidget(row_of(self.table, self.nwb))
-        layout.addWidget(self.times)
-        layout.addWidget(row_of(self.triggers_button, self.own_button))
+        stack(
+            self,
+            row_of(self.table, self.nwb),
+            self.times,
+            row_of(self.triggers_button, self.own_button),
+        )
         self.table.currentIndexChanged.connect(lambda *_: self._write_as())
         self.nwb.toggled.connect(lambda *_: self._write_as())
         self.triggers_button.clicked.connect(lambda: self.ask())

@@ -7,7 +7,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QSizePolicy,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -24,6 +23,7 @@ from napari_vitface.gui.section import (
     WrappedLabel,
     row_of,
     set_look,
+    stack,
     tipped_button,
 )
 from napari_vitface.gui.session_dock import open_session_dock
@@ -273,9 +273,5 @@ class TracesSection(Section):
 
 def _column(*widgets: QWidget) -> QWidget:
     column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(5)
-    for widget in widgets:
-        layout.addWidget(widget)
+    stack(column, *widgets)
     return column

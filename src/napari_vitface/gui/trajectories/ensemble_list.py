@@ -11,12 +11,12 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_vitface.gui.given import given
 from napari_vitface.gui.predict.other_tables import other_models
+from napari_vitface.gui.section import stack
 from napari_vitface.jobs.outputs import results_folder
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ class EnsembleList(QWidget):
         self.add_button = QPushButton("Add table…")
         self.add_button.setToolTip("Another model's predictions of this video, in any format")
         self.add_button.clicked.connect(lambda: self.ask())
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.list)
-        layout.addWidget(self.add_button)
+        stack(self, self.list, self.add_button, spacing=4)
 
     @property
     def chosen(self) -> list[str]:

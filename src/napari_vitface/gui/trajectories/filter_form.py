@@ -12,12 +12,11 @@ from qtpy.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_vitface.gui.kept_choices import KeptChoices
-from napari_vitface.gui.section import WrappedLabel, labelled_rows, set_look
+from napari_vitface.gui.section import WrappedLabel, labelled_rows, set_look, stack
 from napari_vitface.gui.trajectories.ensemble_list import EnsembleList
 from napari_vitface.kinematics import describe_operation
 from napari_vitface.kinematics.operations import MAX_WINDOW
@@ -118,10 +117,7 @@ class FilterForm(QScrollArea):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             buttons.addWidget(button, 1)
         inside = QWidget()
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(6, 2, 6, 4)
-        layout.setSpacing(5)
-        layout.addLayout(grid)
+        layout = stack(inside, grid, margins=(6, 2, 6, 4))
         layout.insertWidget(1, self.help)
         layout.addWidget(self.models)
         layout.addWidget(self.apply_button)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vitface.gui.section import WrappedLabel
+from napari_vitface.gui.section import WrappedLabel, stack
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF, MEANING, Kind
 from napari_vitface.pose.keypoints import KeypointSet
@@ -107,10 +107,7 @@ class TraceList(QWidget):
                 button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
                 row.addWidget(button, 1)
             rows.append(row)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addLayout(rows[0])
+        layout = stack(self, rows[0], spacing=4)
         layout.addWidget(self.list, 1)
         layout.addLayout(rows[1])
         self._refresh_buttons()

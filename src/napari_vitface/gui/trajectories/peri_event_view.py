@@ -16,12 +16,11 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSplitter,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_vitface.gui.numbers_table import NumbersTable
-from napari_vitface.gui.section import WrappedLabel, set_role
+from napari_vitface.gui.section import WrappedLabel, set_role, stack
 from napari_vitface.gui.trajectories.peri_event import PeriEvent
 from napari_vitface.gui.trajectories.pg import pg
 from napari_vitface.jobs.results.responses import Curve
@@ -83,10 +82,7 @@ class PeriEventView(QWidget):
         self.split.addWidget(self.table)
         self.split.setChildrenCollapsible(False)
         self.split.setSizes([480, 520])
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        layout.addLayout(bar)
+        layout = stack(self, bar, spacing=3)
         layout.addWidget(self.split, 1)
         layout.addStretch(0)
         layout.addWidget(self.about)

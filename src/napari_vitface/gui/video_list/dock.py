@@ -15,14 +15,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QElidingLabel
 
 from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.plugin_docks import FACE_CLOSED, open_below
-from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role
+from napari_vitface.gui.section import Note, WrappedLabel, set_look, set_role, stack
 from napari_vitface.gui.style import style_sheet
 from napari_vitface.gui.video_list.cluster_row import ClusterRow
 from napari_vitface.gui.video_list.folder_dialog import FolderDialog
@@ -164,11 +163,7 @@ class VideoListDock(QWidget):
         below.addWidget(self.runs_on)
         below.addWidget(self._faces_label)
         below.addWidget(self.faces)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.setSpacing(4)
-        layout.addLayout(bar)
-        layout.addWidget(self.empty)
+        layout = stack(self, bar, self.empty, spacing=4, margins=(6, 4, 6, 4))
         layout.addWidget(self.view, 1)
         layout.addWidget(self.note)
         layout.addLayout(below)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.run_progress import RunProgress, say_end
-from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.section import Note, WrappedLabel, set_look, stack
 from napari_vitface.gui.which_frames.audits import CHANGED, FIXED, OPEN
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
@@ -40,11 +40,16 @@ class AuditPanel(QWidget):
         self.notes = Note()
         self.summary = WrappedLabel("", "value")
         self.rows = FrameRows()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        for widget in (self.hint, self.button, self.progress, self.notes, self.summary, self.rows):
-            layout.addWidget(widget)
+        stack(
+            self,
+            self.hint,
+            self.button,
+            self.progress,
+            self.notes,
+            self.summary,
+            self.rows,
+            spacing=6,
+        )
         labelling = session.labelling
         audits.changed.connect(self.refresh)
         audits.found.connect(self.refresh)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.section import WrappedLabel, set_property, set_role
+from napari_vitface.gui.section import WrappedLabel, set_property, set_role, stack
 
 #: Rows shown before the user asks for all.
 SHOWN = 8
@@ -46,12 +46,7 @@ class FrameRow(QFrame):
         head.addWidget(self.note)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(6)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 5)
-        layout.setSpacing(3)
-        layout.addLayout(head)
-        layout.addWidget(self.text)
-        layout.addLayout(self._buttons)
+        stack(self, head, self.text, self._buttons, spacing=3, margins=(6, 4, 6, 5))
         for label in (self.title, self.note, self.text):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 

@@ -10,14 +10,13 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.run_progress import RunProgress, say_end
-from napari_vitface.gui.section import Note, WrappedLabel, set_look
+from napari_vitface.gui.section import Note, WrappedLabel, set_look, stack
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
 
@@ -53,13 +52,7 @@ class SuggestPanel(QWidget):
         line.setSpacing(6)
         line.addWidget(self.button, 1)
         line.addWidget(self.count)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.hint)
-        layout.addLayout(line)
-        for widget in (self.progress, self.notes, self.found, self.rows):
-            layout.addWidget(widget)
+        stack(self, self.hint, line, self.progress, self.notes, self.found, self.rows, spacing=6)
         suggestions.changed.connect(self.refresh)
         session.video_changed.connect(self.refresh)
         session.frame_changed.connect(self._mark_rows)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.job_run import STARTING, JobRun
 from napari_vitface.gui.numbers import counted, digits
-from napari_vitface.gui.section import Note, WrappedLabel, stack
+from napari_vitface.gui.section import Note, WrappedLabel, beside, stack
 from napari_vitface.gui.style import duration
 
 
@@ -30,10 +30,7 @@ class RunProgress(QWidget):
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip(cancel_help)
         self.doing = WrappedLabel("", "value")
-        line = QHBoxLayout()
-        line.setSpacing(6)
-        line.addWidget(self.bar, 1)
-        line.addWidget(self.cancel_button)
+        line = beside(self.bar, self.cancel_button, wide=(self.bar,), spacing=6)
         stack(self, line, self.doing, spacing=7)
         self.setVisible(False)
 

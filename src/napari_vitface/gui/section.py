@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qtpy.QtCore import QSize, Qt
@@ -73,12 +73,12 @@ def row_of(*widgets: QWidget) -> QWidget:
     return row
 
 
-def beside(*widgets: QWidget) -> QHBoxLayout:
-    """The same as a layout, which takes no room while all of them are hidden."""
+def beside(*widgets: QWidget, wide: tuple[QWidget, ...] = (), spacing: int = 5) -> QHBoxLayout:
+    """Widgets beside each other; those in `wide` take the room, all alike if there are none."""
     line = QHBoxLayout()
-    line.setSpacing(5)
+    line.setSpacing(spacing)
     for widget in widgets:
-        line.addWidget(widget, 1)
+        line.addWidget(widget, int(widget in wide or not wide))
     return line
 
 
@@ -92,12 +92,16 @@ def stack(
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(*margins)
     layout.setSpacing(spacing)
+    _fill(layout, parts)
+    return layout
+
+
+def _fill(layout: QVBoxLayout, parts: Iterable[QWidget | QLayout]) -> None:
     for part in parts:
         if isinstance(part, QLayout):
             layout.addLayout(part)
         else:
             layout.addWidget(part)
-    return layout
 
 
 def labelled_rows(*rows: tuple[str, Any]) -> tuple[QGridLayout, list[QLabel]]:
@@ -331,6 +335,10 @@ class Section(QFrame):
 
         stack(self, self.header, self._body, spacing=3)
         self.header.toggled.connect(self._toggle)
+
+    def add(self, *parts: QWidget | QLayout) -> None:
+        """Put parts below what is there."""
+        _fill(self.content, parts)
 
     @property
     def status(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QHBoxLayout,
     QMenu,
     QProgressBar,
     QPushButton,
@@ -33,6 +32,7 @@ from napari_vitface.gui.section import (
     Note,
     Section,
     WrappedLabel,
+    beside,
     labelled_rows,
     row_of,
     set_property,
@@ -126,29 +126,11 @@ class AttentionSection(Section):
         self.choices.setLayout(main)
         self.buttons = row_of(self.play_button, self.grid_button, self.pick_button)
         self.more_buttons = row_of(self.check_button, self.export_button)
-        progress = QHBoxLayout()
-        progress.setSpacing(6)
-        progress.addWidget(self.bar, 1)
-        progress.addWidget(self.stop_button)
-        self.content.addWidget(self.switch)
-        self.content.addWidget(self.choices)
-        self.content.addWidget(self.buttons)
-        self.content.addLayout(progress)
-        for widget in (
-            self.title_line,
-            self.label,
-            self.problem,
-            self.again_button,
-            self.mean_button,
-            self.more_buttons,
-            self.checking,
-            self.checked,
-            self.patch_hint,
-            self.patch_bars,
-            self.settings,
-            self.frames,
-        ):
-            self.content.addWidget(widget)
+        progress = beside(self.bar, self.stop_button, wide=(self.bar,), spacing=6)
+        self.add(self.switch, self.choices, self.buttons, progress, self.title_line, self.label)
+        self.add(self.problem, self.again_button, self.mean_button, self.more_buttons)
+        self.add(self.checking, self.checked, self.patch_hint, self.patch_bars, self.settings)
+        self.add(self.frames)
 
     def _connect(self) -> None:
         session, follower, tools = self._session, self._follower, self.tools

@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QMenu,
     QMessageBox,
     QPushButton,
@@ -75,10 +74,7 @@ class ProjectBar(QWidget):
         for button in (self.new_button, self.open_button):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         first = beside(self.new_button, self.open_button)
-        second = QHBoxLayout()
-        second.setSpacing(5)
-        second.addWidget(self.name, 1)
-        second.addWidget(self.menu_button)
+        second = beside(self.name, self.menu_button, wide=(self.name,))
         stack(self, first, second, self.videos, self.outside, self.add_button, self.problems)
         self._documents.changed.connect(self.refresh)
         session.labelling.home_wanted.connect(self._on_home_wanted)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -39,6 +38,7 @@ from napari_vitface.gui.section import (
     Note,
     Section,
     WrappedLabel,
+    beside,
     row_of,
     set_look,
     tipped_button,
@@ -97,22 +97,11 @@ class FineTuneSection(Section):
         self.live = LivePanel()
         self.notices = Note()
 
-        self.content.addWidget(self.ended)
-        self.content.addWidget(self.verdict)
-        self.content.addWidget(self.predict_button)
-        self.content.addWidget(row_of(self.use_button, self.report_button))
-        self.content.addWidget(self.unfinished)
-        progress = QHBoxLayout()
-        progress.setSpacing(6)
-        progress.addWidget(self.bar, 1)
-        progress.addWidget(self.stop_button)
-        self.content.addLayout(progress)
-        for part in (self.doing, self.error, self.about, self.live, self.notices):
-            self.content.addWidget(part)
-        self.content.addWidget(self.plan)
-        self.content.addWidget(self.options)
-        self.content.addWidget(self.start_button)
-        self.content.addWidget(self.refused)
+        self.add(self.ended, self.verdict, self.predict_button)
+        self.add(row_of(self.use_button, self.report_button), self.unfinished)
+        progress = beside(self.bar, self.stop_button, wide=(self.bar,), spacing=6)
+        self.add(progress, self.doing, self.error, self.about, self.live, self.notices, self.plan)
+        self.add(self.options, self.start_button, self.refused)
 
         self.form.changed.connect(self._on_form)
         session.computing_changed.connect(self._on_computing)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_vitface.gui.crop_rectangle import Crop
 from napari_vitface.gui.open_video import OpenVideo, on_video
 from napari_vitface.gui.run_progress import RunProgress
-from napari_vitface.gui.section import Note, WrappedLabel, row_of, stack
+from napari_vitface.gui.section import Note, WrappedLabel, beside, row_of, stack
 from napari_vitface.gui.workbench import Workbench
 
 
@@ -31,10 +31,7 @@ class PicturePart(QWidget):
         self.progress = RunProgress("", "Stop looking; the crop stays as it is")
         self.progress.cancel_button.clicked.connect(lambda: session.face_finding.cancel())
         self.note = Note()
-        line = QHBoxLayout()
-        line.setSpacing(8)
-        line.addWidget(QLabel("Picture"))
-        line.addWidget(self.part, 1)
+        line = beside(QLabel("Picture"), self.part, wide=(self.part,), spacing=8)
         for button in (self.find_button, self.draw_button, self.whole_button):
             button.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
         self.buttons = row_of(self.find_button, self.draw_button, self.whole_button)

@@ -10,7 +10,6 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QPushButton,
 )
@@ -50,10 +49,7 @@ class PredictSection(Section):
 
         self.model = ElidingComboBox()
         self.model.setToolTip(_MODEL_TIP)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(QLabel("Model"))
-        row.addWidget(self.model, 1)
+        row = beside(QLabel("Model"), self.model, wide=(self.model,), spacing=8)
         self.about_model = WrappedLabel()
         self.picture = PicturePart(session)
         self.form = PredictOptionsForm(session)
@@ -93,18 +89,12 @@ class PredictSection(Section):
             self.show_label.setMinimumHeight(box.sizeHint().height())
             show.addWidget(box)
 
-        self.content.addLayout(row)
-        self.content.addWidget(self.about_model)
-        self.content.addWidget(self.picture)
-        self.content.addWidget(self.options)
+        self.add(row, self.about_model, self.picture, self.options)
         # A line of its own: what it says can be long.
-        self.content.addWidget(self.predict_button)
-        self.content.addLayout(beside(self.plot_button, self.folder_button, self.export_button))
-        for widget in (
-            self.progress, self.notices, self.low_confidence, self.device, self.result
-        ):  # fmt: skip
-            self.content.addWidget(widget)
-        self.content.addLayout(show)
+        self.add(self.predict_button)
+        buttons = self.plot_button, self.folder_button, self.export_button
+        self.add(beside(*buttons, spacing=6))
+        self.add(self.progress, self.notices, self.low_confidence, self.device, self.result, show)
 
         overlays = session.overlays
         self.points.toggled.connect(lambda on: overlays.show(KEYPOINTS, on))

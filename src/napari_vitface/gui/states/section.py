@@ -110,28 +110,13 @@ class StatesSection(Section):
         self.report_button = tipped_button("Report", "All figures, as a page")
         self.report_button.clicked.connect(lambda: states.report())
         self.said = Note()
-        for widget in (
-            row_of(self.table_button, self.events_button),
-            self.timeline_button,
-            self.about,
-            self.videos,
-            self.form,
-            self.picture,
-            row_of(self.features_button, self.responses_button),
-            self.train_button,
-            self.refused,
-            self.progress,
-            self.error,
-            self.notices,
-            self.judgement,
-            self.model,
-            row_of(self.model_button, self.report_button),
-            row_of(self.predict_button, self.plot_button),
-            self.said,
-            self.all_button,
-            self.all_told,
-        ):
-            self.content.addWidget(widget)
+        self.add(row_of(self.table_button, self.events_button), self.timeline_button, self.about)
+        self.add(self.videos, self.form, self.picture)
+        self.add(row_of(self.features_button, self.responses_button), self.train_button)
+        self.add(self.refused, self.progress, self.error, self.notices, self.judgement, self.model)
+        self.add(row_of(self.model_button, self.report_button))
+        self.add(row_of(self.predict_button, self.plot_button), self.said, self.all_button)
+        self.add(self.all_told)
         self._without_poses: list[Path] = []
         #: What is wrong with what was typed, until something else is.
         self._typo = ""

@@ -98,21 +98,10 @@ class TracesSection(Section):
         self.components = row_of(self.component, self.number)
         self.component.currentIndexChanged.connect(lambda *_: self._on_component())
         self.number.valueChanged.connect(lambda *_: self._show_component())
-        for widget in (
-            self.kinds,
-            self.settings,
-            self.files_fold,
-            row_of(self.name, self.draw_button, self.clear_button),
-            self.where,
-            self.refused,
-            row_of(self.measure_button, self.list_button),
-            self.progress,
-            self.note,
-            self.told,
-            row_of(self.plot_button, self.pupil),
-            self.components,
-        ):
-            self.content.addWidget(widget)
+        self.add(self.kinds, self.settings, self.files_fold)
+        self.add(row_of(self.name, self.draw_button, self.clear_button), self.where, self.refused)
+        self.add(row_of(self.measure_button, self.list_button), self.progress, self.note, self.told)
+        self.add(row_of(self.plot_button, self.pupil), self.components)
         self._typo = ""
         self._shown = NOTHING
         self._without_poses = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -16,7 +15,7 @@ from qtpy.QtWidgets import (
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.open_video import Suggestion
 from napari_vitface.gui.run_progress import RunProgress, say_end
-from napari_vitface.gui.section import Note, WrappedLabel, set_look, stack
+from napari_vitface.gui.section import Note, WrappedLabel, beside, set_look, stack
 from napari_vitface.gui.which_frames.frame_rows import FrameRow, FrameRows
 from napari_vitface.gui.workbench import Workbench
 
@@ -48,10 +47,7 @@ class SuggestPanel(QWidget):
         self.notes = Note()
         self.found = QLabel()
         self.rows = FrameRows()
-        line = QHBoxLayout()
-        line.setSpacing(6)
-        line.addWidget(self.button, 1)
-        line.addWidget(self.count)
+        line = beside(self.button, self.count, wide=(self.button,), spacing=6)
         stack(self, self.hint, line, self.progress, self.notes, self.found, self.rows, spacing=6)
         suggestions.changed.connect(self.refresh)
         session.video_changed.connect(self.refresh)

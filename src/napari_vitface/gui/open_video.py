@@ -187,12 +187,6 @@ class Made:
 
     @property
     @given("in_project")
-    def edits(self, place: InProject) -> int:
-        """Edits of its labels since the last save."""
-        return place.edits
-
-    @property
-    @given("in_project")
     def project_folder(self, place: InProject) -> Path:
         """The folder of that."""
         return place.project.folder

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtWidgets import QProgressBar, QPushButton, QSizePolicy, QWidget
 
-from napari_vitface.gui.job_run import STARTING, JobRun
+from napari_vitface.gui.job_run import STARTING, JobRun, Runner
 from napari_vitface.gui.numbers import counted, digits
 from napari_vitface.gui.section import Note, WrappedLabel, beside, stack
 from napari_vitface.gui.style import duration
@@ -15,13 +17,15 @@ class RunProgress(QWidget):
 
     Parameters
     ----------
+    runner : Runner
+        What Cancel stops.
     noun : str
         What is counted: "frame". Empty: only the share and the time left are said.
     cancel_help : str
-        Tooltip of Cancel, whose click the owner connects.
+        Tooltip of Cancel.
     """
 
-    def __init__(self, noun: str = "frame", cancel_help: str = "Stop") -> None:
+    def __init__(self, runner: Runner[Any], noun: str, cancel_help: str) -> None:
         super().__init__()
         self._noun = noun
         self.bar = QProgressBar()
@@ -29,6 +33,7 @@ class RunProgress(QWidget):
         self.bar.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip(cancel_help)
+        self.cancel_button.clicked.connect(lambda: runner.cancel())
         self.doing = WrappedLabel("", "value")
         line = beside(self.bar, self.cancel_button, wide=(self.bar,), spacing=6)
         stack(self, line, self.doing, spacing=7)

@@ -54,7 +54,7 @@ class AttentionFramesForm(QWidget):
             "and which keypoints are tracked while the network looks elsewhere",
         )
         self.video_button = tipped_button("Video…", "Write these frames with the map over each")
-        self.progress = RunProgress("frame", "Stop; what was measured is kept")
+        self.progress = RunProgress(self._frames, "frame", "Stop; what was measured is kept")
         self.problem = Note()
         self.measured = WrappedLabel("", "value")
         self.flagged = Note()
@@ -69,25 +69,15 @@ class AttentionFramesForm(QWidget):
         line.setSpacing(5)
         line.addWidget(self.save_button, 1)
         line.addWidget(self.plot_button, 1)
-        stack(
-            self,
-            row,
-            row_of(self.mean_button, self.measure_button, self.video_button),
-            self.progress,
-            self.problem,
-            self.measured,
-            self.flagged,
-            self.results,
-            spacing=6,
-            margins=(10, 0, 0, 4),
-        )
+        buttons = row_of(self.mean_button, self.measure_button, self.video_button)
+        told = self.progress, self.problem, self.measured, self.flagged, self.results
+        stack(self, row, buttons, *told, spacing=6, margins=(10, 0, 0, 4))
 
         self.mean_button.clicked.connect(lambda: self._frames.mean(self.frames))
         self.measure_button.clicked.connect(lambda: self._frames.measure(self.frames))
         self.video_button.clicked.connect(lambda: self.ask_for_video())
         self.save_button.clicked.connect(lambda: self.ask_to_save())
         self.plot_button.clicked.connect(lambda: open_session_dock(session.viewer, TRAJECTORIES))
-        self.progress.cancel_button.clicked.connect(lambda: self._frames.cancel())
         self._frames.changed.connect(self.refresh)
         session.video_changed.connect(self._on_video)
         self._on_video()

@@ -101,7 +101,7 @@ class AttentionSection(Section):
         self.mean_button = tipped_button(
             "Back to the frame's own map", "The mean is kept no longer"
         )
-        self.checking = RunProgress("", "Stop the check")
+        self.checking = RunProgress(self.tools.check, "", "Stop the check")
         self.checked = Note()
         self.title_line = WrappedLabel("", "strong")
         self.label = WrappedLabel("", "value")
@@ -150,7 +150,6 @@ class AttentionSection(Section):
         self.again_button.clicked.connect(lambda: follower.again())
         self.mean_button.clicked.connect(lambda: follower.drop_mean())
         self.check_button.clicked.connect(lambda: tools.check.start())
-        self.checking.cancel_button.clicked.connect(lambda: tools.check.cancel())
         tools.check.changed.connect(self._refresh_check)
         self.patch_bars.clicked.connect(lambda name: configure(target=name))
         self._beat.timeout.connect(tools.player.step)

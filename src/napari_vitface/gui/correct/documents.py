@@ -73,7 +73,8 @@ class Documents:
     @property
     def edits(self) -> int:
         """Edits of the current document since its last save."""
-        return self._session.made.edits or 0
+        entry = self._session.made.in_project
+        return entry.edits if entry is not None else 0
 
     def note_saved(self, document: LabelDocument) -> None:
         """Count the edits of a document anew."""

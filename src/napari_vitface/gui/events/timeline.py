@@ -21,7 +21,7 @@ from napari_vitface.gui.events.lanes import Hit, IntervalLanes
 from napari_vitface.gui.given import given
 from napari_vitface.gui.numbers import counted
 from napari_vitface.gui.trajectories.axes import LEFT, FrameAxis
-from napari_vitface.gui.trajectories.panel import TimeView
+from napari_vitface.gui.trajectories.panel import IN_VIEW, TimeView
 from napari_vitface.gui.trajectories.pg import pg
 
 #: Pixels beside the line of the slider in which a press grabs it.
@@ -93,9 +93,9 @@ class LaneView(TimeView):
         self._near = near_cursor
         self._drawing = False
 
-    def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
+    def mouseDragEvent(self, event: Any, axis: int = IN_VIEW) -> None:
         """Draw, if it began where that can be."""
-        left = event.button() == Qt.MouseButton.LeftButton and axis is None
+        left = event.button() == Qt.MouseButton.LeftButton and axis == IN_VIEW
         if left and event.isStart():
             pressed = event.buttonDownScenePos()
             place = self.mapSceneToView(pressed)

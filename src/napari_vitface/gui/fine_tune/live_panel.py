@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_vitface.gui.fine_tune.pictures import HeldOutPictures
 from napari_vitface.gui.fine_tune.training_run import NO_RUN, TrainingRun
 from napari_vitface.gui.given import given
-from napari_vitface.gui.section import Fold, WrappedLabel
+from napari_vitface.gui.section import Fold, WrappedLabel, stack
 from napari_vitface.gui.style import plot_colours
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ class LivePanel(Fold):
         self._theme = "dark"
         self.pictures = HeldOutPictures()
         self.legend = WrappedLabel("Held out; ring: your label, dot: the model")
-        self._inside = QVBoxLayout(inside)
-        self._inside.setContentsMargins(0, 0, 0, 0)
-        self._inside.setSpacing(5)
-        for widget in (self.legend, self.pictures):
-            self._inside.addWidget(widget)
+        self._inside = stack(inside, self.legend, self.pictures)
         self.run = NO_RUN
         #: The run whose curve was folded away at its end already.
         self._folded = NO_RUN

@@ -8,12 +8,12 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, FloatSpinBox, LineEdit
 from psygnal import Signal
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.sentences import start_name
 from napari_vitface.gui.numbers import counted
-from napari_vitface.gui.section import labelled_rows
+from napari_vitface.gui.section import labelled_rows, stack
 from napari_vitface.gui.settings_widgets import (
     device_box,
     offer,
@@ -105,9 +105,7 @@ class FineTuneForm(QWidget):
                 field.changed.connect(self._on_changed)
             label.setToolTip(field.native.toolTip())
         self._labels = dict(zip((key for *_, key in rows), labels, strict=True))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 0, 0, 4)
-        layout.addLayout(grid)
+        stack(self, grid, margins=(10, 0, 0, 4))
         self.start.changed.connect(self._on_start)
         self._show_what_counts()
 

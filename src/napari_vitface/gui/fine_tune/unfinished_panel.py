@@ -25,12 +25,8 @@ class UnfinishedPanel(QWidget):
         self.end_button.clicked.connect(lambda: self._resume(finish=True))
         self.discard_button = tipped_button("Discard", "Give up what was reached")
         self.discard_button.clicked.connect(lambda: self.ask_to_discard())
-        stack(
-            self,
-            self.line,
-            row_of(self.continue_button, self.end_button, self.discard_button),
-            spacing=7,
-        )
+        buttons = row_of(self.continue_button, self.end_button, self.discard_button)
+        stack(self, self.line, buttons, spacing=7)
 
     @property
     def offers(self) -> bool:

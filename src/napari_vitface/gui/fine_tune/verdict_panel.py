@@ -62,14 +62,15 @@ class Table(QWidget):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(0, 1)
+        self._labels: list[QLabel] = []
         self.rows: list[tuple[str, ...]] = []
 
     def fill(self, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
         """Show other rows; the first column is text, the others are numbers."""
-        while (item := self._grid.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None:
-                widget.deleteLater()
+        for old in self._labels:
+            self._grid.removeWidget(old)
+            old.deleteLater()
+        self._labels.clear()
         self.rows = list(rows)
         for row, texts in enumerate([columns, *rows]):
             for column, text in enumerate(texts):
@@ -80,3 +81,4 @@ class Table(QWidget):
                 else:
                     label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
                 self._grid.addWidget(label, row, column)
+                self._labels.append(label)

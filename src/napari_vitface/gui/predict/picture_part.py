@@ -28,8 +28,9 @@ class PicturePart(QWidget):
         self.whole_button = QPushButton("Whole frame")
         self.whole_button.setToolTip("Let models look at all of the picture")
         self.whole_button.clicked.connect(lambda: session.crop_tool.clear())
-        self.progress = RunProgress("", "Stop looking; the crop stays as it is")
-        self.progress.cancel_button.clicked.connect(lambda: session.face_finding.cancel())
+        self.progress = RunProgress(
+            session.face_finding, "", "Stop looking; the crop stays as it is"
+        )
         self.note = Note()
         line = beside(QLabel("Picture"), self.part, wide=(self.part,), spacing=8)
         for button in (self.find_button, self.draw_button, self.whole_button):

@@ -121,13 +121,17 @@ class Prediction(VideoRunner[Run]):
     def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
         """Give a video a table for the poses of a run that finds `keypoints`."""
         self._session.keypoint_sets[keypoints.names] = keypoints
+        if model == self._session.model:
+            self._table(opened, keypoints)
+
+    def _table(self, opened: OpenVideo, keypoints: KeypointSet) -> PoseTable:
         known = opened.poses
-        if model != self._session.model:
-            return
         # Frames that an earlier run did stay; a run from scratch wipes them as it passes.
-        if known is None or known.keypoints.names != keypoints.names:
-            table = PoseTable.empty(keypoints, len(opened.video))
-            self._session.set_poses(opened, table, self._session.model_name)
+        if known is not None and known.keypoints.names == keypoints.names:
+            return known
+        table = PoseTable.empty(keypoints, len(opened.video))
+        self._session.set_poses(opened, table, self._session.model_name)
+        return table
 
     def fill(
         self, opened: OpenVideo, model: str, keypoints: KeypointSet, event: PosesPredicted
@@ -135,17 +139,15 @@ class Prediction(VideoRunner[Run]):
         """Put poses of a run into a video's table, and draw those of the frame on screen."""
         if model != self._session.model:
             return
-        if opened.poses is None:
-            # The user chose another model meanwhile and came back to this one.
-            self.prepare(opened, model, keypoints)
-        assert opened.poses is not None
-        inside = event.frames < len(opened.poses)
+        # A new one if the user chose another model meanwhile and came back to this one.
+        poses = self._table(opened, keypoints)
+        inside = event.frames < len(poses)
         rows = event.frames[inside]
         xy = event.xy[inside]
         present = ~(xy != xy).any(axis=-1)
-        opened.poses.xy[rows] = xy
-        opened.poses.confidence[rows] = event.confidence[inside]
-        opened.poses.state[rows] = present * PointState.PREDICTED
+        poses.xy[rows] = xy
+        poses.confidence[rows] = event.confidence[inside]
+        poses.state[rows] = present * PointState.PREDICTED
         if opened is not self._session.current or not len(rows):
             return
         self.filled.emit(int(rows.min()), int(rows.max()) + 1)

@@ -57,12 +57,10 @@ class PredictSection(Section):
 
         self.predict_button = QPushButton("Predict")
         self.predict_button.clicked.connect(lambda: self.predict())
-        self.progress = RunProgress(
-            "frame", "Stop; what is done is kept and the next run goes on from it"
-        )
+        keeps = "Stop; what is done is kept and the next run goes on from it"
+        self.progress = RunProgress(session.prediction, "frame", keeps)
         self.bar, self.doing = self.progress.bar, self.progress.doing
         self.cancel_button = self.progress.cancel_button
-        self.cancel_button.clicked.connect(lambda: session.prediction.cancel())
         self.device = WrappedLabel("", "hint")
         self.result = Note()
         self.notices = Note()

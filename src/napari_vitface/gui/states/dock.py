@@ -83,7 +83,9 @@ class FramesPanel(SessionPanel):
         self.again_button.setToolTip(
             "Replace the file of features, which was made otherwise or is damaged"
         )
-        self.progress = RunProgress("frame", "Stop; what is computed is kept")
+        self.progress = RunProgress(
+            self.comparison.runner, "frame", "Stop; what is computed is kept"
+        )
         self.note = Note()
         self.about = WrappedLabel("", "hint")
         self.matrix, self.map = SimilarityPlot(), FrameMap()
@@ -143,7 +145,6 @@ class FramesPanel(SessionPanel):
         self.matrix.clicked.connect(comparison.go_to)
         self.map.clicked.connect(comparison.go_to)
         self.map.lassoed.connect(comparison.select)
-        self.progress.cancel_button.clicked.connect(lambda: comparison.runner.cancel())
         connect(session.video_changed, self._refresh)
         connect(session.video_changed, self._mark)
         connect(session.frame_changed, self._mark)

@@ -85,8 +85,7 @@ class StatesSection(Section):
             "Train", "Train on the trials, and judge on what is left out"
         )
         self.train_button.clicked.connect(lambda: self.train())
-        self.progress = RunProgress("", "Stop")
-        self.progress.cancel_button.clicked.connect(lambda: states.runner.cancel())
+        self.progress = RunProgress(states.runner, "", "Stop")
         self.error = Note()
         self.notices = Note()
         self.judgement = Judgement()

@@ -36,12 +36,8 @@ class TraceFilesForm(QWidget):
         )
         self.own_button = QPushButton("Video's times")
         self.own_button.setToolTip("Take the times in the video's file again")
-        stack(
-            self,
-            row_of(self.table, self.nwb),
-            self.times,
-            row_of(self.triggers_button, self.own_button),
-        )
+        buttons = row_of(self.triggers_button, self.own_button)
+        stack(self, row_of(self.table, self.nwb), self.times, buttons)
         self.table.currentIndexChanged.connect(lambda *_: self._write_as())
         self.nwb.toggled.connect(lambda *_: self._write_as())
         self.triggers_button.clicked.connect(lambda: self.ask())

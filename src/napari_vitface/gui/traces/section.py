@@ -79,8 +79,8 @@ class TracesSection(Section):
             "Measure the list", "All videos of the list of videos, one after the other"
         )
         self.list_button.clicked.connect(lambda: self.measure_list())
-        self.progress = RunProgress("frame", "Stop; what is done is kept and gone on with")
-        self.progress.cancel_button.clicked.connect(lambda: measuring.runner.cancel())
+        keeps = "Stop; what is done is kept and gone on with"
+        self.progress = RunProgress(measuring.runner, "frame", keeps)
         self.note = Note()
         self.told = WrappedLabel("", "value")
         self.plot_button = tipped_button("Plot", "Open the trajectories below the canvas")

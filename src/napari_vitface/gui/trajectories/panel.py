@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MOST_DOTS = 1500
 
 
+#: Not on an axis, but in the view: along it, time moves.
+IN_VIEW = -1
 #: Frames that are shown at least.
 _FEWEST = 8
 
@@ -77,13 +79,13 @@ class TimeView(pg.ViewBox):
         start = float(np.clip(start, -0.5, max(-0.5, self.length - 0.5 - width)))
         self.show_frames(start, start + width)
 
-    def wheelEvent(self, event: Any, axis: int | None = None) -> None:
+    def wheelEvent(self, event: Any, axis: int = IN_VIEW) -> None:
         if axis == 1:
             self.stretched.emit()
-        super().wheelEvent(event, axis=0 if axis is None else axis)
+        super().wheelEvent(event, axis=max(axis, 0))
 
-    def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and axis is None:
+    def mouseDragEvent(self, event: Any, axis: int = IN_VIEW) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and axis == IN_VIEW:
             if event.isStart():
                 self._seeking = self._near_cursor(event.buttonDownScenePos())
             if self._seeking:
@@ -92,10 +94,10 @@ class TimeView(pg.ViewBox):
                 return
         if axis == 1:
             self.stretched.emit()
-        if event.button() == Qt.MouseButton.RightButton and axis is None:
+        if event.button() == Qt.MouseButton.RightButton and axis == IN_VIEW:
             event.ignore()
             return
-        super().mouseDragEvent(event, axis=0 if axis is None else axis)
+        super().mouseDragEvent(event, axis=max(axis, 0))
 
     def mouseClickEvent(self, event: Any) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.sceneBoundingRect().contains(
@@ -142,9 +144,9 @@ class Panel(pg.PlotItem):
         self._title = QGraphicsSimpleTextItem(self.getAxis("left"))
         self._title.setPos(2, 1)
         # Traces of keypoints are named in the list beside the plot.
-        self._legend = (
-            self.addLegend(offset=(-4, 1), colCount=8, verSpacing=-6) if kind.of_video else None
-        )
+        self._legends: list[Any] = []
+        if kind.of_video:
+            self._legends += [self.addLegend(offset=(-4, 1), colCount=8, verSpacing=-6)]
         self.view.stretched.connect(self._on_stretched)
 
     @property
@@ -175,8 +177,8 @@ class Panel(pg.PlotItem):
         edge.setAlpha(45)
         self.view.setBorder(pg.mkPen(edge))
         self._title.setBrush(text)
-        if self._legend is not None:
-            self._legend.setLabelTextColor(text)
+        for legend in self._legends:
+            legend.setLabelTextColor(text)
 
     def set_traces(self, traces: dict[Trace, QColor], strong: Collection[str] = ()) -> None:
         """Draw these, in their colours; those of keypoints in `strong` thicker and on top."""
@@ -206,10 +208,10 @@ class Panel(pg.PlotItem):
             self._bands[trace].setBrush(pg.mkBrush(faint))
             self._dots[trace].setPen(pg.mkPen(colour, width=1.5))
             self._dots[trace].setBrush(pg.mkBrush(colour))
-        if self._legend is not None:
-            self._legend.clear()
+        for legend in self._legends:
+            legend.clear()
             for trace, curve in self._curves.items():
-                self._legend.addItem(curve, trace.label)
+                legend.addItem(curve, trace.label)
 
     def draw(
         self,

@@ -35,21 +35,14 @@ class AuditPanel(QWidget):
         self.button = QPushButton("Check labels")
         self.button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.button.clicked.connect(lambda: audits.start())
-        self.progress = RunProgress("", "Stop; nothing is kept of a check that is not finished")
-        self.progress.cancel_button.clicked.connect(lambda: audits.cancel())
+        self.progress = RunProgress(
+            audits, "", "Stop; nothing is kept of a check that is not finished"
+        )
         self.notes = Note()
         self.summary = WrappedLabel("", "value")
         self.rows = FrameRows()
-        stack(
-            self,
-            self.hint,
-            self.button,
-            self.progress,
-            self.notes,
-            self.summary,
-            self.rows,
-            spacing=6,
-        )
+        told = self.progress, self.notes, self.summary, self.rows
+        stack(self, self.hint, self.button, *told, spacing=6)
         labelling = session.labelling
         audits.changed.connect(self.refresh)
         audits.found.connect(self.refresh)

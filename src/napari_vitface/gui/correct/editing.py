@@ -259,7 +259,7 @@ class LabelEditing:
             document.do(edit)
             return edit
 
-        return self._carry_out(work) is not None
+        return self._carry_out(work)
 
     def undo(self) -> bool:
         """Take back the last edit, and show the frame that it was on."""
@@ -275,7 +275,7 @@ class LabelEditing:
             if self._step_own(EditHistory.undo if back else EditHistory.redo):
                 return True
         elif document.history.can_undo if back else document.history.can_redo:
-            return self._carry_out(document.undo if back else document.redo, show=True) is not None
+            return self._carry_out(document.undo if back else document.redo, show=True)
         self.hint(f"There is nothing to {'undo' if back else 'redo'}.")
         return False
 
@@ -286,7 +286,7 @@ class LabelEditing:
         self.operations_changed.emit()
         return True
 
-    def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> Edit | None:
+    def _carry_out(self, work: Callable[[], Edit | None], show: bool = False) -> bool:
         try:
             edit = work()
         except Exception as error:
@@ -295,10 +295,10 @@ class LabelEditing:
             self.state_changed.emit()
             # What is on screen may be what was wanted and not what is.
             self._session.draw_pose()
-            return None
+            return False
         if edit is not None:
             self.tell_edit(edit, show)
-        return edit
+        return True
 
     def tell_edit(self, edit: Edit, show: bool = False) -> None:
         """Draw what an edit changed, on request its frame, and let everybody know."""

@@ -9,7 +9,6 @@ processor times on one thread, so that other work on the machine does not count:
 * How do the maps compare with the algorithm of vit-explain, written anew here: every head of every
   layer written out and kept, discarded by sorting whole maps, multiplied in full?
 * How do gradient methods compare with one graph of the whole network and one backward pass a
-  keypoint? And with all keypoints going back together?
 """
 
 from __future__ import annotations
@@ -153,12 +152,10 @@ def _gradients(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
     names = MOUSE_FACE.names
     layers = range(len(model.network.backbone.blocks))
 
-    def relevance(together: bool | None) -> Tensor:
+    def relevance() -> Tensor:
         passed = ScorePass(model.network, images)
         rows, _ = seed_rows(model.network, passed.output, names)
-        walk = gradient_rows(
-            *(passed, rows, names, layers, [layers.stop]), normalised=False, together=together
-        )
+        walk = gradient_rows(passed, rows, names, layers, [layers.stop], normalised=False)
         while True:
             try:
                 next(walk)
@@ -166,14 +163,13 @@ def _gradients(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
                 return end.value[0].cpu()
 
     usual = _one_graph(model, images)
-    difference = float((relevance(None) - usual).abs().max())
+    difference = float((relevance() - usual).abs().max())
     functions: list[Callable[[], object]] = [
         lambda: model.predict(canvas),
-        lambda: relevance(None),
-        lambda: relevance(True),
+        relevance,
         lambda: _one_graph(model, images),
     ]
-    forward_ms, ours_ms, together_ms, usual_ms = _alternate(functions, model.device.type)
+    forward_ms, ours_ms, usual_ms = _alternate(functions, model.device.type)
     return [
         (
             "12 relevance maps / a backward pass each",
@@ -181,12 +177,6 @@ def _gradients(model: KeypointModel, canvas: Tensor, case: str) -> list[Row]:
             ours_ms / usual_ms,
             f"{ours_ms:.0f} against {usual_ms:.0f} ms, differing by at most {difference:.0e}; "
             f"a pass that only finds the pose takes {forward_ms:.0f} ms",
-        ),
-        (
-            "12 keypoints going back together / as chosen",
-            case,
-            together_ms / ours_ms,
-            f"{together_ms:.0f} against {ours_ms:.0f} ms",
         ),
     ]
 

@@ -146,6 +146,8 @@ def _answer_at_once(
             (place, place),
             np.zeros((len(MOUSE_FACE), 2), np.float32),
             np.ones(len(MOUSE_FACE), np.float32),
+            np.zeros(len(maps), np.float32),
+            np.ones(len(maps), np.float32),
             {"method": "rollout", "layers": [0, 12], "head_fusion": "mean", "model": "none"},
         )
         on_event(event)

@@ -101,6 +101,18 @@ def test_weights_are_stored_in_half_and_used_in_single_precision(
         torch.testing.assert_close(loaded(image), network(image), atol=1e-2, rtol=1e-2)
 
 
+def test_weights_stored_in_single_precision_are_taken_as_they_are(
+    checkpoint: Path, network: KeypointNetwork
+) -> None:
+    # As earlier versions could store them.
+    with safe_open(checkpoint, framework="pt") as file:
+        about = file.metadata()
+    save_file(dict(network.state_dict()), checkpoint, metadata=about)
+    loaded, _, _ = load_network(checkpoint)
+    for one, other in zip(loaded.parameters(), network.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_values_that_half_precision_cannot_hold_are_kept(
     tmp_path: Path, network: KeypointNetwork
 ) -> None:

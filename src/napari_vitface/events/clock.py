@@ -35,7 +35,8 @@ class Clock:
         """Seconds from the first frame to this one; also behind the last, where an event ends."""
         times = self._times
         last = len(times) - 1
-        return float(times[min(frame, last)]) + max(0, frame - last) / self.rate
+        known = min(max(frame, 0), last)
+        return float(times[known]) + (frame - known) / self.rate
 
     def frame(self, seconds: float) -> int:
         """The frame that is nearest in time; negative before the video."""

@@ -213,11 +213,9 @@ def _batch(
             earlier.append(last[picture])
         now.append(this[picture])
         there[row] = True
-    run = np.stack(now) if now else np.empty((0, 0, 0), np.uint8)
-    if not earlier:
-        return _Batch(Pictures(numbers[there], run, run[:0]), there)
-    if all(one is other for one, other in zip(now, earlier[1:], strict=False)):
+    if earlier and all(one is other for one, other in zip(now, earlier[1:], strict=False)):
         # Frames in a row: the same pictures, one on.
         run = np.stack([earlier[0], *now])
         return _Batch(Pictures(numbers[there], run[1:], run[:-1]), there)
-    return _Batch(Pictures(numbers[there], run, np.stack(earlier)), there)
+    run = np.stack(now) if now else np.empty((0, 0, 0), np.uint8)
+    return _Batch(Pictures(numbers[there], run, np.stack(earlier) if earlier else run[:0]), there)

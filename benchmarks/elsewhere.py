@@ -4,11 +4,10 @@
 
 *Drawn by other rules*: faces of the sample's renderer before photographs, through a lens that bends
 lines, under two lamps, with polygons in the way, with another tone curve and compressed as video,
-none of which training's drawings have. *Heads of other mice*: 24 frames of four head-fixed mice on
-a disc (Direct Emotional Response Videos; Caldarelli, Papini, Pizzorusso, Mazziotti 2025,
-doi:10.5281/zenodo.17661945, MIT), whose heads are 55 pixels wide. Eye and nose tip were placed by
-hand on the frames at 15 times their size (`der_faces.csv`); nothing else of the face is told apart
-there. They are cut out at four places and sizes each, every other one mirrored.
+none of which training's drawings have. *Heads of other mice*: 12 frames of two
+head-fixed mice, of whose laboratory the model knows two others, at four places and sizes each.
+*The mouse in a mirror*: 90 frames of a mouse in a laboratory of which it knows nothing, seen from
+aside, whose nose tip is labelled (see `_heads`).
 
 The number is the median error over that of the mean pose of the same pictures, the best that a
 constant can do. Errors are in widths of the eye, so that sizes do not matter. `--model` judges
@@ -17,12 +16,9 @@ another checkpoint.
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +29,16 @@ from skimage.draw import polygon2mask
 from skimage.transform import resize, warp
 
 from benchmarks import Row, print_by_model
+from benchmarks._heads import (
+    DER,
+    MIRROR,
+    SIZE,
+    Floats,
+    Picture,
+    eye_width,
+    judging_heads,
+    mirror_heads,
+)
 from benchmarks._real_recording import DATA
 from napari_vitface import load_model
 from napari_vitface.model.calibrating import default_radius
@@ -41,47 +47,33 @@ from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_erro
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
 from napari_vitface.sample.light import Background
 from napari_vitface.sample.renderer import render
-from napari_vitface.video import open_video
-
-Floats = NDArray[np.float64]
 
 NAME = "error on other mice / of the mean pose"
-HAND_PLACED = Path(__file__).parent / "der_faces.csv"
-SIZE = (288, 384)
 DRAWN = 150
 #: Renderings that judge are drawn with seeds from here on, which no training has.
 FIRST_SEED = 9_000_000
-_FRONT, _BACK, _TIP = (MOUSE_FACE.index(name) for name in ("eye front", "eye back", "nose tip"))
-
-
-class Picture(NamedTuple):
-    """A grey picture and its keypoints (12, 2) in pixels, NaN where nobody can tell.
-
-    `radius` is how near a point has to be, in pixels, for its confidence to have been right: 1 % of
-    the diagonal of the video's frames.
-    """
-
-    image: NDArray[np.uint8]
-    xy: Floats
-    radius: float
 
 
 def run(model_name: str = "mouse-face") -> list[Row]:
     """A row for each kind of picture."""
     sets = {"drawn by other rules": list(drawn_otherwise())}
-    if (DATA / "der").exists():
-        sets["heads of four other mice (DER)"] = list(heads())
+    absent: list[Row] = []
+    for case, folder, pictures in (
+        ("heads of two other mice (DER)", DER, judging_heads),
+        ("head of the mouse in a mirror", MIRROR, mirror_heads),
+    ):
+        if folder.exists():
+            sets[case] = list(pictures())
+        else:
+            absent.append((NAME, case, None, f"none in {DATA}"))
     model = load_model(model_name, device="cpu")
-    rows = [judged(case, pictures, model) for case, pictures in sets.items()]
-    if len(sets) == 1:
-        rows.append((NAME, "heads of four other mice (DER)", None, f"none in {DATA}"))
-    return rows
+    return [*(judged(case, pictures, model) for case, pictures in sets.items()), *absent]
 
 
 def judged(case: str, pictures: list[Picture], model: Any) -> Row:
     """The row of some pictures of one size."""
     truth = np.stack([picture.xy for picture in pictures])
-    eye = np.linalg.norm(truth[:, _FRONT] - truth[:, _BACK], axis=-1)[:, None]
+    eye = np.array([picture.eye for picture in pictures])[:, None]
     xy, confidence = model.predict_images([picture.image for picture in pictures])
     pixels = pixel_errors(xy, truth)
     known = np.isfinite(pixels)
@@ -103,42 +95,6 @@ def judged(case: str, pictures: list[Picture], model: Any) -> Row:
     return NAME, case, float(np.median(errors) / np.median(constant)), note
 
 
-def heads() -> Iterator[Picture]:
-    """The heads that were labelled by hand, cut out and enlarged."""
-    frames: dict[tuple[str, int], Floats] = defaultdict(lambda: np.full((12, 2), np.nan))
-    with HAND_PLACED.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            points = frames[row["clip"], int(row["frame"])]
-            points[MOUSE_FACE.index(row["keypoint"])] = float(row["x"]), float(row["y"])
-    rng = np.random.default_rng(0)
-    for (clip, frame), xy in frames.items():
-        with open_video(DATA / "der" / clip) as video:
-            image = np.asarray(video[frame], dtype=np.float64)
-        image = image if image.ndim == 2 else image.mean(axis=-1)
-        for side in range(4):
-            yield _cut_out(image, xy, rng, mirrored=side % 2 == 1)
-
-
-def _cut_out(image: Floats, xy: Floats, rng: np.random.Generator, *, mirrored: bool) -> Picture:
-    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
-    width = rng.uniform(46, 80)
-    height = 0.75 * width
-    # The whole face is to be in the picture, of which only eye and nose are known.
-    left = rng.uniform(max(0, high[0] + 12 - width), max(1, low[0] - 3))
-    top = rng.uniform(max(0, high[1] + 12 - height), low[1] - 4)
-    x, y = np.meshgrid(
-        left + (np.arange(SIZE[1]) + 0.5) * width / SIZE[1] - 0.5,
-        top + (np.arange(SIZE[0]) + 0.5) * height / SIZE[0] - 0.5,
-    )
-    grey = ndimage.map_coordinates(image, [y, x], order=3, mode="nearest")
-    points = (xy + 0.5 - (left, top)) * (SIZE[1] / width) - 0.5
-    if mirrored:
-        grey = grey[:, ::-1]
-        points[:, 0] = SIZE[1] - 1 - points[:, 0]
-    radius = default_radius(image.shape) * SIZE[1] / width
-    return Picture(np.clip(grey, 0, 255).round().astype(np.uint8), points, radius)
-
-
 def drawn_otherwise() -> Iterator[Picture]:
     """Faces drawn by rules that training's drawings do not follow."""
     photographs = [data.camera(), data.brick(), data.grass(), data.gravel(), data.moon()]
@@ -156,7 +112,7 @@ def drawn_otherwise() -> Iterator[Picture]:
             bent = 1 / (1 + np.exp(-rng.uniform(3, 8) * (image - rng.uniform(0.2, 0.5))))
             image = exposure.rescale_intensity(bent, out_range=(0.0, 1.0))
         grey = _blocky((image * 255).astype(np.uint8), rng)
-        yield Picture(grey, xy, default_radius(SIZE))
+        yield Picture(grey, xy, default_radius(SIZE), eye_width(xy))
 
 
 def _before_photograph(

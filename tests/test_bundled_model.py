@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from benchmarks._heads import judging_heads
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
@@ -101,7 +102,7 @@ def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
     with h5py.File(last.result.h5) as file:
         made = json.loads(file.attrs["vitface"])
     version = read_metadata(bundled_models()[NAME])["training"]["version"]
-    assert (made["model"], made["model_version"]) == (NAME, version) == (NAME, "3")
+    assert (made["model"], made["model_version"]) == (NAME, version) == (NAME, "4")
     return table.xy
 
 
@@ -150,6 +151,19 @@ def test_faces_in_laboratories_it_never_saw(model: KeypointModel) -> None:
     assert confidence.mean() == pytest.approx(right.mean(), abs=0.1)
 
 
+def test_heads_of_real_mice_that_it_never_saw(model: KeypointModel, real_data: Path) -> None:
+    heads = list(judging_heads())
+    truth = np.stack([head.xy for head in heads])
+
+    xy, _ = model.predict_images([head.image for head in heads])
+
+    errors = pixel_errors(xy, truth) / np.array([head.eye for head in heads])[:, None]
+    judged = errors[np.isfinite(errors)]
+    assert len(judged) == 240
+    assert np.median(judged) <= 0.15
+    assert np.mean(judged > 0.5) <= 0.03
+
+
 def test_it_is_less_sure_where_it_is_wrong(rendered: Any) -> None:
     (xy, confidence), truth = rendered((240, 320))
     errors = pixel_errors(xy, truth)
@@ -165,6 +179,7 @@ def test_its_file_says_what_it_is() -> None:
     assert "MIT" in training["licence"]
     assert any("ViT_facemap" in entry for entry in training["citations"])
     assert any("Facemap:" in entry for entry in training["citations"])
+    assert any("Direct Emotional Response Videos" in entry for entry in training["citations"])
     assert training["metrics"]["real"]["points"] > 300
     assert training["metrics"]["real"]["median"] <= 6
     assert len(training["held_out"]["frames"]) >= 25

@@ -563,6 +563,26 @@ def test_the_axis_has_frames_and_seconds_where_they_are_known(
     np.testing.assert_allclose(speed[1:], steps[:29], rtol=1e-3)
 
 
+def test_a_file_that_grew_is_opened_again_without_the_uncertainty_of_the_old_one(
+    plain: TrajectoriesPanel, tmp_path: Path, write_video: Callable[..., Path]
+) -> None:
+    session, path = plain.session, write_video(tmp_path / "mouse.mp4", 10)
+    opened = session.add_video(open_video(path))
+    opened.source = opened.saved = tmp_path / "eks.csv"
+    session.set_poses(opened, table().dense(10), "eks", np.ones((10, 3, 2), np.float32))
+    assert plain.video.store.band(Trace("x", ("eye top",)), 0, 10, 100)[0].size
+    write_video(path, 14)
+    session.viewer.open(path, plugin="napari-vitface")
+    settle_hidden()
+    assert session.current is opened
+    assert plain.plot.frames == (0, 14)
+    assert (opened.poses, opened.source, opened.saved) == (None, None, None)
+    # Nothing is plotted over its frames until something is predicted or measured of them.
+    assert len(plain.video.store.table) == 0
+    session.set_poses(opened, table().dense(14), session.model_name)
+    assert not plain.video.store.band(Trace("x", ("eye top",)), 0, 14, 100)[0].size
+
+
 def test_names_in_the_list_choose_what_is_plotted(trajectories: TrajectoriesPanel) -> None:
     names = trajectories.list
     assert names.keypoints == list(THREE.names)

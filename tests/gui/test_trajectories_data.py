@@ -25,7 +25,7 @@ from napari_vitface.gui.trajectories.exports import (
     write_traces,
 )
 from napari_vitface.gui.trajectories.label_rows import LabelRows
-from napari_vitface.gui.trajectories.trace_store import TraceStore
+from napari_vitface.gui.trajectories.trace_store import TraceStore, untracked
 from napari_vitface.jobs.outputs import table_paths
 from napari_vitface.jobs.smooth import smooth
 from napari_vitface.kinematics import Trace, apply_operations
@@ -228,7 +228,7 @@ def test_without_predictions_the_csv_holds_the_labels(tmp_path: Path) -> None:
     labels = FrameLabels(THREE)
     labels.set(1, 2, labelled(3, 4))
     traces = [Trace("y", ("mouth",)), Trace("y", ("eye",))]
-    columns = plotted_columns(traces, None, LabelRows(labels), None)
+    columns = plotted_columns(traces, untracked(3), LabelRows(labels), None)
     write_traces(tmp_path / "t.csv", columns, 0, 3)
     assert (tmp_path / "t.csv").read_text().splitlines() == [
         "frame,mouth y (px) labelled",

@@ -169,7 +169,8 @@ class Videos:
         before, known.layer = known.layer, layer
         name = before.name
         if len(layer.data) != len(known.video):
-            known.poses = None
+            # The table is of other frames, and so is all that was read with it.
+            known.poses = known.variance = known.source = known.saved = None
         known.video, known.frame = layer.data, min(known.frame, len(layer.data) - 1)
         if known is not self.current:
             self.show(known)

@@ -37,7 +37,7 @@ class Column:
 
 def plotted_columns(
     traces: Iterable[Trace],
-    table: PoseTable | None,
+    table: PoseTable,
     labels: LabelRows,
     times: NDArray[np.float64] | None,
 ) -> list[Column]:
@@ -45,7 +45,7 @@ def plotted_columns(
     columns = []
     for trace in traces:
         over = title(trace.label, trace.unit(times is not None))
-        if table is not None and trace.fits(table):
+        if trace.fits(table):
             columns.append(Column(over, _predicted(trace, table, times)))
         if len(labels.frames) and len(labels.values(trace, 0, int(labels.frames[-1]) + 1)[0]):
             columns.append(Column(f"{over} labelled", _labelled(trace, labels)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
@@ -44,7 +46,8 @@ _REFRESH = 300
 _NOTHING_YET = (
     "Nothing to plot yet: press Predict in the ViT Face dock, or label some frames under Correct."
 )
-#: Stands for the keypoints of a video in which nothing is tracked.
+#: What traces are plotted of where there is none.
+_NO_FRAMES = untracked(0)
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,6 @@ class VideoPlot:
         self._rows = LabelRows(opened.labels)
         self._centred = self._toolbar.centred.isChecked()
         self.store = TraceStore(session, self.redraw_soon)
-        #: What traces are plotted of where there are no predictions.
-        self._untracked = untracked(len(opened.video))
         self._timer = QTimer(self._plot)
         self._timer.setInterval(_REFRESH)
         self._timer.timeout.connect(self._look_again)
@@ -126,7 +127,7 @@ class VideoPlot:
         self._form.set_rate(video.frame_rate)
         self._form.models.show_video(self._session, self._opened)
         self._plot.set_length(len(video), times)
-        self.store.set_table(self._table(), times, self._opened.shown_variance)
+        self._set_table(times)
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
@@ -138,7 +139,7 @@ class VideoPlot:
     def close(self) -> None:
         """Plot nothing more."""
         self._connections.undo()
-        self.store.set_table(untracked(0), None)
+        self.store.set_table(_NO_FRAMES, None)
         for lane in self._plot.lanes.ticks:
             self._show_frames(lane, {})
         for timer in (self._timer, self._redrawing):
@@ -228,19 +229,29 @@ class VideoPlot:
         self._show_waiting()
 
     def _table(self) -> PoseTable:
-        """What traces are plotted of: predictions, else frames alone."""
-        predictions = self._opened.predictions
-        return self._untracked if predictions is None else predictions
+        """What traces are plotted of: predictions, else frames alone if anything was measured."""
+        opened = self._opened
+        if opened.predictions is not None:
+            return opened.predictions
+        return self._untracked if opened.traces else _NO_FRAMES
+
+    @cached_property
+    def _untracked(self) -> PoseTable:
+        return untracked(len(self._opened.video))
 
     @property
     def _tracked(self) -> bool:
         """Whether there are predictions or labels."""
-        return self._table() is not self._untracked or len(self._rows.frames) > 0
+        return self._opened.predictions is not None or len(self._rows.frames) > 0
 
     def _take_table(self) -> None:
-        table = self._table()
-        if table is not self.store.table:
-            self.store.set_table(table, self.store.times, self._opened.shown_variance)
+        if self._table() is not self.store.table:
+            self._set_table(self.store.times)
+
+    def _set_table(self, times: NDArray[np.float64] | None) -> None:
+        table, opened = self._table(), self._opened
+        variance = opened.shown_variance if table is opened.predictions else None
+        self.store.set_table(table, times, variance)
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""

@@ -483,6 +483,7 @@ def test_the_project_s_videos_are_one_click_away(
     qtbot: Any,
     tmp_path: Path,
     write_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hidden = not section.project.videos.isVisible()
     assert hidden
@@ -496,6 +497,15 @@ def test_the_project_s_videos_are_one_click_away(
     assert videos.currentText() == "second"
     videos.activated.emit(0)
     assert dock.session.current.path.name == "mouse.mp4"
+    assert videos.currentText() == "mouse"
+    # Without a video none of them is on screen, whichever folder napari was started in.
+    second = labelling.project.videos[1]
+    second.path.unlink()
+    second.folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(second.folder)
+    dock.session.viewer.layers.clear()
+    labelling.documents.open(labelling.project.folder)
+    qtbot.waitUntil(lambda: videos.itemText(1) == "second (images only)", timeout=WAIT)
     assert videos.currentText() == "mouse"
 
 

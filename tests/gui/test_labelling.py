@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -512,6 +513,17 @@ def test_closing_lets_go_of_labels_and_keys(
     document = Project.open(tmp_path / "project").document(video_path)
     assert document.labels.point(0, NOSE) == labelled(1, 2)
     document.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder that is in use stays")
+def test_without_a_video_it_does_not_matter_where_napari_was_started(
+    session: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert not session.labelling.documents.opening
 
 
 def test_places_of_projects_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,8 @@ class Documents:
     @property
     def opening(self) -> bool:
         """Whether labels of the current video are being opened."""
-        return self._session.made.path.resolve() in self._opening
+        made = self._session.made
+        return not made.waiting and made.path.resolve() in self._opening
 
     # ----------------------------------------------------------------- making and opening
 

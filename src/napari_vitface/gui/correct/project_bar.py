@@ -216,7 +216,8 @@ class ProjectBar(QWidget):
     def _show_project(self, project: Project) -> None:
         self.name.setText(project.folder.name)
         self.name.setToolTip(f"{project.folder}\nlabelled by {project.scorer}")
-        own = self._session.made.path.resolve()
+        made = self._session.made
+        own = None if made.waiting else made.path.resolve()
         for entry in project.videos:
             # Without the video its labelled images can still be looked at.
             path = entry.path or (entry.folder if entry.folder.is_dir() else None)

@@ -12,6 +12,8 @@ from typing import Any
 
 from napari_vitface.errors import BackboneError
 
+#: What `timm.create_model` is given besides the name: they describe the network.
+TimmArguments = dict[str, Any]
 #: timm's largest Vision Transformers have 56 blocks, 6144 channels and 64 heads.
 _COUNTS = {
     "depth": 128,

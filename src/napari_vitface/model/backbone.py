@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_vitface.errors import BackboneError
+from napari_vitface.model.architecture import TimmArguments
 from napari_vitface.model.metadata import BackboneDescription
 
 
@@ -47,7 +48,7 @@ class Backbone(nn.Module):
         self,
         model: nn.Module,
         timm_name: str,
-        timm_args: dict[str, Any],
+        timm_args: TimmArguments,
         input_size: tuple[int, int],
         channels: int,
     ) -> None:

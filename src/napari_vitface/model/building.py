@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from napari_vitface.errors import BackboneError
-from napari_vitface.model.architecture import check_architecture, check_input_size
+from napari_vitface.model.architecture import TimmArguments, check_architecture, check_input_size
 from napari_vitface.model.backbone import Backbone
 from napari_vitface.model.error_text import first_line
 from napari_vitface.model.grey import fold_grey
@@ -212,7 +212,7 @@ def _keep_first(
     model: Any,
     size: tuple[int, int],
     channels: int,
-    timm_args: dict[str, Any],
+    timm_args: TimmArguments,
 ) -> None:
     """Cut off the blocks after the first, if timm can build what is left: checkpoints need that."""
     if not 0 < blocks <= len(model.blocks):

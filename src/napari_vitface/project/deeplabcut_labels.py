@@ -23,7 +23,8 @@ from napari_vitface.pose.table import PointState
 from napari_vitface.project.disagreement import disagreement_cause, unreadable_cause
 from napari_vitface.project.frame_names import NamedFrames
 from napari_vitface.project.grid import all_frames, same
-from napari_vitface.project.label_files import KINDS, LabelFiles, Reading
+from napari_vitface.project.label_files import LabelFiles
+from napari_vitface.project.label_snapshot import KINDS, Reading
 from napari_vitface.project.project_search import (
     OPENED,
     Place,

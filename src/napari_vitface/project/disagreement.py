@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from napari_vitface.project.grid import Place
-from napari_vitface.project.label_files import Kind, Reading
+from napari_vitface.project.label_snapshot import Kind, Reading
 from napari_vitface.project.merge import Merge
 from napari_vitface.words import counted
 

@@ -35,7 +35,8 @@ from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place
 from napari_vitface.project.journal import Journal
 from napari_vitface.project.journalled import ADOPTED, ATTEMPTS, Journalled
-from napari_vitface.project.label_files import Kind, LabelFiles, Reading
+from napari_vitface.project.label_files import LabelFiles
+from napari_vitface.project.label_snapshot import Kind, Reading
 from napari_vitface.project.merge import Conflict, SaveConflict, merge
 from napari_vitface.project.replaced_files import REPLACED, keep_copy
 from napari_vitface.project.replay import read_steps

@@ -22,7 +22,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.pose.labels import FrameLabels, Point
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.grid import Grid, Place, all_frames, same, same_point
-from napari_vitface.project.label_files import Kind, Reading
+from napari_vitface.project.label_snapshot import Kind, Reading
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from napari_vitface.formats.settings import Settings, is_deeplabcut, read_settin
 from napari_vitface.formats.table_files import read_header_table
 from napari_vitface.pose.keypoints import KeypointSet, match_names
 from napari_vitface.project import project_config
-from napari_vitface.project.label_files import KINDS, Kind, LabelFiles, row_parts
+from napari_vitface.project.label_files import LabelFiles
+from napari_vitface.project.label_snapshot import KINDS, Kind, row_parts
 from napari_vitface.video.images import natural
 from napari_vitface.video.sources import IMAGE_SUFFIXES
 

@@ -21,14 +21,8 @@ from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PointState
 from napari_vitface.project.frame_names import FrameNames
 from napari_vitface.project.grid import Grid, Place, same
-from napari_vitface.project.label_files import (
-    HIDDEN_COORDS,
-    LabelFiles,
-    Reading,
-    TableReading,
-    places_of,
-    points_in,
-)
+from napari_vitface.project.label_files import HIDDEN_COORDS, LabelFiles
+from napari_vitface.project.label_snapshot import Reading, TableReading, places_of, points_in
 
 # Lightning Pose's `visible`, which is COCO's v, for each PointState.
 _VISIBLE = {PointState.ABSENT: 0, PointState.OCCLUDED: 1, PointState.LABELLED: 2}

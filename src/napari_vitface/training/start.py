@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from napari_vitface.errors import BackboneError, VitFaceError
+from napari_vitface.model.architecture import TimmArguments
 from napari_vitface.model.building import create_backbone, nearest_input_size
 from napari_vitface.model.checkpoint import find_model, load_network
 from napari_vitface.model.metadata import TrainingSummary
@@ -71,7 +71,7 @@ def start_from(
     crop: tuple[int, int, int, int] | None = None,
     channels: int | None = None,
     seed: int = 0,
-    timm_args: dict[str, Any] | None = None,
+    timm_args: TimmArguments | None = None,
 ) -> Start:
     """Build the network that is to be trained.
 
@@ -160,7 +160,7 @@ def _new(
     image_size: tuple[int, int] | None,
     crop: tuple[int, int, int, int] | None,
     channels: int,
-    timm_args: dict[str, Any],
+    timm_args: TimmArguments,
 ) -> Start:
     pretrained = name.startswith(TIMM)
     timm_name, weights = backbone or DEFAULT_BACKBONE, None

@@ -22,7 +22,7 @@ from napari_vitface.pose.table import PointState
 if TYPE_CHECKING:
     from napari_vitface.pose.labels import Point
     from napari_vitface.project.disagreement import Disagreement
-    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.label_snapshot import Kind
     from napari_vitface.project.merge import SaveConflict
 
 _KINDS: tuple[Kind, ...] = ("h5", "csv")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.session import Session
     from napari_vitface.project.disagreement import Disagreement
     from napari_vitface.project.document import LabelDocument
-    from napari_vitface.project.label_files import Kind
+    from napari_vitface.project.label_snapshot import Kind
     from napari_vitface.project.merge import SaveConflict
     from napari_vitface.project.project import Project
     from napari_vitface.project.save_report import SaveReport

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -77,6 +77,16 @@ class Items(EventedList[Item]):
 
     def __init__(self) -> None:
         super().__init__(child_events=False)
+
+    def append_new(self, found: Iterable[Item]) -> list[Item]:
+        """Append the videos that are not in it, and return those; one may be found twice."""
+        there = {item.real for item in self}
+        fresh: dict[Path, Item] = {}
+        for item in found:
+            if item.real not in there:
+                fresh.setdefault(item.real, item)
+        self.extend(fresh.values())
+        return list(fresh.values())
 
     def update(self, item: Item, **changes: Any) -> None:
         """Set attributes of an item, and say so if that changes any."""

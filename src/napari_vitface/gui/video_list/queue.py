@@ -99,16 +99,9 @@ class VideoQueue(Runner[ItemRun]):
         if isinstance(found, Exception):
             self._session.tell(sentence_of("looking for the videos", found), "error")
             return
-        there = {item.real for item in self.items}
-        fresh: list[Item] = []
-        for item in found:
-            # The same video may have been chosen twice.
-            if item.real not in there:
-                there.add(item.real)
-                fresh.append(item)
         # Told once below, not for each.
         with self.changed.blocked():
-            self.items.extend(fresh)
+            fresh = self.items.append_new(found)
         if not found:
             self._session.tell("There are no videos in what was chosen.", "warning")
         elif not fresh:

@@ -17,9 +17,10 @@ from napari_vitface.gui.layers import AttentionPicture
 from napari_vitface.gui.open_videos import distinct_names, open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.other_tables import read_other_model
+from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.jobs.convert import convert
-from napari_vitface.jobs.events import Failed, Notice
+from napari_vitface.jobs.events import Failed, Notice, PosesPredicted
 from napari_vitface.jobs.video_events import VideoFailed
 from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
@@ -457,6 +458,39 @@ def test_predictions_of_another_program_are_shown_until_a_model_is_chosen(
     assert opened.source is None
     assert opened.poses.keypoints.names == EAR.names
     assert table.read_bytes() == before
+
+
+def test_a_run_that_began_before_leaves_what_was_opened(
+    session: Workbench, pump: Pump, video_path: Path, tmp_path: Path,
+    write_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    opened, model = session.add_video(open_for_window(video_path)), session.model
+    monkeypatch.setattr(session, "submit", lambda *_: None)
+    session.prediction.start(PredictOptions())
+    table, told = lightning_pose_table(video_path.with_name("elsewhere.csv")), []
+    session.told.connect(lambda text, level: told.append(text))
+    session.saved_predictions.open(table)
+    assert told == ["Open elsewhere.csv when the run on this video has ended."]
+    # With another model the run fills in nothing, so the table is opened.
+    session.choose_model(str(tmp_path / "other"))
+    session.saved_predictions.open(table)
+    pump.until(lambda: opened.source == table)
+    before = opened.poses.xy.copy()
+    # The run's model again, chosen while another video is on screen.
+    session.add_video(open_for_window(write_video(tmp_path / "second.mp4", 10)))
+    session.choose_model(model)
+    session.videos.show(opened)
+    found = PosesPredicted(np.arange(3), np.ones((3, 2, 2), np.float32), np.ones((3, 2)))
+    for keypoints in (EAR, opened.poses.keypoints):
+        session.prediction.fill(opened, model, keypoints, found)
+        assert opened.source == table
+        np.testing.assert_array_equal(opened.poses.xy, before)
+    # Chosen for this video, the model's poses alone are shown.
+    session.choose_model(model)
+    assert opened.source is None
+    session.prediction.fill(opened, model, EAR, found)
+    assert opened.poses.keypoints is EAR
+    assert np.isnan(opened.poses.xy[3:]).all()
 
 
 def test_what_is_not_shown_as_it_stands_in_the_file_is_told(

@@ -313,6 +313,11 @@ def test_points_come_to_the_video_on_screen(
     pump.until(lambda: opened.poses is not None)
     assert np.isfinite(opened.poses.xy[0]).all()
     assert np.isnan(opened.poses.xy[-1]).all()
+    # They are not replaced meanwhile by what another program found.
+    told: list[str] = []
+    session.told.connect(lambda text, level: told.append(text))
+    session.saved_predictions.open(long_copy.with_name("eks.csv"))
+    assert told == ["Open eks.csv when the run on this video has ended."]
     # A video that waits has none, and gets them from its table when its turn is over.
     other = session.add_video(open_for_window(videos[0]))
     assert other.poses is None

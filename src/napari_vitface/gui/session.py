@@ -189,11 +189,21 @@ class Session:
         if model == self.model and self.made.source is None:
             return
         self.model = model
-        self.made.source = None
+        if self.current is not None:
+            self.leave_source(self.current)
         self.model_changed.emit()
         if self.current is not None:
             self.poses_wanted.emit(self.current)
         self.view_changed.emit()
+
+    def leave_source(self, opened: OpenVideo) -> bool:
+        """Show no longer what another program found; whether that was shown."""
+        if opened.source is None:
+            return False
+        # A run may be filling in the chosen model's poses, and these are not among them.
+        opened.source = None
+        self.set_poses(opened, None, self.model_name)
+        return True
 
     def compute_with(self, device: str, precision: str) -> None:
         """Choose what models run on, and in which precision; "auto" for what measures best."""

@@ -72,8 +72,12 @@ class Prediction(VideoRunner[Run]):
 
     @given("run")
     def is_filling(self, run: Run, opened: OpenVideo | None) -> bool:
-        """Whether the run in progress is writing the poses of this video and the chosen model."""
-        return run.opened is opened and run.active and run.model == self._session.model
+        """Whether the run in progress is writing the poses that are shown of this video."""
+        return run.opened is opened and run.active and self.shows(run.opened, run.model)
+
+    def shows(self, opened: OpenVideo, model: str) -> bool:
+        """Whether it is a model's poses that are shown of a video, and no table of the user's."""
+        return model == self._session.model and opened.source is None
 
     def last_run(self, opened: OpenVideo) -> Run:
         """The last run of a video; one that has no status if the poses shown are of none."""
@@ -86,10 +90,7 @@ class Prediction(VideoRunner[Run]):
         session = self._session
         if self.active:
             return
-        if opened.source is not None:
-            # The frames that the run has not done yet must not show what another program found.
-            opened.source = None
-            session.set_poses(opened, None, session.model_name)
+        if session.leave_source(opened):
             session.model_changed.emit()
         run = Run(opened, session.model, options, opened.crop)
         arguments = {
@@ -110,7 +111,7 @@ class Prediction(VideoRunner[Run]):
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
                 return True
             case Finished(result=PredictResult(h5=file, made=made)):
-                if run.model != self._session.model:
+                if not self.shows(run.opened, run.model):
                     return False
                 if made:
                     run.opened.saved = Path(file)
@@ -121,7 +122,7 @@ class Prediction(VideoRunner[Run]):
     def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
         """Give a video a table for the poses of a run that finds `keypoints`."""
         self._session.keypoint_sets[keypoints.names] = keypoints
-        if model == self._session.model:
+        if self.shows(opened, model):
             self._table(opened, keypoints)
 
     def _table(self, opened: OpenVideo, keypoints: KeypointSet) -> PoseTable:
@@ -137,7 +138,7 @@ class Prediction(VideoRunner[Run]):
         self, opened: OpenVideo, model: str, keypoints: KeypointSet, event: PosesPredicted
     ) -> None:
         """Put poses of a run into a video's table, and draw those of the frame on screen."""
-        if model != self._session.model:
+        if not self.shows(opened, model):
             return
         # A new one if the user chose another model meanwhile and came back to this one.
         poses = self._table(opened, keypoints)

@@ -40,8 +40,7 @@ class SavedPredictions:
             first = f"Open the video of {path.name} first, and then the file again."
             session.tell(f"{first} Its points are shown on the video.", "warning")
             return
-        if self._prediction.is_filling(opened):
-            session.tell(f"Open {path.name} when the run on this video has ended.", "warning")
+        if self._refuses(opened, path):
             return
         sets = [session.made.keypoints, session.model_keypoints, *session.keypoint_sets.values()]
         known = [one for one in sets if one is not None]
@@ -49,7 +48,7 @@ class SavedPredictions:
         def show(result: tuple[PoseTable, NDArray[np.float32] | None, str] | Exception) -> None:
             if isinstance(result, Exception):
                 session.tell(sentence_of(f"reading {path.name}", result), "warning")
-            else:
+            elif not self._refuses(opened, path):  # A run may have begun meanwhile.
                 poses, variance, unread = result
                 opened.source, opened.saved = path, None
                 session.set_poses(opened, poses, path.stem, variance)
@@ -60,11 +59,23 @@ class SavedPredictions:
         frames, rate = len(opened.video), opened.video.frame_rate
         session.in_background(lambda: read_predictions(path, frames, rate, known), show)
 
+    def _refuses(self, opened: OpenVideo, path: Path) -> bool:
+        """Whether a run is filling in the video's poses, which is told then."""
+        filling = self._is_filling(opened)
+        if filling:
+            told = f"Open {path.name} when the run on this video has ended."
+            self._session.tell(told, "warning")
+        return filling
+
+    def _is_filling(self, opened: OpenVideo) -> bool:
+        runs = self._prediction, self._video_list
+        return any(run.is_filling(opened) for run in runs)
+
     def read(self, opened: OpenVideo) -> None:
         """Show the chosen model's predictions that stand beside the video, if there are any."""
         session = self._session
         model = session.model_name
-        if self._prediction.is_filling(opened) or self._video_list.is_filling(opened):
+        if self._is_filling(opened):
             return
         session.set_poses(opened, None, model)
         opened.saved = None

@@ -71,14 +71,18 @@ class PosesOnScreen:
         self._prediction = prediction
 
     def is_of(self, opened: OpenVideo, run: ItemRun) -> bool:
-        """Whether a run brings poses of a video by the chosen model."""
-        return self._by_chosen_model(run) and opened.path.resolve() == run.item.real
+        """Whether a run brings the poses that are shown of a video."""
+        shown = self._prediction.shows(opened, run.model)
+        return shown and opened.path.resolve() == run.item.real
 
     def show(self, run: ItemRun) -> None:
         """Give the newest poses to the video, if it is open; all, if it was opened just now."""
         opened, settings = self._session.videos.find(run.item.path), run.settings
         if opened is None or not isinstance(settings, PredictSettings):
             run.shown = opened
+            return
+        if opened.source is not None:  # All are given to it when the model is chosen again.
+            run.shown = None
             return
         fresh = run.poses[-1:]
         if opened is not run.shown or opened.poses is None:
@@ -90,8 +94,5 @@ class PosesOnScreen:
 
     def note_saved(self, run: ItemRun) -> None:
         """The poses that are shown are in the result of the run."""
-        if run.shown is not None and self._by_chosen_model(run):
+        if run.shown is not None and self._prediction.shows(run.shown, run.model):
             run.shown.saved = run.item.result
-
-    def _by_chosen_model(self, run: ItemRun) -> bool:
-        return run.model == self._session.model

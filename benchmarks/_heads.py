@@ -12,12 +12,13 @@ import csv
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.io import imread
+from skimage.util import img_as_ubyte
 
 from benchmarks._real_recording import DATA
 from napari_vitface.model.calibrating import default_radius
@@ -43,11 +44,12 @@ _MIRROR_EYE = 10.0
 class Picture(NamedTuple):
     """A grey picture and its keypoints (12, 2) in pixels, NaN where nobody can tell.
 
-    `radius` is how near a point has to be, in pixels, for its confidence to have been right: 1 % of
-    the diagonal of the video's frames. `eye` is the width of the eye.
+    Values are 0 to 255, of frames as float. `radius` is how near a point has to be, in pixels, for
+    its confidence to have been right: 1 % of the diagonal of the video's frames. `eye` is the width
+    of the eye.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     xy: Floats
     radius: float
     eye: float
@@ -61,11 +63,9 @@ def eye_width(xy: Floats) -> float:
 def judging_heads() -> Iterator[Picture]:
     """Frames of the mice that judge, at four places and sizes each, every other one mirrored."""
     rng = np.random.default_rng(0)
-    for image, xy, radius in _placed(JUDGING):
-        low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+    for frame in _placed(JUDGING):
         for side in range(4):
-            window = _window(low, high, rng)
-            yield _cut_out(image, xy, window, radius, eye_width(xy), mirrored=side % 2 == 1)
+            yield _cut_out(frame, _window(frame.xy, rng), mirrored=side % 2 == 1)
 
 
 def taught_heads() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
@@ -73,15 +73,13 @@ def taught_heads() -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
     rng = np.random.default_rng(7)
     for mouse in TAUGHT:
         placed = list(_placed((mouse,)))
-        mean = np.mean([xy for _, xy, _ in placed], axis=0)
-        frames = [(image, xy) for image, xy, _ in placed for _ in range(6)]
+        mean = placed[0]._replace(xy=np.mean([frame.xy for frame in placed], axis=0))
+        frames = [frame for frame in placed for _ in range(6)]
         for clip in sorted(DER.glob(f"{mouse}_*.mp4")):
-            frames += [(_grey(clip, frame), mean) for frame in _FURTHER]
-        for image, xy in frames:
-            low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
+            frames += [mean._replace(image=_grey(clip, number)) for number in _FURTHER]
+        for frame in frames:
             for mirrored in (False, True):
-                window = _window(low, high, rng)
-                picture = _cut_out(image, xy, window, 0.0, 0.0, mirrored=mirrored)
+                picture = _cut_out(frame, _window(frame.xy, rng), mirrored=mirrored)
                 yield picture.image, picture.xy.astype(np.float32)
 
 
@@ -92,20 +90,19 @@ def mirror_heads() -> Iterator[Picture]:
     rng = np.random.default_rng(5)
     for path, placed in zip(labels.images, labels.xy, strict=True):
         xy = np.full((len(MOUSE_FACE), 2), np.nan)
-        xy[_TIP] = placed[nose]
-        image = imread(path, as_gray=True).astype(np.float64)
+        x, y = xy[_TIP] = placed[nose]
+        image = img_as_ubyte(imread(path, as_gray=True)).astype(np.float64)
         # Below 200 pixels there is the mirror.
-        side_view = image[:200] * (255 if image.max() <= 1 else 1)
+        frame = Picture(image[:200], xy, default_radius(image.shape), _MIRROR_EYE)
         for side in range(2):
             width = rng.uniform(80, 140)
-            left = placed[nose][0] + rng.uniform(4, 18) - width
-            window = left, rng.uniform(0, max(0.1, min(4, placed[nose][1]))), width
-            radius = default_radius(image.shape)
-            yield _cut_out(side_view, xy, window, radius, _MIRROR_EYE, mirrored=side == 1)
+            left = x + rng.uniform(4, 18) - width
+            window = left, rng.uniform(0, max(0.1, min(4, y))), width
+            yield _cut_out(frame, window, mirrored=side == 1)
 
 
-def _placed(mice: Collection[str]) -> Iterator[tuple[Floats, Floats, float]]:
-    """Frames with points placed by hand, and their radius."""
+def _placed(mice: Collection[str]) -> Iterator[Picture]:
+    """Frames with points placed by hand."""
     frames: dict[tuple[str, int], Floats] = defaultdict(lambda: np.full((12, 2), np.nan))
     with HAND_PLACED.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -114,7 +111,7 @@ def _placed(mice: Collection[str]) -> Iterator[tuple[Floats, Floats, float]]:
                 points[MOUSE_FACE.index(row["keypoint"])] = float(row["x"]), float(row["y"])
     for (clip, frame), xy in frames.items():
         image = _grey(DER / clip, frame)
-        yield image, xy, default_radius(image.shape)
+        yield Picture(image, xy, default_radius(image.shape), eye_width(xy))
 
 
 def _grey(clip: Path, frame: int) -> Floats:
@@ -123,37 +120,30 @@ def _grey(clip: Path, frame: int) -> Floats:
     return image if image.ndim == 2 else image.mean(axis=-1)
 
 
-def _window(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
+def _window(xy: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
     """Left, top and width of a piece about eye and nose.
 
     The whole face is to be in the picture, of which only eye and nose are known.
     """
+    low, high = np.nanmin(xy, axis=0), np.nanmax(xy, axis=0)
     width = rng.uniform(46, 80)
     height = 0.75 * width
     left = rng.uniform(max(0, high[0] + 12 - width), max(1, low[0] - 3))
     return left, rng.uniform(max(0, high[1] + 12 - height), low[1] - 4), width
 
 
-def _cut_out(
-    image: Floats,
-    xy: Floats,
-    window: tuple[float, float, float],
-    radius: float,
-    eye: float,
-    *,
-    mirrored: bool,
-) -> Picture:
-    """A piece of an image, enlarged, with points and lengths in its pixels."""
+def _cut_out(frame: Picture, window: tuple[float, float, float], *, mirrored: bool) -> Picture:
+    """A piece of a frame, enlarged, with points and lengths in its pixels."""
     left, top, width = window
     scale = SIZE[1] / width
     x, y = np.meshgrid(
         left + (np.arange(SIZE[1]) + 0.5) / scale - 0.5,
         top + (np.arange(SIZE[0]) + 0.5) / scale - 0.5,
     )
-    grey = ndimage.map_coordinates(image, [y, x], order=3, mode="nearest")
-    points = (xy + 0.5 - (left, top)) * scale - 0.5
+    grey = ndimage.map_coordinates(frame.image, [y, x], order=3, mode="nearest")
+    points = (frame.xy + 0.5 - (left, top)) * scale - 0.5
     if mirrored:
         grey = grey[:, ::-1]
         points[:, 0] = SIZE[1] - 1 - points[:, 0]
     enlarged = np.clip(grey, 0, 255).round().astype(np.uint8)
-    return Picture(enlarged, points, radius * scale, eye * scale)
+    return Picture(enlarged, points, frame.radius * scale, frame.eye * scale)

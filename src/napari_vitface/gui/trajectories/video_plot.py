@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QColor
 
@@ -20,6 +18,7 @@ from napari_vitface.gui.trajectories.label_rows import LabelRows
 from napari_vitface.gui.trajectories.list import TraceList
 from napari_vitface.gui.trajectories.measured_traces import MeasuredTrace
 from napari_vitface.gui.trajectories.panel_kinds import PANELS
+from napari_vitface.gui.trajectories.plotted_table import PlottedTable
 from napari_vitface.gui.trajectories.toolbar import TrajectoryToolbar
 from napari_vitface.gui.trajectories.trace_export import (
     ask_for_file,
@@ -27,13 +26,12 @@ from napari_vitface.gui.trajectories.trace_export import (
     export_picture,
     save_filtered,
 )
-from napari_vitface.gui.trajectories.trace_store import TraceStore, untracked
+from napari_vitface.gui.trajectories.trace_store import TraceStore
 from napari_vitface.gui.trajectories.trajectory_plot import TrajectoryPlot
 from napari_vitface.kinematics import Trace
 from napari_vitface.kinematics.traces import KEYPOINTS_OF
 from napari_vitface.pose.edits import Operation
 from napari_vitface.pose.keypoints import KeypointSet
-from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
     from napari_vitface.gui.connections import Connections
@@ -46,8 +44,6 @@ _REFRESH = 300
 _NOTHING_YET = (
     "Nothing to plot yet: press Predict in the ViT Face dock, or label some frames under Correct."
 )
-#: What traces are plotted of where there is none.
-_NO_FRAMES = untracked(0)
 
 
 @dataclass(frozen=True)
@@ -92,6 +88,7 @@ class VideoPlot:
         self._rows = LabelRows(opened.labels)
         self._centred = self._toolbar.centred.isChecked()
         self.store = TraceStore(session, self.redraw_soon)
+        self._table = PlottedTable(opened, self.store)
         self._timer = QTimer(self._plot)
         self._timer.setInterval(_REFRESH)
         self._timer.timeout.connect(self._look_again)
@@ -127,7 +124,7 @@ class VideoPlot:
         self._form.set_rate(video.frame_rate)
         self._form.models.show_video(self._session, self._opened)
         self._plot.set_length(len(video), times)
-        self._set_table(times)
+        self._table.begin(times)
         self._on_labels()
         self._on_keypoints()
         self._on_marks()
@@ -139,7 +136,7 @@ class VideoPlot:
     def close(self) -> None:
         """Plot nothing more."""
         self._connections.undo()
-        self.store.set_table(_NO_FRAMES, None)
+        self._table.end()
         for lane in self._plot.lanes.ticks:
             self._show_frames(lane, {})
         for timer in (self._timer, self._redrawing):
@@ -155,7 +152,7 @@ class VideoPlot:
             self._plot.bring_into_view(frame)
 
     def _on_poses(self) -> None:
-        self._take_table()
+        self._table.take()
         self._on_keypoints()
         self._on_filters()
         self._form.models.look_again()
@@ -223,35 +220,15 @@ class VideoPlot:
             self._plot.threshold.setValue(marks.threshold)
 
     def _on_measured(self) -> None:
-        self._take_table()
+        self._table.take()
         self._show_elsewhere()
         self.show_traces()
         self._show_waiting()
-
-    def _table(self) -> PoseTable:
-        """What traces are plotted of: predictions, else frames alone if anything was measured."""
-        opened = self._opened
-        if opened.predictions is not None:
-            return opened.predictions
-        return self._untracked if opened.traces else _NO_FRAMES
-
-    @cached_property
-    def _untracked(self) -> PoseTable:
-        return untracked(len(self._opened.video))
 
     @property
     def _tracked(self) -> bool:
         """Whether there are predictions or labels."""
         return self._opened.predictions is not None or len(self._rows.frames) > 0
-
-    def _take_table(self) -> None:
-        if self._table() is not self.store.table:
-            self._set_table(self.store.times)
-
-    def _set_table(self, times: NDArray[np.float64] | None) -> None:
-        table, opened = self._table(), self._opened
-        variance = opened.shown_variance if table is opened.predictions else None
-        self.store.set_table(table, times, variance)
 
     def _show_elsewhere(self) -> None:
         """Mark the frames in which the network tracks a keypoint by something else."""
@@ -393,8 +370,8 @@ class VideoPlot:
 
     def _export_csv(self, frames: tuple[int, int]) -> None:
         def write(path: Path) -> None:
-            table = self._table()
-            export_csv(self._session, self._opened, path, self.traces(), table, self._rows, frames)
+            table, rows = self._table.now, self._rows
+            export_csv(self._session, self._opened, path, self.traces(), table, rows, frames)
 
         ask_for_file(self._plot.parentWidget(), self._opened, write, picture=False)
 

@@ -21,7 +21,6 @@ from skimage.io import imread
 from skimage.util import img_as_ubyte
 
 from benchmarks._real_recording import DATA
-from napari_vitface.model.calibrating import default_radius
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.video import open_video
@@ -44,14 +43,11 @@ _MIRROR_EYE = 10.0
 class Picture(NamedTuple):
     """A grey picture and its keypoints (12, 2) in pixels, NaN where nobody can tell.
 
-    Values are 0 to 255, of frames as float. `radius` is how near a point has to be, in pixels, for
-    its confidence to have been right: 1 % of the diagonal of the video's frames. `eye` is the width
-    of the eye.
+    Values are 0 to 255, of frames as float. `eye` is the width of the eye.
     """
 
     image: NDArray[Any]
     xy: Floats
-    radius: float
     eye: float
 
 
@@ -93,7 +89,7 @@ def mirror_heads() -> Iterator[Picture]:
         x, y = xy[_TIP] = placed[nose]
         image = img_as_ubyte(imread(path, as_gray=True)).astype(np.float64)
         # Below 200 pixels there is the mirror.
-        frame = Picture(image[:200], xy, default_radius(image.shape), _MIRROR_EYE)
+        frame = Picture(image[:200], xy, _MIRROR_EYE)
         for side in range(2):
             width = rng.uniform(80, 140)
             left = x + rng.uniform(4, 18) - width
@@ -110,8 +106,7 @@ def _placed(mice: Collection[str]) -> Iterator[Picture]:
                 points = frames[row["clip"], int(row["frame"])]
                 points[MOUSE_FACE.index(row["keypoint"])] = float(row["x"]), float(row["y"])
     for (clip, frame), xy in frames.items():
-        image = _grey(DER / clip, frame)
-        yield Picture(image, xy, default_radius(image.shape), eye_width(xy))
+        yield Picture(_grey(DER / clip, frame), xy, eye_width(xy))
 
 
 def _grey(clip: Path, frame: int) -> Floats:
@@ -146,4 +141,4 @@ def _cut_out(frame: Picture, window: tuple[float, float, float], *, mirrored: bo
         grey = grey[:, ::-1]
         points[:, 0] = SIZE[1] - 1 - points[:, 0]
     enlarged = np.clip(grey, 0, 255).round().astype(np.uint8)
-    return Picture(enlarged, points, frame.radius * scale, frame.eye * scale)
+    return Picture(enlarged, points, frame.eye * scale)

@@ -41,7 +41,7 @@ from benchmarks._heads import (
 )
 from benchmarks._real_recording import DATA
 from napari_vitface import load_model
-from napari_vitface.model.calibrating import default_radius
+from napari_vitface.model.calibration import radius_of
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors
 from napari_vitface.sample.identity import fit_inside, random_identity, random_pose
@@ -79,7 +79,8 @@ def judged(case: str, pictures: list[Picture], model: Any) -> Row:
     known = np.isfinite(pixels)
     errors = (pixels / eye)[known]
     constant = (pixel_errors(mean_pose(truth)[None], truth) / eye)[known]
-    right = (pixels <= np.array([picture.radius for picture in pictures])[:, None])[known]
+    magnification = model.preprocessing.view(pictures[0].image.shape).magnification
+    right = pixels[known] <= radius_of(model.calibration, model.preprocessing, magnification)
     each = ", ".join(
         f"{name} {np.nanmedian((pixels / eye)[:, k]):.2f}"
         for k, name in enumerate(MOUSE_FACE.names)
@@ -112,7 +113,7 @@ def drawn_otherwise() -> Iterator[Picture]:
             bent = 1 / (1 + np.exp(-rng.uniform(3, 8) * (image - rng.uniform(0.2, 0.5))))
             image = exposure.rescale_intensity(bent, out_range=(0.0, 1.0))
         grey = _blocky((image * 255).astype(np.uint8), rng)
-        yield Picture(grey, xy, default_radius(SIZE), eye_width(xy))
+        yield Picture(grey, xy, eye_width(xy))
 
 
 def _before_photograph(

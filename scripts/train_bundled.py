@@ -28,7 +28,7 @@ from benchmarks._heads import TAUGHT, taught_heads
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.model.building import create_backbone
 from napari_vitface.model.calibrating import default_radius, fit_calibration
-from napari_vitface.model.calibration import calibrate
+from napari_vitface.model.calibration import calibrate, radius_of
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.header import read_metadata
 from napari_vitface.model.metadata import Calibration, TrainingSummary
@@ -265,12 +265,13 @@ def calibration_of(
     """
     size = (int(real.frame_size[0, 0]), int(real.frame_size[0, 1]))
     radius = default_radius(size)
+    about: Calibration = {"radius": radius, "frame_size": size}
 
-    def confidences(frames: TrainingFrames) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def confidences(frames: TrainingFrames) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Raw ones (N, K), and errors in radii."""
         xy, raw = predict_inputs(network, preprocessing, frames)
-        diagonals = np.hypot(*frames.frame_size.T)[:, None]
-        return raw, frames.errors(xy) * np.hypot(*size) / diagonals / radius
+        seen = 1 / frames.pixel_size.mean(axis=1, keepdims=True)
+        return raw, frames.errors(xy) / radius_of(about, preprocessing, seen)
 
     raw, errors = confidences(real)
     raw_elsewhere, errors_elsewhere = confidences(otherwise)
@@ -303,7 +304,7 @@ def calibration_of(
     }
 
 
-def how_true(confidence: NDArray[np.float32], errors: NDArray[np.float32]) -> dict[str, Any]:
+def how_true(confidence: NDArray[np.float32], errors: NDArray[np.float64]) -> dict[str, Any]:
     """Expected calibration error, mean confidence, and the share of points within the radius."""
     judged = ~np.isnan(errors)
     right = errors[judged] <= 1

@@ -21,7 +21,7 @@ from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
 from napari_vitface.pose.keypoints import MOUSE_FACE
-from napari_vitface.pose.metrics import mean_pose, pixel_errors, summary
+from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors, summary
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.sample import random_face
 from napari_vitface.sample.laboratory import random_face_elsewhere
@@ -155,13 +155,17 @@ def test_heads_of_real_mice_that_it_never_saw(model: KeypointModel, real_data: P
     heads = list(judging_heads())
     truth = np.stack([head.xy for head in heads])
 
-    xy, _ = model.predict_images([head.image for head in heads])
+    xy, confidence = model.predict_images([head.image for head in heads])
 
-    errors = pixel_errors(xy, truth) / np.array([head.eye for head in heads])[:, None]
-    judged = errors[np.isfinite(errors)]
-    assert len(judged) == 240
-    assert np.median(judged) <= 0.15
-    assert np.mean(judged > 0.5) <= 0.03
+    pixels = pixel_errors(xy, truth)
+    errors = pixels / np.array([head.eye for head in heads])[:, None]
+    judged = np.isfinite(errors)
+    assert judged.sum() == 240
+    assert np.median(errors[judged]) <= 0.15
+    assert np.mean(errors[judged] > 0.5) <= 0.03
+    # 1 % of the diagonal of what the model is given, whatever it was cut out of.
+    right = pixels[judged] <= default_radius(heads[0].image.shape)
+    assert calibration_error(confidence[judged], right) <= 0.12
 
 
 def test_it_is_less_sure_where_it_is_wrong(rendered: Any) -> None:

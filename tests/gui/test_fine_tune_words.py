@@ -306,7 +306,9 @@ def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
     assert "9.0" in model_info(entry).summary
     assert "own view, not calibrated" in model_info(entry).summary
     sure = replace(entry, calibration=CalibrationSummary(11.0, 300))
-    assert "the chance to be within 11 px" in model_info(sure).summary
+    assert "the chance to be within 11 px." in model_info(sure).summary
+    sure = replace(entry, calibration=CalibrationSummary(11.0, 300, (646, 864)))
+    assert "within 11 px in frames of 864 x 646, and in prop" in model_info(sure).summary
 
 
 # --------------------------------------------------------------------- what is counted

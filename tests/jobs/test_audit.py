@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.io
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from napari_vitface.errors import LabelError
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.jobs.auditing import judges
 from napari_vitface.jobs.auditing.audit import audit, audit_video
+from napari_vitface.jobs.auditing.findings import find_mistakes
 from napari_vitface.jobs.auditing.judged_labels import (
     AuditedLabels,
     labels_of_files,
@@ -36,6 +38,7 @@ from napari_vitface.sample import MouseFaceSample
 from napari_vitface.steps import result_of
 
 KEYPOINTS = KeypointSet(("eye", "nose tip", "mouth"))
+CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
 
 
 def some_labels(videos: dict[str, int], keypoints: KeypointSet = KEYPOINTS) -> Labels:
@@ -263,6 +266,35 @@ def test_labels_in_memory_are_audited_by_the_frames_of_the_video(
     # Of a folder, frames are positions; the images are the same.
     assert [f.why for f in result.findings] == [f.why for f in on_disk.findings]
     assert all(f.frame == int(Path(f.image).stem[3:]) // 10 for f in result.findings)
+
+
+@pytest.mark.usefixtures("quick")
+def test_how_far_is_far_does_not_depend_on_what_is_about_the_face(
+    project: tuple[Path, np.ndarray],
+    small_model: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_vitface.jobs.auditing import audit as module
+
+    diagonals: list[float] = []
+
+    def noted(*arguments: Any) -> Any:
+        diagonals.append(arguments[-1])
+        return find_mistakes(*arguments)
+
+    monkeypatch.setattr(module, "find_mistakes", noted)
+    model = small_model({"trained_frames": [{"video": "other", "frames": []}]})
+    folder, xy = project
+    pictures = [skimage.io.imread(path) for path in sorted(folder.rglob("*.png"))]
+    for margin in (0, 400):
+        around = folder.parent / f"around-{margin}"
+        around.mkdir()
+        for number, picture in enumerate(pictures):
+            wide = np.pad(picture, margin)
+            skimage.io.imsave(around / f"{number:02}.png", wide, check_contrast=False)
+        list(audit_video(around, KEYPOINTS, np.arange(16), xy + margin, model, folds=2, **CPU))
+    # Frames are more than seven times as wide, what is looked at is about the same.
+    assert diagonals[1] == pytest.approx(diagonals[0], rel=0.2)
 
 
 @pytest.mark.usefixtures("quick")

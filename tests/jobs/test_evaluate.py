@@ -202,6 +202,30 @@ def test_calibration_is_judged_at_the_radius_that_the_model_names(
     assert result.calibration_radius == 1000
 
 
+def test_the_radius_follows_what_the_model_is_given(
+    checkpoint: Checkpoint, tiny_model: Path, labels: Labels
+) -> None:
+    # Stated for frames half as large: 25 images in 40 are of SIZE.
+    table = {"x": [0.0, 1.0], "y": [0.5, 0.5], "radius": 6, "frame_size": [48, 64]}
+    result = outcome(run(checkpoint({}, table), labels))
+    assert result.calibration_radius == pytest.approx(12)
+    errors = result.calibration.confidence_bins[0]
+    assert result.calibration_error == pytest.approx(abs(0.5 - errors.right))
+    found = evaluate_errors(tiny_model, labels)
+    # 48 x 64 is seen 1.25 times as large as it is, SIZE 0.625 times, 64 x 200 as 26 x 80.
+    limits = np.where(np.arange(40) % 4, 12.0, 7.5 / np.mean([0.4, 26 / 64]))[:, None]
+    judged = np.isfinite(found)
+    assert errors.right == pytest.approx(np.mean((found <= limits)[judged]))
+
+
+def evaluate_errors(model: Path, labels: Labels) -> np.ndarray:
+    from napari_vitface.model.checkpoint import load_model
+
+    network = load_model(model, device="cpu", precision="fp32")
+    xy = [network.predict_images([np.asarray(Image.open(path))])[0][0] for path in labels.images]
+    return pixel_errors(np.stack(xy), labels.xy)
+
+
 # --- which frames ---------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ def test_what_confidence_is_about_is_told_without_its_tables(tmp_path, tiny_mode
     )
     found, _ = project_models(tmp_path)
     assert found[0].calibration == CalibrationSummary(7.0, 40)
-    assert "the chance to be within 7 pixels (calibration error 0.031)" in "\n".join(
+    assert "the chance to be within 7 px (calibration error 0.031)" in "\n".join(
         models_table(found)
     )
     plain, _ = project_models(tiny_model.parent)

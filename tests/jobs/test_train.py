@@ -377,6 +377,8 @@ def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> No
     network, preprocessing, _ = load_network(result.model)
     assert network.input_size == (192, 384)
     assert preprocessing.crop == (0, 0, 128, 64)
+    # 1 % of the diagonal of what the model is given.
+    assert result.calibration.radius == 1
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,9 @@ def _model(model: ModelFile) -> list[str]:
 
 
 def _confidence(calibration: CalibrationSummary | None, training: Mapping[str, Any]) -> str:
-    if calibration is None or calibration.radius is None:
-        return "the model's own view, not calibrated"
-    text = f"the chance to be within {calibration.radius:g} pixels"
+    from napari_vitface.jobs.results.models import NOT_CALIBRATED
+
+    text = NOT_CALIBRATED if calibration is None else calibration.meaning
     error = training.get("calibration_error")
     return text if error is None else f"{text} (calibration error {error:.3f})"
 

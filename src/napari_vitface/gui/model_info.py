@@ -57,11 +57,11 @@ def model_info(entry: ModelFile) -> ModelInfo:
                 f"{constant['mean']:.1f} px)"
             )
         sentences.append(text + ".")
-    radius = None if entry.calibration is None else entry.calibration.radius
+    about = entry.calibration
     sentences.append(
         "Its confidence is its own view, not calibrated; fine-tuning calibrates it."
-        if radius is None
-        else f"Its confidence is the chance to be within {radius:g} px."
+        if about is None or about.radius is None
+        else f"Its confidence is {about.meaning}."
     )
     return ModelInfo(choice, " ".join(sentences), entry.keypoints)
 

@@ -27,7 +27,7 @@ from napari_vitface.words import counted
 
 if TYPE_CHECKING:
     from napari_vitface.formats.labelled_images import Labels
-    from napari_vitface.model.metadata import Calibration, TrainingSummary
+    from napari_vitface.model.metadata import TrainingSummary
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import View
 
@@ -135,6 +135,8 @@ class _Predictions:
     confidence : (N, K) float32
     sizes : (N, 2) int64
         Height and width of each image.
+    magnification : (N,) float64
+        Input pixels per pixel of each image.
     inputs : list of (C, H, W) uint8 arrays
         What the model saw, with the way from the video to there; only if they are to be kept.
     views : list of View
@@ -158,6 +160,7 @@ class _Predictions:
         self.xy = np.full((len(labels), count, 2), np.nan)
         self.confidence = np.zeros((len(labels), count), dtype=np.float32)
         self.sizes = np.zeros((len(labels), 2), dtype=np.int64)
+        self.magnification = np.ones(len(labels))
 
     def run(self) -> Iterator[Event]:
         """Predict all images, some at a time."""
@@ -174,6 +177,7 @@ class _Predictions:
                 image = read(self._images[row])
                 self.sizes[row] = image.shape[:2]
                 view = self._model.preprocessing.view((image.shape[0], image.shape[1]))
+                self.magnification[row] = view.magnification
                 views.append(view)
                 canvas.append(view.pad(scale_image(image, view.scale)[None])[0])
             xy, self.confidence[rows.start : rows.stop] = self._model.predict(np.stack(canvas))
@@ -195,12 +199,17 @@ def _result(
     columns: list[int],
     held_out: bool,
 ) -> EvaluateResult:
+    from napari_vitface.model.calibration import radius_of
     from napari_vitface.pose.metrics import pixel_errors
 
     predicted = found.xy[:, columns]
     constant = _mean_pose(network, found.sizes, columns)
     judged = Judged(tuple(names), truth, found.sizes)
-    radius, limits = _radius(network.calibration or {}, found.sizes)
+    radius = limits = None
+    if network.calibration and "radius" in network.calibration:
+        seen = found.magnification[:, None]
+        limits = radius_of(network.calibration, network.preprocessing, seen)
+        radius = float(np.median(limits))
     errors = pixel_errors(predicted, truth)
     confidence = calibration_figures(found.confidence[:, columns], errors, radius, limits)
     judged_frames: dict[str, list[int]] = {}
@@ -223,22 +232,6 @@ def _result(
         frames=judged_frames,
         held_out=held_out,
     )
-
-
-def _radius(
-    calibration: Calibration, sizes: NDArray[np.int64]
-) -> tuple[float | None, NDArray[np.float64] | None]:
-    """The distance that confidence is about, as the checkpoint says it and (N, 1) in each image.
-
-    It grows with the images if the checkpoint says for which size it is.
-    """
-    radius = calibration.get("radius")
-    if radius is None:
-        return None, None
-    scale = np.ones(len(sizes))
-    if calibration.get("frame_size"):
-        scale = np.hypot(*sizes.T) / np.hypot(*np.array(calibration["frame_size"]))
-    return float(radius), float(radius) * scale[:, None]
 
 
 def _about_calibration(

@@ -157,6 +157,7 @@ def _meaning(calibration: Calibration | None) -> str:
     if "radius" in calibration and "frame_size" in calibration:
         height, width = calibration["frame_size"]
         near = f"within {calibration['radius']:.3g} pixels of it in frames of {width} x {height}"
+        near += ", in proportion in others or in a crop"
     return f"probability that the point is {near}, calibrated on held-out frames"
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_vitface.model.metadata import Calibration
+from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.words import counted
 
 
@@ -33,6 +34,33 @@ def calibrate(
     return np.stack(
         [_interpolate(confidence[..., k], table) for k, table in enumerate(tables)], axis=-1
     )
+
+
+def radius_of(
+    calibration: Calibration, preprocessing: Preprocessing, magnification: ArrayLike
+) -> NDArray[np.float64]:
+    """Distance that confidence is about, in pixels of frames as large as a model is given them.
+
+    Confidence follows from the model's input alone, so that it is about a number of input pixels,
+    and about fewer pixels of the video the smaller its crop is.
+
+    Parameters
+    ----------
+    calibration : mapping
+        ``radius`` is in pixels of frames of ``frame_size``; of frames of any size without that.
+    preprocessing : Preprocessing
+        Of the checkpoint.
+    magnification : float or array
+        Input pixels per pixel of each frame, see `View`.
+
+    Returns
+    -------
+    array like `magnification`
+    """
+    size = calibration.get("frame_size")
+    seen = np.asarray(magnification, dtype=np.float64)
+    stated = seen if size is None else preprocessing.view((size[0], size[1])).magnification
+    return np.asarray(calibration["radius"] * stated / seen)
 
 
 def check_calibration(calibration: Calibration | None, keypoints: int) -> None:

@@ -25,7 +25,8 @@ class Calibration(TypedDict, total=False):
     x: Sequence[float]
     y: Sequence[float]
     keypoints: Sequence[Mapping[str, Sequence[float]]]
-    #: Distance that confidence is about, in pixels of frames of ``frame_size`` (height, width).
+    #: Distance that confidence is about, in pixels of frames of ``frame_size`` (height, width) with
+    #: the crop of the checkpoint; see `model.calibration.radius_of` for others.
     radius: float
     frame_size: Sequence[int]
     #: On how many points it was fitted.

@@ -176,6 +176,11 @@ class View:
         factor, _ = self._affine
         return float(factor[0]), float(factor[1])
 
+    @property
+    def magnification(self) -> float:
+        """Input pixels per video pixel, the mean of both directions."""
+        return sum(self.input_per_frame) / 2
+
     def to_input(self, xy: ArrayLike) -> NDArray[np.float64]:
         """Video pixels (..., 2) to input pixels; NaN stays NaN."""
         factor, shift = self._affine

@@ -266,7 +266,7 @@ class TrainingSettings:
         float | None,
         Option(
             help="distance that confidence is about: 0.9 is that nine points in ten lie within it "
-            "(default: 1 % of the frame's diagonal)",
+            "(default: 1 % of the diagonal of the frame or its crop)",
             metavar="PIXELS",
             gt=0,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -213,18 +214,19 @@ class _Audit:
             for _ in fold.train():
                 yield self._progress(1, f"Training without block {number} of {len(folds)}")
             predicted[held], confidence[held] = fold.predict()
-        yield from self._report(predicted, confidence, frames.frame_size, beginning.name)
+        # Of what the models were given: a face cut out of a large frame has its own measure.
+        seen = math.hypot(*beginning.preprocessing.input_size) * frames.pixel_size.mean(axis=1)
+        yield from self._report(predicted, confidence, float(np.median(seen)), beginning.name)
 
     def _report(
         self,
         predicted: NDArray[np.float64],
         confidence: NDArray[np.float64],
-        sizes: NDArray[np.int64],
+        diagonal: float,
         start: str,
     ) -> Iterator[Event]:
         labels = self._audited.labels
         names = labels.keypoints.names
-        diagonal = float(np.median(np.hypot(*sizes.T)))
         findings, usual = find_mistakes(names, labels.xy, predicted, confidence, diagonal)
         doubts = tuple(map(self._doubt, findings))
         for doubt, finding in zip(doubts, findings, strict=True):

@@ -18,7 +18,7 @@ from napari_vitface.words import listed
 PROBABLY = 2.0
 #: A label is odd this many robust standard deviations beyond the usual distance ...
 _ODD = 5.0
-#: ... and at least this share of the frame's diagonal away from the prediction.
+#: ... and at least this share of the diagonal of what the model is given away from the prediction.
 _FAR = 0.0125
 #: The spread is taken to be at least these shares of the usual distance and of the diagonal, for
 #: a few frames can agree by chance.
@@ -96,7 +96,7 @@ def find_mistakes(
         By a model that was not trained on the row.
     confidence : (N, K) array
     diagonal : float
-        Of the frames.
+        Of the part of the frames that the model is given.
     """
     errors = np.linalg.norm(labelled.astype(np.float64) - predicted, axis=-1)
     usual = _usual(errors, confidence, diagonal)

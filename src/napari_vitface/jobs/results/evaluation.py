@@ -45,7 +45,8 @@ class Confidence(Record):
     Attributes
     ----------
     radius : float or None
-        Distance that it is about, video pixels; None if it is not calibrated.
+        Distance that it is about, video pixels, in the middle one of frames of several sizes or
+        crops; None if it is not calibrated.
     calibration_error : float or None
         Expected calibration error; None without a radius, or where it would look too good.
     calibration_error_by_chance : float or None

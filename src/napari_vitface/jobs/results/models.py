@@ -85,12 +85,31 @@ class ModelFile(Record):
     calibration: CalibrationSummary | None
 
 
+#: What confidence is without a calibration.
+NOT_CALIBRATED = "the model's own view, not calibrated"
+
+
 @dataclass(frozen=True)
 class CalibrationSummary(Record):
-    """What confidence is about: `radius`, video pixels, and on how many `points` it was fitted."""
+    """What confidence is about: `radius`, video pixels, and on how many `points` it was fitted.
+
+    In frames of another size or crop than `frame_size` (height, width) the radius is in proportion.
+    """
 
     radius: float | None
     points: int | None
+    frame_size: tuple[int, int] | None = None
+
+    @property
+    def meaning(self) -> str:
+        """As a sentence goes on after "confidence is"."""
+        if self.radius is None:
+            return NOT_CALIBRATED
+        text = f"the chance to be within {self.radius:g} px"
+        if self.frame_size is None:
+            return text
+        height, width = self.frame_size
+        return f"{text} in frames of {width} x {height}, and in proportion in others or in a crop"
 
 
 @dataclass(frozen=True)

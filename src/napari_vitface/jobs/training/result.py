@@ -123,17 +123,26 @@ def _calibration(
     by less than the model gets, and never by frames that the table has seen.
     """
     from napari_vitface.model.calibrating import FEWEST_POINTS, default_radius, fit_calibration
-    from napari_vitface.model.calibration import calibrate
+    from napari_vitface.model.calibration import calibrate, radius_of
 
     size = setup.about.mean_pose_frame_size
-    radius = setup.options.radius or default_radius(size)
-    parts = [(raw, errors)]
+    radius = setup.options.radius or default_radius(setup.preprocessing.view(size).crop[2:])
+    seen = 1 / setup.frames.pixel_size.mean(axis=1, keepdims=True)
+    # In frames of other sizes it is another number of pixels.
+    limits = radius_of({"radius": radius, "frame_size": size}, setup.preprocessing, seen)
+    parts = [(raw, errors, limits[setup.split.judging])]
     if len(tuning):
         xy, sure = yield from _predicted(setup, tuning)
-        parts.insert(0, (sure, pixel_errors(xy, setup.truth(tuning))))
-    tables = [fit_calibration(*part, radius, size) for part in parts]
-    raw, errors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    calibration = fit_calibration(raw, errors, radius, size)
+        parts.insert(0, (sure, pixel_errors(xy, setup.truth(tuning)), limits[tuning]))
+
+    def fitted(
+        raw: NDArray[np.float32], errors: NDArray[np.float64], limits: NDArray[np.float64]
+    ) -> Calibration | None:
+        return fit_calibration(raw, radius * errors / limits, radius, size)
+
+    tables = [fitted(*part) for part in parts]
+    raw, errors, limits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    calibration = fitted(raw, errors, limits)
     if calibration is None:
         yield Notice(
             f"There are fewer than {FEWEST_POINTS} labelled points in the frames kept apart, so "
@@ -145,8 +154,8 @@ def _calibration(
         shown = np.concatenate([calibrate(part[0], table) for part, table in of_the_other])
     else:
         shown = calibrate(raw, calibration)
-    radius_of_it = None if calibration is None else radius
-    found = calibration_figures(shown, errors, radius_of_it)
+    about = (None, None) if calibration is None else (radius, limits)
+    found = calibration_figures(shown, errors, *about)
     if not apart:
         # The frames that judge are those it was fitted on: what they say would be too good.
         found = replace(found, calibration_error=None, calibration_error_by_chance=None)

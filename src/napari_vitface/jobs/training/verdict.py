@@ -105,7 +105,7 @@ def calibration_figures(
     confidence: NDArray[np.float32],
     errors: NDArray[np.float64],
     radius: float | None,
-    limits: NDArray[np.float64] | float | None = None,
+    limits: NDArray[np.float64] | None,
 ) -> Confidence:
     """How true confidence is, and the error against it.
 
@@ -114,11 +114,10 @@ def calibration_figures(
     confidence, errors : (N, K) arrays
         Errors in video pixels; NaN where there is no label.
     radius : float, optional
-        Distance that confidence is about.
+        Distance that confidence is about, in the usual frame.
     limits : (N, 1) array, optional
-        The same in each frame, where frames have several sizes.
+        The same in each frame.
     """
-    limits = radius if limits is None else limits
     bins = confidence_bins(confidence, errors, limits)
     judged = ~np.isnan(errors)
     found = Confidence(

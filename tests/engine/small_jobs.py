@@ -39,6 +39,16 @@ class Process(Result):
     torch: bool
 
 
+@dataclass(frozen=True)
+class Imported(Result):
+    names: tuple[str, ...]
+
+
+def imported(names: list[str]) -> Iterator[Event]:
+    """Which of these modules the process has imported."""
+    yield Finished("imported", Imported(tuple(name for name in names if name in sys.modules)))
+
+
 def count(steps: int = 3, seconds: float = 0.0, closed: str | None = None) -> Iterator[Event]:
     """Count, resting `seconds` at each step; writes the file `closed` when it is cancelled."""
     try:

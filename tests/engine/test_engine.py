@@ -406,7 +406,7 @@ def test_a_job_that_puts_its_files_in_order_gets_the_time_for_it(engine, tmp_pat
 
 
 def test_the_process_imports_ahead_and_answers_meanwhile(engine):
-    engine.warm_up()
+    engine.warm_up("predict")
     pid = engine.pid
     # Begun while PyTorch is imported, it is told so; and it can be left at once.
     heard = Heard()
@@ -416,8 +416,20 @@ def test_the_process_imports_ahead_and_answers_meanwhile(engine):
     assert set(heard[:-1]) <= {Preparing("Importing PyTorch")}
 
 
+def test_what_training_needs_is_imported_when_it_is_likely_and_not_before(engine):
+    engine.warm_up("predict")
+    modules = ["napari_vitface.training.fit", "torch._dynamo"]
+    request = engine.submit("small_jobs:imported", {"names": modules})
+    assert request.wait(120).result == small_jobs.Imported(())
+    engine.warm_up("train")
+    engine.warm_up("train")
+    # Jobs wait for imports that were begun before they were given.
+    request = engine.submit("small_jobs:imported", {"names": modules})
+    assert request.wait(120).result == small_jobs.Imported(tuple(modules))
+
+
 def test_a_request_is_left_while_the_process_imports(engine):
-    engine.warm_up()
+    engine.warm_up("predict")
     heard = Heard()
     request = engine.submit("small_jobs:one_step", {"seconds": 0}, on_event=heard)
     heard.wait_for(Event)

@@ -37,7 +37,7 @@ class Engine:
         self._lock = threading.Lock()
         self._slot = _Slot()
         self._closed = False
-        self._warm = False
+        self._warm: dict[str, None] = {}
         # Also called at interpreter exit; it must not hold a reference to self.
         self._finalizer = weakref.finalize(self, _shut_down, self._slot)
 
@@ -58,8 +58,13 @@ class Engine:
         with self._lock:
             self._connect()
 
-    def warm_up(self) -> None:
-        """Start the process and have it import what jobs need, while nothing else is to be done.
+    def warm_up(self, job: str) -> None:
+        """Start the process and have it import what a job needs, before it is asked for it.
+
+        Parameters
+        ----------
+        job : {"predict", "train"}
+            Others need no more than ``predict``.
 
         Raises
         ------
@@ -67,8 +72,10 @@ class Engine:
             If the process cannot be started, or after `close`.
         """
         with self._lock:
-            self._warm = True
-            self._connect().warm_up()
+            connection = self._connect()
+            if job not in self._warm:
+                self._warm[job] = None
+                connection.warm_up(job)
 
     def submit(
         self,
@@ -135,8 +142,8 @@ class Engine:
         connection = self._slot.connection
         if connection is None or not connection.alive:
             connection = self._slot.connection = Connection(self._environment)
-            if self._warm:
-                connection.warm_up()
+            for job in self._warm:
+                connection.warm_up(job)
         return connection
 
     def _cancel(self, request: Request) -> None:

@@ -136,8 +136,8 @@ class Connection:
     def alive(self) -> bool:
         return not self._ended and self.process.poll() is None
 
-    def warm_up(self) -> None:
-        self._outbox.put(encode_message(WarmUp()))
+    def warm_up(self, job: str) -> None:
+        self._outbox.put(encode_message(WarmUp(job)))
 
     def works_on_another(self, request: Request) -> bool:
         """Whether a long job beside `request` is under way."""

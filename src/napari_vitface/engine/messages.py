@@ -31,7 +31,9 @@ class Cancel(Record):
 
 @dataclass(frozen=True)
 class WarmUp(Record):
-    """What jobs need may be imported, while nothing else is to be done."""
+    """What a job needs may be imported, while nothing else is to be done."""
+
+    job: str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pkgutil import resolve_name
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
@@ -37,14 +37,24 @@ from napari_vitface.jobs.failure import describe_failure
 from napari_vitface.jobs.resources import Resources
 from napari_vitface.record import Record
 
-#: What the first prediction needs, so that it is there before somebody asks for one.
-_NEEDED = (
-    "napari_vitface.model.predictor",
-    "napari_vitface.video",
-    "napari_vitface.jobs.frame_batches",
-    "napari_vitface.jobs.recorder",
-    "napari_vitface.jobs.predict",
-)
+#: What the first of such jobs needs, so that it is there before somebody asks for one.
+_NEEDED = {
+    "predict": (
+        "napari_vitface.model.predictor",
+        "napari_vitface.video",
+        "napari_vitface.jobs.frame_batches",
+        "napari_vitface.jobs.recorder",
+        "napari_vitface.jobs.predict",
+    ),
+    "train": (
+        # PyTorch's optimisers import its compiler when the first is made, for seconds.
+        "torch._dynamo",
+        "napari_vitface.training.fit",
+        "napari_vitface.jobs.training.train",
+        "napari_vitface.jobs.training.training_loop",
+        "napari_vitface.jobs.report",
+    ),
+}
 
 #: Seconds that a job gets to put its files in order after the window is gone.
 _GRACE = 10.0
@@ -91,24 +101,26 @@ class Imports:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
 
-    def begin(self) -> None:
-        """Begin, unless it was begun."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._import, daemon=True)
-            self._thread.start()
+    def begin(self, job: str) -> None:
+        """Begin with what a job needs, after what was begun before."""
+        self._thread = threading.Thread(
+            target=self._import, args=(_NEEDED.get(job, ()), self._thread), daemon=True
+        )
+        self._thread.start()
 
     def waited_for(self, job: Iterator[Event]) -> Iterator[Event]:
         """The job, begun when the imports are done: two threads must not import the same."""
-        thread = self._thread
-        while thread is not None and thread.is_alive():
+        while self._thread is not None and self._thread.is_alive():
             yield Preparing("Importing PyTorch")
-            thread.join(0.1)
+            self._thread.join(0.1)
         yield from job
 
-    def _import(self) -> None:
+    def _import(self, modules: Iterable[str], before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()
         # Whatever fails here fails again in a job, which tells it.
         with contextlib.suppress(Exception):
-            for name in _NEEDED:
+            for name in modules:
                 importlib.import_module(name)
 
 
@@ -147,8 +159,8 @@ def _serve(inbox: SimpleQueue[Record], answers: BinaryIO) -> None:
                     scheduler.cancel_all()
                 case Cancel(int(number)):
                     scheduler.cancel(number)
-                case WarmUp():
-                    imports.begin()
+                case WarmUp(job):
+                    imports.begin(job)
                 case Close():
                     threading.Thread(target=_exit_after_grace, daemon=True).start()
                     scheduler.cancel_all()

@@ -55,7 +55,7 @@ class ViTFaceDock(DockedWidget):
         self.session = session_of(viewer, self._main_thread.post)
         # First of all: the engine takes seconds to import PyTorch.
         with suppress(Exception):  # Told when it is asked something.
-            self.session.engine.warm_up()
+            self.session.engine.warm_up("predict")
         self.note = Note()
         self.video_section = VideoSection(self.session)
         self.predict_section = PredictSection(self.session)

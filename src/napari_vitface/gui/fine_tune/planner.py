@@ -6,6 +6,7 @@ the engine is asked only when what it would say may be another.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,10 @@ class Planner:
             self._set(Plan("refused", labels, message=said))
             return
         self._asked = key
+        if self.plan.status in ("too few", "ready"):
+            # Labels come or change: before long, there is something to train.
+            with suppress(Exception):  # Told when it is asked to train.
+                session.engine.warm_up("train")
         # What was said before stays until it is known better.
         self._set(Plan("planning", labels, self.plan.result))
 

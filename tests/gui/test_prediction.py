@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_vitface.formats.poses import read_poses
+from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.open_videos import open_for_window
 from napari_vitface.gui.overlays import KEYPOINTS
 from napari_vitface.gui.predict.prediction import PredictOptions
 from napari_vitface.gui.workbench import Workbench
+from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.table import PointState, PoseTable
 
 if TYPE_CHECKING:
     from conftest import Pump
@@ -90,6 +92,35 @@ def test_points_appear_while_the_run_goes_on(
     pump.until(lambda: prediction.run.seconds_left is not None)
     prediction.cancel()
     pump.until(lambda: not prediction.active)
+
+
+def test_a_model_that_is_chosen_in_the_middle_of_a_run_and_left_again(
+    long_run: Workbench, pump: Pump, tiny_model: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    shutil.copy(tiny_model, other)
+    opened, prediction = long_run.current, long_run.prediction
+    # Of the other model there are predictions, of the same keypoints and somewhere else.
+    theirs = PoseTable.empty(KeypointSet(("eye", "nose tip", "mouth")), 600)
+    theirs.xy[:], theirs.confidence[:], theirs.state[:] = 3.0, 0.5, PointState.PREDICTED
+    write_poses(theirs, opened.path.with_name("long_vitface_other.h5"), scorer="vitface_other")
+    prediction.start(SMALL_STEPS)
+    pump.until(lambda: prediction.run.done > 40)
+    long_run.choose_model(str(other))
+    pump.until(lambda: opened.saved is not None)
+    done = prediction.run.done
+    pump.until(lambda: prediction.run.done > done + 20)
+    assert (opened.poses.xy == 3).all()
+
+    long_run.choose_model(str(tiny_model))
+    pump.until(lambda: opened.poses is not None)
+    assert prediction.active
+    assert not (opened.poses.xy == 3).any()
+
+    pump.until(lambda: opened.saved is not None)
+    assert opened.saved == Path(prediction.run.result.h5)
+    np.testing.assert_allclose(opened.poses.xy, read_poses(opened.saved).xy)
+    assert np.isfinite(opened.poses.xy).all()
 
 
 def test_a_cancelled_run_goes_on_from_where_it_was(long_run: Workbench, pump: Pump) -> None:

@@ -38,13 +38,21 @@ class PredictOptions(Computing):
 
 @dataclass
 class Run(VideoRun):
-    """A prediction in progress or the last one."""
+    """A prediction in progress or the last one.
+
+    Attributes
+    ----------
+    table : PoseTable or None
+        The video's table, with all that came so far; None if another model's poses were shown
+        meanwhile.
+    """
 
     model: str
     options: PredictOptions
     crop: Crop | None
     settings: PredictSettings | None = field(default=None, kw_only=True)
     result: PredictResult | None = field(default=None, kw_only=True)
+    table: PoseTable | None = field(default=None, kw_only=True)
 
 
 class Prediction(VideoRunner[Run]):
@@ -107,15 +115,18 @@ class Prediction(VideoRunner[Run]):
         match event:
             case Started(settings=PredictSettings(keypoints=keypoints)):
                 self.prepare(run.opened, run.model, keypoints)
+                run.table = run.opened.poses
             case PosesPredicted() if run.settings is not None:
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
+                if run.opened.poses is not run.table:
+                    run.table = None
                 return True
             case Finished(result=PredictResult(h5=file, made=made)):
                 if not self.shows(run.opened, run.model):
                     return False
-                if made:
+                if made and run.table is not None:
                     run.opened.saved = Path(file)
-                else:  # They were there, and did not come with the run.
+                else:  # They were there before, or came while another model's were shown.
                     self._session.poses_wanted.emit(run.opened)
         return False
 
@@ -126,12 +137,12 @@ class Prediction(VideoRunner[Run]):
             self._table(opened, keypoints)
 
     def _table(self, opened: OpenVideo, keypoints: KeypointSet) -> PoseTable:
-        known = opened.poses
+        known, model = opened.poses, self._session.model_name
         # Frames that an earlier run did stay; a run from scratch wipes them as it passes.
-        if known is not None and known.keypoints.names == keypoints.names:
+        if known is not None and (opened.model, known.keypoints.names) == (model, keypoints.names):
             return known
         table = PoseTable.empty(keypoints, len(opened.video))
-        self._session.set_poses(opened, table, self._session.model_name)
+        self._session.set_poses(opened, table, model)
         return table
 
     def fill(

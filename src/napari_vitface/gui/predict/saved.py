@@ -75,10 +75,13 @@ class SavedPredictions:
         """Show the chosen model's predictions that stand beside the video, if there are any."""
         session = self._session
         model = session.model_name
-        if self._is_filling(opened):
+        filling = self._is_filling(opened)
+        if filling and opened.model == model:
             return
         session.set_poses(opened, None, model)
         opened.saved = None
+        if filling:  # What it found before is read when it has ended.
+            return
         listed = self._video_list.result_of(opened.path, session.model)
         path = find_predictions(opened.path, model) or listed
         if path is None:

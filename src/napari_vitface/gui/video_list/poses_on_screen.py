@@ -85,7 +85,8 @@ class PosesOnScreen:
             run.shown = None
             return
         fresh = run.poses[-1:]
-        if opened is not run.shown or opened.poses is None:
+        others = opened.model != self._session.model_name
+        if opened is not run.shown or opened.poses is None or others:
             self._prediction.prepare(opened, run.model, settings.keypoints)
             fresh = run.poses
             run.shown = opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,33 @@ def test_the_default_image_size_has_the_shape_of_the_frames(project: Path) -> No
     assert preprocessing.crop == (0, 0, 128, 64)
     # 1 % of the diagonal of what the model is given.
     assert result.calibration.radius == 1
+
+
+def test_in_larger_frames_the_radius_is_more_pixels(
+    project: Path, drawn_start: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    from napari_vitface.project.label_reading import read_labels
+
+    labels = read_labels(project)
+    xy, images = labels.xy.copy(), list(labels.images)
+    for row in np.flatnonzero(labels.videos == "mouse0"):
+        picture = Image.open(images[row])
+        images[row] = tmp_path / f"{row}.png"
+        picture.resize((256, 192), Image.Resampling.NEAREST).save(images[row])
+        xy[row] = (xy[row] + 0.5) * 2 - 0.5
+    mixed = replace(labels, xy=xy, images=tuple(images))
+    options = {"init": drawn_start, "quick": True, "steps": 1, "batch_size": 1, "radius": 1.5}
+    results = [
+        outcome(run(each, name=f"model{i}", output_dir=tmp_path, **options)).calibration
+        for i, each in enumerate((labels, mixed))
+    ]
+    assert results[0].radius == results[1].radius == 1.5
+    one, other = (each.confidence_bins for each in results)
+    assert [row.points for row in one] == [row.points for row in other]
+    assert [row.right for row in one] == [row.right for row in other]
+    assert 0.1 < np.average([r.right for r in one], weights=[r.points for r in one]) < 0.9
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from benchmarks._heads import (
 )
 from benchmarks._real_recording import DATA
 from napari_vitface import load_model
+from napari_vitface.model.calibrating import default_radius
 from napari_vitface.model.calibration import radius_of
 from napari_vitface.pose.keypoints import MOUSE_FACE
 from napari_vitface.pose.metrics import calibration_error, mean_pose, pixel_errors
@@ -79,8 +80,11 @@ def judged(case: str, pictures: list[Picture], model: Any) -> Row:
     known = np.isfinite(pixels)
     errors = (pixels / eye)[known]
     constant = (pixel_errors(mean_pose(truth)[None], truth) / eye)[known]
-    magnification = model.preprocessing.view(pictures[0].image.shape).magnification
-    right = pixels[known] <= radius_of(model.calibration, model.preprocessing, magnification)
+    radius: float | NDArray[np.float64] = default_radius(pictures[0].image.shape)
+    if model.calibration:
+        view = model.preprocessing.view(pictures[0].image.shape)
+        radius = radius_of(model.calibration, model.preprocessing, view.magnification)
+    right = pixels[known] <= radius
     each = ", ".join(
         f"{name} {np.nanmedian((pixels / eye)[:, k]):.2f}"
         for k, name in enumerate(MOUSE_FACE.names)

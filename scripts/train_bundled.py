@@ -270,8 +270,7 @@ def calibration_of(
     def confidences(frames: TrainingFrames) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Raw ones (N, K), and errors in radii."""
         xy, raw = predict_inputs(network, preprocessing, frames)
-        seen = 1 / frames.pixel_size.mean(axis=1, keepdims=True)
-        return raw, frames.errors(xy) / radius_of(about, preprocessing, seen)
+        return raw, frames.errors(xy) / radius_of(about, preprocessing, frames.magnification)
 
     raw, errors = confidences(real)
     raw_elsewhere, errors_elsewhere = confidences(otherwise)

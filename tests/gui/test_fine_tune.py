@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_vitface.engine import Engine
 from napari_vitface.gui.fine_tune.fine_tune_options import FineTuneOptions
 from napari_vitface.gui.fine_tune.fine_tuning import FineTune
 from napari_vitface.gui.fine_tune.training_run import NO_RUN
@@ -108,6 +109,38 @@ def test_the_plan_says_what_is_there_before_anything_is_saved(ready: FineTune, p
     assert ready.plan.result.held_out == {"mouse": 5}
     assert ready.plan.result.kept == FACE.names
     assert ready.plan.result.steps == 100
+
+
+def test_what_training_needs_is_loaded_while_labels_are_made(
+    session: Workbench,
+    pump: Pump,
+    video_path: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari.components import ViewerModel as Model
+
+    from napari_vitface.gui.workbench import session_of
+
+    asked: list[str] = []
+    monkeypatch.setattr(Engine, "warm_up", lambda _, job: asked.append(job))
+    make_project(session, pump.until, video_path, home)
+    label(session, range(3))
+    pump.until(lambda: len(session.fine_tune.plan.labels) == 3)
+    assert asked == []
+    label(session, range(3, 5))
+    pump.until(lambda: asked == ["train"])
+    assert session.fine_tune.plan.status == "ready"
+    # Who opens a project that is labelled does not wait for it.
+    session.close()
+    asked.clear()
+    viewer = Model()
+    again = session_of(viewer, pump.post)
+    opened = reopened(again, pump, video_path)
+    pump.until(lambda: opened.plan.status == "ready")
+    assert asked == []
+    label(again, range(5, 6))
+    pump.until(lambda: asked == ["train"])
 
 
 def test_too_few_labels_and_none_at_all(

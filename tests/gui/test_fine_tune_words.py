@@ -309,6 +309,8 @@ def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
     assert "the chance to be within 11 px." in model_info(sure).summary
     sure = replace(entry, calibration=CalibrationSummary(11.0, 300, (646, 864)))
     assert "within 11 px in frames of 864 x 646, and in prop" in model_info(sure).summary
+    sure = replace(entry, calibration=CalibrationSummary(4.0, 300, (480, 640), cropped=True))
+    assert "within 4 px in frames of 640 x 480 with its crop, and" in model_info(sure).summary
 
 
 # --------------------------------------------------------------------- what is counted

@@ -327,6 +327,34 @@ def test_points_come_to_the_video_on_screen(
     assert other.saved == queue.items[1].result
 
 
+@pytest.mark.parametrize("ends_under_another", [False, True])
+def test_a_model_chosen_while_the_list_reaches_a_video_that_is_not_on_screen(
+    session: Workbench,
+    pump: Pump,
+    videos: list[Path],
+    settings: dict[str, Any],
+    long_copy: Path,
+    ends_under_another: bool,
+) -> None:
+    session.choose_model(settings["model"])
+    queue = added(session, pump, [long_copy])
+    opened = session.add_video(open_for_window(long_copy))
+    queue.start({**settings, "batch_size": 1})
+    pump.until(lambda: opened.poses is not None)
+    session.add_video(open_for_window(videos[0]))
+    session.choose_model("mouse-face")
+    done = queue.items[0].done
+    pump.until(lambda: queue.items[0].done > done + 20)
+    assert opened.poses is None
+    if ends_under_another:
+        through(queue, pump)
+    session.choose_model(settings["model"])
+    through(queue, pump)
+    session.videos.show(opened)
+    pump.until(lambda: opened.saved is not None)
+    assert np.isfinite(opened.poses.xy).all()
+
+
 def test_a_drawn_crop_belongs_to_its_video_alone(
     session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:

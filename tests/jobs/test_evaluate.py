@@ -200,12 +200,14 @@ def test_calibration_is_judged_at_the_radius_that_the_model_names(
     result = outcome(run(model, labels))
     assert result.calibration_error == pytest.approx(0.5)
     assert result.calibration_radius == 1000
+    none = checkpoint({}, {"x": [0.0, 1.0], "y": [0.5, 0.5], "radius": None})
+    assert outcome(run(none, labels)).calibration_error is None
 
 
 def test_the_radius_follows_what_the_model_is_given(
     checkpoint: Checkpoint, tiny_model: Path, labels: Labels
 ) -> None:
-    # Stated for frames half as large: 25 images in 40 are of SIZE.
+    # Stated for frames half as large: 30 images in 40 are of SIZE.
     table = {"x": [0.0, 1.0], "y": [0.5, 0.5], "radius": 6, "frame_size": [48, 64]}
     result = outcome(run(checkpoint({}, table), labels))
     assert result.calibration_radius == pytest.approx(12)

@@ -84,7 +84,7 @@ def evaluation_table(result: EvaluateResult) -> list[str]:
     if result.calibration_error is not None:
         lines.append(
             f"calibration error: {result.calibration_error:.3f} (confidence as the chance to be "
-            f"within {result.calibration_radius:g} pixels); perfectly true confidences would "
+            f"within {result.calibration_radius:.3g} pixels); perfectly true confidences would "
             f"get {result.calibration.calibration_error_by_chance:.3f} on so few points"
         )
     elif result.calibration_radius is None:

@@ -37,7 +37,7 @@ class Engine:
         self._lock = threading.Lock()
         self._slot = _Slot()
         self._closed = False
-        self._warm: dict[str, None] = {}
+        self._warm: set[str] = set()
         # Also called at interpreter exit; it must not hold a reference to self.
         self._finalizer = weakref.finalize(self, _shut_down, self._slot)
 
@@ -74,7 +74,7 @@ class Engine:
         with self._lock:
             connection = self._connect()
             if job not in self._warm:
-                self._warm[job] = None
+                self._warm.add(job)
                 connection.warm_up(job)
 
     def submit(
@@ -142,6 +142,8 @@ class Engine:
         connection = self._slot.connection
         if connection is None or not connection.alive:
             connection = self._slot.connection = Connection(self._environment)
+            # What else was asked for would keep the next request waiting.
+            self._warm &= {"predict"}
             for job in self._warm:
                 connection.warm_up(job)
         return connection

@@ -100,13 +100,19 @@ class Imports:
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
+        self._wanted: list[str] = []
 
-    def begin(self, job: str) -> None:
-        """Begin with what a job needs, after what was begun before."""
-        self._thread = threading.Thread(
-            target=self._import, args=(_NEEDED.get(job, ()), self._thread), daemon=True
-        )
-        self._thread.start()
+    def want(self, job: str) -> None:
+        """Have what a job needs imported at the next `begin`."""
+        self._wanted += _NEEDED.get(job, ())
+
+    def begin(self) -> None:
+        """Begin with what is wanted. No job may be under way, which imports on its own."""
+        if self._wanted:
+            arguments = tuple(self._wanted), self._thread
+            self._thread = threading.Thread(target=self._import, args=arguments, daemon=True)
+            self._thread.start()
+            self._wanted.clear()
 
     def waited_for(self, job: Iterator[Event]) -> Iterator[Event]:
         """The job, begun when the imports are done: two threads must not import the same."""
@@ -148,6 +154,8 @@ def _serve(inbox: SimpleQueue[Record], answers: BinaryIO) -> None:
     write_message(answers, Ready())
     while True:
         while True:
+            if scheduler.idle:
+                imports.begin()
             try:
                 message = inbox.get(block=scheduler.idle)
             except Empty:
@@ -160,7 +168,7 @@ def _serve(inbox: SimpleQueue[Record], answers: BinaryIO) -> None:
                 case Cancel(int(number)):
                     scheduler.cancel(number)
                 case WarmUp(job):
-                    imports.begin(job)
+                    imports.want(job)
                 case Close():
                     threading.Thread(target=_exit_after_grace, daemon=True).start()
                     scheduler.cancel_all()

@@ -206,7 +206,7 @@ def _result(
     constant = _mean_pose(network, found.sizes, columns)
     judged = Judged(tuple(names), truth, found.sizes)
     radius = limits = None
-    if network.calibration and "radius" in network.calibration:
+    if network.calibration and network.calibration.get("radius") is not None:
         seen = found.magnification[:, None]
         limits = radius_of(network.calibration, network.preprocessing, seen)
         radius = float(np.median(limits))

@@ -16,7 +16,7 @@ from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice, Progress, Settings, Started
 from napari_vitface.jobs.outputs import made_folder, refuse_existing
-from napari_vitface.jobs.results.models import ExportResult
+from napari_vitface.jobs.results.models import NOT_CALIBRATED, CalibrationSummary, ExportResult
 
 if TYPE_CHECKING:
     from napari_vitface.model.metadata import Calibration, Metadata
@@ -129,7 +129,7 @@ def describe(
             "confidence": {
                 "type": "float32",
                 "shape": ["batch", count],
-                "meaning": _meaning(metadata.get("calibration")),
+                "meaning": _meaning(metadata),
             },
         },
         "preprocessing": {
@@ -150,15 +150,11 @@ def describe(
     }
 
 
-def _meaning(calibration: Calibration | None) -> str:
-    if not calibration:
-        return "the network's own view, not calibrated"
-    near = "near the true place"
-    if "radius" in calibration and "frame_size" in calibration:
-        height, width = calibration["frame_size"]
-        near = f"within {calibration['radius']:.3g} pixels of it in frames of {width} x {height}"
-        near += ", in proportion in others or in a crop"
-    return f"probability that the point is {near}, calibrated on held-out frames"
+def _meaning(metadata: Metadata) -> str:
+    summary = CalibrationSummary.of(metadata)
+    if summary is None or summary.radius is None:
+        return NOT_CALIBRATED
+    return f"{summary.meaning}; calibrated on held-out frames"
 
 
 def _summary(metadata: Metadata) -> str:

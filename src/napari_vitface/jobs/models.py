@@ -9,7 +9,6 @@ from pathlib import Path
 from napari_vitface.errors import VitFaceError
 from napari_vitface.jobs.events import Event, Finished, Notice
 from napari_vitface.jobs.results.models import CalibrationSummary, ModelFile, ModelsResult
-from napari_vitface.model.metadata import Calibration
 
 
 def models(folder: str | os.PathLike[str] | None = None) -> Iterator[Event]:
@@ -59,7 +58,6 @@ def _describe(path: Path, bundled: bool) -> ModelFile:
     metadata = read_metadata(path)
     network = metadata["network"]
     height, width = metadata["preprocessing"]["input_size"]
-    calibration = metadata.get("calibration")
     return ModelFile(
         name=path.stem,
         path=str(path),
@@ -70,14 +68,5 @@ def _describe(path: Path, bundled: bool) -> ModelFile:
         keypoints=tuple(network["keypoints"]["names"]),
         input_size=(height, width),
         training=metadata["training"],
-        calibration=_confidence(calibration) if calibration else None,
-    )
-
-
-def _confidence(calibration: Calibration) -> CalibrationSummary:
-    size = calibration.get("frame_size")
-    return CalibrationSummary(
-        calibration.get("radius"),
-        calibration.get("points"),
-        None if size is None else (size[0], size[1]),
+        calibration=CalibrationSummary.of(metadata),
     )

@@ -113,7 +113,7 @@ def _about_confidence(calibration: Confidence) -> str:
     if radius is None:
         return "Confidence is not calibrated: it is the model's own view."
     text = (
-        f"Confidence is the chance to lie within {radius:g} pixels of where a person would point."
+        f"Confidence is the chance to lie within {radius:.3g} pixels of where a person would point."
     )
     error = calibration.calibration_error
     if error is None:

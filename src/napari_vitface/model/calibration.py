@@ -60,7 +60,7 @@ def radius_of(
     size = calibration.get("frame_size")
     seen = np.asarray(magnification, dtype=np.float64)
     stated = seen if size is None else preprocessing.view((size[0], size[1])).magnification
-    return np.asarray(calibration["radius"] * stated / seen)
+    return np.asarray(calibration["radius"] * (stated / seen))
 
 
 def check_calibration(calibration: Calibration | None, keypoints: int) -> None:

@@ -97,6 +97,11 @@ class TrainingFrames:
             )
         )
 
+    @property
+    def magnification(self) -> NDArray[np.float64]:
+        """Input pixels per video pixel of each frame, (N, 1); see `View.magnification`."""
+        return (1 / self.pixel_size.astype(np.float64)).mean(axis=1, keepdims=True)
+
     def errors(self, xy: NDArray[np.float32]) -> NDArray[np.float32]:
         """Distances in video pixels (N, K) of predictions in input pixels; NaN where unlabelled."""
         return np.linalg.norm((xy - self.xy) * self.pixel_size[:, None], axis=-1)

@@ -76,6 +76,8 @@ class Planner:
         self.paused = False
         self._due = False
         self._asked: tuple[Any, ...] | None = None
+        # Of the labels that were there at first.
+        self._found = ""
         self._request: Request | None = None
         # Labels that files hold, and the state of the files that they were read from.
         self._read: tuple[Project, Any, LabelledFrames | Exception] | None = None
@@ -129,6 +131,7 @@ class Planner:
         inside = [of_document(document) for document in documents]
         names = [document.files.images.name for document in documents]
         labels = LabelledFrames.joined([*inside, without(disk, names)], project.keypoints.names)
+        self._found = self._found or labels.digest()
         if len(labels) < FEWEST_FRAMES:
             self._asked = None
             self._set(Plan("too few", labels))
@@ -185,10 +188,6 @@ class Planner:
             self._set(Plan("refused", labels, message=said))
             return
         self._asked = key
-        if self.plan.status in ("too few", "ready"):
-            # Labels come or change: before long, there is something to train.
-            with suppress(Exception):  # Told when it is asked to train.
-                session.engine.warm_up("train")
         # What was said before stays until it is known better.
         self._set(Plan("planning", labels, self.plan.result))
 
@@ -198,6 +197,11 @@ class Planner:
         match event:
             case Finished(result=PlanTrainingResult() as result):
                 self._set(Plan("ready", labels, result))
+                if labels.digest() != self._found:
+                    # Labels are being made: before long, there is something to train. Not before
+                    # the plan, which measures how long a step takes.
+                    with suppress(Exception):  # Told when it is asked to train.
+                        self._session.engine.warm_up("train")
             case Failed():
                 self._set(Plan("refused", labels, message=event.message))
 

@@ -303,7 +303,7 @@ def _confidence(calibration: Confidence) -> str:
     """What its confidence means, and how far that is from the truth."""
     if calibration.radius is None:
         return "Its confidence is its own view: too few held-out points to calibrate it."
-    text = f"Its confidence is the chance to be within {calibration.radius:g} px"
+    text = f"Its confidence is the chance to be within {calibration.radius:.3g} px"
     error = calibration.calibration_error
     return f"{text}." if error is None else f"{text}, off by {error:.2f} on held-out frames."
 

@@ -43,8 +43,8 @@ class Run(VideoRun):
     Attributes
     ----------
     table : PoseTable or None
-        The video's table, with all that came so far; None if another model's poses were shown
-        meanwhile.
+        The video's table, with all that came so far; None if some came while another model's
+        poses were shown.
     """
 
     model: str
@@ -115,20 +115,25 @@ class Prediction(VideoRunner[Run]):
         match event:
             case Started(settings=PredictSettings(keypoints=keypoints)):
                 self.prepare(run.opened, run.model, keypoints)
-                run.table = run.opened.poses
+                run.table = run.opened.poses if self.shows(run.opened, run.model) else None
             case PosesPredicted() if run.settings is not None:
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
-                if run.opened.poses is not run.table:
-                    run.table = None
+                if not self.shows(run.opened, run.model):
+                    self._lose(run)
                 return True
             case Finished(result=PredictResult(h5=file, made=made)):
-                if not self.shows(run.opened, run.model):
-                    return False
-                if made and run.table is not None:
+                if made and run.table is not None and run.opened.poses is run.table:
                     run.opened.saved = Path(file)
-                else:  # They were there before, or came while another model's were shown.
+                elif self.shows(run.opened, run.model):
+                    # They were there before, or came while another model's were shown.
                     self._session.poses_wanted.emit(run.opened)
         return False
+
+    def _lose(self, run: Run) -> None:
+        """Let go of the run's table, which lacks what comes while it is not shown."""
+        if run.table is not None and run.opened.poses is run.table:
+            self._session.set_poses(run.opened, None, run.opened.model)
+        run.table = None
 
     def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
         """Give a video a table for the poses of a run that finds `keypoints`."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_vitface.gui.predict.prediction import Prediction
     from napari_vitface.gui.session import Session
     from napari_vitface.gui.video_list.kinds import JobKind
+    from napari_vitface.pose.table import PoseTable
 
 
 @dataclass
@@ -28,12 +29,15 @@ class ItemRun(JobRun):
         What came so far, for a video that is opened while the job runs.
     shown : OpenVideo or None
         The open video that has these poses.
+    table : PoseTable or None
+        Its table, with all of them.
     """
 
     item: Item
     model: str
     poses: list[PosesPredicted] = field(default_factory=list)
     shown: OpenVideo | None = None
+    table: PoseTable | None = None
 
     def end(self, items: Items, result: Result, kind: JobKind) -> None:
         """Note in the list what the job came to."""
@@ -81,15 +85,17 @@ class PosesOnScreen:
         if opened is None or not isinstance(settings, PredictSettings):
             run.shown = opened
             return
-        if opened.source is not None:  # All are given to it when the model is chosen again.
-            run.shown = None
+        if not self._prediction.shows(opened, run.model):
+            # All are given to it when the model is chosen again; what it has lacks these.
+            if opened is run.shown and opened.poses is run.table:
+                self._session.set_poses(opened, None, opened.model)
+            run.shown = run.table = None
             return
         fresh = run.poses[-1:]
-        others = opened.model != self._session.model_name
-        if opened is not run.shown or opened.poses is None or others:
+        if opened is not run.shown or opened.poses is None or opened.poses is not run.table:
             self._prediction.prepare(opened, run.model, settings.keypoints)
             fresh = run.poses
-            run.shown = opened
+            run.shown, run.table = opened, opened.poses
         for event in fresh:
             self._prediction.fill(opened, run.model, settings.keypoints, event)
 

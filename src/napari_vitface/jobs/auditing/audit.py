@@ -215,8 +215,12 @@ class _Audit:
                 yield self._progress(1, f"Training without block {number} of {len(folds)}")
             predicted[held], confidence[held] = fold.predict()
         # Of what the models were given: a face cut out of a large frame has its own measure.
-        seen = math.hypot(*beginning.preprocessing.input_size) * frames.pixel_size.mean(axis=1)
-        yield from self._report(predicted, confidence, float(np.median(seen)), beginning.name)
+        seen = [
+            audited.crop(row, (height, width)) or (0, 0, width, height)
+            for row, (height, width) in enumerate(frames.frame_size.tolist())
+        ]
+        diagonal = float(np.median([math.hypot(w, h) for _, _, w, h in seen]))
+        yield from self._report(predicted, confidence, diagonal, beginning.name)
 
     def _report(
         self,

@@ -85,8 +85,7 @@ class AuditedLabels:
 
         image = as_uint8(self.read(row), self.white)
         size = (image.shape[0], image.shape[1])
-        crop = self._crop(str(self.labels.videos[row]), size)
-        preprocessing = preprocessing.with_crop(crop)
+        preprocessing = preprocessing.with_crop(self.crop(row, size))
         xy = self.labels.xy[row]
         view = preprocessing.view(size)
         inside = view.to_input(xy)
@@ -95,9 +94,10 @@ class AuditedLabels:
         kept = np.where(beyond.any(axis=-1, keepdims=True), np.nan, xy)
         return TrainingFrames.from_image(image, kept, preprocessing=preprocessing)
 
-    def _crop(self, video: str, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-        """Where the labels of a recording are, if that is a small part of its frames."""
-        points = self.labels.xy[self.labels.videos == video].reshape(-1, 2)
+    def crop(self, row: int, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
+        """Where the labels of a row's recording are, if that is a small part of its (H, W)."""
+        videos = self.labels.videos
+        points = self.labels.xy[videos == videos[row]].reshape(-1, 2)
         points = points[np.isfinite(points).all(axis=-1)]
         # Not led astray by single wild labels.
         low, high = np.percentile(points, [2, 98], axis=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_vitface.jobs.events import Result
+from napari_vitface.model.metadata import Metadata
 from napari_vitface.record import Record
 
 
@@ -93,23 +94,42 @@ NOT_CALIBRATED = "the model's own view, not calibrated"
 class CalibrationSummary(Record):
     """What confidence is about: `radius`, video pixels, and on how many `points` it was fitted.
 
-    In frames of another size or crop than `frame_size` (height, width) the radius is in proportion.
+    In frames of another size than `frame_size` (height, width), and with another crop than that of
+    the checkpoint, the radius is in proportion. `cropped` says whether that has one.
     """
 
     radius: float | None
     points: int | None
     frame_size: tuple[int, int] | None = None
+    cropped: bool = False
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> CalibrationSummary | None:
+        """That of a checkpoint; None if it has no calibration."""
+        calibration = metadata.get("calibration")
+        if not calibration:
+            return None
+        size = calibration.get("frame_size")
+        return cls(
+            calibration.get("radius"),
+            calibration.get("points"),
+            None if size is None else (size[0], size[1]),
+            metadata["preprocessing"].get("crop") is not None,
+        )
 
     @property
     def meaning(self) -> str:
         """As a sentence goes on after "confidence is"."""
         if self.radius is None:
             return NOT_CALIBRATED
-        text = f"the chance to be within {self.radius:g} px"
+        text = f"the chance to be within {self.radius:.3g} px"
         if self.frame_size is None:
             return text
         height, width = self.frame_size
-        return f"{text} in frames of {width} x {height}, and in proportion in others or in a crop"
+        here = f"{text} in frames of {width} x {height}"
+        if self.cropped:
+            return f"{here} with its crop, and in proportion with others"
+        return f"{here}, and in proportion in others or in a crop"
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,9 @@ def _calibration(
 
     size = setup.about.mean_pose_frame_size
     radius = setup.options.radius or default_radius(setup.preprocessing.view(size).crop[2:])
-    seen = 1 / setup.frames.pixel_size.mean(axis=1, keepdims=True)
     # In frames of other sizes it is another number of pixels.
-    limits = radius_of({"radius": radius, "frame_size": size}, setup.preprocessing, seen)
+    about: Calibration = {"radius": radius, "frame_size": size}
+    limits = radius_of(about, setup.preprocessing, setup.frames.magnification)
     parts = [(raw, errors, limits[setup.split.judging])]
     if len(tuning):
         xy, sure = yield from _predicted(setup, tuning)
@@ -154,8 +154,8 @@ def _calibration(
         shown = np.concatenate([calibrate(part[0], table) for part, table in of_the_other])
     else:
         shown = calibrate(raw, calibration)
-    about = (None, None) if calibration is None else (radius, limits)
-    found = calibration_figures(shown, errors, *about)
+    judged_by = (None, None) if calibration is None else (radius, limits)
+    found = calibration_figures(shown, errors, *judged_by)
     if not apart:
         # The frames that judge are those it was fitted on: what they say would be too good.
         found = replace(found, calibration_error=None, calibration_error_by_chance=None)

@@ -79,6 +79,24 @@ def test_what_a_run_with_the_same_settings_has_left_is_shown(ready: Workbench, p
     assert not prediction.run.result.made
 
 
+def test_what_a_run_has_left_in_another_folder_is_shown(
+    ready: Workbench, pump: Pump, tmp_path: Path
+) -> None:
+    opened, prediction = ready.current, ready.prediction
+    options = PredictOptions(output_dir=tmp_path / "out")
+    prediction.start(options)
+    pump.until(lambda: opened.saved is not None and not prediction.active)
+    before = opened.poses.xy.copy()
+    # As in a napari that was opened anew.
+    ready.set_poses(opened, None, ready.model_name)
+    opened.saved = None
+    prediction.start(options)
+    pump.until(lambda: opened.saved is not None)
+    assert not prediction.run.result.made
+    assert opened.saved.parent == tmp_path / "out"
+    np.testing.assert_allclose(opened.poses.xy, before, atol=1e-3)
+
+
 def test_points_appear_while_the_run_goes_on(
     long_run: Workbench, pump: Pump, viewer_model: ViewerModel
 ) -> None:

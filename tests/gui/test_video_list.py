@@ -355,6 +355,26 @@ def test_a_model_chosen_while_the_list_reaches_a_video_that_is_not_on_screen(
     assert np.isfinite(opened.poses.xy).all()
 
 
+def test_a_whole_table_is_marked_as_saved_whatever_model_is_chosen_at_the_end(
+    session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
+) -> None:
+    session.choose_model(settings["model"])
+    queue = added(session, pump, [videos[0]])
+    opened = session.add_video(open_for_window(videos[0]))
+    session.add_video(open_for_window(videos[2]))
+    note_saved = queue._poses.note_saved
+
+    def chosen_just_before(run: Any) -> None:
+        session.choose_model("mouse-face")
+        note_saved(run)
+
+    queue._poses.note_saved = chosen_just_before
+    queue.start(settings)
+    through(queue, pump)
+    assert opened.saved == queue.items[0].result
+    assert np.isfinite(opened.poses.xy).all()
+
+
 def test_a_drawn_crop_belongs_to_its_video_alone(
     session: Workbench, pump: Pump, videos: list[Path], settings: dict[str, Any]
 ) -> None:

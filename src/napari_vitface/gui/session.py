@@ -75,8 +75,9 @@ class Session:
     pose_changed = Signal()
     #: (`OpenVideo`): it was given other poses, or none.
     poses_given = Signal(object)
-    #: (`OpenVideo`): its predictions by the chosen model are to be looked for on disk.
-    poses_wanted = Signal(object)
+    #: (`OpenVideo`, path or None): its predictions by the chosen model are to be read, of this file
+    #: or of one that is looked for.
+    poses_wanted = Signal(object, object)
     #: Another video, frame, crop, model or way of computing: what is computed for the screen is
     #: to be asked for anew, after all others heard of it.
     view_changed = Signal()
@@ -193,7 +194,7 @@ class Session:
             self.leave_source(self.current)
         self.model_changed.emit()
         if self.current is not None:
-            self.poses_wanted.emit(self.current)
+            self.poses_wanted.emit(self.current, None)
         self.view_changed.emit()
 
     def leave_source(self, opened: OpenVideo) -> bool:
@@ -334,7 +335,7 @@ class Session:
     @given("current")
     def _begin_with(self, opened: OpenVideo) -> None:
         if opened.poses is None or (opened.model != self.model_name and opened.source is None):
-            self.poses_wanted.emit(opened)
+            self.poses_wanted.emit(opened, None)
         self.frame_changed.emit(self.frame)
 
     @given("current")

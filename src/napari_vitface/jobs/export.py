@@ -152,9 +152,10 @@ def describe(
 
 def _meaning(metadata: Metadata) -> str:
     summary = CalibrationSummary.of(metadata)
-    if summary is None or summary.radius is None:
+    if summary is None:
         return NOT_CALIBRATED
-    return f"{summary.meaning}; calibrated on held-out frames"
+    near = "the chance to be near the true place" if summary.radius is None else summary.meaning
+    return f"{near}; calibrated on held-out frames"
 
 
 def _summary(metadata: Metadata) -> str:

@@ -26,10 +26,16 @@ from napari_vitface.jobs.results.training import PlanTrainingResult
 from napari_vitface.jobs.training.plan import FEWEST_FRAMES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari_vitface.engine import Request
     from napari_vitface.gui.correct.labelling import Labelling
     from napari_vitface.gui.session import Session
     from napari_vitface.project.project import Project
+
+
+#: Number of labels, and of labelled frames by video.
+_Labels = tuple[int, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,8 @@ class Planner:
         self.paused = False
         self._due = False
         self._asked: tuple[Any, ...] | None = None
-        # Of the labels that were there at first.
-        self._found = ""
+        # Folder of the project, and how many labels were there at first, of which videos.
+        self._found: tuple[Path | None, _Labels] = (None, (0, {}))
         self._request: Request | None = None
         # Labels that files hold, and the state of the files that they were read from.
         self._read: tuple[Project, Any, LabelledFrames | Exception] | None = None
@@ -131,7 +137,8 @@ class Planner:
         inside = [of_document(document) for document in documents]
         names = [document.files.images.name for document in documents]
         labels = LabelledFrames.joined([*inside, without(disk, names)], project.keypoints.names)
-        self._found = self._found or labels.digest()
+        if self._found[0] != project.folder:
+            self._found = project.folder, _how_many(labels)
         if len(labels) < FEWEST_FRAMES:
             self._asked = None
             self._set(Plan("too few", labels))
@@ -197,7 +204,7 @@ class Planner:
         match event:
             case Finished(result=PlanTrainingResult() as result):
                 self._set(Plan("ready", labels, result))
-                if labels.digest() != self._found:
+                if _how_many(labels) != self._found[1]:
                     # Labels are being made: before long, there is something to train. Not before
                     # the plan, which measures how long a step takes.
                     with suppress(Exception):  # Told when it is asked to train.
@@ -208,3 +215,7 @@ class Planner:
     def _set(self, plan: Plan) -> None:
         self.plan = plan
         self.changed.emit()
+
+
+def _how_many(labels: LabelledFrames) -> _Labels:
+    return labels.points, labels.by_video()

@@ -126,7 +126,7 @@ class Prediction(VideoRunner[Run]):
                     run.opened.saved = Path(file)
                 elif self.shows(run.opened, run.model):
                     # They were there before, or came while another model's were shown.
-                    self._session.poses_wanted.emit(run.opened)
+                    self._session.poses_wanted.emit(run.opened, Path(file))
         return False
 
     def _lose(self, run: Run) -> None:
@@ -147,6 +147,7 @@ class Prediction(VideoRunner[Run]):
         if known is not None and (opened.model, known.keypoints.names) == (model, keypoints.names):
             return known
         table = PoseTable.empty(keypoints, len(opened.video))
+        opened.saved = None
         self._session.set_poses(opened, table, model)
         return table
 

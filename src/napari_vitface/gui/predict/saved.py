@@ -71,8 +71,8 @@ class SavedPredictions:
         runs = self._prediction, self._video_list
         return any(run.is_filling(opened) for run in runs)
 
-    def read(self, opened: OpenVideo) -> None:
-        """Show the chosen model's predictions that stand beside the video, if there are any."""
+    def read(self, opened: OpenVideo, made: Path | None = None) -> None:
+        """Show what a run of the chosen model has made, or the predictions beside the video."""
         session = self._session
         model = session.model_name
         filling = self._is_filling(opened)
@@ -83,7 +83,7 @@ class SavedPredictions:
         if filling:  # What it found before is read when it has ended.
             return
         listed = self._video_list.result_of(opened.path, session.model)
-        path = find_predictions(opened.path, model) or listed
+        path = made or find_predictions(opened.path, model) or listed
         if path is None:
             return
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.gui.job_run import JobRun
 from napari_vitface.gui.video_list.items import Item, Items, State
 from napari_vitface.jobs.events import PosesPredicted, Result
-from napari_vitface.jobs.results.prediction import FindFaceResult, PredictSettings
+from napari_vitface.jobs.results.prediction import FindFaceResult, PredictResult, PredictSettings
 
 if TYPE_CHECKING:
     from napari_vitface.gui.open_video import OpenVideo
@@ -83,7 +83,7 @@ class PosesOnScreen:
         """Give the newest poses to the video, if it is open; all, if it was opened just now."""
         opened, settings = self._session.videos.find(run.item.path), run.settings
         if opened is None or not isinstance(settings, PredictSettings):
-            run.shown = opened
+            run.shown = run.table = None
             return
         if not self._prediction.shows(opened, run.model):
             # All are given to it when the model is chosen again; what it has lacks these.
@@ -100,6 +100,11 @@ class PosesOnScreen:
             self._prediction.fill(opened, run.model, settings.keypoints, event)
 
     def note_saved(self, run: ItemRun) -> None:
-        """The poses that are shown are in the result of the run."""
-        if run.shown is not None and self._prediction.shows(run.shown, run.model):
-            run.shown.saved = run.item.result
+        """The poses of the video are in the result of the run; read from it what did not come."""
+        opened, result = self._session.videos.find(run.item.path), run.result
+        if opened is None or not isinstance(result, PredictResult):
+            return
+        if result.made and run.table is not None and opened.poses is run.table:
+            opened.saved = run.item.result
+        elif self._prediction.shows(opened, run.model):
+            self._session.poses_wanted.emit(opened, run.item.result)

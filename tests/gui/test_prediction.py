@@ -141,8 +141,14 @@ def test_a_model_that_is_chosen_in_the_middle_of_a_run_and_left_again(
     assert np.isfinite(opened.poses.xy).all()
 
 
+@pytest.mark.parametrize("ends_under_another", [False, True])
 def test_a_model_that_is_chosen_while_another_video_is_on_screen(
-    long_run: Workbench, pump: Pump, video_path: Path, tiny_model: Path, tmp_path: Path
+    long_run: Workbench,
+    pump: Pump,
+    video_path: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    ends_under_another: bool,
 ) -> None:
     other = tmp_path / "other.safetensors"
     shutil.copy(tiny_model, other)
@@ -154,24 +160,11 @@ def test_a_model_that_is_chosen_while_another_video_is_on_screen(
     long_run.choose_model(str(other))
     done = prediction.run.done
     pump.until(lambda: prediction.run.done > done + 20)
+    if ends_under_another:
+        pump.until(lambda: not prediction.active)
     long_run.choose_model(str(tiny_model))
-    pump.until(lambda: opened.saved is not None)
-    assert np.isfinite(opened.poses.xy).all()
-
-
-def test_a_run_that_ends_while_another_model_is_chosen(
-    long_run: Workbench, pump: Pump, video_path: Path, tiny_model: Path, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.safetensors"
-    shutil.copy(tiny_model, other)
-    opened, prediction = long_run.current, long_run.prediction
-    prediction.start(SMALL_STEPS)
-    pump.until(lambda: prediction.run.done > 40)
-    long_run.add_video(open_for_window(video_path))
-    long_run.choose_model(str(other))
-    pump.until(lambda: not prediction.active)
-    long_run.choose_model(str(tiny_model))
-    long_run.videos.show(opened)
+    if ends_under_another:
+        long_run.videos.show(opened)
     pump.until(lambda: opened.saved is not None)
     assert np.isfinite(opened.poses.xy).all()
 

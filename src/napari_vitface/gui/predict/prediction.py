@@ -119,21 +119,27 @@ class Prediction(VideoRunner[Run]):
             case PosesPredicted() if run.settings is not None:
                 self.fill(run.opened, run.model, run.settings.keypoints, event)
                 if not self.shows(run.opened, run.model):
-                    self._lose(run)
+                    self.let_go(run.opened, run.table)
+                    run.table = None
                 return True
-            case Finished(result=PredictResult(h5=file, made=made)):
-                if made and run.table is not None and run.opened.poses is run.table:
-                    run.opened.saved = Path(file)
-                elif self.shows(run.opened, run.model):
-                    # They were there before, or came while another model's were shown.
-                    self._session.poses_wanted.emit(run.opened, Path(file))
+            case Finished(result=PredictResult() as result):
+                self.end(run.opened, run.model, run.table, result)
         return False
 
-    def _lose(self, run: Run) -> None:
-        """Let go of the run's table, which lacks what comes while it is not shown."""
-        if run.table is not None and run.opened.poses is run.table:
-            self._session.set_poses(run.opened, None, run.opened.model)
-        run.table = None
+    def let_go(self, opened: OpenVideo, table: PoseTable | None) -> None:
+        """Take a run's table from its video: it lacks what comes while it is not shown."""
+        if table is not None and opened.poses is table:
+            self._session.set_poses(opened, None, opened.model)
+
+    def end(
+        self, opened: OpenVideo, model: str, table: PoseTable | None, result: PredictResult
+    ) -> None:
+        """Mark the poses of a run as saved; if not all of them came, have them read."""
+        if result.made and table is not None and opened.poses is table:
+            opened.saved = Path(result.h5)
+        elif self.shows(opened, model):
+            # They were there before, or came while another model's were shown.
+            self._session.poses_wanted.emit(opened, Path(result.h5))
 
     def prepare(self, opened: OpenVideo, model: str, keypoints: KeypointSet) -> None:
         """Give a video a table for the poses of a run that finds `keypoints`."""

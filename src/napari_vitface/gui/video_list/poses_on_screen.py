@@ -27,16 +27,13 @@ class ItemRun(JobRun):
     ----------
     poses : list of PosesPredicted
         What came so far, for a video that is opened while the job runs.
-    shown : OpenVideo or None
-        The open video that has these poses.
     table : PoseTable or None
-        Its table, with all of them.
+        That of the open video, with all of them.
     """
 
     item: Item
     model: str
     poses: list[PosesPredicted] = field(default_factory=list)
-    shown: OpenVideo | None = None
     table: PoseTable | None = None
 
     def end(self, items: Items, result: Result, kind: JobKind) -> None:
@@ -83,28 +80,23 @@ class PosesOnScreen:
         """Give the newest poses to the video, if it is open; all, if it was opened just now."""
         opened, settings = self._session.videos.find(run.item.path), run.settings
         if opened is None or not isinstance(settings, PredictSettings):
-            run.shown = run.table = None
+            run.table = None
             return
         if not self._prediction.shows(opened, run.model):
             # All are given to it when the model is chosen again; what it has lacks these.
-            if opened is run.shown and opened.poses is run.table:
-                self._session.set_poses(opened, None, opened.model)
-            run.shown = run.table = None
+            self._prediction.let_go(opened, run.table)
+            run.table = None
             return
         fresh = run.poses[-1:]
-        if opened is not run.shown or opened.poses is None or opened.poses is not run.table:
+        if run.table is None or opened.poses is not run.table:
             self._prediction.prepare(opened, run.model, settings.keypoints)
             fresh = run.poses
-            run.shown, run.table = opened, opened.poses
+            run.table = opened.poses
         for event in fresh:
             self._prediction.fill(opened, run.model, settings.keypoints, event)
 
     def note_saved(self, run: ItemRun) -> None:
         """The poses of the video are in the result of the run; read from it what did not come."""
         opened, result = self._session.videos.find(run.item.path), run.result
-        if opened is None or not isinstance(result, PredictResult):
-            return
-        if result.made and run.table is not None and opened.poses is run.table:
-            opened.saved = run.item.result
-        elif self._prediction.shows(opened, run.model):
-            self._session.poses_wanted.emit(opened, run.item.result)
+        if opened is not None and isinstance(result, PredictResult):
+            self._prediction.end(opened, run.model, run.table, result)

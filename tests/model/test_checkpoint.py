@@ -25,7 +25,7 @@ from napari_vitface.model.checkpoint import (
     load_network,
     save_checkpoint,
 )
-from napari_vitface.model.header import FORMAT, KEY, read_metadata
+from napari_vitface.model.header import FORMAT, KEY, UNSHARED_FORMAT, read_metadata
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 
@@ -134,7 +134,7 @@ def test_metadata_needs_no_torch_and_says_everything(checkpoint: Path) -> None:
         [sys.executable, "-c", code, str(checkpoint)], capture_output=True, text=True, check=True
     )
     metadata = json.loads(done.stdout)
-    assert metadata["format"] == FORMAT
+    assert metadata["format"] == UNSHARED_FORMAT
     assert metadata["network"]["backbone"]["timm_name"].startswith("vit_tiny_patch16_224")
     assert metadata["network"]["head"]["name"] == "heatmap"
     assert metadata["network"]["keypoints"]["names"] == ["eye", "nose tip", "mouth"]

@@ -2,7 +2,8 @@
 
 The safetensors metadata entry ``napari_vitface`` holds a JSON object with the keys ``format``,
 ``network`` (backbone with timm name and arguments, head, keypoints), ``preprocessing``,
-``calibration`` and ``training``. No pickle is ever read.
+``calibration`` and ``training``. A bundled model that has weights in common with another leaves
+them out of its file; then ``shares`` says which. No pickle is ever read.
 """
 
 from __future__ import annotations
@@ -21,13 +22,20 @@ from typing import TYPE_CHECKING
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import BackboneError, CheckpointError
 from napari_vitface.model.error_text import first_line
-from napari_vitface.model.header import FORMAT, KEY, read_metadata
+from napari_vitface.model.header import (
+    FORMAT,
+    KEY,
+    UNSHARED_FORMAT,
+    read_metadata,
+)
 from napari_vitface.steps import Steps, result_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
-    from napari_vitface.model.metadata import Calibration, Metadata, TrainingSummary
+    from napari_vitface.model.metadata import Calibration, Metadata, Shares, TrainingSummary
     from napari_vitface.model.network import KeypointNetwork
     from napari_vitface.model.predictor import KeypointModel
     from napari_vitface.model.preprocessing import Preprocessing
@@ -42,6 +50,7 @@ def save_checkpoint(
     *,
     training: TrainingSummary,
     calibration: Calibration | None = None,
+    shares: str = "",
 ) -> None:
     """Write a network with all that is needed to use it, in one step or not at all.
 
@@ -58,6 +67,9 @@ def save_checkpoint(
         the mean pose's on the same frames.
     calibration : mapping, optional
         See `napari_vitface.model.calibration.calibrate`.
+    shares : str, optional
+        Name of a bundled model: weights that are the same in its file are left out of this one,
+        for models that come with the package beside it.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -75,13 +87,17 @@ def save_checkpoint(
     tensors = {
         name: _stored(tensor.detach().cpu()) for name, tensor in network.state_dict().items()
     }
+    shared = _in_common(shares, tensors) if shares else None
     metadata = {
-        "format": FORMAT,
+        "format": FORMAT if shared else UNSHARED_FORMAT,
         "network": network.to_dict(),
         "preprocessing": preprocessing.to_dict(),
         "calibration": None if calibration is None else dict(calibration),
         "training": dict(training),
     }
+    if shared:
+        metadata["shares"] = shared
+        tensors = {k: tensor for k, tensor in tensors.items() if k not in shared["weights"]}
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(target) as temporary:
@@ -112,10 +128,19 @@ def _stored(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.clone().contiguous()
 
 
+def _in_common(model: str, tensors: dict[str, torch.Tensor]) -> Shares:
+    """What of some weights, as they are stored, a bundled model's file has too."""
+    from safetensors.torch import load_file
+
+    theirs = load_file(bundled_models()[model])
+    same = {k: tensor for k, tensor in tensors.items() if k in theirs and theirs[k].equal(tensor)}
+    return {"model": model, "digest": _digest(same), "weights": sorted(same)}
+
+
 def bundled_models() -> dict[str, Path]:
     """The models that come with the package, by name."""
     folder = Path(__file__).parent.parent / "bundled"
-    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+    return dict(sorted((file.stem, file) for file in folder.glob("*.safetensors")))
 
 
 def find_model(name_or_path: str | os.PathLike[str]) -> Path:
@@ -159,9 +184,10 @@ def load_network(
     metadata = read_metadata(path)
     try:
         preprocessing = Preprocessing.from_dict(metadata["preprocessing"])
-        _check_fit(path, metadata, preprocessing)
+        lent = _lent(metadata)
+        _check_fit(path, lent, metadata, preprocessing)
         network = KeypointNetwork.from_dict(metadata["network"])
-        tensors = load_file(path)
+        tensors = lent | load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"The weights in {path} cannot be read ({error}); copy or download it again."
@@ -185,8 +211,40 @@ _NO_MODEL = (
 )  # fmt: skip
 
 
+def _lent(metadata: Metadata) -> dict[str, torch.Tensor]:
+    """Weights that a checkpoint leaves out; none as a rule."""
+    from safetensors import safe_open
+
+    shares = metadata.get("shares")
+    if not shares:
+        return {}
+    lender = bundled_models().get(shares["model"])
+    if lender is not None:
+        with safe_open(lender, framework="pt") as file:
+            names = sorted(set(file.keys()).intersection(shares["weights"]))
+            lent = {name: file.get_tensor(name) for name in names}
+        if _digest(lent) == shares["digest"]:
+            return lent
+    raise BackboneError(
+        "it leaves out weights of a bundled model that this installation does not have; install "
+        "the version of napari-vitface that it came with, or this one again."
+    )
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of tensors in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _check_fit(
-    path: str | os.PathLike[str], metadata: Metadata, preprocessing: Preprocessing
+    path: str | os.PathLike[str],
+    lent: dict[str, torch.Tensor],
+    metadata: Metadata,
+    preprocessing: Preprocessing,
 ) -> None:
     """Raise `CheckpointError` unless the weights in a file are those of the model it describes."""
     from safetensors import safe_open
@@ -195,8 +253,9 @@ def _check_fit(
     from napari_vitface.model.network import KeypointNetwork
 
     description = metadata["network"]
+    stored: dict[str, Sequence[int]] = {name: tensor.shape for name, tensor in lent.items()}
     with safe_open(path, framework="pt") as file:
-        stored = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        stored |= {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     odd = KeypointNetwork.misfits(description, stored)
     if odd:
         raise CheckpointError(

@@ -11,7 +11,9 @@ from typing import Any, cast
 from napari_vitface.errors import CheckpointError
 from napari_vitface.model.metadata import Metadata
 
-FORMAT = 1
+#: Of files that leave out what a bundled model has too; others are read by earlier versions.
+FORMAT = 2
+UNSHARED_FORMAT = 1
 
 
 KEY = "napari_vitface"
@@ -96,9 +98,18 @@ def _describes_a_model(metadata: Any) -> bool:
             "training": dict(),
         }:
             calibration = metadata.get("calibration")
-            return all(isinstance(name, str) for name in others) and (
-                calibration is None or isinstance(calibration, dict)
+            return (
+                all(isinstance(name, str) for name in others)
+                and (calibration is None or isinstance(calibration, dict))
+                and ("shares" not in metadata or _says_what_is_shared(metadata["shares"]))
             )
+    return False
+
+
+def _says_what_is_shared(shares: Any) -> bool:
+    match shares:
+        case {"model": str(), "digest": str(), "weights": list(names)}:
+            return all(isinstance(name, str) for name in names)
     return False
 
 

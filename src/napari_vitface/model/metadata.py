@@ -7,7 +7,7 @@ that a file need not have are asked for with ``get``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class FramesOf(TypedDict, total=False):
@@ -37,6 +37,8 @@ class TrainingSummary(TypedDict, total=False):
     """How a model came to be, and how good it is."""
 
     summary: str
+    #: What sets a bundled model apart from others, a sentence.
+    description: str
     #: Of a bundled model, whose name stays when its weights are replaced.
     version: str
     data: str
@@ -112,6 +114,15 @@ class PreprocessingDescription(TypedDict, total=False):
     std: Sequence[float]
 
 
+class Shares(TypedDict):
+    """Weights that a bundled model has in common with another, whose file alone holds them."""
+
+    model: str
+    #: SHA-256 of these weights.
+    digest: str
+    weights: Sequence[str]
+
+
 class Metadata(TypedDict):
     """All of it."""
 
@@ -120,6 +131,7 @@ class Metadata(TypedDict):
     preprocessing: PreprocessingDescription
     calibration: Calibration | None
     training: TrainingSummary
+    shares: NotRequired[Shares]
 
 
 def held_out_frames(training: TrainingSummary) -> list[FramesOf]:

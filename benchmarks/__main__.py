@@ -14,7 +14,16 @@ from benchmarks._display import display
 
 FOLDER = Path(__file__).parent
 #: Those that take half an hour and more: they run only if they are named.
-LONG = {"facemap", "neighbours", "starts", "states", "thousand_videos", "training", "unlabelled"}
+LONG = {
+    "facemap",
+    "neighbours",
+    "smaller",
+    "starts",
+    "states",
+    "thousand_videos",
+    "training",
+    "unlabelled",
+}
 
 
 def places() -> dict[str, str]:

@@ -290,10 +290,11 @@ def read_recording(preprocessing: Preprocessing, block: int) -> Recording:
     )
 
 
-def vit(head: str = "unet") -> KeypointNetwork:
+def vit(head: str = "unet", patch: int = 16) -> KeypointNetwork:
     """Our small ViT from random weights, the same each time."""
     torch.manual_seed(0)
-    return KeypointNetwork(create_backbone(VIT, SIZE, 1, drop_path_rate=0.05), MOUSE_FACE, head)
+    backbone = create_backbone(VIT, SIZE, 1, drop_path_rate=0.05, patch_size=patch)
+    return KeypointNetwork(backbone, MOUSE_FACE, head)
 
 
 def learnt_from_drawings(file: Path, preprocessing: Preprocessing) -> None:
@@ -336,6 +337,8 @@ def ways(drawn: Path, few: int, recording: Recording, steps: int) -> dict[str, W
         ),
         "ours, from random weights": Way(vit, most),
         f"ours, from random weights, {few} frames": Way(vit, some),
+        "ours, from random weights, patches of 32": Way(lambda: vit(patch=32), most),
+        "ours, from random weights, patches of 8": Way(lambda: vit(patch=8), most),
         "maps from the tokens alone, from random weights": Way(lambda: vit("heatmap"), most),
         "class token to coordinates (ViT_facemap)": Way(lambda: vit("regression"), most),
         "U-Net (Facemap's kind)": Way(lambda: other(UNet), most),

@@ -14,7 +14,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from napari_vitface.model.calibrating import default_radius, fit_calibration
 from napari_vitface.model.calibration import calibrate, radius_of
 from napari_vitface.model.checkpoint import load_network, save_checkpoint
 from napari_vitface.model.header import read_metadata
-from napari_vitface.model.metadata import Calibration, TrainingSummary
+from napari_vitface.model.metadata import Calibration, FramesOf, TrainingSummary
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.model.preprocessing import Preprocessing
 from napari_vitface.pose.keypoints import MOUSE_FACE
@@ -84,6 +84,46 @@ def block_of_time(count: int, block: int, blocks: int = 4) -> NDArray[np.intp]:
     return np.arange(bounds[block], bounds[block + 1])
 
 
+@dataclass(frozen=True)
+class Recording:
+    """The labelled recording, in the order of time, and which of it teaches and which judges.
+
+    Attributes
+    ----------
+    labels : Labels
+    images : list of (frame, (12, 2) float32)
+    taught, held : (n,) int
+        Rows that are learnt from, and those of the block that is held out.
+    mistaken : (N,) bool
+        Whether a row's labels are mistakes; none of these is learnt from.
+    """
+
+    labels: Labels
+    images: list[tuple[NDArray[Any], NDArray[np.float32]]]
+    taught: NDArray[np.intp]
+    held: NDArray[np.intp]
+    mistaken: NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, folder: Path, block: int) -> Recording:
+        labels = read_labels(folder)
+        labels = labels.take(np.argsort(labels.frames))
+        held = block_of_time(len(labels), block)
+        mistaken = np.isin(labels.frames, MISTAKES)
+        kept = np.setdiff1d(np.arange(len(labels)), held)
+        return cls(labels, list(labelled_images(labels)), kept[~mistaken[kept]], held, mistaken)
+
+    @property
+    def held_out(self) -> FramesOf:
+        """For metadata."""
+        frames = [int(frame) for frame in self.labels.frames[self.held]]
+        return {"video": str(self.labels.videos[0]), "frames": frames}
+
+    def take(self, rows: NDArray[np.intp]) -> list[tuple[NDArray[Any], NDArray[np.float32]]]:
+        """Some of the images with their keypoints."""
+        return [self.images[row] for row in rows]
+
+
 def labelled_images(labels: Labels) -> Iterator[tuple[NDArray[Any], NDArray[np.float32]]]:
     """Frames with their keypoints in pixels."""
     for path, xy in zip(labels.images, labels.xy, strict=True):
@@ -110,6 +150,19 @@ def filmed_elsewhere(
         for time_ in range(times):
             rng = np.random.default_rng([number, time_])
             yield filmed(before_another_background(image, rng), xy, rng)
+
+
+def material(
+    recording: Recording, drawings: int, views: int, seed: int = 0
+) -> tuple[Iterable[tuple[NDArray[Any], NDArray[np.float32]]], ...]:
+    """Pictures of the five kinds that `Stage.shares` names, with their keypoints."""
+    return (
+        recording.take(recording.taught),
+        renderings(drawings, 0),
+        filmed_elsewhere(recording.take(recording.taught), views),
+        elsewhere(drawings, seed),
+        taught_heads(),
+    )
 
 
 def new_network() -> KeypointNetwork:
@@ -315,6 +368,58 @@ def how_true(confidence: NDArray[np.float32], errors: NDArray[np.float64]) -> di
     }
 
 
+def held_out_figures(
+    network: KeypointNetwork, recording: Recording
+) -> tuple[Calibration, TrainingSummary, dict[str, Any]]:
+    """A calibration by the held-out frames, what metadata say of it, and errors; printed too."""
+    held, labels = recording.held, recording.labels
+    preprocessing = preprocessing_of(network)
+    real = TrainingFrames.from_images(recording.images, preprocessing)
+    new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
+    constant = np.nanmean(real.subset(recording.taught).xy, axis=0)
+    metrics = judge(
+        network, preprocessing, real.subset(held), recording.mistaken[held], constant, new_faces
+    )
+    baseline = summary(pixel_errors(mean_pose(labels.xy[recording.taught]), labels.xy[held]))
+    print(json.dumps(metrics, indent=1))
+    print("mean pose in video pixels:", baseline)
+    otherwise = TrainingFrames.from_images(
+        [
+            *filmed_elsewhere(recording.take(held), CALIBRATION_VIEWS),
+            *elsewhere(CALIBRATION_DRAWINGS, JUDGING_SEED),
+        ],
+        preprocessing,
+    )
+    calibration, truth = calibration_of(
+        network, preprocessing, real.subset(held), otherwise, new_faces
+    )
+    print(json.dumps(truth, indent=1))
+    about: TrainingSummary = {
+        "calibrated_on": [recording.held_out],
+        "calibration_error": truth["real"]["calibration_error"],
+        "calibration": truth,
+    }
+    return calibration, about, metrics
+
+
+def taught_by(recording: Recording, drawings: int) -> TrainingSummary:
+    """What metadata say of the material of a training, and of what is owed to whom."""
+    labels, taught = recording.labels, recording.taught
+    height, width = recording.images[0][0].shape[:2]
+    return {
+        "trained_on": [
+            f"{len(taught)} labelled frames of cam1_G7c1_1 of ViT_facemap",
+            f"{drawings} renderings of napari_vitface.sample, and as many of faces in other "
+            "laboratories",
+            f"heads of {' and '.join(TAUGHT)} of Direct Emotional Response Videos",
+        ],
+        "held_out": recording.held_out,
+        "mean_pose": mean_pose(labels.xy[taught]).tolist(),
+        "mean_pose_frame_size": [height, width],
+        **PROVENANCE,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--labels", type=Path, default=Path("../shared/data/mouse_face"))
@@ -345,13 +450,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    labels = read_labels(arguments.labels)
-    labels = labels.take(np.argsort(labels.frames))
-    held = block_of_time(len(labels), arguments.block)
-    mistaken = np.isin(labels.frames, MISTAKES)
-    kept = np.setdiff1d(np.arange(len(labels)), held)
-    taught = kept[~mistaken[kept]]
-    images = list(labelled_images(labels))
+    recording = Recording.read(arguments.labels, arguments.block)
     no_training = arguments.judge or arguments.calibrate
     given = arguments.output if no_training else arguments.start_from
     torch.manual_seed(arguments.seed)
@@ -359,30 +458,25 @@ def main() -> None:
     started = time.perf_counter()
     settings = FitSettings()
     planned = [] if no_training else stages(arguments)
-    drawn: dict[tuple[int, int], list[TrainingFrames]] = {}
+    sources: dict[tuple[int, int], list[TrainingFrames]] = {}
     for stage in planned:
         settings = stage.settings
         network = adapt(network, MOUSE_FACE, stage.size, "unet")
         before = copy.deepcopy(network)
         preprocessing = preprocessing_of(network)
-        real = TrainingFrames.from_images(images, preprocessing)
-        if stage.size not in drawn:
-            drawn[stage.size] = [
-                TrainingFrames.from_images(frames, preprocessing)
-                for frames in (
-                    renderings(arguments.renderings, 0),
-                    filmed_elsewhere([images[k] for k in taught], arguments.views),
-                    elsewhere(arguments.renderings, arguments.elsewhere_seed),
-                    taught_heads(),
-                )
+        if stage.size not in sources:
+            pictures = material(
+                recording, arguments.renderings, arguments.views, arguments.elsewhere_seed
+            )
+            sources[stage.size] = [
+                TrainingFrames.from_images(kind, preprocessing) for kind in pictures
             ]
-        sources = [real.subset(taught), *drawn[stage.size]]
-        shares = [
-            (frames, share) for frames, share in zip(sources, stage.shares, strict=True) if share
-        ]
+        kinds = zip(sources[stage.size], stage.shares, strict=True)
+        shares = [(frames, share) for frames, share in kinds if share]
         print(f"{time.perf_counter() - started:.0f} s, {[len(f) for f, _ in shares]}", flush=True)
         # The held-out error is printed while it runs; nothing is chosen by it.
-        for progress in fit(network, preprocessing, shares, real.subset(held), settings):
+        real = TrainingFrames.from_images(recording.take(recording.held), preprocessing)
+        for progress in fit(network, preprocessing, shares, real, settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
         if stage.averaged:
             average(network, before)
@@ -393,48 +487,24 @@ def main() -> None:
         save_checkpoint(arguments.output, network, preprocessing, training=unjudged)
 
     preprocessing = preprocessing_of(network)
-    real = TrainingFrames.from_images(images, preprocessing)
-    new_faces = TrainingFrames.from_images(renderings(200, JUDGING_SEED), preprocessing)
-    constant = np.nanmean(real.subset(taught).xy, axis=0)
-    metrics = judge(network, preprocessing, real.subset(held), mistaken[held], constant, new_faces)
-    baseline = summary(pixel_errors(mean_pose(labels.xy[taught]), labels.xy[held]))
-    print(json.dumps(metrics, indent=1))
-    print("mean pose in video pixels:", baseline)
-    held_images = [images[k] for k in held]
-    otherwise = TrainingFrames.from_images(
-        [
-            *filmed_elsewhere(held_images, CALIBRATION_VIEWS),
-            *elsewhere(CALIBRATION_DRAWINGS, JUDGING_SEED),
-        ],
-        preprocessing,
-    )
-    calibration, truth = calibration_of(
-        network, preprocessing, real.subset(held), otherwise, new_faces
-    )
-    print(json.dumps(truth, indent=1))
+    calibration, calibrated, metrics = held_out_figures(network, recording)
     if arguments.judge:
         return
-    calibrated: TrainingSummary = {
-        "calibrated_on": [
-            {
-                "video": str(labels.videos[0]),
-                "frames": [int(frame) for frame in labels.frames[held]],
-            }
-        ],
-        "calibration_error": truth["real"]["calibration_error"],
-        "calibration": truth,
-    }
     training: TrainingSummary
     if arguments.calibrate:
-        training = {**read_metadata(arguments.output)["training"], **calibrated}
+        metadata = read_metadata(arguments.output)
         save_checkpoint(
-            arguments.output, network, preprocessing, training=training, calibration=calibration
+            arguments.output,
+            network,
+            preprocessing,
+            training={**metadata["training"], **calibrated},
+            calibration=calibration,
+            shares=metadata["shares"]["model"] if "shares" in metadata else "",
         )
         return
-    height, width = imread(labels.images[0]).shape[:2]
     training = {
-        "summary": f"{len(taught)} frames of one recording, {2 * arguments.renderings} drawings, "
-        "heads of two other mice",
+        "summary": f"{len(recording.taught)} frames of one recording, {2 * arguments.renderings} "
+        "drawings, heads of two other mice",
         "version": VERSION,
         "script": SCRIPT,
         "started_from": "random weights, drawn faces alone first",
@@ -444,21 +514,9 @@ def main() -> None:
         ],
         "batch_size": settings.batch_size,
         "seed": arguments.seed,
-        "trained_on": [
-            f"{len(taught)} labelled frames of cam1_G7c1_1 of ViT_facemap",
-            f"{arguments.renderings} renderings of napari_vitface.sample, and as many of faces in "
-            "other laboratories",
-            f"heads of {' and '.join(TAUGHT)} of Direct Emotional Response Videos",
-        ],
-        "held_out": {
-            "video": str(labels.videos[0]),
-            "frames": [int(frame) for frame in labels.frames[held]],
-        },
         "metrics": metrics,
         **calibrated,
-        "mean_pose": mean_pose(labels.xy[taught]).tolist(),
-        "mean_pose_frame_size": [height, width],
-        **PROVENANCE,
+        **taught_by(recording, arguments.renderings),
     }
     save_checkpoint(
         arguments.output, network, preprocessing, training=training, calibration=calibration

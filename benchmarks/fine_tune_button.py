@@ -1,9 +1,9 @@
 """From *Fine-tune* to the verdict in a real napari window, over the steps alone.
 
-Quick training from the bundled model on 20 frames of the labelled recording, labelled in the window
+Quick training from a bundled model on 20 frames of the labelled recording, labelled in the window
 by hand, as far as it can tell, and pressed a while after, when nothing else is to be done. The
 number is the time from the press to the verdict over that of the steps and their judgements; the
-note has the seconds, which are those of this computer.
+note has the seconds, which are those of this computer. `--model` names another model to start from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from skimage.io import imread
 
-from benchmarks import Row
+from benchmarks import Row, print_by_model
 from benchmarks._display import can_open_windows
 from benchmarks._real_recording import DATA, FOLDER
 from napari_vitface.project.label_reading import read_labels
@@ -33,10 +33,11 @@ from qtpy.QtWidgets import QApplication
 from napari_vitface.gui.actions import open_dock
 from napari_vitface.pose.keypoints import MOUSE_FACE
 
-video, project, labels = sys.argv[1:]
+video, project, labels, model = sys.argv[1:]
 viewer = napari.Viewer()
 dock = open_dock(viewer)
 session, tuning = dock.session, dock.session.fine_tune
+session.choose_model(model)
 limit = time.monotonic() + 1800
 
 def until(true):
@@ -65,9 +66,9 @@ viewer.close()
 """
 
 
-def run() -> list[Row]:
+def run(model: str = "mouse-face") -> list[Row]:
     """One row."""
-    case = f"quick, {_FRAMES} frames of the real recording"
+    case = f"quick, {_FRAMES} frames of the real recording, from {model}"
     if not FOLDER.exists():
         return [(_NAME, case, None, f"none in {DATA}")]
     if not can_open_windows():
@@ -82,7 +83,7 @@ def run() -> list[Row]:
                 writer.write(image)
         np.save(folder / "labels.npy", labels.xy)
         os.environ["VITFACE_CACHE"] = str(folder / "cache")
-        arguments = [folder / "mouse.mp4", folder / "project", folder / "labels.npy"]
+        arguments = [folder / "mouse.mp4", folder / "project", folder / "labels.npy", model]
         answer = subprocess.run(
             [sys.executable, "-c", _WINDOW, *map(str, arguments)],
             check=True,
@@ -95,5 +96,4 @@ def run() -> list[Row]:
 
 
 if __name__ == "__main__":
-    for row in run():
-        print(row)
+    print_by_model(run, __doc__)

@@ -64,6 +64,7 @@ _NAME = "mean error after quick training from 20 frames / the mean pose's"
 DINOV2 = "vit_small_patch14_dinov2.lvd142m"
 #: The start of `train --quick`.
 HEAD_TOO = "bundled model, head too"
+FAST = "the faster bundled model, its head too"
 #: Steps of a training of the whole network; of the head alone, as many as `train` takes.
 STEPS = 300
 
@@ -172,9 +173,9 @@ def starts(drawn: Path, weights: Path | None) -> dict[str, Start]:
             DINOV2, fitting, 1, weights=weights, blocks=blocks, drop_path_rate=0.05
         )
 
-    def with_head(keypoints: KeypointSet, size: tuple[int, int]) -> KeypointNetwork:
+    def with_head(model: str, keypoints: KeypointSet, size: tuple[int, int]) -> KeypointNetwork:
         torch.manual_seed(0)
-        network = load_network(find_model("mouse-face"))[0]
+        network = load_network(find_model(model))[0]
         return adapt(network, keypoints, size).requires_grad_(True)
 
     def joined(keypoints: KeypointSet, size: tuple[int, int]) -> KeypointNetwork:
@@ -185,11 +186,12 @@ def starts(drawn: Path, weights: Path | None) -> dict[str, Start]:
                 own[name].copy_(tensor)
         return network
 
-    found = {
+    found: dict[str, Start] = {
         "random weights": new(random),
         "drawn faces": new(partial(of_model, drawn)),
         "bundled model": new(partial(of_model, find_model("mouse-face"))),
-        HEAD_TOO: with_head,
+        HEAD_TOO: partial(with_head, "mouse-face"),
+        FAST: partial(with_head, "mouse-face-fast"),
     }
     if weights is not None:
         for blocks in (None, 6, 4):
@@ -225,7 +227,7 @@ def compare(
         frames = recording.frames.subset(rows)
         began = time.process_time()
         if quick:
-            train_head(network, preprocessing, frames, settings, sees=name == HEAD_TOO)
+            train_head(network, preprocessing, frames, settings, sees=name in (HEAD_TOO, FAST))
         else:
             for _ in fit(network, preprocessing, [(frames, 1.0)], None, settings):
                 pass

@@ -1,4 +1,4 @@
-"""The model that ships finds real and rendered faces; a constant or a broken crop does not pass."""
+"""The models that ship find real and rendered faces; a constant or a broken crop does not pass."""
 
 import functools
 import json
@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from benchmarks._heads import judging_heads
+from benchmarks._smaller import billions
 from napari_vitface.formats.labelled_images import Labels
 from napari_vitface.formats.poses import read_poses
 from napari_vitface.jobs.events import Finished
 from napari_vitface.jobs.predict import predict
 from napari_vitface.model.calibrating import default_radius
-from napari_vitface.model.checkpoint import bundled_models, load_model
+from napari_vitface.model.checkpoint import bundled_models, load_model, load_network
 from napari_vitface.model.header import read_metadata
 from napari_vitface.model.predictor import KeypointModel
 from napari_vitface.pose.confidence import is_unsure
@@ -27,15 +28,21 @@ from napari_vitface.sample import random_face
 from napari_vitface.sample.laboratory import random_face_elsewhere
 from napari_vitface.video import VideoWriter, open_video
 
-NAME = "mouse-face"
+#: The models and the versions of their weights.
+VERSIONS = {"mouse-face": "4", "mouse-face-fast": "1"}
 SIZE = (288, 384)
 #: Points and confidence of some images.
 Found = tuple[np.ndarray, np.ndarray]
 
 
+@pytest.fixture(scope="module", params=VERSIONS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def model() -> KeypointModel:
-    return load_model(NAME, device="cpu")
+def model(name: str) -> KeypointModel:
+    return load_model(name, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +52,9 @@ def labels(real_data: Path) -> Labels:
 
 
 @pytest.fixture(scope="module")
-def held_out(labels: Labels) -> np.ndarray:
+def held_out(labels: Labels, name: str) -> np.ndarray:
     """Which of the labelled frames the model was not trained on."""
-    held = read_metadata(bundled_models()[NAME])["training"]["held_out"]
+    held = read_metadata(bundled_models()[name])["training"]["held_out"]
     return np.isin(labels.frames, held["frames"]) & (labels.videos == held["video"])
 
 
@@ -94,26 +101,26 @@ def good_on_real(errors: np.ndarray, constant: np.ndarray) -> bool:
     return found.missed == 0 and found.median <= 6.0 and found.mean <= 0.75 * mean.mean
 
 
-def predicted(video: Path, folder: Path, **options: Any) -> np.ndarray:
-    *_, last = predict(video, NAME, output_dir=folder, device="cpu", **options)
+def predicted(video: Path, folder: Path, model: str, **options: Any) -> np.ndarray:
+    *_, last = predict(video, model, output_dir=folder, device="cpu", **options)
     assert isinstance(last, Finished)
     table = read_poses(last.result.h5)
     assert table.keypoints.names == MOUSE_FACE.names
     with h5py.File(last.result.h5) as file:
         made = json.loads(file.attrs["vitface"])
-    version = read_metadata(bundled_models()[NAME])["training"]["version"]
-    assert (made["model"], made["model_version"]) == (NAME, version) == (NAME, "4")
+    version = read_metadata(bundled_models()[model])["training"]["version"]
+    assert (made["model"], made["model_version"]) == (model, version) == (model, VERSIONS[model])
     return table.xy
 
 
 def test_a_block_of_time_it_never_saw_predicted_from_video(
-    unseen_video: Path, labels: Labels, held_out: np.ndarray, tmp_path: Path
+    unseen_video: Path, labels: Labels, held_out: np.ndarray, tmp_path: Path, name: str
 ) -> None:
     assert 25 <= held_out.sum() <= len(labels) / 3
     constant = pixel_errors(mean_pose(labels.xy[~held_out]), labels.xy[held_out])
     truth = labels.xy[held_out]
 
-    whole = predicted(unseen_video, tmp_path)
+    whole = predicted(unseen_video, tmp_path, name)
     assert good_on_real(pixel_errors(whole, truth), constant)
 
     # The same judgement must fail a constant and a crop that cuts the face.
@@ -121,7 +128,7 @@ def test_a_block_of_time_it_never_saw_predicted_from_video(
     height, width = open_video(unseen_video).shape[1:3]
     broken = tmp_path / "crop"
     broken.mkdir()
-    cropped = predicted(unseen_video, broken, crop=(0, 0, width // 2, height))
+    cropped = predicted(unseen_video, broken, name, crop=(0, 0, width // 2, height))
     assert not good_on_real(pixel_errors(cropped, truth), constant)
 
 
@@ -176,10 +183,26 @@ def test_it_is_less_sure_where_it_is_wrong(rendered: Any) -> None:
     assert confidence[worst].mean() < confidence[~worst].mean()
 
 
-def test_its_file_says_what_it_is() -> None:
-    path = bundled_models()[NAME]
-    assert path.stat().st_size <= 15_000_000
-    training = read_metadata(path)["training"]
+def test_they_are_small_enough_to_ship() -> None:
+    assert set(bundled_models()) == set(VERSIONS)
+    assert sum(path.stat().st_size for path in bundled_models().values()) <= 15_000_000
+
+
+def test_the_faster_one_is_nearly_as_exact_in_a_third_of_the_operations() -> None:
+    whole, fast = (load_network(bundled_models()[name])[0] for name in VERSIONS)
+    assert billions(fast) <= billions(whole) / 3
+    # What the files state is what is measured, see below.
+    whole_errors, fast_errors = (
+        read_metadata(bundled_models()[name])["training"]["metrics"]["real_without_mistakes"]
+        for name in VERSIONS
+    )
+    assert whole_errors["points"] == fast_errors["points"] > 300
+    assert fast_errors["mean"] <= whole_errors["mean"] + 0.5
+    assert fast_errors["median"] <= whole_errors["median"] + 0.5
+
+
+def test_its_file_says_what_it_is(name: str) -> None:
+    training = read_metadata(bundled_models()[name])["training"]
     assert "MIT" in training["licence"]
     assert any("ViT_facemap" in entry for entry in training["citations"])
     assert any("Facemap:" in entry for entry in training["citations"])
@@ -190,9 +213,9 @@ def test_its_file_says_what_it_is() -> None:
 
 
 def test_the_stated_accuracy_is_what_is_measured(
-    found_in_unseen: Found, labels: Labels, held_out: np.ndarray
+    found_in_unseen: Found, labels: Labels, held_out: np.ndarray, name: str
 ) -> None:
-    stated = read_metadata(bundled_models()[NAME])["training"]["metrics"]["real"]
+    stated = read_metadata(bundled_models()[name])["training"]["metrics"]["real"]
     xy, _ = found_in_unseen
     measured = summary(pixel_errors(xy, labels.xy[held_out]))
     assert measured.points == stated["points"]
@@ -201,16 +224,18 @@ def test_the_stated_accuracy_is_what_is_measured(
 
 
 def test_its_confidence_is_the_share_of_points_within_the_radius(
-    found_in_unseen: Found, labels: Labels, held_out: np.ndarray
+    found_in_unseen: Found, labels: Labels, held_out: np.ndarray, name: str
 ) -> None:
-    metadata = read_metadata(bundled_models()[NAME])
-    assert metadata["training"]["calibration_error"] <= 0.05
+    metadata = read_metadata(bundled_models()[name])
+    # One table serves this recording and other laboratories, for which it is more cautious here.
+    error, cautious = {"mouse-face": (0.05, 0.02), "mouse-face-fast": (0.06, 0.05)}[name]
+    assert metadata["training"]["calibration_error"] <= error
     xy, confidence = found_in_unseen
     errors = pixel_errors(xy, labels.xy[held_out])
     judged = np.isfinite(errors)
     right = errors[judged] <= metadata["calibration"]["radius"]
     # The calibration was fitted on these frames: what is tested is that it is in the file and used.
-    assert confidence[judged].mean() == pytest.approx(right.mean(), abs=0.02)
+    assert confidence[judged].mean() == pytest.approx(right.mean(), abs=cautious)
 
 
 def test_it_is_unsure_where_there_is_no_face_in_side_view_and_only_there(

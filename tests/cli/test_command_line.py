@@ -334,8 +334,11 @@ def test_models_lists_what_a_project_has_with_its_accuracy(vitface, tmp_path, ju
     assert "mine\n" in run.stdout
     assert "vit_tiny_patch16_224" in run.stdout
     assert "mean 30.5, median 22.25" in run.stdout
-    # Of the bundled model alone: a name that stays when its weights are replaced.
+    # Of the bundled models alone: names that stay when their weights are replaced.
     assert run.stdout.count("version of weights     4\n") == 1
+    assert run.stdout.count("version of weights     1\n") == 1
+    assert run.stdout.startswith("mouse-face (bundled)\n")
+    assert run.stdout.count("Takes a third of the time of mouse-face, and is nearly as exact.") == 1
     lines = objects(vitface("models", tmp_path, "--json"))
     assert "mine" in [model["name"] for model in lines[-1]["result"]["models"]]
 

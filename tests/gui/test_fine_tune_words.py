@@ -313,6 +313,17 @@ def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
     assert "within 4 px in frames of 640 x 480 with its crop, and" in model_info(sure).summary
 
 
+def test_a_bundled_model_says_first_what_sets_it_apart() -> None:
+    entry = ModelFile(
+        name="fast", path="/x/fast.safetensors", bundled=True, megabytes=1.0, backbone={}, head={},
+        keypoints=("eye",), input_size=(64, 64), training={"description": "It is quick."},
+        calibration=None,
+    )  # fmt: skip
+    assert model_info(entry).summary.startswith("It is quick. 1 keypoint.")
+    # A model that was trained from it is another one.
+    assert "quick" not in model_info(replace(entry, bundled=False)).summary
+
+
 # --------------------------------------------------------------------- what is counted
 
 

@@ -49,7 +49,8 @@ def models_table(models: Sequence[ModelFile]) -> list[str]:
 def _model(model: ModelFile) -> list[str]:
     height, width = model.input_size
     training = model.training
-    rows = [
+    rows = [("in short", training["description"])] if "description" in training else []
+    rows += [
         ("file", model.path),
         ("backbone", f"{model.backbone['timm_name']}, input {width} x {height} pixels"),
         ("head", model.head["name"]),

@@ -40,9 +40,10 @@ def bundled_names() -> list[str]:
 def model_info(entry: ModelFile) -> ModelInfo:
     """What the ``models`` job says about one model, in words for the user."""
     choice = entry.name if entry.bundled else entry.path
-    sentences = [f"{counted(len(entry.keypoints), 'keypoint')}."]
+    sentences = [entry.training.get("description", "")] if entry.bundled else []
+    sentences.append(f"{counted(len(entry.keypoints), 'keypoint')}.")
     metrics = entry.training.get("metrics") or {}
-    # The bundled model is judged on real frames and on renderings; only the real ones count here.
+    # A bundled model is judged on real frames and on renderings; only the real ones count here.
     # A trained one is judged after the training and before.
     model = metrics.get("real") or metrics.get("after") or metrics
     constant = metrics.get("real_mean_pose", metrics.get("mean_pose")) or {}
@@ -63,7 +64,7 @@ def model_info(entry: ModelFile) -> ModelInfo:
         if about is None or about.radius is None
         else f"Its confidence is {about.meaning}."
     )
-    return ModelInfo(choice, " ".join(sentences), entry.keypoints)
+    return ModelInfo(choice, " ".join(filter(None, sentences)), entry.keypoints)
 
 
 def _number(value: Any) -> bool:

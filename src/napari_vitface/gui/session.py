@@ -23,6 +23,7 @@ from napari_vitface.gui.connections import Connections
 from napari_vitface.gui.error_sentences import note_failure, sentence_of
 from napari_vitface.gui.given import given
 from napari_vitface.gui.kept_choices import choices_of
+from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.gui.open_video import Made, OpenVideo
 from napari_vitface.gui.open_videos import Videos, open_for_window, opening, video_layer
 from napari_vitface.gui.shown_pose import ShownPose
@@ -169,7 +170,7 @@ class Session:
         """The keypoints of the chosen model, as far as is known."""
         names = self.known_models.get(self.model)
         if names is None:
-            return MOUSE_FACE if self.model == DEFAULT_MODEL else None
+            return MOUSE_FACE if self.model in bundled_names() else None
         return self.keypoint_sets.get(names) or KeypointSet(names)
 
     @given("current")

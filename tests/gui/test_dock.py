@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication
 from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
@@ -136,6 +136,20 @@ def test_the_video_section_describes_the_video(
     assert "Frame 10" in section.frame.text()
     assert "0.200 s" in section.frame.text()
     assert dock.predict_section.predict_button.isEnabled()
+
+
+def test_the_bundled_models_are_told_apart(dock: ViTFaceDock, qtbot: Any, video_path: Path) -> None:
+    dock.video_section.open(video_path)
+    section = dock.predict_section
+    section.use_model("mouse-face-fast")
+    qtbot.waitUntil(lambda: "a third of the time" in section.about_model.text(), timeout=WAIT)
+    names = [section.model.itemText(row) for row in range(2)]
+    assert names == ["mouse-face", "mouse-face-fast"]
+    tips = [section.model.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(2)]
+    assert ["a third of the time" in tip for tip in tips] == [False, True]
+    assert section.model.currentText() == "mouse-face-fast"
+    # They find the same keypoints, so that one's points can be corrected after the other's.
+    assert dock.session.model_keypoints == MOUSE_FACE
 
 
 def test_a_cut_off_video_says_so_and_can_be_used(dock: ViTFaceDock, tmp_path: Path) -> None:

@@ -302,15 +302,19 @@ def test_a_trained_model_is_described_by_its_error_after_the_training() -> None:
         head={}, keypoints=("eye",), input_size=(64, 64), training={"metrics": metrics},
         calibration=None,
     )  # fmt: skip
-    assert "median 2.5 px" in model_info(entry).summary
-    assert "9.0" in model_info(entry).summary
-    assert "own view, not calibrated" in model_info(entry).summary
-    sure = replace(entry, calibration=CalibrationSummary(11.0, 300))
-    assert "the chance to be within 11 px." in model_info(sure).summary
-    sure = replace(entry, calibration=CalibrationSummary(11.0, 300, (646, 864)))
-    assert "within 11 px in frames of 864 x 646, and in prop" in model_info(sure).summary
-    sure = replace(entry, calibration=CalibrationSummary(4.0, 300, (480, 640), cropped=True))
-    assert "within 4 px in frames of 640 x 480 with its crop, and" in model_info(sure).summary
+    _, error, confidence = model_info(entry).sentences
+    assert "median 2.5 px" in error
+    assert "9.0" in error
+    assert "own view, not calibrated" in confidence
+    for calibration, meaning in (
+        (CalibrationSummary(11.0, 300), "the chance to be within 11 px."),
+        (CalibrationSummary(11.0, 300, (646, 864)), "within 11 px in frames of 864 x 646, and in"),
+        (
+            CalibrationSummary(4.0, 300, (480, 640), cropped=True),
+            "within 4 px in frames of 640 x 480 with its crop, and",
+        ),
+    ):
+        assert meaning in model_info(replace(entry, calibration=calibration)).sentences[-1]
 
 
 def test_a_bundled_model_says_first_what_sets_it_apart() -> None:
@@ -319,9 +323,9 @@ def test_a_bundled_model_says_first_what_sets_it_apart() -> None:
         keypoints=("eye",), input_size=(64, 64), training={"description": "It is quick."},
         calibration=None,
     )  # fmt: skip
-    assert model_info(entry).summary.startswith("It is quick. 1 keypoint.")
+    assert model_info(entry).sentences[:2] == ("It is quick.", "1 keypoint.")
     # A model that was trained from it is another one.
-    assert "quick" not in model_info(replace(entry, bundled=False)).summary
+    assert model_info(replace(entry, bundled=False)).sentences[0] == "1 keypoint."
 
 
 # --------------------------------------------------------------------- what is counted

@@ -20,14 +20,14 @@ class ModelInfo:
     ----------
     choice : str
         What jobs take: a bundled model's name or a checkpoint's path.
-    summary : str
-        One or two sentences on what it finds and how well.
+    sentences : tuple of str
+        On what it finds and how well; none until it was looked at.
     keypoints : tuple of str
         Names of what it finds; empty until it was looked at.
     """
 
     choice: str
-    summary: str = ""
+    sentences: tuple[str, ...] = ()
     keypoints: tuple[str, ...] = ()
 
 
@@ -40,7 +40,8 @@ def bundled_names() -> list[str]:
 def model_info(entry: ModelFile) -> ModelInfo:
     """What the ``models`` job says about one model, in words for the user."""
     choice = entry.name if entry.bundled else entry.path
-    sentences = [entry.training.get("description", "")] if entry.bundled else []
+    description = entry.training.get("description")
+    sentences = [description] if entry.bundled and description else []
     sentences.append(f"{counted(len(entry.keypoints), 'keypoint')}.")
     metrics = entry.training.get("metrics") or {}
     # A bundled model is judged on real frames and on renderings; only the real ones count here.
@@ -64,7 +65,7 @@ def model_info(entry: ModelFile) -> ModelInfo:
         if about is None or about.radius is None
         else f"Its confidence is {about.meaning}."
     )
-    return ModelInfo(choice, " ".join(filter(None, sentences)), entry.keypoints)
+    return ModelInfo(choice, tuple(sentences), entry.keypoints)
 
 
 def _number(value: Any) -> bool:

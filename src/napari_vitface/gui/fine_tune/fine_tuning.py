@@ -223,7 +223,7 @@ class FineTune(Runner[TrainingRun]):
             keypoints = run.settings.keypoints
             session.keypoint_sets[keypoints.names] = keypoints
             session.known_models[run.model] = keypoints.names
-            self.models_found.emit([ModelInfo(run.model, "", keypoints.names)])
+            self.models_found.emit([ModelInfo(run.model, keypoints=keypoints.names)])
         session.choose_model(run.model)
         self._list_models()
 

@@ -137,8 +137,10 @@ class PredictSection(Section):
         if self._session.model not in choices:
             choices.append(self._session.model)
         self.model.clear()
-        for choice in choices:
+        for row, choice in enumerate(choices):
             self.model.addItem(Path(choice).name, choice)
+            about = self._models.get(choice, ModelInfo(choice)).sentences
+            self.model.setItemData(row, "\n".join(about), Qt.ItemDataRole.ToolTipRole)
         self.model.insertSeparator(len(choices))
         self.model.addItem(_ANOTHER_FILE, None)
         self.model.addItem(_PREDICTIONS, None)
@@ -255,7 +257,7 @@ class PredictSection(Section):
     def _describe_model(self, own: bool) -> None:
         model = self._session.model
         info = self._models.get(model, ModelInfo(model))
-        self.about_model.setText(info.summary if own else "")
+        self.about_model.setText(" ".join(info.sentences) if own else "")
 
     def _refresh_hint(self, opened: OpenVideo, run: Run) -> None:
         active = self._session.prediction.active

@@ -49,7 +49,6 @@ KINDS: tuple[Kind, ...] = (
     ((208, 272), 4, HALF),
     ((192, 256), 6, THREE_QUARTERS),
     ((192, 256), 4, THREE_QUARTERS),
-    ((160, 208), 4, THREE_QUARTERS),
 )
 DRAWINGS, VIEWS = 600, 8
 

@@ -30,8 +30,8 @@ from scripts.train_bundled import (
     taught_by,
 )
 
-#: Of three that take a third of the operations and were alike on the held-out block after 250
-#: steps, the best in drawings by other rules (`benchmarks smaller`).
+#: Of three that take a third of the operations, alike on the held-out block after 250 steps, the
+#: best in drawings by other rules and heads of other mice (docs/benchmarks.md).
 SIZE, BLOCKS, WIDTHS = (208, 272), 4, (24, 48, 96)
 VERSION = "1"
 SCRIPT = "scripts/train_fast.py"
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT.with_stem("mouse-face-fast"))
     parser.add_argument("--block", type=int, default=3, help="quarter that is held out, 0 to 3")
     parser.add_argument("--steps", type=int, nargs=2, default=(900, 300), help="of the two stages")
-    parser.add_argument("--drawings", type=int, default=2000, help="faces drawn of each kind")
+    parser.add_argument("--drawings", type=int, default=1200, help="faces drawn of each kind")
     parser.add_argument("--views", type=int, default=12, help="other cameras of a real frame")
     arguments = parser.parse_args()
     started = time.perf_counter()

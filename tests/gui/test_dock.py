@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QApplication
 from napari_vitface.formats.poses import read_poses, write_poses
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.prediction import PredictOptions
-from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
+from napari_vitface.pose.keypoints import KeypointSet
 from napari_vitface.pose.table import PoseTable
 from napari_vitface.project.label_reading import read_labels
 from napari_vitface.project.project import Project
@@ -148,8 +148,6 @@ def test_the_bundled_models_are_told_apart(dock: ViTFaceDock, qtbot: Any, video_
     tips = [section.model.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(2)]
     assert ["a third of the time" in tip for tip in tips] == [False, True]
     assert section.model.currentText() == "mouse-face-fast"
-    # They find the same keypoints, so that one's points can be corrected after the other's.
-    assert dock.session.model_keypoints == MOUSE_FACE
 
 
 def test_a_cut_off_video_says_so_and_can_be_used(dock: ViTFaceDock, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from napari.components import ViewerModel
 from napari_vitface.formats.format import FORMATS
 from napari_vitface.formats.poses import write_poses
 from napari_vitface.gui.layers import AttentionPicture
+from napari_vitface.gui.model_info import bundled_names
 from napari_vitface.gui.open_videos import distinct_names, open_for_window
 from napari_vitface.gui.overlays import ATTENTION, KEYPOINTS, SKELETON
 from napari_vitface.gui.predict.other_tables import read_other_model
@@ -22,7 +23,7 @@ from napari_vitface.gui.workbench import Workbench, session_of
 from napari_vitface.jobs.convert import convert
 from napari_vitface.jobs.events import Failed, Notice, PosesPredicted
 from napari_vitface.jobs.video_events import VideoFailed
-from napari_vitface.pose.keypoints import KeypointSet
+from napari_vitface.pose.keypoints import MOUSE_FACE, KeypointSet
 from napari_vitface.pose.table import PoseTable
 
 if TYPE_CHECKING:
@@ -581,3 +582,14 @@ def test_predictions_of_another_video_are_refused(
     assert "goes up to frame 40, but the video has 40 frames" in told[0]
     assert opened.source is None
     assert opened.poses is None
+
+
+def test_keypoints_of_the_bundled_models_are_known_before_these_were_looked_at(
+    session: Workbench,
+) -> None:
+    assert session.known_models == {}
+    for model in bundled_names():
+        session.choose_model(model)
+        assert session.model_keypoints == MOUSE_FACE
+    session.choose_model("/x/other.safetensors")
+    assert session.model_keypoints is None

@@ -97,6 +97,16 @@ def test_another_version_of_the_other_model_is_not_taken(
         load_network(shallow)
 
 
+@pytest.mark.parametrize("left", [0, 100, 100_000])
+def test_a_damaged_other_model_is_not_taken(shallow: Path, deep: Path, left: int) -> None:
+    deep.write_bytes(deep.read_bytes()[:left])
+    with pytest.raises(CheckpointError, match=NOT_THERE):
+        load_network(shallow)
+    deep.unlink()
+    with pytest.raises(CheckpointError, match=NOT_THERE):
+        load_network(shallow)
+
+
 @pytest.mark.parametrize("model", ["deeper", "../deep", "whole.safetensors"])
 def test_nothing_but_a_bundled_model_is_opened_for_it(shallow: Path, model: str) -> None:
     rewrite(shallow, model=model)

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -213,18 +214,20 @@ _NO_MODEL = (
 
 def _lent(metadata: Metadata) -> dict[str, torch.Tensor]:
     """Weights that a checkpoint leaves out; none as a rule."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     shares = metadata.get("shares")
     if not shares:
         return {}
     lender = bundled_models().get(shares["model"])
-    if lender is not None:
-        with safe_open(lender, framework="pt") as file:
-            names = sorted(set(file.keys()).intersection(shares["weights"]))
-            lent = {name: file.get_tensor(name) for name in names}
-        if _digest(lent) == shares["digest"]:
-            return lent
+    # One that is damaged is as good as none.
+    with suppress(SafetensorError, OSError):
+        if lender is not None:
+            with safe_open(lender, framework="pt") as file:
+                names = sorted(set(file.keys()).intersection(shares["weights"]))
+                lent = {name: file.get_tensor(name) for name in names}
+            if _digest(lent) == shares["digest"]:
+                return lent
     raise BackboneError(
         "it leaves out weights of a bundled model that this installation does not have; install "
         "the version of napari-vitface that it came with, or this one again."

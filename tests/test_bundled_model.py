@@ -70,17 +70,30 @@ def found_in_unseen(model: KeypointModel, unseen: list[np.ndarray]) -> Found:
     return model.predict_images(unseen)
 
 
+@functools.cache
+def renderings(size: tuple[int, int]) -> tuple[list[np.ndarray], np.ndarray]:
+    """40 new faces of a size (H, W), and where their points are."""
+    # The scripts that trained the models drew their renderings with other seeds.
+    faces = [random_face(np.random.default_rng(5_000_000 + i), size) for i in range(40)]
+    return [image for image, _ in faces], np.stack([xy for _, xy in faces])
+
+
+@functools.cache
+def laboratories() -> tuple[list[np.ndarray], np.ndarray]:
+    """The same of 40 faces, each in another laboratory."""
+    # The scripts that trained and calibrated the models drew theirs with other seeds.
+    faces = [random_face_elsewhere(np.random.default_rng(6_000_000 + i), SIZE) for i in range(40)]
+    return [image for image, _ in faces], np.stack([xy for _, xy in faces])
+
+
 @pytest.fixture(scope="module")
 def rendered(model: KeypointModel) -> Callable[[tuple[int, int]], tuple[Found, np.ndarray]]:
-    """What the model finds in 40 new renderings of a size (H, W), and where the points are."""
+    """What the model finds in `renderings` of a size, and where the points are."""
 
     @functools.cache
     def look(size: tuple[int, int]) -> tuple[Found, np.ndarray]:
-        # The script that trained it drew its renderings with other seeds.
-        faces = [random_face(np.random.default_rng(5_000_000 + i), size) for i in range(40)]
-        return model.predict_images([image for image, _ in faces]), np.stack(
-            [xy for _, xy in faces]
-        )
+        images, truth = renderings(size)
+        return model.predict_images(images), truth
 
     return look
 
@@ -144,12 +157,10 @@ def test_new_renderings(rendered: Any, size: tuple[int, int]) -> None:
 
 
 def test_faces_in_laboratories_it_never_saw(model: KeypointModel) -> None:
-    # The script that trained and calibrated it drew its laboratories with other seeds.
-    faces = [random_face_elsewhere(np.random.default_rng(6_000_000 + i), SIZE) for i in range(40)]
-    truth = np.stack([xy for _, xy in faces])
+    images, truth = laboratories()
     eye = np.linalg.norm(truth[:, 1] - truth[:, 3], axis=-1)[:, None]
 
-    xy, confidence = model.predict_images([image for image, _ in faces])
+    xy, confidence = model.predict_images(images)
 
     errors = pixel_errors(xy, truth)
     constant = pixel_errors(mean_pose(truth), truth)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,10 +31,10 @@ from napari_vitface.model.checkpoint import DEFAULT_MODEL, find_model, load_netw
 from napari_vitface.model.network import KeypointNetwork
 from napari_vitface.pose.bootstrap import paired_gain
 from napari_vitface.pose.metrics import summary
-from napari_vitface.training.fit import FitSettings, fit, predict_inputs
+from napari_vitface.training.fit import fit, predict_inputs
 from napari_vitface.training.frame_inputs import TrainingFrames
 from scripts.train_bundled import Recording, material, preprocessing_of
-from scripts.train_fast import STAGES
+from scripts.train_fast import stages
 
 _NAME = "CPU time of a frame by a smaller network"
 #: Height and width of the inputs, blocks, and channels of the head at strides 2, 4 and 8.
@@ -53,46 +53,38 @@ KINDS: tuple[Kind, ...] = (
 DRAWINGS, VIEWS = 600, 8
 
 
-def run(kinds: Sequence[Kind] = KINDS, steps: int = 200) -> list[Row]:
+def run() -> list[Row]:
     """A row for each network, the bundled one first."""
+    return list(compare(KINDS, 200))
+
+
+def compare(kinds: Sequence[Kind], steps: int) -> Iterator[Row]:
+    """Teach each network so many steps and judge it; the bundled one comes first."""
     if not FOLDER.exists():
-        return [(_NAME, "no real recording", None, f"none in {DATA}")]
-    threads = torch.get_num_threads()
+        yield _NAME, "no real recording", None, f"none in {DATA}"
+        return
     torch.set_num_threads(1)
     recording = Recording.read(FOLDER, block=3)
     network = load_network(find_model(DEFAULT_MODEL))[0]
     cost, operations = seconds(network), billions(network)
     whole = _errors(network, recording)
     pictures = [list(kind) for kind in material(recording, DRAWINGS, VIEWS)]
-    rows: list[Row] = [(_NAME, "bundled", 1.0, f"{operations:.2f} GMAC; {_said(whole, whole)}")]
+    yield _NAME, "bundled", 1.0, f"{operations:.2f} GMAC; {_said(whole, whole)}"
     for size, blocks, widths in kinds:
-        torch.manual_seed(0)
         small = smaller(network, size, blocks, widths)
         _teach(small, pictures, steps)
         case = f"{size[1]} x {size[0]}, {blocks} blocks, head of {', '.join(map(str, widths))}"
         note = f"{billions(small):.2f} GMAC, {billions(small) / operations:.2f}; "
         note += _said(_errors(small, recording), whole)
-        rows.append((_NAME, case, seconds(small) / cost, note))
-        print(rows[-1], flush=True)
-    torch.set_num_threads(threads)
-    return rows
+        yield _NAME, case, seconds(small) / cost, note
 
 
 def _teach(network: KeypointNetwork, pictures: Sequence[Sequence[Any]], steps: int) -> None:
-    augmentation, learning_rate, shares = STAGES[0]
+    (stage,) = stages([steps])
     preprocessing = preprocessing_of(network)
     kinds = [TrainingFrames.from_images(kind, preprocessing) for kind in pictures]
-    settings = FitSettings(
-        steps=steps,
-        frozen_steps=steps,
-        learning_rate=learning_rate,
-        warm_up=steps // 10,
-        ema_decay=1 - 5 / steps,
-        sigma=1.5,
-        augmentation=augmentation,
-        judge_every=steps,
-    )
-    for _ in fit(network, preprocessing, list(zip(kinds, shares, strict=True)), None, settings):
+    sources = list(zip(kinds, stage.shares, strict=True))
+    for _ in fit(network, preprocessing, sources, None, stage.settings):
         pass
 
 
@@ -146,8 +138,8 @@ def main() -> None:
     parser.add_argument("--only", type=int, nargs="*", help="which of the networks, from 0")
     arguments = parser.parse_args()
     only = range(len(KINDS)) if arguments.only is None else arguments.only
-    for _, case, ratio, note in run([KINDS[k] for k in only], arguments.steps):
-        print(f"{case}: {ratio} ({note})")
+    for _, case, ratio, note in compare([KINDS[k] for k in only], arguments.steps):
+        print(f"{case}: {ratio} ({note})", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks._smaller import smaller
@@ -23,6 +24,7 @@ from napari_vitface.training.frame_inputs import TrainingFrames
 from scripts.train_bundled import (
     OUTPUT,
     Recording,
+    Stage,
     average,
     held_out_figures,
     material,
@@ -35,19 +37,37 @@ from scripts.train_bundled import (
 SIZE, BLOCKS, WIDTHS = (208, 272), 4, (24, 48, 96)
 VERSION = "1"
 SCRIPT = "scripts/train_fast.py"
-#: How each stage varies its frames, its learning rate, and the shares of the kinds of `material`.
-STAGES = (
-    (
-        Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5),
-        1e-3,
-        (0.4, 0.04, 0.1, 0.31, 0.15),
-    ),
-    (
-        Augmentation(rotation=10, scale=0.25, translation=0.08, flip=0.5),
-        3e-4,
-        (0.5, 0.03, 0.07, 0.22, 0.18),
-    ),
-)
+
+
+def stages(steps: Sequence[int]) -> list[Stage]:
+    """What the head learns, in order: everything, varied much; then mostly real frames, less."""
+    widen = Augmentation(rotation=20, scale=0.5, translation=0.12, flip=0.5)
+    settle = Augmentation(rotation=10, scale=0.25, translation=0.08, flip=0.5)
+    kinds = (
+        (widen, 1e-3, (0.4, 0.04, 0.1, 0.31, 0.15), False),
+        (settle, 3e-4, (0.5, 0.03, 0.07, 0.22, 0.18), True),
+    )
+    return [
+        Stage(
+            FitSettings(
+                steps=count,
+                frozen_steps=count,
+                learning_rate=learning_rate,
+                warm_up=min(100, count // 10),
+                ema_decay=max(0.9, 1 - 5 / count),
+                sigma=1.5,
+                seed=number,
+                augmentation=augmentation,
+                judge_every=100,
+            ),
+            SIZE,
+            shares,
+            averaged,
+        )
+        for number, (count, (augmentation, learning_rate, shares, averaged)) in enumerate(
+            zip(steps, kinds, strict=False)
+        )
+    ]
 
 
 def main() -> None:
@@ -69,25 +89,14 @@ def main() -> None:
         TrainingFrames.from_images(kind, preprocessing)
         for kind in material(recording, arguments.drawings, arguments.views)
     ]
-    for number, (augmentation, learning_rate, shares) in enumerate(STAGES):
-        steps = arguments.steps[number]
-        settings = FitSettings(
-            steps=steps,
-            frozen_steps=steps,
-            learning_rate=learning_rate,
-            warm_up=min(100, steps // 10),
-            ema_decay=max(0.9, 1 - 5 / steps),
-            sigma=1.5,
-            seed=number,
-            augmentation=augmentation,
-            judge_every=100,
-        )
+    for stage in stages(arguments.steps):
         before = copy.deepcopy(network)
-        sources = list(zip(kinds, shares, strict=True))
+        sources = list(zip(kinds, stage.shares, strict=True))
         # The held-out error is printed while it runs; nothing is chosen by it.
-        for progress in fit(network, preprocessing, sources, held, settings):
+        for progress in fit(network, preprocessing, sources, held, stage.settings):
             print(f"{time.perf_counter() - started:.0f} s {progress}", flush=True)
-    average(network, before)
+        if stage.averaged:
+            average(network, before)
 
     calibration, calibrated, metrics = held_out_figures(network, recording)
     training: TrainingSummary = {
@@ -98,7 +107,7 @@ def main() -> None:
         "script": SCRIPT,
         "started_from": f"{DEFAULT_MODEL}, whose blocks stay as they are",
         "steps": list(arguments.steps),
-        "batch_size": settings.batch_size,
+        "batch_size": stage.settings.batch_size,
         "metrics": metrics,
         **calibrated,
         **taught_by(recording, arguments.drawings),

@@ -23,12 +23,7 @@ from typing import TYPE_CHECKING
 from napari_vitface.atomic import atomic_write
 from napari_vitface.errors import BackboneError, CheckpointError
 from napari_vitface.model.error_text import first_line
-from napari_vitface.model.header import (
-    FORMAT,
-    KEY,
-    UNSHARED_FORMAT,
-    read_metadata,
-)
+from napari_vitface.model.header import FORMAT, KEY, UNSHARED_FORMAT, read_metadata
 from napari_vitface.steps import Steps, result_of
 
 if TYPE_CHECKING:
